@@ -1,12 +1,14 @@
 """The command line: gpubot run | demo | sandbox | manifest | doctor | migrate | backup | copy | export | policy.
 
-On another machine: gpubot watchdog. By hand: gpubot list | show | extend | destroy | pause | resume.
+On another machine: gpubot watchdog. By hand: gpubot list | show | spend | extend | approve | deny | destroy |
+pause | resume.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from functools import partial
@@ -90,7 +92,12 @@ def demo(
 
 
 @cli.command()
-def sandbox() -> None:
+def sandbox(
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your policy file. Whom and what it names is played by extra members."),
+    ] = None,
+) -> None:
     """Start the sandbox and the bot on this machine, to try out in a browser or from the terminal."""
     from bot.config.settings import LogFormat
     from bot.demo import console
@@ -102,7 +109,7 @@ def sandbox() -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
-    asyncio.run(console.play_along(say))
+    asyncio.run(console.play_along(say, policy.absolute() if policy is not None else None))
 
 
 @cli.command()
@@ -126,6 +133,7 @@ def doctor() -> None:
     from bot.clock import SystemClock
     from bot.doctor.examine import examine
     from bot.doctor.findings import all_well
+    from bot.doctor.host import start_command
     from bot.ops.logs import keep_quiet
 
     keep_quiet()
@@ -135,7 +143,7 @@ def doctor() -> None:
     if not all_well(findings):
         print(f"Mend what is not ok, then again: {_command()} doctor")
         raise typer.Exit(1)
-    print(f"All is well. Next: {_command()} run")
+    print(f"All is well. Next: {start_command(_command(), user=os.geteuid())}")
 
 
 @cli.command()
@@ -210,7 +218,16 @@ def copy(
 # --- by hand, when Slack is away
 
 RentalId = Annotated[str, typer.Argument(metavar="ID", help="The rental, such as k7mq2.")]
-Reason = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why. People read it in Slack.")]
+Reason = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Why. People read it in Slack.")]
+
+
+def _with_reason(typed: str, why: str | None) -> str:
+    """Return the reason. Raises Mistake with the line to type if it is missing."""
+    from bot.errors import Mistake
+
+    if why is None:
+        raise Mistake(f'Say why, for the people who read it in Slack:  gpubot {typed} --why "the disk is full"')
+    return why
 
 
 @cli.command("list")
@@ -230,21 +247,59 @@ def show(rental: RentalId) -> None:
 
 
 @cli.command()
+def spend(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="WHAT", help="Such as: project vision, today, or 2026-10")
+    ] = None,
+) -> None:
+    """By hand: what the team, or a project, spent."""
+    from bot.operator import client, protocol
+
+    print(client.ask(protocol.Spend(words=" ".join(words or ()))))
+
+
+@cli.command()
 def extend(
     rental: RentalId,
     by: Annotated[list[str], typer.Argument(metavar="BY", help="By how much, such as 2h, or: until 18:00")],
-    why: Reason,
+    why: Reason = None,
 ) -> None:
     """By hand: a later end, also over the limits and budgets that an approver may pass."""
     from bot.operator import client, protocol
 
-    print(client.ask(protocol.Extend(id=rental, by=" ".join(by), why=why)))
+    typed = " ".join(by)
+    reason = _with_reason(f"extend {rental} {typed}", why)
+    print(client.ask(protocol.Extend(id=rental, by=typed, why=reason)))
+
+
+@cli.command()
+def approve(
+    rental: RentalId,
+    up_to: Annotated[
+        str,
+        typer.Option("--up-to", metavar="DOLLARS", help="Its total, as list shows it. Another one is refused."),
+    ],
+    why: Reason = None,
+) -> None:
+    """By hand: approve a request, or more time, that waits for an approver."""
+    from bot.operator import client, protocol
+
+    reason = _with_reason(f"approve {rental} --up-to {up_to}", why)
+    print(client.ask(protocol.Approve(id=rental, up_to=up_to, why=reason)))
+
+
+@cli.command()
+def deny(rental: RentalId, why: Reason = None) -> None:
+    """By hand: deny a request, or more time, that waits for an approver."""
+    from bot.operator import client, protocol
+
+    print(client.ask(protocol.Deny(id=rental, why=_with_reason(f"deny {rental}", why))))
 
 
 @cli.command()
 def destroy(
     rental: Annotated[str | None, typer.Argument(metavar="ID", help="The rental, such as k7mq2.")] = None,
-    why: Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Why. People read it in Slack.")] = None,
+    why: Reason = None,
     resource: Annotated[
         str | None,
         typer.Option(
@@ -268,9 +323,9 @@ def destroy(
         return
     from bot.operator import client, protocol
 
-    if rental is None or why is None:
+    if rental is None:
         raise typer.BadParameter("Name a rental and say why: gpubot destroy k7mq2 --why TEXT")
-    print(client.ask(protocol.Destroy(id=rental, why=why)))
+    print(client.ask(protocol.Destroy(id=rental, why=_with_reason(f"destroy {rental}", why))))
 
 
 def _typed_again(resource: str) -> str | None:
@@ -281,19 +336,19 @@ def _typed_again(resource: str) -> str | None:
 
 
 @cli.command()
-def pause(why: Reason) -> None:
+def pause(why: Reason = None) -> None:
     """By hand: stop all buying. Destroying goes on."""
     from bot.operator import client, protocol
 
-    print(client.ask(protocol.Pause(why=why)))
+    print(client.ask(protocol.Pause(why=_with_reason("pause", why))))
 
 
 @cli.command()
-def resume(why: Reason) -> None:
+def resume(why: Reason = None) -> None:
     """By hand: allow buying again."""
     from bot.operator import client, protocol
 
-    print(client.ask(protocol.Resume(why=why)))
+    print(client.ask(protocol.Resume(why=_with_reason("resume", why))))
 
 
 @policy.command()

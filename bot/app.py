@@ -164,7 +164,14 @@ async def build(
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(new_session(timeout=SLACK_TIMEOUT))
         clock = await clock_of(settings.clock_url, session)
-        store = await Database.open(settings.database_url.get_secret_value(), claimant=CLAIMANT, clock=clock)
+        usual = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
+        claim_seconds = settings.claim_seconds or usual
+        store = await Database.open(
+            settings.database_url.get_secret_value(),
+            claimant=CLAIMANT,
+            clock=clock,
+            hold_at_most=claim_seconds / 2,
+        )
         stack.push_async_callback(store.close)
         store.on_commit(note_commit)
         store.on_change(log_change)
@@ -200,8 +207,6 @@ async def build(
         github = await stack.enter_async_context(github_at(settings.github_url))
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         people = People(deps, client)
-        usual = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
-        claim_seconds = settings.claim_seconds or usual
         replica = Replica(store, clock, claim_seconds=claim_seconds)
         step_deps = StepDeps(
             store=background.store,

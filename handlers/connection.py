@@ -33,6 +33,7 @@ from handlers.slack_api.gate import Gate
 from handlers.slack_api.http_server import HttpServer, Outcome
 from handlers.slack_api.scopes import log_missing_scopes
 from handlers.slack_api.sockets import Sockets
+from handlers.views.phrases.format import plural
 
 log = structlog.get_logger("gpubot")
 
@@ -81,6 +82,9 @@ class Receiver(Protocol):
     def since_request(self) -> float | None:
         """Return how many real seconds ago a server got its last signed request. Return None if it got none."""
 
+    def many_slow(self) -> bool:
+        """Return whether a server had many slow requests in the last five minutes, and more than it answered."""
+
     def use_secret(self, secret: str) -> None:
         """Use this app token or signing secret from now on."""
 
@@ -101,6 +105,17 @@ class TokenRefusal:
     setting: str
     since: datetime
     """By our clock."""
+
+    def say(self, undelivered: int | None) -> str:
+        """Return what it means and what to do, for `/health` and the log.
+
+        `undelivered` is how many messages and edits wait, or None if that isn't known.
+        """
+        waits = "all messages wait" if undelivered is None else f"{plural(undelivered, 'message')} and edits wait"
+        return (
+            f"Slack refuses {self.setting} since {self.since:%Y-%m-%d %H:%M} UTC: {waits}, and nobody can rent or "
+            "extend. Put a new token into the settings; I read them again every minute."
+        )
 
 
 class _Refused(Exception):
@@ -165,6 +180,13 @@ class Connection:
         Mode."""
         return self._receiver.since_request() if self._receiver is not None else None
 
+    def many_slow(self) -> bool:
+        """Return whether many requests were slow in the last five minutes, and more than were answered.
+
+        Always False in Socket Mode.
+        """
+        return self._receiver is not None and self._receiver.many_slow()
+
     async def drain(self, seconds: float) -> None:
         """Leave Slack's requests to other processes, and acknowledge those that came: for at most `seconds` of
         real time, and as long again for what is done after acknowledgements."""
@@ -193,7 +215,6 @@ class Connection:
                 try:
                     self._receiver = await self._connect()
                 except _Refused as refused:
-                    self._note_refusal(refused.name)
                     await self._handle_refusal(refused, waiting=waiting)
                     waiting = True
                     await self._deps.clock.pause(self._retry_refused)
@@ -209,16 +230,22 @@ class Connection:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _note_refusal(self, setting: str) -> None:
-        if self.refused is None or self.refused.setting != setting:
-            self.refused = TokenRefusal(setting, self._deps.clock.now())
+    async def _note_refusal(self, setting: str) -> None:
+        """Remember, and log, that Slack refuses this token, unless that is known already."""
+        if self.refused is not None and self.refused.setting == setting:
+            return
+        self.refused = TokenRefusal(setting, self._deps.clock.now())
+        undelivered = None
+        with suppress(GpubotError):
+            async with self._deps.store.read() as tx:
+                undelivered = await tx.messages.undelivered()
+        log.error("slack.refused", words=self.refused.say(undelivered))
 
     async def _handle_refusal(self, refused: _Refused, *, waiting: bool) -> None:
         """Log that a token is refused. Raise Unusable if this is the first refusal and no rental is unfinished."""
-        unfinished = await self._count_unfinished()
-        if unfinished == 0 and not waiting:
+        if not waiting and await self._count_unfinished() == 0:
             raise Unusable(refused.words) from None
-        log.error("slack.refused", words=refused.words, unfinished=unfinished)
+        await self._note_refusal(refused.name)
 
     async def _count_unfinished(self) -> int | None:
         """Return how many rentals are not over. Return None if the store can't be read."""
@@ -258,7 +285,7 @@ class Connection:
             async with asyncio.timeout(CHECK_EVERY):
                 await refused.wait()
         if refused.is_set():
-            self._note_refusal("SLACK_BOT_TOKEN")
+            await self._note_refusal("SLACK_BOT_TOKEN")
         while not await self._token_works():
             await self._deps.clock.pause(self._retry_refused)
             self._reload_tokens()
@@ -274,7 +301,7 @@ class Connection:
             log.warning("slack.token_check_failed", error=error_code(error))
             if error_code(error) in TOKEN_REFUSED:
                 self._delivery.refused.set()
-                self._note_refusal("SLACK_BOT_TOKEN")
+                await self._note_refusal("SLACK_BOT_TOKEN")
             return False
         return True
 

@@ -555,6 +555,7 @@ class Action:
     ONE_BY_ONE = ActionId("one_by_one", QuestionValue, answers=True)
     SHOW_SPEND = ActionId("show_spend", SpendRowsValue)
     SPEND_CSV = ActionId("spend_csv", SpendValue)
+    OWNER_SPEND = ActionId("owner_spend", RentalValue)
     HOME_PAGE = ActionId("home_page", PageValue)
     SHOW_TEAM = ActionId("show_team", NoValue)
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 TEAM = ("Ana", "Ben", "Cleo", "Dan")
 GUEST, OUTSIDER = "Gus", "Olga"
 APPROVER, ADMIN = "Ben", "Cleo"
+STOPPERS = ("Ana", "Ben")
+"""The people who stop waiting for a machine before the database is put back."""
 LEAVER = "Dan"
 """The person who leaves the workspace in some episodes."""
 CHANNELS = {
@@ -169,6 +171,26 @@ def opening_actions(rng: random.Random) -> tuple[Action, ...]:
     ]
     home = Action(after=0, who="Ana", kind=ActionKind.HOME)
     return (*keys, *rents, *asks, *waits, home)
+
+
+def waiting_actions(rng: random.Random) -> tuple[Action, ...]:
+    """Return what two people do to wait for a start time, before the database is copied that is put back later."""
+    return tuple(
+        action
+        for who, command in zip(STOPPERS, rng.sample(STARTS[:2], len(STOPPERS)), strict=True)
+        for action in (
+            Action(after=0, who=who, kind=ActionKind.COMMAND, text=command),
+            Action(after=0, who=who, kind=ActionKind.CLICK, labels=("Rent it then",)),
+        )
+    )
+
+
+def stopping_actions(rng: random.Random, seconds: float) -> tuple[Action, ...]:
+    """Return how these two people stop waiting after the copy was made, within a round of that many seconds."""
+    return tuple(
+        Action(after=rng.uniform(0, seconds / 4), who=who, kind=ActionKind.CLICK, labels=("Stop waiting",))
+        for who in STOPPERS
+    )
 
 
 def draw_action(rng: random.Random, seconds: float) -> Action:

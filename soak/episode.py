@@ -136,7 +136,7 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
             await world.pass_time(seconds)
 
     if each.kill.puts_back:
-        world.store.copy()
+        await _wait_and_copy(world, each, outcome)
     tasks = [
         asyncio.create_task(after(action.after, act(world, action), "actions done")) for action in each.actions
     ]
@@ -161,12 +161,26 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
         return
     if each.kill.down:
         await world.pass_time(each.kill.down)
-    if each.kill.puts_back and world.store.put_back():
+    put_back = each.kill.puts_back and world.store.put_back()
+    if put_back:
         world.put_back_at = await world.sandbox.now()
         outcome.counts["databases put back"] += 1
-    if each.recovers:
+    if each.recovers or put_back:
         await world.end_disturbances()
     await _start_again(world, each.kill, outcome)
+    if put_back:
+        # Two minutes after its start, by the sandbox's clock, the bot no longer waits until it has read Slack.
+        await world.settle()
+
+
+async def _wait_and_copy(world: World, each: Round, outcome: Outcome) -> None:
+    """Let people begin to wait for machines while nothing fails, and copy the database once Slack shows it."""
+    await world.end_disturbances()
+    await world.connected(CONNECT_UNDISTURBED)
+    for action in each.waits:
+        outcome.counts["actions done"] += await act(world, action)
+        await world.settle()
+    world.store.copy()
 
 
 async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:

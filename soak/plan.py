@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from soak.actions import Action, draw_action, opening_actions
+from soak.actions import Action, draw_action, opening_actions, stopping_actions, waiting_actions
 from soak.databases import POSTGRES, REPLICAS, SQLITE
 from soak.disturbances import Disturbance, draw_disturbance, draw_use
 
@@ -63,6 +63,8 @@ class Kill:
 class Round:
     """Some seconds in which people act, disturbances begin and time passes; then the process is killed."""
 
+    waits: tuple[Action, ...]
+    """What people do before the round begins, and before the database is copied, if it is put back."""
     actions: tuple[Action, ...]
     disturbances: tuple[Disturbance, ...]
     jumps: tuple[tuple[float, float], ...]
@@ -144,9 +146,9 @@ def _round(rng: random.Random, *, again: bool, checked: bool, puts_back: bool) -
         down=rng.choice((0, 0, 0, 20, 90, 600)),
         puts_back=puts_back,
     )
-    actions = sorted(
-        (draw_action(rng, length) for _ in range(rng.randint(6, 11))), key=lambda action: action.after
-    )
+    waits, stops = (waiting_actions(rng), stopping_actions(rng, length)) if puts_back else ((), ())
+    drawn = (draw_action(rng, length) for _ in range(rng.randint(6, 11)))
+    actions = sorted((*drawn, *stops), key=lambda action: action.after)
     jumps = sorted(
         (rng.uniform(0, length), rng.choice((1.0, 16.0, 31.0, 60.0, 180.0, 600.0)))
         for _ in range(rng.randint(2, 5))
@@ -154,7 +156,7 @@ def _round(rng: random.Random, *, again: bool, checked: bool, puts_back: bool) -
     disturbances = sorted(
         (draw_disturbance(rng, length / 2) for _ in range(rng.randint(1, 4))), key=lambda each: each.after
     )
-    return Round(tuple(actions), tuple(disturbances), tuple(jumps), kill, rng.random() < 0.4, checked)
+    return Round(waits, tuple(actions), tuple(disturbances), tuple(jumps), kill, rng.random() < 0.4, checked)
 
 
 def _of_one_replica(rng: random.Random, each: Round) -> Round:

@@ -31,6 +31,10 @@ needs an acknowledgement."""
 WRITTEN = "written"
 """In the `info` of a connection that writes: the tables that its statements wrote."""
 
+HOLD_AT_MOST = 10.0
+"""Real seconds for which a transaction on PostgreSQL may hold locks while its process does nothing, because the
+process was stopped or its machine is gone. A claim lasts longer, so whoever takes its row finds no lock on it."""
+
 _READER_LOCK_TIMEOUT = 0.05
 """A reader never waits for a writer, only for another process that recovers or removes the write-ahead log."""
 
@@ -134,7 +138,9 @@ async def copying_tables(conn: AsyncConnection) -> AsyncIterator[None]:
         await raw.execute("PRAGMA foreign_keys = ON")
 
 
-async def postgres_connection(url: str, name: str, *, lock_timeout: float = LOCK_TIMEOUT) -> asyncpg.Connection:
+async def postgres_connection(
+    url: str, name: str, *, lock_timeout: float = LOCK_TIMEOUT, hold_at_most: float = HOLD_AT_MOST
+) -> asyncpg.Connection:
     """Connect with asyncpg, which reads the URL as libpq does."""
     return await asyncpg.connect(
         url,
@@ -143,17 +149,17 @@ async def postgres_connection(url: str, name: str, *, lock_timeout: float = LOCK
         server_settings={
             "application_name": name,
             "lock_timeout": f"{lock_timeout:.3f}s",
-            "idle_in_transaction_session_timeout": f"{10 * LOCK_TIMEOUT:.0f}s",
+            "idle_in_transaction_session_timeout": f"{hold_at_most * 1000:.0f}ms",
             "timezone": "UTC",
         },
     )
 
 
-def postgres_engines(url: str, name: str) -> Engines:
+def postgres_engines(url: str, name: str, *, hold_at_most: float = HOLD_AT_MOST) -> Engines:
     """Return a pool that writes and one that reads. Reads in a transaction see one snapshot, as on SQLite."""
 
     async def connect() -> asyncpg.Connection:
-        return await postgres_connection(url, name)
+        return await postgres_connection(url, name, hold_at_most=hold_at_most)
 
     def pool(size: int, isolation: IsolationLevel) -> AsyncEngine:
         return create_async_engine(

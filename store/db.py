@@ -22,6 +22,7 @@ from store.account import Account
 from store.admin_questions import AdminQuestions
 from store.budgets import Budgets
 from store.connections import (
+    HOLD_AT_MOST,
     QUEUE_TIMEOUT,
     WRITTEN,
     Engines,
@@ -127,13 +128,11 @@ async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
 
 
 async def _revision(engines: Engines) -> str | None:
-    """Return the revision of the schema. Raise CannotOpen if this version does not know it."""
+    """Return the revision of the schema. Raise CannotOpen if this version can't use it."""
     with startup_errors():
         async with engines.reader.connect() as conn:
             await conn.begin()
-            found = await conn.run_sync(migrating.revision)
-    migrating.check_known(found)
-    return found
+            return await conn.run_sync(migrating.revision)
 
 
 @asynccontextmanager
@@ -152,7 +151,6 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Transactio
             async with engines.reader.connect() as conn:
                 await conn.begin()
                 found = await conn.run_sync(migrating.revision)
-                migrating.check_known(found)
                 if found != HEAD:
                     raise CannotOpen("The database is of an older gpubot. Bring it up to date: gpubot migrate")
                 yield Transaction(conn, clock, name, writes=False)
@@ -160,7 +158,9 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Transactio
         await engines.dispose()
 
 
-async def take_ownership(url: str, claimant: str) -> tuple[Ownership, Engines]:
+async def take_ownership(
+    url: str, claimant: str, *, hold_at_most: float = HOLD_AT_MOST
+) -> tuple[Ownership, Engines]:
     """Take a database for this process; other replicas may share a PostgreSQL. Return its ownership and its
     connections, which `close` ends.
 
@@ -168,7 +168,8 @@ async def take_ownership(url: str, claimant: str) -> tuple[Ownership, Engines]:
     """
     path = sqlite_path(url)
     if path is None:
-        return await PostgresOwnership.take(url, claimant), postgres_engines(url, claimant)
+        ownership = await PostgresOwnership.take(url, claimant, hold_at_most=hold_at_most)
+        return ownership, postgres_engines(url, claimant, hold_at_most=hold_at_most)
     return FileOwnership.take(path), sqlite_engines(path)
 
 
@@ -210,14 +211,15 @@ class Database:
         """Whether other replicas want to know what this one commits."""
 
     @classmethod
-    async def open(cls, url: str, *, claimant: str, clock: Clock) -> Database:
+    async def open(cls, url: str, *, claimant: str, clock: Clock, hold_at_most: float = HOLD_AT_MOST) -> Database:
         """Take the database for this process and migrate it. The holder of its claims is `claimant` with a random
         number.
 
+        On PostgreSQL, a transaction of a process that does nothing is ended after `hold_at_most` real seconds.
         `url` is `sqlite:///PATH` or `postgresql://..`. Raise CannotOpen if it can't be used, or if it is a
         PostgreSQL of an older version with live rentals. Raise StoreBusy if it doesn't answer.
         """
-        ownership, engines = await take_ownership(url, claimant)
+        ownership, engines = await take_ownership(url, claimant, hold_at_most=hold_at_most)
         database = cls(engines, ownership, clock, claimant)
         try:
             if isinstance(ownership, PostgresOwnership):

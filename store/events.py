@@ -17,6 +17,11 @@ _ADD = insert(events).returning(events.c.id)
 _GET = select_by(events.c.id)
 _NEWEST = select(events).order_by(events.c.id.desc()).limit(1)
 _OF_RENTAL = select_by(events.c.rental_id, events.c.id)
+_PAUSE_OR_END = select(events).where(
+    events.c.rental_id.is_(None), events.c.kind.in_([EventKind.PAUSED, EventKind.RESUMED])
+)
+_AFTER_PAUSE = _PAUSE_OR_END.where(events.c.id > param(events.c.id, "key")).order_by(events.c.id).limit(1)
+_BEFORE_END = _PAUSE_OR_END.where(events.c.id < param(events.c.id, "key")).order_by(events.c.id.desc()).limit(1)
 _BETWEEN = (
     select(events)
     .where(
@@ -63,6 +68,11 @@ class Events:
 
     async def get(self, event_id: int) -> Event | None:
         return await fetch_first(self._conn, Event, _GET, event_id)
+
+    async def other_end_of_pause(self, event: Event) -> Event | None:
+        statement = _AFTER_PAUSE if event.kind is EventKind.PAUSED else _BEFORE_END
+        other = await fetch_first(self._conn, Event, statement, event.id)
+        return None if other is None or other.kind is event.kind else other
 
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
         given = {"since": since, "until": until, "after": after, "max_rows": limit}

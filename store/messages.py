@@ -26,11 +26,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import EVER
 from bot.model.budget import MonthPart
+from bot.model.event import EventKind
 from bot.model.message import Destination, Message, MessageKind, lowest_version, to_person
 from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import Values, fetch_first, insert_new, param, select_by, to_models, values
-from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions, messages, rentals
+from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions, events, messages, rentals
 
 _c = messages.c
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at", "body"})
@@ -38,6 +39,11 @@ _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question
 
 _GET = select_by(_c.id)
 _CARD = select_by(_c.rental_id).where(_c.kind == MessageKind.CARD)
+_ALERT = select(messages).where(
+    _c.event_id == param(_c.event_id, "event"),
+    _c.kind == MessageKind.ALERT,
+    _c.to == param(_c.to, "reader"),
+)
 _RENTAL_AT = select(_c.rental_id).where(
     _c.ts == param(_c.ts, "ts"), _c.channel == param(_c.channel, "channel"), _c.rental_id.is_not(None)
 )
@@ -45,30 +51,48 @@ _DIRECT_OF_RENTAL = select_by(_c.rental_id, _c.id).where(_c.kind == MessageKind.
 
 _UNSENT = and_(_c.shown_version == 0, ~_c.closed)
 _before = messages.alias("before")
-_WAITS_FOR_ANOTHER = (
-    select(_before.c.id)
-    .where(
-        _before.c.rental_id == _c.rental_id,
-        _before.c.shown_version == 0,
-        ~_before.c.closed,
+_UNSENT_BEFORE = select(_before.c.id).where(_before.c.shown_version == 0, ~_before.c.closed)
+_OF_SAME_RENTAL = _UNSENT_BEFORE.where(_before.c.rental_id == _c.rental_id)
+_WAITS_FOR_CARD = and_(
+    _c.kind == MessageKind.THREAD, _OF_SAME_RENTAL.where(_before.c.kind == MessageKind.CARD).exists()
+)
+_EARLIER_TO_SAME = and_(
+    _before.c.to == _c.to,
+    _before.c.id < _c.id,
+    _before.c.id.not_in(bindparam("passed", expanding=True)),
+)
+_event, _event_before = events.alias("event"), events.alias("event_before")
+_PAUSE = (EventKind.PAUSED, EventKind.RESUMED)
+_EARLIER_ALERT = (
+    _UNSENT_BEFORE.where(
+        _EARLIER_TO_SAME,
+        _before.c.kind == MessageKind.ALERT,
+        _before.c.due_at.is_not(None),  # always so, and SQLite needs it here to use the index
+        _event.c.id == _c.event_id,
+        _event_before.c.id == _before.c.event_id,
         or_(
-            _before.c.kind == MessageKind.CARD,
-            and_(_before.c.kind == MessageKind.THREAD, _before.c.id < _c.id),
+            and_(_event.c.kind.in_(_PAUSE), _event_before.c.kind.in_(_PAUSE)),
+            _event.c.rental_id == _event_before.c.rental_id,
         ),
     )
+    .correlate(messages)
     .exists()
 )
-"""Whether another message of the rental must be sent first: the card before its thread, and the thread in its
-order."""
+_WAITS_FOR_EARLIER = or_(
+    and_(_c.kind != MessageKind.CARD, _OF_SAME_RENTAL.where(_EARLIER_TO_SAME).exists()),
+    and_(_c.kind == MessageKind.ALERT, _EARLIER_ALERT),
+)
+"""Whether an earlier post to the same reader or channel, about the same rental or the pause, must be made
+first."""
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
 """Whether nobody knows what Slack shows of a message, so that it is edited in any case."""
-_NOT_POSTED, _NO_CARD = _c.shown_version == 0, _c.kind != MessageKind.CARD
+_NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.compare_with.is_(None))
 _HOME = _c.kind == MessageKind.HOME
-_ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (_NO_CARD, 3), else_=4)
+_ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
 """Posts, answers and Home tabs that were opened, then edits that show a transition, then edits that show progress.
-Messages that are shown again come after them: first those that may be questions, then cards. Home tabs of which
-something changed come last, the one first that waits longest."""
+Messages that are shown again come after them: first those that may be questions and the cards for which a purchase
+waits, then the other cards. Home tabs of which something changed come last, the one first that waits longest."""
 _DUE = (
     select(messages)
     .where(_c.due_at <= param(_c.due_at, "now"))
@@ -90,7 +114,13 @@ _SENDABLE = _DUE.where(
     ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("channels", expanding=True)))),
     ~and_(_HOME, bindparam("publishes", type_=Boolean)),
     ~and_(_HOME, ~_c.urgent, _TO.in_(bindparam("homes", expanding=True))),
-    ~and_(_c.kind == MessageKind.THREAD, _WAITS_FOR_ANOTHER),
+    ~_WAITS_FOR_CARD,
+    ~and_(_POSTS, _WAITS_FOR_EARLIER),
+)
+_END_BACK_OFF = (
+    update(messages)
+    .where(_c.due_at > param(_c.due_at, "now"), _c.tries > 0)
+    .values(due_at=param(_c.due_at, "now"))
 )
 _NEXT_DUE = select(_c.due_at).where(_c.due_at > param(_c.due_at, "after")).order_by(_c.due_at).limit(1)
 _CONVERSATIONS = (
@@ -220,12 +250,14 @@ _COMPARE_CARDS = (
         _OPEN_SURFACE,
         _c.ts.is_not(None),
         _c.rental_id.in_(
-            select(rentals.c.id).where(rentals.c.live, rentals.c.state.in_([State.PROCURING, State.PROVISIONING]))
+            select(rentals.c.id).where(
+                rentals.c.live, rentals.c.state.in_([State.QUEUED, State.PROCURING, State.PROVISIONING])
+            )
         ),
     )
     .values(compare_with=func.coalesce(_c.compare_with, _c.target_version))
 )
-"""Have the cards of rentals that may buy compared with Slack before they buy more."""
+"""Have the cards of rentals that may buy compared with Slack before they buy anything."""
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
     _COMPARE_CARDS,
@@ -267,7 +299,9 @@ class Messages:
 
     async def add(self, message: Message) -> None:
         row = {**values(message, without=frozenset({"id"})), "urgent": False}
-        row["target_version"] = max(message.target_version, lowest_version(self._real_now))
+        # A transaction that waited may be seconds older than the message that is written in it.
+        lowest = lowest_version(max(self._real_now, message.created_at))
+        row["target_version"] = max(message.target_version, lowest)
         if message.due_at is None and not message.closed:
             row["due_at"] = self._real_now
         await insert_new(self._conn, messages, row)
@@ -313,13 +347,20 @@ class Messages:
     async def get(self, message_id: int) -> Message | None:
         return await fetch_first(self._conn, Message, _GET, message_id)
 
+    async def alert_of(self, event_id: int, to: Destination) -> Message | None:
+        rows = await self._conn.execute(_ALERT, {"event": event_id, "reader": to})
+        return next(iter(to_models(Message, rows)), None)
+
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
         given = {"now": real_now, "max_rows": limit}
         if without is None:
             return to_models(Message, await self._conn.execute(_DUE, given))
-        lists = {"ids": list(without.ids), "channels": list(without.channels), "homes": list(without.homes)}
+        lists = {name: list(getattr(without, name)) for name in ("ids", "channels", "passed", "homes")}
         given |= {**vars(without), **lists}
         return to_models(Message, await self._conn.execute(_SENDABLE, given))
+
+    async def end_back_off(self) -> None:
+        await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))

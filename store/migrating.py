@@ -5,27 +5,39 @@ from __future__ import annotations
 import asyncio
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import CannotOpen
 from store import way_back
 from store.connections import copying_tables, sqlite_path
 from store.migrations import FIRST, HEAD
-from store.outages import startup_errors
+from store.outages import is_outage, startup_errors
+from store.tables import metadata
+
+_COLUMNS = {
+    "sqlite": (
+        "SELECT found.name, columns.name "
+        "FROM sqlite_master AS found JOIN pragma_table_info(found.name) AS columns WHERE found.type = 'table'"
+    ),
+    "postgresql": (
+        "SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid "
+        "WHERE relkind = 'r' AND pg_table_is_visible(pg_class.oid) AND attnum > 0 AND NOT attisdropped"
+    ),
+}
 
 
 def revision(connection: Connection) -> str | None:
-    """Return the revision of the schema. Return None if the database is empty."""
+    """Return the revision of the schema, or None if the database is empty.
+
+    Raises CannotOpen if this version of the bot can neither use nor migrate the database, because the revision is
+    newer than its own, older than the first release, or was still being developed when the database was made.
+    """
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
-
-
-def check_known(found: str | None) -> None:
-    """Raise CannotOpen if the revision is newer than this version of the bot, or older than the first release."""
     if found is None:
-        return
+        return None
     if found > HEAD:
         raise CannotOpen(f"The database is of a newer gpubot (schema {found}, mine is {HEAD}). Install that one.")
     if found < FIRST:
@@ -33,6 +45,29 @@ def check_known(found: str | None) -> None:
             f"The database is of a gpubot before 0.1.0 (schema {found}), which no release reads. "
             "Move it away and start with a new one: the admins are then asked about each machine that runs."
         )
+    if found == HEAD:
+        _check_columns(connection, found)
+    return found
+
+
+def _check_columns(connection: Connection, called: str) -> None:
+    """Refuse a database that lacks a column, such as one made while its revision was being developed.
+
+    `called` is the revision that the database names. Raises CannotOpen.
+    """
+    found = {(table, column) for table, column in connection.execute(text(_COLUMNS[connection.dialect.name]))}
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if (table.name, column.name) not in found:
+                raise _unreleased(called, f"it has no column {table.name}.{column.name}")
+
+
+def _unreleased(called: str, why: str) -> CannotOpen:
+    return CannotOpen(
+        f"The database was made by a gpubot between two releases: its schema is called {called}, but {why}. "
+        "Nothing was changed. Use the commit that made it, or move the database away and start with a new one: "
+        "the admins are then asked about each machine that runs."
+    )
 
 
 def _upgrade(connection: Connection) -> None:
@@ -87,11 +122,16 @@ async def upgrade(engine: AsyncEngine, url: str, *, asked: bool) -> None:
             if found == HEAD:
                 await conn.rollback()
                 return
-            check_known(found)
             if not asked:
                 await conn.run_sync(check_start, url, found)
             await conn.rollback()
             if found is not None:
                 await asyncio.to_thread(way_back.keep, url, found)
-            async with copying_tables(conn), conn.begin():
-                await conn.run_sync(_upgrade)
+            try:
+                async with copying_tables(conn), conn.begin():
+                    await conn.run_sync(_upgrade)
+                    await conn.run_sync(_check_columns, found or HEAD)
+            except DBAPIError as error:
+                if found is None or is_outage(error):
+                    raise
+                raise _unreleased(found, "it can't be migrated from there") from error

@@ -48,7 +48,8 @@ _UNUSABLE = {
 """Outages that waiting does not end, and what to do. By SQLite's code or PostgreSQL's SQLSTATE."""
 
 
-def _is_outage(error: DBAPIError) -> bool:
+def is_outage(error: DBAPIError) -> bool:
+    """Return whether the error is an outage of the database, which may end on its own."""
     if error.connection_invalidated:
         return True
     code = getattr(error.orig, "sqlite_errorcode", None)
@@ -77,7 +78,7 @@ def query_errors() -> Iterator[None]:
     except (PoolTimeout, PendingRollbackError, OSError, TimeoutError, asyncpg.InternalClientError) as error:
         raise _busy() from error
     except DBAPIError as error:
-        if _is_outage(error):
+        if is_outage(error):
             raise _busy() from error
         raise
     except asyncpg.PostgresError as error:

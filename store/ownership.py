@@ -11,6 +11,7 @@ import fcntl
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ import structlog
 from bot.clock import Clock
 from bot.errors import CannotOpen, InUse
 from bot.lifecycle.ports.records import Look
-from store.connections import postgres_connection
+from store.connections import HOLD_AT_MOST, postgres_connection
 from store.migrations import HEAD
 from store.outages import DRIVER_ERRORS, connection_errors
 
@@ -51,6 +52,15 @@ _LOOK = f"""
     (SELECT count(*) FROM locks WHERE objid = {_OWNER_LOCK}) AS replicas,
     EXISTS (SELECT FROM locks WHERE objid = {_LEAVE_LOCK}) AS leave
 """  # noqa: S608 - two constants
+_END_STOPPED = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND application_name = $1
+    AND state = 'active' AND wait_event_type = 'Client' AND state_change < clock_timestamp() - $2::interval
+"""
+"""Ends the sessions whose process stopped in the middle of a statement.
+
+asyncpg prepares a new statement and executes it in two steps. PostgreSQL doesn't count the time between them for
+`idle_in_transaction_session_timeout`. Sessions of other programs, such as psql, have another name."""
 
 
 class Ownership(Protocol):
@@ -111,10 +121,11 @@ class PostgresOwnership:
 
     shared = True
 
-    def __init__(self, url: str, name: str, session: asyncpg.Connection) -> None:
+    def __init__(self, url: str, name: str, session: asyncpg.Connection, hold_at_most: float) -> None:
         self._url = url
         self._name = name
         self._session = session
+        self._hold_at_most = timedelta(seconds=hold_at_most)
         self._alone = False
         self._shares = False
         """Whether this process has the lock alone, and whether it has it shared."""
@@ -126,12 +137,12 @@ class PostgresOwnership:
         """Called after the lock was lost and taken again."""
 
     @classmethod
-    async def take(cls, url: str, name: str) -> PostgresOwnership:
+    async def take(cls, url: str, name: str, *, hold_at_most: float = HOLD_AT_MOST) -> PostgresOwnership:
         """Take the lock beside other replicas. Raise InUse if a process has it alone, and CannotOpen if the server
         can't be used."""
         try:
             session = await postgres_connection(url, f"{name} (owner)")
-            ownership = cls(url, name, session)
+            ownership = cls(url, name, session, hold_at_most)
             try:
                 await ownership.share()
             except BaseException:
@@ -193,17 +204,24 @@ class PostgresOwnership:
             self.on_notification(str(payload))
 
     async def look(self) -> Look:
-        """Return how this process stands among those that share the database. Raise CannotOpen if it must leave,
-        and StoreBusy if the server doesn't answer."""
+        """Return how this process stands among those that share the database.
+
+        Also ends the sessions of processes that stopped in the middle of a statement, so that their transactions
+        hold no locks any more. Raises CannotOpen if this process must leave, and StoreBusy if the server doesn't
+        answer.
+        """
         await self.renew()
         with connection_errors():
             async with self._using:
                 try:
                     row: Any = await self._session.fetchrow(_LOOK)
+                    ended = await self._session.fetchval(_END_STOPPED, self._name, self._hold_at_most)
                 except DRIVER_ERRORS:
                     # The session ends with its lock. The next use takes both again.
                     self._session.terminate()
                     raise
+        if ended:
+            log.warning("store.ended_stopped_sessions", count=ended)
         if row["revision"] != HEAD:
             raise CannotOpen(f"The database was migrated to schema {row['revision']}, mine is {HEAD}. I end here.")
         if row["leave"]:

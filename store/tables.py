@@ -168,6 +168,7 @@ rentals = Table(
     _time("lease_seen_at"),
     Column("lease_question", JsonText[Question](Question)),
     Column("lease_script_first", JsonText[ScriptFirst](ScriptFirst)),
+    _time("lease_shown_later_at"),
     Column("use", JsonText[Use](Use)),
     _time("probe_answered_at"),
     Column("setup_progress", JsonText[SetupProgress](SetupProgress)),
@@ -496,6 +497,7 @@ channels = Table(
     _bool("member"),
     _bool("direct"),
     _bool("shared"),
+    _optional_text("name"),
     _time("asked_at", nullable=False),  # real time at which Slack was asked
 )
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from bot.config.settings import Settings
 from bot.model.attempt import AttemptState
 from bot.ops.metrics import Metrics
 from bot.watchdog.settings import WatchdogSettings
+from store.migrations import HEAD
 from tests.programs import program
 from tests.store import make
 
@@ -76,12 +78,32 @@ def test_the_units_and_the_compose_file_give_each_secret_as_a_file() -> None:
     assert {name.removesuffix("_FILE") for name in service["environment"]} <= NAMES
 
 
+def test_each_base_image_is_named_by_its_digest() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    stages = re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    images = {*stages, compose["services"]["postgres"]["image"]}
+    assert len(images) == 2, "both stages of the image have the same base"
+    for image in images:
+        assert re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image)
+
+
 def test_no_secret_and_no_setting_of_a_checkout_gets_into_the_image() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     kept_from_git = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     for secret in (".env", "deploy/secrets", "deploy/gpubot.env", "*.sqlite"):
         assert secret in ignored
         assert {secret, f"{secret}/"} & set(kept_from_git)
+
+
+def test_package_changelog_pages_and_schema_name_one_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    version = str(project["version"])
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)[0] == version
+    assert HEAD.startswith("v" + version.replace(".", ""))
+    for page, named in (("docs/deploy-systemd.md", 2), ("docs/deploy-compose.md", 1), ("CONTRIBUTING.md", 2)):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert re.findall(r"\bv\d+\.\d+\.\d+\b", text) == [f"v{version}"] * named, page
 
 
 # --- what Prometheus and Grafana read

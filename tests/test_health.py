@@ -13,10 +13,12 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from bot.clock import MovedClock
+from bot.net.machines_proof import NONCE_HEADER, SIGNATURE_HEADER, sign_request
 from bot.ops import health
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TOKEN = SecretStr("0123456789abcdef0123456789abcdef")
+NONCE = "0123456789abcdef" * 2
 FOR_EVER = {"settled": "0", "wait": "60"}
 
 
@@ -199,23 +201,34 @@ async def test_live_is_answered_without_a_report(server: HealthServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "status"),
+    ("nonce", "signature", "status"),
     [
-        (None, 401),
-        ("Bearer", 401),
-        ("Bearer 0123456789abcdef0123456789abcdee", 401),
-        ("Bearer \xe9", 401),
-        (f"Bearer {TOKEN.get_secret_value()}", 503),
+        (None, None, 401),
+        (NONCE, None, 401),
+        (NONCE, "\xe9", 401),
+        (NONCE, sign_request(SecretStr("0123456789abcdef0123456789abcdee"), NONCE), 401),
+        (NONCE[::-1], sign_request(TOKEN, NONCE), 401),
+        ("", sign_request(TOKEN, ""), 401),
+        (NONCE, sign_request(TOKEN, NONCE), 503),
     ],
 )
-async def test_machines_are_shown_only_with_the_token_and_with_503_if_the_bot_is_not_well(
-    given: str | None, status: int
+async def test_machines_are_shown_only_to_signed_requests_and_with_503_if_the_bot_is_not_well(
+    nonce: str | None, signature: str | None, status: int
 ) -> None:
     async with _serve(with_machines=True) as server:
-        headers = {} if given is None else {"Authorization": given}
+        given = {NONCE_HEADER: nonce, SIGNATURE_HEADER: signature}
+        headers = {name: value for name, value in given.items() if value is not None}
         async with server.session.get(server.url.replace("/health", "/machines"), headers=headers) as answer:
             assert answer.status == status
             assert ("machines" in await answer.text()) == (status == 503)
+
+
+@pytest.mark.parametrize("given", ["Bearer", "Bearer 0123456789abcdef0123456789abcdee", "Bearer \xe9"])
+async def test_a_watchdog_of_the_release_before_needs_the_right_token(given: str) -> None:
+    async with _serve(with_machines=True) as server:
+        headers = {"Authorization": given}
+        async with server.session.get(server.url.replace("/health", "/machines"), headers=headers) as answer:
+            assert answer.status == 401
 
 
 async def test_without_a_token_in_the_settings_there_are_no_machines(server: HealthServer) -> None:

@@ -21,6 +21,7 @@ import aiohttp
 from bot.clock import SystemClock
 from bot.demo.dialogs import Dialogs
 from bot.demo.laptop import Laptop
+from bot.demo.own_policy import add_cast
 from bot.demo.play import GITHUB_NAME, HOME, PEOPLE, Play
 from bot.demo.printing import Printer, as_text, of_message
 from bot.demo.processes import (
@@ -35,6 +36,7 @@ from bot.demo.processes import (
     write_policy,
 )
 from bot.errors import GpubotError, Mistake
+from bot.policy.team.policy_file import read_policy
 from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP
 from handlers.views.answers.lists import HELP as MEMBER_HELP
 from sandbox.client import ControlError, Machine, MachineFault, SandboxClient, SeenMessage
@@ -49,8 +51,10 @@ LONGEST = timedelta(days=60)
 """The longest jump of one line: while something is rented, the bot handles every due time on the way."""
 HELP_OF_BOT = (*MEMBER_HELP, *APPROVER_HELP, *ADMIN_HELP)
 """Each command, and what it does, for the page's composer."""
+WHO = "Ana and Cleo rent, Ben is the admin and approves."
+WHO_OF_POLICY = "Ana and Cleo rent, Ben is the admin of GPUBOT_ADMINS. Your policy names:"
 HELP = """\
-Ana and Cleo rent, Ben is the admin and approves. A line begins with who does it:
+A line begins with who does it:
   ana get H100 EU         Ana types /gpu get H100 EU in #training; also: with @cleo, setup torch
   cleo @gpus list all     Cleo types /gpu list all in #gpus (@dm: to the bot itself)
   ana 3                   Ana clicks button [3]
@@ -69,6 +73,8 @@ class Console:
     play: Play
     printer: Printer
     dialogs: Dialogs
+    who: str = WHO
+    """Who can act."""
     _buttons: list[tuple[str, SeenMessage, str]] = field(default_factory=list)
     _dialog: dict[str, str] = field(default_factory=dict)
     """By person, the modal as it was printed last, so that it is printed again only when it changed."""
@@ -84,25 +90,31 @@ class Console:
             numbered.append(f"{len(self._buttons)}: {label}")
         self.printer.say(as_text(replace(line, buttons=tuple(numbered))))
 
+    def say_help(self) -> None:
+        """Print who can act and what can be typed."""
+        self.printer.say(f"{self.who}\n{HELP}")
+
     async def run(self, typed: str) -> None:
         """Carry out one line. Raise GpubotError with words for the person who typed it."""
         who, _, rest = typed.partition(" ")
         name, rest = who.capitalize(), rest.strip()
         if typed in {"help", "?"}:
-            self.printer.say(HELP)
+            self.say_help()
         elif typed.startswith("+"):
             await self.play.passes(read_span(typed))
         elif who == "use":
             self.printer.say(await change_use(self.play.sandbox, rest))
         elif who == "vanish":
             self.printer.say(await take_back(self.play.sandbox, rest))
-        elif name in PEOPLE:
+        elif name in self.play.people:
             try:
                 await self._run_for(name, rest)
             except ControlError as refused:
                 raise Mistake(await self._reason(name, rest, refused.error)) from None
         else:
-            raise Mistake(f'I know Ana, Ben and Cleo, no "{who}". A line begins with who does it; help shows how.')
+            *names, last = self.play.people
+            known = f"{', '.join(names)} and {last}"
+            raise Mistake(f'I know {known}, no "{who}". A line begins with who does it; help shows how.')
 
     async def _run_for(self, name: str, rest: str) -> None:
         filled = re.fullmatch(r"(\d+)\s*=\s*(.*)", rest)
@@ -165,8 +177,12 @@ def read_span(typed: str) -> timedelta:
     return span
 
 
-async def play_along(say: Callable[[str], None]) -> None:
-    """Run until `quit`, Ctrl-C or SIGTERM. Raise NotRunning if the sandbox or the bot ends on its own."""
+async def play_along(say: Callable[[str], None], policy: Path | None = None) -> None:
+    """Run until `quit`, Ctrl-C or SIGTERM, with the rules of a `policy` file if the absolute path of one is given.
+
+    Raise WrongPolicy if the file has mistakes, and NotRunning if the sandbox or the bot ends on its own.
+    """
+    rules = None if policy is None else read_policy(policy, home_channel=HOME, admins=()).rules
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -176,20 +192,29 @@ async def play_along(say: Callable[[str], None]) -> None:
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
             say(f"Open in a browser: {addresses.page}")
             http = f"127.0.0.1:{free_port()}"
-            policy = write_policy(folder)
-            settings = environment(addresses, folder, admins=PEOPLE["Ben"], channel=HOME, http=http, policy=policy)
+            sandbox = SandboxClient(addresses, session)
+            cast = None if rules is None else await add_cast(rules, sandbox)
+            people = PEOPLE if cast is None else cast.people
+            settings = environment(
+                addresses,
+                folder,
+                admins=PEOPLE["Ben"],
+                channel=HOME,
+                http=http,
+                policy=write_policy(folder) if policy is None else policy,
+            )
             laptop = Laptop.new(folder / "laptop", "you@laptop")
             bot = await start_bot(settings, folder / "bot.log")
             try:
-                sandbox = SandboxClient(addresses, session)
                 await sandbox.github_keys(GITHUB_NAME, laptop.public_key)
-                play = Play(sandbox, bot, session, PEOPLE)
-                console = Console(play, Printer(as_text), Dialogs(sandbox, PEOPLE))
+                play = Play(sandbox, bot, session, people)
+                who = WHO if cast is None else "\n".join([WHO_OF_POLICY, *cast.lines])
+                console = Console(play, Printer(as_text), Dialogs(sandbox, people), who)
                 play.on_message = console.message
                 await _tell_page(addresses.page, session, health=bot.health, help=HELP_OF_BOT)
                 if not os.isatty(0):
                     play.on_action = console.printer.action  # a terminal already shows what was typed
-                say(HELP)
+                console.say_help()
                 say(_key(laptop))
                 say(
                     f"Times at the left are UTC. In messages each reader sees their own.\nThe bot's log: {bot.log}"

@@ -7,6 +7,7 @@ import errno
 import os
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -18,7 +19,7 @@ from bot.errors import CannotOpen, InUse, KeysUnavailable, StoreBusy, Unusable
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import clock_of
-from bot.operator.server import folder_problem
+from bot.operator.socket_file import socket_problem
 from bot.text_file import open_to_others
 from store.preflight import Condition, check_database, is_pooled
 
@@ -28,6 +29,8 @@ SOCKET, SLACK_HTTP = "GPUBOT_SOCKET", "GPUBOT_SLACK_HTTP"
 FREE = {HTTP: 8601, SLACK_HTTP: 8611}
 """A port to use instead of one that is taken."""
 PROXY = "proxy"
+SYSTEMD = Path("/run/systemd/system")
+"""The folder that exists if the machine was booted with systemd, by sd_booted(3)."""
 
 _DATABASE_WORDS = {
     Condition.MISSING: "not there yet; gpubot run makes it.",
@@ -40,6 +43,16 @@ _POOLED = (
     "a pooler stands before PostgreSQL. Let it work in session mode, or connect directly: in transaction mode, "
     "several gpubots don't know of each other."
 )
+
+
+def start_command(typed: str, *, user: int, systemd: Path = SYSTEMD) -> str:
+    """Return the command that starts the bot on this machine.
+
+    `typed` is how this command was called, such as `.venv/bin/gpubot`, and `user` is the id of who called it. On a
+    server, root checks what systemd then starts as the bot's own user. If root called `gpubot run`, the bot's
+    files would belong to root.
+    """
+    return "systemctl enable --now gpubot" if user == 0 and systemd.is_dir() else f"{typed} run"
 
 
 async def database(context: CheckContext) -> list[Finding]:
@@ -103,7 +116,7 @@ async def socket_by_hand(context: CheckContext) -> list[Finding]:
         return [not_checked(SOCKET, blocked)]
     path = context.settings.socket_path
     try:
-        problem = folder_problem(path)
+        problem = socket_problem(path)
     except FileNotFoundError:
         return [ok(SOCKET, "its folder is not there yet; gpubot run makes it.")]
     except OSError as error:

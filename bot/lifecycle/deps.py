@@ -130,6 +130,8 @@ class StepDeps(Deps):
     deleted: another process may be working on the rental."""
     may_claim: Callable[[], bool] = _yes
     """Whether this process may claim rows: its clock agrees with the database's."""
+    sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held during a sweep, so that there is one at a time in this process."""
 
 
 def with_newest_rules(deps: D) -> D:

@@ -16,10 +16,11 @@ from bot.lifecycle.budgets import count_again
 from bot.lifecycle.deps import Deps, RulesInForce, transact, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.store import OpenedStore, Tx, Written
-from bot.model.account_facts import POLICY_REFUSED
+from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.policy_version import PolicyVersion
+from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.team.policy_file import Policy, PolicySource
 from bot.policy.team.rules import Rules
 
@@ -103,6 +104,7 @@ async def _bring_into_force(deps: Deps, in_force: RulesInForce, policy: Policy, 
     async def decision(tx: Tx) -> Reload:
         await tx.account.set(POLICY_REFUSED, None)
         stored = await tx.policies.newest()
+        await _note_channels(tx, deps, policy.rules, upgraded=stored is not None)
         before = _rules_of(stored, in_force.source)
         if stored is not None and before == policy.rules:
             return Reload(stored, ())
@@ -129,6 +131,19 @@ def _with_admins_of_both(deps: Deps, before: Rules, after: Rules) -> Deps:
     """Return dependencies by which those who were admins, and those who are now, are notified."""
     admins = tuple(dict.fromkeys(before.admins + after.admins))
     return replace(deps, rules=changed(after, admins=admins))
+
+
+async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) -> None:
+    """Notify the admins, once, of the channels that charged their project for everybody before the upgrade."""
+    if await tx.account.get(CHANNELS_CHARGE_LESS):
+        return
+    await tx.account.set(CHANNELS_CHARGE_LESS, True)
+    channels = channels_of_named_people(rules)
+    if upgraded and channels:
+        log.warning("policy.channels_charge_less", channels=channels)
+        facts = Facts(detail="\n".join(f"{one} {project}" for one, project in channels.items()))
+        event = Event(rental_id=None, kind=EventKind.CHANNELS_CHARGE_LESS, at=deps.clock.now(), facts=facts)
+        await send_alerts(tx, replace(deps, rules=rules), event)
 
 
 async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None:

@@ -21,20 +21,24 @@ from bot.policy.use.verdicts import window
 async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:
     """Return a ready machine with everything that decides its next step."""
     rental = snapshot.rental
-    ending = is_ending(rental, deps.rules, now)
+    live, ending = snapshot.live, is_ending(rental, deps.rules, now)
     vendors = [rental.vendor] if ending and rental.vendor is not None else []
     return Machine(
         rental=rental,
-        live=snapshot.live,
-        use=rental.use if has_probe(rental, snapshot.live, deps.rules) else None,
+        live=live,
+        use=rental.use if has_probe(rental, live, deps.rules) else None,
         visits=await last_visits(tx, rental, now, deps.rules),
         history=await tx.events.of(rental.id) if ending else (),
-        direct=await tx.messages.direct_of(rental.id) if ending else (),
+        direct=await tx.messages.direct_of(rental.id) if ending or live is None else (),
         owner=await tx.people.get(rental.owner, EVER),
         approvers=(await deciders(tx, deps.rules, [rental.owner], now)).hours,
         answers=next(iter((await tx.probe_answers.of_vendors(vendors)).values()), None),
         replacement=await _replacement(tx, rental, now),
         spent=snapshot.spent_at_most(now),
+        found=not any(
+            one.read_at < deps.opened.at or one.missing_since is not None
+            for one in (snapshot.alive_of(live) if live is not None else ())
+        ),
         may_compare=may_compare(deps),
     )
 

@@ -67,6 +67,8 @@ UNAUTHORIZED_SINCE = Fact[datetime]("unauthorized_since", datetime)
 """The marketplace refuses our token."""
 POLICY_REFUSED = Fact[str]("policy_refused", str)
 """The mistakes in the policy file of which the admins were notified, until a file without mistakes is read."""
+CHANNELS_CHARGE_LESS = Fact[bool]("channels_charge_less", bool)
+"""The admins were notified of the channels whose projects name people, or there was no need to."""
 NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
 """People were notified that the admins decide, because no approver is left."""
 GROUP_MEMBERS = Fact[frozenset[str]]("group_members", frozenset[str])

@@ -57,6 +57,9 @@ class Purchase(Frozen):
     guess: str | None = None
     """Slack id of the person who may own the machines, guessed from their names. It is preselected, and pings
     nobody."""
+    same_as: str | None = None
+    """Id of the question that stays, if this one asked about the same machines a second time, as earlier versions
+    could. None if this is the only question about its machines."""
 
     @property
     def alive(self) -> tuple[UnknownMachine, ...]:

@@ -69,6 +69,9 @@ class Why(StrEnum):
     ENDED_WHILE_AWAY = "ended_while_away"
     """The machine was gone at the first look since the start. The vendor took it, or somebody destroyed it and the
     database lost that."""
+    ENDED_SINCE_COPY = "ended_since_copy"
+    """As ENDED_WHILE_AWAY, and Slack shows a later state of the machine than the database, which was put back from
+    an older copy. So somebody probably destroyed it on purpose."""
     SSH_SILENT = "ssh_silent"
     """It became ready although nothing answered on its SSH port."""
     REPLACED = "replaced"

@@ -184,6 +184,9 @@ class EventKind(StrEnum):
     POLICY_REFUSED = "policy_refused"
     """The policy file has mistakes, `facts.count`, so the rules from before hold. `facts.detail` has a line for
     each of the first ones."""
+    CHANNELS_CHARGE_LESS = "channels_charge_less"
+    """From this version on, channels charge their projects only for the people that these name, and for approvers.
+    `facts.detail` has a line for each channel: its id and its project."""
     # About the account, posted without the outbox:
     NO_READS = "no_reads"
     """The store can't be read, so nothing is deleted."""
@@ -628,6 +631,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.RESUMED: Effects(alert=(To.ADMINS, To.HOME_CHANNEL)),
     _E.POLICY_CHANGED: Effects(alert=(To.ADMINS,)),
     _E.POLICY_REFUSED: Effects(alert=(To.ADMINS,)),
+    _E.CHANNELS_CHARGE_LESS: Effects(alert=(To.ADMINS,)),
     _E.NO_READS: Effects(alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
     _E.UNUSUAL_DAY: Effects(alert=(To.APPROVERS_CHANNEL,)),

@@ -189,7 +189,8 @@ class Message(Frozen):
     """Whether a post began and its outcome is not stored. The conversation is read back before it is posted
     again."""
     tries: int = 0
-    """How many calls in a row failed."""
+    """How many calls in a row got no answer. 0 while the message waits for something else than its own next try,
+    such as the time that Slack asked for."""
     closed: bool = False
     """Whether it is never posted or edited again."""
     created_at: Instant

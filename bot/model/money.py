@@ -51,11 +51,25 @@ def whole_cents_below(rate: Decimal) -> Decimal:
     return rate.quantize(_CENT, rounding=ROUND_FLOOR)
 
 
-def in_cents(parts: Sequence[Micros]) -> list[Micros]:
-    """Return the parts in whole cents. Their sum is the sum of `parts` in whole cents: each part is rounded down,
-    then those that lose most are rounded up, until the sum is right."""
+def whole_cents(amount: Micros) -> Micros:
+    """Return `amount` cut down to whole cents: a limit that people read."""
+    return amount // _MICROS_PER_CENT * _MICROS_PER_CENT
+
+
+def in_cents(parts: Sequence[Micros], total: Micros | None = None) -> list[Micros]:
+    """Return amounts in whole cents that add up to `total`, or else to their sum rounded to whole cents.
+
+    Each amount is rounded down. The cents that are then missing go to the amounts with the largest remainders, so
+    that each is less than a cent from its exact value. All tables and texts whose amounts add up use this, first
+    for the rows, and then for the parts of each row, with the row's amount as their `total`.
+
+    Args:
+        parts: The exact amounts.
+        total: The sum as it is shown, if it is shown already. It may have been rounded up or down.
+    """
     rounded = [part // _MICROS_PER_CENT for part in parts]
-    missing = round(Fraction(sum(parts), _MICROS_PER_CENT)) - sum(rounded)
+    whole = round(Fraction(sum(parts) if total is None else total, _MICROS_PER_CENT))
+    missing = whole - sum(rounded)
     for n in sorted(range(len(parts)), key=lambda n: -(parts[n] % _MICROS_PER_CENT))[:missing]:
         rounded[n] += 1
     return [cents * _MICROS_PER_CENT for cents in rounded]

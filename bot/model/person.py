@@ -53,3 +53,5 @@ class Channel(Frozen):
     direct: bool = False
     shared: bool = False
     """Whether people of other workspaces read it."""
+    name: str | None = None
+    """Such as `gpus`, without the `#`. None if Slack didn't say it. Data, never markup."""

@@ -95,6 +95,9 @@ class Lease(Frozen):
     question: Question
     script_first: ScriptFirst | None = None
     """Set while the machine is destroyed after its `/root/on-ending.sh`. An extension drops it."""
+    shown_later_at: Instant | None = None
+    """When it was found that Slack shows a later state of the machine than the database, which was put back from
+    an older copy. None once the machine was looked up and its owner was told of its end."""
 
     @property
     def last_end(self) -> datetime:

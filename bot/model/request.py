@@ -40,12 +40,15 @@ class OfferQuery(Frozen):
 class Request(OfferQuery):
     """The GPUs that someone asked for, for how long, who gets in, and what runs on them."""
 
+    max_total: Micros | None = None
+    """The most that everything may cost, as the person typed it: `max $8 total`, `$20 for 10h`. The highest price
+    then follows from it (`with_price_of_total`). None if no total was typed."""
     cap_said_per_gpu: bool = True
     """False if the person asked for several GPUs and didn't type "per GPU" after the highest price, or named a
     price for everything. Then the offers also show that price for all GPUs."""
     cap_for_all_time: bool = False
-    """Whether the highest price was said for the whole time, or may have been meant so. Then the offers also show
-    that price for the whole time."""
+    """Whether the highest price may have been meant for the whole time, as in `under $20 for 10h`. Then the offers
+    also show that price for the whole time."""
     lease: timedelta
     """How long from ready until the rental must be extended or is destroyed. With `until`, how long from the
     command until then."""

@@ -130,6 +130,18 @@ class Digest(Frozen):
         return sum((one.rate for one in self.projects), start=Decimal(0))
 
 
+class OwnerMonth(Frozen):
+    """What the owner of a rental has spent in this month, for whoever decides about it."""
+
+    owner: str
+    """Slack id."""
+    name: str
+    """The owner's display name."""
+    month: Month
+    spent: Spent
+    """What the machines were billed for until now."""
+
+
 class SpendReport(Frozen):
     """The answer to `/gpu spend`, with everything that its reader may see."""
 

@@ -18,7 +18,7 @@ from bot.model.event import Event, EventKind, events_after
 from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
 from bot.model.offer import Offer
-from bot.model.person import Channel, Key
+from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
@@ -69,6 +69,8 @@ class RentalDetails(RentalSummary):
     demands: tuple[Demand, ...] = ()
     """What an approval would ask of each budget, the tightest one first, in the approvers' message. In the message
     to a person who is given a machine, what it would ask of theirs. Empty in all others."""
+    owner: Person | None = None
+    """The owner as last known, while something waits for a decision. None otherwise."""
     owners_live: tuple[Rental, ...] = ()
     """All rentals of the owner that are not over, this one included. Empty unless this one waits for a
     decision."""
@@ -213,6 +215,15 @@ class RentalList(Frozen):
     """The rentals of the same people that ended in the last 7 days and were billed, the last one first."""
 
 
+class TeamMonth(Frozen):
+    """The team's money in this month, for approvers and admins."""
+
+    spent: Micros
+    """What the team spent until now."""
+    budgets: tuple[Demand, ...]
+    """The budgets of the team and of each project, the tightest one first, without anything that is asked for."""
+
+
 class HomeView(Frozen):
     """What a person's Home tab shows."""
 
@@ -229,6 +240,8 @@ class HomeView(Frozen):
     """The budgets of the person and of their projects, the tightest one first, without anything that is asked
     for."""
     keys: tuple[Key, ...]
+    team_month: TeamMonth | None = None
+    """None for a person who is neither an approver nor an admin."""
 
 
 class OwnRentals(Frozen):

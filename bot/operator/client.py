@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from bot.config.settings import read_needed
 from bot.errors import Mistake, Outage, Unusable
-from bot.operator.protocol import LONGEST_ANSWER, Answer, Command, Request, own_version, short_path
+from bot.model.text import for_terminal
+from bot.operator.protocol import LONGEST_ANSWER, Answer, Command, Request, own_version
+from bot.operator.socket_file import listening_elsewhere, peer_problem, short_path, socket_problem
 from bot.text_file import ENV_FILE
 
 LONGEST_WAIT = 60.0
@@ -19,7 +22,7 @@ def ask(command: Command) -> str:
     """Return the bot's answer to a command.
 
     Raise Mistake with the bot's words if it did nothing, or if a setting that says where its socket is can't be
-    read, and Unusable if no bot runs here. Raise Outage if it
+    read. Raise Unusable if no bot runs here, or if another user could be in its place. Raise Outage if it
     gives no answer: then it may have carried the command out.
     """
     path = read_needed(str(ENV_FILE), "GPUBOT_SOCKET", "GPUBOT_DATABASE_URL").socket_path
@@ -27,14 +30,16 @@ def ask(command: Command) -> str:
         connection.settimeout(LONGEST_WAIT)
         try:
             with short_path(path) as short:
-                connection.connect(short)
+                problem = socket_problem(path, at=short)
+                if problem is None:
+                    connection.connect(short)
+                    problem = peer_problem(connection, path, short)
         except PermissionError:
             raise Unusable(f"Only root and the user who runs gpubot may use {path}.") from None
         except OSError:
-            raise Unusable(
-                f"gpubot isn't running here, or uses another folder: it doesn't answer on {path}. "
-                "gpubot destroy --resource ID works without it."
-            ) from None
+            raise Unusable(f"{_nobody_on(path)} gpubot destroy --resource ID works without it.") from None
+        if problem is not None:
+            raise Unusable(f"GPUBOT_SOCKET: I sent nothing, because {problem}")
         try:
             connection.sendall(Request(version=own_version(), command=command).model_dump_json().encode() + b"\n")
             with connection.makefile("rb") as lines:
@@ -43,6 +48,18 @@ def ask(command: Command) -> str:
             raise Outage(
                 "gpubot gave no answer. Perhaps it did it, perhaps not: gpubot list and gpubot show ID say so."
             ) from None
+    text = for_terminal(answer.text)
     if not answer.done:
-        raise Mistake(answer.text)
-    return answer.text
+        raise Mistake(text)
+    return text
+
+
+def _nobody_on(path: Path) -> str:
+    """Return a sentence saying that no bot listens on this path, and where one does."""
+    others = [for_terminal(str(other)) for other in listening_elsewhere(path)]
+    if not others:
+        return f"gpubot isn't running here, or uses another folder: it doesn't answer on {path}."
+    return (
+        f"gpubot doesn't answer on {path}, but a program listens on {', '.join(others)}. "
+        f"If that is gpubot, set GPUBOT_SOCKET={others[0]} for it and for your commands."
+    )

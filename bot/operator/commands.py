@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from types import MappingProxyType
 
-from bot.errors import Mistake, NextStep
+from bot.errors import GpubotError, Mistake, NextStep, RequestChanged, TooLate
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.lifecycle.service import account, ending, leasing, queries
+from bot.lifecycle.ports.store import EVER
+from bot.lifecycle.service import account, deciding, ending, leasing, previews, queries
+from bot.lifecycle.service import spend as spending
 from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import Resource
+from bot.model.budget import Scope, ScopeKind
 from bot.model.person import OPERATOR
-from bot.model.text import one_line
+from bot.model.rental import Rental
+from bot.model.spend import SpendReport
+from bot.model.text import for_terminal, one_line
 from bot.operator.protocol import (
+    Approve,
     Command,
+    Deny,
     Destroy,
     Extend,
     ListAll,
     Pause,
     Resume,
     Show,
+    Spend,
 )
 from bot.policy.team.rules import ProbeKind
+from handlers.parsing.commands import parse_spend
 from handlers.parsing.rental_words import read_extension, read_id
 from handlers.parsing.request_parts import ParseContext
 from handlers.views.answers import lists, replies
-from handlers.views.phrases.format import JOINER, Reader, escape, identifier
+from handlers.views.answers import spend as spend_views
+from handlers.views.phrases.error_text import error_text
+from handlers.views.phrases.format import JOINER, Reader, channel, dollars_at_most, escape, identifier
 
 MOST_RENTALS = 500
 LONGEST_WHY = 200
 """Characters of a reason. What Slack shows of one has as many."""
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
 """A date, a link, a channel or a person in mrkdwn: what Slack shows of it if it can't resolve it, or its id."""
-_SHARED_COMMAND = re.compile(r"/gpu (?:(list)(?: all)?|(show|extend|destroy|pause|resume))\b")
+_SHARED_COMMAND = re.compile(r"/gpu (?:(list)(?: all)?|(show|spend|extend|destroy|pause|resume))\b")
+NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
+    {
+        NextStep.LIST_ALL: "gpubot list shows what there is.",
+        NextStep.READ_THIS_MONTH: "This month: gpubot spend",
+    }
+)
+"""The next steps that have a command by hand. All others are for Slack alone."""
+_DOLLARS = re.compile(r"\$?(\d[\d,]*(?:\.\d{1,2})?)", re.ASCII)
 
 
 async def carry_out(deps: Deps, command: Command) -> str:
@@ -46,19 +68,32 @@ async def carry_out(deps: Deps, command: Command) -> str:
             unknown = [
                 machine for one in live.unknown if one.question.open for machine in one.question.purchase.alive
             ]
-            text = "\n".join([lists.list_texts(live, reader, everyone=True).text, *map(_deletable, unknown)])
+            waiting = [summary.rental for summary in live.waiting]
+            text = "\n".join(
+                [
+                    lists.list_texts(live, reader, everyone=True).text,
+                    *map(_approvable, waiting),
+                    *map(_deletable, unknown),
+                ]
+            )
         case Show():
             details = await queries.show(deps, OPERATOR, _id(command.id, "show"))
             machines = [resource for resource in details.resources if resource.gone_at is None]
             text = "\n".join([lists.show_texts(details, reader).text, *map(_deletable, machines)])
+        case Spend():
+            text = spend_views.report_text(await _spend(deps, command, reader), reader)
         case Extend():
             text = await _extend(deps, command, reader)
         case Destroy():
             rental = await ending.destroy(deps, OPERATOR, _id(command.id, "destroy"), _reason(command.why))
             text = replies.ending(rental).text
+        case Approve():
+            text = await _approve(deps, command)
+        case Deny():
+            text = await _deny(deps, command)
         case Pause():
             paused = await account.pause(deps, OPERATOR, _reason(command.why))
-            text = replies.paused(paused, deps.rules.home_channel).text
+            text = await _with_channel_name(deps, replies.paused(paused, deps.rules.home_channel).text)
         case Resume():
             text = replies.resumed(await account.resume(deps, OPERATOR, _reason(command.why))).text
     return on_terminal(text)
@@ -70,9 +105,77 @@ def _deletable(machine: UnknownMachine | Resource) -> str:
     return f"Without me, this deletes {name}: gpubot destroy --resource {identifier(machine.resource_id)}"
 
 
+def _approvable(rental: Rental) -> str:
+    """Return the commands that decide what waits for an approver."""
+    total = dollars_at_most(rental.newest_envelope.total).removeprefix("$")
+    return f"To decide about it: gpubot approve {rental.id} --up-to {total}, or gpubot deny {rental.id}"
+
+
+async def _spend(deps: Deps, command: Spend, reader: Reader) -> SpendReport:
+    asked = parse_spend(command.words, _context(deps, reader))
+    if asked.kind is ScopeKind.PERSON:
+        raise Mistake("You act as the operator here, who rents nothing. Try: gpubot spend project vision")
+    return await spending.report(deps, OPERATOR, Scope(kind=asked.kind, name=asked.project), asked.period)
+
+
+async def _approve(deps: Deps, command: Approve) -> str:
+    """Approve what waits, if its total is the one that the operator read."""
+    rental = await _waiting(deps, command.id, "approve")
+    typed = _DOLLARS.fullmatch(command.up_to.strip())
+    total = dollars_at_most(rental.newest_envelope.total)
+    if typed is None or f"${Decimal(typed[1].replace(',', '')):,.2f}" != total:
+        what = "its total by now, so nothing was approved"
+        raise Mistake(f"{command.up_to} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")
+    why = _reason(command.why)
+    with _look_again(rental.id):
+        done = await deciding.approve(deps, OPERATOR, rental.id, rental.newest_envelope.version, why=why)
+    return replies.decided(done, "Approved").text
+
+
+async def _deny(deps: Deps, command: Deny) -> str:
+    rental = await _waiting(deps, command.id, "deny")
+    why = _reason(command.why)
+    with _look_again(rental.id):
+        done = await deciding.deny(deps, OPERATOR, rental.id, rental.newest_envelope.version, reason=why)
+    return replies.decided(done, "Denied").text
+
+
+async def _waiting(deps: Deps, typed: str, name: str) -> Rental:
+    """Return the rental that the operator decides about. Raises TooLate if nothing of it waits for a decision."""
+    return (await previews.newest_request(deps, OPERATOR, _id(typed, name))).details.rental
+
+
+@contextmanager
+def _look_again(rental_id: str) -> Iterator[None]:
+    """Name the command that shows the request, if it changed while the operator decided."""
+    try:
+        yield
+    except RequestChanged:
+        words = f"{rental_id} has changed just now, so nothing was decided."
+        raise TooLate(f"{words} Look at it again: gpubot show {rental_id}", rental_id) from None
+
+
+async def _with_channel_name(deps: Deps, text: str) -> str:
+    """Return the text with the name of the home channel, which a terminal can't look up by its ID."""
+    home = deps.rules.home_channel
+    async with deps.store.read() as tx:
+        known = await tx.people.channel(home, EVER)
+    name = f"#{escape(known.name)}" if known is not None and known.name else "the home channel"
+    return text.replace(channel(home), name)
+
+
 async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
+    words = read_extension(f"{_id(command.id, 'extend')} {command.by}", _context(deps, reader))
+    by = words.duration or words.until
+    if words.id is None or by is None:
+        raise Mistake("By how much longer? Try: gpubot extend k7mq2 2h")
+    done = await leasing.extend(deps, OPERATOR, words.id, by, why=_reason(command.why))
+    return replies.extended(done, reader.times).text
+
+
+def _context(deps: Deps, reader: Reader) -> ParseContext:
     lease = deps.rules.lease
-    context = ParseContext(
+    return ParseContext(
         default_lease=lease.default,
         max_lease=lease.max,
         sees_use=deps.rules.idle.probe is ProbeKind.SSH,
@@ -80,12 +183,6 @@ async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
         zone=deps.rules.timezone,
         hours=deps.rules.hours,
     )
-    words = read_extension(f"{_id(command.id, 'extend')} {command.by}", context)
-    by = words.duration or words.until
-    if words.id is None or by is None:
-        raise Mistake("By how much longer? Try: gpubot extend k7mq2 2h")
-    done = await leasing.extend(deps, OPERATOR, words.id, by, why=_reason(command.why))
-    return replies.extended(done, reader.times).text
 
 
 def _id(typed: str, name: str) -> str:
@@ -105,12 +202,15 @@ def _reason(typed: str) -> str:
     return why
 
 
+def error_on_terminal(error: GpubotError) -> str:
+    """Return an error as lines for a terminal."""
+    return on_terminal(error_text(error, NEXT_STEPS))
+
+
 def on_terminal(text: str) -> str:
-    """Return mrkdwn as lines for a terminal: times in UTC, channels by their ids, and `gpubot` instead of `/gpu`
-    before commands that both have. Characters that would steer the terminal are left out."""
+    """Return mrkdwn as lines for a terminal: times in UTC, and `gpubot` instead of `/gpu`
+    before commands that both have."""
     text = _TOKEN.sub(lambda token: token[1] if token[1] is not None else token[2], text).replace(JOINER, "")
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     text = _SHARED_COMMAND.sub(lambda found: f"gpubot {found[1] or found[2]}", text)
-    return "".join(
-        character for character in text if character == "\n" or unicodedata.category(character) not in {"Cc", "Cf"}
-    )
+    return for_terminal(text)

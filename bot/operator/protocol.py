@@ -3,11 +3,7 @@ each way, then the connection is closed."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
@@ -54,6 +50,32 @@ class Destroy(Frozen):
     why: str
 
 
+class Approve(Frozen):
+    """Approve a request, or more time, that waits for an approver."""
+
+    kind: Literal["approve"] = "approve"
+    id: Words
+    up_to: Words
+    """The total in dollars that the operator read, such as `137.54`. Another total is refused."""
+    why: str
+
+
+class Deny(Frozen):
+    """Deny a request, or more time, that waits for an approver."""
+
+    kind: Literal["deny"] = "deny"
+    id: Words
+    why: str
+
+
+class Spend(Frozen):
+    """Show what was spent."""
+
+    kind: Literal["spend"] = "spend"
+    words: Words
+    """As after `/gpu spend`, such as `project vision 2026-10`. Empty: the team, this month."""
+
+
 class Pause(Frozen):
     """Stop all buying."""
 
@@ -68,7 +90,7 @@ class Resume(Frozen):
     why: str
 
 
-Command: TypeAlias = ListAll | Show | Extend | Destroy | Pause | Resume
+Command: TypeAlias = ListAll | Show | Spend | Extend | Destroy | Approve | Deny | Pause | Resume
 
 
 class Request(Frozen):
@@ -84,18 +106,6 @@ class Answer(Frozen):
     done: bool
     text: str
     """Lines for a terminal."""
-
-
-@contextmanager
-def short_path(path: Path) -> Iterator[str]:
-    """Yield the path of a socket for `bind` and `connect`, which take at most 107 bytes (unix(7)). It goes through
-    the open folder, if the system has /proc. Raise OSError if there is no such folder."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        through = Path(f"/proc/self/fd/{folder}")
-        yield str(through / path.name if through.exists() else path)
-    finally:
-        os.close(folder)
 
 
 def own_version() -> str:

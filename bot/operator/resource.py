@@ -16,7 +16,7 @@ from bot.config.settings import Settings, read_needed
 from bot.errors import Mistake
 from bot.lifecycle.ports.outside import ResourceView
 from bot.market.client import ComputeClear
-from bot.model.text import one_line
+from bot.model.text import one_line, say_price
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ async def _look(market: ComputeClear, resource_id: str) -> ResourceView | None:
 
 def _describe(found: ResourceView) -> str:
     """Return what is known of a machine, in one line."""
-    rate = f"${found.rate:f}/h" if found.rate is not None else None
+    rate = f"{say_price(found.rate)}/h" if found.rate is not None else None
     gpus = f"{found.count or 1}x {found.gpu}" if found.gpu is not None else None
     known = [found.name, gpus, found.vendor, rate, found.status]
     return one_line(f"{found.resource_id}: {', '.join(filter(None, known))}.", 300)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import stat
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,10 +15,10 @@ from pydantic import ValidationError
 
 from bot.errors import GpubotError, Mistake, Unusable, bug_number
 from bot.lifecycle.deps import Deps
-from bot.operator.commands import carry_out, on_terminal
-from bot.operator.protocol import LONGEST_REQUEST, Answer, Request, own_version, short_path
+from bot.operator.commands import carry_out, error_on_terminal
+from bot.operator.protocol import LONGEST_REQUEST, Answer, Request, own_version
+from bot.operator.socket_file import ROOT, bind, short_path, socket_problem, user_of
 from bot.tracebacks import parts_of
-from handlers.views.phrases.error_text import error_text
 
 SLOWEST_REQUEST = 10.0
 """Real seconds in which a request must have come, and in which its answer must be taken."""
@@ -27,8 +26,6 @@ DRAIN = 3.0
 """Real seconds for which commands that run are waited for at the end."""
 BACKLOG = 16
 
-_PEER = struct.Struct("3i")
-"""`struct ucred` of unix(7): process, user and group."""
 _log = structlog.get_logger("gpubot.operator")
 
 
@@ -79,11 +76,10 @@ def listen(path: Path) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if (problem := folder_problem(path)) is not None:
+        if (problem := socket_problem(path, listens=True)) is not None:
             raise Unusable(f"GPUBOT_SOCKET: {problem}")
         _remove_stale(path)
-        with short_path(path) as short:
-            listening.bind(short)
+        bind(listening, path)
         path.chmod(0o600)  # before listen(): until then nobody can connect
         listening.listen(BACKLOG)
     except OSError as error:
@@ -94,18 +90,6 @@ def listen(path: Path) -> socket.socket:
         listening.close()
         raise
     return listening
-
-
-def folder_problem(path: Path) -> str | None:
-    """Return what is wrong with the folder of a socket, and what to do, if other users can replace files in it.
-    Return None if they can't. Raise OSError if there is no such folder."""
-    folder = path.parent
-    if not folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return None
-    return (
-        f"other users of this machine can write to {folder}, so they could take the place of {path.name}. "
-        f"Type: chmod go-w {folder}"
-    )
 
 
 def _remove_stale(path: Path) -> None:
@@ -128,8 +112,8 @@ def _remove_stale(path: Path) -> None:
 async def _serve_one(deps: Deps, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer one request, and close the connection. Close it without an answer if no whole line comes in time."""
     try:
-        user = _user_of(writer)
-        if user not in {None, 0, os.geteuid()}:
+        user = user_of(writer.get_extra_info("socket"))
+        if user not in {None, ROOT, os.geteuid()}:
             _log.warning("operator.refused", user=user)
             return
         async with asyncio.timeout(SLOWEST_REQUEST):
@@ -146,14 +130,6 @@ async def _serve_one(deps: Deps, reader: asyncio.StreamReader, writer: asyncio.S
         writer.close()
 
 
-def _user_of(writer: asyncio.StreamWriter) -> int | None:
-    """Return the user at the other end. Return None if this system doesn't tell."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return None
-    found = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    return int(_PEER.unpack(found)[1])
-
-
 async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
     """Return what a command did, or why it did nothing. Log no words that people typed."""
     kind = "unreadable"
@@ -163,7 +139,7 @@ async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
         text = await carry_out(deps, request.command)
     except GpubotError as error:
         _log.info("operator", command=kind, user=user, result=type(error).__name__)
-        return Answer(done=False, text=on_terminal(error_text(error)))
+        return Answer(done=False, text=error_on_terminal(error))
     except Exception as error:
         number = bug_number()
         _log.error("bug", number=number, command=kind, error=type(error).__name__, raised=parts_of(error))

@@ -3,16 +3,26 @@
 
 from __future__ import annotations
 
-import hmac
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import SecretStr
 
 from bot.clock import Clock
+from bot.net.machines_proof import (
+    NONCE_HEADER,
+    SCHEME,
+    SIGNATURE_HEADER,
+    is_same,
+    is_signed_request,
+    sign_answer,
+)
+
+log = structlog.get_logger("gpubot.health")
 
 Report = dict[str, Any]
 LONGEST_WAIT = 60.0
@@ -25,7 +35,7 @@ once."""
 
 
 class Machines(NamedTuple):
-    """What /machines answers, and the bearer token that it needs."""
+    """What /machines answers, and the token by which the watchdog and the bot recognize each other."""
 
     read: Callable[[], Awaitable[Report]]
     token: SecretStr
@@ -89,11 +99,6 @@ async def serve(
             return web.Response(text="ready")
         return web.Response(text="not ready", status=503)
 
-    async def read_machines(request: web.Request) -> web.Response:
-        if machines is None or not _has_token(request, machines.token):
-            raise web.HTTPUnauthorized(text="no valid token", headers={"WWW-Authenticate": "Bearer"})
-        return _answer(await machines.read())
-
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=await exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -102,7 +107,7 @@ async def serve(
     if ready is not None:
         app.router.add_get("/ready", read_ready)
     if machines is not None:
-        app.router.add_get("/machines", read_machines)
+        app.router.add_get("/machines", _machines_handler(machines))
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     host, _, port = address.rpartition(":")
@@ -119,10 +124,31 @@ def _answer(report: Report) -> web.Response:
     return web.json_response(report, status=200 if report.get("well", True) else 503)
 
 
-def _has_token(request: web.Request, token: SecretStr) -> bool:
-    """Return whether a request has this bearer token. How long that takes shows nothing of the token."""
-    given = request.headers.get("Authorization", "").encode(errors="replace")
-    return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
+def _machines_handler(machines: Machines) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Return the handler of /machines. It signs each answer to a signed request.
+
+    For one release it also answers a watchdog of the release before, which sends the token itself and expects no
+    signature.
+    """
+    warned = False
+
+    async def read_machines(request: web.Request) -> web.Response:
+        nonlocal warned
+        headers, token = request.headers, machines.token
+        nonce = headers.get(NONCE_HEADER, "")
+        if is_signed_request(token, nonce, headers.get(SIGNATURE_HEADER, "")):
+            answer = _answer(await machines.read())
+            body = answer.body if isinstance(answer.body, bytes) else b""
+            answer.headers[SIGNATURE_HEADER] = sign_answer(token, nonce, answer.status, body)
+            return answer
+        if is_same(f"Bearer {token.get_secret_value()}", headers.get("Authorization", "")):
+            if not warned:
+                warned = True
+                log.warning("machines.watchdog_is_older", hint="It sends its token itself: upgrade the watchdog.")
+            return _answer(await machines.read())
+        raise web.HTTPUnauthorized(text="no valid signature", headers={"WWW-Authenticate": SCHEME})
+
+    return read_machines
 
 
 def _seconds(text: str) -> float:

@@ -30,18 +30,9 @@ from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
 from bot.policy.buying.months import month_of
 from bot.policy.team.rules import Rules
-from handlers.connection import Connection, TokenRefusal
+from handlers.connection import Connection
 from handlers.delivery.loop import Delivery
 from handlers.slack_api.gate import Gate
-from handlers.views.phrases.format import plural
-
-
-def _token_refused(refused: TokenRefusal, undelivered: int | None) -> str:
-    waits = "all messages wait" if undelivered is None else f"{plural(undelivered, 'message')} and edits wait"
-    return (
-        f"Slack refuses {refused.setting} since {refused.since:%Y-%m-%d %H:%M} UTC: {waits}, and nobody can rent "
-        "or extend. Put a new token into the settings; I read them again every minute."
-    )
 
 
 def _clock_differs(skew: timedelta) -> str:
@@ -157,6 +148,7 @@ class HealthReport:
             "claims_lost": self.engine.claims_lost + self.visits.claims_lost + self.jobs.claims_lost,
             "connections": await self.connection.connected(),
             "seconds_since_slack_request": self.connection.since_request(),
+            "many_slow_slack_requests": self.connection.many_slow(),
             "draining": self.connection.draining,
             "next_due": next_at.isoformat() if next_at else None,
             "due_now": due,
@@ -194,7 +186,7 @@ class HealthReport:
             broken = [*broken, _clock_differs(self.replica.skew)]
         return {
             "well": not broken,
-            "wrong": broken if refused is None else [*broken, _token_refused(refused, undelivered)],
+            "wrong": broken if refused is None else [*broken, refused.say(undelivered)],
         }
 
     async def exposition(self) -> bytes:

@@ -17,7 +17,8 @@ class Trouble(StrEnum):
     UNREACHABLE = "unreachable"
     """Nothing answers, or a gateway answers that nothing does. The bot may run all the same."""
     UNUSABLE = "unusable"
-    """Something answers, but names no machines: a wrong token, or another program. The bot probably runs."""
+    """Something answers without proving that it knows the token: an older bot, one with another token, or another
+    program. The bot probably runs."""
 
 
 class BotAnswer(Frozen):
@@ -29,7 +30,7 @@ class BotAnswer(Frozen):
     """What the trouble is, in words that continue a sentence. If the bot is well, what is wrong all the same, such
     as that Slack refuses its token. Data, never markup."""
     machines: tuple[WatchedMachine, ...] | None = None
-    """None if it named none: it can't read its store, or gave no such answer."""
+    """None if it named none: it can't read its store, or what answered is not certainly the bot."""
 
 
 class Living(Frozen):

@@ -17,6 +17,14 @@ from bot.errors import MarketAway, TokenRefused
 from bot.market.client import ComputeClear
 from bot.model.text import one_line
 from bot.model.watched_machine import MachinesAnswer
+from bot.net.machines_proof import (
+    NONCE_HEADER,
+    SIGNATURE_HEADER,
+    is_same,
+    new_nonce,
+    sign_answer,
+    sign_request,
+)
 from bot.net.sessions import Redirected
 from bot.watchdog.look import BotAnswer, Living, Trouble
 from bot.watchdog.settings import WatchdogSettings
@@ -67,11 +75,16 @@ class Outside:
         self._clock = clock
 
     async def ask_bot(self) -> BotAnswer:
-        """Return what the bot answers."""
-        headers = {"Authorization": f"Bearer {self._settings.machines_token.get_secret_value()}"}
+        """Return what the bot answers. An answer that the bot didn't sign names no machines."""
+        token, nonce = self._settings.machines_token, new_nonce()
+        headers = {NONCE_HEADER: nonce, SIGNATURE_HEADER: sign_request(token, nonce)}
         try:
             async with self._session.get(f"{self._settings.bot_url}/machines", headers=headers) as answer:
-                return _bot_answer(answer.status, await _body(answer, LARGEST_ANSWER))
+                body = await _body(answer, LARGEST_ANSWER)
+                signature = sign_answer(token, nonce, answer.status, body)
+                if is_same(signature, answer.headers.get(SIGNATURE_HEADER, "")):
+                    return _signed_answer(body)
+                return _unsigned_answer(answer.status, answer.headers)
         except TimeoutError:
             return BotAnswer(trouble=Trouble.UNREACHABLE, why=f"no answer within {SECONDS:g} s")
         except Redirected:
@@ -144,22 +157,28 @@ async def _body(answer: aiohttp.ClientResponse, largest: int) -> bytes:
     return bytes(body)
 
 
-def _bot_answer(status: int, body: bytes) -> BotAnswer:
-    if status in {401, 403}:
-        return BotAnswer(trouble=Trouble.UNUSABLE, why="it refuses my GPUBOT_MACHINES_TOKEN")
-    if status == 404:
-        return BotAnswer(trouble=Trouble.UNUSABLE, why="it has no /machines: set GPUBOT_MACHINES_TOKEN there too")
-    if status in {200, 503}:
-        try:
-            said = MachinesAnswer.model_validate_json(body)
-        except ValidationError:
-            if status == 200:
-                return BotAnswer(trouble=Trouble.UNUSABLE, why="its answer makes no sense to me")
-        else:
-            trouble = None if said.well else Trouble.NOT_WELL
-            return BotAnswer(trouble=trouble, why="; ".join(said.wrong), machines=said.machines)
+def _signed_answer(body: bytes) -> BotAnswer:
+    try:
+        said = MachinesAnswer.model_validate_json(body)
+    except ValidationError:
+        return BotAnswer(trouble=Trouble.UNUSABLE, why="its answer makes no sense to me")
+    trouble = None if said.well else Trouble.NOT_WELL
+    return BotAnswer(trouble=trouble, why="; ".join(said.wrong), machines=said.machines)
+
+
+def _unsigned_answer(status: int, headers: Mapping[str, str]) -> BotAnswer:
+    """Return what an answer means that may come from anybody. It never names machines."""
     trouble = Trouble.UNREACHABLE if status in _GATEWAY_ERRORS else Trouble.UNUSABLE
-    return BotAnswer(trouble=trouble, why=f"its address answers with the error {status}")
+    why = f"its address answers with the error {status}"
+    if status < 400:
+        why = "what answers there doesn't prove that it knows my GPUBOT_MACHINES_TOKEN"
+    elif status in {401, 403}:
+        why = "it refuses my GPUBOT_MACHINES_TOKEN"
+        if headers.get("WWW-Authenticate", "").startswith("Bearer"):
+            why = "it wants my token itself, as an older gpubot does, and I never send that: upgrade the bot first"
+    elif status == 404:
+        why = "it has no /machines: set GPUBOT_MACHINES_TOKEN there too"
+    return BotAnswer(trouble=trouble, why=why)
 
 
 def _says_ok(content: bytes) -> bool:

@@ -60,12 +60,16 @@ def decide(state: State, look: Look, options: Options) -> Decision:
     state = _with_wrong(state, look, options)
     if look.token_refused and not state.token_refused:
         state = with_note(state, words.token_refused(look))
+    if look.bot.machines is not None:
+        machines = look.bot.machines
+        if outage is not None:
+            machines, outage = _with_later_ends(machines, state, outage)
+        state = changed(state, answered_at=look.at, machines=machines)
     state = changed(
         state,
         looked_at=look.at,
         outage=outage,
         token_refused=look.token_refused or (state.token_refused and look.account is None),
-        **({} if look.bot.machines is None else {"answered_at": look.at, "machines": look.bot.machines}),
     )
     say = [Message(kind=Kind.NOTE, text=note) for note in state.notes]
     if outage is None:
@@ -151,6 +155,28 @@ def _outage(state: State, look: Look) -> Outage | None:
     # not follow at once after the next start.
     keeps = timedelta(0) <= gap <= LONGEST_GAP
     return changed(before, announced=before.announced if keeps else (), clock_is_wrong=False)
+
+
+def _with_later_ends(
+    machines: tuple[WatchedMachine, ...], state: State, outage: Outage
+) -> tuple[tuple[WatchedMachine, ...], Outage]:
+    """Return the machines that a bot names which is not well, with no end earlier than it is known, and the outage
+    with the known ends of all others.
+
+    Such a bot may have a wrong clock, or a database that was restored from an older copy. An unknown end counts as
+    the latest of all, because a machine without an end is never deleted.
+    """
+    known = {**outage.unnamed_ends, **{one.resource_id: one.ends_at for one in state.machines}}
+    later = tuple(
+        changed(one, ends_at=_later(one.ends_at, known.get(one.resource_id, one.ends_at))) for one in machines
+    )
+    for one in machines:
+        known.pop(one.resource_id, None)
+    return later, changed(outage, unnamed_ends=known)
+
+
+def _later(end: datetime | None, other: datetime | None) -> datetime | None:
+    return None if end is None or other is None else max(end, other)
 
 
 def _may_delete(outage: Outage, look: Look, options: Options) -> bool:

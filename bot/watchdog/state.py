@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bot.errors import Unusable
 from bot.model.base import Frozen, Instant
@@ -47,6 +47,9 @@ class Outage(Frozen):
     """When Slack took the first warning."""
     announced: tuple[Announced, ...] = ()
     deletions: tuple[Deletion, ...] = ()
+    unnamed_ends: dict[str, Instant | None] = Field(default_factory=dict)
+    """By resource id, the known ends of machines that the bot has stopped naming during this outage. If it names a
+    machine again, an earlier end doesn't count."""
     clock_is_wrong: bool = False
     """Whether Slack's clock shows another time than this machine's. Nothing is deleted then."""
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
-from bot.model.text import one_line, say_span
+from bot.model.text import one_line, say_price, span
 from bot.model.watched_machine import WatchedMachine
 from bot.watchdog.look import Living, Look, Options, Trouble
 from bot.watchdog.state import Outage, State
 
 MOST_LISTED = 20
 """How many machines a message lists. The others are only counted."""
-_CENT = Decimal("0.01")
 _TIME_ALONE = timedelta(hours=20)
 """A moment that is not further away than this is shown without its day."""
 _STILL_BILLS = "Shutting a machine down from inside does not stop its bill."
@@ -83,7 +82,7 @@ def well_again(outage: Outage, at: datetime) -> str:
     """Return the message that the bot is well again."""
     done = sum(deletion.done for deletion in outage.deletions)
     deletions = f" I deleted {_plural(done, 'machine')} meanwhile, and delete no more." if done else ""
-    return f"gpubot is well again, after {say_span(_minutes(at - outage.since))}.{deletions}"
+    return f"gpubot is well again, after {span(_minutes(at - outage.since))}.{deletions}"
 
 
 def deleted(machine: WatchedMachine, at: datetime) -> str:
@@ -199,7 +198,7 @@ def _more(entries: Sequence[tuple[str, Decimal | None]]) -> list[str]:
 
 def _total(entries: Iterable[tuple[str, Decimal | None]]) -> str:
     rates = [rate for _, rate in entries]
-    known = _price(sum((rate for rate in rates if rate is not None), start=Decimal(0)))
+    known = say_price(sum((rate for rate in rates if rate is not None), start=Decimal(0)))
     return f"{known}/h" + (" and what states no price" if None in rates else "")
 
 
@@ -209,22 +208,18 @@ def _machine(machine: WatchedMachine, at: datetime, *, with_id: bool = False) ->
     if machine.ends_at is None:
         end = "no known end"
     else:
-        end = f"{'until' if machine.ends_at > at else 'ended'} {_time(machine.ends_at, at)}"
+        shown = _time(machine.ends_at, at)
+        end = f"until {shown} at the latest" if machine.ends_at > at else f"ended {shown}"
     resource = f" ({code(machine.resource_id)})" if with_id else ""
     owner = code(machine.owner_name or machine.owner)
-    return f"{code(machine.rental_id)}{resource}, {owner}, {_price(machine.rate)}/h, {end}"
+    return f"{code(machine.rental_id)}{resource}, {owner}, {say_price(machine.rate)}/h, {end}"
 
 
 def _stranger(living: Living, look: Look) -> str:
-    price = "no price" if living.rate is None else f"{_price(living.rate)}/h"
+    price = "no price" if living.rate is None else f"{say_price(living.rate)}/h"
     since = f", since {_time(living.since, look.at)}" if living.since is not None else ""
     name = code(living.name) if living.name else "no name"
     return f"• {name} ({code(living.resource_id)}), {price}{since}"
-
-
-def _price(rate: Decimal) -> str:
-    """Return a rate rounded up to the cent: `$2.15`."""
-    return f"${rate.quantize(_CENT, rounding=ROUND_CEILING):,}"
 
 
 def _time(moment: datetime, now: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +23,7 @@ from bot.lifecycle.service.queries import (
     waiting_for_approver,
 )
 from bot.model.base import changed
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
@@ -33,6 +34,7 @@ from handlers.views.answers.month_files import month_file_words, no_file
 from handlers.views.phrases.blocks import Json, Rendered
 from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.admin_questions import admin_question
+from handlers.views.surfaces.alerts import alert, pause_over
 from handlers.views.surfaces.home import home_tab
 from handlers.views.surfaces.reminder import reminder
 from handlers.views.surfaces.render import render_message
@@ -67,15 +69,37 @@ async def content(deps: Deps, message: Message) -> Rendered | None:
                 asks = (await deciders(tx, deps.rules, requesters, reader.now)).asked.mentions
         if message.kind in {MessageKind.DIRECT, MessageKind.ALERT}:
             reader = await _reader(tx, deps, message.to.value)
+        names = await tx.people.names(_people_in(event)) if event is not None else {}
+        if event is not None and event.kind in {EventKind.PAUSED, EventKind.RESUMED}:
+            return await _pause(tx, message, event, reader, names)
         return render_message(
             message,
             event,
             await _details(tx, deps, message, event, rental) if rental is not None else None,
             reader,
-            names=await tx.people.names(_people_in(event)) if event is not None else {},
+            names=names,
             asks=asks,
             newest=await _is_newest(tx, message) if rental is not None and rental.state.over else True,
         )
+
+
+async def _pause(
+    tx: Tx, message: Message, event: Event, reader: Reader, names: Mapping[str, str]
+) -> Rendered | None:
+    """Return the alert that buying is paused, or goes on again.
+
+    If the pause was over before its alert was posted, one alert says both: the one about its end, or the one about
+    the pause if its reader gets none about the end. Return None for an alert that has nothing left to say.
+    """
+    other = await tx.events.other_end_of_pause(event)
+    if other is None:
+        return alert(event, reader, names=names)
+    of_other = await tx.messages.alert_of(other.id, message.to)
+    names = {**names, **await tx.people.names(_people_in(other))}
+    if event.kind is EventKind.PAUSED:
+        return pause_over(event, other, reader, names) if of_other is None else None
+    said = of_other is None or of_other.ts is not None
+    return alert(event, reader, names=names) if said else pause_over(other, event, reader, names)
 
 
 def _people_in(event: Event) -> list[str]:

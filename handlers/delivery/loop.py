@@ -25,7 +25,7 @@ from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim
-from handlers.delivery.posting import Poster
+from handlers.delivery.posting import SHORTEST_RETRY, Poster
 from handlers.views.phrases.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
@@ -46,6 +46,30 @@ a change."""
 HOMES_IN_FLIGHT = 2
 """How many of them may be Home tabs: rendering one reads a lot."""
 RETRY_AFTER_BUG = timedelta(minutes=1)
+OTHERS_WAIT = timedelta(minutes=1)
+"""For how long a post with an unknown outcome holds up later ones to the same reader, in real time."""
+
+
+@dataclass
+class _Unresolved:
+    """A post that may or may not be in Slack, or that a bug keeps from being made. All times are real."""
+
+    since: datetime
+    failed_at: datetime
+    """When its last call failed."""
+    answered_at: datetime | None = None
+    """When Slack first answered another call since. Until then, Slack may be away for all of them."""
+
+    def lets_others_pass(self, now: datetime) -> bool:
+        """Return whether later posts to the same reader no longer wait for this one.
+
+        They wait for a minute in which Slack answers. If Slack answers nothing at all, perhaps only because it is
+        asked about nothing else, they may go right after a call for this one failed: if Slack is back by then,
+        it is this post that finds out first.
+        """
+        if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
+            return True
+        return self.failed_at - self.since >= OTHERS_WAIT and now - self.failed_at < SHORTEST_RETRY
 
 
 @dataclass(frozen=True)
@@ -87,6 +111,8 @@ class Delivery:
         self.poster = Poster(deps, client, self._pace, session, self.refused.set)
         self.lost_posts = LostPosts(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
+        self._unresolved: dict[int, _Unresolved] = {}
+        """By the message's id."""
         self._saving_rest: asyncio.Task[None] | None = None
         self._has_begun = True
         """Whether every open surface was made due once since this process delivers, or the database was opened."""
@@ -112,6 +138,7 @@ class Delivery:
     def begin_later(self) -> None:
         """Have the next turn make every open surface due once."""
         self._has_begun = False
+        self._unresolved.clear()
         self._wake.set()
 
     def reopened(self) -> None:
@@ -168,6 +195,7 @@ class Delivery:
         if not self._has_begun:
             await self.begin()
         now, our_now = self._deps.clock.real(), self._deps.clock.now()
+        await self._end_back_off(now)
         await self._make_homes_due(now)
         async with self._deps.store.read() as tx:
             await self._start_due(tx, now)
@@ -180,6 +208,15 @@ class Delivery:
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
         return NextTurn(real, next_refresh)
+
+    async def _end_back_off(self, now: datetime) -> None:
+        """Schedule now what waits for a retry, if Slack answered again after an outage. What waits because Slack
+        asked for it goes on waiting."""
+        if not self._pace.outage_over or self._unsaved.open_at(now) > now:
+            return
+        async with self._deps.store.write(durable=False) as tx:
+            await tx.messages.end_back_off()
+        self._pace.outage_over = False
 
     def _note_home_change(self) -> None:
         self._homes_changed = True
@@ -236,6 +273,14 @@ class Delivery:
         edits = sum(message.next_call is NextCall.EDIT for message in sending)
         return self._pace.refresh_at(now, edits) <= now
 
+    def _passed(self, now: datetime) -> frozenset[int]:
+        """Return the unsent messages for which others to the same reader no longer wait, by id."""
+        answered_at = self._pace.answered_at
+        for one in self._unresolved.values():
+            if one.answered_at is None and answered_at is not None and answered_at > one.since:
+                one.answered_at = answered_at
+        return frozenset(key for key, one in self._unresolved.items() if one.lets_others_pass(now))
+
     def _unsendable(self, now: datetime) -> Unsendable:
         """Return which messages can't be sent now: they, or a post to the same channel, are being sent; Slack's
         pace doesn't allow them; or the store could not save that they are being sent."""
@@ -250,6 +295,7 @@ class Delivery:
             finds=outage or calls[NextCall.FIND] >= FINDS_IN_FLIGHT or self._pace.read_at(now) > now,
             posts=outage or self._pace.posts_at(now, calls[NextCall.POST]) > now,
             channels=frozenset(self._pace.closed_channels(now)) | posting_to,
+            passed=self._passed(now),
             edits=self._pace.edit_at(now, calls[NextCall.EDIT]) > now,
             edits_again=self._pace.refresh_at(now, calls[NextCall.EDIT]) > now,
             answers=self._pace.answer_at(now) > now,
@@ -265,7 +311,8 @@ class Delivery:
         methods += [pace.refresh_at(now), pace.publish_at(now)]
         closed = [*pace.closed_channels(now).values(), *pace.closed_homes(now).values()]
         homes = [self._homes_due_at] if self._homes_changed else []
-        return [*closed, *methods, *homes, unsaved.open_at(now), unsaved.next_at()]
+        held = [one.answered_at + OTHERS_WAIT for one in self._unresolved.values() if one.answered_at is not None]
+        return [*closed, *methods, *homes, *held, unsaved.open_at(now), unsaved.next_at()]
 
     def _start(self, message: Message) -> None:
         task = asyncio.create_task(self._deliver(message))
@@ -294,9 +341,21 @@ class Delivery:
         except Exception:
             # Put this message off, so that a bug in it does not stop the others.
             log.exception("delivery.failed", message=message.id, kind=message.kind)
-            result = Result(_put_off(message, self._deps.clock.real() + RETRY_AFTER_BUG))
+            now = self._deps.clock.real()
+            result = Result(_put_off(message, now + RETRY_AFTER_BUG))
+            self._note_unresolved(message.id, answered_at=now)
+        else:
+            if result.message.sending:
+                self._note_unresolved(message.id)
+            else:
+                self._unresolved.pop(message.id, None)
         if self._deps.opened.real == opened:  # else the database was lost meanwhile, see `reopened`
             await self._unsaved.save(result)
+
+    def _note_unresolved(self, message_id: int, *, answered_at: datetime | None = None) -> None:
+        now = self._deps.clock.real()
+        one = self._unresolved.setdefault(message_id, _Unresolved(now, now, answered_at))
+        one.failed_at = now
 
     def _check_claim(self) -> None:
         """Raise ClaimLost unless surely no other process delivers. Call this right before a call to Slack."""

@@ -6,7 +6,13 @@ There is one `Pace` in the process: Slack counts per method and workspace, and f
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+
+from slack_sdk.errors import SlackApiError
+
+from handlers.slack_api.error_codes import NO_ANSWER, is_temporary, requested_wait
 
 POST_EVERY = timedelta(seconds=1)
 """chat.postMessage: about one a second for each channel."""
@@ -29,6 +35,9 @@ POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "
 PUBLISH = "views.publish"
 UPLOAD = "files"
 """files.getUploadURLExternal and .completeUploadExternal: Tier 4 each, more than posts are allowed."""
+OUTAGE_FROM = timedelta(seconds=5)
+"""For this long, no call must have been answered for that to count as an outage of Slack. A single request that
+Slack always fails is none, because others are answered in between."""
 
 
 class _Window:
@@ -69,6 +78,12 @@ class Pace:
         self._published: dict[str, datetime] = {}
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
+        self._unanswered_since: datetime | None = None
+        """When the first call began that got no answer, since the newest answer."""
+        self.answered_at: datetime | None = None
+        """When Slack answered last."""
+        self.outage_over = False
+        """Whether Slack answered after an outage, and what waits for a retry isn't due yet."""
 
     def posts_at(self, now: datetime, under_way: int = 0) -> datetime:
         """Return when the next post may go to a channel that is not in `closed_channels`. `under_way` is how many
@@ -143,6 +158,29 @@ class Pace:
     def unblock_all(self) -> None:
         """End `block_all`: Slack takes our token again."""
         self._all_blocked_until = None
+
+    @contextmanager
+    def watching(self, real: Callable[[], datetime]) -> Iterator[None]:
+        """Note whether Slack answers the call that is made in this block. `real` returns the real time."""
+        began = real()
+        try:
+            yield
+        except NO_ANSWER as error:
+            if isinstance(error, SlackApiError) and (requested_wait(error) or not is_temporary(error)):
+                self.answered(real())
+            else:
+                self.unanswered(began)
+            raise
+        self.answered(real())
+
+    def answered(self, now: datetime) -> None:
+        """Note that Slack answered a call, if only to refuse it or to ask for a wait."""
+        since, self._unanswered_since, self.answered_at = self._unanswered_since, None, now
+        self.outage_over = self.outage_over or (since is not None and now - since >= OUTAGE_FROM)
+
+    def unanswered(self, began: datetime) -> None:
+        """Note that a call got no answer, or only that Slack has a failure. `began` is when it was made."""
+        self._unanswered_since = min(self._unanswered_since or began, began)
 
     def _open(self, method: str, moment: datetime) -> datetime:
         waits = [moment, self._blocked.get(method), self._all_blocked_until]

@@ -113,13 +113,17 @@ class Poster:
                 log.error("slack.blocks_refused", error=status)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.info("answer.failed", message=message.id, error=type(error).__name__)
+            self._pace.unanswered(now)
             return Result(_retried(message, now))
         if status == 429:
             until = now + timedelta(seconds=seconds_to_wait(wait))
             self._pace.block(ANSWER, until)
-            return Result(changed(message, due_at=until))
+            self._pace.answered(now)
+            return Result(_waiting(message, until))
         if status >= 500:
+            self._pace.unanswered(now)
             return Result(_retried(message, now))
+        self._pace.answered(self._deps.clock.real())
         if status != 200:
             log.info("answer.refused", message=message.id, status=status)
         return Result(_closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
@@ -136,10 +140,10 @@ class Poster:
         if thread is not None:
             given["thread_ts"] = thread
         try:
-            await _with_blocks(self._client.chat_postEphemeral, given, lambda: None)
+            await self._with_blocks(self._client.chat_postEphemeral, given, lambda: None)
         except NO_ANSWER as error:
             if isinstance(error, SlackApiError) and self._waits(error, ANSWER, now):
-                return Result(changed(message, due_at=now + (requested_wait(error) or TOKEN_RETRY)))
+                return Result(_waiting(message, now + (requested_wait(error) or TOKEN_RETRY)))
             log.info("answer.refused", message=message.id, error=error_code(error))
             if not isinstance(error, SlackApiError) or is_temporary(error):
                 return Result(_retried(message, now))
@@ -204,11 +208,11 @@ class Poster:
             "metadata": metadata_of(NO_MESSAGE, version),
         }
         try:
-            await _with_blocks(self._client.chat_update, body, self._count_edit)
+            await self._with_blocks(self._client.chat_update, body, self._count_edit)
         except NO_ANSWER as error:
             now = self._deps.clock.real()
             if isinstance(error, SlackApiError) and self._waits(error, EDIT, now):
-                return Result(changed(message, due_at=now + (requested_wait(error) or TOKEN_RETRY)))
+                return Result(_waiting(message, now + (requested_wait(error) or TOKEN_RETRY)))
             if not isinstance(error, SlackApiError) or is_temporary(error):
                 return Result(_retried(message, now))
             log.warning("slack.refused", method=EDIT, message=message.id, error=error_code(error))
@@ -220,7 +224,7 @@ class Poster:
         now = self._deps.clock.real()
         last, times = self._reposts.get(message.id, (now, 0))
         if (due_at := last + repost_wait(times)) > now:
-            return Result(changed(message, due_at=due_at))
+            return Result(_waiting(message, due_at))
         log.warning("post.perhaps_twice", message=message.id)
         self._reposts[message.id] = now, times + 1
         return Result(changed(message, sending=False, due_at=now), unverified=True)
@@ -250,7 +254,7 @@ class Poster:
             self._pace.posted(to.value, self._deps.clock.real())
 
         try:
-            answer = await _with_blocks(self._client.chat_postMessage, body, count)
+            answer = await self._with_blocks(self._client.chat_postMessage, body, count)
         except NO_ANSWER as error:
             return self._failed(message, error, POST)
         posted = self._posted(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
@@ -265,17 +269,8 @@ class Poster:
         """
         self._pace.posted(message.to.value, self._deps.clock.real())
         try:
-            opened = await self._client.conversations_open(users=message.to.value)
-            begun = await self._client.files_getUploadURLExternal(filename=file.name, length=len(file.content))
-            async with self._session.post(
-                str(begun["upload_url"]), data=file.content, allow_redirects=False, raise_for_status=True
-            ):
-                pass
-            await self._client.files_completeUploadExternal(
-                files=[{"id": str(begun["file_id"]), "title": file.name}],
-                channel_id=str(opened["channel"]["id"]),
-                initial_comment=file.words,
-            )
+            with self._pace.watching(self._deps.clock.real):
+                await self._upload(message, file)
         except NO_ANSWER as error:
             if error_code(error) == "missing_scope":
                 log.warning("slack.refused", method=UPLOAD, message=message.id, error="missing_scope")
@@ -284,13 +279,27 @@ class Poster:
             return replace(failed, message=changed(failed.message, sending=False))
         return Result(self._up_to_date(changed(message, posted_at=self._deps.clock.now())))
 
+    async def _upload(self, message: Message, file: Upload) -> None:
+        opened = await self._client.conversations_open(users=message.to.value)
+        begun = await self._client.files_getUploadURLExternal(filename=file.name, length=len(file.content))
+        async with self._session.post(
+            str(begun["upload_url"]), data=file.content, allow_redirects=False, raise_for_status=True
+        ):
+            pass
+        await self._client.files_completeUploadExternal(
+            files=[{"id": str(begun["file_id"]), "title": file.name}],
+            channel_id=str(opened["channel"]["id"]),
+            initial_comment=file.words,
+        )
+
     async def publish(self, message: Message, view: Json) -> Result:
         """Publish a Home tab, unless Slack shows the same already."""
         self._pace.published(message.to.value, self._deps.clock.real())
         shown = view["private_metadata"]
         try:
             if shown != message.digest:
-                await self._client.views_publish(user_id=message.to.value, view=view)
+                with self._pace.watching(self._deps.clock.real):
+                    await self._client.views_publish(user_id=message.to.value, view=view)
         except NO_ANSWER as error:
             failed = self._failed(message, error, PUBLISH)
             return replace(failed, message=changed(failed.message, sending=False))
@@ -330,7 +339,7 @@ class Poster:
                 "blocks": list(rendered.blocks),
                 "metadata": metadata_of(message.id, message.target_version),
             }
-            await _with_blocks(self._client.chat_update, body, self._count_edit)
+            await self._with_blocks(self._client.chat_update, body, self._count_edit)
         return self._up_to_date(changed(message, digest=digest(rendered)), rendered)
 
     def _count_edit(self) -> None:
@@ -346,7 +355,7 @@ class Poster:
             wait = requested_wait(error)
             # After a refused token the message stays due: it is sent as soon as Slack takes our token again.
             due_at = message.due_at if wait is None else now + wait
-            return Result(changed(message, sending=False, due_at=due_at))
+            return Result(_waiting(changed(message, sending=False), due_at))
         code = error_code(error)
         log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
         if is_temporary(error):
@@ -389,26 +398,30 @@ class Poster:
             refresh_at=None if rendered is None or closed else self._next_refresh(rendered),
         )
 
+    async def _with_blocks(
+        self,
+        call: Callable[..., Awaitable[AsyncSlackResponse]],
+        body: dict[str, Any],
+        count: Callable[[], None],
+    ) -> AsyncSlackResponse:
+        """Return the answer to a call. If Slack refuses its blocks, nothing was posted, so repeat the call with
+        plainer blocks. `count` counts each call in the pace."""
+        *richer, plainest = with_plainer(body["blocks"])
+        for blocks in richer:
+            count()
+            try:
+                with self._pace.watching(self._deps.clock.real):
+                    return await call(**{**body, "blocks": blocks})
+            except SlackApiError as error:
+                if error_code(error) not in BLOCKS:
+                    raise
+                log.error("slack.blocks_refused", error=error_code(error))
+        count()
+        with self._pace.watching(self._deps.clock.real):
+            return await call(**{**body, "blocks": plainest})
+
     def _next_refresh(self, rendered: Rendered) -> datetime | None:
         return None if rendered.refresh_after is None else self._deps.clock.now() + rendered.refresh_after
-
-
-async def _with_blocks(
-    call: Callable[..., Awaitable[AsyncSlackResponse]], body: dict[str, Any], count: Callable[[], None]
-) -> AsyncSlackResponse:
-    """Return the answer to a call. If Slack refuses its blocks, nothing was posted, so repeat the call with
-    plainer blocks. `count` counts each call in the pace."""
-    *richer, plainest = with_plainer(body["blocks"])
-    for blocks in richer:
-        count()
-        try:
-            return await call(**{**body, "blocks": blocks})
-        except SlackApiError as error:
-            if error_code(error) not in BLOCKS:
-                raise
-            log.error("slack.blocks_refused", error=error_code(error))
-    count()
-    return await call(**{**body, "blocks": plainest})
 
 
 def with_plainer(blocks: Sequence[Json]) -> list[Sequence[Json]]:
@@ -449,6 +462,11 @@ def repost_wait(times: int) -> timedelta:
 def _retried(message: Message, now: datetime) -> Message:
     wait = min(SHORTEST_RETRY * 2 ** min(message.tries, 10), LONGEST_RETRY)
     return changed(message, tries=message.tries + 1, due_at=now + wait)
+
+
+def _waiting(message: Message, until: datetime | None) -> Message:
+    """Return the message due `until`, and no earlier if Slack answers other calls before."""
+    return changed(message, tries=0, due_at=until)
 
 
 def _closed(message: Message) -> Message:

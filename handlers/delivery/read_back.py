@@ -213,7 +213,8 @@ class Finder:
             raise SearchAgain(open_at)
         self._pace.read(now)
         try:
-            return await call(**query)
+            with self._pace.watching(self._clock.real):
+                return await call(**query)
         except SlackApiError as error:
             if error_code(error) == "thread_not_found":
                 return None

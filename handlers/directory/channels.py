@@ -17,10 +17,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import StoreBusy
 from bot.lifecycle.deps import Deps
 from bot.model.person import Channel
+from bot.model.text import one_line
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
 
 CACHED_FOR = timedelta(minutes=15)
 """Real time for which an answer is used, unless an event says that the conversation changed."""
+LONGEST_NAME = 80
+"""Slack allows no longer names (docs.slack.dev/reference/methods/conversations.rename)."""
 LOOKUP_TIMEOUT = 3.0
 """Real seconds."""
 _NO_MEMBER = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
@@ -98,9 +101,11 @@ def channel_of(channel_id: str, info: Any) -> Channel:
     def flag(name: str) -> bool:
         return info.get(name) is True
 
+    name = info.get("name")
     return Channel(
         id=channel_id,
         member=flag("is_member"),
         direct=flag("is_im") or flag("is_mpim"),
         shared=flag("is_ext_shared") or (flag("is_shared") and not flag("is_org_shared")),
+        name=one_line(name, LONGEST_NAME) if isinstance(name, str) else None,
     )

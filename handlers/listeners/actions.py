@@ -104,6 +104,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.ONE_BY_ONE, admin_questions.one_by_one),
             on(Action.SHOW_SPEND, spend.show),
             on(Action.SPEND_CSV, month_files.send),
+            on(Action.OWNER_SPEND, spend.show_owner),
             on(Action.HOME_PAGE, home.turn),
             on(Action.SHOW_TEAM, home.show_team),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.errors import Mistake
 from bot.lifecycle.service import giving
 from handlers.ids import EndValue, RentalValue, ShareValue
 from handlers.listeners.context import Context
@@ -16,7 +17,12 @@ async def ask_for(context: Context, interaction: UserInteraction, value: RentalV
 
 
 async def give(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
-    """Give a machine to another person, who has an hour to take it."""
+    """Give a machine to another person, who has an hour to take it.
+
+    Raise Mistake if the value doesn't name exactly one person, as no button of ours does.
+    """
+    if len(value.ids) != 1:
+        raise Mistake(f"A machine goes to one person. Type /gpu give {value.rental_id}, then @, and pick a name.")
     (to,) = value.ids
     await context.people.look_up([to])
     rental, name = await giving.give(context.deps, interaction.person, value.rental_id, to)

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.errors import Refused
 from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.service import home
@@ -78,7 +79,10 @@ async def home_opened(context: Context, event: Event, _: str | None) -> None:
     user = text(event, "user")
     if event.get("tab") != "home" or not user:
         return
-    await context.people.get(user)  # the Home tab is rendered from what the store knows of the person
+    try:
+        await context.people.get(user)  # the Home tab is rendered from what the store knows of the person
+    except Refused:
+        return  # Slack shows the bot no such user, also if it sent this event again
     await home.opened(context.deps, user, text(part(event, "view"), "private_metadata"))
 
 

@@ -7,7 +7,7 @@ from bot.model.budget import Scope, ScopeKind
 from bot.model.message import to_person
 from bot.model.spend import RowsOf
 from bot.policy.team.roles import may_use
-from handlers.ids import SpendRowsValue
+from handlers.ids import RentalValue, SpendRowsValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
@@ -24,6 +24,12 @@ async def show(context: Context, interaction: UserInteraction, value: SpendRowsV
     """Reply with what was spent in another period, or in other rows. The reply takes the place of the one that was
     clicked."""
     return await _report(context, interaction, value.scope, value.period, value.rows)
+
+
+async def show_owner(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    """Reply privately with what a rental's owner spent this month, for somebody who decides about a request."""
+    month = await service.month_of_owner(context.deps, interaction.person, value.rental_id)
+    return Reply(content=spend.of_owner(month))
 
 
 async def _report(

@@ -436,7 +436,8 @@ _PROJECT = re.compile(r"\bproject\s+[`'\"“*]*(?P<name>[a-z0-9][\w-]{0,40})[`'\
 _SPEND_FILLERS = {"for", "of", "in", "the", "this", "so", "far", "by"}
 
 
-def _parse_spend(rest: str, _: ParseContext) -> Command:
+def parse_spend(rest: str, _: ParseContext) -> Spend:
+    """Return what is asked for after `spend`. Raises Mistake if a word means nothing there."""
     # The name is read from the text as it was typed: `_` formats nothing in it.
     named = _PROJECT.search(rest)
     kind, project = (ScopeKind.PROJECT, named["name"]) if named else (None, "")
@@ -550,7 +551,7 @@ _PARSERS: dict[str, Parser] = {
     "destroy": _id_parser(lambda rental_id: Destroy(id=rental_id), "destroy"),
     "extend": _parse_extend,
     "keep": _parse_keep,
-    "spend": _parse_spend,
+    "spend": parse_spend,
     "again": _no_argument_parser(Again(), "again", "it looks again for your last request"),
     "catalog": lambda _rest, _given: ShowCatalog(),
     "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the scripts that run on machines for me"),

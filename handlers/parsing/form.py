@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from bot.model.money import Micros, micros, whole_cents
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import one_line, say_rate, say_span
@@ -17,13 +18,14 @@ from bot.policy.use.leases import LEAST_TIME
 from handlers.ids import Field
 from handlers.parsing.commands import Get, Wait
 from handlers.parsing.durations import DURATION, NUMBER, parse_duration
-from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, is_possible_cap
+from handlers.parsing.request_text import MAX_CAP, MIN_LEASE, cap_of_total, is_possible_cap
 from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
 from handlers.parsing.until import START, UNTIL, UnclearEnd, parse_day, parse_later_end, parse_start
 from handlers.parsing.vocabulary import NameMatcher, Vocabulary, vocabulary_of
 from handlers.views.answers.modals import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
+_TOTAL = re.compile(rf"{_CAP.pattern} ?(?:in all|(?:in )?total|altogether)", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 _SECONDS = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 
@@ -65,7 +67,6 @@ def read_form(
         errors[Field.VENDOR] = f"I don't know this vendor. Vendors: {', '.join(catalog.vendors)}."
     setup = _setup(inputs, rules, errors)
     project = inputs.get(Field.PROJECT, BY_CHANNEL)
-    cap = _cap(normalize(inputs.get(Field.CAP, "")), errors)
     starts_at = _start(inputs.get(Field.START, ""), rules, errors, now, zone)
     begins = starts_at or now
     lease, until = _how_long(inputs.get(Field.LEASE, ""), rules, errors, now, zone, begins=begins)
@@ -79,6 +80,7 @@ def read_form(
             Field.LEASE,
             f"That is less than {say_span(LEAST_TIME)} away. Name a later end, or a length such as 2h.",
         )
+    cap, max_total = _cap_or_total(inputs.get(Field.CAP, ""), count, up_to or lease, errors)
     more = inputs.get(Field.MORE, "").split()
     waits_until = _waits_until(inputs.get(Field.WAITS, ""), rules, errors, now, zone)
     if waits_until is not None and starts_at is not None:
@@ -95,6 +97,8 @@ def read_form(
         contract=Contract(contract),
         vendor=vendor,
         max_gpu_rate=cap,
+        max_total=max_total,
+        cap_said_per_gpu=max_total is None,
         lease=lease,
         until=until if starts_at is None else starts_at + lease,
         starts_at=starts_at,
@@ -187,6 +191,21 @@ def _cap(text: str, errors: dict[Field, str]) -> Decimal | None:
         errors[Field.CAP] = f"A price in dollars, such as 3 or 2.50; at most {say_rate(MAX_CAP)}."
         return None
     return cap
+
+
+def _cap_or_total(
+    text: str, count: str, longest: timedelta, errors: dict[Field, str]
+) -> tuple[Decimal | None, Micros | None]:
+    """Return the highest price per GPU and hour, or the most that everything may cost, such as `20 in all`. Return
+    None for what was not typed."""
+    typed = normalize(text)
+    total = _TOTAL.fullmatch(typed)
+    if total is None:
+        return _cap(typed, errors), None
+    amount = Decimal(total.group(1))
+    if not errors and not is_possible_cap(cap_of_total(amount, int(count), longest)):
+        errors[Field.CAP] = f"{say_rate(amount)} in all can't be right for this many GPUs and hours."
+    return None, whole_cents(micros(amount))
 
 
 def _start(text: str, rules: Rules, errors: dict[Field, str], now: datetime, zone: str) -> datetime | None:

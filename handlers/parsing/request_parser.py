@@ -5,30 +5,36 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 
 from bot.errors import RequestMistake
 from bot.model.base import Frozen
 from bot.model.gpu import typed_name
+from bot.model.money import Micros, micros, whole_cents
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
-from bot.model.text import say_rate, say_span, short
+from bot.model.text import one_line, say_rate, say_span, short
 from bot.policy.use.end_notices import LONG_LEASE
 from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.parsing.error_messages import MOST_LINES, ErrorMessages
 from handlers.parsing.mentions import Mentioned, check_request_mentions, take_teammates
 from handlers.parsing.request_parts import ParseContext, Price, RequestParts
-from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, is_possible_cap
+from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, cap_of_total, is_possible_cap
 from handlers.parsing.token_reader import read_tokens
 from handlers.parsing.tokens import MAX_TOKENS, Token, TokenKind, tokenize
-from handlers.parsing.typed_text import AM_PM, name_mentions, normalize_within, split_note
+from handlers.parsing.typed_text import AM_PM, MAX_NOTE_LENGTH, name_mentions, normalize_within, split_note
 from handlers.parsing.until import UnclearEnd, parse_day, parse_end, parse_later_end, parse_start
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
 _UNSEEN = "I can't move an end without seeing whether its GPUs are busy."
 MAX_LENGTH = 1000
 """Characters of a normalized request without its note."""
+
+
+_CONDITIONAL = frozenset({"if", "only", "under", "max", "unless"})
+"""Words by which a note sets a condition."""
 
 
 class ParsedRequest(Frozen):
@@ -53,9 +59,12 @@ def parse_request(text: str, catalog: Catalog, context: ParseContext, *, after_v
     mentioned = take_teammates(asked)
     vocabulary = vocabulary_of(catalog)
     parts = read_tokens(_tokens(mentioned.text, vocabulary), vocabulary, after_verb=after_verb)
-    builder = _RequestBuilder(parts, mentioned, vocabulary, context, name_mentions(note))
+    builder = _RequestBuilder(
+        parts, mentioned, vocabulary, context, one_line(name_mentions(note), MAX_NOTE_LENGTH)
+    )
     request = builder.build()
     says_now = _says_now(mentioned.text, parts, request) and not builder.end_in_doubt
+    says_now = says_now and not _may_be_condition(note, vocabulary)
     return ParsedRequest(request=request, now=says_now, any_time=parts.any_time, waits_until=builder.waits_until())
 
 
@@ -90,6 +99,26 @@ def _says_now(asked: str, parts: RequestParts, request: Request) -> bool:
     )
     clear = request.cap_said_per_gpu and not request.features and request.starts_at is None
     return exact == parts.now_count == 1 and not doubtful and clear
+
+
+def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
+    """Return whether a note may be a part of the request, as in `get h100 now — under $2/h`: phones make one long
+    dash of the two hyphens of an option. A note that is too long to be read may be one."""
+    normalized = normalize_within(note, MAX_LENGTH)
+    if normalized is None or _CONDITIONAL & set(normalized.lower().split()):
+        return True
+    tokens = tokenize(normalized, vocabulary)
+    name_before = ""
+    for token, after in zip_longest(tokens, tokens[1:]):
+        counted = token.kind in {TokenKind.COUNT, TokenKind.NUMBER} and after and after.kind is TokenKind.GPU
+        placed = token.kind is TokenKind.REGION and (token.text.isupper() or name_before == "in")
+        timed = token.kind is TokenKind.DURATION and name_before in {"for", "at", "within"}
+        timed = timed or (token.kind is TokenKind.TIME and token.text[0].isalpha())
+        said = token.kind in {TokenKind.MONEY, TokenKind.START} or (token.kind is TokenKind.UNTIL and token.name)
+        if counted or placed or timed or said:
+            return True
+        name_before = token.name
+    return len(tokens) > MAX_TOKENS
 
 
 def _is_doubtful(price: Price, parts: RequestParts) -> bool:
@@ -167,6 +196,7 @@ class _RequestBuilder:
             lease, up_to = until - begins, self._later_end(until, end, latest, latest_end, begins)
         check_request_mentions(self.mentioned, lambda people: self.messages.line(parts, people))
         name, features = self._gpu_and_features(gpu)
+        cap, max_total = self._cap(price, count, up_to or lease), self._max_total(price, count)
         return Request(
             gpu=name,
             features=features,
@@ -174,11 +204,10 @@ class _RequestBuilder:
             region=region or None,
             contract=Contract(contract or Contract.ONDEMAND),
             vendor=vendor or None,
-            max_gpu_rate=self._cap(price, count, up_to or lease),
+            max_gpu_rate=cap if max_total is None else None,
+            max_total=max_total,
             cap_said_per_gpu=price is None or self._said_per_gpu(price, count),
-            cap_for_all_time=price is not None
-            and not price.money.per_hour
-            and (parts.timed or self._total(price)),
+            cap_for_all_time=price is not None and not price.money.per_hour and parts.timed and max_total is None,
             lease=lease,
             until=until if starts_at is None else starts_at + lease,
             starts_at=starts_at,
@@ -222,9 +251,8 @@ class _RequestBuilder:
         money = price.money
         cap, comes_to = money.amount, ""
         if self._total(price):
-            seconds = Decimal(3600 if money.per_hour else longest // timedelta(seconds=1))
-            each = money.amount * 3600 / seconds / (1 if money.per_gpu else count)
-            cap = each.quantize(MIN_CAP, rounding=ROUND_FLOOR)
+            length = timedelta(hours=1) if money.per_hour else longest
+            cap = cap_of_total(money.amount, 1 if money.per_gpu else count, length)
             comes_to = f"{say_rate(money.amount)} in all comes to that. "
         if is_possible_cap(cap):
             return cap
@@ -232,6 +260,13 @@ class _RequestBuilder:
             f"A price of {say_rate(cap)} per GPU and hour can't be right. {comes_to}"
             f"It goes from {say_rate(MIN_CAP)} to {say_rate(MAX_CAP)}, with up to 4 decimals."
         )
+
+    def _max_total(self, price: Price | None, count: int) -> Micros | None:
+        """Return the most that everything may cost, in whole cents. Return None unless the price says so. A total
+        for each GPU is multiplied by their number."""
+        if price is None or price.money.per_hour or not self._total(price):
+            return None
+        return whole_cents(micros(price.money.amount * (count if price.money.per_gpu else 1)))
 
     def _lease(self, first: timedelta | None, latest: timedelta | None) -> tuple[timedelta, timedelta | None]:
         """Return the lease and the later of two ends, or None in its place if there is one end."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from bot.model.gpu import typed_name
 from bot.model.request import Contract, Request
-from bot.model.text import say_rate, say_span
+from bot.model.text import say_at_most, say_rate, say_span
 from handlers.views.phrases.ends import end_text
 
 MAX_GPUS = 1000
@@ -22,6 +22,15 @@ MIN_LEASE = timedelta(minutes=1)
 def is_possible_cap(cap: Decimal) -> bool:
     """Return whether a cap is within its bounds and a multiple of MIN_CAP."""
     return MIN_CAP <= cap <= MAX_CAP and cap == cap.quantize(MIN_CAP)
+
+
+def cap_of_total(amount: Decimal, count: int, length: timedelta) -> Decimal:
+    """Return what an amount for everything, in dollars, comes to per GPU and hour over `length`.
+
+    This only shows whether the amount is possible, because a total has to pay for the time to start and end too.
+    """
+    each = amount * 3600 / (length // timedelta(seconds=1)) / count
+    return each.quantize(MIN_CAP, rounding=ROUND_FLOOR)
 
 
 def request_text(
@@ -38,9 +47,7 @@ def request_text(
         parts.append(request.region)
     if request.contract is Contract.SPOT:
         parts.append("spot")
-    if request.max_gpu_rate is not None:
-        unit = "/GPU/h" if request.cap_said_per_gpu else "/h"
-        parts.append(f"under {say_rate(request.max_gpu_rate)}{unit}")
+    parts += _highest_price(request)
     if request.vendor is not None:
         parts.append(f"vendor {request.vendor}")
     if request.setup is not None:
@@ -61,6 +68,14 @@ def request_text(
     if request.note:
         parts.append(f"-- {request.note}")
     return " ".join(parts)
+
+
+def _highest_price(request: Request) -> list[str]:
+    if request.max_total is not None:
+        return [f"{say_at_most(request.max_total).replace(',', '')} in all"]
+    if request.max_gpu_rate is None:
+        return []
+    return [f"under {say_rate(request.max_gpu_rate)}{'/GPU/h' if request.cap_said_per_gpu else '/h'}"]
 
 
 def _later_end(request: Request, zone: str) -> str:

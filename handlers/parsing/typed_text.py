@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from bot.model.text import one_line
-
 MAX_NOTE_LENGTH = 200
 """The most characters of a note. A longer one is cut."""
 
@@ -63,14 +61,14 @@ def _label(markup: re.Match[str]) -> str:
 
 
 def split_note(text: str) -> tuple[str, str]:
-    """Return the request and its note. The note is on one line, and cut if it is too long.
+    """Return the request and its note.
 
     A note follows `--`, or a long dash with a space after it.
     """
     for dash in _NOTE_DASH.finditer(text):
         may_be_range = dash.group()[0] != "-" and _NUMBER_AFTER.match(text, dash.end())
         if not (may_be_range and _NUMBER_BEFORE.search(text[max(dash.start() - 20, 0) : dash.start()])):
-            return text[: dash.start()], one_line(text[dash.end() :], MAX_NOTE_LENGTH)
+            return text[: dash.start()], text[dash.end() :].strip()
     return text, ""
 
 

@@ -11,8 +11,10 @@ import hashlib
 import hmac
 import logging
 import re
+from collections import Counter, deque
 from collections.abc import Callable
-from typing import Literal
+from functools import partial
+from typing import Literal, cast
 
 import structlog
 from aiohttp import web
@@ -20,6 +22,7 @@ from aiohttp.http import HttpProcessingError
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
+from typing_extensions import override
 
 from bot.clock import Clock
 from bot.errors import Unusable
@@ -29,16 +32,26 @@ Outcome = Literal["answered", "unsigned", "stale", "too_large", "slow", "cut"]
 """How a request ended. All but `answered` are refused before anything reads what the request says."""
 
 MOST_BYTES = 1024 * 1024
-MOST_BODIES = 50
-"""How many bodies are read at a time. The others wait, so that strangers can't fill the memory."""
-REQUEST_SECONDS = 10.0
-"""Real seconds that a request may take to arrive: its headers, and then its body."""
+MOST_UNFINISHED = 64 * 1024 * 1024
+"""How many bytes all bodies that are still arriving hold together, so that strangers can't fill the memory."""
+REQUEST_SECONDS = 3.0
+"""Real seconds that a request may take to arrive: its headers, and then its body. After 3 seconds without an
+acknowledgement Slack has given up (docs.slack.dev/interactivity/handling-user-interaction)."""
 OLDEST_SECONDS = 300
 """How far a signature's time may be from ours (docs.slack.dev/authentication/verifying-requests-from-slack)."""
 LOG_EVERY = 60.0
 """Real seconds between two log lines about requests that were refused for the same reason."""
 LOOK_EVERY = 0.02
 """Real seconds between two looks whether a connection is still open, while the server stops."""
+FEW_SLOW = 50
+"""If fewer requests were slow in the last five minutes, `/health` does not mention them."""
+_BUCKET = 10.0
+"""Real seconds whose outcomes are counted together."""
+_BUCKETS = 30
+BACKLOG = 128
+"""How many connections the system keeps until the server takes them."""
+_OURS = web.RequestKey("ours", bool)
+"""Set for requests that `_serve` answered. aiohttp answers all others itself."""
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 log = structlog.get_logger("gpubot.http")
@@ -53,6 +66,93 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 _server_log = logging.getLogger("aiohttp.server.slack")
 _server_log.addFilter(_is_ours)
+
+
+class _Connection(web.RequestHandler):
+    """A connection on which the errors that aiohttp answers itself, such as for malformed HTTP, are empty too."""
+
+    __slots__ = ()
+
+    @override
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if _OURS not in request:
+            resp = web.Response(status=resp.status, headers={"Server": "-"})
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
+
+
+class TooLarge(Exception):
+    """A body has more than MOST_BYTES."""
+
+
+class Bodies:
+    """Reads bodies before it is known who sent them. Those that are still arriving share MOST_UNFINISHED bytes.
+
+    Their number is not limited: strangers who send headers and then nothing would keep Slack out. Nor is there a
+    limit for each address, because behind a proxy all requests come from one.
+    """
+
+    def __init__(self) -> None:
+        self._arriving: dict[asyncio.Timeout, int] = {}
+        """How many bytes have come of each, by what ends its time. Oldest first."""
+        self._held = 0
+
+    async def read(self, request: web.Request, seconds: float) -> bytes:
+        """Return the body of a request.
+
+        Raise TimeoutError if it takes longer than `seconds` of real time, or if it is the oldest when all together
+        hold too much. Raise TooLarge if it is too large, and OSError or web.RequestPayloadError if it breaks off.
+        """
+        body = bytearray()
+        async with asyncio.timeout(seconds) as time_left:
+            self._arriving[time_left] = 0
+            try:
+                async for part in request.content.iter_any():
+                    body += part
+                    if len(body) > MOST_BYTES:
+                        raise TooLarge
+                    self._count(time_left, len(part))
+            finally:
+                self._held -= self._arriving.pop(time_left, 0)
+        return bytes(body)
+
+    def _count(self, time_left: asyncio.Timeout, size: int) -> None:
+        """Count more bytes of a body, and end the time of the oldest bodies if all together hold too much."""
+        if time_left in self._arriving:
+            self._arriving[time_left] += size
+            self._held += size
+        while self._held > MOST_UNFINISHED:
+            oldest = next(iter(self._arriving))
+            self._held -= self._arriving.pop(oldest)
+            if not oldest.expired():
+                oldest.reschedule(0.0)
+
+
+class RecentOutcomes:
+    """Counts how requests of the last five minutes ended."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets: deque[tuple[int, Counter[Outcome]]] = deque(maxlen=_BUCKETS)
+
+    def count(self, outcome: Outcome) -> None:
+        """Count a request that ends now."""
+        bucket = self._bucket_now()
+        if not self._buckets or self._buckets[-1][0] != bucket:
+            self._buckets.append((bucket, Counter()))
+        self._buckets[-1][1][outcome] += 1
+
+    def many_slow(self) -> bool:
+        """Return whether at least FEW_SLOW requests were slow, and more than were answered."""
+        oldest = self._bucket_now() - _BUCKETS + 1
+        recent = [counts for bucket, counts in self._buckets if bucket >= oldest]
+        slow, answered = (sum(counts[outcome] for counts in recent) for outcome in ("slow", "answered"))
+        return slow >= FEW_SLOW and slow > answered
+
+    def _bucket_now(self) -> int:
+        return int(self._clock.monotonic() // _BUCKET)
 
 
 class HttpServer:
@@ -78,39 +178,53 @@ class HttpServer:
         self._gate = gate or Gate()
         self._request_seconds = request_seconds
         self._on_request = on_request
-        self._reading = asyncio.Semaphore(MOST_BODIES)
+        self._bodies = Bodies()
+        self._recent = RecentOutcomes(clock)
         self._logged: dict[Outcome, float] = {}
         self._signed_at: float | None = None
-        application = web.Application(client_max_size=MOST_BYTES)
+        application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._serve)
         application.on_response_prepare.append(_without_server_name)
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            logger=_server_log,
-            auto_decompress=False,  # the signature is that of the bytes that are sent
-            keepalive_timeout=request_seconds,  # for the headers of a connection's only request
-            lingering_time=request_seconds,
-            shutdown_timeout=LOOK_EVERY,
-        )
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=LOOK_EVERY)
+        self._listening: asyncio.Server | None = None
 
     async def connect(self) -> None:
         """Listen. Raise Unusable if the address can't be used."""
         await self._runner.setup()
         host, _, port = self._address.rpartition(":")
         try:
-            await web.TCPSite(self._runner, host.strip("[]"), int(port)).start()
+            self._listening = await asyncio.get_running_loop().create_server(
+                partial(self._new_connection, cast(web.Server, self._runner.server)),
+                host.strip("[]"),
+                int(port),
+                backlog=BACKLOG,
+            )
         except OSError as error:
             await self._runner.cleanup()
             raise Unusable(f"GPUBOT_SLACK_HTTP: I can't listen on {self._address}: {error.strerror}.") from None
 
+    def _new_connection(self, server: web.Server) -> web.RequestHandler:
+        return _Connection(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # None is what web.AppRunner takes and passes on, too
+            logger=_server_log,
+            auto_decompress=False,  # the signature is that of the bytes that are sent
+            keepalive_timeout=self._request_seconds,  # for the headers of a connection's only request
+            lingering_time=self._request_seconds,
+        )
+
     async def connected(self) -> int:
         """Return 1 while the server listens, else 0."""
-        return len(self._runner.sites)
+        return int(self._listening is not None and self._listening.is_serving())
 
     def since_request(self) -> float | None:
         """Return how many real seconds ago the last signed request came. Return None if none has come."""
         return None if self._signed_at is None else self._clock.monotonic() - self._signed_at
+
+    def many_slow(self) -> bool:
+        """Return whether many requests were slow in the last five minutes, and more than were answered."""
+        return self._recent.many_slow()
 
     def use_secret(self, signing_secret: str) -> None:
         """Check signatures with this secret from now on."""
@@ -121,19 +235,24 @@ class HttpServer:
 
     async def drain(self, seconds: float) -> None:
         """Stop listening, then answer the requests on open connections, for at most `seconds` of real time."""
-        for site in self._runner.sites:
-            await site.stop()
+        self._stop_listening()
         until = self._clock.monotonic() + seconds
         while self._runner.server and self._runner.server.connections and self._clock.monotonic() < until:
             await self._clock.pause(LOOK_EVERY)
 
     async def close(self) -> None:
         """Close all connections. Don't wait for requests that are being handled."""
+        self._stop_listening()
         await self._runner.cleanup()
+
+    def _stop_listening(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
 
     async def _serve(self, request: web.Request) -> web.Response:
         with self._gate.handling():
             response = await self._answer(request)
+        request[_OURS] = True
         response.force_close()
         return response
 
@@ -148,21 +267,23 @@ class HttpServer:
         if (request.content_length or 0) > MOST_BYTES:
             return self._refuse("too_large", 413)
         try:
-            async with asyncio.timeout(self._request_seconds), self._reading:
-                body = await request.read()
+            body = await self._bodies.read(request, self._request_seconds)
         except TimeoutError:
             return self._refuse("slow", 408)
-        except web.HTTPRequestEntityTooLarge:
+        except TooLarge:
             return self._refuse("too_large", 413)
         except (OSError, web.RequestPayloadError):
             return self._refuse("cut", 400)
         if not self._is_signed(timestamp, body, signature):
             return self._refuse("unsigned", 401)
         self._signed_at = self._clock.monotonic()
-        self._on_request("answered")
-        bolt_request = AsyncBoltRequest(
-            body=body.decode(errors="replace"), query=request.query_string, headers=dict(request.headers)
-        )
+        self._note("answered")
+        try:
+            bolt_request = AsyncBoltRequest(
+                body=body.decode(errors="replace"), query=request.query_string, headers=dict(request.headers)
+            )
+        except (ValueError, AttributeError, TypeError):  # Bolt takes each body for an object
+            return web.Response(status=400)
         return await to_aiohttp_response(await self._app.async_dispatch(bolt_request))
 
     def _is_signed(self, timestamp: str, body: bytes, signature: str) -> bool:
@@ -174,8 +295,12 @@ class HttpServer:
         expected = f"v0={hmac.new(self._secret.encode(), signed, hashlib.sha256).hexdigest()}"
         return hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
 
-    def _refuse(self, outcome: Outcome, status: int) -> web.Response:
+    def _note(self, outcome: Outcome) -> None:
+        self._recent.count(outcome)
         self._on_request(outcome)
+
+    def _refuse(self, outcome: Outcome, status: int) -> web.Response:
+        self._note(outcome)
         now = self._clock.monotonic()
         if now - self._logged.get(outcome, -LOG_EVERY) >= LOG_EVERY:
             self._logged[outcome] = now

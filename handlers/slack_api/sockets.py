@@ -134,6 +134,10 @@ class Sockets:
     def since_request(self) -> None:
         """Return None: when something came last says little about open connections."""
 
+    def many_slow(self) -> bool:
+        """Return False: nobody but Slack sends anything through a connection that the bot opened."""
+        return False
+
     def use_secret(self, app_token: str) -> None:
         """Ask for tickets with this token from now on. Open connections stay."""
         for handler in self._handlers:

@@ -68,8 +68,9 @@ class OpenHome(ControlModel):
 
 
 class PersonChange(ControlModel):
-    """A new person, or changes to one."""
+    """A new person, or changes to one. Only a new one can be given an `id`, here and in the next two."""
 
+    id: Annotated[str, Field(pattern=r"^[UW][A-Z0-9]+$")] | None = None
     name: Annotated[str, Field(min_length=1, max_length=80)] | None = None
     tz: str | None = None
     guest: Guest | None = None
@@ -82,6 +83,7 @@ class PersonChange(ControlModel):
 class ChannelChange(ControlModel):
     """A new channel, or changes to one."""
 
+    id: Annotated[str, Field(pattern=r"^[CG][A-Z0-9]+$")] | None = None
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,80}$")] | None = None
     private: bool | None = None
     members: Strings | None = None
@@ -93,6 +95,7 @@ class ChannelChange(ControlModel):
 class GroupChange(ControlModel):
     """A new user group, or changes to one."""
 
+    id: Annotated[str, Field(pattern=r"^S[A-Z0-9]+$")] | None = None
     handle: Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,21}$")] | None = None
     members: Strings | None = None
 

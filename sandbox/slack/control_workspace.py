@@ -95,13 +95,13 @@ class WorkspaceControl:
 
     async def _change_person(self, request: web.Request) -> web.Response:
         body = await read(request, bodies.PersonChange)
-        before = self._named(request, self._workspace.people, "no_such_person")
+        before = self._named(request, body.id, self._workspace.people, "no_such_person")
         if body.tz is not None:
             _check_zone(body.tz)
         if before is None:
             if body.name is None:
                 raise refusal(422, "name: needed")
-            before = Person(self._workspace.new_id("U"), body.name, "UTC", TEAM)
+            before = Person(body.id or self._workspace.new_id("U"), body.name, "UTC", TEAM)
         given = body.model_dump(exclude_unset=True)
         # Only `guest` may be set to null: it makes a full member.
         changes = {key: value for key, value in given.items() if value is not None or key == "guest"}
@@ -118,12 +118,13 @@ class WorkspaceControl:
 
     async def _change_channel(self, request: web.Request) -> web.Response:
         body = await read(request, bodies.ChannelChange)
-        channel = self._named(request, self._workspace.channels, "no_such_channel")
+        channel = self._named(request, body.id, self._workspace.channels, "no_such_channel")
         if channel is None:
             if body.name is None:
                 raise refusal(422, "name: needed")
             created = self._workspace.seconds()
-            channel = Channel(self._workspace.new_id("C"), body.name, "public", frozenset(), created=created)
+            channel_id = body.id or self._workspace.new_id("C")
+            channel = Channel(channel_id, body.name, "public", frozenset(), created=created)
         if channel.kind == "im":
             raise refusal(422, "a direct message can't be changed")
         members = channel.members if body.members is None else frozenset(body.members)
@@ -152,11 +153,11 @@ class WorkspaceControl:
 
     async def _change_group(self, request: web.Request) -> web.Response:
         body = await read(request, bodies.GroupChange)
-        before = self._named(request, self._workspace.groups, "no_such_group")
+        before = self._named(request, body.id, self._workspace.groups, "no_such_group")
         if before is None:
             if body.handle is None:
                 raise refusal(422, "handle: needed")
-            before = Group(self._workspace.new_id("S"), body.handle, ())
+            before = Group(body.id or self._workspace.new_id("S"), body.handle, ())
         members = before.members if body.members is None else body.members
         self._check_people(frozenset(members))
         group = Group(before.id, body.handle or before.handle, members)
@@ -164,10 +165,14 @@ class WorkspaceControl:
         self._events.group_changed(group.id, before.members, members)
         return reply(asdict(group))
 
-    def _named(self, request: web.Request, items: dict[str, Item], error: str) -> Item | None:
-        """Return the item that a PATCH names, or None for a POST, which creates one."""
+    def _named(self, request: web.Request, new_id: str | None, items: dict[str, Item], error: str) -> Item | None:
+        """Return the item that a PATCH names, or None for a POST, which creates one. Its `new_id` must be free."""
         if "id" not in request.match_info:
+            if new_id in items:
+                raise refusal(422, f"id: {new_id} is taken")
             return None
+        if new_id is not None:
+            raise refusal(422, "id: only a new one can be given an id")
         item = items.get(request.match_info["id"])
         if item is None:
             raise refusal(404, error)

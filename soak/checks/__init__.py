@@ -21,6 +21,7 @@ AFTER_PUT_BACK = (
     machines.nothing_lives_at_the_end,
     machines.somebody_is_asked_about_every_machine,
     machines.nothing_outlives_its_lease,
+    actions.what_had_ended_is_not_rented_again,
     *permissions.CHECKS,
     *log.CHECKS,
 )

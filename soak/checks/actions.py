@@ -7,7 +7,15 @@ from datetime import timedelta
 
 from sandbox.client import SeenMessage
 from soak.checks.machines import DELETION, ENDS, slow_deletion
-from soak.evidence import NOT_SUBMITTED, RENTAL_ID, SCRIPT_FIRST, Evidence, PerformedAction
+from soak.evidence import (
+    CARD,
+    MACHINE_NAME,
+    NOT_SUBMITTED,
+    RENTAL_ID,
+    SCRIPT_FIRST,
+    Evidence,
+    PerformedAction,
+)
 
 _RENTING = re.compile(rf"^(?:Renting|(?:Asked|No approver is left).*? for approval[^:]*): .*?, ({RENTAL_ID}), ")
 _EXTENDED = re.compile(r"\w+ extended it\b")
@@ -131,10 +139,33 @@ def every_decision_counts(evidence: Evidence) -> list[str]:
     return found
 
 
+def what_had_ended_is_not_rented_again(evidence: Evidence) -> list[str]:
+    """After the database was replaced by an older copy, nothing is rented for a request whose card had shown its
+    end, for example because its owner stopped waiting. Somebody may decide that the request goes on."""
+    put_back_at = evidence.put_back_at
+    if put_back_at is None:
+        return []
+    cards: dict[str, str] = {}
+    for message in sorted((m for messages in evidence.seen.values() for m in messages), key=lambda m: m.seq):
+        card = CARD.match(message.text)
+        if card and message.at < put_back_at and not (message.only_you or message.is_dm):
+            cards[card["id"]] = message.text
+    later = [action for action in evidence.actions if action.ok and action.at > put_back_at]
+    go_on = {action.rental for action in later if action.kind in DECISIONS}
+    names = (MACHINE_NAME.match(each.name) for each in evidence.purchases if each.at > put_back_at)
+    rented = {name["id"] for name in names if name}
+    return [
+        f"{rental} was rented after the database was put back, and its card had said {text[:60]!r}"
+        for rental, text in cards.items()
+        if text.startswith(ENDS) and rental in rented - go_on
+    ]
+
+
 CHECKS = (
     every_request_is_answered,
     every_rent_has_a_card,
     every_destroy_ends_it,
     every_extension_counts_once,
     every_decision_counts,
+    what_had_ended_is_not_rented_again,
 )

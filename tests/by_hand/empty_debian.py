@@ -256,8 +256,8 @@ def write_page(root: Path, addresses: Addresses) -> None:
     servers = "\n".join(lines_of_urls(given))
     typed = "".join(blocks())
     for of_page, here in (
-        (r"^REPOSITORY=.*$", f"REPOSITORY=file:///repository.git TAG={TAG}"),
-        (r"^TAG=.*$", f"TAG={TAG}"),
+        (r"^REPOSITORY=.*$", f"REPOSITORY=file:///repository.git VERSION={TAG}"),
+        (r"^VERSION=.*$", f"VERSION={TAG}"),
         (r"\bC0123ABCD\b", given["GPUBOT_CHANNEL"]),
         (r"\bU0123ABCD\b", f"{given['GPUBOT_ADMINS']}\n{servers}"),
     ):

@@ -67,6 +67,7 @@ def play(browser: Browser, sandbox: Sandbox) -> None:
     passes(page, "+1 h")
     take(page, "ready")
     page.get_by_role("button", name="Home").click()
+    expect(page.get_by_role("heading", name="Home of the app")).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^Destroy "))).to_be_visible()
     take(page, "home")
     page.get_by_role("button", name="#training").click()

@@ -1,20 +1,31 @@
 """`gpubot sandbox`: lines that are right, lines that are wrong, and dialogs."""
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 from typing import IO
+
+from typer.testing import CliRunner
+
+from bot.__main__ import cli
+from bot.demo.own_policy import named_in
+from bot.errors import WrongPolicy
+from bot.model.policy_version import PolicyFile
+from bot.policy.team.policy_file import rules_in
+from tests.policy.test_rules import EVERY_KEY
 
 TIMEOUT = 90
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF ana@laptop"
 
 
-async def start(stdin: int | IO[bytes] = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+async def start(stdin: int | IO[bytes] = asyncio.subprocess.PIPE, *options: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bot",
         "sandbox",
+        *options,
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -105,3 +116,60 @@ async def test_the_end_of_a_file_of_lines_leaves_everything_running(tmp_path: Pa
         process.terminate()
         await process.communicate()
     assert process.returncode == 0
+
+
+async def test_extra_members_play_the_people_groups_and_channels_of_ones_own_policy(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yml"
+    policy.write_text(
+        "timezone: Europe/Berlin\n"
+        "approvers: {people: [U0123ABCD], groups: [S0MINE]}\n"
+        "approvals_channel: C0MINE\n"
+        "use: {groups: [S0TEAM]}\n"
+        "projects: {vision: {channels: [C0VISION], people: [U0456EFGH, U0ANA0000]}}\n"
+    )
+    process = await start(asyncio.subprocess.PIPE, "--policy", str(policy))
+    typed = (
+        f"ana key {KEY}",
+        "ana @vision get 8x H100 EU for 1h",
+        "ana 1",
+        "dora 10",
+        "fay list",
+        "zed list",
+        "quit",
+    )
+    lines = "".join(f"{line}\n" for line in typed).encode()
+    out, err = await asyncio.wait_for(process.communicate(lines), TIMEOUT)
+    assert (process.returncode, err.decode()) == (0, "")
+    rest = out.decode()
+    for words in (
+        "  Dora (U0123ABCD): approvers.people\n",
+        "  @approvers-2 (S0MINE), with Fay: approvers.groups\n",
+        "  #approvals-2 (C0MINE): approvals_channel\n",
+        "  @gpu-users (S0TEAM), with Hal, Ana, Cleo: use.groups\n",
+        "  #vision (C0VISION): projects.vision.channels\n",
+        "  Eli (U0456EFGH): projects.vision.people\n",
+        "  Ana (U0ANA0000): projects.vision.people\n",
+        "#vision (only Ana)  gpubot: 8x H100 in EU, on demand, 1 h from ready, project vision",
+        "#approvals-2  gpubot: Approve up to $31.74?",
+        "Approved by Dora",
+        "#training (only Fay)  gpubot: You rent nothing now.",
+        'I know Ana, Ben, Cleo, Dora, Eli, Fay and Hal, no "zed".',
+    ):
+        assert words in rest, f"{words!r} is not, or not in this order, in:\n{out.decode()}"
+        rest = rest.partition(words)[2]
+
+
+def test_a_policy_with_mistakes_starts_no_sandbox(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yml"
+    policy.write_text("lease: {max: 010}\n")
+    done = CliRunner().invoke(cli, ["sandbox", "--policy", str(policy)])
+    assert isinstance(done.exception, WrongPolicy)
+    assert done.exception.lines == (
+        "line 1, lease.max: 010 can be read as two numbers: leave out the first 0, or quote it",
+    )
+
+
+def test_whatever_a_policy_file_can_name_is_played() -> None:
+    rules = rules_in(PolicyFile(text=EVERY_KEY), home_channel="C0HOME", admins=())
+    in_file = set(re.findall(r"\b[USC]0[A-Z0-9]+\b", EVERY_KEY))
+    assert named_in(rules).keys() == in_file

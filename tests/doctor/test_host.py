@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from bot.clock import SystemClock
 from bot.doctor.findings import all_well
+from bot.doctor.host import start_command
 from bot.ops import health
 from sandbox.serving import serve
 from store.db import Database
@@ -227,3 +229,10 @@ async def test_a_proxy_is_named_without_its_password_and_never_asked_for_this_ma
             "not ok  proxy: HTTPS_PROXY names a socks5 proxy, and I can use only http and https ones. "
             "Name one of those, or list slack.test in NO_PROXY."
         )
+
+
+def test_root_is_led_to_the_service_on_a_server_and_everybody_else_to_run(tmp_path: Path) -> None:
+    server, laptop = tmp_path, tmp_path / "missing"
+    assert start_command("gpubot", user=0, systemd=server) == "systemctl enable --now gpubot"
+    assert start_command("gpubot", user=0, systemd=laptop) == "gpubot run"
+    assert start_command(".venv/bin/gpubot", user=1000, systemd=server) == ".venv/bin/gpubot run"

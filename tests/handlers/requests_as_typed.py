@@ -85,13 +85,13 @@ get h100 count 2.0 | ! I can't read "2.0".
 get ½ h100 | ! I can't read "½".
 get 4x h100 $40/h in all | ~ 4x H100 under $10.00/h
 get 4x h100 for $40/h in all | ~ 4x H100 under $10.00/h
-get h100 $20 for 10h | ~ H100 under $2.00/h for 10h
-get h100 for 10h for $20 | ~ H100 under $2.00/h for 10h
-get 2x h100 10h $100 total | ~ 2x H100 under $5.00/h for 10h
-get h100 budget $100 | ~ H100 under $25.00/h
-get h100 until 18:00 for $12 | ~ H100 under $2.00/h until 2026-03-02 18:00
-get 8x h100 total $1000 for 5h now | ~ 8x H100 under $25.00/h for 5h
-get h100 for 6h up to 12h $24 in all | ~ H100 under $2.00/h for 6h up to 12h
+get h100 $20 for 10h | ~ H100 $20.00 in all for 10h
+get h100 for 10h for $20 | ~ H100 $20.00 in all for 10h
+get 2x h100 10h $100 total | ~ 2x H100 $100.00 in all for 10h
+get h100 budget $100 | ~ H100 $100.00 in all
+get h100 until 18:00 for $12 | ~ H100 $12.00 in all until 2026-03-02 18:00
+get 8x h100 total $1000 for 5h now | ~ 8x H100 $1000.00 in all for 5h
+get h100 for 6h up to 12h $24 in all | ~ H100 $24.00 in all for 6h up to 12h
 get h100 under $3 for 6h | ~ H100 under $3.00/GPU/h for 6h
 get h100 $5000 in total for 1h | ! A price of $5000.00 per GPU and hour can't be right. $5000.00 in all comes to that.
 get h100 until 6 p.m. | ~ H100 until 2026-03-02 18:00

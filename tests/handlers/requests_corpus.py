@@ -291,7 +291,7 @@ get h100 no-probe until 18:00 up to 12h | ! its GPUs are busy. Try: /gpu get H10
 get h100 up to 20:00 | ! Until when at least? Try: /gpu get H100 until 20:00
 get h100 until 18:00 up to 12h bleu | ! I don't know "bleu". A note goes after --.
 get h100 until 18:00 up to 20:00 bleu | ! I don't know "bleu". A note goes after --.
-get h100 for 6h up to 12h for $20 | ~ H100 under $1.6666/h for 6h up to 12h
+get h100 for 6h up to 12h for $20 | ~ H100 $20.00 in all for 6h up to 12h
 get h100 lease 6h | = H100 for 6h
 get h100 with a 6h lease | = H100 for 6h
 get 6h 8 h100 | = 8x H100 for 6h
@@ -321,7 +321,7 @@ get h100 at 9am for 2h up to 8h | ~ H100 at 2026-03-03 09:00 for 2h up to 8h
 get h100 at 9am until 11:00 up to 17:00 | ~ H100 at 2026-03-03 09:00 for 2h up to 8h
 get h100 at 9am while busy up to 60h | ~ H100 at 2026-03-03 09:00 for 2h up to 60h
 get h100 at 9am at $2 | ~ H100 under $2.00/GPU/h at 2026-03-03 09:00
-get h100 at 9am for 8h budget $16 | ~ H100 under $2.00/h at 2026-03-03 09:00 for 8h
+get h100 at 9am for 8h budget $16 | ~ H100 $16.00 in all at 2026-03-03 09:00 for 8h
 get h100 any time under $3/GPU | ~ H100 under $3.00/GPU/h
 get h100 at any time | ~ H100
 get h100 at tomorrow | ! At what time tomorrow? Try: /gpu get H100 at tomorrow 9:00
@@ -365,7 +365,7 @@ get h100 until 6h | ! Is "6h" a time of day? For a length, write: for 6h.
 get h100 until | ! I can't read the end "until"
 get h100 for 6h until 18:00 | ! A length or an end, not both
 get h100 until 18:00 until 19:00 | ! One end at a time; I read 18:00 and 19:00
-get h100 $20 until 18:00 | ~ H100 under $3.3333/h until 2026-03-02 18:00
+get h100 $20 until 18:00 | ~ H100 $20.00 in all until 2026-03-02 18:00
 get h100 18:00 | ! I can't read the time "18:00". A start is at 9:00 tomorrow, an end until 18:00.
 get h100 till 6 | ! Is "6" in the morning or in the afternoon?
 get h100 until tomorrow | ! At what time tomorrow?
@@ -453,20 +453,20 @@ get h100 under $3 for 6h | ~ H100 under $3.00/GPU/h for 6h
 get h100 for 6h under $3 | ~ H100 under $3.00/GPU/h for 6h
 get h100 for 6h for under $3 | ~ H100 under $3.00/GPU/h for 6h
 get h100 eu under $2.50/h for 6h | = H100 EU under $2.50/GPU/h for 6h
-get h100 budget $500 | ~ H100 under $125.00/h
-get h100 budget of $500 | ~ H100 under $125.00/h
-get h100 $500 budget | ~ H100 under $125.00/h
-get h100 $20 for 10h | ~ H100 under $2.00/h for 10h
-get h100 10h for $20 | ~ H100 under $2.00/h for 10h
-get h100 10h, $20 | ~ H100 under $2.00/h for 10h
-get h100 max $20 total | ~ H100 under $5.00/h
-get h100 total $20 | ~ H100 under $5.00/h
-get h100 $20 in total | ~ H100 under $5.00/h
-get h100 $20 all in | ~ H100 under $5.00/h
+get h100 budget $500 | ~ H100 $500.00 in all
+get h100 budget of $500 | ~ H100 $500.00 in all
+get h100 $500 budget | ~ H100 $500.00 in all
+get h100 $20 for 10h | ~ H100 $20.00 in all for 10h
+get h100 10h for $20 | ~ H100 $20.00 in all for 10h
+get h100 10h, $20 | ~ H100 $20.00 in all for 10h
+get h100 max $20 total | ~ H100 $20.00 in all
+get h100 total $20 | ~ H100 $20.00 in all
+get h100 $20 in total | ~ H100 $20.00 in all
+get h100 $20 all in | ~ H100 $20.00 in all
 get 4x h100 $32/h in all | ~ 4x H100 under $8.00/h
-get 2x h100 for 10h max $100 total | ~ 2x H100 under $5.00/h for 10h
-get h100 spend $20 | ~ H100 under $5.00/h
-get h100 for $3 | ~ H100 under $0.75/h
+get 2x h100 for 10h max $100 total | ~ 2x H100 $100.00 in all for 10h
+get h100 spend $20 | ~ H100 $20.00 in all
+get h100 for $3 | ~ H100 $3.00 in all
 get h100 max 3 | ! I can't tell what "max 3" is. A price has a dollar sign.
 get h100 under 3 | ! I can't tell what "under 3" is. A price has a dollar sign.
 get h100 under 2.50 | ~ H100 under $2.50/GPU/h
@@ -540,8 +540,26 @@ get h100 — fine-tune run 7 | = H100 -- fine-tune run 7
 get h100 – fine-tune run 7 | = H100 -- fine-tune run 7
 get h100 eu— run 7 | = H100 EU -- run 7
 get h100 -- | = H100
-get h100 -- for H200 in US at $9 | = H100 -- for H200 in US at $9
+get h100 -- for H200 in US at $9 | ~ H100 -- for H200 in US at $9
 get h100 -- now | = H100 -- now
+get h100 eu now — under $2/h | ~ H100 EU -- under $2/h
+get h100 -- 2.50 per hour | ~ H100 -- 2.50 per hour
+get h100 -- Budget is $40 | ~ H100 -- Budget is $40
+get h100 -- for 2 hours | ~ H100 -- for 2 hours
+get h100 -- until 6pm | ~ H100 -- until 6pm
+get h100 -- at 9:00 | ~ H100 -- at 9:00
+get h100 -- within 20 min | ~ H100 -- within 20 min
+get h100 -- two A100s would do | ~ H100 -- two A100s would do
+get h100 -- 8xH100 sweep | ~ H100 -- 8xH100 sweep
+get h100 -- EU please | ~ H100 -- EU please
+get h100 -- in europe | ~ H100 -- in europe
+get h100 -- us only | ~ H100 -- us only
+get h100 -- If it has NVLink | ~ H100 -- If it has NVLink
+get h100 -- unless ben has one | ~ H100 -- unless ben has one
+get h100 -- max | ~ H100 -- max
+get h100 -- run 7 of 12, 3 h each, 50% | = H100 -- run 7 of 12, 3 h each, 50%
+get h100 -- tell us about the h100 run | = H100 -- tell us about the h100 run
+get h100 -- eu sweep in torch for ana | = H100 -- eu sweep in torch for ana
 get h100 - fine-tune | ! I don't know "-"
 get h100 for training | ! I don't know "training". A note goes after --.
 get h100 fine-tune run 7 | ! I don't know "fine-tune"

@@ -20,12 +20,14 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
-from bot.lifecycle.deps import Deps, Opened, random_id
+from bot.lifecycle.changes.lease_changes import note_told_again
+from bot.lifecycle.deps import Deps, Opened, apply, random_id
 from bot.lifecycle.policy_versions import reload, rules_at_start
 from bot.lifecycle.ports.outside import KeySource, Market
 from bot.lifecycle.service.prices import SHARED_FOR, Prices
 from bot.lifecycle.shared_offers import SharedOffers
 from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
@@ -239,14 +241,21 @@ class Team:
         self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace)
 
     async def restart(self, *, put_back: Path | None = None, pace: SlackPace | None = None) -> None:
-        """Start delivery again, as a new process does, after a copy of the database was put back. It waits between
-        two posts to one channel only if it gets a `pace`."""
+        """Start delivery again, as a new process does, after a copy of the database was put back. The steps find
+        the machines that it looks up. It waits between two posts to one channel only if it gets a `pace`."""
         if put_back is not None:
             _copy(put_back, self.database)
         now, real = self.clock.now(), self.clock.real()
         deps = replace(self.deps, opened=Opened(at=now, real=real))
         self._start_delivery(deps, pace or SlackPace(post_every=timedelta(0)))
         await self.delivery.begin()
+        await self.deliver_all()
+        for rental in await self.rentals():
+            if rental.lease is not None and rental.lease.shown_later_at is not None:
+                facts = Facts(until=rental.lease.ends_at)
+                event = Event(rental_id=rental.id, kind=EventKind.PUT_BACK, at=now, facts=facts)
+                async with self.deps.store.write() as tx:
+                    await apply(tx, deps, rental, note_told_again(rental), event)
         await self.deliver_all()
         await self.delivery.lost_posts.take_back()
 
@@ -403,15 +412,17 @@ async def team(
     market: object | None = None,
     answer_within: float = 20,
     new_id: Callable[[int], str] = random_id,
+    clock: MovedClock | None = None,
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
     If `policy` names a file, its rules hold instead of `rules`, and Cleo is an admin. `url` names its database; by
     default it is a SQLite file in `folder`. `org` makes its workspace part of an Enterprise organization.
     `key_source` is by default a GitHub without users, and forms ask a `market` without offers for their
-    prices, which has so many real seconds to answer. `new_id` makes the ids of quotes and rentals.
+    prices, which has so many real seconds to answer. `new_id` makes the ids of quotes and rentals. Without a
+    `clock`, our time stands at NOON.
     """
-    clock = MovedClock(NOON)
+    clock = clock or MovedClock(NOON)
     path = folder / "gpubot.sqlite"
     async with workspace(timing=timing, app=app or from_manifest(MANIFEST)) as world:
         if not url:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from structlog.testing import capture_logs
+
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, BEN, SHARED
 from tests.handlers.team import Team, team
@@ -50,6 +52,14 @@ async def test_malformed_events_are_acknowledged_and_ignored(tmp_path: Path) -> 
         ):
             sent = await ours.world.act("event", **inner)
             assert await delivery_of(ours, sent["event_id"]) == ("acknowledged", 1)
+
+
+async def test_a_home_tab_of_somebody_whom_slack_does_not_show_is_ignored(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        with capture_logs() as lines:
+            sent = await ours.world.act("event", type="app_home_opened", user="U0NOBODY0", tab="home")
+            assert await delivery_of(ours, sent["event_id"]) == ("acknowledged", 1)
+        assert not [line for line in lines if line["event"] in {"bug", "event.not_handled"}]
 
 
 async def test_a_channel_is_looked_up_again_after_it_was_shared(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+from structlog.testing import capture_logs
+
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import apply
 from bot.model.attempt import AttemptState
@@ -13,7 +16,7 @@ from bot.model.base import changed
 from bot.model.machine_use import Use, Verdict
 from bot.model.rental import Rental
 from bot.policy.team.rules import AutoApprove
-from handlers.ids import Callback
+from handlers.ids import Action, Callback
 from sandbox.slack.default import ANA, BEN, CLEO, GUS
 from tests.handlers.rental_states import H, running
 from tests.handlers.team import EVE, NOON, RULES, Team, an_offer, team
@@ -94,6 +97,19 @@ async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
         assert "It is still needed" in (await ours.look(BEN, direct(BEN), "gave you"))["reads"]
         await ours.forge(BEN, "take", f"{rental.id}:{end_of(rental)}")
         assert "no longer given to you" in (await ours.replies())[-1]
+
+
+@pytest.mark.parametrize("people", ["", f"{BEN},{CLEO}"])
+async def test_a_forged_click_that_gives_a_machine_to_nobody_or_to_two_is_no_bug(
+    tmp_path: Path, people: str
+) -> None:
+    async with team(tmp_path) as ours:
+        rental = await idle(ours)
+        with capture_logs() as lines:
+            await ours.forge(ANA, Action.GIVE.id, f"{rental.id}:{people}")
+        assert (await ours.replies())[-1].startswith("A machine goes to one person.")
+        assert "bug" not in [line["event"] for line in lines]
+        assert await ours.rental(rental.id) == rental
 
 
 async def test_an_expensive_machine_is_taken_in_a_dialog_and_only_by_who_is_given_it(tmp_path: Path) -> None:

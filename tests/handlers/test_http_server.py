@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -26,8 +26,9 @@ from bot.clock import SystemClock
 from bot.demo.processes import free_port
 from bot.errors import Unusable
 from handlers.listeners.wrapper import EventNotHandled
-from handlers.slack_api.http_server import MOST_BYTES, HttpServer
+from handlers.slack_api.http_server import MOST_BYTES, MOST_UNFINISHED, HttpServer, RecentOutcomes
 from tests.load_balancer import Backend, load_balancer
+from tests.test_health import StoppedClock
 
 SECRET, OTHER_SECRET = "5a1d" * 8, "0bad" * 8
 TYPED = "what people type"
@@ -63,6 +64,17 @@ class Running:
     async def command(self, text: str) -> tuple[int, str]:
         body, headers = a_command(text)
         return await self.post(body, **headers)
+
+    @asynccontextmanager
+    async def connected(self, text: bytes) -> AsyncIterator[asyncio.StreamReader]:
+        """Send bytes, and keep the connection open until the end of the block."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(text)
+            await writer.drain()
+            yield reader
+        finally:
+            writer.transport.abort()
 
     async def raw(self, text: bytes, *, cut: bool = False) -> bytes:
         """Send bytes, and close without waiting if `cut`. Return what comes back until the server closes."""
@@ -257,6 +269,78 @@ async def test_a_slow_request_is_refused_in_its_headers_or_in_its_body() -> None
         answer = await running.raw(head("Content-Length: 100") + b"begun")
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert running.counted() == ({"slow": 1}, [])
+
+
+@pytest.mark.parametrize("strangers", [60, 200])
+async def test_requests_that_send_headers_and_then_nothing_keep_nobody_out(strangers: int) -> None:
+    async with serving() as running, AsyncExitStack() as stack:
+        for _ in range(strangers):
+            await stack.enter_async_context(running.connected(head("Content-Length: 100") + b"begun"))
+        assert await running.command("list") == (200, "done list")
+        assert running.counted() == ({"answered": 1}, ["list"]), "all others are still open"
+
+
+async def test_bodies_that_never_end_fill_no_memory_because_the_oldest_of_them_is_dropped() -> None:
+    begun = head("Expect: 100-continue", f"Content-Length: {MOST_BYTES}") + b"x" * (MOST_BYTES - 1)
+    async with serving() as running, AsyncExitStack() as stack:
+        oldest = await stack.enter_async_context(running.connected(begun))
+        assert await oldest.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        for _ in range(MOST_UNFINISHED // MOST_BYTES):
+            await stack.enter_async_context(running.connected(begun))
+        assert await oldest.readline() == b"HTTP/1.1 408 Request Timeout\r\n"
+        assert await running.command("list") == (200, "done list")
+        assert running.counted() == ({"slow": 1, "answered": 1}, ["list"])
+
+
+async def test_slow_requests_are_many_if_there_were_fifty_in_five_minutes_and_fewer_were_answered() -> None:
+    clock = StoppedClock()
+    recent = RecentOutcomes(clock)
+    for _ in range(49):
+        recent.count("slow")
+        recent.count("unsigned")
+    assert not recent.many_slow(), "there are always some"
+    clock.seconds += 200
+    recent.count("slow")
+    assert recent.many_slow()
+    for _ in range(50):
+        recent.count("answered")
+    assert not recent.many_slow(), "Slack gets through as often"
+    recent.count("slow")
+    assert recent.many_slow()
+    clock.seconds += 101
+    assert not recent.many_slow(), "the first 49 were more than five minutes ago"
+    clock.seconds += 10_000
+    for _ in range(51):
+        recent.count("slow")
+    assert recent.many_slow()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"no HTTP", 400),
+        (b"POST /\x00 HTTP/1.1", 400),
+        (b"OPTIONS * HTTP/1.1", 404),
+        (b"POST / HTTP/1.1\r\nExpect: nothing good", 417),
+        (b"OPTIONS * HTTP/1.1\r\nExpect: nothing good", 417),
+    ],
+)
+async def test_what_the_library_refuses_itself_is_answered_without_a_word_too(
+    request_line: bytes, status: int
+) -> None:
+    async with serving() as running:
+        answer = await running.raw(request_line + b"\r\nHost: bot\r\nAccept: text/html\r\n\r\n")
+        headers, _, body = answer.partition(b"\r\n\r\n")
+        assert headers.split()[1] == str(status).encode()
+        assert body == b""
+        assert b"aiohttp" not in headers
+
+
+@pytest.mark.parametrize("body", [b"[1]", b"null", b'"text"', b"7", b"{", b"payload=[1]", b"payload=no"])
+async def test_a_signed_body_that_is_no_object_is_refused_and_no_bug(body: bytes) -> None:
+    content_type = "application/x-www-form-urlencoded" if b"=" in body else "application/json"
+    async with serving() as running:
+        assert await running.post(body, **signed(body, content_type=content_type)) == (400, "")
 
 
 async def test_a_cut_request_does_nothing() -> None:

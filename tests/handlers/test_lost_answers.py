@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter as Counts
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bot.clock import MovedClock
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall, to_channel, to_person, to_response_url
@@ -17,8 +20,11 @@ from handlers.delivery.direct_posts import PostOutcome
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.views.phrases.blocks import Rendered
-from sandbox.slack.default import ANA, APPROVALS, BEN, DAN, TRAINING
-from tests.handlers.team import Json, Team, an_offer, team
+from sandbox.slack.default import ANA, APPROVALS, BEN, DAN, GPUS, TRAINING
+from tests.databases import postgres, postgres_url
+from tests.handlers.team import NOON, Json, Team, an_offer, team
+
+__all__ = ["postgres", "postgres_url"]
 
 
 async def make_due(ours: Team) -> None:
@@ -84,6 +90,44 @@ async def test_an_approval_withdrawn_before_its_lost_post_is_found_loses_its_but
         await make_due_and_deliver(ours)
         seen = await ours.world.see(BEN, channel=APPROVALS)
         assert [message["buttons"] for message in seen] == [[]]
+
+
+class BusyClock(MovedClock):
+    """A clock on a machine so busy that 0.3 s pass between any two looks at the real time."""
+
+    def __init__(self) -> None:
+        super().__init__(NOON)
+        self._looks = 0
+
+    def real(self) -> datetime:
+        self._looks += 1
+        return super().real() + self._looks * timedelta(seconds=0.3)
+
+
+async def test_each_of_100_lost_answers_is_found_on_a_busy_postgresql(postgres_url: str, tmp_path: Path) -> None:
+    """On PostgreSQL, a transaction waits for its locks after it began, so a message is often created seconds later
+    than its transaction began."""
+    async with team(tmp_path, url=postgres_url, clock=BusyClock()) as ours:
+        ours.start_delivery(Pace(post_every=timedelta(), speed=60))
+
+        async def say(text: str, channel: str) -> None:
+            async with ours.deps.store.write() as tx:
+                await tx.account.count(Counter.POSTED_TWICE)
+                body = {"text": text, "blocks": []}
+                now = ours.clock.real()
+                await tx.messages.add(
+                    Message(kind=MessageKind.REPLY, to=to_channel(channel), body=body, created_at=now)
+                )
+
+        await ours.fault("chat.postMessage", "cut_after", times=100)
+        for tens in range(10):
+            places = (TRAINING, GPUS) * 5
+            await asyncio.gather(*(say(f"Ended {tens}{n}", place) for n, place in enumerate(places)))
+        await ours.deliver_all()
+        posted = [m for channel in (TRAINING, GPUS) for m in await shown(ours, "Ended", channel)]
+        assert Counts(m["reads"] for m in posted) == {f"Ended {n:02}": 1 for n in range(100)}
+        assert await requests(ours, "chat.postMessage") == 100
+        assert await count_of(ours, Counter.POSTED_TWICE) == 0
 
 
 FAILURES: list[dict[str, Any]] = [

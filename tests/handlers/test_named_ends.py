@@ -274,7 +274,7 @@ async def test_an_extension_until_a_time_follows_the_limits_of_every_extension(t
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert await ours.command(ANA, "extend until fri 18:00") == (
-            f"A lease is at most 72h in all, so {rental.id} can be longer by 66h."
+            f"A lease is at most 3 days in all, so {rental.id} can be longer by 2 days 18 h."
         )
         assert "confirm it first" in await ours.command(ANA, "extend until thu 18:00")
         assert (await ours.submit(ANA))["ok"]

@@ -76,7 +76,7 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
         "replace not_working probe_installed give_owner not_ours ask_about_again destroy_unknown "
         "put_all_back one_by_one keep_until for_hours fewer_hours open_request spend_csv show_spend "
         "reload_policy tell_me rent_for_me rent_then stop_waiting wait_again any_time rent_dearer "
-        "ask_for give take home_page show_team"
+        "ask_for give take home_page show_team owner_spend"
     )
     assert set(actions.split()) == set(ACTION_VALUES)
     dialogs = (

@@ -90,6 +90,17 @@ def test_a_wait_that_slack_asks_for_holds_for_its_method_alone_and_is_never_shor
     assert (pace.posts_at(NOON), pace.answer_at(NOON)) == (NOON + SECOND, NOON + 2 * SECOND)
 
 
+def test_an_outage_is_over_with_the_first_answer_after_some_seconds_without_any() -> None:
+    pace = Pace()
+    pace.unanswered(NOON)
+    pace.answered(NOON + SECOND)  # one call failed, and others didn't
+    assert not pace.outage_over
+    pace.unanswered(NOON + 9 * SECOND)
+    pace.unanswered(NOON + 2 * SECOND)  # this one began first, and took long to fail
+    pace.answered(NOON + 10 * SECOND)
+    assert (pace.outage_over, pace.answered_at) == (True, NOON + 10 * SECOND)
+
+
 def test_a_refused_token_blocks_every_method_until_a_good_one_is_there() -> None:
     pace = Pace()
     pace.block_all(NOON + MINUTE)

@@ -232,6 +232,7 @@ async def test_a_channel_has_the_flags_that_slack_says_and_is_looked_up_once(tmp
     async with team(tmp_path) as ours:
         channels = ours.context.channels
         training = await channels.get(TRAINING)
+        assert training.name == "training"
         assert (training.member, training.direct, training.shared) == (True, False, False)
         assert (await channels.get(SHARED)).shared
         assert not (await channels.get("C0QUIET00")).member

@@ -16,7 +16,8 @@ from handlers.listeners.interaction import Outcome, Reply, UserInteraction, comm
 from handlers.listeners.wrapper import make_listener
 from handlers.views.answers import replies
 from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GUS, TRAINING
-from tests.handlers.team import Team, team
+from tests.handlers.team import EVE, Team, team
+from tests.handlers.test_rights import NO_RIGHTS
 
 FIRST = f"approvers: {{people: [{BEN}]}}\nauto_approve: {{per_hour: 12.00}}\n"
 SECOND = FIRST.replace("12.00", "34.00") + f"admins: [{BEN}]\nlease: {{max: 2d}}\n"
@@ -46,17 +47,25 @@ def labels(message: dict[str, Any]) -> list[str]:
     return [button["text"] for button in message["buttons"]]
 
 
-async def test_anyone_reads_the_rules_in_words_and_only_admins_have_the_button(tmp_path: Path) -> None:
+async def test_users_read_the_rules_in_words_and_only_admins_have_the_button(tmp_path: Path) -> None:
     async with team(tmp_path, policy=policy(tmp_path)) as ours:
-        await ours.command(BEN, "list")  # so that his name is known
-        await ours.add_eve_and_gus()
-        for user in (ANA, GUS):
-            words = await ours.command(user, "policy")
-            assert "Up to $12.00/h and $100.00 in all people rent on their own." in words
-            assert "Above, Ben decide" in words
-            assert "In force since" in words
+        for user in (BEN, CLEO):
+            await ours.command(user, "list")  # so that their names are known
+        words = await ours.command(ANA, "policy")
+        assert "Up to $12.00/h and $100.00 in all people rent on their own." in words
+        assert "Above that, an approver decides: Ben. Requests go to the home channel. Admins: Cleo." in words
+        assert "In force since" in words
         assert "Read the file again" not in str(await ours.run_command(ANA, "rules"))
         assert "Read the file again" in str(await ours.run_command(CLEO, "policy"))
+
+
+async def test_guests_and_people_outside_of_the_teams_groups_do_not_read_the_rules(tmp_path: Path) -> None:
+    in_group = f"{FIRST}use: {{groups: [{APPROVERS}]}}\n"
+    async with team(tmp_path, policy=policy(tmp_path, in_group)) as ours:
+        await ours.add_eve_and_gus()
+        for user in (GUS, EVE):
+            assert await ours.command(user, "policy") == NO_RIGHTS
+        assert "In force since" in await ours.command(CLEO, "policy")
 
 
 async def test_a_file_that_is_read_again_holds_at_once_and_is_stored_with_who_and_when(tmp_path: Path) -> None:
@@ -138,7 +147,10 @@ async def test_without_a_file_there_is_nothing_to_read(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert "people rent on their own" in await ours.command(ANA, "policy")
         assert "Read the file again" not in str(await ours.run_command(CLEO, "policy"))
-        assert (await ours.command(CLEO, "policy reload")).startswith("GPUBOT_POLICY names no file")
+        assert await ours.command(CLEO, "policy reload") == (
+            "I was started without GPUBOT_POLICY, so there is no policy file to read, and the default rules "
+            "apply. If you have set it since, restart me once; from then on, a reload is enough."
+        )
 
 
 async def test_what_follows_the_command_is_said(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bot.errors import Mistake
 from bot.model.base import changed
+from bot.model.money import micros
 from bot.model.request import Contract, Request
 from bot.policy.access.setups import NAME
 from handlers.parsing.commands import Get
@@ -20,18 +21,28 @@ from tests.handlers.parsing_helpers import CATALOG, LEASE, a_request, command, r
 
 
 @pytest.mark.parametrize(
-    ("text", "cap", "for_all_time"),
-    [("h100 budget $500", "125", True), ("h100 $20 for 10h", "2", True), ("h100 max $20 total", "5", True),
-     ("2x h100 eu spot 10h for $100", "5", True), ("4x h100 $40/h in all", "10", False),
-     ("4x h100 $10/gpu/h in all", "10", False), ("h100 $10 for 9h", "1.1111", True),
-     ("h100 for 6h up to 12h for $24", "2", True), ("h100 until 18:00 for $12", "2", True),
-     ("h100 for 72h max $0.10 total", "0.0013", True), ("h100 under $3 for 6h", "3", True)],
+    ("text", "dollars"),
+    [("h100 budget $500", "500"), ("h100 $20 for 10h", "20"), ("h100 max $20 total", "20"),
+     ("2x h100 eu spot 10h for $100", "100"), ("2x h100 10h $50/gpu in all", "100"),
+     ("h100 $9.9999 for 9h", "9.99"),
+     ("h100 for 6h up to 12h for $24", "24"), ("h100 until 18:00 for $12", "12"),
+     ("h100 for 72h max $0.10 total", "0.10")],
 )  # fmt: skip
-def test_a_price_for_everything_is_divided_among_the_gpus_and_hours(
-    text: str, cap: str, for_all_time: bool
-) -> None:
+def test_a_price_for_everything_is_a_total(text: str, dollars: str) -> None:
     request = request_of(text)
-    assert (request.max_gpu_rate, request.cap_for_all_time) == (Decimal(cap), for_all_time)
+    assert (request.max_total, request.max_gpu_rate) == (micros(Decimal(dollars)), None)
+    assert not request.cap_for_all_time
+
+
+@pytest.mark.parametrize(
+    ("text", "cap", "for_all_time"),
+    [("h100 $10/h", "10", False), ("h100 $10/h for 6h", "10", False), ("4x h100 $40/h in all", "10", False),
+     ("4x h100 $10/gpu/h in all", "10", False), ("h100 under $3 for 6h", "3", True)],
+)  # fmt: skip
+def test_a_price_for_an_hour_or_with_a_limiting_word_is_no_total(text: str, cap: str, for_all_time: bool) -> None:
+    request = request_of(text)
+    assert (request.max_gpu_rate, request.max_total) == (Decimal(cap), None)
+    assert request.cap_for_all_time == for_all_time
 
 
 def test_a_price_for_everything_that_comes_to_an_impossible_price_says_so() -> None:
@@ -96,7 +107,17 @@ def as_slack_sends_it(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-@given(request=requests | capped | narrowed, default=st.sampled_from([None, LEASE]))
+with_total = st.builds(
+    changed,
+    requests,
+    lease=st.integers(1, 72).map(lambda hours: timedelta(hours=hours)),
+    max_gpu_rate=st.none(),
+    max_total=st.integers(1_000, 100_000).map(lambda cents: cents * 10_000),
+    cap_said_per_gpu=st.just(False),
+)
+
+
+@given(request=requests | capped | narrowed | with_total, default=st.sampled_from([None, LEASE]))
 def test_the_text_of_a_request_reads_back_as_the_same_request(request: Request, default: timedelta | None) -> None:
     text = as_slack_sends_it("get " + request_text(request, default_lease=default))
     assert command(text) == Get(request=request)
@@ -113,6 +134,7 @@ def test_the_text_of_a_request_reads_back_as_the_same_request(request: Request, 
             {"count": 4, "max_gpu_rate": Decimal("8"), "cap_said_per_gpu": False},
             "4x H100 under $8.00/h for 4h",
         ),
+        ({"max_total": 1_020_500_000, "cap_said_per_gpu": False}, "H100 $1020.50 in all for 4h"),
         ({"setup": "torch"}, "H100 setup torch for 4h"),
         ({"probe": False}, "H100 no-probe for 4h"),
         ({"note": "run 7"}, "H100 for 4h -- run 7"),

@@ -12,16 +12,20 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
+from bot.errors import Mistake
 from bot.lifecycle.spend import notify_unusual_day
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.budget import Charge
 from bot.model.rental import Ending
 from bot.model.state import State
+from bot.operator.commands import carry_out
+from bot.operator.protocol import Spend
 from bot.policy.buying.months import month_of
 from bot.policy.team.rules import Access, Budgets, Finance, Project
 from handlers.ids import Action, SpendRowsValue
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, GUS, TRAINING
+from tests.handlers.rental_states import asked, question
 from tests.handlers.team import EVE, NOON, RULES, Json, Team, team
 from tests.store import make
 
@@ -166,12 +170,36 @@ The invoice may differ by machines not rented through me and tax.\
 """)
 
 
+async def test_approvers_and_admins_alone_read_from_a_request_what_its_owner_spent_this_month(ours: Team) -> None:
+    await some_days(ours)
+    rental = await asked(ours)
+    said = "Ana has spent $140.00 in November so far, $6.00 of it on idle machines."
+    for user in (BEN, CLEO):
+        await ours.forge(user, "owner_spend", rental.id)
+        assert (await ours.replies())[-1] == said
+    for user in (ANA, EVE, GUS):
+        await ours.forge(user, "owner_spend", rental.id)
+        assert (await ours.replies())[-1].startswith("Only approvers and admins see what one person spent")
+
+
+async def test_the_button_of_a_request_shows_what_its_owner_spent_to_the_approver_who_clicks(ours: Team) -> None:
+    await some_days(ours)
+    await asked(ours)
+    await ours.click(BEN, await question(ours), "Owner's spend this month")
+    await ours.deliver()
+    answer = await ours.look(BEN, APPROVALS, "Ana has spent $140.00")
+    assert answer["only_you"]
+    await ours.click(BEN, answer, "By rental")
+    await ours.deliver()
+    assert "Rental | GPU hours" in (await ours.world.see(BEN, channel=APPROVALS))[-1]["reads"]
+
+
 async def test_ones_own_have_a_row_for_each_rental(ours: Team) -> None:
     await some_days(ours)
     answer = await asks(ours, ANA, "spend me")
     assert page(answer) == snapshot("""\
-November so far: you $140.00, of which $6.00 idle, for 7 rentals (your budget is $500.00). At this
-      rate you spend about $140 by the 30th.
+November so far: you $140.00, of which 4% idle, for 7 rentals (your budget is $500.00). At this rate
+      you spend about $140 by the 30th.
 Spend by rental
 Rental | GPU hours | Working | Connected | Idle | Not seen | Total
 a10, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
@@ -304,3 +332,24 @@ Unusual day: $110.00 so far today; a usual day costs $10.00. Most of it: dear1, 
     ours.clock.jump(DAY)
     await notify_unusual_day(ours.deps)
     assert await ours.queued() == []
+
+
+async def test_the_operator_reads_it_as_lines_on_a_terminal(ours: Team) -> None:
+    await billed(ours, "k7mq2", ANA, NOON - 8 * H, 6)
+    await billed(ours, "w8xyz", BEN, NOON - 8 * H, 2, project="speech")
+    assert await carry_out(ours.deps, Spend(words="")) == snapshot("""\
+November so far: the team spent $80.00 of $9,000.00.
+Person     Rentals  GPU hours  Working  Connected   Idle  Not seen   Total
+U0ANA0000        1       48.0    $0.00      $0.00  $0.00    $60.00  $60.00
+U0BEN0000        1       16.0    $0.00      $0.00  $0.00    $20.00  $20.00
+The invoice may differ by machines not rented through me and tax.\
+""")
+    assert await carry_out(ours.deps, Spend(words="project vision")) == snapshot("""\
+November so far, project vision: $60.00 of $3,000.00.
+Person     Rentals  GPU hours  Working  Connected   Idle  Not seen   Total
+U0ANA0000        1       48.0    $0.00      $0.00  $0.00    $60.00  $60.00\
+""")
+    with pytest.raises(Mistake, match=r'^I don\'t know "tomorrow" here'):
+        await carry_out(ours.deps, Spend(words="tomorrow"))
+    with pytest.raises(Mistake, match=r"^You act as the operator here"):
+        await carry_out(ours.deps, Spend(words="me"))

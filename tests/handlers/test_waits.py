@@ -146,6 +146,20 @@ def test_the_form_takes_a_start(inputs: dict[str, str], start: int | None, lease
     assert (request.lease, request.up_to) == (timedelta(hours=lease), up_to and timedelta(hours=up_to))
 
 
+@pytest.mark.parametrize("typed", ["20 in all", "$20.00 total", "usd 20 in total"])
+def test_the_form_takes_a_total(typed: str) -> None:
+    inputs = {**FILLED, "lease": "8h", "cap": typed}
+    request = read_form(inputs, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London").request
+    assert (request.max_total, request.max_gpu_rate, request.cap_said_per_gpu) == (20_000_000, None, False)
+
+
+def test_the_form_refuses_a_total_that_can_not_be_right() -> None:
+    inputs = {**FILLED, "lease": "1h", "cap": "5000 in all"}
+    with pytest.raises(InvalidForm) as caught:
+        read_form(inputs, CATALOG, Rules(), now=MONDAY_NOON, zone="Europe/London")
+    assert caught.value.errors == {"cap": "$5000.00 in all can't be right for this many GPUs and hours."}
+
+
 @pytest.mark.parametrize(
     ("inputs", "field", "words"),
     [

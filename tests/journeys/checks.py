@@ -124,7 +124,7 @@ def _messages_are_shown_once(
     stored: _Stored, seen: dict[tuple[str, str], Any], *, twice: int, moved: bool
 ) -> None:
     """Check that people see each message of the outbox once, in its newest version, and no other message."""
-    messages = [m for m in stored.messages if m["kind"] not in WITHOUT_PLACE]
+    messages = [m for m in stored.messages if m["kind"] not in WITHOUT_PLACE and not _is_told_with_its_end(m)]
     for message in messages:
         assert message["due_at"] is None, message
         assert message["ts"] is not None, message
@@ -137,6 +137,12 @@ def _messages_are_shown_once(
     if moved:
         return
     assert len(more) == twice, f"seen but not in the outbox: {more}"
+
+
+def _is_told_with_its_end(message: dict[str, Any]) -> bool:
+    """Return whether a message is the alert of a pause that was over before Slack could take the alert."""
+    nothing_to_say = message["closed"] and message["shown_version"] == message["target_version"]
+    return message["kind"] == "alert" and message["ts"] is None and nothing_to_say
 
 
 async def _answers_429(world: World) -> int:

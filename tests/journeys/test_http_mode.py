@@ -93,6 +93,7 @@ async def test_a_rental_over_signed_requests_from_the_first_key_to_the_last_even
     report = await health(world)
     assert (report["slack_mode"], report["connections"], report["draining"]) == ("http", 1, False)
     assert report["seconds_since_slack_request"] >= 0
+    assert not report["many_slow_slack_requests"]
     assert await metric(world, 'gpubot_slack_mode{mode="http"}') == "1.0"
     assert await metric(world, 'gpubot_slack_requests_total{outcome="answered"}') == f"{len(sent) + 1:.1f}"
 

@@ -48,6 +48,8 @@ async def test_a_machine_bought_since_the_backup_is_put_back_and_not_bought_agai
     await world.restart()
     message = await world.reads("Cleo", "My database is older than the account: 1 machine of mine runs")
     assert since in message.text
+    asked = [one for one in await world.sandbox.see(PEOPLE["Cleo"]) if one.text.startswith("My database is")]
+    assert len(asked) == 1, "the sweep by the calendar is overdue, and asks nothing a second time"
     assert "Ben's" in message.text
     await world.clicks("Cleo", message, "Put it back")
     await world.kill()

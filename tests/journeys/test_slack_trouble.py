@@ -120,6 +120,7 @@ async def test_while_slack_refuses_the_token_leases_end_and_people_are_notified_
         assert (answer.status, health["well"], health["slack_refuses_token"]) == (200, True, True)
     (wrong,) = health["wrong"]
     assert wrong.startswith("Slack refuses SLACK_BOT_TOKEN since 2026-11-24 1")
+    world.expected_errors.add("slack.refused")
     assert await world.stop() == 0
     await world.sandbox.slack.post("tokens", {"bot": "valid"})
     await world.restart()

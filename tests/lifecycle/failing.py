@@ -19,10 +19,11 @@ from tests.lifecycle.world import World
 
 
 class BrokenMarket:
-    """A market whose calls about machines raise a bug while it is `broken`."""
+    """A market whose calls about machines raise an error, by default a bug, while it is `broken`."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, error: Exception | None = None) -> None:
         self._market = market
+        self._error = error or OverflowError()
         self.broken = True
 
     def __getattr__(self, name: str) -> Any:
@@ -31,7 +32,7 @@ class BrokenMarket:
         return getattr(self._market, name)
 
     async def _break(self, *_: Any, **__: Any) -> Any:
-        raise OverflowError
+        raise self._error
 
 
 class HangingMarket(BrokenMarket):
@@ -114,8 +115,8 @@ class FailingStore:
             yield tx
 
 
-def break_steps(here: World) -> BrokenMarket:
+def break_steps(here: World, error: Exception | None = None) -> BrokenMarket:
     """Make every step fail that asks about a machine, until the returned market is no longer `broken`."""
-    market = BrokenMarket(here.deps.market)
+    market = BrokenMarket(here.deps.market, error)
     here.restart(replace(here.deps, market=cast(Market, market)))
     return market

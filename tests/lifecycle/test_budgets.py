@@ -11,7 +11,8 @@ import pytest
 from bot.errors import OverBudget, Refused
 from bot.lifecycle.budgets import correct, count_again
 from bot.lifecycle.loops.selfcheck import check_balances
-from bot.lifecycle.service import leasing, ownership, previews
+from bot.lifecycle.service import leasing, ownership, previews, spend
+from bot.lifecycle.service.home import home_for
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import changed
 from bot.model.budget import TEAM, UNASSIGNED, Balance, Scope, ScopeKind
@@ -24,6 +25,8 @@ from bot.model.summary import Over
 from bot.policy.buying.budgets import projects_to_name
 from bot.policy.team.rules import Approval, AutoApprove, Bill, Budgets, Project, Rules, WhenOver
 from tests.lifecycle.test_step_failures import execute
+from tests.lifecycle.test_steps_boot import new_key
+from tests.lifecycle.test_steps_teammates import EVE, add_eve
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, TRAINING, World, world
 
 MONTH, NEXT = "2026-11", "2026-12"
@@ -134,7 +137,7 @@ async def test_rules_that_refuse_say_what_is_left_and_nothing_is_rented(sqlite_u
         quote = await here.ask(lease=4 * HOUR)
         choice = (await previews.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
         assert isinstance(choice.refused, OverBudget)
-        with pytest.raises(OverBudget, match=r"^You have \$5\.00 left in November; this can come to \$11\.12\.$"):
+        with pytest.raises(OverBudget, match=r"^You have \$5\.00 left in November\. This can come to \$11\.12\.$"):
             await here.rent(quote)
         assert await here.rentals() == []
         assert choice.shorter == HOUR
@@ -148,7 +151,9 @@ async def test_an_approver_cannot_pass_a_budget_that_the_rules_refuse(sqlite_url
         first, second = await here.get(lease=8 * HOUR), await here.get(lease=8 * HOUR)
         assert first.state is second.state is State.AWAITING_APPROVAL
         await here.approve(first)
-        with pytest.raises(OverBudget, match=r"^vision has .* left in November; this can come to .* I approved"):
+        with pytest.raises(
+            OverBudget, match=r"^vision has .* left in November: .* This can come to .* I approved"
+        ):
             await here.approve(second)
 
 
@@ -282,6 +287,66 @@ async def test_a_projects_own_limits_and_names(sqlite_url: str) -> None:
         assert (await here.get(person=CLEO)).project == UNASSIGNED
         named = {person.name: projects_to_name(person, here.deps.rules) for person in (ANA, BEN, CLEO)}
         assert named == {"Ana": ("Speech",), "Ben": ("vision", "Speech"), "Cleo": ()}
+
+
+async def test_a_channel_charges_a_project_with_named_people_only_for_them_and_approvers(sqlite_url: str) -> None:
+    """Everybody else asks there as in a channel without a project, within the team's limits."""
+    vision = changed(VISION, budget=None, auto_approve=AutoApprove(per_hour=Decimal(50)), people=(ANA.id,))
+    projects = {"vision": vision, "speech": Project(people=(EVE.id,))}
+    own = changed(RULES, projects=projects, auto_approve=AutoApprove(per_hour=Decimal(1)))
+    async with world(sqlite_url, rules=own) as here:
+        await add_eve(here)
+        await new_key(here, EVE, "eve@laptop")
+        found = {}
+        for person in (ANA, BEN, CLEO, EVE):
+            rental = await here.get(person=person)
+            found[person.name] = rental.project, rental.state
+        alone, asks = State.PROVISIONING, State.AWAITING_APPROVAL
+        assert found == {
+            "Ana": ("vision", alone),
+            "Ben": ("vision", alone),
+            "Cleo": (UNASSIGNED, asks),
+            "Eve": ("speech", asks),
+        }
+
+
+async def test_only_an_owner_among_a_projects_people_extends_within_its_limits(sqlite_url: str) -> None:
+    """A machine keeps its project although its owner isn't one of the people that the rules name by now."""
+    rich = changed(VISION, budget=None, auto_approve=AutoApprove(per_hour=Decimal(50), total=Decimal(500)))
+    own = changed(RULES, projects={"vision": rich}, auto_approve=AutoApprove(per_hour=Decimal(1)))
+    async with world(sqlite_url, rules=own) as here:
+        rental = await here.ready()
+        for people in ((), (ANA.id,)):
+            named = changed(own, projects={"vision": changed(rich, people=people)})
+            here.restart(replace(here.deps, rules=named))
+            rental = await here.extend(rental, (1 + len(people)) * HOUR)
+            assert rental.extension is None
+        named = changed(own, projects={"vision": changed(rich, people=(CLEO.id,))})
+        here.restart(replace(here.deps, rules=named))
+        rental = await here.extend(rental, 3 * HOUR)
+        assert rental.extension is not None
+        assert rental.project == "vision"
+
+
+async def test_home_shows_approvers_and_admins_the_teams_month_as_a_report_does_and_each_budget(
+    sqlite_url: str,
+) -> None:
+    async with world(sqlite_url, rules=rules(team=Decimal(900), person=Decimal(50))) as here:
+        await add_eve(here)
+        await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+        await here.ready()
+        await here.be_down(30 * MINUTE)
+        whole = (await spend.report(here.deps, BEN, TEAM, "month")).whole.amount
+        for person in (BEN, CLEO):
+            home = await home_for(here.deps, person, 0)
+            assert home is not None
+            assert home.team_month is not None
+            assert home.team_month.spent == whole > 0
+            assert {demand.balance.scope for demand in home.team_month.budgets} == {TEAM, of("vision")}
+        for person in (ANA, EVE):
+            home = await home_for(here.deps, person, 0)
+            assert home is not None
+            assert home.team_month is None
 
 
 async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_of_the_owners_money(

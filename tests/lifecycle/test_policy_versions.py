@@ -18,7 +18,7 @@ from bot.errors import StoreBusy, WrongPolicy
 from bot.lifecycle.deps import Deps, RulesInForce, with_newest_rules
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.policy_versions import changed_keys, follow, reload, rules_at_start
-from bot.model.account_facts import POLICY_REFUSED
+from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.event import EventKind
 from bot.model.policy_version import PolicyFile, PolicyVersion
 from bot.policy.team.policy_file import PolicySource
@@ -104,6 +104,25 @@ async def test_another_file_at_a_start_becomes_the_next_version_and_the_admins_a
     assert stored is not None
     assert stored.n == 2
     assert sorted(await ours.told()) == [(EventKind.POLICY_CHANGED, one) for one in ("U0BEN", "U0CLEO")]
+
+
+@ON_SQLITE
+async def test_the_first_start_after_the_upgrade_names_channels_that_charge_a_project_for_fewer_people(
+    ours: Team,
+) -> None:
+    """A database that is new has nothing to tell, and an older one tells it once."""
+    ours.write("projects: {vision: {channels: [C0V, C0W], people: [U0ANA]}, open: {channels: [C0O]}}\n")
+    await reload(await ours.start())
+    assert await ours.told() == []
+    async with ours.store.write() as tx:
+        await tx.account.set(CHANNELS_CHARGE_LESS, None)
+    for _ in range(2):
+        await reload(await ours.start())
+    assert await ours.told() == [(EventKind.CHANNELS_CHARGE_LESS, "U0CLEO")]
+    async with ours.store.read() as tx:
+        event = await tx.events.newest()
+    assert event is not None
+    assert event.facts.detail == "C0V vision\nC0W vision"
 
 
 @ON_SQLITE

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from bot.errors import ClaimLost, Outage, StoreBusy
 from bot.lifecycle.loops.step_failures import StepFailures
 from bot.lifecycle.ports.due import ClaimedRental
 from bot.model.base import changed
@@ -84,6 +85,20 @@ async def test_nobody_is_notified_of_two_failed_steps(here: World) -> None:
     rental = await here.ready()
     market = break_steps(here)
     await here.pass_time(4 * MINUTE + 30 * SECOND)
+    market.broken = False
+    await here.pass_time(10 * MINUTE)
+    assert await here.notices(E.STEP_FAILED) + await here.notices(E.STEP_WORKS) == []
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)
+
+
+@pytest.mark.parametrize("error", [StoreBusy("busy"), ClaimLost()], ids=lambda error: type(error).__name__)
+async def test_nobody_is_notified_of_a_rental_whose_steps_meet_a_busy_store(here: World, error: Outage) -> None:
+    """It is the store's trouble, which the self-check looks into at once and reports for the whole bot."""
+    rental = await here.ready(lease=6 * HOUR)
+    market, outages = break_steps(here, error), []
+    here.engine.on_outage = lambda: outages.append(here.now)
+    await here.pass_time(10 * MINUTE)
+    assert len(outages) > 3
     market.broken = False
     await here.pass_time(10 * MINUTE)
     assert await here.notices(E.STEP_FAILED) + await here.notices(E.STEP_WORKS) == []

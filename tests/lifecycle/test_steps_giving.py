@@ -21,13 +21,13 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.team.rules import Access, AutoApprove, Budgets, Limits
+from bot.policy.team.rules import Access, AutoApprove, Budgets, Limits, Project
 from bot.policy.use.giving import TAKE_WITHIN
 from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.test_budgets import money
 from tests.lifecycle.test_steps_idle import idle_since_now, use
 from tests.lifecycle.test_steps_teammates import EVE, add_eve
-from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, SECOND, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, FOREVER, HOUR, MINUTE, SECOND, TRAINING, World, world
 
 
 async def bens_idle(here: World, **wish: Any) -> Rental:
@@ -251,7 +251,7 @@ async def test_a_click_is_judged_like_a_rent_of_what_is_left(here: World) -> Non
     here.restart(replace(here.deps, rules=changed(rules, budgets=Budgets(person=Decimal(1)))))
     over = await refusal(here, rental)
     assert isinstance(over, OverBudget)
-    assert str(over).startswith("You have $0.00 left in November; this can come to $4")
+    assert str(over).startswith("You have $0.00 left in November: ")
     here.restart(replace(here.deps, rules=changed(rules, auto_approve=AutoApprove(per_hour=Decimal(1)))))
     assert "would need an approver" in str(await refusal(here, rental))
     with pytest.raises(Refused, match="Instead, let Cleo in"):
@@ -265,6 +265,20 @@ async def test_a_click_is_judged_like_a_rent_of_what_is_left(here: World) -> Non
     async with here.deps.store.write() as tx:
         await tx.people.put(changed(BEN, deactivated=True), FOREVER)
     assert "Ben left the workspace" in str(await refusal(here, rental, CLEO))
+
+
+async def test_what_is_left_of_a_projects_machine_is_within_its_limits_only_for_its_people(here: World) -> None:
+    vision = Project(channels=(TRAINING,), people=(ANA.id,), auto_approve=AutoApprove())
+    ruled(here, projects={"vision": vision}, auto_approve=AutoApprove(per_hour=Decimal(1)))
+    rental = await here.ready(person=BEN)
+    assert rental.project == "vision", "Ben is an approver"
+    with pytest.raises(Refused, match=r"is over \$1\.00/h, so another owner would need an approver"):
+        await give(here, rental, CLEO)
+    await give(here, rental)
+    ruled(here, projects={"vision": changed(vision, people=(CLEO.id,))})
+    assert "would need an approver" in str(await refusal(here, rental))
+    ruled(here, projects={"vision": vision})
+    assert (await take(here, rental)).owner == ANA.id
 
 
 async def test_a_machine_that_asks_for_more_time_or_is_replaced_or_ends_stays_its_owners(here: World) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import TooLate
 from bot.lifecycle.account import older_database
 from bot.lifecycle.account.sweep import first_sweep
+from bot.lifecycle.service import replacing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.message import MessageKind
@@ -18,7 +20,7 @@ from bot.model.state import State
 from bot.policy.buying.replacing import may_be_replaced
 from tests.lifecycle.leases import end_of
 from tests.lifecycle.test_steps_restored import back_up, ours, restored
-from tests.lifecycle.world import HOUR, MINUTE, SECOND, World
+from tests.lifecycle.world import ANA, HOUR, MINUTE, SECOND, World
 
 __all__ = ["ours"]
 GRACE = 15 * MINUTE
@@ -41,6 +43,16 @@ async def slack_shows_a_later_version(here: World, rental: Rental) -> None:
     await here.settle()
 
 
+async def ends_after_the_copy(here: World, rental: Rental, how: str) -> None:
+    """End a machine five minutes after the copy was made, and be down for five more."""
+    await here.pass_time(5 * MINUTE)
+    if how == "destroyed":
+        await here.destroy(rental)
+    else:
+        await here.vanish(rental, how)
+    here.jump(5 * MINUTE)
+
+
 @pytest.mark.parametrize("how", ["destroyed", "deleted", "missing"])
 async def test_a_machine_whose_end_is_not_known_is_told_as_ended_while_the_bot_was_away(
     ours: World, sqlite_url: str, tmp_path: Path, how: str
@@ -48,12 +60,7 @@ async def test_a_machine_whose_end_is_not_known_is_told_as_ended_while_the_bot_w
     here, copy = ours, tmp_path / "copy.db"
     rental = await here.ready(lease=8 * HOUR)
     back_up(sqlite_url, copy)
-    await here.pass_time(5 * MINUTE)
-    if how == "destroyed":
-        await here.destroy(rental)
-    else:
-        await here.vanish(rental, how)
-    here.jump(5 * MINUTE)
+    await ends_after_the_copy(here, rental, how)
     async with restored(here, copy):
         await first_sweep(here.deps)
         rental = await here.until(rental, State.LOST)
@@ -61,6 +68,62 @@ async def test_a_machine_whose_end_is_not_known_is_told_as_ended_while_the_bot_w
         assert facts.why is Why.ENDED_WHILE_AWAY
         assert may_be_replaced(rental, here.now)
         assert (await here.ledger(rental))[0].amount >= await here.bill() > 0
+
+
+@pytest.mark.parametrize("how", ["destroyed", "deleted", "missing"])
+async def test_a_machine_that_is_gone_and_later_in_slack_is_not_offered_for_replacement(
+    ours: World, sqlite_url: str, tmp_path: Path, how: str
+) -> None:
+    here, copy = ours, tmp_path / "copy.db"
+    rental = await here.ready(lease=8 * HOUR)
+    back_up(sqlite_url, copy)
+    await ends_after_the_copy(here, rental, how)
+    async with put_back(here, copy):
+        await here.pass_time(MINUTE)
+        assert (await here.rental(rental.id)).state is State.READY, "Slack is asked first"
+        await slack_shows_a_later_version(here, rental)
+        rental = await here.until(rental, State.LOST)
+        assert (await here.last_event(rental, E.LOST)).facts.why is Why.ENDED_SINCE_COPY
+        assert not may_be_replaced(rental, here.now)
+        with pytest.raises(TooLate, match="Somebody probably destroyed"):
+            await replacing.preview(here.deps, ANA, rental.id)
+        assert E.PUT_BACK not in await here.event_kinds(rental), "nobody reads that it ends again"
+        assert (await here.ledger(rental))[0].amount >= await here.bill() > 0
+
+
+async def test_a_machine_that_is_gone_is_no_longer_offered_for_replacement_once_slack_shows_a_later_state(
+    ours: World, sqlite_url: str, tmp_path: Path
+) -> None:
+    here, copy = ours, tmp_path / "copy.db"
+    rental = await here.ready(lease=8 * HOUR)
+    back_up(sqlite_url, copy)
+    await ends_after_the_copy(here, rental, "destroyed")
+    async with put_back(here, copy):
+        rental = await here.until(rental, State.LOST, within=5 * MINUTE)
+        assert may_be_replaced(rental, here.now), "Slack can't be read"
+        await slack_shows_a_later_version(here, rental)
+        assert not may_be_replaced(await here.rental(rental.id), here.now)
+
+
+async def test_nobody_is_told_when_a_machine_ends_before_it_was_looked_up(
+    ours: World, sqlite_url: str, tmp_path: Path
+) -> None:
+    here, copy = ours, tmp_path / "copy.db"
+    rental = await here.ready(lease=2 * HOUR)
+    back_up(sqlite_url, copy)
+    await here.extend(rental, 2 * HOUR)
+    await here.be_down(MINUTE)
+    async with put_back(here, copy):
+        away = await here.fault("get_resource", "status", status=503, times=None)
+        await slack_shows_a_later_version(here, rental)
+        await here.pass_time(10 * MINUTE)
+        assert E.PUT_BACK not in await here.event_kinds(rental)
+        await here.release(away)
+        await here.until_event(rental, E.PUT_BACK, within=MINUTE)
+        facts = (await here.last_event(rental, E.PUT_BACK)).facts
+        assert facts.until == end_of(rental)
+        await slack_shows_a_later_version(here, rental)
+        assert (await here.event_kinds(rental)).count(E.PUT_BACK) == 1
 
 
 async def test_a_machine_that_the_vendor_takes_later_is_lost_as_ever(

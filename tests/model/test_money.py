@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.money import cost, cost_at_most, micros, rate_for, whole_cents_below
+from bot.model.money import cost, cost_at_most, in_cents, micros, rate_for, whole_cents_below
 
 RATES = st.decimals("0", "1000", places=6)
 SPANS = st.integers(0, 10**13).map(lambda n: timedelta(microseconds=n))
@@ -60,6 +60,28 @@ def test_the_rate_for_a_total_is_the_highest_in_cents_that_stays_within_it(total
     assert rate % Decimal("0.01") == 0
     assert cost_at_most(rate, span) <= total
     assert exact(rate + Decimal("0.01"), span) > total
+
+
+AMOUNTS = st.integers(0, 10**10) | st.integers(0, 30_000)
+CENT = 10_000
+
+
+@given(st.lists(st.lists(AMOUNTS, min_size=1, max_size=5), min_size=1, max_size=20))
+def test_rows_add_up_to_the_rounded_sum_and_the_parts_of_each_row_to_the_row(rows: list[list[int]]) -> None:
+    exact = [sum(parts) for parts in rows]
+    shown = in_cents(exact)
+    assert sum(shown) == round(Fraction(sum(exact), CENT)) * CENT
+    for parts, row, amount in zip(rows, exact, shown, strict=True):
+        shown_parts = in_cents(parts, amount)
+        assert sum(shown_parts) == amount
+        assert all(
+            abs(one - other) < CENT for one, other in zip([*shown_parts, amount], [*parts, row], strict=True)
+        )
+        assert all(one % CENT == 0 for one in shown_parts)
+
+
+def test_one_amount_alone_is_its_exact_value_rounded() -> None:
+    assert [in_cents([amount]) for amount in (14_684_999, 14_685_001, 0)] == [[14_680_000], [14_690_000], [0]]
 
 
 def test_the_rate_for_a_total_below_zero_is_zero() -> None:

@@ -6,11 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import DuplicateExtension, GpubotError, Mistake, TooLate
+from bot.errors import (
+    AlreadyDecided,
+    BuyingBlock,
+    BuyingBlocked,
+    DuplicateExtension,
+    GpubotError,
+    Mistake,
+    NextStep,
+    TooLate,
+)
 from bot.model.event import EventKind
+from bot.model.person import Channel
 from bot.model.state import State
-from bot.operator.commands import carry_out, on_terminal
-from bot.operator.protocol import Destroy, Extend, ListAll, Pause, Resume, Show
+from bot.operator.commands import carry_out, error_on_terminal, on_terminal
+from bot.operator.protocol import Approve, Deny, Destroy, Extend, ListAll, Pause, Resume, Show
 from handlers.views.phrases.format import escape
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, GPUS, TRAINING
 from tests.handlers.rental_states import H, asked, running
@@ -26,7 +36,7 @@ SHOWN = "the operator (*Slack* is <!channel> away)"
 
 async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert await carry_out(ours.deps, ListAll()) == "Nobody rents anything now. Try: /gpu get H100 EU"
+        assert await carry_out(ours.deps, ListAll()) == "Nobody rents anything now."
         rental = await running(ours)
         listed = await carry_out(ours.deps, ListAll())
         assert f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental.id}. Ends 18:00 UTC." in listed
@@ -73,7 +83,7 @@ async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp
         assert (after.extension, after.approved_by, after.envelope.version) == (None, "operator", 2)
         told = await ours.deliver_until("More time approved")
         assert told["reads"].startswith(f"More time approved by {SHOWN}: it ends ")
-        with pytest.raises(Mistake, match="A lease is at most 72h in all"):
+        with pytest.raises(Mistake, match="A lease is at most 3 days in all"):
             await carry_out(ours.deps, Extend(id=rental.id, by="40h", why=WHY))
 
 
@@ -127,9 +137,11 @@ async def test_a_request_that_waits_is_withdrawn_by_the_operator(tmp_path: Path)
 
 async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_read_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
+        async with ours.deps.store.write() as tx:
+            await tx.people.put_channel(Channel(id=GPUS, member=True, name="gpus"), ours.deps.clock.real())
         answer = await carry_out(ours.deps, Pause(why=WHY))
         assert answer == (
-            f"Buying is paused. I say so in {GPUS}. Destroying goes on. gpubot resume starts it again."
+            "Buying is paused. I say so in #gpus. Destroying goes on. gpubot resume starts it again."
         )
         assert (await carry_out(ours.deps, Pause(why="again"))).startswith("Buying was already paused.")
         await ours.deliver_all()
@@ -141,6 +153,48 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
         assert await carry_out(ours.deps, Resume(why="it is back")) == "Buying goes on again."
         told = await ours.deliver_until("Buying goes on", channel=GPUS)
         assert told["reads"] == "Buying goes on again, resumed by the operator (it is back)."
+
+
+async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_shows(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        listed = (await carry_out(ours.deps, ListAll())).splitlines()
+        line = f"To decide about it: gpubot approve {rental.id} --up-to 89.70, or gpubot deny {rental.id}"
+        assert line in listed
+        for typed in ("72", "89.7000001", "89.71", "much"):
+            with pytest.raises(Mistake, match=rf"^{typed} isn't its total by now, so nothing was approved\. "):
+                await carry_out(ours.deps, Approve(id=rental.id, up_to=typed, why=WHY))
+        assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
+        answer = await carry_out(ours.deps, Approve(id=rental.id, up_to="$89.70", why=WHY))
+        assert answer == f"Approved: 1x H100 SXM 80 GB EU, {rental.id}."
+        assert (await ours.rental(rental.id)).approved_by == "operator"
+        await ours.deliver_all()
+        assert f"Approved by {SHOWN}" in (await ours.look(BEN, APPROVALS, "Approved by"))["reads"]
+        with pytest.raises(AlreadyDecided):
+            await carry_out(ours.deps, Deny(id=rental.id, why=WHY))
+
+
+async def test_a_request_is_denied_by_the_operator_who_gives_the_reason_once(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        rental = await asked(ours)
+        assert await carry_out(ours.deps, Deny(id=rental.id, why=WHY)) == (
+            f"Denied: 1x H100 SXM 80 GB EU, {rental.id}."
+        )
+        assert (await ours.rental(rental.id)).state is State.DENIED
+        await ours.deliver_all()
+        for user, channel, words in (
+            (BEN, APPROVALS, f"Denied by {SHOWN}"),
+            (ANA, direct(ANA), f"The {SHOWN[4:]} said no to 1x H100 SXM 80 GB EU."),
+        ):
+            told = (await ours.look(user, channel, words))["reads"]
+            assert told.count("away") == 1
+
+
+def test_no_error_on_a_terminal_names_a_slack_command() -> None:
+    for step in NextStep:
+        assert "/gpu" not in error_on_terminal(Mistake("That doesn't work.", next_step=step)), step
+    for block in BuyingBlock:
+        assert "/gpu" not in error_on_terminal(BuyingBlocked(block)), block
 
 
 @pytest.mark.parametrize(

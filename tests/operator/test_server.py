@@ -22,9 +22,10 @@ from bot.errors import Mistake, Outage, Unusable
 from bot.lifecycle.deps import Deps
 from bot.operator import client, server
 from bot.operator.protocol import LONGEST_REQUEST, Answer, ListAll, Pause, Request, Show, own_version
+from bot.operator.socket_file import socket_problem
 from tests.programs import NEEDS, ROOT
 
-NOTHING = "Nobody rents anything now. Try: /gpu get H100 EU"
+NOTHING = "Nobody rents anything now."
 
 
 async def sent(path: Path, line: bytes) -> bytes:
@@ -51,8 +52,21 @@ async def test_the_command_line_asks_the_bot_on_a_socket_for_its_user_alone(path
     assert (await asyncio.to_thread(client.ask, Pause(why="bill check"))).startswith("Buying is paused.")
 
 
+async def test_a_command_in_the_wrong_folder_names_the_socket_on_which_the_bot_listens(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the move to PostgreSQL, root looks in its own data folder and the bot's user in another one."""
+    wrong = tmp_path / "root" / path.name
+    wrong.parent.mkdir(mode=0o700)
+    monkeypatch.setenv("GPUBOT_SOCKET", str(wrong))
+    with pytest.raises(Unusable) as nobody:
+        await asyncio.to_thread(client.ask, ListAll())
+    assert nobody.value.words.startswith(f"gpubot doesn't answer on {wrong}, but a program listens on ")
+    assert str(path) in nobody.value.words
+
+
 async def test_without_a_bot_the_command_line_says_so_and_names_what_works(tmp_path: Path, deps: Deps) -> None:
-    gone = tmp_path / "gpubot.sock"
+    gone = tmp_path / "gone.sock"  # bots of other tests listen on other names
     async with server.serve(gone, deps):
         assert gone.exists()
     assert not gone.exists()
@@ -80,6 +94,26 @@ async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did
     async with await asyncio.start_unix_server(hang_up, tmp_path / "s"):
         with pytest.raises(Outage, match="gave no answer"):
             await asyncio.to_thread(client.ask, ListAll())
+
+
+async def test_the_command_line_prints_nothing_that_could_steer_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steering = "k7mq2\n\x1b]0;mine\x07\x1b[2Jready\r\u202e\u2028\x9b1m"
+
+    async def steer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = Request.model_validate_json(await reader.readline())
+        answer = Answer(done=isinstance(request.command, ListAll), text=steering)
+        writer.write(answer.model_dump_json().encode() + b"\n")
+        writer.close()
+
+    monkeypatch.setenv("GPUBOT_SOCKET", str(tmp_path / "s"))
+    monkeypatch.chdir(tmp_path)
+    async with await asyncio.start_unix_server(steer, tmp_path / "s"):
+        (tmp_path / "s").chmod(0o600)
+        assert await asyncio.to_thread(client.ask, ListAll()) == "k7mq2\n]0;mine[2Jready1m"
+        with pytest.raises(Mistake, match=r"^k7mq2\n\]0;mine\[2Jready1m$"):
+            await asyncio.to_thread(client.ask, Show(id="k7mq2"))
 
 
 @pytest.mark.parametrize(
@@ -177,6 +211,10 @@ async def test_a_path_that_cannot_be_used_says_what_to_do_and_the_bot_goes_on(tm
     shared.chmod(0o775)
     with pytest.raises(Unusable, match=f"Type: chmod go-w {shared}$"):
         server.listen(shared / "s")
+    shared.chmod(0o1777)
+    with pytest.raises(Unusable, match=r"Name another folder\.$"):
+        server.listen(shared / "s")
+    shared.chmod(0o775)
     with capture_logs() as logged:
         async with server.serve(shared / "s", deps):
             assert not (shared / "s").exists()
@@ -185,6 +223,60 @@ async def test_a_path_that_cannot_be_used_says_what_to_do_and_the_bot_goes_on(tm
 
 
 # --- another user of the machine
+
+
+async def test_a_command_is_not_sent_where_other_users_could_have_replaced_the_socket(path: Path) -> None:
+    for what, usual, shared, command in (
+        (path.parent, 0o700, 0o777, f"chmod go-w {path.parent}"),
+        (path, 0o600, 0o666, f"chmod 600 {path}"),
+    ):
+        os.chmod(what, shared)
+        with pytest.raises(Unusable, match=rf"^GPUBOT_SOCKET: I sent nothing, because .* Type: {command}$"):
+            await asyncio.to_thread(client.ask, Pause(why="x"))
+        os.chmod(what, usual)
+    assert (await asyncio.to_thread(client.ask, Pause(why="x"))).startswith("Buying is paused."), "not before"
+
+
+async def test_a_folder_of_another_user_is_refused_by_bot_doctor_and_command_line(
+    open_folder: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = open_folder / "s"
+    monkeypatch.setenv("GPUBOT_SOCKET", str(path))
+    monkeypatch.chdir(open_folder)
+    async with server.serve(path, deps):
+        os.chown(open_folder, NOBODY, -1)
+        words = f"{open_folder} belongs to nobody, who could take the place of "
+        with pytest.raises(Unusable, match=f"^GPUBOT_SOCKET: I sent nothing, because {words}"):
+            await asyncio.to_thread(client.ask, ListAll())
+        assert (socket_problem(path) or "").startswith(words), "as the doctor says"
+        with pytest.raises(Unusable, match=f"^GPUBOT_SOCKET: {words}"):
+            server.listen(open_folder / "other")
+
+
+async def test_root_commands_the_bot_of_another_user_and_no_program_in_its_place(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = open_folder / "s"
+    monkeypatch.setenv("GPUBOT_SOCKET", str(path))
+    monkeypatch.chdir(open_folder)
+    os.chown(open_folder, NOBODY, -1)
+    line = Answer(done=True, text="mine").model_dump_json()
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LISTENS, str(path), line, stdout=subprocess.PIPE
+    )
+    try:
+        assert started.stdout is not None
+        assert await started.stdout.readline() == b"listens\n"
+        assert await asyncio.to_thread(client.ask, ListAll()) == "mine"
+        os.chown(path, 0, -1)
+        with pytest.raises(Unusable, match="belongs to nobody, who could take the place of s"):
+            await asyncio.to_thread(client.ask, ListAll())
+        os.chown(open_folder, 0, -1)
+        with pytest.raises(Unusable, match="s belongs to root, but the program that listens there runs as nobody"):
+            await asyncio.to_thread(client.ask, ListAll())
+    finally:
+        started.kill()
+        await started.wait()
 
 
 @pytest.fixture
@@ -198,11 +290,26 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-AS_NOBODY = """
+NOBODY = 65534
+BECOMES_NOBODY = f"""
 import os, socket, sys
 os.setgroups([])
-os.setgid(65534)
-os.setuid(65534)
+os.setgid({NOBODY})
+os.setuid({NOBODY})
+"""
+LISTENS = f"""{BECOMES_NOBODY}
+with socket.socket(socket.AF_UNIX) as listening:
+    listening.bind(sys.argv[1])
+    os.chmod(sys.argv[1], 0o600)
+    listening.listen()
+    print("listens", flush=True)
+    while True:
+        other = listening.accept()[0]
+        other.recv(1000)
+        other.sendall(sys.argv[2].encode() + b"\\n")
+        other.close()
+"""
+AS_NOBODY = f"""{BECOMES_NOBODY}
 with socket.socket(socket.AF_UNIX) as other:
     try:
         other.connect(sys.argv[1])

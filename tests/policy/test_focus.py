@@ -24,7 +24,20 @@ from bot.policy.buying.focus import BillingMonth, FileRow, file_name, focus_file
 from bot.policy.buying.months import month_end, month_start
 
 ZONES = ["UTC", "Europe/Berlin", "America/Chicago", "Pacific/Auckland"]
-WORDS = st.text(max_size=12) | st.sampled_from(["=1+1", "+49", "-", "@SUM(A1)", "\ttab", "\r", 'a "b", c', "Zoë"])
+FORMULAS = [
+    "=1+1",
+    "+49",
+    "-",
+    "@SUM(A1)",
+    "＝1+1",
+    "＋49",
+    "－",
+    "＠SUM(A1)",
+    "Ana;=cmd|' /C calc'!A0",
+    ";=1",
+    " ;\t＝1",
+]
+WORDS = st.text(max_size=12) | st.sampled_from([*FORMULAS, "\ttab", "\r", "a\r\nb", 'a "b", c', "Zoë"])
 NAMES = st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True)
 HOUR = timedelta(hours=1)
 
@@ -77,7 +90,8 @@ def check_by_specification(row: dict[str, str]) -> None:
             assert isinstance(tags, dict)
             assert all(value is None or isinstance(value, str | int | float) for value in tags.values())
         else:
-            assert not re.match(r"[=+@\x00-\x1f\x7f-\x9f-]", cell), (name, cell)
+            assert not re.match(r"[=+@＝＋－＠\x00-\x1f\x7f-\x9f-]", cell), (name, cell)
+        assert not re.search(r"[;\t\r\n\v\f]", cell), (name, cell)
         assert cell in ALLOWED.get(name, {cell}), (name, cell)
     for one, other in TOGETHER:
         assert (row[one] == "") == (row[other] == ""), (one, other)
@@ -262,11 +276,32 @@ def test_a_machine_that_still_runs_is_marked() -> None:
     assert row["x_CostCenter"] == ""
 
 
-@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx", "\r=1", "\x00"])
-def test_no_spreadsheet_runs_what_someone_is_called(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        *(
+            (name, f"'{name}")
+            for name in ("=cmd|' /C calc'!A0", "+1", "-1", "@x", "＝1", "＋1", "－1", "＠x", "\x00")
+        ),
+        ("Ana;=cmd|' /C calc'!A0", "Ana =cmd|' /C calc'!A0"),
+        ("Ana\t=1\r\nBen", "Ana =1 Ben"),
+        (";=1", "'=1"),
+        ("\r＝1", "'＝1"),
+    ],
+)
+def test_no_spreadsheet_runs_what_someone_is_called_wherever_it_splits_lines(name: str, cell: str) -> None:
     row = FileRow(charge=CHARGE, machine=MACHINE, requester=name, cost_center=name, running=False)
+    file = focus_file([row], NOVEMBER)
+    (written,) = read(file)
+    assert written["x_Requester"] == written["x_CostCenter"] == cell
+    assert ";" not in file
+
+
+def test_a_person_whose_name_is_nothing_but_separators_is_named_by_their_id() -> None:
+    """Otherwise nobody could tell whose row it is."""
+    row = FileRow(charge=CHARGE, machine=MACHINE, requester=";\t", cost_center=";", running=False)
     (written,) = read(focus_file([row], NOVEMBER))
-    assert written["x_Requester"] == written["x_CostCenter"] == f"'{name}"
+    assert (written["x_Requester"], written["x_CostCenter"]) == ("U0ANA", "")
 
 
 def test_tiny_and_empty_amounts_are_written_in_plain_digits() -> None:

@@ -254,6 +254,13 @@ async def test_people_channels_and_groups_can_be_added() -> None:
         await world.post(channel["id"], f"<!subteam^{group['id']}>")
         assert await world.reads(eve["id"]) == ["@lab-team"]
         assert (await world.act("people", name="X", tz="Mars/Base"))["status"] == 422
+        finn = await world.act("people", id="W0FINN", name="Finn")
+        named = await world.act("channels", id="C0OURS", name="ours", members=[finn["id"]], bot=True)
+        ours = await world.act("groups", id="S0OURS", handle="ours", members=["W0FINN"])
+        assert (finn["id"], named["id"], ours["id"]) == ("W0FINN", "C0OURS", "S0OURS")
+        for taken in (("people", {"id": ANA, "name": "X"}), ("groups", {"id": "S0OURS", "handle": "x"})):
+            assert (await world.act(taken[0], **taken[1]))["status"] == 422
+        assert (await world.act(f"people/{ANA}", "PATCH", id="U0OTHER"))["status"] == 422
         known = await world.get("workspace")
         assert {"Ana", "Ben", "Cleo", "Gus", "Olga", "Dan", "Eve"} <= {each["name"] for each in known["people"]}
         assert known["tokens"]["bot_token"] == world.sandbox.bot_token

@@ -118,6 +118,13 @@ def destroyed_an_hour_late(evidence: Evidence) -> Evidence:
     return with_action(evidence, kind="destroy_confirm", rental=RENTAL, at=at(13, 0))
 
 
+def rented_again(evidence: Evidence) -> Evidence:
+    """Return the evidence with a wish that Ana stopped, and with its machine after the database was put back."""
+    stopped = with_card(evidence, f"Withdrawn: {SUBJECT}. Nothing was rented.")
+    bought = (replace(PURCHASE, at=at(14, 50)),)
+    return replace(stopped, put_back_at=at(14, 40), purchases=bought)
+
+
 CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("nothing_lives_at_the_end", lambda e: machines(e, STILL_BILLS)),
     ("every_machine_is_on_a_card", lambda e: machines(e, MACHINE, OTHER_RENTAL)),
@@ -209,6 +216,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
         lambda e: replace(with_action(e, kind="extend", who="Cleo", rental=RENTAL, value="k7mq2:2:1")),
     ),
     ("every_decision_counts", lambda e: with_action(e, kind="deny", who="Ben", rental=RENTAL, value="k7mq2:1")),
+    ("what_had_ended_is_not_rented_again", rented_again),
     (
         "ssh_commands_are_for_owners_and_teammates",
         lambda e: with_seen(e, "Ben", private(41, f"ssh -p {PORT} root@h", at(13, 0))),
@@ -365,6 +373,11 @@ def test_what_people_did_is_not_checked_after_the_database_was_put_back_and_secr
     undone = destroyed_an_hour_late(replace(good(), put_back_at=at(14, 0)))
     assert names(undone) == set()
     assert names(log(undone, f"token {TOKEN}")) >= {"no_secret_is_logged"}
+
+
+def test_after_the_database_was_put_back_what_somebody_decides_anew_may_be_rented() -> None:
+    decided = with_action(rented_again(good()), kind="approve", rental=RENTAL, at=at(14, 45))
+    assert names(decided) == set()
 
 
 def test_a_machine_that_is_destroyed_after_its_script_has_time_for_it_and_an_extension_keeps_it() -> None:

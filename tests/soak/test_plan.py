@@ -51,6 +51,16 @@ def test_the_database_is_put_back_at_most_once_in_an_episode() -> None:
     assert counts == {0, 1}
 
 
+def test_before_the_database_is_put_back_people_begin_to_wait_and_stop_after_the_copy() -> None:
+    rounds = [each for plan in plans(1, 300) for each in plan.rounds]
+    assert any(each.kill.puts_back for each in rounds)
+    for each in rounds:
+        waiting = {action.who for action in each.waits}
+        assert waiting == ({"Ana", "Ben"} if each.kill.puts_back else set())
+        stops = (action for action in each.actions if action.labels == ("Stop waiting",))
+        assert waiting <= {action.who for action in stops if action.after < each.kill.after}
+
+
 def test_of_two_replicas_either_one_is_killed_and_is_started_again_at_once() -> None:
     made = plans(1, 200, (REPLICAS,))
     kills = [each.kill for plan in made for each in plan.rounds]

@@ -125,3 +125,34 @@ async def test_a_database_of_another_version_is_neither_opened_nor_migrated(
     assert await at(database, contents) == before
     await at(database, running(_SET_REVISION.format(HEAD)))
     await database.dispose()
+
+
+async def test_a_database_of_an_unfinished_schema_is_refused_in_one_line(url: str, clock: MovedClock) -> None:
+    database = engine(url)
+    await at(database, running("ALTER TABLE messages RENAME COLUMN charges_of TO charges"))
+    before = await at(database, contents)
+    for use in (Database.open(url, claimant="test", clock=clock), migrate(url), check_database(url)):
+        with pytest.raises(CannotOpen) as refused:
+            await use
+        assert refused.value.words == (
+            f"The database was made by a gpubot between two releases: its schema is called {HEAD}, but it has no "
+            "column messages.charges_of. Nothing was changed. Use the commit that made it, or move the database "
+            "away and start with a new one: the admins are then asked about each machine that runs."
+        )
+    assert await at(database, contents) == before
+    await at(database, running("ALTER TABLE messages RENAME COLUMN charges TO charges_of"))
+    await database.dispose()
+
+
+async def test_an_unfinished_schema_that_cannot_be_migrated_is_refused_in_one_line(
+    url: str, clock: MovedClock
+) -> None:
+    database = engine(url)
+    await at(database, running(_SET_REVISION.format("v0300")))  # it has the tables of v0400 already
+    before = await at(database, contents)
+    for use in (Database.open(url, claimant="test", clock=clock), migrate(url)):
+        with pytest.raises(CannotOpen, match="its schema is called v0300, but it can't be migrated from there"):
+            await use
+    assert await at(database, contents) == before
+    await at(database, running(_SET_REVISION.format(HEAD)))
+    await database.dispose()

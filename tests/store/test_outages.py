@@ -15,6 +15,8 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, StoreBusy
+from bot.model.account_facts import WRITES_TRIED_AT
+from store.connections import LOCK_TIMEOUT, postgres_connection
 from store.db import Database
 from tests.databases import START, Postgres, cut_connections
 from tests.store import make
@@ -171,6 +173,40 @@ async def test_a_row_lock_that_postgresql_does_not_give_in_time_raises_store_bus
             async with database.write() as tx:
                 await tx.rentals.make_due(["k7mq2"], START)
     await other.close()
+    await database.close()
+
+
+async def test_a_transaction_in_which_nothing_happens_ends_before_others_give_up_on_its_locks(
+    postgres_url: str, clock: MovedClock
+) -> None:
+    """Its process may have been stopped."""
+    stopped = await Database.open(postgres_url, claimant="test", clock=clock, hold_at_most=LOCK_TIMEOUT / 4)
+    other = await Database.open(postgres_url, claimant="test", clock=clock)
+    transaction = stopped.write()
+    tx = await transaction.__aenter__()
+    await tx.account.set(WRITES_TRIED_AT, START)
+    assert await other.takes_writes()
+    with pytest.raises(StoreBusy):
+        await transaction.__aexit__(None, None, None)
+    await stopped.close()
+    await other.close()
+
+
+async def test_a_session_that_stopped_in_the_middle_of_a_statement_is_ended(
+    postgres_url: str, clock: MovedClock
+) -> None:
+    database = await Database.open(postgres_url, claimant="test", clock=clock, hold_at_most=LOCK_TIMEOUT / 2)
+    stopped, operator = [await postgres_connection(postgres_url, name) for name in ("test", "psql")]
+    assert await database.takes_writes()
+    for session in (stopped, operator):
+        await session.execute("BEGIN")
+        await session.execute("UPDATE account SET value = value" if session is stopped else "SELECT")
+        await session.prepare("SELECT value, $1::int FROM account")
+    assert not await database.takes_writes()  # after LOCK_TIMEOUT
+    await database.look()
+    assert await database.takes_writes()
+    assert (stopped.is_closed(), operator.is_closed()) == (True, False)
+    operator.terminate()
     await database.close()
 
 

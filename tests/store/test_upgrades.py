@@ -41,7 +41,7 @@ def test_each_revision_before_the_newest_has_a_dump() -> None:
     config = Config()
     config.set_main_option("script_location", "store:migrations")
     revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    # The dump of v0200 is made with its release.
+    # v0200 to v0400 come with the release of 0.5.0, whose dump is made with it.
     assert revisions - {"v0200", "v0300", "v0400", HEAD} <= set(RELEASED) <= revisions
 
 

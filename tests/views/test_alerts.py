@@ -10,8 +10,10 @@ from bot.model.base import changed
 from bot.model.budget import TEAM, Balance, Scope, ScopeKind
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import MessageKind
+from bot.model.person import OPERATOR
+from handlers.views.surfaces.alerts import pause_over
 from tests.views.screens import message, outbox, page
-from tests.views.stories import CARL, M, clock
+from tests.views.stories import CARL, M, clock, reading
 
 K = EventKind
 NOW = clock(13, 0)
@@ -45,6 +47,25 @@ Buying goes on again, resumed by U0CARL.
 """)
 
 
+def test_a_pause_that_is_over_is_told_with_its_end() -> None:
+    def paused(actor: str, why: str | None = None) -> str:
+        pause = Event(rental_id=None, kind=K.PAUSED, at=clock(9, 2), actor=actor, facts=Facts(detail=why))
+        resumed = Event(rental_id=None, kind=K.RESUMED, at=clock(11, 4), actor=CARL)
+        return message(pause_over(pause, resumed, reading(NOW), {CARL: "Carl"}), NOW)
+
+    operators, carls = paused(OPERATOR.id, "bill check"), paused(CARL, "The bill is too high")
+    assert page(operators, carls, paused(CARL)) == snapshot("""\
+
+Buying was paused by the operator (bill check) from 09:02 to 11:04. It goes on again, resumed by
+      Carl.
+
+Buying was paused by Carl ("The bill is too high") from 09:02 to 11:04. It goes on again, resumed by
+      Carl.
+
+Buying was paused by Carl from 09:02 to 11:04. It goes on again, resumed by Carl.
+""")
+
+
 def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
     assert page(
         notice(K.POLICY_CHANGED, CARL, count=2, detail="auto_approve.per_hour, projects.vision"),
@@ -68,6 +89,16 @@ line 1, a: there is no such key.
 line 2, b: write a number.
 5 more: gpubot policy check lists all.
 Mend it, then: /gpu policy reload
+""")
+
+
+def test_a_notice_after_the_upgrade_names_the_channels_that_charge_a_project_for_fewer_people() -> None:
+    assert page(notice(K.CHANNELS_CHARGE_LESS, detail="C0V vision\nC0W <!here>")) == snapshot("""\
+
+I was upgraded. A channel of a project that names people now charges the project only for them and
+      for approvers: <#C0V> (vision) and <#C0W> (<!here>). Others who ask there are charged to their
+      own only project, or to none, within the team's limits. What runs or waits keeps its project.
+      To let more people charge one, add them to its `people`.
 """)
 
 
@@ -122,7 +153,7 @@ def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_change
         scope=Scope(kind=ScopeKind.PROJECT, name="vision"),
         month="2026-11",
         spent=2_101_850_000,
-        reserved=310_220_000,
+        reserved=510_220_000,
         alerted=80,
     )
     mine = Balance(
@@ -138,14 +169,14 @@ def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_change
         notice(K.BUDGET_ALERT, balance=changed(vision, scope=TEAM), total=3_000_000_000),
     ) == snapshot("""\
 
-vision has spent $2,101.85 of November's $3,000.00; what runs can add $310.22 (80 %). Nothing stops.
-      From 100 % on each rental asks an approver.
+vision has spent $2,101.85 of November's $3,000.00, and $510.22 is reserved for what runs: 87%, past
+      the alert at 80%. Nothing stops. From 100% on each rental asks an approver.
 
-U0CARL has spent $9.50 of November's $10.00; what runs can add $0.60 (100 %). Nothing stops. From
-      now on each rental asks an approver.
+U0CARL has spent $9.50 of November's $10.00, and $0.60 is reserved for what runs: 101%, past the
+      alert at 100%. Nothing stops. From now on each rental asks an approver.
 
-The team has spent $2,101.85 of November's $3,000.00; what runs can add $310.22 (80 %). Nothing
-      stops. From 100 % on each rental asks an approver.
+The team has spent $2,101.85 of November's $3,000.00, and $510.22 is reserved for what runs: 87%,
+      past the alert at 80%. Nothing stops. From 100% on each rental asks an approver.
 """)
 
 

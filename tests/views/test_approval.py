@@ -39,13 +39,13 @@ Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
       sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
   Asked: <!subteam^S0GPU>, <@U0BEN>.
-[Approve up to $137.54] [Approve fewer hours] [Deny]
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 
 Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
       sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-[Approve up to $137.54] [Approve fewer hours] [Deny]
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 """)
 
 
@@ -84,7 +84,7 @@ Approve up to $95.22? 8x H100 EU, 4 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h limit. $18.40/h ($2.30 per GPU, read 14:09); allows $21.16/h if it sells out. No
       other offer then. Changed by Ana at 14:10.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-[Approve up to $95.22] [Approve fewer hours] [Deny]
+[Approve up to $95.22] [Approve fewer hours] [Deny] [Owner's spend this month]
 
 Approved by Ben at 14:12: for 4 h. 8x H100 EU for Ana, p4wd9.
 """)
@@ -154,13 +154,13 @@ Approve 24 h more, about $58.08? Ana's 1x H100 (k7mq2), then up to $101.00 in al
   Over the $100.00 limit. Ana asks for it until tomorrow at 18:40, at $2.42/h; $13.43 so far.
       fine-tune run 7
   Ana runs nothing else. Without a yes it ends 18:40.
-[Approve up to $101.00] [Approve fewer hours] [Deny]
+[Approve up to $101.00] [Approve fewer hours] [Deny] [Owner's spend this month]
 
 Approve 2 h more, about $36.80? Ana's 8x H100 (k7mq2), then up to $79.05 in all.
   Over the $10.00/h limit. Ana asks for it until today at 20:40, at $18.40/h; $13.43 so far.
       fine-tune run 7
   Ana runs nothing else. Without a yes it ends 18:40.
-[Approve up to $79.05] [Approve fewer hours] [Deny]
+[Approve up to $79.05] [Approve fewer hours] [Deny] [Owner's spend this month]
 
 More time approved by Ben: it ends tomorrow at 18:40. 1x H100 EU for Ana, k7mq2.
 """)

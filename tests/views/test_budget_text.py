@@ -63,7 +63,8 @@ $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $2.15/
 About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
       the next up to that price.
 $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
-  vision has $12.10 left in November; this can come to $16.06. An approver decides.
+  $2.15/h needs an approver. vision has $12.10 left in November: $2,900.00 spent, $87.90 reserved
+      for what runs. This can come to $16.06.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [For 4 h instead] [Refresh] [Change]
 
@@ -71,13 +72,14 @@ $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $2.15/h]
 About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
       the next up to that price.
-  Over the $100.00 limit. You have $12.10 left in November; this can come to $16.06. An approver
-      decides.
+  Over the $100.00 limit. You have $12.10 left in November: $2,900.00 spent, $87.90 reserved for
+      what runs. This can come to $16.06. An approver decides.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 
 *1x H100 in EU, on demand, 6 h from ready, project vision*
-Nothing here can be rented now. Your team has $12.10 left in November; this can come to $16.06.
+Nothing here can be rented now. Your team has $12.10 left in November: $2,900.00 spent, $87.90
+      reserved for what runs. This can come to $16.06.
 $2.15/h  Hyperstack, nor-1
 $2.42/h  Nebius, eu-north1
   Prices stand until 13:05. Nothing is reserved: it can sell out.
@@ -92,8 +94,8 @@ def test_dialogs_say_which_budget_does_not_hold_it() -> None:
 1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
 About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
       the next up to that price.
-vision has $12.10 left in November; this can come to $16.06. An approver decides; nothing is rented
-      until then.
+vision has $12.10 left in November: $2,900.00 spent, $87.90 reserved for what runs. This can come to
+      $16.06. An approver decides; nothing is rented until then.
 [Ask] [Go back]\
 """)
 
@@ -129,9 +131,9 @@ def test_the_card_names_the_project() -> None:
 def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> None:
     fits = changed(demand(VISION), more=37_540_000, balance=changed(demand(VISION).balance, reserved=0))
     details = changed(waiting(ASKED), demands=(demand(TEAM), fits))
-    assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "free" in line] == snapshot(
+    assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "left" in line] == snapshot(
         [
-            "  The team in November: $12.10 of $3,000.00 free; this needs $3.96 more. vision in November: $100.00",
-            "      of $3,000.00 free; $62.46 after this.",
+            "  The team in November: $12.10 of $3,000.00 left: $2,900.00 spent, $87.90 reserved for what runs;",
+            "      this needs $3.96 more. vision in November: $100.00 of $3,000.00 left: $2,900.00 spent, $0.00",
         ]
     )

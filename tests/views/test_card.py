@@ -7,15 +7,17 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import Why
 from bot.model.base import changed
+from bot.model.event import EventKind
 from bot.model.machine_use import SetupProgress, SetupState
 from bot.model.message import MessageKind
-from bot.model.rental import Alarm, Blocked, Decider, Waiting
+from bot.model.rental import Alarm, Blocked, Decider, Ending, Waiting
 from bot.model.state import State
 from handlers.ids import Action
 from handlers.views.answers import lists
 from tests.views.screens import buttons, card, message, outbox, page
 from tests.views.stories import (
     ANA,
+    BEN,
     CARL,
     HYPERSTACK,
     LONGER,
@@ -23,6 +25,7 @@ from tests.views.stories import (
     attempt,
     clock,
     gone,
+    happened,
     lease,
     making,
     reading,
@@ -30,6 +33,8 @@ from tests.views.stories import (
     request,
     waiting,
 )
+
+K = EventKind
 
 
 def test_a_request_that_waits_says_who_decides_until_when() -> None:
@@ -167,4 +172,20 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 *Expired*: 8x H100 EU, Ana, p4wd9. Nothing was rented.
 
 *Withdrawn*: 8x H100 EU, Ana, p4wd9. Nothing was rented.
+""")
+
+
+def test_the_card_names_who_ended_somebody_elses_machine() -> None:
+    asked = happened(K.DESTROYING, clock(18, 40), BEN, why=Why.ASKED, end=State.DESTROYED)
+    ending = Ending(outcome=State.DESTROYED, why=Why.ASKED, by=BEN, since=clock(18, 40))
+    over = gone(asked)
+    assert page(
+        card(ready(asked, state=State.DESTROYING, ending=ending), clock(18, 40)),
+        card(changed(over, rental=changed(over.rental, ending=ending)), clock(18, 42)),
+    ) == snapshot("""\
+
+*Being destroyed* by Ben: 1x H100 EU, Ana, k7mq2.
+[Details]
+
+*Destroyed* by Ben: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68.
 """)

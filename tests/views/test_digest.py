@@ -44,11 +44,18 @@ def text(week: Digest) -> str:
 
 def test_a_digest_has_the_sums_and_a_line_for_each_project() -> None:
     assert text(WEEK).splitlines() == [
-        "Last week (16 to 22 Nov): $1,940.12 for 61 rentals; idle $212.70 (11 %). Now: 5 machines, $31.20/h. "
+        "Last week (16 to 22 Nov): $1,940.12 for 61 rentals; idle $212.70 (11%). Now: 5 machines, $31.20/h. "
         "At this rate November comes to about $2,940.",
-        "vision: $1,210.40 for 40 rentals; idle $101.20 (8 %); now 3 machines, $20.10/h",
-        "unassigned: $729.72 for 21 rentals; idle $111.50 (15 %); now 2 machines, $11.10/h",
+        "vision: $1,210.40 for 40 rentals, 8% idle; now 3 machines, $20.10/h",
+        "unassigned: $729.72 for 21 rentals, 15% idle; now 2 machines, $11.10/h",
     ]
+
+
+def test_the_amounts_of_the_projects_add_up_to_the_first_line() -> None:
+    thirds = tuple(ProjectWeek(project=name, spent=spent(1, 3_334_000)) for name in ("a", "b", "c"))
+    first, *lines = text(changed(WEEK, projects=thirds)).splitlines()
+    assert first.startswith("Last week (16 to 22 Nov): $10.00 for 3 rentals.")
+    assert [line.split(" for ")[0] for line in lines] == ["a: $3.34", "b: $3.33", "c: $3.33"]
 
 
 def test_a_digest_of_one_project_is_one_line() -> None:

@@ -10,10 +10,12 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import EventKind
+from bot.model.event import Event, EventKind
 from bot.model.message import MessageKind
-from bot.model.rental import Alarm
+from bot.model.person import OPERATOR
+from bot.model.rental import Alarm, Ending
 from bot.model.state import State
+from bot.model.summary import RentalDetails
 from handlers.views.surfaces.render import REFRESH_ASKED_EVERY
 from tests.views.screens import direct, outbox, page, thread
 from tests.views.stories import (
@@ -280,6 +282,50 @@ Being destroyed: your 1x H100 (k7mq2).
 """)
 
 
+def ended_by(who: str, *events: Event, detail: str | None = None, state: State = State.DESTROYED) -> RentalDetails:
+    """Return k7mq2, ended at 18:41 because this person asked for it at 18:40."""
+    asked = happened(K.DESTROYING, clock(18, 40), who, id=12, why=Why.ASKED, end=state, detail=detail)
+    details = gone(*events, asked, state=state)
+    ending = Ending(outcome=state, why=Why.ASKED, by=who, since=clock(18, 40))
+    return changed(details, rental=changed(details.rental, ending=ending))
+
+
+def test_the_receipt_names_who_ended_somebody_elses_machine_and_the_operators_reason() -> None:
+    by_ben, by_hand = ended_by(BEN), ended_by(OPERATOR.id, detail="Slack is <!channel> away")
+    assert page(
+        direct(by_ben.events[-1], by_ben, clock(18, 42)),
+        direct(READY_EVENT, by_ben, clock(18, 42), to=CARL),
+        direct(by_hand.events[-1], by_hand, clock(18, 42)),
+        direct(READY_EVENT, ended_by(BEN, state=State.CANCELLED), clock(18, 42)),
+        direct(READY_EVENT, ended_by(ANA), clock(18, 42)),
+    ) == snapshot("""\
+
+Destroyed 18:41 by Ben: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+
+Destroyed 18:41 by Ben: Ana's 1x H100 (k7mq2).
+
+Destroyed 18:41 by the operator (Slack is <!channel> away): your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+
+Cancelled 18:41 by Ben: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+
+Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+""")
+
+
+def test_the_receipt_says_until_when_the_operator_extended_the_machine_and_why() -> None:
+    by = {"detail": "a long run", "span": H, "until": clock(17, 40)}
+    longer = {**by, "until": clock(18, 40)}
+    events = (
+        happened(K.EXTENDED, clock(16, 0), OPERATOR.id, id=9, **by),
+        happened(K.EXTENDED_BY_OPERATOR, clock(16, 5), OPERATOR.id, id=10, **longer),
+        happened(K.EXTENDED, clock(16, 9), ANA, id=11, span=H, until=clock(18, 41)),
+    )
+    assert direct(READY_EVENT, gone(*events), clock(18, 42)) == snapshot("""\
+Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. The operator (a long run) extended it
+      until 18:40.\
+""")
+
+
 ALARM = happened(
     K.NOT_CONFIRMED,
     clock(18, 46),
@@ -344,11 +390,16 @@ Ends 18:40, now: 1x H100 (k7mq2). Copy results off: the disk goes too.
 def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() -> None:
     lost = happened(K.LOST, clock(13, 3), why=Why.ENDED_WHILE_AWAY, vendor="nebius")
     over = gone(lost, state=State.LOST, why=Why.ENDED_WHILE_AWAY)
-    assert page(direct(lost, over, clock(13, 4))) == snapshot("""\
+    since = happened(K.LOST, clock(13, 3), why=Why.ENDED_SINCE_COPY, vendor="nebius")
+    destroyed = gone(since, state=State.LOST, why=Why.ENDED_SINCE_COPY)
+    assert page(direct(lost, over, clock(13, 4)), direct(since, destroyed, clock(13, 4))) == snapshot("""\
 
 Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. The vendor ended it, or somebody
       destroyed it and my database is older.
 [Replace k7mq2, up to $2.47/h]
+
+Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. My messages about it are newer than my
+      database: somebody probably destroyed it. Ask again: /gpu get
 """)
 
 

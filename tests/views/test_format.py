@@ -19,7 +19,7 @@ from handlers.views.phrases import format, machine_text, rental_text
 from handlers.views.phrases.blocks import cut, plain
 from tests.slack_limits import unescaped_markup
 from tests.views import strategies as some
-from tests.views.stories import HYPERSTACK, clock, request
+from tests.views.stories import HYPERSTACK, clock, envelope, request
 
 
 def test_amounts_are_rounded_to_the_cent() -> None:
@@ -54,17 +54,35 @@ def test_at_most_for_six_hours_includes_provisioning_and_grace() -> None:
     )
 
 
-def test_rates_are_rounded_up_to_the_cent() -> None:
+def test_prices_are_rounded_up_to_the_cent_with_about_in_front() -> None:
     rates = ("2.15", "2.1501", "0.004", "0", "1234.5")
     assert {rate: format.per_hour(Decimal(rate)) for rate in rates} == snapshot(
-        {"2.15": "$2.15/h", "2.1501": "$2.16/h", "0.004": "&lt;$0.01/h", "0": "$0.00/h", "1234.5": "$1,234.50/h"}
+        {
+            "2.15": "$2.15/h",
+            "2.1501": "about $2.16/h",
+            "0.004": "&lt;$0.01/h",
+            "0": "$0.00/h",
+            "1234.5": "$1,234.50/h",
+        }
     )
 
 
-def test_a_difference_is_that_of_the_prices_as_shown() -> None:
+def test_limits_are_rounded_down_to_the_cent_and_never_said_to_be_about() -> None:
+    rates = ("2.47", "2.4799", "0.004", "0", "1234.5")
+    assert {rate: format.limit_per_hour(Decimal(rate)) for rate in rates} == snapshot(
+        {"2.47": "$2.47/h", "2.4799": "$2.47/h", "0.004": "&lt;$0.01/h", "0": "$0.00/h", "1234.5": "$1,234.50/h"}
+    )
+
+
+def test_a_limit_that_is_the_clicked_price_itself_is_shown_as_that_price() -> None:
+    envelopes = (envelope("2.1501", "2.1501"), envelope("2.1501", "2.47"), envelope("2.15", "2.4799"))
+    assert [format.highest(each) for each in envelopes] == snapshot(["about $2.16/h", "$2.47/h", "$2.47/h"])
+
+
+def test_a_difference_is_computed_from_the_exact_prices() -> None:
     pairs = (("2.1501", "2.42"), ("2.42", "2.15"), ("2.421", "2.4299"))
     assert [format.difference(Decimal(before), Decimal(rate), "that") for before, rate in pairs] == snapshot(
-        ["$0.26 over that", "$0.27 under that", "the same price"]
+        ["about $0.27 over that", "$0.27 under that", "&lt;$0.01 over that"]
     )
 
 
@@ -188,6 +206,7 @@ def test_every_state_and_reason_has_words() -> None:
             "vendor_took_it": "Nebius ended it",
             "put_back": "my database was put back to an earlier state",
             "ended_while_away": "the vendor ended it, or somebody destroyed it and my database is older",
+            "ended_since_copy": "my messages about it are newer than my database: somebody probably destroyed it",
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another one takes its place",
             "bought_later": "its machine was found on the account",

@@ -90,7 +90,7 @@ Approve up to $137.54? 8x A100 PCIe 80 GB EU, 6 h, for Ana: fine-tune run 7 (p4w
   Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
       sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-[Approve up to $137.54] [Approve fewer hours] [Deny]
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 
 *Waiting for approval*: 8x A100 PCIe 80 GB EU, Ana, p4wd9. Up to $21.16/h. Expires today at 22:05.
 [Change] [Add teammate] [Withdraw]
@@ -197,7 +197,7 @@ Approve up to $9.00? 1x A100 SXM 40 GB EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
   Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. $1.31/h (read 12:39); allows $1.50/h if it sells
       out.
   Ana runs nothing else. Expires today at 20:39.
-[Approve up to $9.00] [Approve fewer hours] [Deny]
+[Approve up to $9.00] [Approve fewer hours] [Deny] [Owner's spend this month]
 """)
 
 

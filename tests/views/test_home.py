@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from bot.lifecycle.service.home import ROWS
 from bot.lifecycle.service.queries import MOST_WAITING
 from bot.model.base import changed
-from bot.model.budget import Balance, Demand, Scope, ScopeKind
+from bot.model.budget import TEAM, Balance, Demand, Scope, ScopeKind
 from bot.model.message import to_person
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState, Wish
-from bot.model.summary import HomeView, RentalDetails, RentalSummary, WaitingView
-from handlers.views.surfaces.home import KEYS, home_tab
+from bot.model.summary import HomeView, RentalDetails, RentalSummary, TeamMonth, WaitingView
+from handlers.views.surfaces.home import KEYS, TEAM_BUDGETS, home_tab
 from tests.slack_limits import Json, buttons, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.screens import read
-from tests.views.stories import ANA, clock, listed, reading, ready, request, waiting
+from tests.views.stories import ANA, BEN, clock, listed, reading, ready, request, waiting
 from tests.views.test_limits import assert_button_is_whole
 
 NOON = clock(12, 40)
@@ -82,13 +82,34 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "[Extend 2 h, about $4.84, k7mq2, 1x H100 EU]  [Destroy k7mq2, 1x H100 EU]  [Details, k7mq2, 1x H100 EU]",
         "[Previous page]  [Next page, 3 more]",
         "You wait for 1x H100 EU, until Nov 27 at 18:00.  [Stop waiting, 1x H100 EU]",
-        "*Money*  November: $212.40; vision $1,210.40 left. More: /gpu spend",
+        "*Money*  November: $212.40; vision $1,210.40 left: "
+        "$1,789.60 spent, $0.00 reserved for what runs. More: /gpu spend",
         "*Keys*  1 SSH key. The first opens machines for certain.  [Add SSH key]",
         f"you@laptop  `SHA256:{'A' * 10}…`  [Remove, key you@laptop, SHA256:AAAAAA]",
         "*Team*  1 machine, $9.20/h, 1 idle.  [Show all]",
         "In a channel, or in Messages here:\n/gpu get H100 EU shows offers\n"
         "/gpu list shows your rentals\n/gpu help shows all commands",
     ]
+
+
+def test_an_approvers_home_shows_the_teams_month_and_each_budget() -> None:
+    team = Demand(balance=Balance(scope=TEAM, month="2026-11", spent=3_900_000_000), budget=9_000_000_000, more=0)
+    vision = Balance(
+        scope=Scope(kind=ScopeKind.PROJECT, name="vision"), month="2026-11", spent=22_000_000, reserved=57_030_000
+    )
+    month = TeamMonth(
+        spent=4_310_110_000, budgets=(Demand(balance=vision, budget=110_000_000, more=0), *[team] * TEAM_BUDGETS)
+    )
+    said = shown(home_tab(home_of(team_month=month), reading(NOON, BEN)), NOON)
+    at = said.index("*Team*  Nobody rents anything now. November so far: $4,310.11.  [Show all]")
+    budgets = said[at + 1].splitlines()
+    assert budgets[:3] == [
+        "*Budgets*",
+        "vision: $30.97 of $110.00 left: $22.00 spent, $57.03 reserved for what runs",
+        "The team: $5,100.00 of $9,000.00 left: $3,900.00 spent, $0.00 reserved for what runs",
+    ]
+    assert len(budgets) == 1 + TEAM_BUDGETS
+    assert said[at + 2] == "1 more budget: /gpu spend project NAME"
 
 
 def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_not_use_the_bot() -> None:
@@ -137,6 +158,7 @@ def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
         waits=tuple(WaitingView(quote=changed(quote, wish=wish)) for quote in quotes * 3),
         spent=money,
         budgets=(Demand(balance=balance, budget=money, more=0),) * 9,
+        team_month=TeamMonth(spent=money, budgets=(Demand(balance=balance, budget=money, more=0),) * 9),
         keys=tuple(keys * KEYS),
     )
     tab = home_tab(view, reading(now, "U0ANA"))

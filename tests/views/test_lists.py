@@ -86,10 +86,10 @@ def test_a_list_ends_with_what_ended_in_the_last_week_and_its_cost() -> None:
 
 Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since it started; team $0.00/h. November: /gpu spend
-  Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68; 1x H100 EU, f6rat, $12.11.
+  Ended in the last 7 days, $26.80 in all: 1x H100 EU, k7mq2, $14.69; 1x H100 EU, f6rat, $12.11.
 
 You rent nothing now. Try: /gpu get H100 EU
-Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68; 1x H100 EU, f6rat, $12.11.
+Ended in the last 7 days, $26.80 in all: 1x H100 EU, k7mq2, $14.69; 1x H100 EU, f6rat, $12.11.
 """)
 
 

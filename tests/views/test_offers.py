@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from inline_snapshot import snapshot
 from bot.errors import NextStep, Refused
 from bot.model.attempt import GotReady
 from bot.model.base import changed
+from bot.model.budget import Balance, Demand, Scope, ScopeKind
 from bot.model.machine_use import Use, Verdict
 from bot.model.offer import Offer
 from bot.model.person import Channel
@@ -18,6 +20,7 @@ from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import IdleMachine, OfferChoice, Over
+from bot.policy.team.rules import Project
 from handlers.views.answers import offers
 from handlers.views.phrases.blocks import Rendered
 from tests.views.screens import labels, message, page
@@ -257,6 +260,7 @@ def test_the_first_line_says_all_that_was_understood() -> None:
         request(count=4, max_gpu_rate=Decimal(10), cap_said_per_gpu=False),
         request(max_gpu_rate=Decimal(2), cap_said_per_gpu=False, cap_for_all_time=True),
         request(count=4, max_gpu_rate=Decimal("2.50"), cap_said_per_gpu=False, cap_for_all_time=True),
+        request(count=3, max_gpu_rate=Decimal("2.6666"), max_total=52_000_000, cap_said_per_gpu=False),
         request(vendor="nebius"),
     )
     heads = [found(quote=changed(QUOTE, request=each)).splitlines()[0].strip("*") for each in requests]
@@ -266,6 +270,7 @@ def test_the_first_line_says_all_that_was_understood() -> None:
             "4x H100 in EU, on demand, under $10.00 per GPU, $40.00/h in all, 6 h from ready",
             "1x H100 in EU, on demand, under $2.00 per GPU, $12.00 for 6 h, 6 h from ready",
             "4x H100 in EU, on demand, under $2.50 per GPU, $10.00/h in all, $60.00 for 6 h, 6 h from ready",
+            "3x H100 in EU, on demand, $52.00 in all, 6 h from ready",
             "1x H100 in EU from Nebius, on demand, 6 h from ready",
         ]
     )
@@ -310,6 +315,53 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
             "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. Or: /invite @gpubot",
             "  People from outside read <#C0TRAIN>, so the card will go to <#C0GPUS>.",
             "  The card will go to <#C0GPUS>.",
+        ]
+    )
+
+
+def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
+    rents, _, asks = rows()
+    asks = changed(asks, over=(Over.PER_HOUR,))
+    dearer = changed(asks, offer=changed(asks.offer, offer_id="o-4", rate=Decimal("3.50")))
+    balance = Balance(scope=Scope(kind=ScopeKind.PERSON, name="U0ANA"), month="2026-11", spent=9_000_000)
+    passed = Demand(balance=balance, budget=20_000_000, more=16_060_000)
+    over_budget = changed(dearer, over=(Over.BUDGET,), passed=(passed,))
+    refused = changed(rents, refused=Refused("Only $3.00/h is left."))
+    answers = [
+        found([rents, asks]),
+        found([rents, asks, dearer]),
+        found([rents, over_budget]),
+        found([refused, asks]),
+    ]
+    # The last line but one says who decides about which offers.
+    assert [" ".join(re.split(r"\n  (?! )", answer)[-2].split()) for answer in answers] == snapshot(
+        [
+            "$3.11/h needs an approver: it's over the $10.00/h limit.",
+            "$3.11/h and $3.50/h need an approver: they're over the $10.00/h limit.",
+            "$3.50/h needs an approver. You have $11.00 left in November: $9.00 spent, $0.00 reserved for what "
+            "runs. This can come to $16.06.",
+            "Over the $10.00/h limit: an approver decides.",
+        ]
+    )
+
+
+def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_people() -> None:
+    projects = {"vision": Project(channels=("C0TRAIN",), people=(BEN,))}
+    reader = reading(NOW)
+    reader = changed(reader, rules=changed(reader.rules, projects=projects))
+    own, named = changed(QUOTE, project="speech"), changed(QUOTE, request=request(project="speech"))
+    shown = [
+        message(offers.answer(view_of(quote, rows()), reader), NOW).splitlines()[-2]
+        for quote in (QUOTE, own, named, changed(QUOTE, project="vision"))
+    ]
+    nothing = changed(QUOTE, state=QuoteState.NONE, offers=())
+    assert shown[0].strip() in offers.answer(view_of(nothing, ()), reader).text
+    assert shown == snapshot(
+        [
+            "  <#C0TRAIN> charges vision only for its people and approvers, so yours is unassigned.",
+            "  <#C0TRAIN> charges vision only for its people and approvers, so yours is charged to speech.",
+            "  Prices stand until 13:05. Nothing is reserved: it can sell out.",
+            "  Prices stand until 13:05. Nothing is reserved: it can sell out.",
         ]
     )
 
@@ -363,6 +415,26 @@ No H100 in EU under $2.00 per GPU and hour now.
       for always.
 No H100 in EU under $2.00 per GPU and hour now. I found nothing close to it either.
 [Tell me when there is one] [Rent it for me, up to a price] [Change]
+  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
+""")
+
+
+def test_without_an_offer_for_a_total_the_buttons_say_that_they_go_over_it() -> None:
+    limits: dict[str, Any] = {"max_gpu_rate": Decimal("1.2307"), "max_total": 8_000_000}
+    near = (
+        Nearby(request=request(), cheapest=HYPERSTACK),
+        Nearby(request=request(region="US", **limits), cheapest=offer("a", "1.10", "nebius", "us")),
+    )
+    answer = none_found(changed(QUOTE, request=request(**limits), nearby=near))
+    assert page(message(answer, NOW)) == snapshot("""\
+
+(fallback) No H100 in EU for $8.00 in all now. Close to it: Show from $2.15 in EU (over $8.00 in
+      all), Show US from $1.10. H100 alone means any H100. I look in your hours only: Mon to Fri,
+      08:00 to 20:00. Add "any time" for always.
+No H100 in EU for $8.00 in all now.
+[Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU (over $8.00 in
+      all)] [Show US from $1.10] [Change]
   H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
 """)

@@ -129,6 +129,20 @@ def test_another_value_of_any_key_changes_the_words(key: str) -> None:
     assert words(with_key(key, OTHERS[key])) != words(BASE)
 
 
+def test_the_rules_begin_with_the_five_that_people_ask_about() -> None:
+    lines = words({"admins": ["U0CARL"], "budgets": {"person": 500}}).splitlines()
+    assert lines[:7] == [
+        "In short",
+        "  Up to $10.00/h and $100.00 in all people rent on their own.",
+        "  Above that, an admin decides: U0CARL. Requests go to the home channel.",
+        "  A rental is for 4 h if nobody says for how long, and for 3 days at most.",
+        "  Nobody can approve more than 8 GPUs in a rental, 4 rentals of one person at a time, "
+        "and $100.00/h of the team.",
+        "  The team has no budget. Each person's is $500.00. Over a budget an approver decides.",
+        "Who",
+    ]
+
+
 def test_set_ups_are_named() -> None:
     file = PolicyFile(text="setup: {torch: torch.sh}", scripts={"torch.sh": "#!/bin/sh\ntrue\n"})
     assert "Set-up scripts: torch." in terminal_text(rules_in(file, home_channel="C0HOME", admins=()))
@@ -145,6 +159,19 @@ def test_policy_check_prints_the_rules_in_words(tmp_path: Path) -> None:
     assert "  Up to $12.50/h and $100.00 in all people rent on their own.\n" in done.stdout
     project = "  vision: for C0V, named by everyone, $3,000.00 a month, cost center R&D.\n"
     assert project in done.stdout
+
+
+def test_policy_check_names_each_channel_that_now_charges_a_project_for_fewer_people(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yml"
+    path.write_text(
+        "projects: {vision: {channels: [C0V, C0W], people: [U0ANA]}, open: {channels: [C0O]}}\n", encoding="utf-8"
+    )
+    printed = CliRunner().invoke(cli, ["policy", "check", str(path)]).stdout
+    assert "  vision: for C0V and C0W, only for U0ANA and approvers, without a budget.\n" in printed
+    title, changes = "Changed since earlier versions\n", printed.partition("Changed since earlier versions\n")[2]
+    assert title in printed
+    assert [line.split()[0] for line in changes.splitlines()] == ["C0V", "C0W"]
+    assert changes.startswith("  C0V now charges vision only for its people and approvers.")
 
 
 def test_policy_check_prints_every_mistake_with_its_line_and_key(tmp_path: Path) -> None:

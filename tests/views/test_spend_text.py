@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.model.base import changed
@@ -55,6 +55,50 @@ def report(**fields: Any) -> SpendReport:
             **fields,
         }
     )
+
+
+def cells(shown: SpendReport, kind: str) -> list[list[str]]:
+    """Return the texts in the table of an answer, without its first row."""
+    found = [block for block in spend.report(shown, READER).blocks if block["type"] == kind]
+    return [[cell["text"] for cell in row] for row in found[0]["rows"][1:]]
+
+
+def cents(text: str) -> int:
+    return int(text.replace("$", "").replace(",", "").replace(".", ""))
+
+
+USE = st.fixed_dictionaries({name: st.integers(0, 10**8) for name in UseCosts.model_fields})
+
+
+@given(st.lists(USE.map(UseCosts.model_validate), min_size=1, max_size=20))
+def test_the_rows_add_up_to_the_headline_and_the_parts_of_each_row_to_its_total(costs: list[UseCosts]) -> None:
+    rows = [SpendRow(key=f"U{n}", spent=Spent(rentals=1, use=one)) for n, one in enumerate(costs)]
+    whole = sum((row.spent for row in rows), start=Spent())
+    shown = report(own=whole, whole=whole, budget=None, rows=tuple(rows[:-1]), rest=rows[-1].spent, left_out=1)
+    table = cells(shown, "data_table")
+    headline = spend.report(shown, READER).text.split(". Team ")[1]
+    assume(whole.amount >= 10_000)
+    assert sum(cents(row[-1]) for row in table) == cents(headline.removesuffix("."))
+    for row in table:
+        assert sum(map(cents, row[3:-1])) == cents(row[-1])
+
+
+def test_the_points_of_the_chart_add_up_to_the_headline() -> None:
+    points = tuple(SpendPoint(first=day, last=day, amount=4_000) for day in (date(2026, 11, n) for n in (1, 2, 3)))
+    answer = spend.report(report(whole=spent(12_000), points=points), READER)
+    (chart,) = [block for block in answer.blocks if block["type"] == "data_visualization"]
+    assert [point["value"] for point in chart["chart"]["series"][0]["data"]] == [0.01, 0, 0]
+    assert "Team $0.01 of" in answer.text
+
+
+def test_the_headline_has_the_share_of_what_was_idle_if_the_table_has_a_column_of_it() -> None:
+    own = Scope(kind=ScopeKind.PERSON, name="U0ANA")
+    whole = spent(2_110_000, idle=405_000)
+    rows = (SpendRow(key="k7mq2", spent=whole),)
+    shown = report(scope=own, own=whole, whole=whole, budget=None, rows_of=RowsOf.RENTALS, rows=rows)
+    assert spend.report(shown, READER).text == "November so far: you $2.52, of which 16% idle, for 3 rentals."
+    hidden = spend.report(changed(shown, sees_use=False), READER)
+    assert hidden.text == "November so far: you $2.52, of which $0.40 idle, for 3 rentals."
 
 
 MONEY = st.integers(0, 10**12)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from hypothesis import given
@@ -14,12 +14,14 @@ from tests.watchdog.test_policy import DEAD, HOUR, MINUTE, SICK, STRANGE, Watch,
 
 MACHINES = tuple(machine(number, end) for number, end in enumerate((at(0), at(3), None), start=1))
 EXTENDED = tuple(machine(number, at(6)) for number in (1, 2, 3))
+SHORTENED = tuple(machine(number, at(-9)) for number in (2, 3))
 ANSWERS = (
     DEAD,
     DEAD,
     DEAD,
     SICK,
     BotAnswer(trouble=Trouble.NOT_WELL, why="late", machines=EXTENDED),
+    BotAnswer(trouble=Trouble.NOT_WELL, why="an older copy", machines=SHORTENED),
     STRANGE,
     BotAnswer(machines=MACHINES),
     BotAnswer(machines=MACHINES[:1]),
@@ -56,11 +58,17 @@ SPELLS = st.lists(
 )
 
 
+def later(end: datetime | None, other: datetime | None) -> datetime | None:
+    """Return the later one of two ends. An unknown end is the latest of all."""
+    return None if end is None or other is None else max(end, other)
+
+
 @given(SPELLS)
 def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list[Spell]) -> None:
     watch = Watch(*MACHINES)
     everything = watch.account = (*living(1, 2, 3), *living(9))
     known, said_before = {one.resource_id: one.ends_at for one in MACHINES}, 0
+    named = set(known)
     for spell in spells:
         gone = {resource_id for _, resource_id in watch.deleted}
         alive = tuple(one for one in everything if one.resource_id not in gone)
@@ -70,13 +78,20 @@ def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list
         for number in range(spell.looks):
             if spell.bot.trouble is None:
                 said_before = len(watch.said)
+            if spell.bot.trouble is None:
+                known = {}
             if spell.bot.machines is not None:
-                known = {one.resource_id: one.ends_at for one in spell.bot.machines}
+                named = {one.resource_id for one in spell.bot.machines}
+                known |= {
+                    one.resource_id: later(one.ends_at, known.get(one.resource_id, one.ends_at))
+                    for one in spell.bot.machines
+                }
             said, deleted = len(watch.said), len(watch.deleted)
             watch.look(spell.bot, continues=number > 0 or spell.gap == MINUTE)
             outage = watch.said[said_before:said]
             for when, resource_id in watch.deleted[deleted:]:
                 end = known[resource_id]
+                assert resource_id in named
                 assert end is not None
                 assert when >= end + 2 * HOUR
                 assert spell.bot.trouble in {Trouble.UNREACHABLE, Trouble.NOT_WELL}

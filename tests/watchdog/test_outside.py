@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from bot.clock import SystemClock
 from bot.market.client import ComputeClear
+from bot.net.machines_proof import NONCE_HEADER, SIGNATURE_HEADER, sign_answer
 from bot.net.sessions import new_session
 from bot.watchdog.look import BotAnswer, Trouble
 from bot.watchdog.outside import Outside, Posted
@@ -72,31 +73,57 @@ def answers(status: int, text: str, **headers: str) -> Handler:
     return handler
 
 
+def signed(status: int, text: str, token: str = OURS) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        signature = sign_answer(SecretStr(token), request.headers[NONCE_HEADER], status, text.encode())
+        return web.Response(status=status, text=text, headers={SIGNATURE_HEADER: signature})
+
+    return handler
+
+
 @pytest.mark.parametrize(
     ("status", "text", "trouble"),
     [
         (200, WELL, None),
         (503, SICK, Trouble.NOT_WELL),
         (200, SICK, Trouble.NOT_WELL),
-        (503, "<html>no upstream</html>", Trouble.UNREACHABLE),
-        (502, "", Trouble.UNREACHABLE),
-        (504, WELL, Trouble.UNREACHABLE),
-        (500, "", Trouble.UNUSABLE),
-        (401, "no valid token", Trouble.UNUSABLE),
-        (404, "", Trouble.UNUSABLE),
         (200, "{}", Trouble.UNUSABLE),
-        (200, "Welcome to nginx!", Trouble.UNUSABLE),
-        (307, "", Trouble.UNUSABLE),
     ],
 )
-async def test_only_an_answer_of_the_bot_itself_or_no_answer_means_that_it_is_not_well(
+async def test_a_signed_answer_says_whether_the_bot_is_well_whatever_its_status(
     status: int, text: str, trouble: Trouble | None
 ) -> None:
-    async with outside(answers(status, text, Location="https://example.com/")) as found:
+    async with outside(signed(status, text)) as found:
         answer = await found.ask_bot()
         assert answer.trouble is trouble
         assert answer.machines == ((ONE,) if trouble is None else None)
         assert bool(answer.why) == (trouble is not None)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "trouble"),
+    [
+        (503, SICK, Trouble.UNREACHABLE),
+        (503, "<html>no upstream</html>", Trouble.UNREACHABLE),
+        (502, "", Trouble.UNREACHABLE),
+        (504, WELL, Trouble.UNREACHABLE),
+        (500, "", Trouble.UNUSABLE),
+        (401, "no valid signature", Trouble.UNUSABLE),
+        (404, "", Trouble.UNUSABLE),
+        (200, WELL, Trouble.UNUSABLE),
+        (200, '{"well": true, "wrong": [], "machines": []}', Trouble.UNUSABLE),
+        (200, SICK, Trouble.UNUSABLE),
+        (200, "Welcome to nginx!", Trouble.UNUSABLE),
+        (307, "", Trouble.UNUSABLE),
+    ],
+)
+async def test_an_unsigned_answer_names_no_machines_and_only_a_gateways_error_counts_as_no_answer(
+    status: int, text: str, trouble: Trouble
+) -> None:
+    async with outside(answers(status, text, Location="https://example.com/")) as found:
+        answer = await found.ask_bot()
+        assert (answer.trouble, answer.machines) == (trouble, None)
+        assert answer.why
 
 
 async def test_a_closed_port_and_a_broken_connection_are_no_answer() -> None:
@@ -104,7 +131,7 @@ async def test_a_closed_port_and_a_broken_connection_are_no_answer() -> None:
         assert await found.ask_bot() == BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing takes the connection")
 
     async def breaks(request: web.Request) -> web.Response:
-        assert request.headers["Authorization"] == f"Bearer {OURS}"
+        assert OURS not in str(request.headers)
         assert request.transport is not None
         request.transport.abort()
         return web.Response()

@@ -116,7 +116,7 @@ def test_the_first_warning_comes_after_15_minutes_and_mentions_the_admins_once_i
     assert [text.count("<@U0CLEO000>") for text in watch.texts(Kind.WARNING)] == [1]
     watch.look(BotAnswer(machines=()))
     (again,) = watch.texts()
-    assert again == "gpubot is well again, after 12h1m."
+    assert again == "gpubot is well again, after 12 h 1 min."
 
 
 def test_a_bot_that_is_well_again_in_time_causes_no_message() -> None:
@@ -244,6 +244,24 @@ def test_an_extension_that_a_bot_still_tells_of_is_kept() -> None:
     assert watch.deleted == [(at(7), "res-1")]
 
 
+def test_an_end_moves_only_later_while_the_bot_is_not_well() -> None:
+    watch = Watch(machine(1, at(6)), machine(2, None), machine(3, at(6)))
+    early = tuple(machine(number, at(-9)) for number in (1, 2, 4))
+    watch.account = living(1, 2, 3, 4)
+    watch.until(at(1), changed(SICK, machines=(*early, machine(3, at(6)))))
+    watch.until(at(2), changed(SICK, machines=()))
+    watch.until(at(8) - MINUTE, changed(SICK, machines=(*early, machine(3, at(12)))))
+    assert [resource for _, resource in watch.deleted] == ["res-4"], (
+        "its first end came from a bot that isn't well"
+    )
+    watch.until(at(9), changed(SICK, machines=early))
+    assert [resource for _, resource in watch.deleted] == ["res-4", "res-1"]
+    watch.until(at(20), DEAD)
+    assert len(watch.deleted) == 2, "one has no known end, and the last good answer doesn't name the other"
+    watch.look(BotAnswer(machines=(machine(1, at(3)),)))
+    assert [one.ends_at for one in watch.state.machines] == [at(3)], "a bot that is well knows the end"
+
+
 def test_a_watchdog_that_was_stopped_to_prevent_a_deletion_announces_it_again() -> None:
     watch = Watch(machine(1, at(-5)))
     watch.until(at(2))
@@ -299,7 +317,8 @@ def test_a_deletion_that_fails_is_tried_every_ten_minutes_and_told_of_once() -> 
     watch.look(BotAnswer(machines=()))
     assert watch.texts()[1].startswith("Deleted: `k7mq1`")
     assert (
-        watch.texts()[2] == "gpubot is well again, after 3h1m. I deleted 1 machine meanwhile, and delete no more."
+        watch.texts()[2]
+        == "gpubot is well again, after 3 h 1 min. I deleted 1 machine meanwhile, and delete no more."
     )
 
 

@@ -38,15 +38,15 @@ def test_a_bot_that_cannot_be_reached_may_run() -> None:
     assert shown(warning(DEAD, (*living(1, 2, 3), STRANGER))) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> I can't reach gpubot since 02:00 UTC: it may run, and I know of no
 extension since then. (nothing takes the connection)
-4 machines live, $9.76/h.
+4 machines live, about $9.76/h.
 Before their end:
-• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC
+• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Past their end:
 • `k7mq2`, `Ana`, $2.10/h, ended 23:00 UTC
 With no end that I know:
 • `k7mq3`, `U0ANA0000`, $2.10/h, no known end
 Not named by gpubot, so never deleted by me:
-• `gpubot-x` (`res-9`), $3.46/h, since Sun 22 Nov 00:00 UTC
+• `gpubot-x` (`res-9`), about $3.46/h, since Sun 22 Nov 00:00 UTC
 Shutting a machine down from inside does not stop its bill. If this lasts, I delete what is 2 h past
 its end, and say so an hour before.\
 """)
@@ -58,7 +58,7 @@ def test_a_bot_that_is_not_well_says_why() -> None:
 no extension since then.
 1 machine lives, $2.10/h.
 Before their end:
-• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC
+• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside does not stop its bill. I delete nothing.\
 """)
     assert shown(warning(changed(SICK, machines=MACHINES), ())) == snapshot("""\
@@ -75,7 +75,7 @@ def test_an_address_where_something_else_answers() -> None:
 GPUBOT_MACHINES_TOKEN. It may run, and I know of no extension since 01:51 UTC.
 I can't see what lives: `Compute Clear can't be reached.`
 These are the machines that gpubot named at 01:51 UTC, $2.10/h:
-• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC
+• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside does not stop its bill. I delete nothing.\
 """)
 
@@ -84,9 +84,9 @@ def test_a_watchdog_that_never_had_an_answer_knows_no_end() -> None:
     assert shown(warning(DEAD, (STRANGER,), answered_at=None, machines=())) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> I can't reach gpubot since 02:00 UTC: it may run, and it never named its
 machines to me, so I know no end. (nothing takes the connection)
-1 machine lives, $3.46/h.
+1 machine lives, about $3.46/h.
 Not named by gpubot, so never deleted by me:
-• `gpubot-x` (`res-9`), $3.46/h, since Sun 22 Nov 00:00 UTC
+• `gpubot-x` (`res-9`), about $3.46/h, since Sun 22 Nov 00:00 UTC
 Shutting a machine down from inside does not stop its bill. If this lasts, I delete what is 2 h past
 its end, and say so an hour before.\
 """)

@@ -130,7 +130,11 @@ async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) 
     part, and a request whose machine was found goes on or ends."""
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):
-        await close_request(tx, deps, after)
+        # A question that was asked twice decides nothing; the one that stays does.
+        same_as = after.about.same_as
+        decides = after if same_as is None else await tx.questions.get(same_as)
+        if decides is not None and not decides.open:
+            await close_request(tx, deps, decides)
     if before.part_of is None or await tx.questions.has_open_part(before.part_of):
         return
     whole = await tx.questions.get(before.part_of)

@@ -7,19 +7,23 @@ N. A message proves it if Slack has a later version of the message than the stor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from bot.lifecycle.changes import back_to_approval
-from bot.lifecycle.changes.transitions import finish, hold_purchase, note_bought_later
-from bot.lifecycle.deps import Deps, apply
-from bot.lifecycle.notifications import direct_messages
+from bot.lifecycle.changes.lease_changes import note_shown_later
+from bot.lifecycle.changes.transitions import (
+    finish,
+    hold_purchase,
+    note_bought_later,
+    note_ended_since_copy,
+)
+from bot.lifecycle.deps import Deps, apply, may_compare
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import load_snapshot
 from bot.model.account_facts import KNOWN_UNTIL, LOST_SINCE
 from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import names_of
@@ -116,13 +120,19 @@ async def note_put_back(tx: Tx) -> None:
 
 
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
-    """Make sure that a rental does nothing that its owner doesn't expect, after Slack showed a later version of
-    it. Notify the owner when the machine ends, or ask before more is bought."""
+    """Make sure that a rental does nothing that its owner doesn't expect, after Slack showed a later state of it.
+
+    People are asked before anything is bought. A machine that should run is looked up first: only if it does, its
+    owner is told when it ends.
+    """
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:
         return
     if rental.state is State.READY:
-        await _notify_end_again(tx, deps, rental, now)
+        if not await _looks_again(tx, deps, rental):
+            await apply(tx, deps, rental, note_shown_later(rental, now))
+    elif rental.ending is not None and rental.ending.why is Why.ENDED_WHILE_AWAY:
+        await apply(tx, deps, rental, note_ended_since_copy(rental))
     elif rental.state is State.QUEUED:
         snapshot = await load_snapshot(tx, rental)
         asked = await back_to_approval.ask_again(tx, snapshot, Why.PUT_BACK, now=now, rules=deps.rules)
@@ -132,15 +142,19 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
         await apply(tx, deps, rental, after)
 
 
-async def _notify_end_again(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
-    """Notify the owner of a machine when it ends, once since the database was opened: Slack showed something that
-    the store lost, perhaps a later end. Only the new message counts as their notice of this end."""
+async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
+    """Return whether a ready machine is going to be looked up, or was looked up since the database was opened, so
+    that its owner was told of its end. Several messages about it may be later in Slack."""
+    if rental.running_lease.shown_later_at is not None:
+        return True
     events = await tx.events.of(rental.id)
-    if any(event.kind is EventKind.PUT_BACK and event.at >= deps.opened.at for event in events):
-        return
-    facts = Facts(until=rental.running_lease.ends_at)
-    event = Event(rental_id=rental.id, kind=EventKind.PUT_BACK, at=now, facts=facts)
-    event_id = await tx.events.add(event)
-    for message in direct_messages(event, rental, deps.rules, deps.clock.real()):
-        await tx.messages.add(changed(message, event_id=event_id))
-    await tx.rentals.make_due([rental.id], now)
+    return any(event.kind is EventKind.PUT_BACK and event.at >= deps.opened.at for event in events)
+
+
+async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
+    """Return whether nothing may be bought for a rental yet, because its card is not compared with Slack since the
+    start. If the database was put back from an older copy, the owner may have cancelled the request."""
+    if not may_compare(deps):
+        return False
+    card = await tx.messages.card(rental_id)
+    return card is not None and card.compare_with is not None

@@ -47,7 +47,15 @@ async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raise MarketAway if the account can't be read.
 
     A known resource that the list lacks may still run: its rental is made due, and its step asks the vendor.
+
+    A process runs one sweep at a time: after an absence, the sweep by the calendar is due together with the first
+    one.
     """
+    async with deps.sweeping:
+        await _sweep(deps)
+
+
+async def _sweep(deps: StepDeps) -> None:
     views = [view for view in await deps.market.resources() if not view.deleted]
     async with deps.store.read() as tx:
         alive = await tx.rentals.alive_resources()

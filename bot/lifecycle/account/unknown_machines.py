@@ -18,7 +18,14 @@ from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases, UnknownMachine
 from bot.model.base import changed
 from bot.policy.buying.resource_names import names_of
-from bot.policy.buying.unknown_machines import ASKED_ALONE, Guesses, by_purchase, in_batches, purchases_of
+from bot.policy.buying.unknown_machines import (
+    ASKED_ALONE,
+    Guesses,
+    asked_twice,
+    by_purchase,
+    in_batches,
+    purchases_of,
+)
 
 ASKED_AT_ONCE = 20
 """How many machines the vendors are asked for at the same time."""
@@ -71,6 +78,7 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
     await deps.directory.refresh([owner for owner in named_owners if owner is not None])
 
     joined, new, later = await _compare(deps, listed, before)
+    repeated = asked_twice(before)
     for batch in in_batches(before):
 
         async def update(tx: Tx, batch: Sequence[AdminQuestion] = batch) -> None:
@@ -78,15 +86,20 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
                 question = await tx.questions.get(known.id)
                 if question is None or question.over_at is not None:
                     continue
-                read = [_read(machine, listed, answers, now) for machine in question.purchase.machines]
-                machines = (*read, *joined[known.id])
+                had = {machine.resource_id: machine for machine in question.purchase.machines}
+                machines = (
+                    *(_read(machine, listed, answers, now) for machine in had.values()),
+                    # Another process may have swept since `before` was read.
+                    *(machine for machine in joined[known.id] if machine.resource_id not in had),
+                )
                 rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
-                over = rental_id is not None or all(machine.gone_at is not None for machine in machines)
+                same_as = await _staying(tx, repeated.get(known.id)) if rental_id is None else None
+                gone = all(machine.gone_at is not None for machine in machines)
                 after = changed(
                     question,
-                    about=changed(question.purchase, machines=machines),
+                    about=changed(question.purchase, machines=machines, same_as=same_as),
                     rental_id=rental_id,
-                    over_at=now if over else None,
+                    over_at=now if rental_id is not None or same_as is not None or gone else None,
                 )
                 if after != question:
                     await save(tx, deps, question, after)
@@ -94,6 +107,13 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
         await transact(deps, update)
     await _add(deps, later, together=True, later=True)
     await _add(deps, new, together=len(new) > ASKED_ALONE)
+
+
+async def _staying(tx: Tx, question_id: str | None) -> str | None:
+    """Return the id of a question that stays, unless it is over by now. Of two questions that two processes each
+    want to close as a repetition of the other, this keeps one."""
+    question = None if question_id is None else await tx.questions.get(question_id)
+    return None if question is None or question.over_at is not None else question.id
 
 
 async def _compare(
@@ -119,9 +139,14 @@ async def _compare(
 
 
 async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
-    """Store new purchases, and ask the admins about each, or about all `together`. Leave out machines that got an
-    owner since the account was read: the next sweep finds the others of their purchase. With `later`, the machines
-    were bought after the database was saved."""
+    """Store new purchases, and ask the admins about each, or about all `together`. With `later`, the machines were
+    bought after the database was saved.
+
+    A purchase is left out if one of its machines got an owner since the account was read, or if another process
+    has asked about the machine since then; the next sweep finds the purchase's other machines. The open questions
+    are read in the transaction that asks, which has the spending lock: otherwise, two processes would both find
+    none.
+    """
     whole: AdminQuestion | None = None
     count = sum(len(one.purchase.machines) for one in questions)
     for batch in in_batches(questions):
@@ -129,10 +154,15 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
         async def decision(
             tx: Tx, batch: Sequence[AdminQuestion] = batch, whole: AdminQuestion | None = whole
         ) -> AdminQuestion | None:
-            known = await tx.rentals.resources_by_id(
-                [m.resource_id for one in batch for m in one.purchase.machines]
-            )
+            found = {m.resource_id for one in batch for m in one.purchase.machines}
+            stored = await tx.questions.purchases()
+            asked = {m.resource_id: one for one in stored for m in one.purchase.machines if m.resource_id in found}
+            known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
             left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
+            if whole is None and together:
+                # Another process is asking about them: the rest goes into its message.
+                begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
+                whole = None if begun is None else await tx.questions.get(begun)
             if together:
                 return await ask_together(tx, deps, left, count=count, later=later, whole=whole) if left else whole
             for question in left:

@@ -303,6 +303,12 @@ def hold_purchase(rental: Rental, since: datetime) -> Rental:
     return alter(rental, blocked=Blocked(since=since, why=Why.PUT_BACK))
 
 
+def note_ended_since_copy(rental: Rental) -> Rental:
+    """Note that somebody probably destroyed a machine that was lost, since Slack shows a later state of it."""
+    ending = None if rental.ending is None else changed(rental.ending, why=Why.ENDED_SINCE_COPY)
+    return alter(rental, ending=ending)
+
+
 def unblock_buying(rental: Rental) -> Rental:
     """Note that nothing blocks buying."""
     return alter(rental, blocked=None)

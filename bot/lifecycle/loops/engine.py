@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 from typing_extensions import override
 
-from bot.errors import GpubotError, Outage
+from bot.errors import ClaimLost, GpubotError, Outage, StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.step_failures import StepFailures
@@ -193,6 +193,11 @@ class Steps(DueLoop[ClaimedRental]):
 
     @override
     async def failed(self, row: ClaimedRental, error: Exception) -> None:
+        if isinstance(error, StoreBusy | ClaimLost):
+            # It says nothing about this rental. The self-check alerts people if the store stays busy.
+            log.warning("step.outage", rental=row.id, state=row.state, error=type(error).__name__)
+            self._on_outage()
+            return
         number = self._failures.count(row.id)
         if isinstance(error, Outage):
             log.warning("step.outage", rental=row.id, state=row.state, number=number, error=type(error).__name__)

@@ -25,7 +25,7 @@ LOAD_EVERY = 10.0
 
 
 class StepFailures:
-    """Counts each rental's failed steps in a row. Bugs and outages count alike."""
+    """Counts each rental's failed steps in a row. Bugs and outages count alike, except for those of the store."""
 
     def __init__(self, deps: StepDeps) -> None:
         self._deps = deps

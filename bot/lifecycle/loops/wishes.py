@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from bot.errors import BuyingBlocked, GpubotError, MarketAway, Mistake, Outage, Refused, TooLate
 from bot.lifecycle.account.buying_blocks import check_buying
+from bot.lifecycle.account.older_database import waits_for_slack
 from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.back_to_approval import ask_again
@@ -19,6 +20,7 @@ from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import EVER, Tx, Written
 from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.steps.polling import poll_at
 from bot.lifecycle.teammates import check_boot_script, check_key
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -119,7 +121,11 @@ async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) 
 
 async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
     """End the wishes whose time is over. Return the search if the market is asked for it now. If not, end its
-    claim, and return None."""
+    claim, and return None.
+
+    After a start, the market is asked only once each rental's card is compared with Slack: if the database was put
+    back from an older copy, the owner may have stopped waiting.
+    """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:
         return None
@@ -130,6 +136,11 @@ async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
     at = next_question(search, waiters, now, deps.rules)
     if at is None or at > now:
         await _save(tx, deps, search, waiters, others=others)
+        return None
+    rentals = [waiter.rental.id for waiter in waiters if waiter.rental is not None]
+    if any([await waits_for_slack(tx, deps, rental_id) for rental_id in rentals]):
+        await tx.searches.save(changed(search, due_at=poll_at(now)))
+        await tx.searches.release(search_id)
         return None
     search = changed(search, asked_at=now, misses=search.misses + 1)
     await tx.searches.save(search)

@@ -218,6 +218,8 @@ class Unsendable(Frozen):
     """All other posts."""
     channels: frozenset[str] = frozenset()
     """Posts to these channels and people, by id."""
+    passed: frozenset[int] = frozenset()
+    """Unsent messages for which later ones to the same reader no longer wait, by id."""
     edits: bool = False
     edits_again: bool = False
     """Edits of what is shown again."""

@@ -331,6 +331,10 @@ class Events(Protocol):
         empty list."""
 
     async def get(self, event_id: int) -> Event | None: ...
+    async def other_end_of_pause(self, event: Event) -> Event | None:
+        """Return the event that ended this pause of buying, or the pause that this event ended. None if there is
+        none."""
+
     async def newest(self) -> Event | None:
         """Return the event that was written last."""
 
@@ -347,13 +351,22 @@ class Messages(Protocol):
         that kind to that destination already, or if it is a rental's second card."""
 
     async def get(self, message_id: int) -> Message | None: ...
+    async def alert_of(self, event_id: int, to: Destination) -> Message | None:
+        """Return the alert of an event to this reader or channel."""
+
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
         """Return what is due: posts and answers first, then edits that show a transition, then other edits, then
-        what is shown again, each in the order in which they were queued. With `without`, return only what may be
-        sent now: a thread also waits for its card and for its own earlier messages."""
+        what is shown again, each in the order in which they were queued.
+
+        With `without`, return only what may be sent now. A reply in a thread waits for its card. Any other post
+        than a card waits for the earlier ones to its reader or channel about the same rental, and an alert about
+        the pause waits for the earlier ones about it."""
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         """Return the first real time at which something is due, or the first after `after`."""
+
+    async def end_back_off(self) -> None:
+        """Schedule now what waits for a retry because its last call got no answer (`Message.tries`)."""
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
         """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A

@@ -57,10 +57,10 @@ _DECISIONS: dict[EventKind, Decision | None] = {
 
 
 async def approve(
-    deps: Deps, person: Person, rental_id: str, version: int, *, length: timedelta | None = None
+    deps: Deps, person: Person, rental_id: str, version: int, *, length: timedelta | None = None, why: str = ""
 ) -> Rental:
     """Approve version `version` of the envelope that waits: that of the request, or of its extension. With
-    `length`, approve it for fewer hours (`FewerHours.length`).
+    `length`, approve it for fewer hours (`FewerHours.length`). `why` is the operator's reason.
 
     If too little time is left until the end that its owner named, the request waits for the owner instead: only
     they can name another end.
@@ -81,7 +81,7 @@ async def approve(
             if fewer is not None and fewer.ends_at is not None:
                 extension = changed(extension, envelope=fewer.envelope, ends_at=fewer.ends_at)
             return await _approve_extension(
-                tx, deps, person, rental, extension, fewer=fewer, self_approved=self_approved
+                tx, deps, person, rental, extension, fewer=fewer, self_approved=self_approved, why=why
             )
         if too_little_time(rental.request, now):
             return await _wait_for_later_end(tx, deps, rental, now)
@@ -100,7 +100,7 @@ async def approve(
             budgets = budgets_now(rental.owner, rental.project, deps.rules)
             after = changed(after, wish=changed(after.wish, budgets=budgets))
         passed = await _check_budgets(tx, deps, rental, after, person)
-        facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved, passed=passed)
+        facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved, passed=passed, why=why)
         return await apply(
             tx,
             deps,
@@ -275,8 +275,10 @@ def _decision_facts(
     fewer: FewerHours | None = None,
     self_approved: bool = False,
     passed: tuple[Demand, ...] = (),
+    why: str = "",
 ) -> Facts:
-    """Return the facts of a decision about this envelope. `until` is the new end of an extension."""
+    """Return the facts of a decision about this envelope. `until` is the new end of an extension, and `why` what
+    the person said about the decision."""
     return Facts(
         envelope=envelope.version,
         max_rate=envelope.max_rate,
@@ -287,6 +289,7 @@ def _decision_facts(
         asked_span=fewer.asked if fewer else None,
         self_approved=self_approved,
         passed=passed,
+        detail=why or None,
     )
 
 
@@ -323,6 +326,7 @@ async def _approve_extension(
     *,
     fewer: FewerHours | None,
     self_approved: bool,
+    why: str,
 ) -> Rental:
     check_lease(extension.envelope.lease, deps.rules)
     now = deps.clock.now()
@@ -340,6 +344,7 @@ async def _approve_extension(
             fewer=fewer,
             self_approved=self_approved,
             passed=passed,
+            why=why,
         ),
         people=(extension.asked_by,),
     )
@@ -358,8 +363,7 @@ async def _drop_extension(
     now = deps.clock.now()
     after = lease_changes.drop_extension(rental, now)
     facts = changed(
-        _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at),
-        detail=reason or None,
+        _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at, why=reason),
         people=(rental.extension.asked_by,) if rental.extension else None,
     )
     return await apply(

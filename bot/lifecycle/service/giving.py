@@ -17,7 +17,8 @@ from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.summary import IdleMachine, Over, RentalDetails
-from bot.policy.buying.budgets import rules_of_project, say_passed
+from bot.model.text import say_limit
+from bot.policy.buying.budgets import rules_of_owner, say_passed
 from bot.policy.buying.spending import CONFIRM_ABOVE, check_person_rentals
 from bot.policy.team.roles import check_user, may_be_let_in, may_give, may_use
 from bot.policy.team.rules import Rules
@@ -135,7 +136,7 @@ async def give(deps: Deps, person: Person, rental_id: str, to: str) -> tuple[Ren
             name = taker.name if taker is not None else "That person"
             raise NoTeammate(f"{name} may not use me, so {rental.id} stays yours.")
         check_givable(rental, await tx.rentals.attempts(rental.id), now)
-        rules = rules_of_project(deps.rules, rental.project)
+        rules = rules_of_owner(deps.rules, rental.project, taker)
         _check_limits(
             rental,
             left_of(rental, now, rules),
@@ -215,7 +216,7 @@ async def _takeable(tx: Tx, deps: Deps, person: Person, rental_id: str, shown_en
     if int(rental.running_lease.ends_at.timestamp()) != shown_end:
         words = f"{rental.id} has another end by now: my message shows it. Click there again."
         raise TooLate(words, rental.id)
-    rules = rules_of_project(deps.rules, rental.project)
+    rules = rules_of_owner(deps.rules, rental.project, person)
     left = left_of(rental, now, rules)
     name = owner.name if owner is not None else "its owner"
     _check_limits(rental, left, rules, let_in=f"ask {name} to let you in")
@@ -258,7 +259,7 @@ def _check_limits(
     if not left.over:
         return
     most = rules.auto_approve
-    limits = {Over.PER_HOUR: f"${most.per_hour:,.2f}/h", Over.TOTAL: f"${most.total:,.2f} in all"}
+    limits = {Over.PER_HOUR: f"{say_limit(most.per_hour)}/h", Over.TOTAL: f"{say_limit(most.total)} in all"}
     over = " and ".join(limits[one] for one in left.over)
     raise Refused(
         f"What is left of {rental.id} is over {over}, so another owner would need an approver. "

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
+from bot.lifecycle.budgets import live_charges
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.queries import live_rentals
 from bot.lifecycle.service.waiting import waiting_of
 from bot.lifecycle.spend import charges_of_months
-from bot.model.budget import Scope, ScopeKind
+from bot.model.budget import TEAM, Month, Scope, ScopeKind
 from bot.model.person import Person
 from bot.model.state import State
-from bot.model.summary import HomeView
+from bot.model.summary import HomeView, TeamMonth
 from bot.policy.buying.budgets import budget_of, demands
 from bot.policy.buying.months import month_of
-from bot.policy.team.roles import check_user, may_use
+from bot.policy.team.roles import check_user, may_use, sees_use_of_people
+from bot.policy.team.rules import Rules
 
 ROWS = 10
 """How many rentals one page has."""
@@ -61,6 +65,7 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
         with_budget = [scope for scope in scopes if budget_of(scope, rules) is not None]
         balances = await tx.budgets.balances(month, with_budget) if with_budget else []
         keys = tuple(await tx.people.keys(person.id))
+        team_month = await _team_month(tx, rules, month, now) if sees_use_of_people(person, rules) else None
     return HomeView(
         live=live,
         page=page,
@@ -69,4 +74,20 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
         spent=sum(charge.amount for charge in charges),
         budgets=demands({}, balances, rules),
         keys=keys,
+        team_month=team_month,
+    )
+
+
+async def _team_month(tx: Tx, rules: Rules, month: Month, now: datetime) -> TeamMonth:
+    """Return what the team spent in a month that still runs, and each budget.
+
+    The team's balance has what was charged, so that only what still bills is added up at each look.
+    """
+    scopes = (TEAM, *(Scope(kind=ScopeKind.PROJECT, name=name) for name in rules.projects))
+    balances = await tx.budgets.balances(month, scopes)
+    live = await live_charges(tx, rules, now)
+    charged = sum(balance.spent for balance in balances if balance.scope == TEAM)
+    return TeamMonth(
+        spent=charged + sum(charge.amount for charge in live if charge.month == month),
+        budgets=demands({}, balances, rules),
     )

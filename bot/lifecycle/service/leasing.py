@@ -21,8 +21,8 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import Extended, RentalDetails
-from bot.model.text import say_span
-from bot.policy.buying.budgets import rules_of_project
+from bot.model.text import span as span_text
+from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import (
     LongerLease,
     extension_needs_confirmation,
@@ -205,7 +205,8 @@ async def _longer_lease(
     lease = rental.running_lease
     ends_at = await _asked_end(tx, deps, person, rental, by, now=now, shown_end=shown_end)
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
-    rules = rules_of_project(deps.rules, rental.project)
+    owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
+    rules = rules_of_owner(deps.rules, rental.project, owner)
     proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules)
     if not already_allowed(lease, ends_at):
         after = lease_changes.extend(
@@ -250,7 +251,7 @@ async def _asked_end(
         raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
     repeated = shown_end is None and isinstance(by, timedelta)
     if repeated and _asked_just_now(await tx.events.of(rental.id), person, span, now):
-        words = f"You asked for {say_span(span)} more just now. I added nothing more."
+        words = f"You asked for {span_text(span)} more just now. I added nothing more."
         raise DuplicateExtension(words, rental.id)
     if not allowed:
         _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
@@ -333,12 +334,12 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
 
 def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
     """Raise Mistake if `span` is more than `left`, the most by which the lease may become longer."""
-    most = say_span(rules.lease.max)
+    most = span_text(rules.lease.max)
     if not left:
         raise Mistake(f"A lease is at most {most} in all, so {rental_id} can't be longer.")
     if span > left:
         left = timedelta(minutes=left // timedelta(minutes=1))
-        raise Mistake(f"A lease is at most {most} in all, so {rental_id} can be longer by {say_span(left)}.")
+        raise Mistake(f"A lease is at most {most} in all, so {rental_id} can be longer by {span_text(left)}.")
 
 
 def _not_ready(rental_id: str, state: State) -> TooLate:

@@ -1,4 +1,4 @@
-"""The team's rules, for everyone to read, and for admins to read again from the file."""
+"""The team's rules, for users to read, and for admins to read again from the file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.policy_versions import Reload
 from bot.model.person import Person
 from bot.model.summary import PolicyView
-from bot.policy.team.roles import may_reload_policy
+from bot.policy.team.roles import check_user, may_reload_policy
 
 
 async def show(deps: Deps, person: Person) -> PolicyView:
     """Return since when the rules in `deps` are in force, and the names of everybody whom they name. An admin also
-    gets what is wrong with the file."""
+    gets what is wrong with the file. Raise Refused if the person may not use the bot."""
+    check_user(person, deps.rules)
     in_force, rules = deps.in_force, deps.rules
     version = in_force.version if in_force is not None and in_force.rules is rules else None
     projects = [one for project in rules.projects.values() for one in project.people]
@@ -41,5 +42,8 @@ async def reload(deps: Deps, person: Person) -> Reload:
     if not may_reload_policy(person, deps.rules):
         raise Refused("Only admins have the policy file read again. I changed nothing.")
     if not _has_file(deps):
-        raise Mistake("GPUBOT_POLICY names no file, so there is nothing to read. The default rules hold.")
+        raise Mistake(
+            "I was started without GPUBOT_POLICY, so there is no policy file to read, and the default rules "
+            "apply. If you have set it since, restart me once; from then on, a reload is enough."
+        )
     return await policy_versions.reload(deps, person.id)

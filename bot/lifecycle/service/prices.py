@@ -14,7 +14,7 @@ from bot.lifecycle.shared_offers import SharedOffers
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.request import Request
-from bot.policy.buying.spending import check_size
+from bot.policy.buying.spending import check_size, with_price_of_total
 from bot.policy.team.roles import check_user
 
 SHARED_FOR = timedelta(minutes=1)
@@ -48,6 +48,6 @@ async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request)
     check_size(request, deps.rules)
     try:
         async with asyncio.timeout(prices.answer_within):
-            return next(iter(await prices.shared.get(request)), None)
+            return next(iter(await prices.shared.get(with_price_of_total(request, deps.rules))), None)
     except TimeoutError:
         raise MarketAway("Compute Clear hasn't answered yet.", may_have_bought=False) from None

@@ -128,6 +128,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
         names=await tx.people.names(_people_in(snapshot, events)),
         replaced=await _replaced_by(tx, rental),
         left=await _who_left(tx, snapshot, events),
+        owner=await tx.people.get(rental.owner, EVER) if waits else None,
         owners_live=tuple(readable_by_all(other) for other in await tx.rentals.live(rental.owner))
         if waits
         else (),

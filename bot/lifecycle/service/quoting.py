@@ -15,7 +15,7 @@ from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.request import Request
 from bot.policy.access.boot import check_setup
 from bot.policy.buying.budgets import project_of
-from bot.policy.buying.spending import check_size
+from bot.policy.buying.spending import check_size, with_price_of_total
 from bot.policy.team.roles import check_user, may_use_in
 from bot.policy.use.leases import counted_from
 
@@ -100,22 +100,29 @@ def new_quote(
     rent_now: bool = False,
     replaces: bool = False,
     changes: str | None = None,
+    replaces_rental: str | None = None,
     wish: Wish | None = None,
 ) -> Quote:
     """Return a quote whose search is due now. It is not stored yet.
 
-    If the request names its end, its hours count from now until then. Raise Mistake if too little time is left.
+    If the request names its end, its hours count from now until then. If it names a total, its highest price
+    follows from that, except in a search for a replacement: if its total doesn't pay for all hours, the lease
+    becomes shorter instead. Raise Mistake if too little time is left.
     """
     now = deps.clock.now()
+    request = counted_from(request, now)
+    if replaces_rental is None:
+        request = with_price_of_total(request, deps.rules)
     return Quote(
         id=deps.new_id(12),
         state=QuoteState.LOOKING,
         owner=person.id,
         asked_in=asked_in,
         project=project,
-        request=counted_from(request, now),
+        request=request,
         rent_now=rent_now,
         changes=changes,
+        replaces_rental=replaces_rental,
         reply_to=reply_to,
         replaces=replaces,
         wish=wish,

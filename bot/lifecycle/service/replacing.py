@@ -11,7 +11,7 @@ from bot.lifecycle.service.queries import details_for
 from bot.lifecycle.service.quoting import check_pace, new_quote
 from bot.lifecycle.steps.replacing import checked_request, load_replaceable
 from bot.lifecycle.teammates import check_key
-from bot.model.base import Frozen, changed
+from bot.model.base import Frozen
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Destination
 from bot.model.person import Person
@@ -72,8 +72,8 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_to: Desti
             asked_in=earlier.asked_in if earlier is not None else rental.card_channel,
             project=rental.project,
             reply_to=reply_to,
+            replaces_rental=rental.id,
         )
-        quote = changed(quote, replaces_rental=rental.id)
         await tx.quotes.add(quote)
         detail = one_line(reason, LONGEST_REASON)
         events = await tx.events.of(rental_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.errors import Mistake, Refused
+from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.spend import (
     charges_of_months,
@@ -15,10 +15,10 @@ from bot.lifecycle.spend import (
 from bot.model.budget import TEAM, UNASSIGNED, Charge, Scope, ScopeKind
 from bot.model.money import Micros
 from bot.model.person import Person
-from bot.model.spend import PeriodKind, RowsOf, SpendReport, SpendRow, Spent
+from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendReport, SpendRow, Spent
 from bot.policy.buying import spend as policy
 from bot.policy.buying.budgets import budget_of
-from bot.policy.buying.months import months_between
+from bot.policy.buying.months import month_of, months_between
 from bot.policy.buying.spend import days_of, in_period, period_of, points
 from bot.policy.team.roles import check_reads_spend, sees_spend_of, sees_spend_of_people, sees_use_of_people
 from bot.policy.team.rules import Rules
@@ -82,6 +82,29 @@ async def report(
         rentals={rental_id: rentals[rental_id] for rental_id in shown if rental_id in rentals},
         chooses_rows=scope.kind is ScopeKind.TEAM and sees_spend_of_people(person, rules),
         file=scope if sees_spend_of_people(person, rules) else own_scope,
+    )
+
+
+async def month_of_owner(deps: Deps, person: Person, rental_id: str) -> OwnerMonth:
+    """Return what the owner of a rental has spent in this month, and what the machines did meanwhile.
+
+    Raise Refused unless the person is an approver or an admin, and TooLate if the rental is unknown.
+    """
+    rules, now = deps.rules, deps.clock.now()
+    if not sees_use_of_people(person, rules):
+        raise Refused("Only approvers and admins see what one person spent and how much of it was idle.")
+    month = month_of(now, rules.billing_zone)
+    async with deps.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            raise TooLate("I don't know this request any more.")
+        charges = await charges_of_months(tx, rules, {month}, now, owner=rental.owner)
+        names = await tx.people.names({rental.owner})
+    return OwnerMonth(
+        owner=rental.owner,
+        name=names.get(rental.owner, rental.owner),
+        month=month,
+        spent=policy.whole(charges, period_of(month, now, rules.billing_zone)),
     )
 
 

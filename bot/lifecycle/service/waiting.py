@@ -27,7 +27,15 @@ from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import DearerRent, WaitingView, WaitPreview
 from bot.policy.buying.budgets import budgets_now, rules_of_project
-from bot.policy.buying.spending import Proposal, check_size, needs_confirmation, within_budgets
+from bot.policy.buying.spending import (
+    Proposal,
+    check_size,
+    check_total,
+    needs_confirmation,
+    over_total,
+    with_price_of_total,
+    within_budgets,
+)
 from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
 from bot.policy.team.roles import check_user, may_change, may_destroy, may_use_quote
 from bot.policy.use.leases import check_time_left, counted_from
@@ -82,7 +90,7 @@ async def tell(deps: Deps, person: Person, quote_id: str) -> Quote:
             return quote
         quote = await _fresh(tx, deps, quote)
         now = deps.clock.now()
-        request = counted_from(quote.request, now)
+        request = with_price_of_total(counted_from(quote.request, now), deps.rules)
         check_size(request, deps.rules)
         wish = new_wish(request, quote.wish, now, deps.rules, rents=False)
         return await _wait(tx, deps, person, changed(quote, request=request), wish)
@@ -180,7 +188,7 @@ async def wait_again(deps: Deps, person: Person, quote_id: str) -> Quote:
         if earlier.rental_id is None and earlier.waits_for is not None:
             return earlier
         quote, now = await _copy(tx, deps, earlier), deps.clock.now()
-        request = counted_from(quote.request, now)
+        request = with_price_of_total(counted_from(quote.request, now), deps.rules)
         old = earlier.wish
         if old is not None and old.since is not None:
             old = changed(old, until=now + (old.until - old.since))
@@ -217,12 +225,13 @@ async def wait_at_any_time(deps: Deps, person: Person, quote_id: str) -> Waiting
 
 
 async def dearer_to_confirm(deps: Deps, person: Person, rental_id: str, offer_id: str) -> DearerRent | None:
-    """Return what `rent_dearer` would allow, if it needs a confirmation dialog. Return None if it is cheap enough
-    to rent at once. Raise as `rent_dearer`."""
+    """Return what `rent_dearer` would allow, if it needs a confirmation dialog: it costs much, or more than the
+    total that its owner typed. Return None if it is rented at once. Raise as `rent_dearer`."""
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
         dearer = await _dearer(tx, deps, person, rental_id, offer_id)
-    return dearer if needs_confirmation(dearer.envelope) else None
+    confirms = needs_confirmation(dearer.envelope) or over_total(dearer.rental.request, dearer.envelope.total)
+    return dearer if confirms else None
 
 
 async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str) -> Rental:
@@ -236,7 +245,7 @@ async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str)
     async def decision(tx: Tx) -> Rental:
         dearer = await _dearer(tx, deps, person, rental_id, offer_id)
         rental, offer, now = dearer.rental, dearer.offer, deps.clock.now()
-        request = changed(rental.request, max_gpu_rate=None)
+        request = changed(rental.request, max_gpu_rate=None, max_total=None)
         asked = await deciders(tx, deps.rules, [person.id], now) if dearer.over else None
         waiting = waiting_for(asked, now, deps.rules) if asked else None
         after = transitions.rent_dearer(rental, request, offer, envelope=dearer.envelope, waiting=waiting, now=now)
@@ -262,7 +271,7 @@ async def _dearer(tx: Tx, deps: Deps, person: Person, rental_id: str, offer_id: 
     if offer is None or offer.expires_at <= now:
         raise TooLate("This price no longer stands. I go on looking.", rental.id)
     check_time_left(rental.request, now)
-    request = changed(rental.request, max_gpu_rate=None)
+    request = changed(rental.request, max_gpu_rate=None, max_total=None)
     proposal = await judge_offer(
         tx, deps, request, offer, owner=rental.owner, project=rental.project, rental=rental
     )
@@ -338,16 +347,17 @@ async def _judge(
     """Return the quote as it would wait, what an automatic rent would allow, and its wish. Return None if no
     highest price is known. Raise as `rent_when_found`, except for NeedsKey."""
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
-    request = counted_from(quote.request, now)
+    request = with_price_of_total(counted_from(quote.request, now), rules)
     if gpu_rate is not None:
         if not (gpu_rate.is_finite() and 0 < gpu_rate < _HIGHEST):
             raise Mistake("That is no price that I can use. Nothing was rented.")
-        request = changed(request, max_gpu_rate=gpu_rate)
+        request = changed(request, max_gpu_rate=gpu_rate, max_total=None)
     check_time_left(request, now)
     check_size(request, rules)
     found = ceiling(request, quote.offers, rules)
     if found is None:
         return None
+    check_total(request, found.proposal.envelope)
     wish = new_wish(request, quote.wish, now, rules, rents=True, gpu=found.gpu)
     if request.starts_at is not None and request.starts_at - now > rules.waiting.longest:
         raise Mistake("That start is too far ahead. Nothing was rented.")

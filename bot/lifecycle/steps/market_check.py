@@ -29,7 +29,9 @@ async def check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsho
     alive = snapshot.alive_of(attempt)
     planned = _planned(snapshot, attempt, now)
     missing = any(r.missing_since for r in alive)
-    if planned.at > now and not missing and any(now - r.read_at < CHECK_AGAIN for r in alive):
+    shown_later = snapshot.rental.running_lease.shown_later_at is not None
+    first_look = shown_later and any(r.read_at < deps.opened.at for r in alive)
+    if planned.at > now and not missing and not first_look and any(now - r.read_at < CHECK_AGAIN for r in alive):
         return snapshot, planned.at
     views: dict[str, ResourceView | None] = {}
     try:

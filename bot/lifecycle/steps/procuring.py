@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
 from bot.lifecycle.account.buying_blocks import buying_block, check_buying
+from bot.lifecycle.account.older_database import waits_for_slack
 from bot.lifecycle.billing import cost_something
 from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
-from bot.lifecycle.deps import StepDeps, may_compare
+from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.snapshot import RentalSnapshot, save
@@ -173,8 +174,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
         return await wait_blocked(deps, snapshot, await why_not_swept(deps), now)
-    if await _waits_for_slack(deps, rental.id):
-        return snapshot.with_due(poll_at(now))
+    async with deps.store.read() as tx:
+        if await waits_for_slack(tx, deps, rental.id):
+            return snapshot.with_due(poll_at(now))
     await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
         block = BuyingBlock.OLDER_DATABASE if rental.bought_later else await buying_block(tx)
@@ -227,15 +229,6 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     if question is not None:
         return await asked_again(deps, snapshot, question[0], now, question[1])
     return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
-
-
-async def _waits_for_slack(deps: StepDeps, rental_id: str) -> bool:
-    """Return whether the purchase waits because the card is not yet compared with Slack since the start. If the
-    database was put back from an older copy, the owner may have cancelled the rental."""
-    async with deps.store.read() as tx:
-        card = await tx.messages.card(rental_id)
-    uncertain = card is not None and card.compare_with is not None
-    return uncertain and may_compare(deps)
 
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:

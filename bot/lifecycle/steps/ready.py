@@ -34,11 +34,14 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     due, return it due at the next check or at the next act of the plan."""
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)
-    snapshot, check_at = await check(deps, snapshot)
+    before, (snapshot, check_at) = snapshot, await check(deps, snapshot)
     now = deps.clock.now()
     async with deps.store.read() as tx:
         machine = await load_machine(tx, deps, snapshot, now)
     due = ready.plan(machine, deps.rules, now)
+    if due.act is None and snapshot.live is None:
+        # Its messages are not compared with Slack yet. Forget that it is gone, and find that again.
+        return before.with_due(due.at)
     if due.act is None:
         snapshot = await _read_host_key(deps, snapshot, now)
         return snapshot.with_due(soonest(check_at, due.at))
@@ -58,6 +61,9 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             return snapshot.with_rental(after, *events)
         case ready.NoteLoss():
             return _lost(deps, snapshot, now)
+        case ready.TellEndAgain():
+            facts = Facts(until=lease.ends_at)
+            return snapshot.with_rental(changes.note_told_again(rental)).with_event(EventKind.PUT_BACK, now, facts)
         case ready.DropVerdict(since):
             snapshot = with_unknown(snapshot, since, now)
             return snapshot.with_rental(changes.note_unseen(snapshot.rental, None))
@@ -83,9 +89,8 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
         case ready.TellOthers(asked, use):
             question = changed(lease.question, asked=asked)
             noted = snapshot.with_rental(changes.note_question(rental, question))
-            if use is None:
-                return noted
-            return noted.with_event(EventKind.NOBODY_ANSWERS, now, _unanswered_facts(snapshot, use, now))
+            told = EventKind.NOBODY_ANSWERS
+            return noted if use is None else noted.with_event(told, now, _unanswered_facts(snapshot, use, now))
         case ready.MoveEnd(until, use):
             facts = Facts(until=until, since=lease.ends_at, verdict=Verdict.IN_USE, use=use)
             rental = changes.move_end(rental, until)
@@ -101,6 +106,8 @@ def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnap
     rental, bill = snapshot.rental, snapshot.spent(now)
     away = any(resource.resource_id in deps.opened.gone for resource in snapshot.resources)
     why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
+    if rental.running_lease.shown_later_at is not None:
+        why = Why.ENDED_SINCE_COPY
     facts = Facts(
         end=State.LOST,
         why=why,

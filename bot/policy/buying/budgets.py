@@ -12,8 +12,9 @@ from pydantic import Field
 from bot.errors import Mistake, Refused
 from bot.model.base import Frozen, changed
 from bot.model.budget import UNASSIGNED, Balance, Demand, Month, Scope, ScopeKind, scopes_of
-from bot.model.money import Micros, micros
+from bot.model.money import Micros, in_cents, micros
 from bot.model.person import Person
+from bot.model.text import say_at_most
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules
 
@@ -21,8 +22,10 @@ from bot.policy.team.rules import Rules
 
 
 def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
-    """Return the projects that a person may have charged by naming them: those that name the person or nobody, and
-    for an approver all."""
+    """Return the projects that a person may have charged.
+
+    These are the projects that name the person or nobody, and for an approver all.
+    """
     approver = roles_of(person, rules).approver
     projects = rules.projects.items()
     return tuple(
@@ -34,8 +37,12 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
     """Return the project that a request is charged to: the one that the person `named`, else that of the `channel`
     in which they asked, else the only one that names them, else UNASSIGNED.
 
+    If the channel's project names people and the person is neither one of them nor an approver, the request is
+    charged as if the channel had no project.
+
     Raise Mistake if no project has the name, and Refused if the person may not name it.
     """
+    allowed = projects_to_name(person, rules)
     if named is not None:
         name = next((one for one in rules.projects if one.lower() == named.lower()), None)
         if name is None:
@@ -43,20 +50,42 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
             raise Mistake(
                 f"I don't know that project. Projects: {known}." if known else "Your team has no projects."
             )
-        if name not in projects_to_name(person, rules):
+        if name not in allowed:
             raise Refused(f"Only the people of {name} and approvers can charge it. An admin can add you.")
         return name
-    for name, project in rules.projects.items():
-        if channel in project.channels:
-            return name
+    of_channel = project_of_channel(channel, rules)
+    if of_channel in allowed:
+        return of_channel
     own = [name for name, project in rules.projects.items() if person.id in project.people]
     return own[0] if len(own) == 1 else UNASSIGNED
+
+
+def project_of_channel(channel: str, rules: Rules) -> str | None:
+    """Return the project to which a channel belongs, whoever asks there. Return None if it belongs to none."""
+    return next((name for name, project in rules.projects.items() if channel in project.channels), None)
+
+
+def channels_of_named_people(rules: Rules) -> dict[str, str]:
+    """Return the channels whose projects name people, each with its project.
+
+    For others who ask there, they are channels without a project.
+    """
+    return {one: name for name, project in rules.projects.items() if project.people for one in project.channels}
 
 
 def rules_of_project(rules: Rules, project: str) -> Rules:
     """Return the rules with the project's own `auto_approve`, if it has one."""
     own = rules.projects[project].auto_approve if project in rules.projects else None
     return rules if own is None else changed(rules, auto_approve=own)
+
+
+def rules_of_owner(rules: Rules, project: str, owner: Person) -> Rules:
+    """Return the rules by which the `owner` of a project's machine gets more time, or takes the machine over.
+
+    The project's own `auto_approve` applies only if the owner may have the project charged. They may not if they
+    took the machine from one of its people, or if the rules named other people since it was rented.
+    """
+    return rules_of_project(rules, project) if project in projects_to_name(owner, rules) else rules
 
 
 # --- budgets
@@ -85,8 +114,31 @@ def say_passed(passed: Demand, owner: str | None = None) -> str:
     scope = passed.balance.scope
     person = "You have" if owner is None else f"{owner} has"
     who = {ScopeKind.PERSON: person, ScopeKind.TEAM: "Your team has"}.get(scope.kind, f"{scope.name} has")
-    left = f"${Decimal(passed.free).scaleb(-6):,.2f} left in {say_month(passed.balance.month)}"
-    return f"{who} {left}; this can come to ${Decimal(passed.more).scaleb(-6):,.2f}."
+    left = say_left(passed, f" in {say_month(passed.balance.month)}")
+    return f"{who} {left}. This can come to {say_at_most(passed.more)}."
+
+
+def say_left(demand: Demand, month: str = "", *, of_budget: bool = False) -> str:
+    """Return `$30.97 left: $22.00 spent, $57.03 reserved for what runs`.
+
+    The three amounts add up to the budget, unless more than that is spent and reserved. `month`, such as
+    ` in November`, follows "left". With `of_budget`, the text begins with `$30.97 of $110.00 left`.
+    """
+    spent, reserved, left = split_budget(demand.balance, demand.budget)
+    text = say_at_most(left) + (f" of {say_at_most(demand.budget)}" if of_budget else "") + f" left{month}"
+    if not spent and not reserved:
+        return text
+    return f"{text}: {say_at_most(spent)} spent, {say_at_most(reserved)} reserved for what runs"
+
+
+def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micros]:
+    """Return what is spent, reserved and left of a budget, in whole cents that add up to the budget.
+
+    Nothing is left if more than the budget is spent and reserved.
+    """
+    left = max(budget - balance.spent - balance.reserved, 0)
+    spent, reserved, left = in_cents([balance.spent, balance.reserved, left])
+    return spent, reserved, left
 
 
 def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules) -> tuple[Demand, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -28,9 +29,11 @@ from bot.model.request import Contract
 from bot.policy.buying.months import month_end, month_start
 
 ISSUER = "Compute Clear"
-_FORMULA = ("=", "+", "-", "@")
-"""A spreadsheet runs a cell that begins with one of these as a formula
-(owasp.org/www-community/attacks/CSV_Injection)."""
+_FORMULA = tuple("=+-@＝＋－＠")
+"""A spreadsheet runs a cell that begins with one of these as a formula, in some languages also with the full-width
+ones (owasp.org/www-community/attacks/CSV_Injection)."""
+_SEPARATORS = re.compile("[;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
+"""Where a spreadsheet may begin another cell: in many countries it splits at semicolons, also inside of quotes."""
 _MICROSECONDS_PER_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 
 
@@ -149,8 +152,14 @@ class MonthFile:
 # --- cells
 
 
+def _plain(text: str) -> str:
+    """Return a text with a space instead of what could begin another cell."""
+    return _SEPARATORS.sub(" ", text).strip()
+
+
 def _text(text: str) -> str:
     """Return a text as a cell. A text that a spreadsheet could run as a formula gets an apostrophe in front."""
+    text = _plain(text)
     risky = text.startswith(_FORMULA) or (text and unicodedata.category(text[0]) == "Cc")
     return f"'{text}" if risky else text
 
@@ -186,7 +195,7 @@ def _description(row: FileRow) -> str:
 def _tags(row: FileRow) -> str:
     tags = {
         "requester": row.charge.owner,
-        "cost_center": row.cost_center or None,
+        "cost_center": _plain(row.cost_center) or None,
         "channel": row.machine.channel,
     }
     return json.dumps(tags)
@@ -272,7 +281,7 @@ OURS: Mapping[str, _Cell] = MappingProxyType(
     {
         "x_CostCenter": _cost_center,
         "x_Project": _project,
-        "x_Requester": _of_row(lambda row: _text(row.requester)),
+        "x_Requester": _of_row(lambda row: _text(row.requester) or row.charge.owner),
         "x_RentalId": _of_charge(lambda charge: _text(charge.rental_id)),
         "x_IdleCost": _of_charge(lambda charge: _usd(charge.idle)),
         "x_UnknownCost": _of_charge(lambda charge: _usd(charge.unknown)),

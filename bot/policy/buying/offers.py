@@ -55,6 +55,7 @@ def nearby(request: Request) -> list[Request]:
     changes: list[dict[str, object]] = [{name: None} for name, given in wishes.items() if given]
     if len(changes) > 1:
         changes.append(dict.fromkeys(wishes))
+    changes = [{**change, "max_total": None} if "max_gpu_rate" in change else change for change in changes]
     if request.features:
         changes.append({"features": ()})
     changes.append({"contract": other})

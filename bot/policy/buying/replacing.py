@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import TooLate
+from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, OpenQuestion, open_question
-from bot.model.money import Micros, cost_at_most
+from bot.model.money import Micros, cost_at_most, whole_cents
 from bot.model.offer import Offer
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
@@ -26,14 +27,16 @@ LEAST_LEASE = timedelta(hours=1)
 
 def may_be_replaced(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> bool:
     """Return whether a rental may be replaced: once, before its end, and only if it was lost, if nothing answers
-    on its SSH port, if its machine is `not_as_sold`, or within FIRST_HOUR of ready."""
+    on its SSH port, if its machine is `not_as_sold`, or within FIRST_HOUR of ready. A machine that was probably
+    destroyed on purpose may not."""
     if rental.lease is None or rental.quote_id is None or rental.replaced_by is not None:
         return False
     if now >= _last_end(rental):
         return False
     runs = rental.state is State.READY
     early = now - rental.lease.ready_at < FIRST_HOUR
-    return rental.lost or (runs and (rental.silent or not_as_sold or early))
+    lost = rental.lost and not _was_destroyed(rental)
+    return lost or (runs and (rental.silent or not_as_sold or early))
 
 
 def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> None:
@@ -46,9 +49,16 @@ def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> No
         raise TooLate(f"{rental.id} can't be replaced. I changed nothing.", rental.id)
     if now >= _last_end(rental):
         raise TooLate(f"{rental.id} would have ended by now, so I rented nothing.", rental.id)
+    if _was_destroyed(rental):
+        raise TooLate(f"Somebody probably destroyed {rental.id}, so I rented nothing.", rental.id)
     if rental.state is State.READY:
         raise TooLate(f"{rental.id} has run for more than an hour, so I changed nothing.", rental.id)
     raise TooLate(f"{rental.id} was not lost, so I rented nothing.", rental.id)
+
+
+def _was_destroyed(rental: Rental) -> bool:
+    """Return whether somebody probably destroyed a lost machine before the database was put back."""
+    return rental.ending is not None and rental.ending.why is Why.ENDED_SINCE_COPY
 
 
 def _last_end(rental: Rental) -> datetime:
@@ -93,6 +103,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
         up_to=left.lease if two_ends and lease < left.lease else None,
         vendor=None if rental.state is State.READY else request.vendor,
         teammates=rental.teammates,
+        max_total=None if request.max_total is None else whole_cents(left.total),
     )
 
 

@@ -18,13 +18,15 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.summary import OfferChoice, Over
-from bot.model.text import say_span
+from bot.model.text import say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.two_ends import already_allowed
 
 _HOUR = timedelta(hours=1)
+_LEAST_GPU_RATE = Decimal("0.0001")
+"""USD per GPU and hour: the lowest price that the market can be asked for."""
 CONFIRM_ABOVE: Micros = 50_000_000
 """A rent or an approval is confirmed in a dialog first if its total may be higher than this, and an extension if
 it may add more than this."""
@@ -73,6 +75,24 @@ def needs_confirmation(envelope: Envelope) -> bool:
 def billed_span(lease: timedelta, rules: Rules) -> timedelta:
     """Return the longest time that a lease can bill, from procurement to deletion."""
     return lease + rules.procure.provision_timeout + rules.lease.grace
+
+
+def with_price_of_total(request: Request, rules: Rules) -> Request:
+    """Return a request whose highest price keeps "at most" within the total that the person typed.
+
+    The price is the total divided by the GPUs and by the hours that "at most" counts, rounded down. Call this
+    whenever the length of a request may have changed. A request without a total is returned unchanged.
+    """
+    if request.max_total is None:
+        return request
+    hours = _hours(billed_span(request.longest, rules))
+    gpu_rate = Fraction(request.max_total, MICROS_PER_DOLLAR) / request.count / hours
+    return changed(request, max_gpu_rate=max(Decimal(math.floor(gpu_rate * 10_000)).scaleb(-4), _LEAST_GPU_RATE))
+
+
+def over_total(request: Request, total: Micros) -> bool:
+    """Return whether a total is more than the one that the person typed."""
+    return request.max_total is not None and total > request.max_total
 
 
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
@@ -143,15 +163,17 @@ def propose(
     """
     span = billed_span(request.longest, rules)
     over = over_limits(price, spent + cost_at_most(price, span), rules)
-    caps = [whole_cents_below(price * (1 + rules.procure.dearer))]
+    caps = [price * (1 + rules.procure.dearer)]
     if request.max_gpu_rate is not None:
         caps.append(request.max_gpu_rate * request.count)
+    if request.max_total is not None:
+        caps.append(rate_for(request.max_total - spent, span))
     if not over:
         caps.append(rules.auto_approve.per_hour)
         caps.append(rate_for(micros(rules.auto_approve.total) - spent, span))
     if team_rate_left is not None:
         caps.append(team_rate_left)
-    max_rate = max(min(caps), price)
+    max_rate = max(whole_cents_below(min(caps)), price)
     return Proposal(
         envelope=Envelope(
             version=version,
@@ -257,7 +279,7 @@ def lease_allowed(lease: timedelta, rules: Rules) -> bool:
 def check_lease(lease: timedelta, rules: Rules) -> None:
     """Raise Mistake if a lease is longer than the rules allow."""
     if not lease_allowed(lease, rules):
-        raise Mistake(f"A lease is at most {say_span(rules.lease.max)}. Ask for that or less.")
+        raise Mistake(f"A lease is at most {span(rules.lease.max)}. Ask for that or less.")
 
 
 def most_gpus(rules: Rules) -> str:
@@ -273,6 +295,19 @@ def check_size(request: Request, rules: Rules) -> None:
             f"Your team's limit is {most_gpus(rules)} a rental. Ask for {rules.limits.per_rental_gpus} or fewer."
         )
     check_lease(request.longest, rules)
+
+
+def check_total(request: Request, envelope: Envelope) -> None:
+    """Raise Refused if an envelope allows more than the total that the person typed.
+
+    The search leaves out offers that are too expensive for the total. This happens if the rules have changed since
+    then, or if earlier attempts have used up a part of the total.
+    """
+    if request.max_total is not None and over_total(request, envelope.total):
+        raise Refused(
+            f"It could cost up to {say_at_most(envelope.total)}, which is more than your "
+            f"{say_at_most(request.max_total)} in all."
+        )
 
 
 def check_person_rentals(person_rentals: int, rules: Rules) -> None:
@@ -292,8 +327,8 @@ def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: 
     left = rules.limits.team_per_hour - team_rate
     if price > left:
         raise Refused(
-            f"That would pass your team's ${rules.limits.team_per_hour:,.2f}/h: "
-            f"${max(left, Decimal(0)):,.2f}/h is left. Take a cheaper one, or wait until one is destroyed."
+            f"That would pass your team's {say_limit(rules.limits.team_per_hour)}/h: "
+            f"{say_limit(left)}/h is left. Take a cheaper one, or wait until one is destroyed."
         )
     return left
 
@@ -317,6 +352,7 @@ def check_rent(
     check_size(request, rules)
     left = check_usage(offer.rate, person_rentals, team_rate, rules)
     proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent, team_rate_left=left)
+    check_total(request, proposal.envelope)
     return within_budgets(proposal, room.passed(proposal.envelope.total, rules), rules)
 
 

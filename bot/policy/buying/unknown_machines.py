@@ -57,6 +57,26 @@ def purchases_of(
     return found
 
 
+def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
+    """Find the questions whose machines are all part of another question.
+
+    Returns the id of the question that stays, by the id of each question that repeats it. The one with more
+    machines stays; of two about the same machines, a decided one, else the older one. `questions` are those about
+    purchases that aren't over, oldest first.
+    """
+    stays_for: dict[str, str] = {}
+    repeated = {}
+    for question in sorted(questions, key=lambda one: (-len(one.purchase.machines), one.decided is None)):
+        ids = [machine.resource_id for machine in question.purchase.machines]
+        staying = {stays_for.get(resource_id) for resource_id in ids}
+        first = staying.pop()
+        if first is not None and not staying:
+            repeated[question.id] = first
+        else:
+            stays_for.update(dict.fromkeys(ids, question.id))
+    return repeated
+
+
 def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
     """Return questions about purchases in their order, in parts of at most WRITTEN_AT_ONCE machines. No purchase
     is cut: a purchase with more machines is a part of its own."""

@@ -19,7 +19,7 @@ from pydantic import ConfigDict
 from bot.model.attempt import Attempt
 from bot.model.base import changed
 from bot.model.gpu import fits_model
-from bot.model.money import cost_at_most
+from bot.model.money import cost_at_most, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.quote import Quote, SharedSearch, Wish
 from bot.model.rental import Rental
@@ -112,7 +112,8 @@ def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling 
         return Ceiling(propose(request, offer.gpu, offer.rate, rules), offer.gpu)
     if request.max_gpu_rate is None:
         return None
-    return Ceiling(_at_most(request, request.max_gpu_rate * request.count, rules), None)
+    max_rate = request.max_gpu_rate * request.count
+    return Ceiling(_at_most(request, whole_cents_below(max_rate) or max_rate, rules), None)
 
 
 def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:

@@ -86,7 +86,7 @@ class Left(Frozen):
 
 
 def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
-    """Return what is left of a ready machine. `rules` are those of its project."""
+    """Return what is left of a ready machine. `rules` are those of the person who takes it (`rules_of_owner`)."""
     lease = rental.running_lease
     rate = rental.envelope.max_rate if rental.rate is None else rental.rate
     ends_at = lease.latest_end or lease.ends_at

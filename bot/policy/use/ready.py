@@ -6,7 +6,7 @@ once. If no rule is due, the next step is at the earliest time that a rule names
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
@@ -20,7 +20,7 @@ from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.rental import Asked, Lease, Rental
 from bot.model.state import State
-from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
@@ -57,7 +57,7 @@ class Machine:
     history: Sequence[Event] = ()
     """The rental's events, oldest first. Empty unless it `is_ending`: it can be long."""
     direct: Sequence[Message] = ()
-    """The direct messages about the machine. Empty unless it `is_ending`."""
+    """The direct messages about the machine. Empty unless it `is_ending` or is gone."""
     owner: Person | None = None
     """The owner as last known. None if the store doesn't know them."""
     approvers: Collection[Availability] = ()
@@ -67,6 +67,8 @@ class Machine:
     replacement: Replacement | None = None
     spent: Micros = 0
     """The most that the rental has cost by now."""
+    found: bool = True
+    """Whether the market had the machine when it was looked up since the database was opened."""
     may_compare: bool = False
     """Whether messages about the machine may still be compared with Slack, since the bot has just started."""
 
@@ -102,6 +104,11 @@ class End(NamedTuple):
 
 class NoteLoss(NamedTuple):
     """End the rental: its machine is gone."""
+
+
+class TellEndAgain(NamedTuple):
+    """Notify the owner when the machine ends, because Slack showed something that the store lost, perhaps a later
+    end. Only the new message counts as their notice of this end."""
 
 
 class DropVerdict(NamedTuple):
@@ -170,6 +177,7 @@ class ExpireExtension(NamedTuple):
 Act: TypeAlias = (
     End
     | NoteLoss
+    | TellEndAgain
     | DropVerdict
     | StayInPlace
     | SkipNotice
@@ -193,6 +201,8 @@ class Due(NamedTuple):
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
     """Return the act that is due now. If none is, return when the plan is made again."""
     rules_of = RULES if machine.lease.script_first is None else RULES_AFTER_SCRIPT
+    if machine.live is None or (machine.lease.shown_later_at is not None and not machine.found):
+        rules_of = RULES_UNTIL_FOUND
     dues = [due for rule in rules_of if (due := rule(machine, rules, now)) is not None]
     acting = (Due(now, due.act) for due in dues if due.act is not None and due.at <= now)
     return next(acting, None) or Due(min(due.at for due in dues))
@@ -235,7 +245,24 @@ def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
         return Due(now, End(Why.LEASE_ENDED))
-    return Due(now, NoteLoss()) if machine.live is None else None
+    if machine.live is not None or (machine.may_compare and _is_uncompared(machine.direct)):
+        return None
+    return Due(now, NoteLoss())
+
+
+def _is_uncompared(messages: Iterable[Message]) -> bool:
+    """Return whether one of these messages is not yet compared with Slack since the start. If the database was put
+    back from an older copy, Slack may show something else."""
+    return any(message.compare_with is not None for message in messages)
+
+
+def _look_again(_: Machine, __: Rules, now: datetime) -> Due:
+    return Due(now + LOOK_AGAIN)
+
+
+def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
+    """Tell the owner again when the machine ends, after Slack showed a later state than the store."""
+    return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 
 def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
@@ -305,7 +332,8 @@ def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
     end = (lease.latest_end or lease.ends_at) + two_ends.MOVES_BY
     if not leases.may_extend_by(end - lease.ends_at, rental, now, rules):
         return False
-    own_rules = rules_of_project(rules, rental.project)
+    owner = machine.owner or Person(id=rental.owner, name="")
+    own_rules = rules_of_owner(rules, rental.project, owner)
     return bool(propose_longer_lease(rental, end, spent=machine.spent, now=now, rules=own_rules).over)
 
 
@@ -317,8 +345,7 @@ class _Notified(NamedTuple):
     tried: tuple[datetime, ...]
     """When the bot tried to notify them after the end had come."""
     uncertain: bool
-    """Whether a message that states the end was not yet compared with Slack since the start: if the database was
-    put back from an older copy, Slack may state another end."""
+    """Whether a message that states the end `_is_uncompared`: Slack may state another end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
@@ -338,7 +365,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
     return _Notified(
         at=(*(message.posted_at for message in messages if message.posted_at is not None), *set_by_owner),
         tried=tuple(late),
-        uncertain=any(message.compare_with is not None for message in messages),
+        uncertain=_is_uncompared(messages),
     )
 
 
@@ -439,7 +466,7 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return _end(machine, rules, now)
     if ends_at > now and not on_ending.is_done(machine.rental):
         return Due(ends_at)
-    if machine.may_compare and any(message.compare_with is not None for message in machine.direct):
+    if machine.may_compare and _is_uncompared(machine.direct):
         return Due(now + LOOK_AGAIN)
     return Due(now, End(Why.ASKED, first.by))
 
@@ -453,6 +480,7 @@ def _is_set(machine: Machine) -> bool:
 Rule: TypeAlias = Callable[[Machine, Rules, datetime], Due | None]
 RULES: tuple[Rule, ...] = (
     _gone,
+    _shown_later,
     _without_probe,
     _replaced,
     _script_failed,
@@ -464,5 +492,14 @@ RULES: tuple[Rule, ...] = (
     _end,
 )
 """Each rule returns what is due, and when. It returns None if it waits for nothing. The last rule always waits."""
-RULES_AFTER_SCRIPT: tuple[Rule, ...] = (_gone, _without_probe, _replaced, _script_failed, _after_script)
+RULES_AFTER_SCRIPT: tuple[Rule, ...] = (
+    _gone,
+    _shown_later,
+    _without_probe,
+    _replaced,
+    _script_failed,
+    _after_script,
+)
 """The rules of a machine that somebody destroys after its script: nobody is asked or notified any more."""
+RULES_UNTIL_FOUND: tuple[Rule, ...] = (_gone, _look_again)
+"""The rules of a machine that is gone, or that was not found yet since Slack showed a later state of it."""

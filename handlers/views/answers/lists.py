@@ -30,11 +30,13 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     escape,
+    highest,
     join,
+    limit,
+    limit_per_hour,
     note,
     per_hour,
     plural,
-    price,
     sentence,
 )
 from handlers.views.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
@@ -127,7 +129,11 @@ def list_texts(
         if summary.rental.id not in queued and not _is_listed_as_waiting(live, summary)
     ]
     return ListTexts(
-        empty="" if live.shown or waits else f"{empty} Try: /gpu get H100 EU",
+        empty=""
+        if live.shown or waits
+        else empty
+        if live.reader == OPERATOR.id
+        else f"{empty} Try: /gpu get H100 EU",
         waiting=waiting if live.shown else (),
         rentals=[
             (summary, line(summary, owned=not everyone and _owns(live, summary), times=times)) for summary in shown
@@ -193,12 +199,14 @@ def _ended(live: RentalList) -> str:
     if not live.ended:
         return ""
     seen = [one.spent for one in live.ended if one.spent is not None]
-    # Add up whole cents, so that the parts, as people read them, have this sum.
-    total = sum(in_cents([spent.amount])[0] for spent in seen)
-    whole = AccruedCost(amount=total, estimated=any(spent.estimated for spent in seen))
+    whole = AccruedCost(
+        amount=sum(spent.amount for spent in seen), estimated=any(spent.estimated for spent in seen)
+    )
+    amounts = iter(in_cents([spent.amount for spent in seen]))
+    costs = [f", {in_all(changed(one.spent, amount=next(amounts)))}" if one.spent else "" for one in live.ended]
     parts = [
-        f"{describe(one.request)}, {one.rental_id}{f', {in_all(one.spent)}' if one.spent else ''}"
-        for one in live.ended[:ENDED_ROWS]
+        f"{describe(one.request)}, {one.rental_id}{cost}"
+        for one, cost in list(zip(live.ended, costs, strict=True))[:ENDED_ROWS]
     ]
     more = f"; {len(live.ended) - ENDED_ROWS} more" if len(live.ended) > ENDED_ROWS else ""
     money = f", {in_all(whole)} in all" if len(seen) == len(live.ended) else ""
@@ -303,7 +311,7 @@ def _allowed(details: RentalDetails) -> str:
     """Return the limits of the envelope: `Allowed: ...`, or `Asked for: ...` if nobody allowed it."""
     envelope = details.rental.envelope
     word = "Asked for" if details.rental.state in _NEVER_ALLOWED else "Allowed"
-    return f"{word}: up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all."
+    return f"{word}: up to {highest(envelope)}, {dollars_at_most(envelope.total)} in all."
 
 
 def _buttons(details: RentalDetails, reader: Reader) -> list[blocks.Json | None]:
@@ -388,7 +396,7 @@ def help_(roles: Roles, *, rules: Rules) -> Rendered:
     more = (*(APPROVER_HELP if roles.approver else ()), *(ADMIN_HELP if roles.admin else ()))
     lines = [f"{command}: {words}" for command, words in (*HELP, *more)]
     limits = rules.auto_approve
-    alone = f"{per_hour(limits.per_hour)} and {price(limits.total)}"
+    alone = f"{limit_per_hour(limits.per_hour)} and {limit(limits.total)}"
     ask = f"Up to {alone} in all you decide alone; above, an approver does." if roles.user else ""
     return blocks.message(
         "\n".join(filter(None, (*lines, ELSEWHERE, ask))),

@@ -47,13 +47,14 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     escape,
+    highest,
     join,
     note,
     per_hour,
     person,
     span,
 )
-from handlers.views.phrases.limits_text import over_limits_of_envelope
+from handlers.views.phrases.limits_text import over_limits_of_envelope, over_total_text
 from handlers.views.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
 from handlers.views.phrases.on_ending_text import PATH
 from handlers.views.phrases.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
@@ -138,9 +139,9 @@ def form(
             blocks.text_input(
                 Field.CAP,
                 "At most, in dollars per GPU and hour",
-                value="" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$"),
-                hint="Leave it empty for no cap of your own",
-                longest=12,
+                value=_cap(wanted),
+                hint="Or for everything, such as: 20 in all. Empty: no cap of your own",
+                longest=20,
                 required=False,
             )
         ),
@@ -185,6 +186,13 @@ def form(
         submit="Show offers",
         value=value,
     )
+
+
+def _cap(wanted: Request) -> str:
+    """Return what a person types for the highest price: `2.50`, `20.00 in all`, or nothing."""
+    if wanted.max_total is not None:
+        return f"{dollars(wanted.max_total)} in all".replace("$", "").replace(",", "")
+    return "" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$")
 
 
 def _length(wanted: Request, zone: str) -> str:
@@ -362,7 +370,8 @@ def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
     lines = [_asked_for(details, reader.now)]
     if extension is None:
         limits = over_limits_of_envelope(envelope, reader.rules, rental.project)
-        lines.append(f"{limits} Up to {per_hour(envelope.max_rate)}, {total} in all.".lstrip())
+        beyond = over_total_text(rental.request, envelope.total)
+        lines.append(join(limits, f"Up to {highest(envelope)}, {total} in all.", beyond))
     else:
         lines.append(f"{so_far(details.spent)}; {total} in all with the longer lease.")
     return blocks.modal(

@@ -16,7 +16,6 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over, QuoteView, WaitingView
-from bot.model.text import say_rate
 from bot.policy.buying.budgets import rules_of_project, say_passed
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
@@ -38,7 +37,7 @@ from handlers.views.answers.giving import with_idle
 from handlers.views.answers.replacing import remainder_text, replace_button
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.budget_text import budget_name
+from handlers.views.phrases.budget_text import budget_name, not_of_channel
 from handlers.views.phrases.ends import clock_time, how_long, read_as_utc
 from handlers.views.phrases.error_text import paused_by, refusal_text
 from handlers.views.phrases.format import (
@@ -49,14 +48,17 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     escape,
+    highest,
     join,
+    limit,
+    listed,
     per_hour,
     plural,
     price,
     span,
     with_full_stop,
 )
-from handlers.views.phrases.limits_text import limit_names
+from handlers.views.phrases.limits_text import cap_text, limit_names
 from handlers.views.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
 from handlers.views.phrases.rental_text import STATES, people_text, without_key_text
 
@@ -127,6 +129,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     more = f"{plural(hidden, 'more offer')} not shown." if everything and hidden else ""
     card_place = _where_the_card_goes(quote, view.asked_in)
     approval = _approval_needed(shown, rules_of_project(rules, quote.project))
+    charged = not_of_channel(quote, rules)
     stands = _still_stands(view.still_waiting, shown)
     no_key = without_key_text(view.without_key, "I ask for one when you rent")
     night, keep_button = _night(quote, best, reader)
@@ -135,7 +138,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     waits, about_waiting = (
         (waiting.wait_buttons(view), waiting.wait_text(view, reader)) if quote.wish else ([], "")
     )
-    lines = (*above, approval, more, until, stands, no_key, card_place, about_waiting)
+    lines = (*above, approval, more, until, charged, stands, no_key, card_place, about_waiting)
     text = "\n".join(filter(None, lines))
     return blocks.message(
         text,
@@ -147,6 +150,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         blocks.section(night, keep_button) if night else None,
         blocks.context(approval) if approval else None,
         blocks.context(join(more, until)),
+        blocks.context(charged) if charged else None,
         blocks.context(stands) if stands else None,
         blocks.context(no_key) if no_key else None,
         blocks.context(card_place) if card_place else None,
@@ -190,17 +194,6 @@ def _heading(quote: Quote, times: Times) -> str:
     parts = [wanted, contract(request.contract), cap_text(request), length, project, setup, no_probe]
     heading = ", ".join(part for part in parts if part)
     return f"Change {quote.changes} to {heading}" if quote.changes else heading
-
-
-def cap_text(request: Request) -> str:
-    """Return `under $8.00 per GPU`. Add the price of all GPUs, and of the whole time, if the person said that or
-    may have meant it. Return an empty text if the request has no highest price."""
-    if request.max_gpu_rate is None:
-        return ""
-    each, in_all = f"under {say_rate(request.max_gpu_rate)} per GPU", request.max_gpu_rate * request.count
-    hourly = f", {say_rate(in_all)}/h in all" if request.count > 1 and not request.cap_said_per_gpu else ""
-    total = f", {dollars(cost(in_all, request.longest))} for {span(request.longest)}"
-    return each + hourly + (total if request.cap_for_all_time else "")
 
 
 def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
@@ -255,13 +248,15 @@ def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
     if request.up_to is not None:
         longest = dollars(cost(rate, request.up_to))
         estimate = f"{estimate} for {span(request.lease)}, {longest} for {span(request.up_to)}"
-    lease, highest = choice.envelope.lease, choice.envelope.max_rate
+    envelope = choice.envelope
+    lease = envelope.lease
     billed = billed_span(lease, rules)
-    before = choice.envelope.total - cost_at_most(highest, billed)
-    holds = f"{span(lease)}, and {span(billed - lease)} to start and end, at {per_hour(highest)}"
+    before = envelope.total - cost_at_most(envelope.max_rate, billed)
+    holds = f"{span(lease)}, and {span(billed - lease)} to start and end, at {highest(envelope)}"
     holds += f", and {dollars(before)} so far" if in_cents([before]) > [0] else ""
-    next_one = "; if it sells out I take the next up to that price" if highest > choice.offer.rate else ""
-    return f"About {estimate}, at most {dollars_at_most(choice.envelope.total)} ({holds}){next_one}."
+    dearer = envelope.max_rate > choice.offer.rate
+    next_one = "; if it sells out I take the next up to that price" if dearer else ""
+    return f"About {estimate}, at most {dollars_at_most(envelope.total)} ({holds}){next_one}."
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
@@ -307,13 +302,23 @@ def _rent_label(choice: OfferChoice) -> str:
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
-    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval."""
-    needing = [choice for choice in choices if choice.needs_approval and choice.refused is None]
+    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval.
+
+    If only some of the offers need it, say which: `$18.40/h needs an approver: it's over the $10.00/h limit.`
+    """
+    rentable = [choice for choice in choices if choice.refused is None]
+    needing = [choice for choice in rentable if choice.needs_approval]
     if not needing:
         return ""
     overs = {choice.over for choice in needing}
     limits = limit_names(frozenset().union(*overs), rules, " and " if len(overs) == 1 else " or ")
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
+    if len(needing) < len(rentable):
+        prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
+        need, they_are = ("needs", "it's") if len(prices) == 1 else ("need", "they're")
+        over = f": {they_are} over the {limits}" if limits else ""
+        which = f"{listed(prices)} {need} an approver{over}."
+        return which if passed is None else join(which, say_passed(passed))
     if passed is None:
         return f"Over the {limits}: an approver decides."
     return join(f"Over the {limits}." if limits else "", say_passed(passed), "An approver decides.")
@@ -365,7 +370,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         "spot" if request.contract is Contract.SPOT else "",
         f"in {escape(request.region, 20)}" if request.region else "",
         f"from {vendor(request.vendor)}" if request.vendor else "",
-        f"under {say_rate(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else "",
+        _cap_of_nothing(request),
         "now.",
     ]
     text = join(*parts)
@@ -385,7 +390,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         for label, index in labels.items()
     ]
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id), about=describe(request))
-    about = waiting.wait_text(view, reader)
+    about = join(waiting.wait_text(view, reader), not_of_channel(quote, reader.rules))
     return blocks.message(
         join(text, f"Close to it: {', '.join(labels)}." if labels else "", about),
         blocks.section(text),
@@ -395,8 +400,18 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     )
 
 
+def _cap_of_nothing(request: Request) -> str:
+    """Return `for $8.00 in all` or `under $2.50 per GPU and hour`, or an empty text without a highest price."""
+    if request.max_total is not None:
+        return f"for {dollars(request.max_total)} in all"
+    return f"under {limit(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else ""
+
+
 def nearby_label(request: Request, near: Nearby) -> str:
-    """Return how a similar request differs, and its lowest price per GPU: `Show US from $1.90`."""
+    """Return how a similar request differs, and its lowest price per GPU: `Show US from $1.90`.
+
+    `(over $8.00 in all)` follows if the similar request leaves out the total that the person typed.
+    """
     other = near.request
     differs = [
         wanted(other) if wanted(other) != wanted(request) else "",
@@ -407,9 +422,11 @@ def nearby_label(request: Request, near: Nearby) -> str:
     open_to_all = other.region is None and other.vendor is None and request.region and request.vendor
     difference = "any" if open_to_all else join(*differs)
     start = f"from {price(near.cheapest.gpu_rate)}" + ("/GPU" if near.cheapest.count > 1 else "")
+    without_total = request.max_total is not None and other.max_total is None
+    over = f" (over {dollars(request.max_total or 0)} in all)" if without_total else ""
     if difference:
-        return f"Show {difference} {start}"
-    return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "")
+        return f"Show {difference} {start}{over}"
+    return f"Show {start}" + (f" in {escape(request.region, 20)}" if request.region else "") + over
 
 
 def unanswered(

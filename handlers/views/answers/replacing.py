@@ -15,14 +15,21 @@ from handlers.views.event_text import EventText, event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button
 from handlers.views.phrases.error_text import NEXT_STEPS
-from handlers.views.phrases.format import Reader, dollars_at_most, join, per_hour, span
+from handlers.views.phrases.format import (
+    Reader,
+    dollars_at_most,
+    highest,
+    join,
+    limit_per_hour,
+    span,
+)
 from handlers.views.phrases.machine_text import describe, machines, vendor
 from handlers.views.phrases.rental_text import new_one_text, possessive
 
 
 def replace_button(rental: Rental) -> Json:
     """Return `Replace k7mq2, up to $2.47/h`."""
-    label = f"Replace {rental.id}, up to {per_hour(rental.envelope.max_rate)}"
+    label = f"Replace {rental.id}, up to {highest(rental.envelope)}"
     return button(label, Action.REPLACE, RentalValue(rental_id=rental.id))
 
 
@@ -87,5 +94,5 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
 def remainder_text(count: int, left: Remainder) -> str:
     """Return `1x H100 SXM 80 GB, up to $2.47/h, for 4 h 50 min, at most $13.82 in all.`"""
     most = dollars_at_most(left.total)
-    terms = f"up to {per_hour(left.max_rate)}, for {span(left.lease)}, at most {most} in all."
+    terms = f"up to {limit_per_hour(left.max_rate)}, for {span(left.lease)}, at most {most} in all."
     return f"{machines(count, left.gpu)}, {terms}"

@@ -27,6 +27,7 @@ from handlers.views.phrases.format import (
     channel,
     dollars,
     escape,
+    highest,
     identifier,
     join,
     mention,
@@ -121,7 +122,7 @@ def rented(
     name = f"{describe(rental)}, {rental.id}"
     until = until_named(rental.request)
     if rental.state is State.AWAITING_APPROVAL:
-        text = f"{asked_for(asked)}: {name}, up to {per_hour(rental.envelope.max_rate)}{until}. {follow}"
+        text = f"{asked_for(asked)}: {name}, up to {highest(rental.envelope)}{until}. {follow}"
     else:
         text = f"Renting: {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
     return reply(join(first_line, text, without_key_text(without_key)))

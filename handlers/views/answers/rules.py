@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import partial
 
 from bot.model.summary import PolicyView
+from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.team.rules import (
     ProbeKind,
     Project,
@@ -31,12 +32,12 @@ from handlers.views.phrases.format import (
     clock_text,
     escape,
     join,
+    limit,
+    limit_per_hour,
     listed,
     mention_group,
-    per_hour,
     person,
     plural,
-    price,
     span,
 )
 
@@ -67,6 +68,7 @@ ON_A_TERMINAL = Names(person=str, group=str, channel=str, text=escape)
 def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
     """Return the rules as lists of sentences, each with its title. Every key of the policy file changes them."""
     parts = [
+        ("In short", _in_short(rules, names)),
         ("Who", _who(rules, names)),
         ("Approval", _approval(rules, names)),
         ("Money", _money(rules, names)),
@@ -82,9 +84,45 @@ def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
 def terminal_text(rules: Rules) -> str:
     """Return the rules as lines for a terminal."""
     lines = []
-    for title, sentences in rules_in_words(rules, ON_A_TERMINAL):
+    for title, sentences in [*rules_in_words(rules, ON_A_TERMINAL), *_changed_channels(rules)]:
         lines += [title, *(f"  {sentence}" for sentence in sentences)]
     return html.unescape("\n".join(lines))
+
+
+def _in_short(rules: Rules, names: Names) -> list[str]:
+    """Return the five rules that people ask about.
+
+    They say what people may rent on their own, who decides about the rest, for how long, how many machines, and
+    for how much a month.
+    """
+    approvers, budgets, lease, limits = rules.approvers, rules.budgets, rules.lease, rules.limits
+    named = names.people(approvers.people, approvers.groups)
+    admins = names.people(rules.admins) or "those of GPUBOT_ADMINS"
+    where = names.channel(rules.approvals_channel) if rules.approvals_channel else "the home channel"
+    team = f"The team's budget is {limit(budgets.team)} a month." if budgets.team else "The team has no budget."
+    person = f"Each person's is {limit(budgets.person)}." if budgets.person else "A person has none."
+    over = "an approver decides" if budgets.over is WhenOver.APPROVER else "a rental is refused"
+    return [
+        f"Up to {_alone(rules.auto_approve.per_hour, rules.auto_approve.total)} people rent on their own.",
+        f"Above that, an approver decides: {named}. Requests go to {where}. Admins: {admins}."
+        if named
+        else f"Above that, an admin decides: {admins}. Requests go to {where}.",
+        f"A rental is for {span(lease.default)} if nobody says for how long, and for {span(lease.max)} at most.",
+        f"Nobody can approve more than {plural(limits.per_rental_gpus, 'GPU')} in a rental, "
+        f"{plural(limits.per_person_rentals, 'rental')} of one person at a time, "
+        f"and {limit_per_hour(limits.team_per_hour)} of the team.",
+        join(team, person, f"Over a budget {over}."),
+    ]
+
+
+def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
+    """Return which channels no longer charge their project for everybody, as a list with its title."""
+    found = [
+        f"{one} now charges {project} only for its people and approvers. "
+        "Others who ask there are charged to their own only project, or to none."
+        for one, project in channels_of_named_people(rules).items()
+    ]
+    return [("Changed since earlier versions", found)] if found else []
 
 
 def _who(rules: Rules, names: Names) -> list[str]:
@@ -95,7 +133,6 @@ def _who(rules: Rules, names: Names) -> list[str]:
     finance = names.people(rules.finance.people, rules.finance.groups)
     return [
         f"{who} may rent, {guests}, {where}.",
-        f"Admins: {names.people(rules.admins) or 'those of GPUBOT_ADMINS'}.",
         f"Everybody's spend is also read by {finance}, who get each month's file." if finance else "",
         f"Up to {plural(rules.keys.per_person, 'SSH key')} for each person"
         f"{', also taken from GitHub' if rules.keys.github else ', none from GitHub'}.",
@@ -104,50 +141,39 @@ def _who(rules: Rules, names: Names) -> list[str]:
 
 
 def _approval(rules: Rules, names: Names) -> list[str]:
-    approvers, approval = rules.approvers, rules.approval
-    named = names.people(approvers.people, approvers.groups)
-    where = names.channel(rules.approvals_channel) if rules.approvals_channel else "the home channel"
+    approval = rules.approval
     then = names.people(
         [one for one in approval.then if not one.startswith("S")],
         [one for one in approval.then if one.startswith("S")],
     )
-    quiet = names.people(approvers.quiet)
+    quiet = names.people(rules.approvers.quiet)
     own = (
         "Approvers may approve their own requests."
         if rules.self_approval
         else "Nobody approves their own request."
     )
     return [
-        f"Up to {_alone(rules.auto_approve.per_hour, rules.auto_approve.total)} people rent on their own.",
-        f"Above, {named} decide, asked in {where}." if named else f"Above, the admins decide, asked in {where}.",
         f"Never mentioned or reminded: {quiet}." if quiet else "",
         own,
         f"A request expires after {span(approval.expires)}. Approvers are reminded after {span(approval.remind)}.",
         f"After {span(approval.then_after)}, {then} are asked too." if then else "",
         "Of these times only the hours of an approver count.",
-        f"Nobody can approve more than {plural(rules.limits.per_rental_gpus, 'GPU')} in a rental, "
-        f"{plural(rules.limits.per_person_rentals, 'rental')} of one person at a time, "
-        f"and {per_hour(rules.limits.team_per_hour)} of the team.",
     ]
 
 
 def _alone(hourly: Decimal, total: Decimal) -> str:
-    return f"{per_hour(hourly)} and {price(total)} in all"
+    return f"{limit_per_hour(hourly)} and {limit(total)} in all"
 
 
 def _money(rules: Rules, names: Names) -> list[str]:
     budgets = rules.budgets
-    team = f"The team's budget is {price(budgets.team)} a month." if budgets.team else "The team has no budget."
-    person = f"Each person's is {price(budgets.person)}." if budgets.person else "A person has none."
-    over = "an approver decides" if budgets.over is WhenOver.APPROVER else "a rental is refused"
     alerts = listed([percent(alert) for alert in budgets.alerts])
     digest = rules.digest
     return [
-        join(team, person),
-        f"Over a budget {over}. People are told at {alerts}." if alerts else f"Over a budget {over}.",
+        f"People are told of a budget at {alerts}." if alerts else "",
         f"Months are those of {rules.billing.timezone}.",
         f"Files for finance name the account {names.text(rules.billing.account)}.",
-        f"A day is reported as unusual from {price(budgets.unusual_from)} on.",
+        f"A day is reported as unusual from {limit(budgets.unusual_from)} on.",
         f"The home channel reads the week's spend on {DAYS[digest[0]]} at {clock_text(digest[1])}."
         if digest
         else "",
@@ -157,8 +183,8 @@ def _money(rules: Rules, names: Names) -> list[str]:
 def _project(name: str, project: Project, names: Names) -> str:
     parts = [
         f"for {names.channels(project.channels)}" if project.channels else "for no channel",
-        f"named by {names.people(project.people)}" if project.people else "named by everyone",
-        f"{price(project.budget)} a month" if project.budget else "without a budget",
+        f"only for {names.people(project.people)} and approvers" if project.people else "named by everyone",
+        f"{limit(project.budget)} a month" if project.budget else "without a budget",
         f"cost center {names.text(project.cost_center)}" if project.cost_center else "",
         f"alone up to {_alone(project.auto_approve.per_hour, project.auto_approve.total)}"
         if project.auto_approve
@@ -168,12 +194,11 @@ def _project(name: str, project: Project, names: Names) -> str:
 
 
 def _renting(rules: Rules, names: Names) -> list[str]:
-    lease, procure, announce, waiting = rules.lease, rules.procure, rules.announce, rules.waiting
+    procure, announce, waiting = rules.procure, rules.announce, rules.waiting
     broadcast = announce.ready is ReadyAnnouncement.THREAD_BROADCAST
     return [
-        f"A rental is for {span(lease.default)} if nobody says for how long, and for {span(lease.max)} at most.",
         _notices(rules),
-        f"A machine runs for at least {span(lease.grace)} after its owner was told of the end.",
+        f"A machine runs for at least {span(rules.lease.grace)} after its owner was told of the end.",
         f"I try up to {plural(procure.attempts, 'offer')}, each at most {percent(procure.dearer)} dearer than the "
         f"clicked one, and give a machine {span(procure.provision_timeout)} to get ready.",
         f"Ready is said {'in the channel' if broadcast else 'below the card only'}, "
@@ -213,9 +238,9 @@ def _asking(rules: Rules) -> list[str]:
         *lines,
         f"A machine is idle after {span(idle.after)} without use, {span(idle.never_used)} if it was never used. "
         f"A GPU is used from {percent(idle.gpu_below)} on.",
-        f"Its owner is asked once {price(idle.ask_from)} was idle, or after {span(idle.connected)} if somebody is "
+        f"Its owner is asked once {limit(idle.ask_from)} was idle, or after {span(idle.connected)} if somebody is "
         f"connected{again}.",
-        f"From {per_hour(idle.urgent_per_hour)} on the first question doesn't wait for the owner's hours.",
+        f"From {limit_per_hour(idle.urgent_per_hour)} on the first question doesn't wait for the owner's hours.",
         f"If nobody answers, {card}, and the approvers read it after {span(idle.approvers_after)}.",
         "Nothing is ever destroyed because it looked idle.",
     ]

@@ -5,18 +5,32 @@ from __future__ import annotations
 from datetime import date, timedelta
 from fractions import Fraction
 
-from bot.model.budget import ScopeKind
-from bot.model.money import Micros
-from bot.model.spend import PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
+from bot.model.budget import Scope, ScopeKind
+from bot.model.money import Micros, in_cents
+from bot.model.person import OPERATOR
+from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import MICROSECOND, day_of, month_before
 from handlers.ids import Action, SpendRowsValue, SpendValue
+from handlers.views.answers import replies
 from handlers.views.answers.month_files import invoice_differences
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import Reader, about_dollars, clean, dollars, escape, join, plural
+from handlers.views.phrases.format import (
+    Reader,
+    about_dollars,
+    as_written,
+    clean,
+    dollars,
+    escape,
+    join,
+    literal,
+    percent,
+    plural,
+)
 from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.tables import bar_chart, drawn_dollars, number_cell, table, text_cell
+from handlers.views.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
+from handlers.views.phrases.use_text import use_in_cents
 
 _FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
 _HOUR = timedelta(hours=1)
@@ -36,6 +50,34 @@ def report(shown: SpendReport, reader: Reader) -> Rendered:
     )
 
 
+def report_text(shown: SpendReport, reader: Reader) -> str:
+    """Return the answer in lines: the words, the table and the small print."""
+    rows = _table(shown)
+    return "\n".join(
+        filter(
+            None,
+            [
+                join(_words(shown, reader), _forecast(shown, reader)),
+                *([] if rows is None else map(literal, lines_of(rows))),
+                _notes(shown),
+            ],
+        )
+    )
+
+
+def of_owner(shown: OwnerMonth) -> Rendered:
+    """Return what a rental's owner spent this month, and how much of it was idle, for whoever decides about it."""
+    name, month, spent = as_written(escape(shown.name, 40)), say_month(shown.month), shown.spent
+    if not spent.amount:
+        return replies.reply(f"{name} has spent nothing in {month} so far.")
+    idle = f"{dollars(spent.use.idle)} of it" if spent.use.idle else "none of it"
+    seen = f"{idle} on idle machines" if spent.use.known else "but I couldn't see how the machines were used"
+    text = f"{name} has spent {dollars(spent.amount)} in {month} so far, {seen}."
+    scope = Scope(kind=ScopeKind.PERSON, name=shown.owner)
+    by_rental = button("By rental", Action.SHOW_SPEND, SpendRowsValue.of(shown.month, scope, RowsOf.RENTALS))
+    return replies.reply(text, by_rental)
+
+
 # --- words
 
 
@@ -44,15 +86,17 @@ def _words(shown: SpendReport, reader: Reader) -> str:
     when = _when(shown, reader)
     whole = dollars(shown.whole.amount) + _of(shown.budget)
     match shown.scope.kind:
+        case ScopeKind.TEAM if reader.id == OPERATOR.id:
+            return f"{when}: the team spent {whole}."
         case ScopeKind.TEAM:
             return f"{when}: you {_spent(shown.own)}{_budget(shown.own_budget)}. Team {whole}."
         case ScopeKind.PROJECT:
-            idle = f", of which {dollars(shown.whole.use.idle)} idle" if shown.whole.use.idle else ""
             you = f" You {_spent(shown.own)}." if shown.own.amount else ""
-            return f"{when}, project {escape(shown.scope.name, 40)}: {whole}{idle}.{you}"
+            return f"{when}, project {escape(shown.scope.name, 40)}: {whole}{_idle_of_whole(shown)}.{you}"
         case ScopeKind.PERSON if shown.scope.name == reader.id:
             rentals = f", for {plural(shown.whole.rentals, 'rental')}" if shown.whole.rentals else ""
-            return f"{when}: you {_spent(shown.whole)}{rentals}{_budget(shown.budget)}."
+            whole = f"{dollars(shown.whole.amount)}{_idle_of_whole(shown)}" if shown.whole.amount else "nothing"
+            return f"{when}: you {whole}{rentals}{_budget(shown.budget)}."
         case ScopeKind.PERSON:
             return f"{when}: {dollars(shown.whole.amount)} for {plural(shown.whole.rentals, 'rental')}."
 
@@ -73,6 +117,18 @@ def _spent(spent: Spent) -> str:
         return "nothing"
     idle = f", of which {dollars(spent.use.idle)} idle" if spent.use.idle else ""
     return f"{dollars(spent.amount)}{idle}"
+
+
+def _idle_of_whole(shown: SpendReport) -> str:
+    """Return `, of which $31.20 idle`.
+
+    If the table has a column of what was idle, return `, of which 12% idle`: the parts of each row add up to its
+    amount, so their columns may differ from their exact sums by some cents.
+    """
+    idle, amount = shown.whole.use.idle, shown.whole.amount
+    if not idle:
+        return ""
+    return f", of which {percent(idle, amount) if shown.sees_use and shown.rows else dollars(idle)} idle"
 
 
 def _of(budget: Micros | None) -> str:
@@ -99,6 +155,11 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 
 
 def _small_print(shown: SpendReport) -> Json | None:
+    words = _notes(shown)
+    return blocks.context(words) if words else None
+
+
+def _notes(shown: SpendReport) -> str:
     """Return what was billed although the bot had asked for deletion, and what the invoice may differ by."""
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = f"{dollars(estimated)} is estimated." if estimated else ""
@@ -109,8 +170,7 @@ def _small_print(shown: SpendReport) -> Json | None:
         f"{dollars(late)} was billed after I asked for the deletion." if late else "",
         differences,
     ]
-    words = join(*parts)
-    return blocks.context(words) if words else None
+    return join(*parts)
 
 
 # --- the table and the chart
@@ -120,22 +180,25 @@ def _table(shown: SpendReport) -> Json | None:
     columns = [_FIRST[shown.rows_of], *([] if shown.rows_of is RowsOf.RENTALS else ["Rentals"]), "GPU hours"]
     if shown.sees_use:
         columns += ["Working", "Connected", "Idle", "Not seen"]
-    rows = [_row(_name(row, shown), row.spent, shown) for row in shown.rows]
+    named = [(_name(row, shown), row.spent) for row in shown.rows]
     if shown.rest is not None:
-        rows.append(_row(f"{shown.left_out} more", shown.rest, shown))
+        named.append((f"{shown.left_out} more", shown.rest))
+    amounts = in_cents([spent.amount for _, spent in named])
+    rows = [_row(name, spent, amount, shown) for (name, spent), amount in zip(named, amounts, strict=True)]
     return table(f"Spend by {_FIRST[shown.rows_of].lower()}", [*columns, "Total"], rows)
 
 
-def _row(name: str, spent: Spent, shown: SpendReport) -> list[Json]:
+def _row(name: str, spent: Spent, amount: Micros, shown: SpendReport) -> list[Json]:
+    """Return a row. Its `amount` is in whole cents, and so are its parts, which add up to it."""
     hours = float(round(Fraction(spent.gpu_time // MICROSECOND, _HOUR // MICROSECOND), 1))
     count = [] if shown.rows_of is RowsOf.RENTALS else [number_cell(spent.rentals, str(spent.rentals))]
-    use = spent.use
-    amounts = [use.used, use.connected, use.idle, use.unknown] if shown.sees_use else []
+    use = use_in_cents(spent.use, amount)
+    parts = [use.used, use.connected, use.idle, use.unknown] if shown.sees_use else []
     return [
         text_cell(name),
         *count,
         number_cell(hours, f"{hours:,.1f}"),
-        *(_money(amount) for amount in (*amounts, spent.amount)),
+        *map(_money, (*parts, amount)),
     ]
 
 
@@ -152,7 +215,8 @@ def _name(row: SpendRow, shown: SpendReport) -> str:
 
 def _chart(shown: SpendReport) -> Json | None:
     by = "week" if any(point.first != point.last for point in shown.points) else "day"
-    return bar_chart(f"USD by {by}", "Total", [(_label(point), point.amount) for point in shown.points])
+    amounts = in_cents([point.amount for point in shown.points])
+    return bar_chart(f"USD by {by}", "Total", list(zip(map(_label, shown.points), amounts, strict=True)))
 
 
 def _label(point: SpendPoint) -> str:

@@ -11,7 +11,6 @@ from bot.model.quote import Quote, Wish
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import DearerRent, PeopleAsked, QuoteView, WaitingView, WaitPreview
-from bot.model.text import say_rate
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import recommended
 from bot.policy.buying.waiting import ends_before_hours, first_look
@@ -21,6 +20,7 @@ from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, R
 from handlers.views.answers import replies
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button
+from handlers.views.phrases.budget_text import not_of_channel
 from handlers.views.phrases.ends import how_long_in_dialog, read_as_utc
 from handlers.views.phrases.error_text import refusal_text
 from handlers.views.phrases.format import (
@@ -31,11 +31,15 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     escape,
+    highest,
     join,
+    limit,
+    limit_per_hour,
     per_hour,
+    price,
     span,
 )
-from handlers.views.phrases.limits_text import over_limits_text
+from handlers.views.phrases.limits_text import cap_text, over_limits_text, over_total_text
 from handlers.views.phrases.machine_text import describe, gpu, place, vendor
 
 
@@ -63,7 +67,7 @@ def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = 
 def _label(wait: WaitPreview) -> str:
     verb = "Ask for it" if wait.over else "Rent it for me"
     length, total = span(wait.envelope.lease), dollars_at_most(wait.envelope.total)
-    return f"{verb} at {per_hour(wait.envelope.max_rate)} or less: {length}, up to {total}"
+    return f"{verb} at {limit_per_hour(wait.envelope.max_rate)} or less: {length}, up to {total}"
 
 
 def wait_text(view: QuoteView, reader: Reader) -> str:
@@ -120,10 +124,11 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
     elif wait is None:
         lines = ["Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU"]
     else:
-        label = f"Ask for it at {per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
+        label = f"Ask for it at {limit_per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
         rent = button(label, Action.RENT_THEN, value, about=about, style="primary")
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
+    lines.append(not_of_channel(quote, reader.rules))
     again = [
         button("Refresh", Action.REFRESH, value, about=about),
         button("Change", Action.CHANGE, value, about=about),
@@ -140,7 +145,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
 def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
     """Return what the machine costs, and when it is rented."""
     request, most = quote.request, dollars_at_most(wait.envelope.total)
-    highest = per_hour(wait.envelope.max_rate)
+    highest = limit_per_hour(wait.envelope.max_rate)
     at = reader.times.at_time(max(first_look(request, reader.rules) or reader.now, reader.now))
     rents = f"I read the prices {at} and rent the cheapest at {highest} or less."
     if not quote.offers:
@@ -182,7 +187,7 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
     dialog, in USD per GPU and hour. None if none was typed there."""
     quote, envelope = wait.quote, wait.envelope
     request, starts = quote.request, quote.request.starts_at is not None
-    highest = per_hour(envelope.max_rate)
+    highest = limit_per_hour(envelope.max_rate)
     lines = [
         f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
         f"Up to {dollars_at_most(envelope.total)} in all.",
@@ -208,8 +213,9 @@ def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
     lines = [
         f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
         f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
-        f"Up to {per_hour(envelope.max_rate)}, {dollars_at_most(envelope.total)} in all; you allowed "
-        f"{per_hour(dearer.rental.envelope.max_rate)}.",
+        f"Up to {highest(envelope)}, {dollars_at_most(envelope.total)} in all; you allowed "
+        f"{limit_per_hour(dearer.rental.envelope.max_rate)}.",
+        over_total_text(dearer.rental.request, envelope.total),
         _who_decides(dearer, reader.rules),
     ]
     ask = bool(dearer.over)
@@ -262,7 +268,7 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
         text = f"Nothing fitted{until}: {_what(quote.request)}. Nothing was rented."
         return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
     offer = best.offer
-    each = f"from {say_rate(offer.gpu_rate)} per GPU at {place(offer.vendor, offer.vendor_region)}"
+    each = f"from {price(offer.gpu_rate)} per GPU at {place(offer.vendor, offer.vendor_region)}"
     why_not = refusal_text(best.refused) if best.refused is not None else ""
     text = join(f"{describe(quote.request)}, {each}. It may not last.", why_not)
     rent = None
@@ -291,7 +297,7 @@ def waiting_text(waiting: WaitingView, times: Times) -> str:
     if rental is None:
         return f"You wait for {_what(quote.request)}{until}."
     envelope = rental.envelope
-    limits = f"at {per_hour(envelope.max_rate)} or less, up to {dollars_at_most(envelope.total)} in all"
+    limits = f"at {limit_per_hour(envelope.max_rate)} or less, up to {dollars_at_most(envelope.total)} in all"
     if rental.request.starts_at is not None:
         return f"Starts {times.at_time(rental.request.starts_at)}: {_what(rental.request)}, {limits}, {rental.id}."
     first = " An approver decides first." if rental.state is State.AWAITING_APPROVAL else ""
@@ -309,7 +315,8 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return `8x H200 EU under $3.00 per GPU`."""
-    cap = f" under {say_rate(request.max_gpu_rate)} per GPU" if request.max_gpu_rate is not None else ""
+    """Return `8x H200 EU under $3.00 per GPU`, or `8x H200 EU, $100.00 in all`."""
+    cap = f" under {limit(request.max_gpu_rate)} per GPU" if request.max_gpu_rate is not None else ""
+    cap = cap if request.max_total is None else f", {cap_text(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""
     return f"{describe(request)}{seller}{cap}"

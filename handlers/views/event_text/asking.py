@@ -12,12 +12,17 @@ from handlers.views.event_text.composition import (
     allowed_text,
     cost_of,
     over_budget,
-    said,
     sentence_case,
     total_text,
 )
 from handlers.views.phrases.asked_text import asked_by_event, away_text
-from handlers.views.phrases.format import difference, escape, join, per_hour
+from handlers.views.phrases.format import (
+    difference,
+    escape,
+    join,
+    limit_per_hour,
+    per_hour,
+)
 from handlers.views.phrases.machine_text import describe, place
 from handlers.views.phrases.rental_text import people_text, so_far, why_asked_again, without_key_text
 
@@ -45,7 +50,8 @@ def _asked_again(context: EventContext) -> EventText:
     if now and facts.vendor:
         now += f" from {place(facts.vendor, facts.vendor_region)}"
     if now and facts.before is not None and facts.rate is not None and facts.rate > facts.before:
-        over = difference(facts.before, facts.rate, f"the {per_hour(facts.before)} that {context.owner} allowed")
+        allowed = f"the {limit_per_hour(facts.before)} that {context.owner} allowed"
+        over = difference(facts.before, facts.rate, allowed)
         why, now = f"it costs {now}, {over}", None
     return EventText(
         "Waiting for a decision",
@@ -117,7 +123,7 @@ def _request_over(word: str) -> Callable[[EventContext], EventText]:
             rest = "It cost nothing." if context.details.attempts else "Nothing was rented."
         elif cost is not None:
             rest = f"{sentence_case(so_far(cost))}."
-        why = said(context.facts)
+        why = context.said
         return EventText(
             f"{word}{context.by_whom_and_when}", join(f"{why}." if why else "", rest), colon=bool(why)
         )

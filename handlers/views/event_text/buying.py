@@ -23,6 +23,7 @@ from handlers.views.phrases.format import (
     difference,
     escape,
     join,
+    limit_per_hour,
     listed,
     per_hour,
     person,
@@ -110,7 +111,7 @@ def _blocked(facts: Facts, block: BuyingBlock, still: bool) -> str:
 def _nothing_fits(context: EventContext) -> EventText:
     facts, rental = context.facts, context.details.rental
     who = "you" if context.reader == context.owner_id else context.owner
-    allowed = f", {who} allowed {per_hour(facts.max_rate)}" if facts.max_rate is not None else ""
+    allowed = f", {who} allowed {limit_per_hour(facts.max_rate)}" if facts.max_rate is not None else ""
     free = "nothing like it is offered"
     if facts.offer is not None:
         from_price = f" from {per_hour(facts.rate)}" if facts.rate is not None else " only at a higher price"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import NamedTuple
 
 from bot.model.event import Event, Facts
+from bot.model.person import OPERATOR
 from bot.model.summary import AccruedCost, RentalDetails
 from handlers.views.phrases.budget_text import whose_budget
 from handlers.views.phrases.format import (
@@ -14,6 +16,7 @@ from handlers.views.phrases.format import (
     dollars_at_most,
     escape,
     join,
+    limit_per_hour,
     per_hour,
     person,
     sentence,
@@ -99,6 +102,15 @@ class EventContext(NamedTuple):
         return by + (f" {self.times.at_time(self.event.at)}" if self.timed else "")
 
     @property
+    def said(self) -> str:
+        """Return the words of the person who acted, in quotes, or an empty text if there are none.
+
+        The operator's words are left out: they follow the operator's name already (`actor`).
+        """
+        words = "" if self.event.actor == OPERATOR.id else escape(self.facts.detail or "", 200)
+        return f'"{words}"' if words else ""
+
+    @property
     def vendor_name(self) -> str:
         """Return `Hyperstack`, or `the vendor` if the event doesn't name it."""
         return vendor(self.facts.vendor)
@@ -107,11 +119,15 @@ class EventContext(NamedTuple):
 def allowed_text(facts: Facts) -> str:
     """Return `up to $21.16/h for 6 h.` Return an empty text if the event has neither the rate nor the length."""
     parts = [
-        f"up to {per_hour(facts.max_rate)}" if facts.max_rate is not None else "",
+        f"up to {_highest(facts.max_rate, facts.rate)}" if facts.max_rate is not None else "",
         f"for {fewer_hours_text(facts) or span(facts.hours)}" if facts.hours is not None else "",
     ]
     text = join(*parts)
     return f"{text}." if text else ""
+
+
+def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
+    return per_hour(max_rate) if max_rate == clicked else limit_per_hour(max_rate)
 
 
 def fewer_hours_text(facts: Facts) -> str:
@@ -134,12 +150,6 @@ def cost_nothing_text(paid: bool | None) -> str:
 def cost_of(facts: Facts) -> AccruedCost | None:
     """Return what the rental has cost, or None if the event doesn't say."""
     return None if facts.amount is None else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
-
-
-def said(facts: Facts) -> str:
-    """Return the words of the person who acted, in quotes, or an empty text if there are none."""
-    words = escape(facts.detail or "", 200)
-    return f'"{words}"' if words else ""
 
 
 def market_answer(facts: Facts) -> str:

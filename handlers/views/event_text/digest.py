@@ -6,23 +6,27 @@ from calendar import month_abbr
 from datetime import date
 from decimal import Decimal
 
+from bot.model.money import in_cents
 from bot.model.spend import Digest, Spent
 from bot.policy.buying.budgets import say_month
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.format import about_dollars, dollars, escape, join, per_hour, plural
+from handlers.views.phrases.format import about_dollars, dollars, escape, join, per_hour, percent, plural
 
 MOST_PROJECTS = 10
 
 
 def digest(week: Digest) -> Rendered:
-    """Return the message: the sums first, then a line for each project if there are several."""
+    """Return the message: the sums first, then a line for each project if there are several. The amounts of the
+    projects add up to the first one."""
+    amounts = in_cents([one.spent.amount for one in week.projects])
     first = f"Last week ({_days(week.first, week.last)}): {_spent(week.spent)}."
     words = [join(first, f"Now: {_running(week.running, week.rate)}.", _forecast(week))]
     if len(week.projects) > 1:
         words += [
-            f"{escape(one.project, 40)}: {_spent(one.spent)}; now {_running(one.running, one.rate)}"
-            for one in week.projects[:MOST_PROJECTS]
+            f"{escape(one.project, 40)}: {dollars(amount)} for {plural(one.spent.rentals, 'rental')}"
+            f"{_idle_share(one.spent)}; now {_running(one.running, one.rate)}"
+            for one, amount in list(zip(week.projects, amounts, strict=True))[:MOST_PROJECTS]
         ]
     more = len(week.projects) - MOST_PROJECTS
     words += [f"{plural(more, 'more project')}: /gpu spend"] if more > 0 else []
@@ -36,11 +40,13 @@ def _days(first: date, last: date) -> str:
 
 
 def _spent(spent: Spent) -> str:
-    """Return `$1,940.12 for 61 rentals; idle $212.70 (11 %)`."""
-    idle = ""
-    if spent.use.idle:
-        idle = f"; idle {dollars(spent.use.idle)} ({round(100 * spent.use.idle / spent.amount)} %)"
+    """Return `$1,940.12 for 61 rentals; idle $212.70 (11%)`."""
+    idle = f"; idle {dollars(spent.use.idle)} ({percent(spent.use.idle, spent.amount)})" if spent.use.idle else ""
     return f"{dollars(spent.amount)} for {plural(spent.rentals, 'rental')}{idle}"
+
+
+def _idle_share(spent: Spent) -> str:
+    return f", {percent(spent.use.idle, spent.amount)} idle" if spent.use.idle else ""
 
 
 def _running(count: int, rate: Decimal) -> str:

@@ -9,7 +9,7 @@ from bot.model.event import EventKind, Facts
 from bot.model.state import State
 from handlers.views.event_text.composition import EventContext, EventText, cost_of, sentence_case
 from handlers.views.phrases.format import dollars, escape, identifier, join, listed, per_hour, span, with_full_stop
-from handlers.views.phrases.rental_text import STATES, computed, in_all, reason, so_far
+from handlers.views.phrases.rental_text import STATES, WHILE_AWAY, computed, in_all, reason, so_far
 from handlers.views.phrases.use_text import idle_part
 
 RESOURCES_NAMED = 8
@@ -20,7 +20,7 @@ def _lost(context: EventContext) -> EventText:
     facts = context.facts
     why = reason(facts.why or Why.VENDOR_TOOK_IT, facts.vendor or context.details.rental.vendor)
     lead = f"Lost{context.when}"
-    if facts.why is Why.ENDED_WHILE_AWAY:
+    if facts.why in WHILE_AWAY:
         lead = f"Ended before{context.when}, while I was away" if context.timed else "Ended while I was away"
     return EventText(lead, join(f"{why}.", _cost(context)), colon=True)
 

@@ -12,7 +12,6 @@ from handlers.views.event_text.composition import (
     EventText,
     fewer_hours_text,
     over_budget,
-    said,
     sentence_case,
 )
 from handlers.views.phrases.asked_text import asked_by_event
@@ -114,7 +113,7 @@ def _extension_over(words: str) -> Callable[[EventContext], EventText]:
 
     def write(context: EventContext) -> EventText:
         by = f" by {context.actor}" if context.event.actor else ""
-        why, ends = said(context.facts), f"it ends {_end_text(context)}."
+        why, ends = context.said, f"it ends {_end_text(context)}."
         return EventText(f"{words}{by}", f"{why}. {sentence_case(ends)}" if why else ends, colon=True)
 
     return write

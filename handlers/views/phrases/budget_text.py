@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.model.budget import Demand, Scope, ScopeKind
+from bot.model.budget import UNASSIGNED, Demand, Scope, ScopeKind
 from bot.model.event import Event
-from bot.policy.buying.budgets import say_month
+from bot.model.quote import Quote
+from bot.policy.buying.budgets import project_of_channel, say_left, say_month, split_budget
 from bot.policy.team.rules import Rules, WhenOver
-from handlers.views.phrases.format import as_written, dollars, dollars_at_most, escape, person
+from handlers.views.phrases.format import (
+    as_written,
+    channel,
+    dollars,
+    dollars_at_most,
+    escape,
+    percent,
+    person,
+)
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
@@ -29,17 +38,37 @@ def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
 
 
 def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
-    """Return the alert that a part of a budget is spent and reserved, and what follows."""
+    """Return the alert that a part of a budget is spent and reserved, and what follows.
+
+    It has the exact share and, if that is higher, the threshold that was passed.
+    """
     balance, budget = event.facts.balance, event.facts.total
     if balance is None or budget is None:
         return ""
-    has = f"{scope_name(balance.scope, names)} has spent {dollars(balance.spent)} of {say_month(balance.month)}'s"
-    more = f"what runs can add {dollars(balance.reserved)} ({balance.alerted} %)."
+    spent, reserved, _ = split_budget(balance, budget)
+    has = f"{scope_name(balance.scope, names)} has spent {dollars(spent)} of {say_month(balance.month)}'s"
+    share = percent(balance.spent + balance.reserved, budget)
+    past = "" if share == f"{balance.alerted}%" else f", past the alert at {balance.alerted}%"
+    more = f"{dollars(reserved)} is reserved for what runs: {share}{past}."
     refuse = rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget
     then = "nothing more is rented" if refuse else "each rental asks an approver"
-    when = "From now on" if full else "From 100 % on"
-    return f"{has} {dollars(budget)}; {more} Nothing stops. {when} {then}."
+    when = "From now on" if full else "From 100% on"
+    return f"{has} {dollars(budget)}, and {more} Nothing stops. {when} {then}."
+
+
+def not_of_channel(quote: Quote, rules: Rules) -> str:
+    """Return a sentence saying what a request is charged to if its channel's project doesn't pay for it.
+
+    A project that names people is charged from its channels only for them and for approvers. Return an empty text
+    if the channel's project pays, if the channel has none, or if the person named a project.
+    """
+    of_channel = project_of_channel(quote.asked_in, rules)
+    if of_channel is None or quote.project == of_channel or quote.request.project is not None:
+        return ""
+    instead = "unassigned" if quote.project == UNASSIGNED else f"charged to {escape(quote.project, 40)}"
+    project = escape(of_channel, 40)
+    return f"{channel(quote.asked_in)} charges {project} only for its people and approvers, so yours is {instead}."
 
 
 def budget_name(passed: Demand) -> str:
@@ -49,10 +78,12 @@ def budget_name(passed: Demand) -> str:
 
 
 def standing(demand: Demand, names: Mapping[str, str]) -> str:
-    """Return what is left of a budget now, and after what waits: `vision in November: $1,210.40 of $3,000.00 free;
-    $1,072.86 after this.`"""
+    """Return what is left of a budget now, and after what waits.
+
+    Such as `vision in November: $1,210.40 of $3,000.00 left: $1,500.00 spent, $289.60 reserved for what runs;
+    $1,072.86 after this.`
+    """
     who = f"{scope_name(demand.balance.scope, names)} in {say_month(demand.balance.month)}"
-    free = f"{dollars(demand.free)} of {dollars(demand.budget)} free"
     after = demand.free - demand.more
     then = f"{dollars(after)} after this" if after >= 0 else f"this needs {dollars_at_most(-after)} more"
-    return f"{who}: {free}; {then}."
+    return f"{who}: {say_left(demand, of_budget=True)}; {then}."

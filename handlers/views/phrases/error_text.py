@@ -62,21 +62,21 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 )
 
 
-def error_text(problem: GpubotError) -> str:
+def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_STEPS) -> str:
     """Return an error as mrkdwn. Its words are escaped, because they can hold what people typed, such as a
-    mention."""
+    mention. A next step that `next_steps` doesn't have is left out."""
     if isinstance(problem, BuyingBlocked):
         return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
     if isinstance(problem, AlreadyDecided):
         return f"{_decision(problem)} {escape(problem.words, LONGEST)}"
     if isinstance(problem, OwnerOnly):
         return f"Only {escape(problem.owner or 'its owner')} gets the command for {identifier(problem.rental_id)}."
-    return _with_facts(problem, LONGEST)
+    return _with_facts(problem, LONGEST, next_steps)
 
 
 def refusal_text(problem: GpubotError) -> str:
     """Return why an offer can't be rented, as mrkdwn for the lines below that offer."""
-    return block_text(problem) if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300)
+    return block_text(problem) if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300, NEXT_STEPS)
 
 
 def block_text(problem: BuyingBlocked) -> str:
@@ -102,14 +102,14 @@ def _decision(problem: AlreadyDecided) -> str:
     return f"{escape(problem.name or 'Someone else')} {did} {ago} before you."
 
 
-def _with_facts(problem: GpubotError, longest: int) -> str:
+def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep, str]) -> str:
     parts = [escape(problem.words, longest)]
     if isinstance(problem, Refused) and problem.channels:
         parts.append(f"Ask in {', '.join(map(channel, problem.channels))}, or in a direct message to me.")
     if isinstance(problem, Refused) and problem.again_at is not None:
         parts.append(f"Ask again at {time_token(problem.again_at)}.")
-    if problem.next_step is not None:
-        parts.append(NEXT_STEPS[problem.next_step])
+    if problem.next_step is not None and problem.next_step in next_steps:
+        parts.append(next_steps[problem.next_step])
     return " ".join(parts)
 
 

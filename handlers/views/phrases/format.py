@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,6 +18,9 @@ from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.person import OPERATOR
+from bot.model.request import Envelope
+from bot.model.text import say_at_most, say_limit, say_price
+from bot.model.text import span as span  # noqa: PLC0414 - the views take all their phrases from here
 from bot.policy.team.rules import Hours, Rules
 
 # --- text from outside
@@ -140,8 +143,14 @@ def dollars(amount: Micros) -> str:
 
 
 def dollars_at_most(amount: Micros) -> str:
-    """Return the most that something can cost, rounded up: it must never cost more than people read."""
-    return _cents(-(-max(amount, 0) * 100 // MICROS_PER_DOLLAR))
+    """Return the most that something can cost, rounded up, as `say_at_most` does."""
+    return say_at_most(amount)
+
+
+def percent(part: Micros, whole: Micros) -> str:
+    """Return a share such as `87%`. Less than the whole is at most 99%."""
+    share = round(Fraction(100 * part, whole))
+    return f"{share if part >= whole else min(share, 99)}%"
 
 
 def about_dollars(amount: Micros) -> str:
@@ -149,48 +158,44 @@ def about_dollars(amount: Micros) -> str:
     return dollars(amount) if amount < _ROUGH_FROM else f"${round(Fraction(amount, MICROS_PER_DOLLAR)):,}"
 
 
-def _rate_cents(rate: Decimal) -> int:
-    return int((rate * 100).to_integral_value(rounding=ROUND_CEILING))
-
-
 def price(rate: Decimal) -> str:
-    """Return a rate rounded up to the cent, without its unit: `$2.15`."""
-    return "&lt;$0.01" if 0 < rate < _CENT else _cents(max(_rate_cents(rate), 0))
+    """Return the price of an offer or a machine, without its unit: `$2.15`, or `about $2.16`."""
+    return "&lt;$0.01" if 0 < rate < _CENT else say_price(rate)
 
 
 def per_hour(rate: Decimal) -> str:
-    """Return `$2.15/h`, rounded up to the cent."""
+    """Return `$2.15/h`, or `about $2.16/h` if the price was rounded up."""
     return f"{price(rate)}/h"
 
 
+def limit(rate: Decimal) -> str:
+    """Return a highest price, without its unit, rounded down: `$2.47`."""
+    return "&lt;$0.01" if 0 < rate < _CENT else say_limit(rate)
+
+
+def limit_per_hour(rate: Decimal) -> str:
+    """Return a highest price, rounded down: `$2.47/h`."""
+    return f"{limit(rate)}/h"
+
+
+def highest(envelope: Envelope) -> str:
+    """Return the highest price that a click or an approval allows: `$2.47/h`.
+
+    If nothing dearer than the clicked price is allowed, it is that price, also if it has more than two decimals.
+    """
+    rate = envelope.max_rate
+    return per_hour(rate) if rate == envelope.price else limit_per_hour(rate)
+
+
 def difference(before: Decimal, rate: Decimal, what: str) -> str:
-    """Return how far `rate` is from `before`, which `what` names, as both prices are shown: `$0.27 over what you
-    clicked`, `$0.10 under ...`, `the same price`."""
-    cents = _rate_cents(rate) - _rate_cents(before)
-    if cents == 0:
+    """Return how far `rate` is from `before`, which `what` names: `$0.27 over what you clicked`, or `the same
+    price`."""
+    if rate == before:
         return "the same price"
-    return f"{_cents(abs(cents))} {'over' if cents > 0 else 'under'} {what}"
+    return f"{price(abs(rate - before))} {'over' if rate > before else 'under'} {what}"
 
 
 # --- spans and times
-
-
-def _two_units(big: int, big_unit: str, small: int, small_unit: str) -> str:
-    return f"{big} {big_unit}" + (f" {small} {small_unit}" if small else "")
-
-
-def span(length: timedelta) -> str:
-    """Return at most two units: `51 s`, `2 min 51 s`, `6 h 4 min`; from 48 h on in days: `2 days 3 h`."""
-    seconds = max(length // timedelta(seconds=1), 0)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return _two_units(seconds // 60, "min", seconds % 60, "s")
-    minutes = seconds // 60
-    if minutes < 48 * 60:
-        return _two_units(minutes // 60, "h", minutes % 60, "min")
-    hours = minutes // 60
-    return _two_units(hours // 24, "days", hours % 24, "h")
 
 
 def about_span(length: timedelta) -> str:

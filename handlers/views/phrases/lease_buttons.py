@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.model.money import Micros, cost
-from bot.model.rental import Rental
+from bot.model.money import Micros, cost, cost_at_most
+from bot.model.rental import Lease, Rental
 from bot.policy.buying.fewer_hours import lengths_to_choose
-from bot.policy.buying.spending import propose_longer_lease
+from bot.policy.buying.spending import billed_span, propose_longer_lease
+from bot.policy.team.rules import Rules
 from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, RentalValue, UntilValue, VersionValue
 from handlers.views.phrases.blocks import Json, button
@@ -52,10 +53,21 @@ def extend_button(
     if lease is None or not may_extend_by(longer, rental, now, reader.rules):
         return None
     price = f", about {dollars(cost(rental.rate, longer))}" if money and rental.rate is not None else ""
+    if price:
+        price += _over_total(rental, lease, longer, reader.rules)
     value = ExtendValue.of(rental.id, longer, lease.ends_at)
     if spent is not None and needs_approver(rental, reader, spent=spent, longer=longer):
         return button(f"Ask for {span(longer)} more{price}", Action.EXTEND, value)
     return button(f"Extend {span(longer)}{' more' if again else ''}{price}", Action.EXTEND, value)
+
+
+def _over_total(rental: Rental, lease: Lease, longer: timedelta, rules: Rules) -> str:
+    """Return `, over the $8.00 asked for` if the longer lease may cost more than the total that was typed."""
+    typed, rate = rental.request.max_total, rental.rate
+    if typed is None or rate is None:
+        return ""
+    most = cost_at_most(rate, billed_span(lease.ends_at + longer - lease.ready_at, rules))
+    return f", over the {dollars(typed)} asked for" if most > typed else ""
 
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:

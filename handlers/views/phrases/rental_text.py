@@ -10,6 +10,7 @@ from bot.model.attempt import Why
 from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind, OpenQuestion, events_after, open_question
 from bot.model.machine_use import NOT_COMPUTING
+from bot.model.person import OPERATOR
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
@@ -17,6 +18,7 @@ from bot.policy.team.hours import morning_after, zone_of
 from handlers.views.phrases.format import (
     Reader,
     Times,
+    actor,
     as_written,
     dollars,
     escape,
@@ -79,12 +81,17 @@ _REASONS: dict[Why, str] = {
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} ended it",
     Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it and my database is older",
+    Why.ENDED_SINCE_COPY: "my messages about it are newer than my database: somebody probably destroyed it",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
     Why.BOUGHT_LATER: "its machine was found on the account",
     Why.NOTHING_FITTED: "no offer fitted in time",
     Why.UNPROVEN: "I make sure first that nothing was rented",
 }
+
+
+WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_COPY})
+"""The reasons of a machine that was gone at the first look: nobody knows when it ended."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
@@ -247,19 +254,38 @@ def new_one_text(rental: Rental) -> str:
     return f"The new one {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
 
 
+def ended_by(details: RentalDetails) -> Event | None:
+    """Return the event with which somebody other than the owner ended the rental, or None if there is none."""
+    ending = details.rental.ending
+    if ending is None or ending.by in {None, details.rental.owner}:
+        return None
+    return next((e for e in details.events if e.actor == ending.by and e.facts.end is ending.outcome), None)
+
+
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
-    """Return `Destroyed 18:41: your 1x H100 (k7mq2).`, for a message about something before the end."""
-    rental = details.rental
+    """Return `Destroyed 18:41 by Ben: your 1x H100 (k7mq2).`, for a message about something before the end.
+
+    A person is named only if they aren't the owner.
+    """
+    return join(f"{_over_text(details, times)}: {name}.", why_ended(details))
+
+
+def _over_text(details: RentalDetails, times: Times) -> str:
+    """Return `Destroyed 18:41 by Ben`, or `Ended before 18:41, while I was away` if nobody knows when and why."""
+    rental, ending = details.rental, details.rental.ending
     when = times.time(rental.over_at) if rental.state.over and rental.over_at else ""
-    return join(f"{_over_word(rental, when)}: {name}.", why_ended(details))
-
-
-def _over_word(rental: Rental, when: str) -> str:
-    """Return `Destroyed 18:41`, or `Ended before 18:41, while I was away` if nobody knows when and why."""
-    ending = rental.ending
-    if rental.state is State.LOST and ending is not None and ending.why is Why.ENDED_WHILE_AWAY:
+    if rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:
         return f"Ended before {when}, while I was away"
-    return join(STATES[rental.state], when)
+    by = ended_by(details)
+    return join(STATES[rental.state], when, f"by {actor(details.names, by)}" if by is not None else None)
+
+
+def extended_by_operator(details: RentalDetails, times: Times) -> str:
+    """Return `The operator (Slack is away) extended it until 20:05.`, or an empty text if the operator didn't."""
+    longer = [e for e in details.events if e.effects.lengthens and e.actor == OPERATOR.id and e.facts.until]
+    if not longer or longer[-1].facts.until is None:
+        return ""
+    return sentence(f"{actor(details.names, longer[-1])} extended it until {times.time(longer[-1].facts.until)}")
 
 
 def current_state(details: RentalDetails, times: Times) -> str:
@@ -268,8 +294,7 @@ def current_state(details: RentalDetails, times: Times) -> str:
     if rental.state is State.DESTROYING:
         return "It is being destroyed."
     if rental.state.over:
-        when = times.time(rental.over_at) if rental.over_at else ""
-        return join(f"{_over_word(rental, when)}.", why_ended(details))
+        return join(f"{_over_text(details, times)}.", why_ended(details))
     if rental.state is State.READY:
         return f"It {'runs' if rental.silent else 'is ready'}, until {times.time(rental.running_lease.ends_at)}."
     if rental.state is State.AWAITING_APPROVAL:

@@ -87,18 +87,22 @@ def plainer(blocks: Iterable[Json]) -> list[Json]:
 
 
 def _as_text(block: Json) -> list[Json]:
-    """Return a table as paragraphs of text. The first column is at the left, numbers are at the right."""
+    """Return a table as paragraphs of text."""
+    return [section(f"```{part}```") for part in _parts([literal(line) for line in lines_of(block)])]
+
+
+def lines_of(block: Json) -> list[str]:
+    """Return a table as lines of plain text. The first column is at the left, numbers are at the right."""
     rows = [[cell["text"] for cell in row] for row in block["rows"]]
     widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
     numbers = [cell["type"] == "raw_number" for cell in block["rows"][1]]
-    lines = [
+    return [
         "  ".join(
             text.rjust(width) if number else text.ljust(width)
             for text, width, number in zip(row, widths, numbers, strict=True)
         ).rstrip()
         for row in rows
     ]
-    return [section(f"```{part}```") for part in _parts([literal(line) for line in lines])]
 
 
 def _parts(lines: Iterable[str]) -> list[str]:

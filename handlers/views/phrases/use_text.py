@@ -8,7 +8,7 @@ from itertools import groupby
 
 from bot.model.budget import UseCosts
 from bot.model.machine_use import GpuUse, Missed, RecentUse, Use, Verdict
-from bot.model.money import in_cents
+from bot.model.money import Micros, in_cents
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import Idle
@@ -92,7 +92,7 @@ def connections_text(seen: Use | RecentUse, what: str) -> str:
 
 def idle_part(costs: UseCosts) -> str:
     """Return `, of which $3.10 idle`, to follow an amount. Return an empty text if the part rounds to nothing."""
-    idle = _in_cents(costs).idle
+    idle = use_in_cents(costs).idle
     return f", of which {dollars(idle)} idle" if idle else ""
 
 
@@ -101,7 +101,7 @@ def use_shares(costs: UseCosts) -> str:
     Return an empty text if nothing is known."""
     if not costs.known:
         return ""
-    shown_costs = _in_cents(costs)
+    shown_costs = use_in_cents(costs)
     shares = (
         (shown_costs.used, "in use"),
         (shown_costs.connected, "connected without work"),
@@ -112,8 +112,9 @@ def use_shares(costs: UseCosts) -> str:
     return f"Of its cost: {listed(shown)}." if shown else ""
 
 
-def _in_cents(costs: UseCosts) -> UseCosts:
-    used, connected, idle, unknown = in_cents((costs.used, costs.connected, costs.idle, costs.unknown))
+def use_in_cents(costs: UseCosts, total: Micros | None = None) -> UseCosts:
+    """Return costs in whole cents that add up to `total`, or to their own sum, as `in_cents` does."""
+    used, connected, idle, unknown = in_cents((costs.used, costs.connected, costs.idle, costs.unknown), total)
     return UseCosts(used=used, connected=connected, idle=idle, unknown=unknown)
 
 

@@ -142,6 +142,8 @@ def _not_running(purchase: Purchase) -> str:
 def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
     question, spent, it = view.question, view.spent[view.question.id], _it(purchase)
     what, decided = _what(purchase), question.decided
+    if purchase.same_as is not None:
+        return _asked_twice(what)
     if question.rental_id is not None and (decided is None or decided.verdict is AdminVerdict.NOT_OURS):
         return f"{it.are} part of {question.rental_id}: {what}."
     ended = f" {times.time(question.over_at)}" if question.over_at else ""
@@ -156,6 +158,10 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
         return f"Not ours to manage, says {who} {when}: {what}.{why}{rest}"
     did = f"gave {it.object} an owner" if decided.verdict is AdminVerdict.GAVE_OWNER else f"destroyed {it.object}"
     return f"{who} {did} {when}: {what}. {it.are} {question.rental_id} now: /gpu show {question.rental_id}"
+
+
+def _asked_twice(what: str) -> str:
+    return f"I asked you twice about {what}. Please use my other message."
 
 
 def _what(purchase: Purchase) -> str:
@@ -212,6 +218,8 @@ def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
 
 def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     """Return the message about many unknown machines, which one sweep found."""
+    if _repeated(view):
+        return blocks.message(_asked_twice(f"{plural(about.count, 'machine')} that I don't know"), closed=False)
     waiting = [one.purchase for one in view.parts if one.open]
     count = sum(len(one.alive) for one in waiting)
     if not waiting:
@@ -236,6 +244,8 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
 
 def _bought_later(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     """Return the message about machines that were bought after the database was saved."""
+    if _repeated(view):
+        return blocks.message(_asked_twice(f"{plural(about.count, 'machine')} of mine"), closed=False)
     waiting = [one for one in view.parts if one.open]
     lead = _lead_of_later(about, view, waiting)
     done = _lines([_put_back(one, view, times) for one in view.parts if not one.open])
@@ -258,6 +268,11 @@ def _bought_later(about: Purchases, view: AdminQuestionView, times: Times) -> Re
         ),
         closed=False,
     )
+
+
+def _repeated(view: AdminQuestionView) -> bool:
+    """Return whether another message asks about all of these machines."""
+    return bool(view.parts) and all(one.purchase.same_as is not None for one in view.parts)
 
 
 def _lines(lines: list[str]) -> list[str]:
@@ -311,6 +326,8 @@ def _id(purchase: Purchase) -> str:
 def _put_back(question: AdminQuestion, view: AdminQuestionView, times: Times) -> str:
     name, decided = _id(question.purchase), question.decided
     rental = view.rentals.get(question.rental_id or "")
+    if question.purchase.same_as is not None:
+        return f"{name}: I asked twice. Please use my other message."
     if decided is None and rental is None:
         return f"{name}: ended{f' {times.time(question.over_at)}' if question.over_at else ''}."
     if decided is None or rental is None:

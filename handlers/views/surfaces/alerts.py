@@ -13,7 +13,18 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.budget_text import budget_alert
 from handlers.views.phrases.error_text import mistakes_text
-from handlers.views.phrases.format import Reader, actor, dollars, escape, identifier, join, person, plural
+from handlers.views.phrases.format import (
+    Reader,
+    actor,
+    channel,
+    dollars,
+    escape,
+    identifier,
+    join,
+    listed,
+    person,
+    plural,
+)
 
 
 def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:
@@ -40,9 +51,8 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
         case EventKind.UNUSUAL_DAY:
             return _unusual_day(event, names or {})
         case EventKind.PAUSED:
-            who = actor(names or {}, event)
-            own_words = event.facts.detail if event.actor != OPERATOR.id else None
-            why = f': "{escape(own_words, 200)}"' if own_words else ""
+            who, own_words = actor(names or {}, event), _own_words(event)
+            why = f": {own_words}" if own_words else ""
             return blocks.message(
                 f"Buying is paused by {who}{why}. Destroying goes on. An admin resumes: /gpu resume"
             )
@@ -57,9 +67,42 @@ def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = Non
             first = "The policy file has mistakes, so the rules from before hold."
             mistakes = mistakes_text(first, lines, event.facts.count or len(lines))
             return blocks.message(f"{mistakes}\nMend it, then: /gpu policy reload")
+        case EventKind.CHANNELS_CHARGE_LESS:
+            return blocks.message(_channels_charge_less(event))
     failure = step_failure_text(event, reader.times)
     words = outage_text(event, reader.times) if failure is None else failure.text
     return None if words is None else blocks.message(words)
+
+
+def pause_over(paused: Event, resumed: Event, reader: Reader, names: Mapping[str, str]) -> Rendered:
+    """Return one message about a pause of buying and its end, for a reader who wasn't told of the pause."""
+    own_words, times = _own_words(paused), reader.times
+    return blocks.message(
+        join(
+            f"Buying was paused by {actor(names, paused)}",
+            f"({own_words})" if own_words else "",
+            f"from {times.time(paused.at, resumed.at)} to {times.time(resumed.at, paused.at)}.",
+            f"It goes on again, resumed by {actor(names, resumed)}.",
+        )
+    )
+
+
+def _own_words(event: Event) -> str:
+    """Return a person's reason for a pause, in quotation marks. Empty for the operator, whose name it follows."""
+    detail = event.facts.detail if event.actor != OPERATOR.id else None
+    return f'"{escape(detail, 200)}"' if detail else ""
+
+
+def _channels_charge_less(event: Event) -> str:
+    """Return the notice after an upgrade that names the channels which no longer charge their project for all."""
+    pairs = [line.split(" ", 1) for line in (event.facts.detail or "").splitlines()]
+    named = listed([f"{channel(one)} ({escape(project, 40)})" for one, project in pairs])
+    return join(
+        f"I was upgraded. A channel of a project that names people now charges the project only for them and for "
+        f"approvers: {named}.",
+        "Others who ask there are charged to their own only project, or to none, within the team's limits.",
+        "What runs or waits keeps its project. To let more people charge one, add them to its `people`.",
+    )
 
 
 def _unusual_day(event: Event, names: Mapping[str, str]) -> Rendered:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from bot.model.event import Event, EventKind, newest_version, settled_by
 from bot.model.machine_use import Verdict
 from bot.model.money import cost
+from bot.model.person import Person
 from bot.model.rental import Extension, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import UNBOUGHT
 from bot.model.summary import RentalDetails
-from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import over_limits
 from bot.policy.team.asking import Mentions
+from handlers.ids import Action, RentalValue
 from handlers.views.event_text import event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import asked_by_event, mentions
-from handlers.views.phrases.blocks import Rendered
+from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.budget_text import standing
 from handlers.views.phrases.ends import hours_text, how_long, without_a_yes
 from handlers.views.phrases.format import (
@@ -24,6 +26,7 @@ from handlers.views.phrases.format import (
     dollars,
     dollars_at_most,
     join,
+    limit_per_hour,
     note,
     per_hour,
     person,
@@ -32,7 +35,7 @@ from handlers.views.phrases.format import (
     span,
 )
 from handlers.views.phrases.lease_buttons import decision_buttons
-from handlers.views.phrases.limits_text import over_limits_of_envelope, over_limits_text
+from handlers.views.phrases.limits_text import over_limits_of_envelope, over_limits_text, over_total_text
 from handlers.views.phrases.machine_text import describe, machines_of, place
 from handlers.views.phrases.rental_text import (
     current_state,
@@ -75,9 +78,14 @@ def approval(details: RentalDetails, reader: Reader, *, asked: Event, asks: Ment
         "\n".join(lines),
         *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
         # An approval would rent for somebody who left, and the admins are already asked.
-        None if left else blocks.actions(*decision_buttons(rental, reader.now)),
+        None if left else blocks.actions(*decision_buttons(rental, reader.now), _spend_button(rental)),
         closed=False,
     )
+
+
+def _spend_button(rental: Rental) -> Json:
+    """Return the button that shows an approver or an admin privately what the owner spent this month."""
+    return button("Owner's spend this month", Action.OWNER_SPEND, RentalValue(rental_id=rental.id))
 
 
 def _what_for_whom(details: RentalDetails, length: str) -> str:
@@ -95,6 +103,7 @@ def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Rea
         join(
             why_waiting(details),
             over_limits_of_envelope(envelope, reader.rules, rental.project),
+            over_total_text(rental.request, envelope.total),
             _once_it_fits(rental) or _prices(envelope, asked, times),
             _who_changed(asked, details, times),
         ),
@@ -122,7 +131,7 @@ def _once_it_fits(rental: Rental) -> str:
     """Return at which price a rental is bought that waits for an offer. Return an empty text for others."""
     if rental.wish is None or rental.wish.gpu is not None:
         return ""
-    return f"Bought once there is one at {per_hour(rental.envelope.max_rate)} or less."
+    return f"Bought once there is one at {limit_per_hour(rental.envelope.max_rate)} or less."
 
 
 def _prices(envelope: Envelope, asked: Event, times: Times) -> str:
@@ -131,7 +140,11 @@ def _prices(envelope: Envelope, asked: Event, times: Times) -> str:
     facts = asked.facts
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     read = f"read {times.time(facts.read_at or asked.at)}"
-    more = f"; allows {per_hour(envelope.max_rate)} if it sells out" if envelope.max_rate > envelope.price else ""
+    more = (
+        f"; allows {limit_per_hour(envelope.max_rate)} if it sells out"
+        if envelope.max_rate > envelope.price
+        else ""
+    )
     return join(f"{per_hour(envelope.price)} ({each}{read}){more}.", _other_offer(asked))
 
 
@@ -151,7 +164,8 @@ def _length(rental: Rental, times: Times) -> str:
 
 def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> list[str]:
     rental, envelope, times = details.rental, extension.envelope, reader.times
-    limits = rules_of_project(reader.rules, rental.project)
+    owned_by = details.owner or Person(id=rental.owner, name="")
+    limits = rules_of_owner(reader.rules, rental.project, owned_by)
     ends_at = rental.running_lease.ends_at
     longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else envelope.price

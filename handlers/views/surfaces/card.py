@@ -24,6 +24,7 @@ from handlers.views.phrases.format import (
     Times,
     about_span,
     dollars_at_most,
+    highest,
     join,
     note,
     per_hour,
@@ -32,10 +33,12 @@ from handlers.views.phrases.format import (
     span,
 )
 from handlers.views.phrases.lease_buttons import destroy_button, take_back_button
+from handlers.views.phrases.limits_text import over_total_text
 from handlers.views.phrases.machine_text import setup_text
 from handlers.views.phrases.on_ending_text import on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import (
     billing_since,
+    ended_by,
     new_one_text,
     reason,
     receipt,
@@ -62,7 +65,7 @@ def card(details: RentalDetails, reader: Reader) -> Rendered:
     """Return the card. Everyone in its channel may see what this rental costs."""
     now = reader.now
     more = join(*_sentences(details, reader))
-    word, rest = state_word(details), f": {subject(details)}."
+    word, rest = state_word(details), f"{_by(details)}: {subject(details)}."
     text = f"{word}{rest} {more}".rstrip()
     shown = f"*{word}*{rest} {more}".rstrip()
     rendered = blocks.message(
@@ -73,6 +76,12 @@ def card(details: RentalDetails, reader: Reader) -> Rendered:
         closed=details.rental.state.over and settled(details) and not may_be_replaced(details.rental, now),
     )
     return changed(rendered, refresh_after=_refresh_after(details))
+
+
+def _by(details: RentalDetails) -> str:
+    """Return ` by Ben` if somebody other than the owner ended the rental. The thread has the operator's reason."""
+    by = ended_by(details)
+    return "" if by is None else f" by {person(details.names, by.actor)}"
 
 
 def _refresh_after(details: RentalDetails) -> timedelta | None:
@@ -87,7 +96,8 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
         waiting = rental.waiting
         return [
             why_waiting(details),
-            "" if rental.needs_later_end else f"Up to {per_hour(rental.envelope.max_rate)}.",
+            "" if rental.needs_later_end else f"Up to {highest(rental.envelope)}.",
+            over_total_text(rental.request, rental.envelope.total),
             "" if rental.owner_decides else asked_now(details),
             f"Expires {times.date_and_time(waiting.expires_at)}.",
         ]
@@ -125,7 +135,7 @@ def _waits(details: RentalDetails, times: Times) -> list[str]:
         f"Starts {times.time(starts, posted)}, ends {times.time(request.until, posted)}."
         if starts is not None and request.until is not None
         else "",
-        f"Up to {per_hour(rental.envelope.max_rate)}, {dollars_at_most(rental.envelope.total)} in all.",
+        f"Up to {highest(rental.envelope)}, {dollars_at_most(rental.envelope.total)} in all.",
         f"I look until {times.time(until, posted)}." if until is not None else "",
         _failures(details, times),
         note(request.note),
@@ -208,7 +218,7 @@ def _buttons(details: RentalDetails) -> list[Json]:
             button("Withdraw", Action.WITHDRAW, version),
         ]
         if rental.owner_decides and not rental.needs_later_end:
-            label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
+            label = f"Go on up to {highest(rental.envelope)}"
             return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
         return buttons
     if rental.state is State.READY:

@@ -14,7 +14,6 @@ from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.text import say_rate
 from bot.policy.access.ending_script import ENDING_LOG
 from bot.policy.team.roles import has_buttons
 from bot.policy.use.two_ends import can_move
@@ -27,7 +26,18 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import end, ready_until
 from handlers.views.phrases.error_text import NEXT_STEPS
-from handlers.views.phrases.format import Reader, Times, about_span, actor, dollars_at_most, join, per_hour, person
+from handlers.views.phrases.format import (
+    Reader,
+    Times,
+    about_span,
+    actor,
+    dollars_at_most,
+    highest,
+    join,
+    per_hour,
+    person,
+    price,
+)
 from handlers.views.phrases.lease_buttons import (
     destroy_button,
     extend_button,
@@ -35,10 +45,12 @@ from handlers.views.phrases.lease_buttons import (
     needs_approver,
     take_back_button,
 )
+from handlers.views.phrases.limits_text import over_total_text
 from handlers.views.phrases.machine_text import describe, machines_of, vendor
 from handlers.views.phrases.on_ending_text import SCRIPT, failed_with, on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import (
     current_state,
+    extended_by_operator,
     how_it_ended,
     machine,
     more_time_asked,
@@ -135,7 +147,7 @@ def _expired(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
 def _denied(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     rental, words = details.rental, event_text(event, details, reader.times) or EventText("")
     whose = describe(rental) if reader.id == rental.owner else f"{owner(details)}'s {describe(rental)}"
-    lead = f"{person(details.names, event.actor)} said no to {whose}"
+    lead = f"{actor(details.names, event)} said no to {whose}"
     text = join(words._replace(lead=lead).text, _first_runs_on(details))
     value = QuoteValue(quote_id=rental.quote_id)
     again = button("Ask again", Action.TRY_AGAIN, value, about=describe(rental.request))
@@ -214,7 +226,7 @@ def _rented(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     name = sentence_case(f"{possessive(details, reader)} {machine(details)}")
     if rental.state not in {State.PROVISIONING, State.READY}:
         return blocks.message(f"{name}. {current_state(details, times)}", closed=rental.state.over)
-    each = f" at {say_rate(facts.rate / rental.request.count)} per GPU" if facts.rate is not None else ""
+    each = f" at {price(facts.rate / rental.request.count)} per GPU" if facts.rate is not None else ""
     asked = f", as you asked {times.at_time(facts.since)}" if facts.since is not None else ""
     total = f" Up to {dollars_at_most(facts.total)} in all." if facts.total is not None else ""
     text = f"Rented: {describe(rental)}{each}{asked}.{total} {current_state(details, times)}"
@@ -264,7 +276,8 @@ def _over(details: RentalDetails, reader: Reader, *, newest: bool) -> Rendered:
         return blocks.message(f"{details.rental.id} is over: its receipt is below.")
     text = how_it_ended(details, f"{possessive(details, reader)} {machine(details)}", reader.times)
     script = on_ending_text(details.rental, reader.times)
-    text = join(stopped_at_night(details, reader), text, receipt(details), script, _first_runs_on(details))
+    longer = extended_by_operator(details, reader.times)
+    text = join(stopped_at_night(details, reader), text, receipt(details), longer, script, _first_runs_on(details))
     return blocks.message(text, closed=settled(details))
 
 
@@ -406,14 +419,16 @@ def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Render
     who = "an approver"
     if rental.owner_decides:
         who = "you" if reader.id == rental.owner else owner(details)
-    total = "" if rental.needs_later_end else f"At most {dollars_at_most(rental.envelope.total)} in all."
+    most = rental.envelope.total
+    total = over_total_text(rental.request, most) or f"At most {dollars_at_most(most)} in all."
+    total = "" if rental.needs_later_end else total
     text = join(words._replace(lead=f"Waiting for {who}").about(name), total, _first_runs_on(details))
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     decide = None
     if rental.needs_later_end:
         decide = button("Change", Action.CHANGE_RENTAL, version)
     elif rental.owner_decides:
-        label = f"Go on up to {per_hour(rental.envelope.max_rate)}"
+        label = f"Go on up to {highest(rental.envelope)}"
         decide = button(label, Action.ACCEPT, version, style="primary")
     return blocks.message(
         text,

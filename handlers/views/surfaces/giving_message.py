@@ -8,7 +8,7 @@ from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.access.keys import add_line
-from bot.policy.buying.budgets import rules_of_project, say_month
+from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.use.giving import TAKE_WITHIN, given_to, left_of
 from handlers.ids import Action, EndValue, HoursValue, ShareValue
 from handlers.views.answers.ssh_lines import key_lines
@@ -18,7 +18,6 @@ from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.format import (
     Reader,
     Times,
-    dollars,
     dollars_at_most,
     join,
     per_hour,
@@ -107,7 +106,7 @@ def given(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
         return blocks.message(f"{gave} It is still needed, so it stays {owner(details)}'s.")
     if given_to(reader.id, details.events, reader.now) != event:
         return blocks.message(f"{gave} You didn't take it within an hour, so it stays {owner(details)}'s.")
-    left = left_of(rental, reader.now, rules_of_project(reader.rules, rental.project))
+    left = left_of(rental, reader.now, reader.rules)
     text = join(
         f"{giver} gives you {rental.id}: {describe(rental)}, {per_hour(left.rate)}.",
         f"It ends {times.time(rental.running_lease.ends_at, event.at)}; until then it costs you at most "
@@ -127,8 +126,8 @@ def _budget(details: RentalDetails) -> str:
     if not details.demands:
         return ""
     tightest = details.demands[0]
-    left = f"You have {dollars(tightest.free)} left in {say_month(tightest.balance.month)}"
-    return f"{left}, and it needs {dollars_at_most(tightest.more)}." if tightest.more > 0 else f"{left}."
+    left = f"You have {say_left(tightest, f' in {say_month(tightest.balance.month)}')}."
+    return join(left, f"It needs {dollars_at_most(tightest.more)}." if tightest.more > 0 else "")
 
 
 def taken(event: Event, details: RentalDetails, reader: Reader) -> Rendered:

@@ -14,8 +14,8 @@ from bot.model.budget import ScopeKind
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import HomeView, RentalSummary, WaitingView
-from bot.policy.buying.budgets import say_month
+from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
+from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import has_buttons
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
 from handlers.views.answers.keys import spoken_key
@@ -48,6 +48,8 @@ LINE = 900
 """Bytes of one line at most."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
 """How many of each are shown at most."""
+TEAM_BUDGETS = 8
+"""How many budgets of the team and its projects an approver sees at most."""
 
 _TYPED = """\
 In a channel, or in Messages here:
@@ -81,6 +83,7 @@ def _content(shown: HomeView, reader: Reader) -> list[Json | None]:
         _line(f"*Money*  {_money(shown)}"),
         *_keys(shown.keys),
         _line(f"*Team*  {_team(shown)}", button("Show all", Action.SHOW_TEAM, NO_VALUE)),
+        *_budgets(shown.team_month),
         blocks.context(_TYPED),
     ]
 
@@ -190,10 +193,10 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
 
 
 def _money(shown: HomeView) -> str:
-    """Return `November: $212.40; vision $1,210.40 left; you $87.60 left.`"""
+    """Return `November: $12.40; you $87.60 left: $12.40 spent, $0.00 reserved for what runs. More: /gpu spend`."""
     left = [
         f"{'you' if one.balance.scope.kind is ScopeKind.PERSON else scope_name(one.balance.scope, {})} "
-        f"{dollars(one.free)} left"
+        + say_left(one)
         for one in shown.budgets[:BUDGETS]
     ]
     return "; ".join([f"{say_month(shown.month)}: {dollars(shown.spent)}", *left]) + ". More: /gpu spend"
@@ -220,8 +223,26 @@ def _remove_button(key: Key) -> Json:
 
 
 def _team(shown: HomeView) -> str:
-    """Return `5 machines, $31.20/h, 1 idle.`"""
+    """Return `5 machines, $31.20/h, 1 idle.`, and for approvers `November so far: $4,310.11.`"""
     team, idle = shown.live.team, shown.live.idle
+    month = shown.team_month
+    spent = "" if month is None else f"{say_month(shown.month)} so far: {dollars(month.spent)}."
     if not team.count:
-        return "Nobody rents anything now."
-    return f"{plural(team.count, 'machine')}, {per_hour(team.rate)}{f', {idle} idle' if idle else ''}."
+        return join("Nobody rents anything now.", spent)
+    runs = f"{plural(team.count, 'machine')}, {per_hour(team.rate)}{f', {idle} idle' if idle else ''}."
+    return join(runs, spent)
+
+
+def _budgets(month: TeamMonth | None) -> list[Json | None]:
+    """Return a line for each budget of the team and its projects, for those who decide requests."""
+    if month is None or not month.budgets:
+        return []
+    more = len(month.budgets) - TEAM_BUDGETS
+    lines = [
+        f"{scope_name(one.balance.scope, {})}: {say_left(one, of_budget=True)}"
+        for one in month.budgets[:TEAM_BUDGETS]
+    ]
+    return [
+        _line("\n".join(["*Budgets*", *lines])),
+        blocks.context(f"{plural(more, 'more budget')}: /gpu spend project NAME") if more > 0 else None,
+    ]

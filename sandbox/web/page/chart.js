@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 const WIDTH = 420;
 const HEIGHT = 176;
 const EDGE = 14;
-const MOST_LABELS = 8; // below the axis
+const MOST_LABELS = 5; // below the axis: a week such as "23 to 29 Nov" is wide
 const COLOURS = 6; // that style.css has
 
 function svg(tag, attributes = {}, ...children) {

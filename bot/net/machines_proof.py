@@ -1,0 +1,50 @@
+"""Lets the bot and its watchdog prove that they have the same GPUBOT_MACHINES_TOKEN, without sending it.
+
+The watchdog sends a fresh nonce and an HMAC of that nonce. The bot's answer carries an HMAC of the same nonce, its
+status and its body, so that no other program can give an answer, and no older answer can be given again.
+docs/decisions/watchdog.md has the reasons.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+
+from pydantic import SecretStr
+
+NONCE_HEADER = "X-Gpubot-Nonce"
+SIGNATURE_HEADER = "X-Gpubot-Signature"
+SCHEME = "HMAC-SHA256"
+"""Named in `WWW-Authenticate` by a bot that refuses a request. An older bot names `Bearer`."""
+_NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+def new_nonce() -> str:
+    """Return a nonce for one request: 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def sign_request(token: SecretStr, nonce: str) -> str:
+    """Return the signature of a request that carries this nonce."""
+    return _sign(token, b"gpubot machines request\n" + nonce.encode())
+
+
+def sign_answer(token: SecretStr, nonce: str, status: int, body: bytes) -> str:
+    """Return the signature of the answer to the request that carried this nonce."""
+    return _sign(token, f"gpubot machines answer\n{nonce}\n{status}\n".encode() + body)
+
+
+def is_signed_request(token: SecretStr, nonce: str, signature: str) -> bool:
+    """Return whether a request was signed with this token."""
+    return _NONCE.fullmatch(nonce) is not None and is_same(sign_request(token, nonce), signature)
+
+
+def is_same(expected: str, given: str) -> bool:
+    """Compare two secrets in constant time, so that the time it takes shows nothing of the expected one."""
+    return hmac.compare_digest(expected.encode(), given.encode(errors="replace"))
+
+
+def _sign(token: SecretStr, message: bytes) -> str:
+    return hmac.new(token.get_secret_value().encode(), message, hashlib.sha256).hexdigest()

@@ -1,0 +1,131 @@
+"""The file of the socket on which the bot takes commands by hand, and the rules about who may own it.
+
+The bot, the commands by hand and the doctor check the same: whoever can replace the socket would read each command
+and could answer it with anything.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+ROOT = 0
+LONGEST_PATH = 107
+"""Bytes of a path to which a socket can be bound (unix(7))."""
+_LISTENS = 1 << 16
+"""The flag in `/proc/net/unix` of a socket on which a program listens: `__SO_ACCEPTCON` of Linux's net.h."""
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_PEER = struct.Struct("3i")
+"""`struct ucred` of unix(7): process, user and group."""
+
+
+@contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """Yield the path of a socket for `bind` and `connect`, which take at most LONGEST_PATH bytes.
+
+    It goes through the open folder, if the system has /proc, so it also names the same folder until the end of the
+    block. Raise OSError if there is no such folder.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        through = Path(f"/proc/self/fd/{folder}")
+        yield str(through / path.name if through.exists() else path)
+    finally:
+        os.close(folder)
+
+
+def bind(listening: socket.socket, path: Path) -> None:
+    """Bind a socket to a path. Raises OSError.
+
+    The whole path is used if it isn't too long, so that `/proc/net/unix` shows where the bot listens.
+    """
+    whole = path.absolute()
+    if len(os.fsencode(whole)) <= LONGEST_PATH:
+        listening.bind(str(whole))
+        return
+    with short_path(path) as short:
+        listening.bind(short)
+
+
+def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> list[Path]:
+    """Return the sockets on this machine that have the same name as `path` and on which a program listens.
+
+    A path outside the data folder of the user who asks is found as well. Empty if the system doesn't tell:
+    proc_net_unix(5) is of Linux alone.
+    """
+    found = set()
+    with suppress(OSError):
+        for line in table.read_text(errors="surrogateescape").splitlines()[1:]:
+            columns = line.split(maxsplit=7)
+            if len(columns) == 8 and int(columns[3], 16) & _LISTENS and Path(columns[7]).name == path.name:
+                found.add(Path(columns[7]))
+    return sorted(one for one in found - {path.absolute()} if one.is_absolute())
+
+
+def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) -> str | None:
+    """Return what is wrong with a socket or its folder, and what to do. Return None if nothing is.
+
+    Both must belong to root or to the user who runs gpubot, and nobody else may write to them. That user is the
+    one who runs this process, unless root gives a command to another user's gpubot: then it is the owner of the
+    socket, or of the folder while there is no socket. Raise OSError if there is no such folder.
+
+    Args:
+        path: The path as people know it.
+        at: The same path through an open folder, by `short_path`.
+        listens: Whether this process is gpubot itself, which replaces a socket that is there already.
+    """
+    there = Path(at) if at is not None else path
+    folder, file = there.parent.stat(), None
+    if not listens:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            file = there.lstat()
+    user = os.geteuid()
+    if user == ROOT and not listens:
+        user = (file or folder).st_uid
+    for what, found in ((path.parent, folder), (path, file)):
+        if found is not None and found.st_uid not in {ROOT, user}:
+            return (
+                f"{what} belongs to {_name(found.st_uid)}, who could take the place of {path.name}. "
+                f"Only root and the user who runs gpubot, here {_name(user)}, may own it."
+            )
+    if folder.st_mode & _OTHERS_WRITE:
+        shared = folder.st_mode & stat.S_ISVTX  # such as /tmp, which has to stay as it is
+        return (
+            f"other users of this machine can write to {path.parent}, so they could take the place of "
+            f"{path.name}. {'Name another folder.' if shared else f'Type: chmod go-w {path.parent}'}"
+        )
+    if file is not None and stat.S_ISSOCK(file.st_mode) and file.st_mode & _OTHERS_WRITE:
+        return f"other users of this machine can write to {path}. Type: chmod 600 {path}"
+    return None
+
+
+def peer_problem(connection: socket.socket, path: Path, at: str) -> str | None:
+    """Return what is wrong if the program at the other end runs as another user than the socket's owner.
+
+    Return None if it runs as the owner, or if this system doesn't say as whom it runs.
+    """
+    user, owner = user_of(connection), Path(at).lstat().st_uid
+    if user is None or user == owner:
+        return None
+    return f"{path} belongs to {_name(owner)}, but the program that listens there runs as {_name(user)}."
+
+
+def user_of(connection: socket.socket) -> int | None:
+    """Return the user at the other end of a connection. Return None if this system doesn't tell."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    return int(_PEER.unpack(found)[1])
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"user {user}"

@@ -1,0 +1,76 @@
+"""The total that a person typed, in what they read: each question that may go over it says so."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.rental import Decider, Waiting
+from bot.model.summary import DearerRent, WaitingView
+from handlers.views.answers import modals, waiting
+from handlers.views.phrases.lease_buttons import extend_button
+from tests.views.screens import approval, card, dialog, direct, page
+from tests.views.stories import (
+    ASKED,
+    NEBIUS,
+    H,
+    clock,
+    envelope,
+    happened,
+    reading,
+    ready,
+    request,
+)
+from tests.views.stories import waiting as waiting_for
+from tests.views.test_waiting_answers import NONE, WISH
+
+TOTAL: dict[str, Any] = {"max_gpu_rate": Decimal("2.3076"), "max_total": 15_000_000, "cap_said_per_gpu": False}
+OVER = "At most $16.06 in all, over the $15.00 asked for."
+
+
+def test_a_question_to_the_owner_names_the_total_that_the_answer_goes_over() -> None:
+    again = happened(EventKind.ASKED_AGAIN, clock(14, 5), envelope=1, rate=Decimal("2.42"), why=Why.DEARER)
+    details = waiting_for(
+        again,
+        request=request(**TOTAL),
+        envelope=envelope(),
+        waiting=Waiting(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)),
+    )
+    assert OVER in " ".join(direct(again, details, clock(14, 6)).split())
+    assert OVER in " ".join(card(details, clock(14, 6)).split())
+
+
+def test_approvers_are_asked_with_the_total_that_the_answer_goes_over() -> None:
+    details = waiting_for(request=request(**TOTAL), envelope=envelope())
+    assert OVER in " ".join(approval(ASKED, details, clock(14, 6)).split())
+    within = waiting_for(request=request(**TOTAL), envelope=envelope(total=15_000_000))
+    assert "asked for" not in approval(ASKED, within, clock(14, 6))
+
+
+def test_a_dearer_rent_is_confirmed_with_the_total_that_it_goes_over() -> None:
+    dearer = DearerRent(rental=waiting_for(request=request(**TOTAL)).rental, offer=NEBIUS, envelope=envelope())
+    assert OVER in " ".join(dialog(waiting.dearer_confirm(dearer, reading(clock(14, 6))), clock(14, 6)).split())
+
+
+def test_the_button_to_extend_says_that_it_goes_over_the_total() -> None:
+    rental = ready(request=request(**TOTAL)).rental
+    over = extend_button(rental, reading(clock(14, 6)), longer=2 * H)
+    within = extend_button(changed(rental, rate=Decimal("1.50")), reading(clock(14, 6)), longer=2 * H)
+    assert [each and each["text"]["text"] for each in (over, within)] == [
+        "Extend 2 h, about $4.84, over the $15.00 asked for",
+        "Extend 2 h, about $3.00",
+    ]
+
+
+def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:
+    waits = WaitingView(quote=changed(NONE, wish=WISH, request=request(**TOTAL)))
+    text = waiting.waiting_text(waits, reading(clock(14, 6)).times)
+    assert text.startswith("You wait for 1x H100 EU, $15.00 in all, until")
+
+
+def test_the_form_is_filled_in_with_the_total() -> None:
+    filled = modals.form(None, reading(clock(14, 6), zone="UTC"), request=request(**TOTAL))
+    assert "At most, in dollars per GPU and hour: (15.00 in all)" in page(dialog(filled, clock(14, 6)))
