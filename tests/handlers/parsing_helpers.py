@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.model.offer import Catalog
 from bot.model.request import Request
+from bot.policy.team.rules import Hours
 from handlers.parsing.commands import Command, Get, parse_command
 
 CATALOG = Catalog(
@@ -36,7 +37,12 @@ MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def command(
-    text: str, *, now: datetime = MONDAY_NOON, zone: str = "Europe/London", catalog: Catalog = CATALOG
+    text: str,
+    *,
+    now: datetime = MONDAY_NOON,
+    zone: str = "Europe/London",
+    catalog: Catalog = CATALOG,
+    hours: Hours | None = None,
 ) -> Command:
     return parse_command(
         text,
@@ -47,6 +53,7 @@ def command(
         now=now,
         zone=zone,
         longest_wait=timedelta(days=7),
+        hours=hours,
     )
 
 
