@@ -66,7 +66,7 @@ async def test_a_machine_whose_deletion_is_not_confirmed_does_not_count_as_runni
     await here.destroy(rental)
     await here.pass_time(MONDAY - here.now)
     (digest,) = await digests(here)
-    assert (digest.running, digest.rate, digest.not_confirmed) == (0, 0, 1)
+    assert (digest.running, digest.rate, digest.not_confirmed) == (0, Decimal(0), 1)
 
 
 async def test_after_a_time_off_only_the_newest_is_sent(here: World) -> None:
