@@ -20,7 +20,7 @@ from bot.policy.access.teammates import MOST_TEAMMATES
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
-from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.team.rules import Hours, ProbeKind, Rules
 from bot.policy.use.leases import may_extend_by, without_past_end
 from bot.policy.use.two_ends import already_allowed
 from handlers.ids import (
@@ -175,7 +175,7 @@ def form(
         _setup_select(wanted.setup, rules),
         _project_select(wanted.project, projects),
         _no_probe_box(wanted, rules),
-        *_waits(wish, wanted, now, zone, new=not isinstance(value, VersionValue)),
+        *_waits(wish, wanted, now, zone, new=not isinstance(value, VersionValue), hours=rules.hours),
         blocks.text_input(
             Field.NOTE,
             "Note",
@@ -260,15 +260,15 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=[] if wanted.probe else [box], required=False)
 
 
-def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new: bool) -> list[Json]:
+def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new: bool, hours: Hours) -> list[Json]:
     """Return the inputs for the words `wait until ...`, `now` and `any time`. Return none for a request that
-    waits for approval: it is rented once it is approved."""
+    waits for approval: it is rented once it is approved. `any time` says nothing if `hours` are the whole week."""
     if not new:
         return []
     stands = wish if wish is not None and wish.until > now and wanted.until is None else None
     boxes = [
         option("Rent the first offer at once if nobody must confirm it (now)", NOW),
-        option("If I wait: rent it outside of my hours too (any time)", ANY_TIME),
+        *([] if hours.always else [option("If I wait: rent it outside of my hours too (any time)", ANY_TIME)]),
     ]
     return [
         blocks.text_input(
