@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol
 
+WITNESS_LASTS = 600.0
+"""Real seconds for which the `Date` header of an answer counts."""
 _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -183,9 +185,6 @@ class Reading(NamedTuple):
 class Witness:
     """The clock of a server, read from the `Date` headers of its answers."""
 
-    LASTS = 600.0
-    """Real seconds for which a header counts."""
-
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._reading: Reading | None = None
@@ -206,7 +205,7 @@ class Witness:
     def ahead(self) -> timedelta | None:
         """Return by how much this machine's clock is ahead of the server's, at least. Return None if no header of
         the last ten minutes says so."""
-        if self._reading is None or self.clock.monotonic() - self._reading.after > self.LASTS:
+        if self._reading is None or self.clock.monotonic() - self._reading.after > WITNESS_LASTS:
             return None
         return self._reading.ahead(self.clock)
 
