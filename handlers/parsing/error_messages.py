@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from itertools import product
 
 from bot.errors import Line, RequestMistake
@@ -24,6 +25,8 @@ from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
 from handlers.views.phrases.format import zone_of
 
+SHORTEST_NIGHT = timedelta(hours=2)
+"""Who types `overnight` later than this before the morning means the next night."""
 MOST_LINES = 3
 MOST_PROBLEMS = 3
 """A mistake names no more problems than this. If there are more, it has no line, which would leave out the others
@@ -219,7 +222,7 @@ class ErrorMessages:
         if self.parts.timed:
             return _TEMPLATES[ProblemKind.LATER].format(typed=typed), (LEFT_OUT,)
         local = zone_of(context.zone)
-        morning = next_morning(context.now, local, context.hours)
+        morning = next_morning(context.now + SHORTEST_NIGHT, local, context.hours)
         if not context.zone or morning + AFTER_NIGHT - context.now > context.max_lease:
             return "Until when?", ()
         first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)
