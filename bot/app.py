@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.engine import make_url
 
-from bot.clock import Clock
+from bot.clock import Clock, Witness, Witnesses
 from bot.config.settings import Settings, SlackMode, read_settings
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.account.buying_blocks import note_token
@@ -77,6 +78,8 @@ CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, WAITING_EVERY_MINUTES = 15, 30, 5
 MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
 RETENTION_EVERY_MINUTES = 10
+FIRST_ANSWERS = 5.0
+"""Real seconds for which work waits at a start for the first answers of Compute Clear and Slack."""
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
@@ -90,6 +93,7 @@ class Parts:
     """Everything that runs."""
 
     clock: Clock
+    witnesses: Witnesses
     store: Database
     engine: Engine
     overdue: OverdueDeletion
@@ -162,8 +166,9 @@ async def build(
     for url in (settings.slack_api_url, settings.compute_clear_url, settings.github_url):
         proxy_for(url)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(new_session(timeout=SLACK_TIMEOUT))
-        clock = await clock_of(settings.clock_url, session)
+        clock = await clock_of(settings.clock_url, await stack.enter_async_context(new_session()))
+        witnesses = Witnesses(Witness(clock), Witness(clock))
+        session = await stack.enter_async_context(new_session(witnesses.slack, timeout=SLACK_TIMEOUT))
         usual = CLAIM_SECONDS if settings.clock_url is None else SANDBOX_CLAIM_SECONDS
         claim_seconds = settings.claim_seconds or usual
         store = await Database.open(
@@ -182,12 +187,14 @@ async def build(
         metrics, opened = Metrics(), Opened()
         opened.again(clock)
         store.on_reopen(partial(opened.again, clock))
+        replica = Replica(store, clock, claim_seconds=claim_seconds, ahead_of_witnesses=witnesses.ahead)
         deps = Deps(
             store=store,
             clock=clock,
             rules=in_force.rules,
             in_force=in_force,
             opened=opened,
+            may_claim=replica.may_claim,
             on_over_budget=metrics.over_budget,
         )
         key_file = settings.probe_key_file
@@ -202,12 +209,12 @@ async def build(
             on_token=partial(note_token, deps),
             read_token=lambda: read_settings().compute_clear_token,
             on_call=metrics.market_call,
+            witness=witnesses.market,
         )
         stack.push_async_callback(market.aclose)
         github = await stack.enter_async_context(github_at(settings.github_url))
         client = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url, session)
         people = People(deps, client)
-        replica = Replica(store, clock, claim_seconds=claim_seconds)
         step_deps = StepDeps(
             store=background.store,
             clock=clock,
@@ -221,6 +228,7 @@ async def build(
             directory=people,
             on_attempt=metrics.attempt,
             may_claim=replica.may_claim,
+            ahead_of_witnesses=witnesses.ahead,
         )
         catalog_cache, gate = CatalogCache(market), Gate()
         sweeps = LocalJob("first sweep", _work(step_deps, first_sweep), retry=SWEEP_AGAIN)
@@ -261,11 +269,19 @@ async def build(
                 Job("samples", _work(step_deps, drop_old_samples), every(minutes=SAMPLES_EVERY_MINUTES)),
             ],
             claim_seconds=claim_seconds,
+            drain=lambda: _drain(delivery.drain()),
         )
         engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
         overdue = OverdueDeletion(step_deps)
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
-        selfcheck = SelfCheck(step_deps, engine, delivery.direct, notifies=lambda: jobs.does(DELIVERY))
+        selfcheck = SelfCheck(
+            step_deps,
+            engine,
+            delivery.direct,
+            notifies=lambda: jobs.does(DELIVERY),
+            clock_difference=replica.difference,
+            machine=socket.gethostname(),
+        )
         connection = Connection(
             deps,
             client,
@@ -280,6 +296,7 @@ async def build(
             http=None
             if settings.slack_mode is SlackMode.SOCKET or settings.slack_http is None
             else HttpMode(settings.slack_http, settings.slack_handover, metrics.slack_request),
+            replica=replica,
             retry_refused=retry_refused,
         )
         report = HealthReport(
@@ -300,6 +317,7 @@ async def build(
         )
         yield Parts(
             clock=clock,
+            witnesses=witnesses,
             store=store,
             engine=engine,
             overdue=overdue,
@@ -382,11 +400,11 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
         await parts.delivery.begin()
     loops = [
         parts.replica.run(),
-        parts.engine.run(),
+        *(
+            _run_later(parts.witnesses, loop.run)
+            for loop in (parts.engine, parts.visits, parts.jobs, parts.selfcheck)
+        ),
         parts.overdue.run(),
-        parts.visits.run(),
-        parts.selfcheck.run(),
-        parts.jobs.run(),
         *(job.run(parts.clock) for job in parts.local_jobs),
         parts.policy(),
         parts.connection.run(),
@@ -409,7 +427,16 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
         await _drain(parts.engine.drain())
         await parts.engine.end_claims()
         await parts.visits.end_claims()
-        await parts.jobs.end_claims(_drain(parts.delivery.drain()))
+        await parts.jobs.end_claims()
+
+
+async def _run_later(witnesses: Witnesses, run: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop once Compute Clear and Slack have answered, or after a few seconds. Until then, nobody knows
+    whether this machine's clock, by which the loop would work, is right."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_ANSWERS):
+            await witnesses.heard()
+    await run()
 
 
 async def _drain(work: Coroutine[Any, Any, None]) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, Protocol
 
 _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -122,3 +124,113 @@ class MovedClock(SystemClock):
                 return
             timeout = left / self._speed if left is not None and self._speed > 0 else None
             await _wait_for_either(wake, self._moved, timeout)
+
+
+# --- the clocks of others
+
+
+class CorrectedClock:
+    """A clock that shows what another one shows, less what that one is ahead. Spans of time are those of the other
+    one."""
+
+    def __init__(self, uncorrected: Clock) -> None:
+        self.uncorrected = uncorrected
+        self.ahead = timedelta(0)
+
+    @property
+    def revision(self) -> int:
+        return self.uncorrected.revision
+
+    @property
+    def speed(self) -> float:
+        return self.uncorrected.speed
+
+    def now(self) -> datetime:
+        return self.uncorrected.now() - self.ahead
+
+    def real(self) -> datetime:
+        return self.uncorrected.real() - self.ahead
+
+    def monotonic(self) -> float:
+        return self.uncorrected.monotonic()
+
+    async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
+        await self.uncorrected.sleep_until(None if moment is None else moment + self.ahead, wake)
+
+    async def pause(self, seconds: float) -> None:
+        await self.uncorrected.pause(seconds)
+
+
+class Reading(NamedTuple):
+    """What another machine's clock showed at some moment between `before` and `after`.
+
+    Both are times of `Clock.monotonic`, so that a reading stays true if somebody sets this machine's clock.
+    """
+
+    time: datetime
+    before: float
+    after: float
+
+    def ahead(self, clock: Clock) -> timedelta:
+        """Return by how much this machine's clock is now ahead of the other one, at least. Negative if it is
+        behind."""
+        since, now = clock.real() - self.time, clock.monotonic()
+        least = since - timedelta(seconds=now - self.before)
+        most = since - timedelta(seconds=now - self.after)
+        return max(least, timedelta(0)) + min(most, timedelta(0))
+
+
+class Witness:
+    """The clock of a server, read from the `Date` headers of its answers."""
+
+    LASTS = 600.0
+    """Real seconds for which a header counts."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._reading: Reading | None = None
+        self.heard = asyncio.Event()
+        """Set once the server has answered, with or without a usable header."""
+
+    def note(self, headers: Mapping[str, str], before: float) -> None:
+        """Read the headers of an answer that has just come. `before` is the monotonic time of its request.
+
+        An answer with an `Age` comes from a cache, so its date says nothing about now (RFC 9111, 5.1).
+        """
+        self.heard.set()
+        date = http_date(headers.get("Date", ""))
+        if date is not None and "Age" not in headers:
+            # The header has whole seconds, rounded down.
+            self._reading = Reading(date, before - 1.0, self.clock.monotonic())
+
+    def ahead(self) -> timedelta | None:
+        """Return by how much this machine's clock is ahead of the server's, at least. Return None if no header of
+        the last ten minutes says so."""
+        if self._reading is None or self.clock.monotonic() - self._reading.after > self.LASTS:
+            return None
+        return self._reading.ahead(self.clock)
+
+
+class Witnesses(NamedTuple):
+    """The servers whose clocks this machine's is compared with."""
+
+    market: Witness
+    slack: Witness
+
+    def ahead(self) -> list[timedelta]:
+        """Return by how much this machine's clock is ahead of each server's, of those that are known."""
+        return [ahead for witness in self if (ahead := witness.ahead()) is not None]
+
+    async def heard(self) -> None:
+        """Wait until each server has answered once."""
+        for witness in self:
+            await witness.heard.wait()
+
+
+def http_date(header: str) -> datetime | None:
+    """Return the time of an HTTP header that has a date. Return None if the header can't be read."""
+    try:
+        found = parsedate_to_datetime(header)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -18,6 +18,7 @@
     |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
     +-- Outage                  temporary: nothing was done, try again
     |   +-- StoreBusy           the database did not answer in time
+    |   +-- WrongClock          this machine's clock is wrong, so nothing is decided by it
     |   +-- KeysUnavailable     GitHub gave no usable answer
     |   +-- MarketAway          the marketplace did not answer, or asks to wait
     |       +-- TokenRefused    it refuses our token
@@ -266,6 +267,16 @@ class Outage(GpubotError):
 
 class StoreBusy(Outage):
     """The database did not answer in time, or takes no writes now."""
+
+
+class WrongClock(Outage):
+    """This machine's clock is wrong. An end, a price or an approval judged by it would be wrong as well."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The clock of the machine that I run on is wrong, so I changed nothing; whoever runs me can set it, "
+            "and can delete machines with gpubot destroy --resource."
+        )
 
 
 class ClaimLost(Outage):

@@ -4,10 +4,11 @@ settings are read again."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -19,6 +20,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.outside import KeySource
 from bot.lifecycle.service.prices import Prices
@@ -43,6 +45,8 @@ RETRY_REFUSED = TOKEN_RETRY.total_seconds()
 """Real seconds until the next try after Slack refused a token."""
 CHECK_EVERY = 300.0
 """Real seconds between two checks of the bot's token, in case nothing is posted that would show a refusal."""
+ASIDE_EVERY = 1.0
+"""Real seconds between two looks whether this process stands aside."""
 REFUSED = TOKEN_REFUSED | {"missing_scope", "not_allowed_token_type"}
 """Errors that mean, at the start, that another token is needed."""
 
@@ -143,11 +147,13 @@ class Connection:
         prices: Prices,
         tokens: Tokens,
         read_tokens: Callable[[], Tokens],
+        replica: Replica | None = None,
         http: HttpMode | None = None,
         retry_refused: float = RETRY_REFUSED,
     ) -> None:
         """`client` is the client that every part uses; its token is replaced here. `read_tokens` reads the
-        settings and their files again, and may raise GpubotError. `http` is None in Socket Mode."""
+        settings and their files again, and may raise GpubotError. `replica` tells when this process leaves Slack's
+        requests to others; None: never. `http` is None in Socket Mode."""
         self._deps = deps
         self._client = client
         self._delivery = delivery
@@ -157,6 +163,7 @@ class Connection:
         self._key_source = key_source
         self._prices = prices
         self._read_tokens = read_tokens
+        self._replica = replica
         self._http = http
         self._retry_refused = retry_refused
         self._tokens = tokens
@@ -173,7 +180,7 @@ class Connection:
 
     async def ready(self) -> bool:
         """Return whether Slack's requests can be sent to this process."""
-        return not self.draining and await self.connected() > 0
+        return not self.draining and not self._stands_aside() and await self.connected() > 0
 
     def since_request(self) -> float | None:
         """Return how many real seconds ago the last signed request came. Return None if none has, and in Socket
@@ -202,33 +209,67 @@ class Connection:
         if self._receiver is not None:
             await self._receiver.close()
 
+    def _stands_aside(self) -> bool:
+        return self._replica is not None and self._replica.stands_aside()
+
     async def run(self) -> None:
         """Connect, then listen until cancelled.
 
         Raise Unusable if Slack refuses a token and no rental is unfinished. If a rental is, the process must go on
         so that the lease ends: try again every minute, with the tokens that the settings then have.
         """
-        tasks: list[asyncio.Task[None]] = []
-        waiting = False
+        receiver = await self._connect_with_tokens(waiting=False)
+        watch_token = keep_running("slack_token", self._check_token, self._deps.clock)
+        listen = receiver.watch() if self._http is not None else self._listen(receiver)
+        tasks = [asyncio.create_task(work) for work in (listen, watch_token)]
         try:
-            while self._receiver is None:
-                try:
-                    self._receiver = await self._connect()
-                except _Refused as refused:
-                    await self._handle_refusal(refused, waiting=waiting)
-                    waiting = True
-                    await self._deps.clock.pause(self._retry_refused)
-                    self._reload_tokens()
-            log.info("gpubot.ready", mode=self.mode, connections=await self.connected())
-            self.refused = None
-            self._delivery.token_renewed()
-            watch_token = keep_running("slack_token", self._check_token, self._deps.clock)
-            tasks = [asyncio.create_task(work) for work in (self._receiver.watch(), watch_token)]
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _connect_with_tokens(self, *, waiting: bool) -> Receiver:
+        """Connect as soon as Slack accepts the tokens.
+
+        Raise Unusable as `run` does, unless the process is `waiting` already and so must go on.
+        """
+        while True:
+            try:
+                self._receiver = await self._connect()
+                break
+            except _Refused as refused:
+                await self._handle_refusal(refused, waiting=waiting)
+                waiting = True
+                await self._deps.clock.pause(self._retry_refused)
+                self._reload_tokens()
+        log.info("gpubot.ready", mode=self.mode, connections=await self.connected())
+        self.refused = None
+        self._delivery.token_renewed()
+        return self._receiver
+
+    async def _listen(self, receiver: Receiver) -> None:
+        """Keep a receiver of Socket Mode working until cancelled.
+
+        While this process stands aside, its connections are closed, or Slack would go on to send some requests
+        through them. In HTTP mode, the load balancer asks /ready instead.
+        """
+        while True:
+            watch = asyncio.create_task(receiver.watch())
+            try:
+                await self._until_aside(aside=True)
+            finally:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
+            log.warning("slack.stands_aside")
+            await receiver.drain(math.inf)
+            self._receiver = None
+            await self._until_aside(aside=False)
+            receiver = await self._connect_with_tokens(waiting=True)
+
+    async def _until_aside(self, *, aside: bool) -> None:
+        while self._stands_aside() is not aside:
+            await self._deps.clock.pause(ASIDE_EVERY)
 
     async def _note_refusal(self, setting: str) -> None:
         """Remember, and log, that Slack refuses this token, unless that is known already."""
@@ -355,7 +396,15 @@ class Connection:
         clock, gate, http = self._deps.clock, self._gate, self._http
         if http is None:
             return Sockets(app, self._secret, clock, gate=gate, reload_token=self._reload_tokens)
-        return HttpServer(app, self._secret, http.address, clock, gate=gate, on_request=http.on_request)
+        return HttpServer(
+            app,
+            self._secret,
+            http.address,
+            clock,
+            gate=gate,
+            on_request=http.on_request,
+            clock_ahead=timedelta if self._replica is None else self._replica.ahead,
+        )
 
     def _context(self) -> Context:
         return Context(
@@ -368,4 +417,5 @@ class Connection:
             client=self._client,
             gate=self._gate,
             direct=self._delivery.direct,
+            others_work=lambda: self._replica is not None and self._replica.others_work,
         )

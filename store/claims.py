@@ -22,6 +22,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    not_,
     or_,
     select,
     true,
@@ -119,6 +120,13 @@ def _hold(table: Table) -> Select[Any]:
 
 
 @cache
+def _held_by_another(table: Table, dialect: str) -> Select[Any]:
+    return select(_key(table)).where(
+        _key(table) == bindparam("key"), not_(or_(held(table), _free(table, dialect)))
+    )
+
+
+@cache
 def _release(table: Table) -> Update:
     return update(table).where(_key(table) == bindparam("key"), held(table)).values(FREE)
 
@@ -201,6 +209,10 @@ class DueTable(Generic[C]):
 
     async def release(self, row_id: str) -> None:
         await self._conn.execute(_release(self._table), {"key": row_id, "holder": self._holder})
+
+    async def held_by_another(self, row_id: str) -> bool:
+        statement = _held_by_another(self._table, self._conn.dialect.name)
+        return await self._conn.scalar(statement, {"key": row_id, "holder": self._holder}) is not None
 
     async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
         dialect = self._conn.dialect.name

@@ -56,31 +56,23 @@ _OF_SAME_RENTAL = _UNSENT_BEFORE.where(_before.c.rental_id == _c.rental_id)
 _WAITS_FOR_CARD = and_(
     _c.kind == MessageKind.THREAD, _OF_SAME_RENTAL.where(_before.c.kind == MessageKind.CARD).exists()
 )
-_EARLIER_TO_SAME = and_(
-    _before.c.to == _c.to,
-    _before.c.id < _c.id,
-    _before.c.id.not_in(bindparam("passed", expanding=True)),
-)
+_TO_SAME = and_(_before.c.to == _c.to, _before.c.id.not_in(bindparam("passed", expanding=True)))
 _event, _event_before = events.alias("event"), events.alias("event_before")
+_EARLIER_ALERT = _UNSENT_BEFORE.where(
+    _TO_SAME,
+    _event.c.id == _c.event_id,
+    _event_before.c.id < _event.c.id,
+    _before.c.event_id == _event_before.c.id,
+    _before.c.kind == MessageKind.ALERT,
+).correlate(messages)
 _PAUSE = (EventKind.PAUSED, EventKind.RESUMED)
-_EARLIER_ALERT = (
-    _UNSENT_BEFORE.where(
-        _EARLIER_TO_SAME,
-        _before.c.kind == MessageKind.ALERT,
-        _before.c.due_at.is_not(None),  # always so, and SQLite needs it here to use the index
-        _event.c.id == _c.event_id,
-        _event_before.c.id == _before.c.event_id,
-        or_(
-            and_(_event.c.kind.in_(_PAUSE), _event_before.c.kind.in_(_PAUSE)),
-            _event.c.rental_id == _event_before.c.rental_id,
-        ),
-    )
-    .correlate(messages)
-    .exists()
+_EARLIER_OF_PAUSE = _EARLIER_ALERT.where(
+    _event.c.kind.in_(_PAUSE), _event_before.c.rental_id.is_(None), _event_before.c.kind.in_(_PAUSE)
 )
+_EARLIER_OF_STEP = _EARLIER_ALERT.where(_event_before.c.rental_id == _event.c.rental_id)
 _WAITS_FOR_EARLIER = or_(
-    and_(_c.kind != MessageKind.CARD, _OF_SAME_RENTAL.where(_EARLIER_TO_SAME).exists()),
-    and_(_c.kind == MessageKind.ALERT, _EARLIER_ALERT),
+    and_(_c.kind != MessageKind.CARD, _OF_SAME_RENTAL.where(_TO_SAME, _before.c.id < _c.id).exists()),
+    and_(_c.kind == MessageKind.ALERT, or_(_EARLIER_OF_PAUSE.exists(), _EARLIER_OF_STEP.exists())),
 )
 """Whether an earlier post to the same reader or channel, about the same rental or the pause, must be made
 first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +20,7 @@ from store.mapping import insert_new, param, to_model, values
 from store.tables import attempts, quotes, rentals, resources, shared_searches
 from store.visits import Visits
 
+_DATABASE_TIME = select(func.clock_timestamp())
 _COLUMNS = (
     rentals.c.owner,
     rentals.c.accepted_at,
@@ -98,6 +99,11 @@ class Overdue:
         self._conn = conn
         self._visits = visits
         self._holder = holder
+
+    async def database_time(self) -> datetime | None:
+        if self._conn.dialect.name == "sqlite":
+            return None
+        return cast(datetime, await self._conn.scalar(_DATABASE_TIME))
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
         oldest = [

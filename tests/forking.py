@@ -27,9 +27,13 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
+
+from bot.clock import SystemClock
+from bot.net.sandbox_clock import FollowedClock
 
 BENCH = ("bench.empty_app", "bench.peer", "bench.ssh_host", "bench.timing")
 """The programs of the bench. The libraries that they load are among those of the others."""
@@ -37,6 +41,8 @@ PROGRAMS = ("bot", "sandbox", "sandbox.compute", "sandbox.slack", *BENCH)
 LOADED = ("bot.app", "bot.demo.console", "bot.demo.script", "bot.__main__", "sandbox.__main__", "alembic.command")
 """What the server loads: the programs but those of BENCH, and what they load once they run."""
 LONGEST_REQUEST = 100_000
+WRONG_CLOCK = "TEST_WRONG_CLOCK"
+"""An environment variable: by how many hours the clock of a forked bot is ahead, or behind if negative."""
 ROOT = Path(__file__).parents[1]
 _SET_CHILD_SUBREAPER = 36
 
@@ -210,6 +216,8 @@ def run(words: list[str]) -> NoReturn:
     if words[:2] in (["bot", "demo"], ["bot", "sandbox"]):
         _server.fork_itself()
         subprocess.Popen = ForkingPopen  # type: ignore[misc]
+    if hours := os.environ.get(WRONG_CLOCK):
+        _set_clock(timedelta(hours=float(hours)))
     sys.modules.pop(f"{words[0]}.__main__", None)
     sys.argv[1:] = words[1:]
     status = 0
@@ -220,6 +228,20 @@ def run(words: list[str]) -> NoReturn:
             raise
         status = end.code or 0
     _end(status)
+
+
+def _set_clock(ahead: timedelta) -> None:
+    """Let this process's clock be wrong, as if somebody had set its machine's. Spans of time stay right."""
+    real, follow = SystemClock.real, FollowedClock.put
+
+    def wrong_real(clock: SystemClock) -> datetime:
+        return real(clock) + ahead
+
+    def wrong_put(clock: FollowedClock, moment: datetime, **more: Any) -> None:
+        follow(clock, moment + ahead, **more)
+
+    SystemClock.real = wrong_real  # type: ignore[method-assign,assignment]  # this process has no other code under test
+    FollowedClock.put = wrong_put  # type: ignore[method-assign,assignment]  # as above
 
 
 def _end(status: int) -> NoReturn:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from datetime import UTC, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from bot.clock import Clock
+from bot.clock import Clock, http_date
 from bot.config.settings import SlackMode
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.errors import CannotOpen, InUse, KeysUnavailable, StoreBusy, Unusable
@@ -174,13 +173,8 @@ async def sandbox_clock(context: CheckContext, session: aiohttp.ClientSession) -
 def gap_to(date: str | None, clock: Clock) -> timedelta | None:
     """Return how far this machine's clock is ahead of the server that wrote this Date header. Return None without
     a header."""
-    try:
-        server_time = parsedate_to_datetime(date or "")
-    except ValueError:
-        return None
-    if server_time.tzinfo is None:
-        server_time = server_time.replace(tzinfo=UTC)
-    return clock.real() - server_time.astimezone(UTC)
+    server_time = http_date(date or "")
+    return None if server_time is None else clock.real() - server_time
 
 
 def clock(gaps: dict[str, timedelta | None]) -> list[Finding]:

@@ -392,18 +392,35 @@ async def room_for(
     return Room(balances=await _balances(tx, owner, project, months), months=months, settled=settled, held=mine)
 
 
-async def passed_by(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tuple[Demand, ...]:
-    """Return the budgets that don't hold what a rental would hold if it changed to `after`."""
-    return tuple(demand for demand in await demands_of(tx, rules, after, now) if demand.passes)
+async def passed_by(
+    tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
+) -> tuple[Demand, ...]:
+    """Return the budgets that don't hold what a rental would hold if it changed to `after`.
+
+    Usually only what the rental adds to its reservation can pass a budget. With `whole`, the reservation is judged
+    again too, so that a budget counts that was lowered since.
+    """
+    return tuple(demand for demand in await demands_of(tx, rules, after, now, whole=whole) if demand.passes)
 
 
-async def demands_of(tx: Tx, rules: Rules, after: Rental, now: datetime) -> tuple[Demand, ...]:
-    """Return what a rental would ask of each budget if it changed to `after`, the tightest budget first."""
+async def demands_of(
+    tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
+) -> tuple[Demand, ...]:
+    """Return what a rental would ask of each budget if it changed to `after`, the tightest budget first. For
+    `whole`, see `passed_by`."""
     facts = await _facts_of(tx, after)
     more = held(facts, now, rules)
+    reserved: dict[Month, Micros] = defaultdict(int)
     for one in await tx.budgets.reservations(after.id):
-        more[one.month] = more.get(one.month, 0) - one.amount
-    return demands(more, await _balances(tx, after.owner, after.project, more), rules)
+        reserved[one.month] += one.amount
+    balances = await _balances(tx, after.owner, after.project, {**more, **reserved})
+    if whole:
+        return demands(
+            more, [changed(one, reserved=one.reserved - reserved[one.month]) for one in balances], rules
+        )
+    return demands(
+        {month: more.get(month, 0) - reserved[month] for month in {**more, **reserved}}, balances, rules
+    )
 
 
 async def demands_on_new_owner(

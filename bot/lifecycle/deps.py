@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -86,6 +86,10 @@ def _nothing() -> None:
     return
 
 
+def _yes() -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Deps:
     """The dependencies of services."""
@@ -101,6 +105,9 @@ class Deps:
     opened: Opened = field(default_factory=Opened, kw_only=True)
     claimed: str | None = field(default=None, kw_only=True)
     """The id of the row whose claim this work has. What it writes of that row is refused if the claim was lost."""
+    may_claim: Callable[[], bool] = field(default=_yes, kw_only=True)
+    """Whether this machine's clock can be trusted. If not, this process claims no rows and does nothing that
+    people ask of it."""
     on_over_budget: Callable[[], None] = field(default=_nothing, kw_only=True)
     """Called with each request that is refused because of a budget."""
     new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
@@ -109,10 +116,6 @@ class Deps:
 
 def _ignore(_: Attempt) -> None:
     return
-
-
-def _yes() -> bool:
-    return True
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,9 @@ class StepDeps(Deps):
     claim_lasts: Callable[[], bool] = _yes
     """Whether the claim under which a step runs surely lasts for one more call. If not, nothing is bought or
     deleted: another process may be working on the rental."""
-    may_claim: Callable[[], bool] = _yes
-    """Whether this process may claim rows: its clock agrees with the database's."""
+    ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple
+    """By how much this machine's clock is ahead of Compute Clear's and of Slack's, as far as their answers of the
+    last ten minutes tell."""
     sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held during a sweep, so that there is one at a time in this process."""
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 from pydantic import SecretStr
 
-from bot.clock import Clock
+from bot.clock import Clock, Witness
 from bot.errors import MarketAway, TokenRefused
 from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
 from bot.market import wire
@@ -74,11 +74,14 @@ class ComputeClear:
         *,
         read_token: Callable[[], SecretStr] | None = None,
         on_call: Callable[[str, str], None] | None = None,
+        witness: Witness | None = None,
     ) -> None:
         """`read_token` reads the token again when it is refused, `on_token` is called with whether it is refused,
-        and `on_call` with the outcome of each call: see Transport."""
+        `on_call` with the outcome of each call, and `witness` reads the dates of the answers: see Transport."""
         self._timeouts = timeouts
-        self._http = Transport(base_url, token, clock, on_token, read_token=read_token, on_call=on_call)
+        self._http = Transport(
+            base_url, token, clock, on_token, read_token=read_token, on_call=on_call, witness=witness
+        )
         self._clock = clock
         self._anomalies = wire.Anomalies()
         self._families: dict[str, tuple[str, ...]] = {}

@@ -8,8 +8,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import cache
 from typing import TypeVar
 from urllib.parse import quote, quote_plus
@@ -20,7 +19,7 @@ import structlog
 from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr
 
-from bot.clock import Clock
+from bot.clock import Clock, Witness, http_date
 from bot.errors import GpubotError, MarketAway, RateLimited, TokenRefused
 from bot.market import decompression, fields, wire
 from bot.net.sessions import through_proxy
@@ -116,14 +115,17 @@ class Transport:
         *,
         read_token: Callable[[], SecretStr] | None = None,
         on_call: Callable[[str, str], None] | None = None,
+        witness: Witness | None = None,
     ) -> None:
         """`read_token` reads the token again when it is refused; it may raise GpubotError. `on_token` is called
-        with whether the token is refused: after the first answer, and when that changes.
+        with whether the token is refused: after the first answer, and when that changes. `witness` reads the
+        date of each answer.
 
         `on_call` is called for each call with its name and outcome: a class of status such as `2xx`, or
         `no_answer`. It is called again with `unusable` if the answer could not be used.
         """
         self._on_call = on_call
+        self._witness = witness
         self._clock = clock
         self._base_url = base_url.rstrip("/")
         self._token = token
@@ -194,7 +196,10 @@ class Transport:
         transport = self._unpooled if call.buys else self._pooled
         try:
             async with asyncio.timeout(seconds):
+                before = self._clock.monotonic()
                 response = await transport.handle_async_request(request)
+                if self._witness is not None:
+                    self._witness.note(response.headers, before)
                 try:
                     encodings = response.headers.get_list("Content-Encoding", split_commas=True)
                     content = await decompression.body(response.aiter_raw(), encodings, call.largest)
@@ -314,12 +319,8 @@ def _retry_after(header: str | None, real_now: datetime) -> float | None:
     seconds = fields.amount(header)
     if seconds is not None:
         return min(float(seconds), MAX_RETRY_AFTER)
-    try:
-        until = parsedate_to_datetime(header)
-        until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
-        return min(max((until - real_now).total_seconds(), 0.0), MAX_RETRY_AFTER)
-    except (ValueError, OverflowError):
-        return None
+    until = http_date(header)
+    return None if until is None else min(max((until - real_now).total_seconds(), 0.0), MAX_RETRY_AFTER)
 
 
 MASK = "[token]"

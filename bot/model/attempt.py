@@ -55,6 +55,8 @@ class Why(StrEnum):
     DEARER = "dearer"
     OTHER_GPU = "other_gpu"
     """Only GPUs are left that don't fit the clicked one."""
+    OVER_BUDGET = "over_budget"
+    """A budget was lowered after a rental that waits had reserved its share."""
     BUYING_BLOCKED = "buying_blocked"
     OUTAGE = "outage"
     PAUSED = "paused"

@@ -192,6 +192,9 @@ class EventKind(StrEnum):
     """The store can't be read, so nothing is deleted."""
     NO_WRITES = "no_writes"
     """The store takes no writes. With `facts.name`, the event is for the owner of that rental, which ends soon."""
+    WRONG_CLOCK = "wrong_clock"
+    """The clock of a machine on which a process of the bot runs, `facts.name`, is ahead of others by `facts.span`,
+    or behind them if that is negative. `facts.detail` says whose the others are: `database` or `witnesses`."""
     STORE_BACK = "store_back"
     """The store works again. Everyone who was notified of its failure is notified of this."""
 
@@ -318,6 +321,8 @@ class Facts(Frozen):
     """What the boot script of a purchase lacks. None if it lacks nothing."""
     block: BuyingBlock | None = None
     """Why nothing is bought for anyone."""
+    owner_unconfirmed: bool | None = None
+    """In OFFER_FITS, whether Slack's last answer about the owner counted, because it gave no new one in time."""
     told_before: bool | None = None
     """Whether the thread of a rental with a wish has a reply that says the same."""
 
@@ -632,6 +637,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.CHANNELS_CHARGE_LESS: Effects(alert=(To.ADMINS,)),
     _E.NO_READS: Effects(alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
+    _E.WRONG_CLOCK: Effects(alert=(To.ADMINS,)),
     _E.UNUSUAL_DAY: Effects(alert=(To.APPROVERS_CHANNEL,)),
     _E.BUDGET_ALERT: Effects(alert=(To.APPROVERS_CHANNEL, To.PEOPLE)),
     # The alert goes to everyone who got an alert of the failure.

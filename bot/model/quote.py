@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bot.model.base import Frozen, Instant
-from bot.model.budget import UNASSIGNED
+from bot.model.budget import UNASSIGNED, ScopeKind
 from bot.model.message import Destination
+from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.request import OfferQuery, Request
 
@@ -48,6 +49,9 @@ class Wish(Frozen):
     gpu: str | None = None
     """The canonical name of the GPU that the owner saw a price of: only what fits this one is rented. None: any
     GPU that the request's words name."""
+    budgets: dict[ScopeKind, Micros] | None = None
+    """The budgets of the owner, the project and the team when the rental reserved its share of them. A kind of
+    scope that had no budget is missing. None if that is unknown, or if nothing was reserved."""
 
 
 class Quote(Frozen):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 from yarl import URL
 
+from bot.clock import Witness
 from bot.errors import Unusable
 from bot.net.proxies import proxy_for
 
@@ -58,9 +60,18 @@ async def _without_redirects(request: ClientRequest, send: ClientHandlerType) ->
 MIDDLEWARES: tuple[ClientMiddlewareType, ...] = (_without_redirects, through_proxy)
 
 
-def new_session(**options: Any) -> aiohttp.ClientSession:
+def new_session(witness: Witness | None = None, **options: Any) -> aiohttp.ClientSession:
     """Return a session for calls to Slack and to this machine, with aiohttp's `options`. The caller closes it.
+    `witness` reads the date of each answer.
 
     It raises Redirected for a redirect, even if the client that uses it would follow one, as Slack's SDK would.
     """
-    return aiohttp.ClientSession(middlewares=MIDDLEWARES, **options)
+    heard = () if witness is None else (partial(_note_date, witness),)
+    return aiohttp.ClientSession(middlewares=(*MIDDLEWARES, *heard), **options)
+
+
+async def _note_date(witness: Witness, request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    before = witness.clock.monotonic()
+    answer = await send(request)
+    witness.note(answer.headers, before)
+    return answer

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from pydantic import ValidationError
 
-from bot.errors import GpubotError, Mistake, Unusable, bug_number
+from bot.errors import GpubotError, Mistake, Unusable, WrongClock, bug_number
 from bot.lifecycle.deps import Deps
 from bot.operator.commands import carry_out, error_on_terminal
 from bot.operator.protocol import LONGEST_REQUEST, Answer, Request, own_version
@@ -136,6 +136,8 @@ async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
     try:
         request = _read(line)
         kind = request.command.kind
+        if not deps.may_claim():
+            raise WrongClock
         text = await carry_out(deps, request.command)
     except GpubotError as error:
         _log.info("operator", command=kind, user=user, result=type(error).__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from pydantic import ValidationError
@@ -30,17 +30,17 @@ from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
 from bot.policy.buying.months import month_of
 from bot.policy.team.rules import Rules
+from bot.policy.use.clocks import ClockDifference
 from handlers.connection import Connection
 from handlers.delivery.loop import Delivery
 from handlers.slack_api.gate import Gate
+from handlers.views.event_text.trouble import clock_text
 
 
-def _clock_differs(skew: timedelta) -> str:
-    ahead = "ahead of" if skew > timedelta(0) else "behind"
-    return (
-        f"this machine's clock is {abs(skew).total_seconds():.0f} s {ahead} the database's: I work on nothing. "
-        "Set both clocks, by NTP for example."
-    )
+def _clock_differs(difference: ClockDifference) -> str:
+    wrong = clock_text(difference.ahead, from_database=difference.from_database)
+    clocks = "both clocks" if difference.from_database else "it"
+    return f"this machine's clock is {wrong}: I work on nothing. Set {clocks}, by NTP for example."
 
 
 class _MessageCounts(Frozen):
@@ -182,8 +182,8 @@ class HealthReport:
     def _wellness(self, undelivered: int | None) -> health.Report:
         """Return whether the bot is well and what is wrong, as the last measurement found it."""
         broken, refused = self.selfcheck.wrong, self.connection.refused
-        if not self.replica.may_claim():
-            broken = [*broken, _clock_differs(self.replica.skew)]
+        if (difference := self.replica.difference()) is not None:
+            broken = [*broken, _clock_differs(difference)]
         return {
             "well": not broken,
             "wrong": broken if refused is None else [*broken, refused.say(undelivered)],

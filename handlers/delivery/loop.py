@@ -63,9 +63,10 @@ class _Unresolved:
     def lets_others_pass(self, now: datetime) -> bool:
         """Return whether later posts to the same reader no longer wait for this one.
 
-        They wait for a minute in which Slack answers. If Slack answers nothing at all, perhaps only because it is
-        asked about nothing else, they may go right after a call for this one failed: if Slack is back by then,
-        it is this post that finds out first.
+        They wait for one minute, counted from Slack's first answer to anything.
+
+        Without any answer, Slack may be away, and they would overtake this post once it is back; or only this
+        conversation can't be read. So after a minute, they are tried right after each failed call for this post.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -96,16 +96,22 @@ class People:
         async with self._deps.store.read() as tx:
             person = await tx.people.get(user_id, real_now - CACHED_FOR)
         if person is None:
-            before = await self._change_counts(user_id)
-            person = await self._look_up(user_id)
-            async with self._deps.store.write() as tx:
-                await tx.people.put(person, real_now)
-            if await self._change_counts(user_id) != before:
-                # The event came before the row existed, so `forget` had nothing to delete.
-                async with self._deps.store.write() as tx:
-                    await tx.people.forget(user_id)
+            person = await self._ask(user_id)
         if self._home is not None and self._home.is_other_team(team_id):
             return changed(person, outsider=True)
+        return person
+
+    async def _ask(self, user_id: str) -> Person:
+        """Ask Slack about a person, and store the answer. Raise as `get`."""
+        real_now = self._deps.clock.real()
+        before = await self._change_counts(user_id)
+        person = await self._look_up(user_id)
+        async with self._deps.store.write() as tx:
+            await tx.people.put(person, real_now)
+        if await self._change_counts(user_id) != before:
+            # The event came before the row existed, so `forget` had nothing to delete.
+            async with self._deps.store.write() as tx:
+                await tx.people.forget(user_id)
         return person
 
     def connected_to(self, home: HomeWorkspace) -> None:
@@ -131,15 +137,22 @@ class People:
     async def refresh(self, user_ids: Collection[str]) -> None:
         """Bring what the store knows of these people up to date, as `get` does, all at once and within about
         LOOKUP_TIMEOUT. Leave those about whom Slack doesn't answer as they are. Never raise."""
-        await asyncio.gather(*map(self._refresh, user_ids))
+        await asyncio.gather(*(self._refresh(user_id, self.get) for user_id in user_ids))
 
-    async def _refresh(self, user_id: str) -> None:
+    async def ask_anew(self, user_id: str) -> bool:
+        """Ask Slack about a person, although the store may have a new answer. Return whether Slack answered within
+        about LOOKUP_TIMEOUT. If it didn't, leave what the store knows as it is. Never raise."""
+        return await self._refresh(user_id, self._ask)
+
+    async def _refresh(self, user_id: str, ask: Callable[[str], Awaitable[Person]]) -> bool:
         try:
-            await self.get(user_id)
+            await ask(user_id)
         except Refused:
             await self._note_gone(user_id)
         except GpubotError as error:
             _log.info("people.not_refreshed", user=user_id, error=type(error).__name__)
+            return False
+        return True
 
     async def _note_gone(self, user_id: str) -> None:
         """Note that Slack shows the bot no such user, so that this user can do nothing. Never raise."""

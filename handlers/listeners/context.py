@@ -37,6 +37,9 @@ class Context:
     channels: SlackChannels
     client: AsyncWebClient
     direct: DirectPosts
+    others_work: Callable[[], bool] = lambda: False
+    """Return whether another process works, if this machine's clock is wrong. Slack then sends an event that isn't
+    acknowledged to that one sooner or later."""
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
     """How often a person who mentions the bot in a sentence is told what to write."""

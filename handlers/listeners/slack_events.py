@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import structlog
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from bot.errors import Refused
+from bot.errors import Refused, WrongClock
 from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.service import home
@@ -100,17 +100,21 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "app_home_opened": home_opened,
     }
 )
+SAYING = frozenset({"message", "app_mention"})
+"""The events that are answered even if this machine's clock is wrong."""
 
 
 def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Callable[..., Awaitable[None]]:
     """Return a Bolt middleware that handles an event before Bolt acknowledges it. It raises EventNotHandled if the
-    handler fails."""
+    handler fails, or if this machine's clock is wrong."""
 
     async def handle(
         event: dict[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[None]]
     ) -> None:
         with our_context.gate.handling():
             try:
+                if kind not in SAYING and not our_context.deps.may_claim():
+                    raise WrongClock
                 await handler(our_context.with_newest_rules(), event, context.bot_user_id)
             except Exception as error:
                 _log.warning("event.not_handled", kind=kind, error=type(error).__name__)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, bug_number
+from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, WrongClock, bug_number
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE, Destination
 from bot.model.person import Person
@@ -109,10 +109,16 @@ def _without_expired_url(context: Context, interaction: Interaction) -> Interact
 
 async def serve(context: Context, interaction: Interaction, handler: Handler, ack: Ack, body: Body) -> None:
     """Run the handler, store the reply, and acknowledge. Raise StoreBusy or EventNotHandled only for a message of
-    which nothing was written: Slack sends its event again."""
+    which nothing was written: Slack sends its event again.
+
+    If this machine's clock is wrong, run no handler, and say so.
+    """
     commits: list[None] = []
     private_keys: list[str] = []
     by_message = interaction.kind is InteractionKind.MESSAGE
+    if not context.deps.may_claim():
+        await _refuse_by_clock(context, interaction, ack, body)
+        return
     try:
         _check_pace(context, interaction)
         _check_age(context, interaction)
@@ -131,7 +137,7 @@ async def serve(context: Context, interaction: Interaction, handler: Handler, ac
         _log_interaction(interaction, "store_busy")
         if by_message:
             raise
-        await _reply_store_busy(context, interaction, ack, body)
+        await _reply_at_once(context, interaction, replies.store_busy(), ack, body)
         return
     except GpubotError as error:
         _log_interaction(interaction, type(error).__name__)
@@ -218,14 +224,30 @@ def _check_member(person: Person) -> None:
         raise Refused("Only members of the workspace that I belong to can do that. I changed nothing.")
 
 
-async def _reply_store_busy(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
-    """Reply without the store. Don't acknowledge a click if its reply can't be sent: Slack itself then shows that
-    the click failed."""
-    reply = Reply(content=replies.store_busy(), refused=True)
-    if interaction.kind is not InteractionKind.CLICK:
+async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
+    """Say that nothing was changed because this machine's clock is wrong.
+
+    A message is left to the other process if one works, without a word. Otherwise its writer would write it again,
+    and the other process would carry out both. Raise EventNotHandled then.
+    """
+    _log_interaction(interaction, WrongClock.__name__)
+    if interaction.kind is InteractionKind.MESSAGE and context.others_work():
+        raise EventNotHandled(interaction.name)
+    await _reply_at_once(context, interaction, replies.error(WrongClock()), ack, body)
+
+
+async def _reply_at_once(
+    context: Context, interaction: Interaction, content: Rendered, ack: Ack, body: Body
+) -> None:
+    """Refuse without the store. Don't acknowledge a click if its reply can't be sent: Slack itself then shows that
+    the click failed. Raise EventNotHandled if that happens to a message: Slack sends its event again."""
+    reply = Reply(content=content, refused=True)
+    if interaction.kind not in {InteractionKind.CLICK, InteractionKind.MESSAGE}:
         await _acknowledge(context, interaction, reply, ack, body)
     elif await responses.send(context, interaction, reply):
         await ack()
+    elif interaction.kind is InteractionKind.MESSAGE:
+        raise EventNotHandled(interaction.name)
 
 
 def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:

@@ -7,6 +7,7 @@ has a line. Otherwise there is no line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import product
@@ -30,6 +31,7 @@ MOST_LINES = 3
 MOST_PROBLEMS = 3
 """A mistake names no more problems than this. If there are more, it has no line, which would leave out the others
 silently."""
+_SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
 _UNKNOWN = ""
 """Stands for the sentence about all words for which there is no suggestion."""
 _TEMPLATES = {
@@ -100,7 +102,8 @@ class ErrorMessages:
         all_unknown = f"I don't know {named}. A note goes after --."
         words = dict.fromkeys(all_unknown if why == _UNKNOWN else why for _, why, _ in read)
         without = all(reading is LEFT_OUT for choice in choices for reading in choice)
-        return RequestMistake(" ".join(list(words)[:MOST_PROBLEMS]), *filter(None, lines), without=without)
+        said = dict.fromkeys(_SENTENCE_END.split(" ".join(list(words)[:MOST_PROBLEMS])))  # each sentence once
+        return RequestMistake(" ".join(said), *filter(None, lines), without=without)
 
     def line_with(self, *readings: Reading) -> Line | None:
         """Return the line that adds these readings to what was read."""

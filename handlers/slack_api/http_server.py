@@ -13,6 +13,7 @@ import logging
 import re
 from collections import Counter, deque
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Literal, cast
 
@@ -168,9 +169,10 @@ class HttpServer:
         gate: Gate | None = None,
         request_seconds: float = REQUEST_SECONDS,
         on_request: Callable[[Outcome], None] = lambda _: None,
+        clock_ahead: Callable[[], timedelta] = timedelta,
     ) -> None:
         """`address` is HOST:PORT. `gate` counts requests that are not yet answered. `on_request` is called once
-        for each request."""
+        for each request. `clock_ahead` tells by how much this machine's clock is ahead of a right one."""
         self._app = app
         self._secret = signing_secret
         self._address = address
@@ -178,6 +180,7 @@ class HttpServer:
         self._gate = gate or Gate()
         self._request_seconds = request_seconds
         self._on_request = on_request
+        self._clock_ahead = clock_ahead
         self._bodies = Bodies()
         self._recent = RecentOutcomes(clock)
         self._logged: dict[Outcome, float] = {}
@@ -262,7 +265,8 @@ class HttpServer:
         signature = request.headers.get("X-Slack-Signature", "")
         if not signature or not _TIMESTAMP.fullmatch(timestamp):
             return self._refuse("unsigned", 401)
-        if abs(self._clock.real().timestamp() - int(timestamp)) > OLDEST_SECONDS:
+        now = self._clock.real() - self._clock_ahead()
+        if abs(now.timestamp() - int(timestamp)) > OLDEST_SECONDS:
             return self._refuse("stale", 401)
         if (request.content_length or 0) > MOST_BYTES:
             return self._refuse("too_large", 413)

@@ -9,6 +9,7 @@ from bot.model.offer import Catalog
 from bot.model.request import Request
 from bot.policy.team.rules import Hours
 from handlers.parsing.commands import Command, Get, parse_command
+from handlers.parsing.request_parts import ParseContext
 
 CATALOG = Catalog(
     gpus={
@@ -44,17 +45,10 @@ def command(
     catalog: Catalog = CATALOG,
     hours: Hours | None = None,
 ) -> Command:
-    return parse_command(
-        text,
-        catalog,
-        default_lease=LEASE,
-        max_lease=LONGEST,
-        sees_use=True,
-        now=now,
-        zone=zone,
-        longest_wait=timedelta(days=7),
-        hours=hours,
+    context = ParseContext(
+        LEASE, LONGEST, sees_use=True, now=now, zone=zone, hours=hours or Hours(), setups=("pytorch",)
     )
+    return parse_command(text, catalog, context)
 
 
 def request_of(text: str) -> Request:

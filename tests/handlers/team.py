@@ -411,6 +411,8 @@ async def team(
     key_source: KeySource | None = None,
     market: object | None = None,
     answer_within: float = 20,
+    may_claim: Callable[[], bool] = lambda: True,
+    others_work: Callable[[], bool] = lambda: False,
     new_id: Callable[[int], str] = random_id,
     clock: MovedClock | None = None,
 ) -> AsyncIterator[Team]:
@@ -419,8 +421,9 @@ async def team(
     If `policy` names a file, its rules hold instead of `rules`, and Cleo is an admin. `url` names its database; by
     default it is a SQLite file in `folder`. `org` makes its workspace part of an Enterprise organization.
     `key_source` is by default a GitHub without users, and forms ask a `market` without offers for their
-    prices, which has so many real seconds to answer. `new_id` makes the ids of quotes and rentals. Without a
-    `clock`, our time stands at NOON.
+    prices, which has so many real seconds to answer. `may_claim` tells whether the clock of the bot's machine is
+    right, and `others_work` whether another process works while it is not. `new_id` makes the ids of quotes and
+    rentals. Without a `clock`, our time stands at NOON.
     """
     clock = clock or MovedClock(NOON)
     path = folder / "gpubot.sqlite"
@@ -435,7 +438,9 @@ async def team(
             if policy is not None:
                 in_force = await rules_at_start(store, PolicySource(policy, home_channel=GPUS, admins=(CLEO,)))
                 rules = in_force.rules
-            deps = Deps(store=store, clock=clock, rules=rules, in_force=in_force, new_id=new_id)
+            deps = Deps(
+                store=store, clock=clock, rules=rules, in_force=in_force, may_claim=may_claim, new_id=new_id
+            )
             if policy is not None:
                 await reload(deps)
             people = world.sandbox.workspace.people
@@ -452,6 +457,7 @@ async def team(
                 channels=SlackChannels(deps, world.client),
                 client=world.client,
                 direct=delivery.direct,
+                others_work=others_work,
                 commands=Pace(at_once=1000, per_second=1000),  # tests type faster than people
             )
 

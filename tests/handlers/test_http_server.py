@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +23,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 from structlog.testing import capture_logs
 
-from bot.clock import SystemClock
+from bot.clock import CorrectedClock, SystemClock
 from bot.demo.processes import free_port
 from bot.errors import Unusable
 from handlers.listeners.wrapper import EventNotHandled
@@ -156,15 +157,19 @@ def an_app(did: Bell, hold: asyncio.Event) -> AsyncApp:
 
 
 @asynccontextmanager
-async def serving(seconds: float = 10.0) -> AsyncIterator[Running]:
+async def serving(seconds: float = 10.0, ahead: timedelta = timedelta(0)) -> AsyncIterator[Running]:
+    """Run a server on a machine whose clock is known to be `ahead`."""
     did, outcomes, hold, port = Bell(), Bell(), asyncio.Event(), free_port()
+    clock = CorrectedClock(SystemClock())
+    clock.ahead = -ahead
     server = HttpServer(
         an_app(did, hold),
         SECRET,
         f"127.0.0.1:{port}",
-        SystemClock(),
+        clock,
         request_seconds=seconds,
         on_request=outcomes.note,
+        clock_ahead=lambda: ahead,
     )
     await server.connect()
     try:
@@ -208,6 +213,16 @@ async def test_a_stale_request_is_refused(age: int) -> None:
         body = b'{"type": "url_verification", "challenge": "c1"}'
         assert await running.post(body, **signed(body, age=age)) == (401, "")
         assert running.counted() == ({"stale": 1}, [])
+
+
+@pytest.mark.parametrize("hours", [2, -10])
+async def test_a_machine_whose_clock_is_known_to_be_wrong_still_tells_new_requests_from_stale_ones(
+    hours: int,
+) -> None:
+    async with serving(ahead=timedelta(hours=hours)) as running:
+        assert await running.command("list") == (200, "done list")
+        body = b'{"type": "url_verification", "challenge": "c1"}'
+        assert await running.post(body, **signed(body, age=hours * 3600)) == (401, "")
 
 
 async def test_forged_requests_are_refused_alike_and_learn_nothing() -> None:

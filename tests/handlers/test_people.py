@@ -210,6 +210,21 @@ async def test_a_person_is_looked_up_again_after_15_minutes(tmp_path: Path) -> N
         assert (await ours.context.people.get(ANA)).name == "Ana"
 
 
+async def test_slack_can_be_asked_anew_about_a_person_and_without_an_answer_the_last_one_stays(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        people = ours.context.people
+        await people.get(ANA)
+        async with ours.deps.store.write() as tx:
+            await tx.people.put(Person(id=ANA, name="Ana of old"), ours.clock.real())
+        await ours.fault("users.info", "hang")
+        assert not await people.ask_anew(ANA)
+        assert (await people.get(ANA)).name == "Ana of old"
+        assert await people.ask_anew(ANA)
+        assert (await people.get(ANA)).name == "Ana"
+
+
 # --- channels
 
 

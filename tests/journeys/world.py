@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import psutil
+import pytest
 
 from bot.demo.laptop import Laptop
 from bot.demo.play import Missed, Play, next_due, time_of
@@ -26,6 +28,8 @@ from sandbox.serving import LONGEST_WAIT
 from sandbox.slack import SlackSandbox
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS
 from sandbox.slack.timing import Timing
+from tests.forking import WRONG_CLOCK, ForkingPopen
+from tests.programs import NEEDS
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = {"Ana": ANA, "Ben": BEN, "Cleo": CLEO}
@@ -86,16 +90,32 @@ class World:
         """The bot's database file."""
         return self.folder / "gpubot.sqlite"
 
-    async def start(self, *, connections: int | None = None, **settings: str) -> None:
+    async def start(self, *, connections: int | None = None, well: bool = True, **settings: str) -> None:
         """Start `gpubot run` and wait until it is connected. Raise NotRunning if it ends before."""
         self.settings |= {"GPUBOT_HTTP": f"127.0.0.1:{free_port()}", **settings}
-        self.processes.append(await start_bot(self.settings, self.log, connections=connections))
+        self.processes.append(await start_bot(self.settings, self.log, connections=connections, well=well))
         self.play.bot = self.bot
 
     async def start_beside(self) -> Bot:
         """Start one more `gpubot run` on the same database, and wait until it is connected. Return it."""
-        await self.start(GPUBOT_SOCKET=str(self.folder / f"gpubot-{len(self.processes)}.sock"))
+        await self.start(GPUBOT_SOCKET=self._socket())
         return self.bot
+
+    async def start_with_wrong_clock(self, hours: int) -> Bot:
+        """Start a `gpubot run` whose clock is so many hours ahead, alone or beside others. Return it.
+
+        Skip the test if programs are not forked here, because only the fork can set its clock.
+        """
+        if subprocess.Popen is not ForkingPopen:
+            pytest.skip(f"{NEEDS}forked programs")
+        connections = 0 if self.running else 2
+        wrong = {WRONG_CLOCK: str(hours), "GPUBOT_SOCKET": self._socket()}
+        await self.start(connections=connections, well=False, **wrong)
+        del self.settings[WRONG_CLOCK]
+        return self.bot
+
+    def _socket(self) -> str:
+        return str(self.folder / f"gpubot-{len(self.processes)}.sock")
 
     async def kill(self) -> None:
         """Kill the bot as a crash would."""

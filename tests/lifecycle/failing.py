@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from typing_extensions import override
 
+from bot.clock import Clock
 from bot.errors import StoreBusy
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.ports.store import Store, Tx
@@ -113,6 +115,36 @@ class FailingStore:
             raise StoreBusy("full")
         async with self._store.write(durable=durable) as tx:
             yield tx
+
+
+class StoreWithClock(FailingStore):
+    """A store whose database has a clock of its own, which is `ahead` of a right one. None: SQLite."""
+
+    def __init__(self, store: Store, clock: Clock, ahead: timedelta | None) -> None:
+        super().__init__(store)
+        self.refuses_writes = False
+        self._clock = clock
+        self._ahead = ahead
+
+    @asynccontextmanager
+    @override
+    async def read(self) -> AsyncIterator[Tx]:
+        async with super().read() as tx:
+            yield cast(Tx, _With(tx, overdue=_With(tx.overdue, database_time=self._time)))
+
+    async def _time(self) -> datetime | None:
+        return None if self._ahead is None else self._clock.real() + self._ahead
+
+
+class _With:
+    """An object with some attributes of its own, and otherwise those of another one."""
+
+    def __init__(self, other: object, **own: object) -> None:
+        self.__dict__.update(own)
+        self._other = other
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._other, name)
 
 
 def break_steps(here: World, error: Exception | None = None) -> BrokenMarket:

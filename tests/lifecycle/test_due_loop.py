@@ -317,6 +317,9 @@ class HangingDirectory:
     async def refresh(self, _: object) -> None:
         await self._hangs()
 
+    async def ask_anew(self, _: str) -> bool:
+        return True
+
     async def members(self, _: str) -> None:
         return None
 

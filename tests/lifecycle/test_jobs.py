@@ -219,6 +219,21 @@ async def test_a_process_that_hangs_past_its_claim_stops_its_job_before_it_goes_
         await one.end()
 
 
+async def test_a_process_whose_clock_goes_wrong_leaves_its_jobs_to_another_process(
+    database: Database, clock: MovedClock
+) -> None:
+    first = Process(database, clock)
+    await first.delivers.wait()
+    first.may = False
+    assert not first.jobs.may_act(DELIVERY), "it sends nothing from that moment on"
+    second = Process(beside(database), clock)
+    await second.delivers.wait()
+    assert first.stopped.is_set()
+    assert not first.jobs.does(DELIVERY)
+    for one in (first, second):
+        await one.end()
+
+
 async def test_a_process_whose_clock_is_wrong_claims_nothing(database: Database, clock: MovedClock) -> None:
     wrong = Process(database, clock)
     wrong.may = False

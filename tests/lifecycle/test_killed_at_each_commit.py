@@ -52,6 +52,9 @@ class NobodyChanged:
     async def refresh(self, _: Any) -> None:
         return
 
+    async def ask_anew(self, _: Any) -> bool:
+        return True
+
 
 async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> None:
     """Live the part of a rental's life that the database doesn't have yet. Kill this process before or after its

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import cast
 
 import pytest
 
+from bot.clock import CorrectedClock
 from bot.errors import StoreBusy, TooLate
 from bot.lifecycle.ports.outside import Market
 from bot.lifecycle.service import leasing
@@ -22,6 +24,7 @@ from tests.lifecycle.failing import (
     FailingStore,
     HangingMarket,
     InterruptedMarket,
+    StoreWithClock,
     break_steps,
 )
 from tests.lifecycle.leases import be_down_until, end_of
@@ -30,6 +33,7 @@ from tests.rentals import ending, waiting
 
 pytestmark = pytest.mark.usefixtures("logs")
 GRACE = 15 * MINUTE
+NONE = timedelta(0)
 TIME_OUT = 15 * MINUTE
 
 
@@ -264,3 +268,90 @@ async def test_nothing_is_deleted_while_the_store_cannot_be_read(here: World) ->
     assert await here.calls("delete_resource") == []
     here.restart(good)
     await ends_as(here, rental, State.DESTROYED)
+
+
+# --- clocks that are wrong
+
+
+def with_clocks(
+    here: World, ahead: timedelta, database: timedelta | None, witnesses: Sequence[timedelta] = ()
+) -> CorrectedClock:
+    """Restart the bot on a machine whose clock is `ahead`, with a database and witnesses whose clocks are ahead by
+    these spans. Return the machine's clock."""
+    clock = CorrectedClock(here.clock)
+    clock.ahead = -ahead
+    here.restart(
+        replace(
+            here.deps,
+            clock=clock,
+            store=StoreWithClock(here.deps.store, here.clock, database),
+            ahead_of_witnesses=lambda: [-clock.ahead - witness for witness in witnesses],
+        )
+    )
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("ahead", "database", "witnesses"),
+    [
+        (2 * HOUR, NONE, []),
+        (10 * HOUR, NONE, []),
+        (-2 * HOUR, NONE, []),
+        (-10 * HOUR, NONE, []),
+        (NONE, 10 * HOUR, [NONE, NONE]),
+        (10 * HOUR, 10 * HOUR, [NONE, NONE]),
+        (10 * HOUR, None, [-HOUR, NONE]),
+        (NONE, None, [HOUR, HOUR]),
+    ],
+)
+async def test_whichever_clock_is_wrong_a_machine_is_deleted_when_it_is_overdue_and_not_before(
+    here: World, ahead: timedelta, database: timedelta | None, witnesses: list[timedelta]
+) -> None:
+    """An overdue deletion that goes by its machine's clock deletes hours too early or too late."""
+    rental, good = await here.ready(), here.deps
+    await be_down_until(here, end_of(rental) - 40 * MINUTE)
+    with_clocks(here, ahead, database, witnesses)
+    await pass_minutes(here, 40 * MINUTE + 2 * GRACE - MINUTE)
+    assert len(await here.alive()) == 1
+    overdue_at = here.now + MINUTE
+    await pass_minutes(here, 3 * MINUTE)
+    assert await here.alive() == []
+    assert [person for person, _ in await here.notices(E.DELETED_OVERDUE)] == [ANA.id, CLEO.id]
+    (resource,) = await here.resources(rental)
+    assert resource.delete_accepted_at is not None
+    assert abs(resource.delete_accepted_at - overdue_at) < SECOND
+    here.restart(good)
+    await ends_as(here, rental, State.DESTROYED)
+
+
+async def test_a_wrong_clock_that_is_set_right_delays_no_deletion(here: World) -> None:
+    """While it was ten hours ahead, and nobody knew, the machine counted as past its end."""
+    rental, good = await here.ready(), here.deps
+    await be_down_until(here, end_of(rental) - 40 * MINUTE)
+    clock = with_clocks(here, 10 * HOUR, None)
+    await pass_minutes(here, GRACE + 5 * MINUTE)
+    clock.ahead = NONE
+    await pass_minutes(here, end_of(rental) + 2 * GRACE - MINUTE - here.now)
+    assert len(await here.alive()) == 1
+    await pass_minutes(here, 3 * MINUTE)
+    assert await here.alive() == []
+    here.restart(good)
+    await ends_as(here, rental, State.DESTROYED)
+
+
+async def test_the_answer_that_lists_a_machine_can_show_that_it_is_not_overdue(here: World) -> None:
+    rental, good = await here.ready(), here.deps
+    await be_down_until(here, end_of(rental) - 40 * MINUTE)
+    witnesses: list[timedelta] = []
+
+    async def tell_time() -> None:
+        witnesses.append(NONE)
+
+    with_clocks(here, 10 * HOUR, None, witnesses)
+    market = InterruptedMarket(here.deps.market, tell_time)
+    here.restart(replace(here.deps, market=cast(Market, market)))
+    await pass_minutes(here, 2 * GRACE + 5 * MINUTE)
+    assert witnesses
+    assert len(await here.alive()) == 1
+    here.restart(good)
+    await ends_as(here, await here.destroy(rental), State.DESTROYED)

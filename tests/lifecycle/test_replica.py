@@ -1,15 +1,19 @@
-"""A process whose clock differs from the database's claims nothing, and one that must leave ends."""
+"""A process whose clock is wrong claims nothing and steps aside, and one that must leave ends."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import cast
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from typing_extensions import override
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, StoreBusy
+from bot.lifecycle.loops.jobs import DELIVERY
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.ports.records import Look
 from bot.lifecycle.ports.store import OpenedStore
@@ -17,7 +21,17 @@ from tests.databases import START
 
 
 class Clock(MovedClock):
-    """A clock whose pauses are over at once."""
+    """A clock whose pauses are over at once, and whose monotonic time stands still."""
+
+    seconds = 0.0
+
+    @override
+    def monotonic(self) -> float:
+        return self.seconds
+
+    @override
+    def real(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
 
     @override
     async def pause(self, seconds: float) -> None:
@@ -30,12 +44,21 @@ class Database:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.ahead = timedelta(0)
+        self.another_delivers = False
         self.fails: list[Exception] = []
 
     async def look(self) -> Look:
         if self.fails:
             raise self.fails.pop(0)
         return Look(database_time=self._clock.real() + self.ahead, replicas=3)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Any]:
+        yield SimpleNamespace(jobs=self)
+
+    async def held_by_another(self, name: str) -> bool:
+        assert name == DELIVERY
+        return self.another_delivers
 
 
 @pytest.mark.parametrize(
@@ -48,10 +71,44 @@ async def test_a_process_claims_only_while_its_clock_is_within_two_seconds(ahead
     database.ahead = timedelta(seconds=ahead)
     await replica.look()
     assert (replica.may_claim(), replica.replicas) == (claims, 3)
-    assert abs(replica.skew + database.ahead) < timedelta(seconds=0.1)
     database.ahead = timedelta(0)
     await replica.look()
     assert replica.may_claim()
+
+
+async def test_a_process_claims_nothing_from_the_moment_at_which_both_witnesses_differ() -> None:
+    clock, witnesses = Clock(START), [timedelta(0), timedelta(0)]
+    replica = Replica(cast(OpenedStore, Database(clock)), clock, ahead_of_witnesses=lambda: witnesses)
+    await replica.look()
+    assert replica.may_claim()
+    witnesses[:] = [timedelta(hours=2), timedelta(hours=2)]
+    assert not replica.may_claim()
+    witnesses.pop()
+    assert not replica.may_claim()
+    witnesses[:] = [timedelta(0)]
+    assert replica.may_claim()
+
+
+async def test_a_process_steps_aside_once_its_clock_was_wrong_for_a_minute_while_another_one_works() -> None:
+    clock = Clock(START)
+    database = Database(clock)
+    replica = Replica(cast(OpenedStore, database), clock)
+    steps = [
+        # seconds, ahead, another delivers, stands aside
+        (0, 7200, True, False),
+        (59, 7200, True, False),
+        (60, 7200, True, True),
+        (65, 7200, False, False),
+        (70, 7200, True, True),
+        (75, 0, True, False),
+        (80, 7200, True, False),
+        (140, 7200, True, True),
+    ]
+    for seconds, ahead, another_delivers, aside in steps:
+        clock.seconds = seconds
+        database.ahead, database.another_delivers = timedelta(seconds=ahead), another_delivers
+        await replica.look()
+        assert replica.stands_aside() is aside, seconds
 
 
 async def test_a_process_ends_if_the_database_is_migrated_and_goes_on_after_an_outage() -> None:

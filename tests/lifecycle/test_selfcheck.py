@@ -15,6 +15,7 @@ from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.ops import health
+from bot.policy.use.clocks import ClockDifference
 from tests.databases import beside
 from tests.lifecycle.failing import FailingStore
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
@@ -220,3 +221,14 @@ async def test_nobody_is_notified_of_a_failed_check_between_two_that_succeed(her
     finally:
         running.cancel()
     assert slack.posts == []
+
+
+async def test_admins_are_notified_once_of_a_clock_that_two_checks_in_a_row_find_wrong(here: World) -> None:
+    slack, wrong = Slack(), ClockDifference(2 * HOUR, from_database=True)
+    check = check_of(here, slack)
+    for difference, posts in ((wrong, 0), (None, 0), (wrong, 0), (wrong, 1), (wrong, 1), (None, 1), (wrong, 1)):
+        check.clock_difference = lambda: difference  # noqa: B023 - called in this turn
+        await check.check_clock()
+        assert slack.posts == [(CLEO.id, EventKind.WRONG_CLOCK, "")] * posts
+    await check.check_clock()
+    assert len(slack.posts) == 2, "it was right in between"

@@ -119,6 +119,10 @@ class KnownPeople:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.changed: dict[str, Person] = {}
+        self.asked_anew: list[str] = []
+        """The people about whom Slack was asked anew."""
+        self.answers = True
+        """Whether Slack answers then."""
         self.groups: dict[str, frozenset[str] | None] = {}
         """The members of user groups. None: Slack doesn't answer."""
 
@@ -126,6 +130,12 @@ class KnownPeople:
         async with self._store.write() as tx:
             for user_id in set(user_ids) & self.changed.keys():
                 await tx.people.put(self.changed[user_id], FOREVER)
+
+    async def ask_anew(self, user_id: str) -> bool:
+        self.asked_anew.append(user_id)
+        if self.answers:
+            await self.refresh([user_id])
+        return self.answers
 
     async def members(self, group: str) -> frozenset[str] | None:
         return self.groups.get(group)

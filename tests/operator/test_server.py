@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from structlog.testing import capture_logs
 
 from bot.errors import Mistake, Outage, Unusable
 from bot.lifecycle.deps import Deps
+from bot.model.account_facts import PAUSED
 from bot.operator import client, server
 from bot.operator.protocol import LONGEST_REQUEST, Answer, ListAll, Pause, Request, Show, own_version
 from bot.operator.socket_file import socket_problem
@@ -345,3 +347,17 @@ async def test_another_user_can_not_use_the_socket(open_folder: Path, deps: Deps
             path, Request(version=own_version(), command=Pause(why="x")).model_dump_json().encode() + b"\n"
         )
         assert Answer.model_validate_json(answer).text.startswith("Buying is paused."), "it was not paused before"
+
+
+async def test_a_bot_whose_clock_is_wrong_changes_nothing_and_names_what_works(
+    tmp_path: Path, deps: Deps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s"
+    monkeypatch.setenv("GPUBOT_SOCKET", str(path))
+    monkeypatch.chdir(tmp_path)
+    async with server.serve(path, replace(deps, may_claim=lambda: False)):
+        for command in (Pause(why="bill check"), ListAll()):
+            with pytest.raises(Mistake, match=r"so I changed nothing; .* gpubot destroy --resource"):
+                await asyncio.to_thread(client.ask, command)
+    async with deps.store.read() as tx:
+        assert await tx.account.get(PAUSED) is None

@@ -197,3 +197,22 @@ async def test_a_rental_that_is_made_due_is_due_now(database: Database) -> None:
         await tx.rentals.make_due(["k7mq2"], START + SECOND)
     async with database.read() as tx:
         assert await tx.rentals.next_due() == START + SECOND
+
+
+async def test_a_process_sees_whether_another_one_holds_the_claim_on_a_job(database: Database) -> None:
+    async def held(by: Database, seconds: float) -> tuple[bool, bool]:
+        """Return what each process sees after this one claimed the job for some seconds."""
+        async with by.write() as tx:
+            await tx.jobs.begin("delivery", START)
+            assert await tx.jobs.claim(START, 1, seconds)
+        seen = []
+        for process in (database, other):
+            async with process.read() as tx:
+                seen.append(await tx.jobs.held_by_another("delivery"))
+        return seen[0], seen[1]
+
+    other = beside(database)
+    async with database.read() as tx:
+        assert not await tx.jobs.held_by_another("delivery")
+    assert await held(database, 0.0) == (False, False)
+    assert await held(other, LONG) == (True, False)

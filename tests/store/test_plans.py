@@ -192,6 +192,8 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("messages_ts", lambda tx: tx.messages.rental_at("C1", "1.0")),
     ("messages_due", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
     ("messages_rental", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
+    ("messages_once|messages_due", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
+    ("events_rental|events_pkey", lambda tx: tx.messages.due(START, 9, UNSENDABLE)),
     ("messages_rental", lambda tx: tx.messages.direct_of("k7mq2")),
     ("messages_rental", lambda tx: tx.messages.redirect("k7mq2", to_channel("C1"))),
     ("rentals_over", lambda tx: tx.rentals.ended_costs(START)),

@@ -50,6 +50,16 @@ async def test_processes_that_share_a_database_know_of_each_other(both: tuple[Da
     assert (await first.look()).replicas == 1
 
 
+async def test_a_transaction_reads_what_the_databases_clock_shows_now(
+    both: tuple[Database, Database],
+) -> None:
+    async with both[0].read() as tx:
+        first, second = await tx.overdue.database_time(), await tx.overdue.database_time()
+    assert first is not None
+    assert second is not None
+    assert first < second, "not when the transaction began"
+
+
 async def test_a_commit_wakes_the_other_process_if_it_may_make_something_due_there(
     both: tuple[Database, Database],
 ) -> None:

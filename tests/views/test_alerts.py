@@ -148,6 +148,20 @@ Extend works again for k7mq2.
 """)
 
 
+def test_a_notice_of_a_wrong_clock_says_how_wrong_it_is_and_what_still_works() -> None:
+    assert page(
+        notice(K.WRONG_CLOCK, name="gpubot-2", span=120 * M, detail="database"),
+        notice(K.WRONG_CLOCK, name="gpubot-2", span=-600 * M, detail="witnesses"),
+    ) == snapshot("""\
+
+The clock of my machine gpubot-2 is 2 h ahead of the database's. Until it's set right, what runs
+      there does nothing but delete machines that are long past their end.
+
+The clock of my machine gpubot-2 is 10 h behind Compute Clear's and Slack's. Until it's set right,
+      what runs there does nothing but delete machines that are long past their end.
+""")
+
+
 def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_changes() -> None:
     vision = Balance(
         scope=Scope(kind=ScopeKind.PROJECT, name="vision"),

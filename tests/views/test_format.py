@@ -196,6 +196,7 @@ def test_every_state_and_reason_has_words() -> None:
             "too_many_attempts": "too many offers failed",
             "dearer": "what is left costs more than was allowed",
             "other_gpu": "only another GPU is left",
+            "over_budget": "a budget no longer has room for it",
             "buying_blocked": "buying was held up too long",
             "outage": "Compute Clear doesn't answer",
             "paused": "buying is paused",

@@ -16,6 +16,7 @@ from bot.model.rental import Ending
 from bot.model.state import State
 from bot.model.summary import AccruedCost, OfferChoice, RentalDetails
 from handlers.views.answers.offers import answer
+from handlers.views.event_text import event_text
 from tests.views.screens import approval, card, direct, message, page, thread
 from tests.views.stories import (
     ANA,
@@ -121,6 +122,16 @@ An offer fits, but I can't rent it now: Buying is paused <b>. It waits on. I try
 
 Nothing fits at 12:36: nothing like it is offered, Ana allowed $21.16/h. I try until 16:30.
 """)
+
+
+def test_the_history_says_if_slack_did_not_confirm_the_owner() -> None:
+    fits = happened(K.OFFER_FITS, NOW, vendor="nebius", rate=Decimal("19.36"), owner_unconfirmed=True)
+    words = event_text(fits, waits(fits), reading(NOW).times)
+    assert words is not None
+    assert words.text == (
+        "An offer fits: Nebius at $19.36/h. "
+        "Slack didn't tell me in time whether Ana is still here, so I went by its last answer."
+    )
 
 
 def test_its_owner_reads_that_it_was_rented() -> None:

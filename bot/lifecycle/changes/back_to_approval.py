@@ -42,7 +42,8 @@ async def ask_again(
         # The owner named a highest price, so it doesn't grow.
         envelope = changed(rental.envelope, version=rental.envelope.version + 1)
         proposal = Proposal(envelope=envelope, over=over_limits(envelope.price, envelope.total, rules))
-    passed = await passed_by(tx, rules, changed(rental, envelope=proposal.envelope), now)
+    after = changed(rental, envelope=proposal.envelope)
+    passed = await passed_by(tx, rules, after, now, whole=why is Why.OVER_BUDGET)
     by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME
     asked = await deciders(tx, rules, [rental.owner], now) if by_approver else None
     if asked is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -115,6 +115,9 @@ class DueLoop(ABC, Generic[R]):
     def failed_with_bug(self) -> None:
         """Called after a pass that failed with a bug."""
 
+    async def after_cancelling(self) -> None:
+        """Wait for what cancelled work still has under way. Called before another process can go on with it."""
+
     def lost(self, row_id: str) -> None:
         """Called when another process took the claim on a row that is worked on."""
 
@@ -195,13 +198,14 @@ class DueLoop(ABC, Generic[R]):
         while self._under_way:
             await asyncio.wait([one.task for one in self._under_way.values()])
 
-    async def end_claims(self, *before: Awaitable[None]) -> None:
-        """Cancel the work that is under way, wait for what must be done `before` another process goes on, and end
-        the claims. Call this after `run` was cancelled. If the store doesn't take it, the claims run out."""
+    async def end_claims(self) -> None:
+        """Cancel the work that is under way, and end the claims. If the store doesn't take it, the claims run out.
+
+        Call this while no pass claims anything.
+        """
         rows = list(self._under_way)
         await self.cancel(rows)
-        for one in before:
-            await one
+        await self.after_cancelling()
         if rows:
             with suppress(GpubotError):
                 async with self.deps.store.write() as tx:
@@ -260,9 +264,11 @@ class DueLoop(ABC, Generic[R]):
     # --- claims
 
     def lasts(self, row_id: str) -> bool:
-        """Return whether at least half of the claim on a row that is worked on is left."""
+        """Return whether at least half of the claim on a row that is worked on is left. Return False if this
+        machine's clock can't be trusted."""
         one = self._under_way[row_id]
-        return not one.lost and one.claimed_until - self.deps.clock.monotonic() >= self._claim_seconds / 2
+        left = one.claimed_until - self.deps.clock.monotonic()
+        return not one.lost and left >= self._claim_seconds / 2 and self.deps.may_claim()
 
     def _claim_lasts(self, row_id: str) -> bool:
         lasts = self.lasts(row_id)

@@ -39,6 +39,10 @@ class Job:
     """Whether it is due at once when the store sees it first, else at its next time."""
 
 
+async def _nothing_left() -> None:
+    return
+
+
 class Jobs(DueLoop[Claimed]):
     """Runs the jobs that are due, each in the process that claimed it. A job that fails is due again a minute
     later."""
@@ -47,9 +51,18 @@ class Jobs(DueLoop[Claimed]):
     written = Written.JOBS
     retry = timedelta(minutes=1)
 
-    def __init__(self, deps: StepDeps, jobs: Sequence[Job], *, claim_seconds: float = CLAIM_SECONDS) -> None:
+    def __init__(
+        self,
+        deps: StepDeps,
+        jobs: Sequence[Job],
+        *,
+        claim_seconds: float = CLAIM_SECONDS,
+        drain: Callable[[], Awaitable[None]] = _nothing_left,
+    ) -> None:
+        """`drain` waits for what cancelled jobs still have under way."""
         super().__init__(deps, at_once=len(jobs), claim_seconds=claim_seconds)
         self._jobs = {job.name: job for job in jobs}
+        self._drain = drain
         self._begun = False
 
     def does(self, name: str) -> bool:
@@ -73,6 +86,10 @@ class Jobs(DueLoop[Claimed]):
 
     @override
     async def before_pass(self) -> None:
+        if not self.deps.may_claim():
+            # Delivery would go on for as long as this process renews its claim.
+            await self.end_claims()
+            return
         if self._begun:
             return
         now = self.deps.clock.now()
@@ -82,6 +99,10 @@ class Jobs(DueLoop[Claimed]):
                     job.name, EVER if job.trigger is None else now if job.at_once else _next(job, now)
                 )
         self._begun = True
+
+    @override
+    async def after_cancelling(self) -> None:
+        await self._drain()
 
     @override
     async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:

@@ -2,6 +2,9 @@
 
 It needs only the stored attempt with its resources and its end, and the market. It loads nothing else of a rental,
 because a rental that can't be loaded may be why its step fails.
+
+It works even if this machine's clock is wrong: what is overdue is judged by a corrected time, for which each check
+compares the clocks again (bot/policy/use/clocks.py).
 """
 
 from __future__ import annotations
@@ -9,18 +12,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from bot.clock import CorrectedClock, Reading
 from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
+from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import PAST_END, PastEnd
 from bot.model.event import Event, EventKind, Facts
+from bot.policy.use.clocks import MOST_FROM_WITNESSES, ahead_of_deletions
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
 
 log = structlog.get_logger()
@@ -47,7 +54,9 @@ class OverdueDeletion:
     """Deletes overdue machines, checking every minute. Its loop shares nothing with the engine's."""
 
     def __init__(self, deps: StepDeps) -> None:
-        self._deps = deps
+        self._clock = CorrectedClock(deps.clock)
+        """Corrected each time that attempts are read from the store."""
+        self._deps = replace(deps, clock=self._clock)
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
@@ -62,7 +71,7 @@ class OverdueDeletion:
         self.busy = False
 
     def due(self) -> bool:
-        """Return whether a check is due by our clock."""
+        """Return whether a check is due."""
         now = self._deps.clock.now()
         checked_at = self._checked_at
         return checked_at is None or now >= min(self.next_at or now + CHECK_EVERY, checked_at + CHECK_EVERY)
@@ -73,22 +82,29 @@ class OverdueDeletion:
 
     async def _turn(self) -> None:
         clock = self._deps.clock
-        later = clock.now() + CHECK_EVERY
         self.busy, self.next_at = True, None
         try:
             await self.delete_overdue()
         finally:
             self.busy = False
         await clock.pause(SHORTEST_PAUSE)
-        await clock.sleep_until(soonest(later, self.next_at), asyncio.Event())
+        later = (self._checked_at or clock.now()) + CHECK_EVERY
+        with suppress(TimeoutError):
+            # If somebody sets the clock back meanwhile, `later` is hours away.
+            async with asyncio.timeout(CHECK_EVERY.total_seconds()):
+                await clock.sleep_until(soonest(later, self.next_at), asyncio.Event())
 
     async def delete_overdue(self) -> None:
         """Delete what is overdue now. Raise StoreBusy if the store can't be read; then nothing is deleted."""
         self._deps = with_newest_rules(self._deps)
-        now = self._deps.clock.now()
-        checked_at, self._checked_at = self._checked_at, now
+        checked_at, self._checked_at = self._checked_at, self._deps.clock.now()
         async with self._deps.store.read() as tx:
+            now = self._checked_at = await self._correct_clock(tx)
             past_end = await tx.overdue.past_end(now)
+        if checked_at is not None and now < checked_at - MOST_FROM_WITNESSES:
+            # The earlier checks had a time that was wrong, and so are the times of these.
+            self._retry_at.clear()
+            self._away_at.clear()
         attempts = {(attempt.rental_id, attempt.n): attempt for attempt in past_end}
         await self._forget(attempts)
         waiting = []
@@ -98,7 +114,7 @@ class OverdueDeletion:
                 if overdue_at > now:
                     waiting.append(overdue_at)
                 elif self._retry_at.get(key, now) <= now:
-                    await self._delete(attempt)
+                    await self._delete(attempt, overdue_at)
             except GpubotError as error:
                 log.warning("overdue.outage", rental=attempt.rental_id, error=type(error).__name__)
             except Exception:
@@ -109,6 +125,15 @@ class OverdueDeletion:
         await self._write_deletions()
 
     # --- when an attempt is overdue
+
+    async def _correct_clock(self, tx: Tx) -> datetime:
+        """Compare our clock with the others, correct it, and return the time by it."""
+        before = self._clock.monotonic()
+        theirs = await tx.overdue.database_time()
+        reading = None if theirs is None else Reading(theirs, before, self._clock.monotonic())
+        ahead = timedelta(0) if reading is None else reading.ahead(self._clock.uncorrected)
+        self._clock.ahead = ahead_of_deletions(ahead, self._deps.ahead_of_witnesses())
+        return self._clock.now()
 
     async def _overdue_at(
         self, attempt: UnfinishedAttempt, checked_at: datetime | None, now: datetime
@@ -134,11 +159,12 @@ class OverdueDeletion:
         notified of the end then and no step could act on an answer."""
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
-        if past_end is None or past_end.end != end:
+        if past_end is None or past_end.end != end or past_end.since > now:
             running = checked_at is not None and checked_at <= end and now - checked_at <= DOWN_AFTER
             async with self._deps.store.read() as tx:
                 stored = await tx.account.get(PAST_END, _key(key))
-            if stored is not None and stored.end == end:
+            # A time to come was stored while the clocks were wrong.
+            if stored is not None and stored.end == end and stored.since <= now:
                 past_end = stored
                 self._stored.add(key)
             else:
@@ -170,7 +196,7 @@ class OverdueDeletion:
 
     # --- deleting
 
-    async def _delete(self, attempt: UnfinishedAttempt) -> None:
+    async def _delete(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> None:
         """Delete every resource of an attempt, also those that the store doesn't know yet."""
         now = self._deps.clock.now()
         key = attempt.rental_id, attempt.n
@@ -182,9 +208,9 @@ class OverdueDeletion:
         if complete and away_at is not None and now - away_at < STEP_GOES_FIRST:
             return
         for resource in resources:
-            # Read the end again before each call: the lease may have been extended meanwhile.
-            current = await self._still_overdue(attempt)
-            if current is None:
+            # Read the end and the time again before each call: the lease may have been extended meanwhile, and the
+            # market's last answer is a witness.
+            if not await self._still_overdue(attempt, overdue_at):
                 return
             try:
                 accepted = await self._deps.market.delete(resource.resource_id)
@@ -223,11 +249,12 @@ class OverdueDeletion:
                 known[resource_id] = KnownResource(resource_id=resource_id, status=status, read_at=now)
         return [one for one in known.values() if statuses.get(one.resource_id) != "deleted"], True
 
-    async def _still_overdue(self, attempt: UnfinishedAttempt) -> UnfinishedAttempt | None:
-        """Return the attempt if it still has the end that made it overdue."""
+    async def _still_overdue(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> bool:
+        """Return whether the attempt still has the end that made it overdue at this time, and that has passed."""
         async with self._deps.store.read() as tx:
+            now = await self._correct_clock(tx)
             current = await tx.overdue.attempt(attempt.rental_id, attempt.n)
-        return current if current is not None and self._end(current) == self._end(attempt) else None
+        return current is not None and self._end(current) == self._end(attempt) and overdue_at <= now
 
     async def _write_deletions(self) -> None:
         """Mark attempts for deletion and notify people, as soon as the store takes it."""

@@ -2,38 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NoReturn
 
 import structlog
 
-from bot.clock import Clock
+from bot.clock import Clock, Reading
 from bot.errors import CannotOpen, GpubotError
 from bot.lifecycle.loops.due import CLAIM_SECONDS
+from bot.lifecycle.loops.jobs import DELIVERY
 from bot.lifecycle.ports.store import OpenedStore
+from bot.policy.use.clocks import ClockDifference, clock_difference
 
 log = structlog.get_logger()
 
-MOST_SKEW = timedelta(seconds=2)
-"""If this machine's clock and the database's are further apart, this process claims nothing: what is due by its
-clock may not be due."""
+ASIDE_AFTER_CLAIMS = 3
+"""A process whose clock is wrong steps aside after a minute: after the time of three claims, shorter in a sandbox.
+That is long enough for another one to take over delivery."""
 
 
 class Replica:
     """Looks every few seconds at the database's clock, at the other processes, and whether this one has to end."""
 
-    def __init__(self, store: OpenedStore, clock: Clock, *, claim_seconds: float = CLAIM_SECONDS) -> None:
+    def __init__(
+        self,
+        store: OpenedStore,
+        clock: Clock,
+        *,
+        claim_seconds: float = CLAIM_SECONDS,
+        ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple,
+    ) -> None:
+        """`ahead_of_witnesses` is that of StepDeps."""
         self._store = store
         self._clock = clock
         self._every = claim_seconds / 4
+        self._aside_after = ASIDE_AFTER_CLAIMS * claim_seconds
+        self._ahead_of_witnesses = ahead_of_witnesses
+        self._reading: Reading | None = None
+        """What the database's clock showed last."""
+        self._difference: ClockDifference | None = None
+        self._wrong_since: float | None = None
+        """Since when every look found this machine's clock wrong, by `Clock.monotonic`."""
         self.replicas = 1
         """How many processes use the database, this one included."""
-        self.skew = timedelta(0)
-        """By how much this machine's clock is ahead of the database's at least."""
+        self.others_work = False
+        """Whether another process delivered messages when this one, with a wrong clock, looked last."""
+
+    def difference(self) -> ClockDifference | None:
+        """Return why this machine's clock can't be trusted now. Return None if it can."""
+        database = timedelta(0) if self._reading is None else self._reading.ahead(self._clock)
+        self._difference = clock_difference(database, self._ahead_of_witnesses(), self._difference)
+        return self._difference
+
+    def ahead(self) -> timedelta:
+        """Return by how much this machine's clock is ahead. Zero while it can be trusted."""
+        difference = self.difference()
+        return timedelta(0) if difference is None else difference.ahead
 
     def may_claim(self) -> bool:
-        """Return whether this process may claim rows."""
-        return abs(self.skew) <= MOST_SKEW
+        """Return whether this process may claim rows, and do what people ask of it."""
+        return self.difference() is None
+
+    def stands_aside(self) -> bool:
+        """Return whether this process leaves Slack's requests to others.
+
+        It does once its clock has been wrong for a minute, if another process works.
+        """
+        since = self._wrong_since
+        return since is not None and self.others_work and self._clock.monotonic() - since >= self._aside_after
 
     async def run(self) -> NoReturn:
         """Look until cancelled. Raise CannotOpen if this process has to end."""
@@ -48,10 +85,19 @@ class Replica:
 
     async def look(self) -> None:
         """Look once. Raise CannotOpen if this process has to end, and StoreBusy if the database doesn't answer."""
-        before = self._clock.real()
+        before = self._clock.monotonic()
         look = await self._store.look()
-        after, theirs, could = self._clock.real(), look.database_time, self.may_claim()
         self.replicas = look.replicas
-        self.skew = max(before - theirs, timedelta(0)) - max(theirs - after, timedelta(0))
-        if self.may_claim() != could:
-            log.warning("replica.clock", ahead_seconds=self.skew.total_seconds(), claims=self.may_claim())
+        if look.database_time is not None:
+            self._reading = Reading(look.database_time, before, self._clock.monotonic())
+        difference = self.difference()
+        if (difference is None) != (self._wrong_since is None):
+            ahead = timedelta(0) if difference is None else difference.ahead
+            log.warning("replica.clock", ahead_seconds=ahead.total_seconds(), claims=difference is None)
+        if difference is None:
+            self._wrong_since, self.others_work = None, False
+            return
+        if self._wrong_since is None:
+            self._wrong_since = self._clock.monotonic()
+        async with self._store.read() as tx:
+            self.others_work = await tx.jobs.held_by_another(DELIVERY)

@@ -22,6 +22,7 @@ from bot.lifecycle.ports.outside import DirectPosts
 from bot.lifecycle.ports.store import Tx
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.buying.months import month_of, month_start
+from bot.policy.use.clocks import ClockDifference
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_at, overdue_grace
 
 log = structlog.get_logger()
@@ -48,7 +49,11 @@ class SelfCheck:
     engine: Engine
     direct: DirectPosts
     notifies: Callable[[], bool] = lambda: True
-    """Whether this process notifies people: one of several does, the one that delivers."""
+    """Whether this process notifies people of the store's trouble: one of several does, the one that delivers."""
+    clock_difference: Callable[[], ClockDifference | None] = lambda: None
+    """Return why this machine's clock can't be trusted, or None. Of that, each process notifies people itself."""
+    machine: str = ""
+    """This machine's name, for people who run several."""
     reads: bool = True
     writes: bool = True
     lateness: timedelta = timedelta(0)
@@ -60,6 +65,10 @@ class SelfCheck:
     finishes one thing late after the other."""
     _failed: bool = False
     """Whether the last check failed."""
+    _clock_wrong: bool = False
+    """Whether the last check found this machine's clock wrong."""
+    _clock_notified: set[str] = field(default_factory=set)
+    """The admins who were notified of that."""
     _notified: dict[EventKind, set[Recipient]] = field(default_factory=dict)
     _outage: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -87,11 +96,12 @@ class SelfCheck:
             await self.notify()
         elif not self._failed:
             await self.notify_recovery()
+        await self.check_clock()
         await self._pause()
 
     async def _pause(self) -> None:
         """Wait until the next check. If the engine meets an outage, check at once."""
-        if not (self.reads and self.writes) or any(self._notified.values()):
+        if not (self.reads and self.writes) or any(self._notified.values()) or self._clock_wrong:
             await self.deps.clock.pause(CHECK_AGAIN)
             return
         self._outage.clear()
@@ -133,6 +143,23 @@ class SelfCheck:
         self._late_since = self._late_since or real
         self.lateness = now - oldest[1]
         self.late_for = min(self.lateness, real - self._late_since)
+
+    async def check_clock(self) -> None:
+        """Notify each admin once if this machine's clock is wrong in two checks in a row.
+
+        After the machine was suspended, a single check may find it wrong until the clocks are read again.
+        """
+        difference = self.clock_difference()
+        wrong_before, self._clock_wrong = self._clock_wrong, difference is not None
+        if difference is None:
+            self._clock_notified.clear()
+        elif wrong_before:
+            detail = "database" if difference.from_database else "witnesses"
+            facts = Facts(name=self.machine, span=difference.ahead, detail=detail)
+            event = Event(rental_id=None, kind=EventKind.WRONG_CLOCK, at=self.deps.clock.now(), facts=facts)
+            for person in alerted(event, self.deps.rules):
+                if person not in self._clock_notified and await self.direct.post(person, event):
+                    self._clock_notified.add(person)
 
     # --- alerts
 

@@ -14,13 +14,17 @@ from bot.lifecycle.account.buying_blocks import check_buying
 from bot.lifecycle.account.older_database import waits_for_slack
 from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes.back_to_approval import ask_again
 from bot.lifecycle.deps import Deps, StepDeps, apply, transact
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import EVER, Tx, Written
+from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.polling import poll_at
 from bot.lifecycle.teammates import check_boot_script, check_key
+from bot.model.attempt import Why
 from bot.model.base import changed
+from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Offer
@@ -28,7 +32,7 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, SharedSearch
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.buying.budgets import rules_of_project, say_passed
+from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
 from bot.policy.buying.next_offers import with_needed_script
 from bot.policy.buying.offers import likeliest_first
 from bot.policy.buying.spending import check_size, check_usage, over_limits
@@ -219,8 +223,11 @@ async def _serve(
         usable = with_needed_script(left, waiter.request, teammates, answers)
         match turn(waiter, usable, deps.clock.now()):
             case Rent(offer=offer):
-                await deps.directory.refresh([waiter.owner])
-                if await transact(deps, partial(_rent, deps=deps, waiter=waiter, offer=offer, offers=tuple(left))):
+                confirmed = await deps.directory.ask_anew(waiter.owner)
+                rent = partial(
+                    _rent, deps=deps, waiter=waiter, offer=offer, offers=tuple(left), owner_confirmed=confirmed
+                )
+                if await transact(deps, rent):
                     found = True
                     left.remove(offer)
             case Tell(offers=fitting):
@@ -251,9 +258,15 @@ async def _say(tx: Tx, deps: Deps, quote: Quote) -> None:
     await tx.messages.add(message)
 
 
-async def _rent(tx: Tx, deps: Deps, waiter: Waiter, offer: Offer, offers: tuple[Offer, ...]) -> bool:
-    """Begin to buy an offer for the rental of a wish, and return True. If the rules don't allow it now, tell its
-    owner once for each reason, and return False. Return False too if it no longer waits."""
+async def _rent(
+    tx: Tx, deps: Deps, waiter: Waiter, offer: Offer, offers: tuple[Offer, ...], *, owner_confirmed: bool
+) -> bool:
+    """Begin to buy an offer for the rental of a wish, and return True.
+
+    If the rules don't allow it now, tell its owner once for each reason, and return False. If a budget was lowered
+    since the rental reserved its share, ask an approver, and return False. Return False too if it no longer waits.
+    `owner_confirmed` says whether Slack has just answered if the owner is still there.
+    """
     found = await _load_queued(tx, waiter)
     if found is None:
         return False
@@ -261,9 +274,13 @@ async def _rent(tx: Tx, deps: Deps, waiter: Waiter, offer: Offer, offers: tuple[
     now = deps.clock.now()
     after = transitions.buy_for_wish(rental, offer, now)
     try:
-        await _check_allowed(tx, deps, rental, after)
+        passed = await _check_allowed(tx, deps, rental, after)
     except (Mistake, Refused, TooLate) as refusal:
         await _note_refusal(tx, deps, rental, refusal)
+        return False
+    if passed:
+        asked = await ask_again(tx, await load_snapshot(tx, rental), Why.OVER_BUDGET, now=now, rules=deps.rules)
+        await apply(tx, deps, rental, asked.rental, *asked.events)
         return False
     facts = Facts(
         vendor=offer.vendor,
@@ -271,6 +288,7 @@ async def _rent(tx: Tx, deps: Deps, waiter: Waiter, offer: Offer, offers: tuple[
         rate=offer.rate,
         read_at=offer.read_at,
         since=waiter.since,
+        owner_unconfirmed=None if owner_confirmed else True,
     )
     event = Event(rental_id=rental.id, kind=EventKind.OFFER_FITS, at=now, facts=facts)
     await apply(tx, deps, rental, after, event)
@@ -290,9 +308,9 @@ async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
     return rental, quote
 
 
-async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> None:
+async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> tuple[Demand, ...]:
     """Raise Refused, Mistake or TooLate if the rules don't allow now what was allowed when the rental began to
-    wait, or if its owner can't use it."""
+    wait, or if its owner can't use it. Return the budgets about which an approver has to be asked first."""
     owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
     check_user(owner, deps.rules)
     await check_buying(tx)
@@ -302,11 +320,15 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> N
     await check_key(tx, deps.rules, owner)
     await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=rental.owner)
     rules, envelope = rules_of_project(deps.rules, rental.project), rental.envelope
-    passed = await passed_by(tx, deps.rules, after, deps.clock.now())
-    if passed and (rental.approved_by is None or deps.rules.budgets.over is WhenOver.REFUSE):
+    passed = await passed_by(tx, deps.rules, after, deps.clock.now(), whole=True)
+    if passed and deps.rules.budgets.over is WhenOver.REFUSE:
         raise Refused(say_passed(passed[0]))
     if rental.approved_by is None and over_limits(after.envelope.price, envelope.total, rules):
         raise Refused("By now this needs an approver.")
+    # Others may have passed a budget since, with an approver's consent. What waits has reserved its share before.
+    before = rental.wish.budgets if rental.wish is not None else None
+    added = () if rental.approved_by is not None else await passed_by(tx, deps.rules, after, deps.clock.now())
+    return tuple(demand for demand in passed if is_lowered(demand, before)) or added
 
 
 async def _note_refusal(tx: Tx, deps: Deps, rental: Rental, refusal: GpubotError) -> None:

@@ -168,6 +168,10 @@ class Directory(Protocol):
         """Bring what the store knows of these people up to date, if it is older than 15 minutes. Leave those about
         whom Slack doesn't answer within a real second as they are. Never raise."""
 
+    async def ask_anew(self, user_id: str) -> bool:
+        """Ask Slack about a person, although the store may have a new answer. Return whether Slack answered within
+        a real second. If it didn't, leave what the store knows as it is. Never raise."""
+
     async def members(self, group: str) -> frozenset[str] | None:
         """Return the members of a user group, or an empty set if Slack says for certain that there is no such
         group for us. Return None if Slack doesn't answer within a real second. Never raise."""

@@ -23,8 +23,8 @@ from bot.policy.buying.charges import Charged
 class Look(Frozen):
     """How a process stands among those that share its database."""
 
-    database_time: Instant
-    """The database's real time."""
+    database_time: Instant | None
+    """The database's real time. None with SQLite, which uses this machine's clock."""
     replicas: int
     """How many processes use it, this one included."""
 

@@ -195,6 +195,9 @@ class Jobs(DueRows[Claimed], Protocol):
     async def begin(self, name: str, due_at: datetime) -> None:
         """Write when a job is due first. Do nothing if the store has the job."""
 
+    async def held_by_another(self, name: str) -> bool:
+        """Return whether another process holds the claim on a job, and that claim has not ended."""
+
 
 class Budgets(Protocol):
     """What is charged to months, what rentals hold of them, and the balances of both."""
@@ -550,6 +553,9 @@ class Policies(Protocol):
 
 class Overdue(Protocol):
     """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
+
+    async def database_time(self) -> datetime | None:
+        """Return the database's real time. Return None with SQLite, which uses this machine's clock."""
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when

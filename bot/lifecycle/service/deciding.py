@@ -24,7 +24,7 @@ from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.text import one_line
-from bot.policy.buying.budgets import rules_of_project, say_passed
+from bot.policy.buying.budgets import budgets_now, rules_of_project, say_passed
 from bot.policy.buying.fewer_hours import FewerHours, shortened
 from bot.policy.buying.spending import (
     LONGEST_REASON,
@@ -96,6 +96,9 @@ async def approve(
             check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
         approver = None if rental.owner_decides else person.id
         after = transitions.approve(rental, now, approver=approver, fewer=fewer)
+        if after.wish is not None:
+            budgets = budgets_now(rental.owner, rental.project, deps.rules)
+            after = changed(after, wish=changed(after.wish, budgets=budgets))
         passed = await _check_budgets(tx, deps, rental, after, person)
         facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved, passed=passed, why=why)
         return await apply(

@@ -26,7 +26,7 @@ from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import DearerRent, WaitingView, WaitPreview
-from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.budgets import budgets_now, rules_of_project
 from bot.policy.buying.spending import (
     Proposal,
     check_size,
@@ -133,7 +133,7 @@ async def rent_when_found(deps: Deps, person: Person, quote_id: str, *, gpu_rate
             card_channel=quote.card_channel or deps.rules.home_channel,
             envelope=proposal.envelope,
             waiting=waiting,
-            wish=wish,
+            wish=changed(wish, budgets=budgets_now(quote.owner, quote.project, deps.rules)),
             now=now,
         )
         facts = envelope_facts(rental, asked)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from bot.errors import Mistake, Refused
 from bot.model.base import Frozen, changed
-from bot.model.budget import UNASSIGNED, Balance, Demand, Month, Scope, ScopeKind
+from bot.model.budget import UNASSIGNED, Balance, Demand, Month, Scope, ScopeKind, scopes_of
 from bot.model.money import Micros, in_cents, micros
 from bot.model.person import Person
 from bot.model.text import say_at_most
@@ -157,6 +157,20 @@ def passed_budgets(
 ) -> tuple[Demand, ...]:
     """Return the budgets that don't hold what is asked for, as `demands` does."""
     return tuple(demand for demand in demands(more, balances, rules) if demand.passes)
+
+
+def budgets_now(owner: str, project: str, rules: Rules) -> dict[ScopeKind, Micros]:
+    """Return the budgets that a rental counts for. A kind of scope without a budget is missing."""
+    budgets = {scope.kind: budget_of(scope, rules) for scope in scopes_of(owner, project)}
+    return {kind: budget for kind, budget in budgets.items() if budget is not None}
+
+
+def is_lowered(demand: Demand, before: Mapping[ScopeKind, Micros] | None) -> bool:
+    """Return whether a budget is lower than it was `before`. Return False if that is unknown."""
+    if before is None:
+        return False
+    then = before.get(demand.balance.scope.kind)
+    return then is None or demand.budget < then
 
 
 class Room(Frozen):

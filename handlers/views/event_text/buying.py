@@ -74,7 +74,12 @@ def _waits(context: EventContext) -> bool:
 def _offer_fits(context: EventContext) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
-    return EventText(f"An offer fits: {place(facts.vendor, facts.vendor_region)}{price}")
+    unconfirmed = (
+        f"Slack didn't tell me in time whether {context.owner} is still here, so I went by its last answer."
+        if facts.owner_unconfirmed
+        else ""
+    )
+    return EventText(f"An offer fits: {place(facts.vendor, facts.vendor_region)}{price}", unconfirmed)
 
 
 def _queued_again(context: EventContext) -> EventText:

@@ -71,6 +71,7 @@ _REASONS: dict[Why, str] = {
     Why.TOO_MANY_ATTEMPTS: "too many offers failed",
     Why.DEARER: "what is left costs more than was allowed",
     Why.OTHER_GPU: "only another GPU is left",
+    Why.OVER_BUDGET: "a budget no longer has room for it",
     Why.PUT_BACK: "my database was put back to an earlier state",
     Why.BUYING_BLOCKED: "buying was held up too long",
     Why.OUTAGE: "Compute Clear doesn't answer",

@@ -1,0 +1,150 @@
+"""What waits obeys the rules of now: budgets that were lowered after it was reserved, and owners who left."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from bot.errors import OverBudget
+from bot.lifecycle.service import waiting
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind as E
+from bot.model.quote import Wish
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.team.rules import AutoApprove, Budgets, WhenOver
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World
+
+
+def use(here: World, over: WhenOver, *, team: str, **rules: object) -> None:
+    """Let other rules hold, with this budget of the team."""
+    budgets = Budgets(team=Decimal(team), over=over)
+    here.restart(replace(here.deps, rules=changed(RULES, budgets=budgets, **rules)))
+
+
+async def wish(here: World) -> Rental:
+    """Let Ana wait for a machine that is rented for her at up to $3.00/h for 2 h, $7.50 in all."""
+    await here.behaves("*", "nothing_free")
+    quote = await here.ask(typed=Wish(until=here.now + 24 * HOUR, any_time=True))
+    rental = await waiting.rent_when_found(here.deps, ANA, quote.id, gpu_rate=Decimal(3))
+    await here.settle()
+    return rental
+
+
+async def approved_wish(here: World) -> Rental:
+    """Do the same where an approver has to allow it first."""
+    use(here, here.deps.rules.budgets.over, team="100", auto_approve=AutoApprove(total=Decimal(1)))
+    rental = await here.approve(await wish(here))
+    assert rental.state is State.QUEUED
+    return rental
+
+
+async def start(here: World) -> Rental:
+    """Let Ana name a start an hour from now, for 2 h."""
+    starts_at = here.now + HOUR
+    quote = await here.ask(starts_at=starts_at, until=starts_at + 2 * HOUR)
+    rental = await waiting.rent_when_found(here.deps, ANA, quote.id)
+    await here.behaves("*", "nothing_free")
+    await here.settle()
+    return rental
+
+
+KINDS = [wish, approved_wish, start]
+
+
+async def an_offer_comes(here: World) -> None:
+    await here.behaves("nebius", "normal")
+    await here.pass_time(HOUR + 5 * MINUTE)
+
+
+@pytest.mark.parametrize("waits", KINDS)
+async def test_with_over_refuse_nothing_is_bought_that_a_lowered_budget_does_not_hold(
+    here: World, waits: Callable[[World], Awaitable[Rental]]
+) -> None:
+    use(here, WhenOver.REFUSE, team="100")
+    rental = await waits(here)
+    use(here, WhenOver.REFUSE, team="5")
+    await an_offer_comes(here)
+    assert await here.bought() == []
+    rental = await here.rental(rental.id)
+    assert rental.state is State.QUEUED
+    (refused,) = [event for event in await here.events(rental) if event.kind is E.NOT_ALLOWED_NOW]
+    total = f"${Decimal(rental.envelope.total).scaleb(-6):,.2f}"
+    assert refused.facts.detail == f"Your team has $5.00 left in November; this can come to {total}."
+    use(here, WhenOver.REFUSE, team="100")
+    await here.until(rental, State.READY)
+
+
+@pytest.mark.parametrize("waits", KINDS)
+async def test_with_over_approver_a_lowered_budget_asks_an_approver_once(
+    here: World, waits: Callable[[World], Awaitable[Rental]]
+) -> None:
+    use(here, WhenOver.APPROVER, team="100")
+    rental = await waits(here)
+    use(here, WhenOver.APPROVER, team="5")
+    await an_offer_comes(here)
+    assert await here.bought() == []
+    rental = await here.rental(rental.id)
+    assert rental.approver_decides
+    assert rental.waiting is not None
+    assert rental.waiting.why is Why.OVER_BUDGET
+    rental = await here.approve(rental)
+    assert [one.budget for one in (await here.last_event(rental, E.APPROVED)).facts.passed] == [5_000_000]
+    rental = await here.until(rental, State.READY)
+    assert rental.approved_by == BEN.id
+    assert (await here.event_kinds(rental)).count(E.ASKED_AGAIN) == 1
+
+
+@pytest.mark.parametrize("over", list(WhenOver))
+async def test_a_budget_that_still_holds_all_that_waits_asks_nobody(here: World, over: WhenOver) -> None:
+    use(here, over, team="100")
+    rental = await wish(here)
+    use(here, over, team="8")
+    await an_offer_comes(here)
+    assert await here.bought() == [(await here.rental(rental.id)).vendor]
+
+
+async def test_with_over_approver_only_a_budget_that_was_lowered_counts(here: World) -> None:
+    """Others may have passed the budget since, with an approver's consent. That says nothing about this wish."""
+    use(here, WhenOver.APPROVER, team="10")
+    rental = await wish(here)
+    await here.behaves("lambda", "normal")
+    await here.approve(await here.get(person=CLEO, region="US", lease=8 * HOUR))
+    await an_offer_comes(here)
+    rental = await here.rental(rental.id)
+    assert (rental.vendor, E.ASKED_AGAIN in await here.event_kinds(rental)) == ("nebius", False)
+
+
+async def test_what_waits_for_an_approver_is_not_approved_beyond_a_lowered_budget(here: World) -> None:
+    use(here, WhenOver.REFUSE, team="100", auto_approve=AutoApprove(total=Decimal(1)))
+    rental = await wish(here)
+    assert rental.state is State.AWAITING_APPROVAL
+    use(here, WhenOver.REFUSE, team="5", auto_approve=AutoApprove(total=Decimal(1)))
+    with pytest.raises(OverBudget, match=r"has \$5\.00 left"):
+        await here.approve(rental)
+
+
+# --- the owner
+
+
+async def test_the_owner_is_looked_up_anew_before_the_purchase(here: World) -> None:
+    use(here, WhenOver.APPROVER, team="100")
+    rental = await wish(here)
+    here.people.changed[ANA.id] = changed(ANA, deactivated=True)
+    await here.behaves("nebius", "normal")
+    await here.pass_time(20 * MINUTE)
+    assert await here.bought() == []
+    assert here.people.asked_anew == [ANA.id] * len(here.people.asked_anew) != []
+    assert E.OFFER_FITS not in await here.event_kinds(rental)
+
+
+async def test_if_slack_does_not_answer_the_last_known_answer_counts_and_the_history_says_so(here: World) -> None:
+    rental = await wish(here)
+    here.people.answers = False
+    await here.behaves("nebius", "normal")
+    rental = await here.until(rental, State.READY)
+    assert (await here.last_event(rental, E.OFFER_FITS)).facts.owner_unconfirmed
