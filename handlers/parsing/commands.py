@@ -274,7 +274,7 @@ def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseCo
 def _is_precise(name: str | None, sentence: Sentence) -> bool:
     """Return whether a text is certainly a request or the command `name`, so that its mistake is the answer."""
     if name in {"get", "wait"}:
-        return sentence.names_gpu or sentence.meant in _ABOUT_GPUS
+        return name == "wait" or sentence.names_gpu or sentence.meant in _ABOUT_GPUS
     if name in {None, "list"}:
         return sentence.names_gpu and (sentence.text[:1].isdigit() or sentence.meant in _ABOUT_GPUS)
     if sentence.meant == "longer":

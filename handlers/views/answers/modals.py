@@ -54,6 +54,7 @@ from handlers.views.phrases.format import (
     person,
     span,
 )
+from handlers.views.phrases.lease_buttons import longer_cost
 from handlers.views.phrases.limits_text import over_limits_of_envelope, over_total_text
 from handlers.views.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
 from handlers.views.phrases.on_ending_text import PATH
@@ -530,7 +531,7 @@ def extend(details: RentalDetails, reader: Reader) -> Modal:
         blocks.select(
             Field.HOURS,
             "Longer by",
-            [option(_extension_label(details, hours, now), str(hours)) for hours in choices],
+            [option(_extension_label(details, hours, rules, now), str(hours)) for hours in choices],
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
@@ -553,6 +554,7 @@ def extend_confirm(
     ]
     if details.sees_money:
         lines.append(f"{so_far(details.spent)}; at most {dollars_at_most(envelope.total)} in all.")
+        lines += filter(None, [over_total_text(rental.request, envelope.total)])
     if longer.proposal.over:
         passed = longer.proposal.passed
         mine = reader.id == rental.owner
@@ -574,11 +576,9 @@ def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
     return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
-def _extension_label(details: RentalDetails, hours: int, now: datetime) -> str:
-    length, rate = timedelta(hours=hours), details.rental.rate
+def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: datetime) -> str:
+    length = timedelta(hours=hours)
     lease = details.rental.running_lease
     if already_allowed(lease, max(lease.ends_at, now) + length):
         return f"{span(length)}, already approved"
-    if rate is None or not details.sees_money:
-        return span(length)
-    return f"{span(length)}, about {dollars(cost(rate, length))}"
+    return span(length) + (longer_cost(details.rental, length, rules) if details.sees_money else "")

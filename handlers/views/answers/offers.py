@@ -51,6 +51,7 @@ from handlers.views.phrases.format import (
     highest,
     join,
     limit,
+    limit_per_hour,
     listed,
     per_hour,
     plural,
@@ -179,7 +180,7 @@ def _for_all_gpus(quote: Quote) -> list[Json]:
     request = quote.request
     if not request.cap_for_each_or_all or request.max_gpu_rate is None:
         return []
-    label = f"{say_rate(request.max_gpu_rate)}/h for all {request.count}"
+    label = f"{limit_per_hour(request.max_gpu_rate)} for all {request.count}"
     return [button(label, Action.PRICE_FOR_ALL, QuoteValue(quote_id=quote.id), about=describe(request))]
 
 
