@@ -10,6 +10,7 @@
     |   +-- DuplicateRental     the person rents the same already; confirm that another one is meant
     +-- Refused                 the team's rules say no: says who may, or what would be allowed
     |   +-- BuyingBlocked       nothing is bought for anyone now
+    |   +-- OverBudget          a budget doesn't hold it
     |   +-- OwnerOnly           only the rental's owner and teammates get its SSH command
     |   +-- NoTeammate          somebody can't be let into a machine
     +-- TooLate                 someone or something was faster: says what is true now
@@ -200,7 +201,15 @@ class Refused(GpubotError):
 
 
 class OverBudget(Refused):
-    """A budget doesn't hold it, and the rules refuse that."""
+    """A budget doesn't hold it, and the rules refuse that.
+
+    The words say what the budget has left. `instead` says what was not done and what the person can do next.
+    Offers that are only shown leave it out.
+    """
+
+    def __init__(self, words: str, *, instead: str) -> None:
+        super().__init__(words)
+        self.instead = instead
 
 
 class BuyingBlocked(Refused):

@@ -133,8 +133,12 @@ def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: p
         "SLACK_SIGNING_SECRET: it must be letters and digits alone, as the Signing Secret of your Slack app is.",
         "GPUBOT_SLACK_HTTP: Slack must not reach GPUBOT_HTTP: name another port.",
     ]
-    env.setenv("SLACK_SIGNING_SECRET", SIGNING)
+    env.setenv("SLACK_SIGNING_SECRET", SIGNING[:12])
     env.setenv("GPUBOT_SLACK_HTTP", "127.0.0.1:8601")
+    assert problems() == [
+        "SLACK_SIGNING_SECRET: it has 12 characters, so it isn't the whole Signing Secret of your Slack app.",
+    ]
+    env.setenv("SLACK_SIGNING_SECRET", SIGNING)
     found = read_settings()
     assert (found.slack_mode, found.slack_app_token) == (SlackMode.HTTP, None)
     assert SIGNING not in f"{found!r} {found.model_dump_json()}"

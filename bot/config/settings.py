@@ -45,7 +45,8 @@ CHANNEL_ID = r"^[CG][A-Z0-9]+$"
 USER_IDS = r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$"
 SHORTEST_TOKEN = 32
 """The fewest characters of GPUBOT_MACHINES_TOKEN: nobody may guess it."""
-_SIGNING_SECRET = re.compile(r"[0-9A-Za-z]{16,}")
+_LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]+")
+_SHORTEST_SIGNING_SECRET = 16
 S = TypeVar("S", bound="CommandSettings")
 
 
@@ -184,8 +185,13 @@ class Settings(CommandSettings):
         if value is None:
             _check_not_needed(SlackMode.HTTP, info)
             return None
-        if not _SIGNING_SECRET.fullmatch(value.get_secret_value()):
+        secret = value.get_secret_value()
+        if not _LETTERS_AND_DIGITS.fullmatch(secret):
             raise ValueError("it must be letters and digits alone, as the Signing Secret of your Slack app is")
+        if len(secret) < _SHORTEST_SIGNING_SECRET:
+            raise ValueError(
+                f"it has {len(secret)} characters, so it isn't the whole Signing Secret of your Slack app"
+            )
         return value
 
     @field_validator("slack_http")

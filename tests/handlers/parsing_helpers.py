@@ -33,6 +33,7 @@ LEASE = timedelta(hours=4)
 LONGEST = timedelta(hours=72)
 
 
+HOURS = Hours()
 MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """12:00 in London too, where clocks are those of UTC then."""
 
@@ -43,11 +44,9 @@ def command(
     now: datetime = MONDAY_NOON,
     zone: str = "Europe/London",
     catalog: Catalog = CATALOG,
-    hours: Hours | None = None,
+    hours: Hours = HOURS,
 ) -> Command:
-    context = ParseContext(
-        LEASE, LONGEST, sees_use=True, now=now, zone=zone, hours=hours or Hours(), setups=("pytorch",)
-    )
+    context = ParseContext(LEASE, LONGEST, sees_use=True, now=now, zone=zone, hours=hours, setups=("pytorch",))
     return parse_command(text, catalog, context)
 
 

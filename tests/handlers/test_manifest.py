@@ -151,6 +151,7 @@ def test_the_manifest_is_within_slacks_limits() -> None:
         assert 2 <= len(entry["command"]) <= 32
         assert 1 <= len(entry["description"]) <= 2000
         assert len(entry["usage_hint"]) <= 1000
+        assert {"wait", "give", "spend", "policy"} <= set(entry["usage_hint"].split(" | "))
     assert len(MANIFEST["oauth_config"]["scopes"]["bot"]) <= 255
     assert len(bot_events()) <= 100
     assert no_duplicates(bot_events())

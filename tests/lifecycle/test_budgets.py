@@ -137,8 +137,10 @@ async def test_rules_that_refuse_say_what_is_left_and_nothing_is_rented(sqlite_u
         quote = await here.ask(lease=4 * HOUR)
         choice = (await previews.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
         assert isinstance(choice.refused, OverBudget)
-        with pytest.raises(OverBudget, match=r"^You have \$5\.00 left in November\. This can come to \$11\.12\.$"):
+        left = r"^You have \$5\.00 left in November\. This can come to \$11\.12\.$"
+        with pytest.raises(OverBudget, match=left) as refused:
             await here.rent(quote)
+        assert refused.value.instead.startswith("Nothing was rented or changed. Ask for less time")
         assert await here.rentals() == []
         assert choice.shorter == HOUR
         rental = await here.get(lease=HOUR)
@@ -152,9 +154,10 @@ async def test_an_approver_cannot_pass_a_budget_that_the_rules_refuse(sqlite_url
         assert first.state is second.state is State.AWAITING_APPROVAL
         await here.approve(first)
         with pytest.raises(
-            OverBudget, match=r"^vision has .* left in November: .* This can come to .* I approved"
-        ):
+            OverBudget, match=r"^vision has .* left in November: .* This can come to .*"
+        ) as refused:
             await here.approve(second)
+        assert refused.value.instead.startswith("I approved nothing. Approve fewer hours or deny it")
 
 
 async def test_an_extension_adds_the_difference_and_asks_when_the_budget_is_full(sqlite_url: str) -> None:
@@ -356,8 +359,11 @@ async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_o
         rental = await here.ready(lease=2 * HOUR, teammates=(BEN.id,))
         with pytest.raises(OverBudget, match=r"^You have \$\d\.\d\d left in November"):
             await here.extend(rental, 40 * HOUR)
-        with pytest.raises(OverBudget, match=rf"^A budget doesn't hold that much more for {rental.id}\.$"):
+        with pytest.raises(
+            OverBudget, match=rf"^A budget doesn't hold that much more for {rental.id}\.$"
+        ) as refused:
             await here.extend(rental, 40 * HOUR, BEN)
+        assert refused.value.instead.startswith("I changed nothing. Extend it by less")
 
 
 async def test_an_alert_of_a_persons_money_goes_to_that_person_whoever_clicked(sqlite_url: str) -> None:

@@ -51,7 +51,10 @@ MANDATORY = {
     *("InvoiceIssuerName", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName"),
     *("ServiceCategory", "ServiceName"),
 }
-NULLABLE = {"BillingAccountName", "ChargeClass", "RegionId", "RegionName", "ResourceName", "x_CostCenter"}
+NULLABLE = {
+    *("BillingAccountName", "ChargeClass", "InvoiceId", "RegionId", "RegionName", "ResourceName"),
+    "x_CostCenter",
+}
 """The columns of ours that may be null: for all others, the specification forbids it for usage."""
 DECIMALS = {*COSTS, "PricingQuantity", "ConsumedQuantity", "x_IdleCost", "x_UnknownCost"}
 TIMES = {"BillingPeriodEnd", "BillingPeriodStart", "ChargePeriodEnd", "ChargePeriodStart"}
@@ -255,6 +258,7 @@ def test_a_row_reads_well() -> None:
     assert (row["BillingPeriodStart"], row["BillingPeriodEnd"]) == ("2026-10-31T23:00:00Z", "2026-11-30T23:00:00Z")
     assert (row["BilledCost"], row["PricingQuantity"]) == ("27.600000", "1.500000000")
     assert row["SkuId"] == "nvidia-h100-sxm5-80gb:8"
+    assert row["InvoiceId"] == ""
     assert json.loads(row["Tags"]) == {"requester": "U0ANA", "cost_center": "4711", "channel": "C0TRAIN"}
     ours = {name: cell for name, cell in row.items() if name.startswith("x_")}
     assert ours == {

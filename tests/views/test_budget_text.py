@@ -13,7 +13,9 @@ from bot.model.budget import TEAM, Balance, Demand, Scope, ScopeKind
 from bot.model.event import EventKind
 from bot.model.summary import OfferChoice, Over
 from bot.policy.buying.budgets import say_passed
+from bot.policy.buying.spending import NOT_RENTED
 from handlers.views.answers import modals, offers
+from handlers.views.phrases.error_text import error_text
 from tests.views.screens import approval, card, dialog, message, page, thread
 from tests.views.stories import (
     ANA,
@@ -50,7 +52,7 @@ def shown(*choices: OfferChoice) -> str:
 def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -> None:
     first, second = (OfferChoice(offer=offer, envelope=envelope()) for offer in (HYPERSTACK, NEBIUS))
     asks = {"over": (Over.BUDGET,), "shorter": 4 * H}
-    refused = OverBudget(say_passed(demand(TEAM)))
+    refused = OverBudget(say_passed(demand(TEAM)), instead=NOT_RENTED)
     assert page(
         shown(changed(first, passed=(demand(VISION),), **asks), second),
         shown(changed(first, over=(Over.TOTAL, Over.BUDGET), passed=(demand(MINE),))),
@@ -85,6 +87,15 @@ $2.42/h  Nebius, eu-north1
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [For 1 h instead] [Refresh] [Change]
 """)
+
+
+def test_a_click_that_a_budget_refuses_reads_what_did_not_happen_and_what_to_do() -> None:
+    refused = OverBudget(say_passed(demand(MINE)), instead=NOT_RENTED)
+    assert error_text(refused) == snapshot(
+        "You have $12.10 left in November: $2,900.00 spent, $87.90 reserved for what runs. This can come to "
+        "$16.06. Nothing was rented or changed. Ask for less time or a cheaper machine; an admin can raise the "
+        "budget."
+    )
 
 
 def test_dialogs_say_which_budget_does_not_hold_it() -> None:

@@ -310,7 +310,8 @@ async def _check_budgets(tx: Tx, deps: Deps, rental: Rental, after: Rental, pers
     if passed and deps.rules.budgets.over is WhenOver.REFUSE:
         names = await tx.people.names([rental.owner])
         owner = None if person.id == rental.owner else names.get(rental.owner, rental.owner)
-        raise OverBudget(f"{say_passed(passed[0], owner)} I approved nothing.")
+        instead = "I approved nothing. Approve fewer hours or deny it, or ask an admin to raise the budget."
+        raise OverBudget(say_passed(passed[0], owner), instead=instead)
     if passed and rental.owner_decides and rental.extension is None:
         words = f"{say_passed(passed[0])} By now this needs an approver."
         raise Refused(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)

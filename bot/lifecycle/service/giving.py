@@ -226,7 +226,8 @@ async def _takeable(tx: Tx, deps: Deps, person: Person, rental_id: str, shown_en
     demands = await demands_if_taken(tx, deps.rules, rental, person.id, now)
     passed = next((demand for demand in demands if demand.passes), None)
     if passed is not None:
-        raise OverBudget(f"{say_passed(passed)} I changed nothing. Instead, ask {name} to let you in.")
+        instead = f"I changed nothing. Instead, ask {name} to let you in."
+        raise OverBudget(say_passed(passed), instead=instead)
     return rental, left
 
 

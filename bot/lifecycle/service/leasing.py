@@ -224,7 +224,9 @@ async def _longer_lease(
         )
         # Teammates, who may not see the owner's money, read no numbers.
         refusal = None if person.id == rental.owner else f"A budget doesn't hold that much more for {rental.id}."
-        proposal = within_budgets(proposal, await passed_by(tx, rules, after, now), rules, refusal=refusal)
+        instead = "I changed nothing. Extend it by less, or ask an admin to raise the budget."
+        passed = await passed_by(tx, rules, after, now)
+        proposal = within_budgets(proposal, passed, rules, refusal=refusal, instead=instead)
     if proposal.over and lease.ends_at <= now and not decides_at_once(person):
         words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
         raise TooLate(words, rental.id)

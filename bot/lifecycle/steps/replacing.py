@@ -34,7 +34,7 @@ from bot.policy.buying.replacing import (
     shortened,
     was_not_as_sold,
 )
-from bot.policy.buying.spending import check_size, check_usage
+from bot.policy.buying.spending import NOT_RENTED, check_size, check_usage
 from bot.policy.team.roles import check_user, may_replace
 
 
@@ -142,6 +142,6 @@ async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
     await apply(tx, deps, rental, lease_changes.note_replaced(rental, new.id, now), replaced)
     passed = await passed_by(tx, deps.rules, new, now)
     if passed:
-        raise OverBudget(say_passed(passed[0]))
+        raise OverBudget(say_passed(passed[0]), instead=NOT_RENTED)
     events = (started, *await let_in(tx, new, new.teammates, now))
     await apply(tx, deps, None, new, *events)

@@ -262,6 +262,8 @@ OTHERS: Mapping[str, _Cell] = MappingProxyType(
         "ChargeFrequency": _always("Usage-Based"),
         "ConsumedQuantity": _quantity,
         "ConsumedUnit": _hours_unit,
+        # Nobody tells the bot which invoice a charge is on. The column is there so that finance can fill it in.
+        "InvoiceId": _always(""),
         "PricingCategory": _of_machine(
             lambda machine: "Dynamic" if machine.contract == Contract.SPOT else "Standard"
         ),

@@ -42,6 +42,11 @@ and its deletion takes the rest."""
 ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
 """The whole answer to people who may not decide a request, so that they learn nothing about it."""
 
+NOT_RENTED = (
+    "Nothing was rented or changed. Ask for less time or a cheaper machine; an admin can raise the budget."
+)
+"""What follows if a budget doesn't hold what somebody wanted to rent, and the rules refuse that."""
+
 
 class Proposal(Frozen):
     """The envelope for a request at a price, and who decides it."""
@@ -357,14 +362,22 @@ def check_rent(
 
 
 def within_budgets(
-    proposal: Proposal, passed: tuple[Demand, ...], rules: Rules, *, refusal: str | None = None
+    proposal: Proposal,
+    passed: tuple[Demand, ...],
+    rules: Rules,
+    *,
+    refusal: str | None = None,
+    instead: str = NOT_RENTED,
 ) -> Proposal:
-    """Return a proposal that an approver decides if it passes budgets. Raise OverBudget if the rules refuse that,
-    with the words of `refusal`. None: with the numbers, to the owner."""
+    """Return a proposal that an approver decides if it passes budgets.
+
+    Raise OverBudget if the rules refuse that, with the words of `refusal` and `instead`. If `refusal` is None, the
+    words are the numbers, to the owner.
+    """
     if not passed:
         return proposal
     if rules.budgets.over is WhenOver.REFUSE:
-        raise OverBudget(refusal or say_passed(passed[0]))
+        raise OverBudget(refusal or say_passed(passed[0]), instead=instead)
     return changed(proposal, over=(*proposal.over, Over.BUDGET), passed=passed)
 
 

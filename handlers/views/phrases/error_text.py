@@ -12,6 +12,7 @@ from bot.errors import (
     Decision,
     GpubotError,
     NextStep,
+    OverBudget,
     OwnerOnly,
     Refused,
 )
@@ -71,7 +72,8 @@ def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_S
         return f"{_decision(problem)} {escape(problem.words, LONGEST)}"
     if isinstance(problem, OwnerOnly):
         return f"Only {escape(problem.owner or 'its owner')} gets the command for {identifier(problem.rental_id)}."
-    return _with_facts(problem, LONGEST, next_steps)
+    facts = _with_facts(problem, LONGEST, next_steps)
+    return f"{facts} {escape(problem.instead, LONGEST)}" if isinstance(problem, OverBudget) else facts
 
 
 def refusal_text(problem: GpubotError) -> str:
