@@ -500,6 +500,7 @@ class Action:
     SHOW_NEARBY = ActionId("show_nearby", NearbyValue)
     KEEP_UNTIL = ActionId("keep_until", QuoteUntilValue)
     FOR_HOURS = ActionId("for_hours", QuoteHoursValue)
+    PRICE_FOR_ALL = ActionId("price_for_all", QuoteValue)
     TELL_ME = ActionId("tell_me", QuoteValue)
     RENT_FOR_ME = ActionId("rent_for_me", QuoteValue)
     RENT_THEN = ActionId("rent_then", QuoteValue)

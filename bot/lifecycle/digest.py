@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ from bot.model.budget import TEAM
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.spend import Digest, Period, PeriodKind, ProjectWeek, Spent
-from bot.model.state import UNBOUGHT
+from bot.model.state import UNBOUGHT, State
 from bot.policy.buying.digest import newest_digest, week_of
 from bot.policy.buying.months import month_of, months_between
 from bot.policy.buying.spend import in_period
@@ -61,8 +61,11 @@ async def week_digest(tx: Tx, rules: Rules, due: datetime, now: datetime) -> Dig
     if not spent:
         return None
     running: defaultdict[str, list[Rental]] = defaultdict(list)
+    not_confirmed: Counter[str] = Counter()
     for rental in await tx.rentals.live():
-        if rental.state not in UNBOUGHT:
+        if rental.state is State.DESTROYING:
+            not_confirmed[rental.project] += 1
+        elif rental.state not in UNBOUGHT:
             running[rental.project].append(rental)
     weeks = [
         ProjectWeek(
@@ -70,8 +73,9 @@ async def week_digest(tx: Tx, rules: Rules, due: datetime, now: datetime) -> Dig
             spent=spent.get(project, Spent()),
             running=len(running[project]),
             rate=sum((rental.rate or Decimal(0) for rental in running[project]), start=Decimal(0)),
+            not_confirmed=not_confirmed[project],
         )
-        for project in {*spent, *running}
+        for project in {*spent, *running, *not_confirmed}
     ]
     return Digest(
         first=week.first,

@@ -46,6 +46,9 @@ class Request(OfferQuery):
     cap_said_per_gpu: bool = True
     """False if the person asked for several GPUs and didn't type "per GPU" after the highest price, or named a
     price for everything. Then the offers also show that price for all GPUs."""
+    cap_for_each_or_all: bool = False
+    """Whether the highest price may have been meant for each GPU or for all, as in `4 H100 under $10/h`. It is the
+    price of each, and the offers have a button for the other meaning."""
     cap_for_all_time: bool = False
     """Whether the highest price may have been meant for the whole time, as in `under $20 for 10h`. Then the offers
     also show that price for the whole time."""

@@ -99,6 +99,8 @@ class ProjectWeek(Frozen):
     """How many of its rentals run now."""
     rate: Decimal = Decimal(0)
     """What they cost, USD per hour."""
+    not_confirmed: int = 0
+    """How many of its rentals are being destroyed. They may still bill."""
 
 
 class Digest(Frozen):
@@ -128,6 +130,11 @@ class Digest(Frozen):
     def rate(self) -> Decimal:
         """Return what they cost, USD per hour."""
         return sum((one.rate for one in self.projects), start=Decimal(0))
+
+    @property
+    def not_confirmed(self) -> int:
+        """Return how many rentals are being destroyed."""
+        return sum(one.not_confirmed for one in self.projects)
 
 
 class OwnerMonth(Frozen):

@@ -47,6 +47,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.SHOW_NEARBY, offers.show_nearby),
             on(Action.KEEP_UNTIL, offers.keep_until),
             on(Action.FOR_HOURS, offers.for_hours),
+            on(Action.PRICE_FOR_ALL, offers.price_for_all),
             on(Action.TELL_ME, waiting.tell),
             on(Action.RENT_FOR_ME, waiting.rent),
             on(Action.RENT_THEN, waiting.rent),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from bot.errors import Mistake
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.service import account, away, queries, waiting
@@ -16,32 +14,25 @@ from handlers.listeners import github_keys, keys, offers, policy, short_forms, s
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
+from handlers.parsing.request_parts import ParseContext
 from handlers.views.answers import lists, probe, replies
+from handlers.views.answers.sentences import Topic
 from handlers.views.phrases.blocks import Rendered
 
 COMMAND = "/gpu"
-
-Query: TypeAlias = (
-    commands.KeyShow
-    | commands.ListRentals
-    | commands.ShowCatalog
-    | commands.ShowProbe
-    | commands.ShowPolicy
-    | commands.Help
-    | commands.Home
-)
-"""A command that changes nothing."""
 
 
 async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
     """Carry out any command. Raise Mistake if it can't be parsed."""
     command = _parse(context, interaction.person, interaction.text)
+    if isinstance(command, commands.About) and command.topic is Topic.WHO and not interaction.origin.thread_ts:
+        command = commands.ListRentals(all=True)
     match command:
         case commands.Get() | commands.Wait():
             return await offers.ask_for(context, interaction, command)
-        case commands.GetForm():
+        case commands.Plain.GET_FORM:
             return await offers.open_form(context, interaction)
-        case commands.Again():
+        case commands.Plain.AGAIN:
             return await offers.ask_last_again(context, interaction)
         case commands.KeySet(line=line):
             return await keys.save(context, interaction, line)
@@ -56,50 +47,54 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             | commands.Give()
             | commands.Extend()
             | commands.Keep()
+            | commands.Longer()
+            | commands.About()
             | commands.Destroy()
         ):
             return await short_forms.carry_out(context, interaction, command)
         case commands.Spend():
             return await spend.ask(context, interaction, command)
-        case commands.ReloadPolicy():
+        case commands.Plain.RELOAD_POLICY:
             return await policy.reload(context, interaction, NO_VALUE)
-        case commands.Pause() | commands.Resume() | commands.Away() | commands.Back():
+        case commands.Pause() | commands.Plain.RESUME | commands.Away() | commands.Plain.BACK:
             return Reply(content=await _switch(context.deps, interaction.person, command))
         case _:
             return await _answer(context, interaction, command)
 
 
 async def _switch(
-    deps: Deps, person: Person, command: commands.Pause | commands.Resume | commands.Away | commands.Back
+    deps: Deps, person: Person, command: commands.Pause | commands.Away | commands.Plain
 ) -> Rendered:
     """Carry out what an admin says about all buying, or an approver about their absence."""
     match command:
         case commands.Pause(reason=reason):
             return replies.paused(await account.pause(deps, person, reason), deps.rules.home_channel)
-        case commands.Resume():
+        case commands.Plain.RESUME:
             return replies.resumed(await account.resume(deps, person))
         case commands.Away(until=until):
             return replies.away(until, await away.go_away(deps, person, until))
-        case commands.Back():
+        case _:
             return replies.back(await away.come_back(deps, person))
 
 
-async def _answer(context: Context, interaction: UserInteraction, query: Query) -> Outcome:
+async def _answer(
+    context: Context, interaction: UserInteraction, query: commands.ListRentals | commands.Plain
+) -> Outcome:
     match query:
-        case commands.KeyShow():
+        case commands.Plain.KEYS:
             return await keys.show(context, interaction)
         case commands.ListRentals(all=everyone):
             return Reply(content=await _list(context, interaction, everyone=everyone))
-        case commands.ShowCatalog():
+        case commands.Plain.CATALOG:
             return Reply(content=_catalog(context, interaction))
-        case commands.ShowProbe():
+        case commands.Plain.PROBE:
             return Reply(content=probe.probe(context.deps.rules))
-        case commands.ShowPolicy():
+        case commands.Plain.POLICY:
             return await policy.show(context, interaction)
-        case commands.Help():
+        case commands.Plain.HELP:
             roles = queries.own_roles(context.deps, interaction.person)
             return Reply(content=lists.help_(roles, rules=context.deps.rules))
-        case commands.Home():
+        case _:
             return Reply(content=await _home(context, interaction))
 
 
@@ -123,22 +118,20 @@ async def show_line(context: Context, interaction: UserInteraction, value: LineV
 
 
 def _parse(context: Context, person: Person, text: str) -> commands.Command:
-    lease = context.deps.rules.lease
-    catalog = context.catalog() or Catalog(
-        gpus={}, vendors=(), regions=(), contracts=(), read_at=context.deps.clock.now()
+    rules, now = context.deps.rules, context.deps.clock.now()
+    catalog = context.catalog() or Catalog(gpus={}, vendors=(), regions=(), contracts=(), read_at=now)
+    read_for = ParseContext(
+        rules.lease.default,
+        rules.lease.max,
+        rules.idle.probe is ProbeKind.SSH,
+        now,
+        person.tz,
+        rules.hours,
+        rules.waiting.longest,
+        rules.setup,
     )
     try:
-        command = commands.parse_command(
-            text,
-            catalog,
-            default_lease=lease.default,
-            max_lease=lease.max,
-            sees_use=context.deps.rules.idle.probe is ProbeKind.SSH,
-            now=context.deps.clock.now(),
-            zone=person.tz,
-            hours=context.deps.rules.hours,
-            longest_wait=context.deps.rules.waiting.longest,
-        )
+        command = commands.parse_command(text, catalog, read_for)
     except Mistake:
         # Without a catalogue, the name of any GPU looks like a mistake. `known_catalog` raises MarketAway instead.
         context.known_catalog()

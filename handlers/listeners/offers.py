@@ -124,6 +124,12 @@ async def for_hours(context: Context, interaction: UserInteraction, value: Quote
     return await ask(context, interaction, request, earlier=quote)
 
 
+async def price_for_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
+    """Search for the same request with its highest price as the price of all GPUs."""
+    quote, request = await previews.request_with_price_for_all(context.deps, interaction.person, value.quote_id)
+    return await ask(context, interaction, request, earlier=quote)
+
+
 async def show_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Replace the short list of offers by the whole one."""
     most = offers.most_shown(everything=True)

@@ -9,17 +9,22 @@ from functools import partial
 from bot.lifecycle.service import queries
 from bot.lifecycle.service.own_rentals import Purpose, own_rentals
 from handlers.ids import ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue, V
-from handlers.listeners import giving, rentals, sharing
+from handlers.listeners import giving, rentals, sentences, sharing
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
 from handlers.views.answers import choices
+from handlers.views.answers import sentences as answers
 from handlers.views.answers.choices import ButtonFor
+from handlers.views.answers.sentences import Topic
 from handlers.views.phrases.format import span
 from handlers.views.phrases.lease_buttons import destroy_button
 
 KEEP_FOR = timedelta(hours=4)
 """How long `/gpu keep` without a time keeps a machine."""
+
+ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
+"""What a sentence can only say about one rental."""
 
 RentalCommand = (
     commands.Show
@@ -28,6 +33,8 @@ RentalCommand = (
     | commands.Give
     | commands.Extend
     | commands.Keep
+    | commands.Longer
+    | commands.About
     | commands.Destroy
 )
 Do = Callable[[str], Awaitable[Outcome]]
@@ -43,6 +50,8 @@ async def carry_out(context: Context, interaction: UserInteraction, command: Ren
         rental_id = await queries.rental_of_post(context.deps, origin.channel, origin.thread_ts)
     if rental_id is not None:
         return await do(rental_id)
+    if isinstance(command, commands.About) and command.topic not in ABOUT_ONE:
+        return Reply(content=answers.about_everything(command.topic, context.reader(interaction.person)))
     own = await own_rentals(context.deps, interaction.person, purpose)
     if own.only is not None:
         return await do(own.only.id)
@@ -70,6 +79,12 @@ def _meaning(
         case commands.Give(to=to):
             give = do(giving.give, partial(ShareValue.of, people=(to,)))
             return give, Purpose.GIVE, "Give which one?", partial(choices.give_button, to=to)
+        case commands.About(topic=topic):
+            about = do(partial(sentences.about_rental, topic=topic), _rental)
+            return about, Purpose.SHOW, "Which one do you mean?", choices.show_button
+        case commands.Longer():
+            keep_longer = do(partial(sentences.keep_longer, command=command), _rental)
+            return keep_longer, Purpose.EXTEND, "Keep which one longer?", choices.extend_form_button
         case commands.Destroy():
             return do(rentals.confirm_destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
         case commands.Keep(duration=duration):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
+from enum import Enum
 
 from rapidfuzz.distance import OSA
 
-from bot.errors import Mistake
-from bot.model.base import Frozen
+from bot.errors import Mistake, RequestMistake
+from bot.model.base import Frozen, changed
 from bot.model.budget import ScopeKind
 from bot.model.offer import Catalog
 from bot.model.request import Request
@@ -17,14 +19,16 @@ from bot.model.spend import PeriodKind
 from bot.model.text import one_line, short
 from bot.policy.access.keys import MOST_SCANNED
 from bot.policy.buying.spend import is_period
-from bot.policy.team.rules import Hours
 from handlers.parsing.mentions import check_people, take_people
 from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
 from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, parse_request
 from handlers.parsing.request_parts import ParseContext
 from handlers.parsing.request_text import request_text
+from handlers.parsing.sentences import Sentence, read_sentence
 from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_day
+from handlers.parsing.vocabulary import vocabulary_of
+from handlers.views.answers.sentences import Topic
 from handlers.views.phrases.ends import end_text
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
@@ -54,14 +58,6 @@ class Wait(Frozen):
     """Whether it is also rented outside of the person's hours."""
 
 
-class GetForm(Frozen):
-    """`get` alone: open the form."""
-
-
-class KeyShow(Frozen):
-    pass
-
-
 class KeySet(Frozen):
     line: str
     """The text after `key`, not yet checked. It may contain line breaks."""
@@ -75,10 +71,6 @@ class KeyFromGithub(Frozen):
 class ListRentals(Frozen):
     all: bool = False
     """List everyone's rentals, not only those of the person who asks."""
-
-
-class Again(Frozen):
-    """Look for fresh offers for the person's last request."""
 
 
 class Show(Frozen):
@@ -124,6 +116,21 @@ class Keep(Frozen):
     """How long not to ask again. None if it wasn't typed."""
 
 
+class Longer(Frozen):
+    """Ask whether a rental shall go on for so much longer, or until one of these ends."""
+
+    id: str | None = None
+    duration: timedelta | None = None
+    untils: tuple[datetime, ...] = ()
+
+
+class About(Frozen):
+    """Say what a sentence asks about a rental or, without one, about everything."""
+
+    topic: Topic
+    id: str | None = None
+
+
 class Spend(Frozen):
     """Show what was spent."""
 
@@ -135,76 +142,36 @@ class Spend(Frozen):
     """As `bot.policy.buying.spend.period_of` takes it."""
 
 
-class ShowCatalog(Frozen):
-    pass
-
-
-class ShowProbe(Frozen):
-    pass
-
-
-class ShowPolicy(Frozen):
-    pass
-
-
-class ReloadPolicy(Frozen):
-    """Read the policy file again."""
-
-
 class Away(Frozen):
     """An approver is away until then."""
 
     until: datetime
 
 
-class Back(Frozen):
-    """`away off`: the approver is back."""
-
-
 class Pause(Frozen):
     reason: str = ""
 
 
-class Resume(Frozen):
-    pass
+class Plain(Enum):
+    """The commands that take nothing more, by what people type."""
 
-
-class Help(Frozen):
-    pass
-
-
-class Home(Frozen):
-    """`/gpu` alone."""
+    GET_FORM = "get"
+    KEYS = "key"
+    AGAIN = "again"
+    CATALOG = "catalog"
+    PROBE = "probe"
+    POLICY = "policy"
+    RELOAD_POLICY = "policy reload"
+    BACK = "away off"
+    RESUME = "resume"
+    HELP = "help"
+    HOME = ""
 
 
 Command = (
-    Get
-    | Wait
-    | GetForm
-    | Again
-    | KeyShow
-    | KeySet
-    | KeyFromGithub
-    | ListRentals
-    | Show
-    | Ssh
-    | Destroy
-    | Share
-    | Give
-    | Extend
-    | Keep
-    | Spend
-    | ShowCatalog
-    | ShowProbe
-    | ShowPolicy
-    | ReloadPolicy
-    | Away
-    | Back
-    | Pause
-    | Resume
-    | Help
-    | Home
-)
+    Plain | Get | Wait | KeySet | KeyFromGithub | ListRentals | Show | Ssh | Destroy | Share | Give | Extend | Keep
+    | Longer | About | Spend | Away | Pause
+)  # fmt: skip
 
 _ALIASES = {
     "get": "get rent find need want search offers",
@@ -229,23 +196,6 @@ _ALIASES = {
     "help": "help ? -h --help",
 }
 _NAME_OF_ALIAS = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
-_WITHOUT_ARGUMENTS: dict[type[Command], str] = {
-    GetForm: "get",
-    KeyShow: "key",
-    Again: "again",
-    ShowCatalog: "catalog",
-    ShowProbe: "probe",
-    ShowPolicy: "policy",
-    ReloadPolicy: "policy reload",
-    Back: "away off",
-    Pause: "pause",
-    Resume: "resume",
-    Help: "help",
-}
-_QUESTIONS_FOR_LIST = re.compile(
-    r"(?:what (?:do|have|am) (?:i|we)(?: (?:have|got|own|rent|renting|rented|use|using))*|what runs"
-    r"|whats? (?:is )?(?:running|mine))(?: (?:now|right now|running))*"
-)
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
 _QUOTES = "`'\"“”„‘’«»"
 """People and phones put these around a pasted line."""
@@ -256,46 +206,27 @@ _FROM_GITHUB = re.compile(
 _GITHUB_ADDRESS = re.compile(r"(?:https?://)?(?:www\.)?github\.com/", re.IGNORECASE)
 _GIVE_ME = re.compile(r"(?:me|us)(?:\s|$)", re.IGNORECASE)
 """After `give`, a request follows: `give me 2 H100`."""
+_READING = frozenset(
+    {"wait", "again", "list", "show", "ssh", "destroy", "spend", "catalog", "probe", "policy", "help"}
+)
+"""The commands that only show something or ask first, so that courtesies may stand in front of them."""
+_OF_RENTAL = frozenset({"show", "ssh", "destroy", "extend", "share", "give"})
+_ABOUT_GPUS = frozenset({Topic.FREE, "get", "catalog"})
+_AVAILABLE = re.compile(r"^ *there(?:s| is| are)?\b|\b(?:is|are|gets?|becomes?) (?:free|available|there|back)$")
 _BUYING_WORDS = frozenset({"get", "rent"})
 """`now` rents only after one of these. After `find` or `offers`, or without a verb, offers are shown."""
-_MAX_TYPOS = {
-    "destroy": 2,
-    "resume": 1,
-    "pause": 1,
-    "extend": 2,
-    "catalog": 2,
-    "probe": 1,
-    "policy": 2,
-    "again": 1,
-    "wait": 1,
-    "list": 1,
-    "show": 1,
-    "keep": 1,
-    "spend": 1,
-    "share": 1,
-    "give": 1,
-    "help": 1,
-}
+_MAX_TYPOS = {"destroy": 2, "extend": 2, "catalog": 2, "policy": 2} | dict.fromkeys(
+    ("resume", "pause", "probe", "again", "wait", "list", "show", "keep", "spend", "share", "give", "help"), 1
+)
 """How many letters may be wrong for a command to be suggested. `reuse` and `resize` are two letters from `resume`,
 and `use` is two from `pause`: people who type those must not be led to a command that stops something."""
 
 
-def parse_command(
-    text: str,
-    catalog: Catalog,
-    *,
-    default_lease: timedelta,
-    max_lease: timedelta,
-    sees_use: bool,
-    now: datetime,
-    zone: str,
-    hours: Hours | None = None,
-    longest_wait: timedelta,
-) -> Command:
-    """Return the command in a text as Slack sent it. `zone` is the person's IANA time zone. A start and the end of
-    a wish are at most `longest_wait` from now.
+def parse_command(text: str, catalog: Catalog, context: ParseContext) -> Command:
+    """Return the command in a text as Slack sent it. If it is none, but a known word says what it is about, return
+    what that sentence means.
 
-    The caller has searched the text for private keys. Raise Mistake if the text is no command; its words must be
+    The caller has searched the text for private keys. Raise Mistake if the text is neither; its words must be
     escaped before they are shown.
     """
     if len(text) > MAX_COMMAND_LENGTH:  # checked first: every other check takes time in proportion to the length
@@ -303,7 +234,7 @@ def parse_command(
     with_mentions = _without_name_of_command(text_with_mentions(text))
     typed = name_mentions(with_mentions)
     if not typed:
-        return Home()
+        return Plain.HOME
     if _KEY_LINE.match(typed.lstrip(_QUOTES)):
         return KeySet(line=typed.strip(_QUOTES))
     first_word, rest = [*typed.split(maxsplit=1), ""][:2]
@@ -311,31 +242,65 @@ def parse_command(
     name = _name_of(first_word)
     if name == "give" and _GIVE_ME.match(rest):
         name = None
-    context = ParseContext(default_lease, max_lease, sees_use, now, zone, hours or Hours(), longest_wait)
-    if name is None and _QUESTIONS_FOR_LIST.fullmatch(normalize(typed[:100]).lower()):
-        return ListRentals()
-    if name is None:
-        if not looks_like_request(with_mentions, catalog):
+    try:
+        if name is None and not looks_like_request(with_mentions, catalog):
             raise _unknown_command(first_word, rest)
-        parsed = parse_request(with_mentions, catalog, context, after_verb=False)
-        return Get(request=parsed.request, any_time=parsed.any_time)
-    if name == "get":
-        return _parse_get(first_word, rest_with_mentions, catalog, context)
+        command = _parse_named(name, rest_with_mentions if name else with_mentions, catalog, context)
+    except Mistake as mistake:
+        sentence = read_sentence(typed, context, vocabulary_of(catalog))
+        meant = None if _is_precise(name, sentence) else _meant(sentence, catalog, context)
+        if meant is None:
+            raise mistake from None
+        return meant
+    if isinstance(command, Get) and first_word.lower() not in _BUYING_WORDS:
+        return changed(command, now=False)
+    return command
+
+
+def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseContext) -> Command:
+    """Return the command of this name, or the request if there is none. `rest` still has mentions of people."""
+    if name in {None, "get"} and rest.strip():
+        parsed = parse_request(rest, catalog, context, after_verb=name is not None)
+        return Get(request=parsed.request, now=parsed.now, any_time=parsed.any_time)
     if name == "wait":
-        return _parse_wait(rest_with_mentions, catalog, context)
-    if name != "key" and normalize_within(rest, MAX_LENGTH) is None:
-        raise _too_long()
+        return _parse_wait(rest, catalog, context)
     if name in _WITH_PEOPLE:
-        return _WITH_PEOPLE[name](rest_with_mentions)
-    return _PARSERS[name](rest, context)
+        return _WITH_PEOPLE[name](rest)
+    if name != "key" and normalize_within(name_mentions(rest), MAX_LENGTH) is None:
+        raise _too_long()
+    return _PARSERS[name or "get"](name_mentions(rest), context)
 
 
-def _parse_get(first_word: str, rest: str, catalog: Catalog, context: ParseContext) -> Command:
-    if not rest.strip():
-        return GetForm()
-    parsed = parse_request(rest, catalog, context)
-    now_too = parsed.now and first_word.lower() in _BUYING_WORDS
-    return Get(request=parsed.request, now=now_too, any_time=parsed.any_time)
+def _is_precise(name: str | None, sentence: Sentence) -> bool:
+    """Return whether a text is certainly a request or the command `name`, so that its mistake is the answer."""
+    if name in {"get", "wait"}:
+        return name == "wait" or sentence.names_gpu or sentence.meant in _ABOUT_GPUS
+    if name in {None, "list"}:
+        return sentence.names_gpu and (sentence.text[:1].isdigit() or sentence.meant in _ABOUT_GPUS)
+    if sentence.meant == "longer":
+        return name != "keep" and (name != "extend" or sentence.id is not None)
+    return name not in {*_OF_RENTAL, "keep"} or any(map(str.isdigit, sentence.text))
+
+
+def _meant(sentence: Sentence, catalog: Catalog, context: ParseContext) -> Command | None:
+    """Return the command that a sentence means. Return None if nothing says what it means."""
+    first_word, _, rest = sentence.text.partition(" ")
+    name = _name_of(first_word)
+    if name in _READING:
+        with suppress(Mistake):
+            return _parse_named(name, rest, catalog, context)
+    match sentence.meant:
+        case "":
+            return None
+        case "longer":
+            return Longer(id=sentence.id, duration=sentence.longer, untils=sentence.untils)
+        case "wait":
+            _, _, wanted = re.split(r"\b(when|once|if|as soon as)\b", sentence.text, maxsplit=1)
+            return _parse_wait(_AVAILABLE.sub("", wanted), catalog, context)
+        case topic if topic in set(Topic):
+            return About(topic=Topic(topic), id=sentence.id)
+        case name:
+            return _parse_named(name, (sentence.id or "") if name in _OF_RENTAL else "", catalog, context)
 
 
 def _parse_wait(rest: str, catalog: Catalog, context: ParseContext) -> Command:
@@ -362,10 +327,8 @@ def command_text(command: Command, typed: str, *, default_lease: timedelta, zone
             return " ".join(filter(None, (type(command).__name__.lower(), rental_id)))
         case KeySet():
             return "key"
-        case Home():
-            return "help"
-    if type(command) in _WITHOUT_ARGUMENTS:
-        return _WITHOUT_ARGUMENTS[type(command)]
+        case Plain():
+            return command.value or "help"
     return one_line(_without_name_of_command(plain_text(typed)), MAX_LENGTH)
 
 
@@ -395,13 +358,13 @@ def _too_long() -> Mistake:
 def _unknown_command(first_word: str, rest: str) -> Mistake:
     word = normalize(first_word[:MAX_NAME_LENGTH]).lower()
     nearest = tuple(name for name, typos in _MAX_TYPOS.items() if OSA.distance(word, name) <= typos)
-    suggestion = " ".join(nearest[:1])
-    if suggestion in {"destroy", "extend", "show", "keep", "share", "give"}:
-        rental_id = rest.strip().lower()
-        suggestion += f" {rental_id if ID.fullmatch(rental_id) else 'k7mq2'}"
-    hint = "What you rent: /gpu list. All commands: /gpu help"
-    if nearest:
-        hint = f"Nearest: {', '.join(nearest)}. Try: /gpu {suggestion}, or /gpu help"
+    if not nearest:
+        hint = "What you rent: /gpu list. All commands: /gpu help"
+        return RequestMistake(f'I don\'t know the command "{short(first_word)}". {hint}')
+    rental_id = rest.strip().lower()
+    takes_id = nearest[0] in {*_OF_RENTAL, "keep"} - {"ssh"}
+    suggestion = f"{nearest[0]} {rental_id if ID.fullmatch(rental_id) else 'k7mq2'}" if takes_id else nearest[0]
+    hint = f"Nearest: {', '.join(nearest)}. Try: /gpu {suggestion}, or /gpu help"
     return Mistake(f'I don\'t know the command "{short(first_word)}". {hint}')
 
 
@@ -413,7 +376,7 @@ def _parse_key(rest: str, _: ParseContext) -> Command:
     github = _FROM_GITHUB.fullmatch(line)
     if github is not None:
         return KeyFromGithub(name=read_github_name(github["name"]) or None)
-    return KeyShow() if line.lower() in {"", "show", "list", "set", "add"} else KeySet(line=line)
+    return Plain.KEYS if line.lower() in {"", "show", "list", "set", "add"} else KeySet(line=line)
 
 
 def read_github_name(typed: str) -> str:
@@ -483,9 +446,9 @@ def _parse_keep(rest: str, context: ParseContext) -> Command:
 def _parse_policy(rest: str, _: ParseContext) -> Command:
     words = normalize(rest).lower().split()
     if words in ([], ["show"]):
-        return ShowPolicy()
+        return Plain.POLICY
     if words == ["reload"]:
-        return ReloadPolicy()
+        return Plain.RELOAD_POLICY
     raise Mistake(f'I don\'t know "{short(rest.strip())}" here. Try: /gpu policy, or /gpu policy reload')
 
 
@@ -493,7 +456,7 @@ def _parse_away(rest: str, context: ParseContext) -> Command:
     """Return an absence until a day or a time, or its end. Raise Mistake if neither can be read."""
     words = normalize(rest).lower().strip()
     if words in {"off", "back", "over", "end", "no"}:
-        return Back()
+        return Plain.BACK
     if words and not words.startswith(("until", "till", "til")):
         words = f"until {words}"
     found = UNTIL.fullmatch(words)
@@ -502,7 +465,7 @@ def _parse_away(rest: str, context: ParseContext) -> Command:
     try:
         return Away(until=parse_day(found["end"], context.now, context.zone, context.hours.time[0]))
     except UnclearEnd as unclear:
-        raise Mistake(f"{unclear.words} Try: /gpu away until {unclear.ends[0]}") from None
+        raise Mistake(unclear.said("/gpu away until ")) from None
 
 
 def _parse_share(rest: str) -> Command:
@@ -544,6 +507,7 @@ def _parse_pause(rest: str, _: ParseContext) -> Command:
 
 
 _PARSERS: dict[str, Parser] = {
+    "get": lambda _rest, _given: Plain.GET_FORM,
     "key": _parse_key,
     "list": _parse_list,
     "show": _id_parser(lambda rental_id: Show(id=rental_id), "show"),
@@ -552,14 +516,14 @@ _PARSERS: dict[str, Parser] = {
     "extend": _parse_extend,
     "keep": _parse_keep,
     "spend": parse_spend,
-    "again": _no_argument_parser(Again(), "again", "it looks again for your last request"),
-    "catalog": lambda _rest, _given: ShowCatalog(),
-    "probe": _no_argument_parser(ShowProbe(), "probe", "it shows the scripts that run on machines for me"),
+    "again": _no_argument_parser(Plain.AGAIN, "again", "it looks again for your last request"),
+    "catalog": lambda _rest, _given: Plain.CATALOG,
+    "probe": _no_argument_parser(Plain.PROBE, "probe", "it shows the scripts that run on machines for me"),
     "policy": _parse_policy,
     "away": _parse_away,
     "pause": _parse_pause,
-    "resume": _no_argument_parser(Resume(), "resume"),
-    "help": lambda _rest, _given: Help(),
+    "resume": _no_argument_parser(Plain.RESUME, "resume"),
+    "help": lambda _rest, _given: Plain.HELP,
 }
 _WITH_PEOPLE: dict[str | None, Callable[[str], Command]] = {"share": _parse_share, "give": _parse_give}
 """The parsers of commands that name people."""

@@ -18,12 +18,8 @@ _SECONDS = {
 UNIT = rf"(?:{'|'.join(_SECONDS)})"
 _MAX_SECONDS = 1_000_000 * 3600
 """A limit far beyond any lease, but within what a timedelta holds."""
-NUMBER_WORDS = {
-    word: number
-    for number, word in enumerate(
-        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], 1
-    )
-}
+_ONE_TO_TEN = "one two three four five six seven eight nine ten"
+NUMBER_WORDS = {word: number for number, word in enumerate(_ONE_TO_TEN.split(), 1)}
 _AMOUNT_WORDS = {"half a": Fraction(1, 2), "half an": Fraction(1, 2), "a": Fraction(1), "an": Fraction(1)} | {
     word: Fraction(number) for word, number in NUMBER_WORDS.items()
 }

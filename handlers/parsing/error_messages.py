@@ -7,7 +7,9 @@ has a line. Otherwise there is no line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from itertools import product
 
 from bot.errors import Line, RequestMistake
@@ -23,10 +25,13 @@ from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
 from handlers.views.phrases.format import zone_of
 
+SHORTEST_NIGHT = timedelta(hours=2)
+"""Who types `overnight` later than this before the morning means the next night."""
 MOST_LINES = 3
 MOST_PROBLEMS = 3
 """A mistake names no more problems than this. If there are more, it has no line, which would leave out the others
 silently."""
+_SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
 _UNKNOWN = ""
 """Stands for the sentence about all words for which there is no suggestion."""
 _TEMPLATES = {
@@ -97,7 +102,8 @@ class ErrorMessages:
         all_unknown = f"I don't know {named}. A note goes after --."
         words = dict.fromkeys(all_unknown if why == _UNKNOWN else why for _, why, _ in read)
         without = all(reading is LEFT_OUT for choice in choices for reading in choice)
-        return RequestMistake(" ".join(list(words)[:MOST_PROBLEMS]), *filter(None, lines), without=without)
+        said = dict.fromkeys(_SENTENCE_END.split(" ".join(list(words)[:MOST_PROBLEMS])))  # each sentence once
+        return RequestMistake(" ".join(said), *filter(None, lines), without=without)
 
     def line_with(self, *readings: Reading) -> Line | None:
         """Return the line that adds these readings to what was read."""
@@ -216,7 +222,7 @@ class ErrorMessages:
         if self.parts.timed:
             return _TEMPLATES[ProblemKind.LATER].format(typed=typed), (LEFT_OUT,)
         local = zone_of(context.zone)
-        morning = next_morning(context.now, local, context.hours)
+        morning = next_morning(context.now + SHORTEST_NIGHT, local, context.hours)
         if not context.zone or morning + AFTER_NIGHT - context.now > context.max_lease:
             return "Until when?", ()
         first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)

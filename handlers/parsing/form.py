@@ -220,8 +220,7 @@ def _start(text: str, rules: Rules, errors: dict[Field, str], now: datetime, zon
     try:
         at = parse_start(found["start"] or found["day_first"], now, zone)
     except UnclearEnd as unclear:
-        examples = ", or ".join(unclear.ends)
-        errors[Field.START] = f"{unclear.words} Try: {examples}" if examples else unclear.words
+        errors[Field.START] = unclear.said()
         return None
     longest = rules.waiting.longest
     if at - now > longest:
@@ -241,8 +240,7 @@ def _waits_until(text: str, rules: Rules, errors: dict[Field, str], now: datetim
     try:
         until = parse_day(found["end"], now, zone, rules.hours.time[1])
     except UnclearEnd as unclear:
-        examples = ", or ".join(unclear.ends)
-        errors[Field.WAITS] = f"{unclear.words} Try: {examples}" if examples else unclear.words
+        errors[Field.WAITS] = unclear.said()
         return None
     if until - now > longest:
         errors[Field.WAITS] = f"That is too far away: people wait {say_span(longest)} at most."
@@ -264,8 +262,7 @@ def _how_long(
     try:
         end = parse_later_end(until["end"] or "", begins, now, zone)
     except UnclearEnd as unclear:
-        examples = ", or ".join(f"until {example}" for example in unclear.ends)
-        errors[Field.LEASE] = f"{unclear.words} Try: {examples}"
+        errors[Field.LEASE] = unclear.said("until ")
         return timedelta(0), None
     if not lease_allowed(end - begins, rules):
         errors[Field.LEASE] = f"That is too far away: a lease is at most {longest}."

@@ -14,9 +14,7 @@ from handlers.parsing.typed_text import normalize
 from handlers.parsing.until import UNTIL, UnclearEnd, example_end, parse_end
 
 ID = re.compile(r"[a-z0-9]{5}")
-_FILLER_WORDS = frozenset(
-    ["the", "my", "machine", "rental", "gpu", "by", "for", "please", "it", "now"]
-) | frozenset(["to", "into", "of", "with", "and"])
+_FILLERS = "the my machine rental gpu by for please it now to into of with and"
 _TO = re.compile(r"(?:^| )to (?=[\w.])")
 _UNTIL = re.compile(rf"(?:^|(?<= )){UNTIL.pattern}", re.ASCII)
 _MORE = re.compile(r"(?:^|(?<= ))(?:another|more|extra|longer)(?: |$)")
@@ -65,8 +63,7 @@ def read_extension(text: str, context: ParseContext) -> RentalWords:
     try:
         return RentalWords(id=rental_id, until=parse_end(until["end"], context.now, context.zone).at)
     except UnclearEnd as unclear:
-        commands = ", or ".join(f"{command} until {end}" for end in unclear.ends)
-        raise Mistake(f"{unclear.words} Try: {commands}") from None
+        raise Mistake(unclear.said(f"{command} until ")) from None
 
 
 def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
@@ -114,7 +111,7 @@ def _parse_id(text: str, name: str, typed: str = "") -> str | None:
     Otherwise raise Mistake, which shows the part of `typed` that is no id.
     """
     words = [word.lower().strip("#") for word in text.split()]
-    words = [word for word in words if word and word not in _FILLER_WORDS]
+    words = [word for word in words if word and word not in _FILLERS.split()]
     if not words:
         return None
     ids = {word for word in words if ID.fullmatch(word) and not word.isalpha()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.errors import RequestMistake
 from bot.model.base import Frozen
@@ -22,17 +23,28 @@ from handlers.parsing.error_messages import MOST_LINES, ErrorMessages
 from handlers.parsing.mentions import Mentioned, check_request_mentions, take_teammates
 from handlers.parsing.request_parts import ParseContext, Price, RequestParts
 from handlers.parsing.request_text import MAX_CAP, MAX_GPUS, MIN_CAP, MIN_LEASE, cap_of_total, is_possible_cap
+from handlers.parsing.spoken import in_plain_words
 from handlers.parsing.token_reader import read_tokens
 from handlers.parsing.tokens import MAX_TOKENS, Token, TokenKind, tokenize
-from handlers.parsing.typed_text import AM_PM, MAX_NOTE_LENGTH, name_mentions, normalize_within, split_note
+from handlers.parsing.typed_text import (
+    AM_PM,
+    MAX_NOTE_LENGTH,
+    name_mentions,
+    normalize,
+    normalize_within,
+    split_note,
+)
 from handlers.parsing.until import UnclearEnd, parse_day, parse_end, parse_later_end, parse_start
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
 _UNSEEN = "I can't move an end without seeing whether its GPUs are busy."
+_Read = TypeVar("_Read")
 MAX_LENGTH = 1000
 """Characters of a normalized request without its note."""
-
-
+_ASIDE = re.compile(
+    r"(?<!setup )(?<!project )(?<!with )(?:\"[^\"]*\"|[“„][^“”„]*[“”]|«[^«»]*»|\([^()]*\)|\[[^][]*\])",
+    re.IGNORECASE,
+)
 _CONDITIONAL = frozenset({"if", "only", "under", "max", "unless"})
 """Words by which a note sets a condition."""
 
@@ -55,10 +67,12 @@ def parse_request(text: str, catalog: Catalog, context: ParseContext, *, after_v
 
     `after_verb` tells whether the text follows `get` or another verb.
     """
-    asked, note = split_note(text)
-    mentioned = take_teammates(asked)
     vocabulary = vocabulary_of(catalog)
-    parts = read_tokens(_tokens(mentioned.text, vocabulary), vocabulary, after_verb=after_verb)
+    asked, note = _split_note(text, vocabulary)
+    mentioned = take_teammates(asked)
+    setups = "|".join(re.escape(name) for name in context.setups)
+    asked = re.sub(rf"\bwith (?=(?:{setups})(?!\S))", "setup ", mentioned.text) if setups else mentioned.text
+    parts = read_tokens(_tokens(asked, vocabulary), vocabulary, after_verb=after_verb)
     builder = _RequestBuilder(
         parts, mentioned, vocabulary, context, one_line(name_mentions(note), MAX_NOTE_LENGTH)
     )
@@ -73,16 +87,29 @@ def looks_like_request(text: str, catalog: Catalog) -> bool:
 
     Raise RequestMistake if the text is too long for a request.
     """
-    asked, _ = split_note(name_mentions(text))
-    first_word = next(iter(asked.split(maxsplit=1)), "")
-    if any(letter.isdigit() for letter in first_word):
-        return True
-    return any(token.kind is TokenKind.GPU for token in _tokens(asked, vocabulary_of(catalog)))
+    vocabulary = vocabulary_of(catalog)
+    asked, _ = _split_note(name_mentions(text), vocabulary)
+    tokens = _tokens(asked, vocabulary)
+    return any(map(str.isdigit, "".join(asked.split()[:1]))) or any(
+        token.kind is TokenKind.GPU for token in tokens
+    )
+
+
+def _split_note(text: str, vocabulary: Vocabulary) -> tuple[str, str]:
+    """Return the request and its note, to which also belongs what stands in quotation marks or brackets, if it has
+    a number and can't be read: `(run 7)`."""
+    asked, note = split_note(text)
+    for aside in _ASIDE.findall(asked) if len(asked) <= 2 * MAX_LENGTH else []:
+        inner = normalize_within(aside[1:-1], MAX_LENGTH) or ""
+        unread = {token.kind for token in tokenize(inner, vocabulary)} & {TokenKind.WORD, TokenKind.NUMBER}
+        if unread and any(map(str.isdigit, inner)):
+            asked, note = asked.replace(aside, " ", 1), f"{aside[1:-1]} {note}".strip()
+    return asked, note
 
 
 def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
     normalized = normalize_within(asked, MAX_LENGTH)
-    tokens = tokenize(normalized, vocabulary) if normalized is not None else []
+    tokens = tokenize(in_plain_words(normalized), vocabulary) if normalized is not None else []
     if normalized is None or len(tokens) > MAX_TOKENS:
         raise RequestMistake("That is too long for a request. A note goes after --.")
     return tokens
@@ -93,7 +120,8 @@ def _says_now(asked: str, parts: RequestParts, request: Request) -> bool:
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (
         parts.doubtful
-        or "?" in asked
+        or in_plain_words(normalize(asked)) != normalize(asked)
+        or any(sign in asked for sign in "?~")
         or AM_PM.search(asked)
         or any(_is_doubtful(price, parts) for price in parts.prices)
     )
@@ -112,10 +140,10 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
     for token, after in zip_longest(tokens, tokens[1:]):
         counted = token.kind in {TokenKind.COUNT, TokenKind.NUMBER} and after and after.kind is TokenKind.GPU
         placed = token.kind is TokenKind.REGION and (token.text.isupper() or name_before == "in")
-        timed = token.kind is TokenKind.DURATION and name_before in {"for", "at", "within"}
-        timed = timed or (token.kind is TokenKind.TIME and token.text[0].isalpha())
-        said = token.kind in {TokenKind.MONEY, TokenKind.START} or (token.kind is TokenKind.UNTIL and token.name)
-        if counted or placed or timed or said:
+        lasts = token.kind is TokenKind.DURATION and name_before in {"for", "at", "within"}
+        timed = token.kind is TokenKind.TIME and token.text[0].isalpha()
+        ends = token.kind is TokenKind.UNTIL and token.name
+        if counted or placed or lasts or timed or ends or token.kind in {TokenKind.MONEY, TokenKind.START}:
             return True
         name_before = token.name
     return len(tokens) > MAX_TOKENS
@@ -207,6 +235,7 @@ class _RequestBuilder:
             max_gpu_rate=cap if max_total is None else None,
             max_total=max_total,
             cap_said_per_gpu=price is None or self._said_per_gpu(price, count),
+            cap_for_each_or_all=price is not None and not (self._said_per_gpu(price, count) or self._total(price)),
             cap_for_all_time=price is not None and not price.money.per_hour and parts.timed and max_total is None,
             lease=lease,
             until=until if starts_at is None else starts_at + lease,
@@ -307,10 +336,7 @@ class _RequestBuilder:
             raise self._refusal(
                 "With a start time I wait until then. It needs get.", self.parts.with_values("wish_ends")
             )
-        try:
-            at = parse_start(start, self.context.now, self.context.zone)
-        except UnclearEnd as unclear:
-            raise self._unclear("starts", start, unclear) from None
+        at = self._read("starts", start, lambda: parse_start(start, self.context.now, self.context.zone))
         if at - self.context.now > self.context.longest_wait:
             longest = say_span(self.context.longest_wait)
             raise RequestMistake(f'"at {start}" is too far away: a start is at most {longest} from now.')
@@ -322,10 +348,8 @@ class _RequestBuilder:
         end = self._only("wish_ends", "end")
         if end is None:
             return None
-        try:
-            until = parse_day(end, self.context.now, self.context.zone, self.context.hours.time[1])
-        except UnclearEnd as unclear:
-            raise self._unclear("wish_ends", end, unclear) from None
+        now, zone, evening = self.context.now, self.context.zone, self.context.hours.time[1]
+        until = self._read("wish_ends", end, lambda: parse_day(end, now, zone, evening))
         if until - self.context.now > self.context.longest_wait:
             longest = say_span(self.context.longest_wait)
             raise RequestMistake(f'"until {end}" is too far away: people wait {longest} at most.')
@@ -347,13 +371,11 @@ class _RequestBuilder:
         if lease is not None:
             by_length, by_end = parts.with_values("ends").with_values("latest_ends"), parts.with_values("leases")
             raise self._refusal("A length or an end, not both.", by_length, by_end)
-        try:
-            if begins > self.context.now:
-                until, rolled = parse_later_end(end, begins, self.context.now, self.context.zone), False
-            else:
-                until, rolled = parse_end(end, begins, self.context.zone)
-        except UnclearEnd as unclear:
-            raise self._unclear("ends", end, unclear) from None
+        now, zone = self.context.now, self.context.zone
+        if begins > now:
+            until, rolled = self._read("ends", end, lambda: parse_later_end(end, begins, now, zone)), False
+        else:
+            until, rolled = self._read("ends", end, lambda: parse_end(end, begins, zone))
         if until - begins > self.context.max_lease:
             longest = say_span(self.context.max_lease)
             raise RequestMistake(f'"until {end}" is too far away: a lease is at most {longest}.')
@@ -371,10 +393,9 @@ class _RequestBuilder:
             one_each = (parts.with_values("latest_ends"), parts.with_values("latest"))
             raise self._refusal("One later end at a time.", *one_each)
         if latest_end is not None:
-            try:
-                latest = parse_later_end(latest_end, until, self.context.now, self.context.zone) - begins
-            except UnclearEnd as unclear:
-                raise self._unclear("latest_ends", latest_end, unclear) from None
+            now, zone = self.context.now, self.context.zone
+            read = self._read("latest_ends", latest_end, lambda: parse_later_end(latest_end, until, now, zone))
+            latest = read - begins
         if latest is None and parts.busy:
             later = until - begins + AFTER_NIGHT
             longer = parts.with_values("latest", later + -later % timedelta(hours=1))
@@ -394,11 +415,15 @@ class _RequestBuilder:
         lines = dict.fromkeys(self.messages.line(parts) for parts in possible)
         return RequestMistake(why, *filter(None, lines))
 
-    def _unclear(self, part: str, end: str, unclear: UnclearEnd) -> RequestMistake:
-        """Return the mistake for an end that is in doubt. An example has a line only if it keeps the numbers that
-        were typed."""
-        kept = [possible for possible in unclear.ends if _numbers(end) <= _numbers(possible)]
-        return self._refusal(unclear.words, *(self.parts.with_values(part, possible) for possible in kept))
+    def _read(self, part: str, end: str, parse: Callable[[], _Read]) -> _Read:
+        """Return what `parse` reads. Raise RequestMistake if the end is in doubt. An example has a line only if it
+        keeps the numbers that were typed."""
+        try:
+            return parse()
+        except UnclearEnd as unclear:
+            kept = [possible for possible in unclear.ends if _numbers(end) <= _numbers(possible)]
+            lines = [self.parts.with_values(part, possible) for possible in kept]
+            raise self._refusal(unclear.words, *lines) from None
 
     def _gpu_and_features(self, gpu: str) -> tuple[str, tuple[str, ...]]:
         """Return what the typed GPU and features mean. Raise RequestMistake if no model has all the features."""

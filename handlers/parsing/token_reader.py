@@ -25,37 +25,20 @@ from handlers.parsing.until import TIME_WORDS, UNTIL
 from handlers.parsing.vocabulary import OTHER_VENDORS, Vocabulary
 
 _VALUES_AFTER = {
-    "region": (TokenKind.REGION, TokenKind.PLACE),
-    "vendor": (TokenKind.VENDOR,),
-    "provider": (TokenKind.VENDOR,),
-    "contract": (TokenKind.CONTRACT,),
-    "in": (TokenKind.REGION, TokenKind.PLACE),
-    "within": (TokenKind.REGION, TokenKind.PLACE),
-    "inside": (TokenKind.REGION, TokenKind.PLACE),
+    **dict.fromkeys(("region", "in", "within", "inside"), (TokenKind.REGION, TokenKind.PLACE)),
+    **dict.fromkeys(("vendor", "provider", "via", "at", "@"), (TokenKind.VENDOR,)),
     "from": (TokenKind.VENDOR, TokenKind.REGION, TokenKind.PLACE),
     "on": (TokenKind.VENDOR, TokenKind.CONTRACT),
-    "via": (TokenKind.VENDOR,),
-    "at": (TokenKind.VENDOR,),
-    "@": (TokenKind.VENDOR,),
-    "lease": (TokenKind.DURATION,),
-    "duration": (TokenKind.DURATION,),
-    "hours": (TokenKind.DURATION, TokenKind.NUMBER),
-    "hrs": (TokenKind.DURATION, TokenKind.NUMBER),
+    "contract": (TokenKind.CONTRACT,),
+    **dict.fromkeys(("lease", "duration"), (TokenKind.DURATION,)),
+    **dict.fromkeys(("hours", "hrs"), (TokenKind.DURATION, TokenKind.NUMBER)),
     "count": (TokenKind.COUNT, TokenKind.NUMBER),
 }
 """The values that may follow each key or preposition."""
 _OPTION_KINDS = frozenset(
-    {TokenKind.KEY, TokenKind.GPU, TokenKind.REGION, TokenKind.CONTRACT, TokenKind.VENDOR}
-    | {
-        TokenKind.AT_MOST,
-        TokenKind.BELOW,
-        TokenKind.PRICE,
-        TokenKind.NOW,
-        TokenKind.SETUP,
-        TokenKind.PROJECT,
-        TokenKind.NO_PROBE,
-    }
-    | {TokenKind.EXCLUDES, TokenKind.AT_LEAST, TokenKind.PLACE}
+    {TokenKind.KEY, TokenKind.GPU, TokenKind.REGION, TokenKind.PLACE, TokenKind.CONTRACT, TokenKind.VENDOR}
+    | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.AT_LEAST, TokenKind.EXCLUDES, TokenKind.PRICE, TokenKind.NOW}
+    | {TokenKind.SETUP, TokenKind.PROJECT, TokenKind.NO_PROBE}
 )
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
 _VERBS = frozenset({"get", "rent", "need", "want", "give", "find", "book", "grab", "show", "let", "for", "with"})
@@ -139,10 +122,10 @@ class _TokenReader(AmountReader):
     def _read_region(self, token: Token) -> None:
         following = self.peek()
         counted = {TokenKind.GPU, TokenKind.COUNT, TokenKind.NUMBER}
-        if token.text.lower() == "other" and following is not None and following.kind in counted:
-            self.mark_doubtful()  # `the other h100` is no region
         if token.text.lower() == "us" and self._after_verb():
             self.add_problem(ProblemKind.US, token, readings=(Reading("regions", token.name), LEFT_OUT))
+        elif token.text.lower() == "other" and following is not None and following.kind in counted:
+            self.mark_doubtful()  # `the other h100` is no region
         else:
             self.parts.regions.append(token.name)
         if following is not None and following.name == "region":  # the EU region

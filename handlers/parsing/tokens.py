@@ -144,7 +144,8 @@ _PHRASES: dict[TokenKind, tuple[str, ...]] = {
         *(word for words in _COURTESIES for word in words.split()),
         *("thank you", "i m", "we re", "i d", "we d", "i ll", "looking for", "look for", "is there", "are there"),
         *("do you have", "what does", "what do", "what is", "how much is", "how much are", "how much does"),
-        *("one more", "if possible", "or so", "anywhere in", "somewhere in", "no rush", "no hurry"),
+        *("give us", "let us", "help us", "one more", "if possible", "or so", "anywhere in", "somewhere in"),
+        *("no rush", "no hurry"),
     ),
     TokenKind.EXCLUDES: (
         "not", "no", "non", "without", "except", "except for", "excluding", "exclude", "but", "but not", "outside",
@@ -191,6 +192,11 @@ _TIME = re.compile(
 )
 _SETUP = re.compile(r"set[- ]?up(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
 _PROJECT = re.compile(r"(?:for )?(?:the )?project(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
+_NAMED = (
+    *((TokenKind.SETUP, _SETUP), (TokenKind.PROJECT, _PROJECT)),
+    *((TokenKind.UNTIL, UNTIL), (TokenKind.UP_TO_END, UP_TO), (TokenKind.START, START)),
+)
+"""Patterns of which the first group that matches is the token's name."""
 _DURATION = re.compile(DURATION)
 _ENDS_IN_HOURS = re.compile(r"h(?:ou)?r?s?$")
 _FEATURE = re.compile(
@@ -282,12 +288,6 @@ def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[Toke
         found = feature.groupdict()
         name = f"{found['memory']}gb" if found.get("memory") else re.sub("[ -]", "", feature.group())
         yield feature.end(), (Token(TokenKind.FEATURE, "", name),)
-    setup = _SETUP.match(text, start)
-    if setup is not None:
-        yield setup.end(), (Token(TokenKind.SETUP, "", setup[1].rstrip(".")),)
-    project = _PROJECT.match(text, start)
-    if project is not None:
-        yield project.end(), (Token(TokenKind.PROJECT, "", project[1].rstrip(".")),)
     match = _PHRASE.match(text, start)
     if match is not None:
         phrase = match.group()
@@ -295,7 +295,7 @@ def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[Toke
 
 
 def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
-    """Yield which durations, prices, counts, ranges and times of day match at `start`."""
+    """Yield which durations, prices, counts, ranges, times and named values match at `start`."""
     gpu = vocabulary.gpus.match(text, start)
     duration = _DURATION.match(text, start)
     # `4090s` are several GPUs: nobody rents for 4090 seconds.
@@ -313,15 +313,11 @@ def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[To
         value = Decimal(NUMBER_WORDS.get(number, number))
         yield count.end(), (Token(TokenKind.COUNT, "", number=value),)
     yield from _match_count_and_gpu(text, start, vocabulary)
-    until = UNTIL.match(text, start)
-    if until is not None:
-        yield until.end(), (Token(TokenKind.UNTIL, "", until["end"] or ""),)
-    up_to = UP_TO.match(text, start)
-    if up_to is not None:
-        yield up_to.end(), (Token(TokenKind.UP_TO_END, "", up_to["end"]),)
+    for kind, pattern in _NAMED:
+        named = pattern.match(text, start)
+        if named is not None:
+            yield named.end(), (Token(kind, "", next(filter(None, named.groups()), "").rstrip(".")),)
     begins = START.match(text, start)
-    if begins is not None:
-        yield begins.end(), (Token(TokenKind.START, "", begins["start"] or begins["day_first"]),)
     for kind, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
         match = pattern.match(text, start) if begins is None else None
         if match is not None:

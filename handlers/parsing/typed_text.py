@@ -80,6 +80,15 @@ _SIGNS = str.maketrans(
     | dict.fromkeys("\"'`´“”„‘’‚«»()[]{}|;!?=_•", " ")
     | {"≤": "<", "‐": "-", "‑": "-", "−": "-"}
 )
+_STRUCK = re.compile(r"(?<![\w~])~(?=[^\s~])[^~\n]*(?<=\S)~(?![\w~])")
+_FLAG = re.compile(r":(?:flag-)?([a-z]{2}):|([\U0001f1e6-\U0001f1ff]{2})")
+_FLAGS = {
+    "eu": "EU", "us": "US", "de": "Germany", "fr": "France", "gb": "UK", "nl": "Netherlands", "fi": "Finland",
+    "se": "Sweden", "no": "Norway", "is": "Iceland", "es": "Spain", "it": "Italy", "pl": "Poland", "ie": "Ireland",
+    "ca": "Canada", "jp": "Japan", "in": "India", "sg": "Singapore", "kr": "Korea", "au": "Australia",
+}  # fmt: skip
+"""The places of flags, which Slack sends as `:flag-de:`."""
+_LETTERS = {0x1F1E6 + n: chr(ord("a") + n) for n in range(26)}
 _BOLD = re.compile(r"(?<![\w*])\*(?=\S)([^*]*\S)\*(?![\w*])")
 _ODD_NUMERAL = re.compile("([\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u215f\u2189\u2460-\u249b])")
 _POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
@@ -94,13 +103,18 @@ _TIME_OR_COLON = re.compile(r"(?<![A-Za-z0-9:])\d{1,2}:\d\d(?!\d)|:")
 
 
 def normalize(text: str) -> str:
-    """Return the text on one line, with single spaces and without quotation marks, brackets and question marks.
+    """Return the text on one line, with single spaces and without quotation marks, brackets, question marks and
+    what is struck through. A flag becomes the name of its place.
 
     `2,50` becomes `2.50`; `1.000,50` and `1,000.50` become `1000.50`. A number with two possible readings, such as
     `2,500`, stays as it is. So do times of day, such as `18:00`.
     """
     text = _composed(text)
     text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    text = _FLAG.sub(
+        lambda flag: f" {_FLAGS.get(code := flag[1] or flag[2].translate(_LETTERS), code)} ",
+        _STRUCK.sub(" ", text),
+    )
     text = _POSSESSIVE.sub("s", text)
     text = _BOLD.sub(r"\1", text).translate(_SIGNS)
     text = _DOTS_AND_COMMA.sub(lambda m: f"{m[1]}{m[2].replace('.', '')}.{m[3]}", text)

@@ -3,87 +3,76 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from handlers.views.phrases.format import zone_of
 
 _SPELLINGS = (
-    "mon monday",
-    "tue tues tuesday",
-    "wed wednesday",
-    "thu thur thurs thursday",
-    "fri friday",
-    "sat saturday",
-    "sun sunday",
+    "mon monday, tue tues tuesday, wed wednesday, thu thur thurs thursday, fri friday, sat saturday, sun sunday"
 )
-_WEEKDAYS = {word: number for number, words in enumerate(_SPELLINGS) for word in words.split()}
+_WEEKDAYS = {word: number for number, words in enumerate(_SPELLINGS.split(", ")) for word in words.split()}
 """The number of each spelling of a weekday, as `date.weekday` counts."""
 _NEAR_DAYS = ("today", "tomorrow")
 _TOMORROW = ("tomorrow", "tmrw", "tmr", "tmw", "tomorow", "tommorow", "tommorrow")
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            *("january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul"),
-            *("august aug", "september sept sep", "october oct", "november nov", "december dec"),
-        ),
-        1,
-    )
-    for name in names.split()
-}
+_MONTH_NAMES = (
+    "january jan, february feb, march mar, april apr, may, june jun, july jul, august aug, september sept sep, "
+    "october oct, november nov, december dec"
+)
+_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES.split(", "), 1) for name in names.split()}
 _MONTH = rf"(?:{'|'.join(_MONTHS)})"
 _DAY_OF_MONTH = r"\d{1,2}(?:st|nd|rd|th)?"
 _DATE = rf"(?:{_DAY_OF_MONTH} (?:of )?{_MONTH}|{_MONTH} {_DAY_OF_MONTH})"
-_DAY = (
+DAY = (
     rf"(?:today|{'|'.join(_TOMORROW)}|{'|'.join(sorted(_WEEKDAYS, key=len, reverse=True))}"
     rf"|20\d\d-\d\d-\d\d|{_DATE})(?![\w-])"
 )
-_TIME = r"(?:\d{1,2}(?::\d\d|h\d\d)?(?: ?(?:am|pm|uhr|h))?|noon|midnight)(?![\w.:-])"
+_ZONES = {
+    **dict.fromkeys(("utc", "gmt"), "UTC"), "bst": "Europe/London", "jst": "Asia/Tokyo",
+    **dict.fromkeys(("cet", "cest", "mez", "mesz"), "Europe/Berlin"),
+    **dict.fromkeys(("est", "edt"), "America/New_York"), **dict.fromkeys(("cst", "cdt"), "America/Chicago"),
+    **dict.fromkeys(("pst", "pdt"), "America/Los_Angeles"),
+}  # fmt: skip
+"""The zones that people name after a time. In summer, `CET` means the time on the clocks there."""
+_ZONE = rf"(?: ?(?:{'|'.join(_ZONES)}))?"
+_TIME = rf"(?:\d{{1,2}}(?::\d\d|h\d\d)?(?: ?(?:am|pm|uhr|h))?|noon|midnight){_ZONE}(?![\w.:-])"
 UNTIL = re.compile(
     r"(?:until|till|til)(?![\w.:-])"
-    rf"(?: (?:at )?(?P<end>{_DAY}(?: (?:at )?{_TIME})?|{_TIME}(?: (?:on )?{_DAY})?))?",
+    rf"(?: (?:at )?(?P<end>{DAY}(?: (?:at )?{_TIME})?|{_TIME}(?: (?:on )?{DAY})?))?",
     re.ASCII,
 )
 """Matches `until` in lower case with single spaces. The group `end` is for `parse_end`; None if no end follows."""
-_CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)(?![\w.:-])"
+CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)" rf"{_ZONE}(?![\w.:-])"
 """Unlike _TIME, it can't be a number of hours, GPUs or dollars."""
 UP_TO = re.compile(
     r"(?:up to|at most|max|maximum) (?:until )?"
-    rf"(?P<end>{_DAY}(?: (?:at )?{_TIME})?|{_CLEAR_TIME}(?: (?:on )?{_DAY})?)",
+    rf"(?P<end>{DAY}(?: (?:at )?{_TIME})?|{CLEAR_TIME}(?: (?:on )?{DAY})?)",
     re.ASCII,
 )
 """Matches the later of two ends after a named one: `up to 10:00`. The group `end` is for `parse_later_end`."""
 START = re.compile(
-    rf"(?:at|@) ?(?P<start>{_DAY}(?: (?:at )?{_TIME})?|{_TIME} (?:on )?{_DAY}|{_CLEAR_TIME}(?: tonight)?)"
-    rf"|(?:on )?(?P<day_first>{_DAY} at {_TIME})",
+    rf"(?:at|@) ?(?P<start>{DAY}(?: (?:at )?{_TIME})?|{_TIME} (?:on )?{DAY}|{CLEAR_TIME}(?: tonight)?)"
+    rf"|(?:on )?(?P<day_first>{DAY} at {_TIME})",
     re.ASCII,
 )
 """Matches a start: `at 9:00`, `at 9 tomorrow`, `tomorrow at 9am`. One of both groups is for `parse_start`.
 
 After `at`, a time has a colon, am or pm, or a day. Otherwise its number may be a price, as in `at 2.50`.
 """
-_FIND_DAY = re.compile(rf"(?<!\S){_DAY}", re.ASCII)
+_FIND_DAY = re.compile(rf"(?<!\S){DAY}", re.ASCII)
+_FIND_ZONE = re.compile(rf" ?({'|'.join(_ZONES)})\b", re.ASCII)
 _CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr|h))?", re.ASCII)
-LOOSE_END = re.compile(rf"tmr|tmw|tomorow|tomm|\dh|\d h|{_MONTH}")
+LOOSE_END = re.compile(rf"tmr|tmw|tomorow|tomm|\dh|\d h|{_MONTH}|{'|'.join(_ZONES)}")
 """Finds spellings in an end that people type quickly. `now` rents nothing with these."""
 TIME_WORDS = frozenset(
-    {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, "tonight", "overnight", "morning", "afternoon", "evening", "night"}
-    | {
-        *(month for month in _MONTHS if month != "may"),
-        "weekend",
-        "week",
-        "month",
-        "months",
-        "year",
-        "years",
-        "later",
-        "soon",
-    }
-)
+    {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, *_ZONES, *_MONTHS, "tonight", "overnight", "morning", "afternoon"}
+    | {"evening", "night", "weekend", "week", "month", "months", "year", "years", "later", "soon"}
+) - {"may"}
 """Words about time. A request that has one elsewhere can't be read without it."""
 _DAY_LENGTH = timedelta(days=1)
+Read = TypeVar("Read")
 
 
 class End(NamedTuple):
@@ -103,6 +92,10 @@ class UnclearEnd(Exception):
         self.words = words
         self.ends = ends
 
+    def said(self, before: str = "") -> str:
+        """Return why, and what to type: the text `before` and each possible end."""
+        return f"{self.words} Try: {', or '.join(before + end for end in self.ends)}" if self.ends else self.words
+
 
 def parse_end(text: str, now: datetime, zone: str) -> End:
     """Return the end in a text that the group `end` of UNTIL matched. It is always later than `now`.
@@ -115,6 +108,8 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
 
     Raise UnclearEnd if the time is missing, impossible or in doubt, or if it has passed.
     """
+    if (elsewhere := _FIND_ZONE.search(text)) is not None:
+        return _read_elsewhere(parse_end, text, elsewhere, now)
     if not text:
         raise UnclearEnd("Until when?", example_end(now, zone))
     day, clock = _day_and_clock(text)
@@ -140,6 +135,8 @@ def parse_start(text: str, now: datetime, zone: str) -> datetime:
     Raise UnclearEnd as `parse_end` does, and also if clocks go forward past the time, or if clocks go back and the
     time comes twice: nothing that is bought may begin an hour earlier or later than the person meant.
     """
+    if (elsewhere := _FIND_ZONE.search(text)) is not None:
+        return _read_elsewhere(parse_start, text, elsewhere, now)
     day, clock = _day_and_clock(text.removesuffix(" tonight"))
     if not clock:
         raise _without_time(day, "18:00" if day == "today" else f"{day} 9:00")
@@ -158,6 +155,16 @@ def parse_start(text: str, now: datetime, zone: str) -> datetime:
             f"Clocks go back on {local:%Y-%m-%d}, and {clock} comes twice. Name another time, such as {other}."
         )
     return at
+
+
+def _read_elsewhere(
+    parse: Callable[[str, datetime, str], Read], text: str, named: re.Match[str], now: datetime
+) -> Read:
+    """Return what `parse` reads in a text without the zone that it names, for a person in that zone."""
+    try:
+        return parse(text[: named.start()] + text[named.end() :], now, _ZONES[named[1]])
+    except UnclearEnd as unclear:
+        raise UnclearEnd(unclear.words, *(f"{end} {named[1]}" for end in unclear.ends)) from None
 
 
 def _day_and_clock(text: str) -> tuple[str | None, str]:

@@ -22,19 +22,9 @@ _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
 """What may directly follow a GPU's name: its form factor, a plural s, or a count as in `h100x8`."""
 
 _REGION_SYNONYMS = {
-    "us": (
-        "usa",
-        "america",
-        "north america",
-        "united states",
-        "united states of america",
-        "states",
-        "the states",
-        "us based",
-        "us only",
-    ),
-    "eu": ("europe", "european", "european union", "europa", "eu based", "eu only"),
-    "apac": ("asia", "asia pacific"),
+    "us": "usa,america,north america,united states,united states of america,states,the states,us based,us only",
+    "eu": "europe,european,european union,europa,eu based,eu only",
+    "apac": "asia,asia pacific",
 }
 _CODE = r"-(?:\d|[a-z]{2}-\d|(?:north|south|east|west|central|iceland))[a-z0-9-]*"
 """What follows the group in a vendor's name of a place: `eu-north1`, `US-TX-3`."""
@@ -195,7 +185,9 @@ def _vocabulary(
     contracts: tuple[str, ...],
 ) -> Vocabulary:
     families = dict(gpus)
-    region_meanings = {word: name for name in regions for word in _REGION_SYNONYMS.get(name_key(name), ())}
+    region_meanings = {
+        word: name for name in regions for word in _REGION_SYNONYMS.get(name_key(name), "").split(",")
+    }
     region_meanings.update({name: name for name in regions})
     contract_meanings = _contract_meanings(contracts)
     variants = {family: tuple(variant_of(name, family) for name in names) for family, names in families.items()}
@@ -211,7 +203,7 @@ def _vocabulary(
             | dict.fromkeys(_ELSEWHERE, "")
         ),
         contracts=_matcher(_patterns(contract_meanings)),
-        vendors=_matcher(_patterns({name: name for name in vendors})),
+        vendors=_matcher(_patterns({name: name for name in vendors}), after=r"(?: (?:labs?|cloud))?(?![a-z0-9])"),
         region_names=regions,
         vendor_names=vendors,
         suggestions=_suggestions((*families, *vendors), _cities(regions) | region_meanings | contract_meanings),
@@ -255,7 +247,8 @@ def _suggestions(names: tuple[str, ...], meanings: Mapping[str, str]) -> dict[st
 def _pattern(name: str) -> str:
     """Return a pattern that matches a name with or without its separators. It is empty if the name has no letters.
 
-    It also matches `rtx 4090` for `rtx4090`, but not `h 100` for `h100`: `8 h 100` starts with a duration.
+    It also matches `rtx 4090` for `rtx4090` and `hyper stack` for `hyperstack`, but not `h 100` for `h100`:
+    `8 h 100` starts with a duration.
     """
     pattern = ""
     previous = ""
@@ -264,7 +257,7 @@ def _pattern(name: str) -> str:
             pattern += _SEPARATORS if pattern else ""
         else:
             pattern += _SEPARATORS if piece.isdigit() and previous.isalpha() and len(previous) > 1 else ""
-            pattern += re.escape(piece)
+            pattern += " ?".join(piece) if len(piece) > 7 else piece
         previous = piece
     return pattern.removesuffix(_SEPARATORS)
 

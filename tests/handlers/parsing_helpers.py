@@ -7,7 +7,9 @@ from typing import Any
 
 from bot.model.offer import Catalog
 from bot.model.request import Request
+from bot.policy.team.rules import Hours
 from handlers.parsing.commands import Command, Get, parse_command
+from handlers.parsing.request_parts import ParseContext
 
 CATALOG = Catalog(
     gpus={
@@ -31,23 +33,21 @@ LEASE = timedelta(hours=4)
 LONGEST = timedelta(hours=72)
 
 
+HOURS = Hours()
 MONDAY_NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """12:00 in London too, where clocks are those of UTC then."""
 
 
 def command(
-    text: str, *, now: datetime = MONDAY_NOON, zone: str = "Europe/London", catalog: Catalog = CATALOG
+    text: str,
+    *,
+    now: datetime = MONDAY_NOON,
+    zone: str = "Europe/London",
+    catalog: Catalog = CATALOG,
+    hours: Hours = HOURS,
 ) -> Command:
-    return parse_command(
-        text,
-        catalog,
-        default_lease=LEASE,
-        max_lease=LONGEST,
-        sees_use=True,
-        now=now,
-        zone=zone,
-        longest_wait=timedelta(days=7),
-    )
+    context = ParseContext(LEASE, LONGEST, sees_use=True, now=now, zone=zone, hours=hours, setups=("pytorch",))
+    return parse_command(text, catalog, context)
 
 
 def request_of(text: str) -> Request:

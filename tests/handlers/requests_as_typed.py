@@ -189,7 +189,7 @@ get h100 eu 6 houres | ! I can't tell what "6 houres" is. [H100 EU for 6h]
 get h100 for 6 | ! I can't tell what "6" is. [6x H100] [H100 for 6h] [H100 under $6.00/GPU/h]
 get h100 eu 8 | ! I can't tell what "8" is. [8x H100 EU] [H100 EU for 8h] [H100 EU under $8.00/GPU/h]
 get 8 eu h100 | ! I can't tell what "8" is. [8x H100 EU] [H100 EU for 8h] [H100 EU under $8.00/GPU/h]
-get h100 6 Stunden | ! I can't tell what "6 Stunden" is.
+get h100 6 Stunden | ~ H100 for 6h
 get h100 for 3 months | ! I can't tell what "3 months" is.
 get h100 1h 30 | ! I can't read the time "1h 30". [H100 for 1h30m]
 get h100 for 3 minuts | ! I can't tell what "3 minuts" is. [H100 for 3m]
@@ -266,7 +266,7 @@ get h200 usa until 5:30 p.m. | ~ H200 US until 2026-03-02 17:30
 get h100 until 4 mar | ! At what time on 4 mar? [H100 until 4 mar 18:00]
 get h100 for half an hour | = H100 for 30m
 get l40s cheap & quick | ~ L40S
-get me 2 × H100 in 🇪🇺 | ! I don't know the region "🇪🇺".
+get me 2 × H100 in 🇪🇺 | ~ 2x H100 EU
 get h100 < 2.50 | ~ H100 under $2.50/GPU/h
 get h100 eu or so | ~ H100 EU
 get h100 price | ! After "price" comes a price, such as $3. [H100]

@@ -142,8 +142,8 @@ get 0.5 h100 | ! I can't tell what "0.5" is. A price has a dollar sign.
 get 0 h100 | ! 0 GPUs is nothing to rent
 get -2 h100 | ! I can't read "-2"
 get 2x h100 x4 | ! One number of GPUs at a time; I read 2 and 4.
-get dual 4090 | ! I don't know "dual"
-get a couple of h100 | ! I don't know "couple"
+get dual 4090 | ~ 2x RTX 4090
+get a couple of h100 | ~ 2x H100
 get 8 eu h100 | ! I can't tell what "8" is
 get 100000 h100 | ! 100000 GPUs are more than anyone rents at once
 get h100 a100 | ! One GPU at a time; I read H100 and A100.
@@ -636,19 +636,19 @@ get h100 w/ spot | ! I don't know "w/"
 get h100 + a100 | ! One GPU at a time
 get h100 x2 or x4 | ! One number of GPUs at a time
 get h1oo | ! I don't know the GPU "h1oo"
-get h 100 | ! I don't know the GPU "h 100". Nearest: H100, H200, A100.
+get h 100 | ~ H100
 get H-100 | ! I don't know the GPU "H-100"
 get hundred | ! I don't know the GPU "hundred"
 get 2x8 h100 | ! I can't read "2x8"
 get 8 Stück h100 | ! I can't tell what "8 Stück" is. Write 8x for GPUs, 8h for hours, $8 for a price.
-get h100 für 6 Stunden | ! I don't know "für"
-get h100 für 6h | ! I don't know "für"
+get h100 für 6 Stunden | ~ H100 for 6h
+get h100 für 6h | ~ H100 for 6h
 get h100 unter 2,50 € die Stunde | ! I don't know "unter"
 get h100 max. $3 | = H100 under $3.00/GPU/h
 get h100 höchstens 3$ | ! I don't know "höchstens"
-get h100 pour 6 heures | ! I don't know "pour"
+get h100 pour 6 heures | ~ H100 for 6h
 get h100 por 6 horas | ! I don't know "por"
-get h100 6 std | ! I can't tell what "6 std" is
+get h100 6 std | ~ H100 for 6h
 get h100 max 1.000,50 $ | ! A price of $1000.50 per GPU and hour can't be right
 get h100 under 1.000 $ | ! I can't read the price "1.000"
 get h100 under $ 2,50 | = H100 under $2.50/GPU/h
@@ -699,17 +699,17 @@ get h100 nebius from | ! After "from" comes a name
 get 2x 4090s | = 2x RTX 4090
 get two 4090s 3h | = 2x RTX 4090 for 3h
 get 4090s | = RTX 4090
-get a pair of 4090s | ! I don't know "pair"
+get a pair of 4090s | ~ 2x RTX 4090
 rent us a h100 now | ! "us" can be the region or the people who ask
 get h100 us a day | = H100 US for 24h
 get h100 u.s.a | = H100 US
-rent the other h100 now | ~ H100 Other
-rent other 2x h100 | ~ 2x H100 Other
+rent the other h100 now | ~ H100
+rent other 2x h100 | ~ 2x H100
 get another h100 | ~ H100
 get 8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready | ~ 8x H100 EU under $2.50/GPU/h for 6h
 get h100 6 hous | ! I can't tell what "6 hous" is. Write 6x for GPUs, 6h for hours
-get h100 6 Stunden | ! I can't tell what "6 Stunden" is
-get h100 3 and a half hours | ! I can't tell what "3" is. Write 3x for GPUs, 3h for hours
+get h100 6 Stunden | ~ H100 for 6h
+get h100 3 and a half hours | ~ H100 for 3h30m
 get 4x h100 max 8 | ! A price has a dollar sign. Try: /gpu get 4x H100 under $8.00/h
 get h100 under three | ! I can't tell what "under three" is. A price has a dollar sign.
 get a100 80 eu 3h spot | ! Is "80" its memory, 80 GB?
@@ -718,7 +718,7 @@ get h100 no spot eu | ~ H100 EU
 get h100 anywhere but us | ! I can't leave something out, as in "anywhere but us". Name what you want.
 get h100 3h at $2 | ~ H100 under $2.00/GPU/h for 3h
 get h100 @ $2.50 | ~ H100 under $2.50/GPU/h
-get h100 a couple hours | ! I don't know "couple"
+get h100 a couple hours | ~ H100 for 2h
 get h100 1 1/2 h | ! I can't tell what "1 1/2" is
 get h100 --no-spot | ~ H100
 get h100 or better | ! I can't look for a minimum, as in "or better". Name a number, or a limit: under $3.

@@ -58,7 +58,7 @@ async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path) 
             ("get H100 Mars", 'I don\'t know "Mars".'),
             ("get H100 under cheap", "Without it: "),
             ("frobnicate", 'I don\'t know the command "frobnicate".'),
-            ("destroy all", '"all" is no id'),
+            ("destroy k7mq2 all", 'I don\'t know "all" here'),
             ("show zzzzz", "I don't know zzzzz. /gpu list shows yours."),
             ("ssh zzzzz", "I don't know zzzzz. /gpu list shows yours."),
             ("extend zzzzz", "I don't know zzzzz. /gpu list shows yours."),

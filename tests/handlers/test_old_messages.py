@@ -74,7 +74,7 @@ def test_every_id_that_stands_in_slack_is_known() -> None:
         "taken_on remove_key make_key_first from_github use_github_keys choose_github_keys cancel_keys "
         "ssh add_teammate share extend_until keep_for ask_owner_again leave_alone keep_as_it_is "
         "replace not_working probe_installed give_owner not_ours ask_about_again destroy_unknown "
-        "put_all_back one_by_one keep_until for_hours fewer_hours open_request spend_csv show_spend "
+        "put_all_back one_by_one keep_until for_hours price_for_all fewer_hours open_request spend_csv show_spend "
         "reload_policy tell_me rent_for_me rent_then stop_waiting wait_again any_time rent_dearer "
         "ask_for give take home_page show_team owner_spend"
     )
@@ -117,6 +117,7 @@ async def test_an_old_rent_another_button_rents_a_second_machine(tmp_path: Path)
         ("show_nearby", "q8f3mz2kq7wx:0", "A100"),
         ("keep_until", "q8f3mz2kq7wx:1795536000", "H100"),
         ("for_hours", "q8f3mz2kq7wx:4", "H100"),
+        ("price_for_all", "q8f3mz2kq7wx", "H100"),
     ],
 )
 async def test_an_old_button_that_searches_again_starts_a_search(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,26 @@ async def test_the_form_reads_numbers_as_commands_do(
         assert (await ours.submit(ANA, gpu="H100", cap=cap, lease=lease))["ok"]
         (quote,) = await ours.quotes(ANA)
         assert (str(quote.request.max_gpu_rate), quote.request.lease.total_seconds() / 60) == meant
+
+
+async def test_a_typed_total_pays_for_the_time_to_start_and_end_too(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.run_command(ANA, "get H100 EU max $8 total for 6h")
+        await ours.run_command(ANA, "again")
+        found = [(quote.request.max_total, str(quote.request.max_gpu_rate)) for quote in await ours.quotes(ANA)]
+        assert found == [(8_000_000, "1.2307")] * 2
+
+
+async def test_the_form_of_change_keeps_the_total_for_another_length(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        message = await ours.offered(
+            ANA, an_offer("o1", "1.10"), max_total=8_000_000, max_gpu_rate=Decimal("1.2307")
+        )
+        assert message["text"].startswith("1x H100 in EU, on demand, $8.00 in all, ")
+        await ours.click(ANA, message, "Change")
+        assert (await ours.submit(ANA, lease="90 min"))["ok"]
+        (quote,) = await ours.quotes(ANA)
+        assert (quote.request.max_total, str(quote.request.max_gpu_rate)) == (8_000_000, "4.0000")
 
 
 async def test_the_form_shows_an_error_below_the_input_that_it_is_about(tmp_path: Path) -> None:

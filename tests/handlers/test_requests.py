@@ -98,7 +98,9 @@ requests = st.builds(
 narrowed = requests.map(lambda request: changed(request, gpu="A100", features=("80gb",)))
 capped = requests.map(
     lambda request: (
-        request if request.count == 1 or not request.max_gpu_rate else changed(request, cap_said_per_gpu=False)
+        request
+        if request.count == 1 or not request.max_gpu_rate
+        else changed(request, cap_said_per_gpu=False, cap_for_each_or_all=True)
     )
 )
 

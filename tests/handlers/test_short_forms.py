@@ -12,13 +12,14 @@ from tests.handlers.team import NOON, team
 from tests.rentals import ending
 from tests.store import make
 
-NEEDS_A_RENTAL = ["show", "ssh", "extend", "extend 2h", "extend until 20:00", "keep", "keep 90m", "destroy"]
+NEEDS_A_RENTAL = ["show", "ssh", "extend", "extend 2h", "extend until 20:00", "keep", "keep 90m"]
 
 
 async def test_without_a_rental_the_next_step_is_to_get_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for typed in NEEDS_A_RENTAL:
             assert await ours.command(ANA, typed) == "You rent nothing now. Try: /gpu get H100 EU", typed
+        assert await ours.command(ANA, "kill it") == "You rent nothing, so there is nothing to destroy."
 
 
 async def test_a_person_who_may_not_use_the_bot_reads_that_and_nothing_else(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.errors import Mistake
+from bot.policy.team.rules import Hours
 from handlers.parsing.commands import Extend, Get
 from handlers.parsing.until import UnclearEnd, parse_end
 from tests.handlers.parsing_helpers import command
@@ -125,6 +126,19 @@ def test_an_end_in_doubt_is_refused_with_what_to_type(end: str, words: str, ends
 def test_late_in_the_day_the_suggested_end_is_tomorrow() -> None:
     with pytest.raises(Mistake, match="Try: /gpu extend until tomorrow 18:00"):
         command("extend until", now=local("2026-11-24 17:00", BERLIN).astimezone(UTC), zone=BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("typed_at", "until"),
+    [("22:58", "tomorrow 8:00"), ("23:43", "tomorrow 8:00"), ("03:00", "today 8:00"), ("07:43", "tomorrow 8:00")],
+)
+@pytest.mark.parametrize("hours", [Hours(), Hours(time=(0, 24 * 60), days=frozenset(range(7)))])
+def test_overnight_means_until_the_morning_also_if_hours_are_the_whole_day(
+    hours: Hours, typed_at: str, until: str
+) -> None:
+    now = local(f"2026-11-24 {typed_at}", BERLIN).astimezone(UTC)
+    with pytest.raises(Mistake, match=f"Try: /gpu get H100 until {until} up to 10:00"):
+        command("get h100 overnight", now=now, zone=BERLIN, hours=hours)
 
 
 def test_now_rents_nothing_at_once_if_the_end_was_read_as_utc() -> None:

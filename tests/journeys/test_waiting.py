@@ -72,8 +72,8 @@ async def test_a_start_at_nine_is_rented_once_over_an_empty_market_and_a_restart
     await world.sandbox.vendor("*", "normal")
     await until_in_berlin(world, 8, 57)
     assert await world.bought() == ["hyperstack"]
-    assert await pinged(world, "Ana", "Rented: 1x H100") == 1
     await world.until_card(rental, "Ready", within=10 * MINUTE)
+    assert await pinged(world, "Ana", "Rented: 1x H100") == 0
     await until_in_berlin(world, 10, 59)
     assert len(await world.alive()) == 1
     await world.until_card(rental, "Destroyed", within=10 * MINUTE)

@@ -56,6 +56,19 @@ async def test_a_week_is_told_once_and_a_week_without_rentals_not_at_all(here: W
     assert len(await digests(here)) == 2, "nothing was rented"
 
 
+async def test_a_machine_whose_deletion_is_not_confirmed_does_not_count_as_running(here: World) -> None:
+    with_rules(here, WEEKLY)
+    await digests(here)
+    await here.until(await here.destroy(await here.ready()), State.DESTROYED)
+    await here.pass_time(MONDAY - 10 * MINUTE - here.now)
+    rental = await here.ready()
+    await here.behaves("hyperstack", "not_deleting", seconds=60 * 60)
+    await here.destroy(rental)
+    await here.pass_time(MONDAY - here.now)
+    (digest,) = await digests(here)
+    assert (digest.running, digest.rate, digest.not_confirmed) == (0, Decimal(0), 1)
+
+
 async def test_after_a_time_off_only_the_newest_is_sent(here: World) -> None:
     with_rules(here, WEEKLY)
     assert await digests(here) == []

@@ -16,6 +16,7 @@ from bot.model.event import EventKind as E
 from bot.model.quote import Wish
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.model.text import say_at_most
 from bot.policy.team.rules import AutoApprove, Budgets, WhenOver
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES, World
 
@@ -73,8 +74,8 @@ async def test_with_over_refuse_nothing_is_bought_that_a_lowered_budget_does_not
     rental = await here.rental(rental.id)
     assert rental.state is State.QUEUED
     (refused,) = [event for event in await here.events(rental) if event.kind is E.NOT_ALLOWED_NOW]
-    total = f"${Decimal(rental.envelope.total).scaleb(-6):,.2f}"
-    assert refused.facts.detail == f"Your team has $5.00 left in November; this can come to {total}."
+    total = say_at_most(rental.envelope.total)
+    assert refused.facts.detail == f"Your team has $5.00 left in November. This can come to {total}."
     use(here, WhenOver.REFUSE, team="100")
     await here.until(rental, State.READY)
 

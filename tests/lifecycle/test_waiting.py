@@ -394,7 +394,7 @@ async def test_a_start_over_the_night_of_summer_time_that_is_approved_late_is_re
     assert rental.rate is not None
     assert rental.rate <= rental.envelope.max_rate
     assert len(await here.bought()) == 1
-    kinds = [E.NOTHING_FITS, E.APPROVED_NOT_READY, E.ACCEPTED, E.READY]
+    kinds = [E.NOTHING_FITS, E.APPROVED_NOT_READY, E.READY]
     assert await here.direct(rental) == [(ANA.id, kind) for kind in kinds]
 
 
@@ -406,6 +406,7 @@ async def test_it_is_rented_ten_minutes_before_its_start_and_runs_to_its_end(her
     assert rental.lease is not None
     assert rental.lease.ready_at < at_time(SUMMER, 9 * 60, BERLIN)
     assert rental.lease.ends_at == at_time(SUMMER, 17 * 60, BERLIN)
+    assert await here.direct(rental) == [(ANA.id, E.READY)], "the card alone says that it was rented"
 
 
 async def test_nothing_that_fits_by_then_says_what_is_free_and_its_owner_may_take_it(here: World) -> None:

@@ -69,6 +69,11 @@ def test_a_morning_comes_on_each_day_also_when_the_clocks_change(
     assert next_morning(moment, zone, WORKDAYS) == morning
 
 
+@pytest.mark.parametrize("moment", [utc(24, 22, 43), utc(25, 2)])
+def test_hours_that_begin_at_midnight_leave_the_morning_at_eight(moment: datetime) -> None:
+    assert next_morning(moment, BERLIN, Hours(time=(0, 24 * 60))) == utc(25, 7)
+
+
 def test_eight_o_clock_stays_eight_o_clock_when_the_clocks_change() -> None:
     every_day = Hours(days=frozenset(range(7)))
     assert next_within(utc(28, 22, month=3), BERLIN, every_day) == utc(

@@ -145,6 +145,7 @@ def outbox(
     to: str = ANA,
     shown: int = 1,
     newest: bool = True,
+    posted_at: datetime | None = None,
 ) -> Rendered | None:
     """Render a message of the outbox; `shown` is 0 before it is posted."""
     row = Message(
@@ -153,6 +154,7 @@ def outbox(
         rental_id="k7mq2",
         shown_version=shown,
         created_at=now,
+        posted_at=posted_at,
     )
     reader = reading(now, to if kind is MessageKind.DIRECT else "")
     asks = Mentions(groups=("S0GPU",), people=(BEN,)) if shown == 0 else None

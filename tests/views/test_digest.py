@@ -58,6 +58,13 @@ def test_the_amounts_of_the_projects_add_up_to_the_first_line() -> None:
     assert [line.split(" for ")[0] for line in lines] == ["a: $3.34", "b: $3.33", "c: $3.33"]
 
 
+def test_a_machine_whose_deletion_is_not_confirmed_does_not_count_as_running() -> None:
+    last = changed(OTHERS, running=0, rate=Decimal(0), not_confirmed=1)
+    first, _, unassigned = text(changed(WEEK, projects=(VISION, last))).splitlines()
+    assert "Now: 3 machines, $20.10/h; 1 not confirmed. At this rate" in first
+    assert unassigned.endswith("; now no machine; 1 not confirmed")
+
+
 def test_a_digest_of_one_project_is_one_line() -> None:
     quiet = ProjectWeek(project="vision", spent=spent(1, 4_000))
     week = changed(WEEK, first=date(2026, 11, 30), last=date(2026, 12, 6), projects=(quiet,), forecast=None)

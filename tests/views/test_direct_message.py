@@ -244,7 +244,7 @@ def test_a_notice_stays_open_after_an_extension_until_there_is_a_newer_one() -> 
     again = happened(K.ENDING, clock(20, 10), id=12, until=clock(20, 40))
     for events, closed in (((NOTICE, longer), False), ((NOTICE, longer, again), True)):
         details = ready(*events, lease=lease(clock(20, 40)))
-        shown = outbox(MessageKind.DIRECT, details, clock(20, 10), NOTICE)
+        shown = outbox(MessageKind.DIRECT, details, clock(20, 10), NOTICE, posted_at=NOTICE.at)
         assert shown is not None
         assert shown.closed is closed
 
@@ -385,6 +385,15 @@ Ends 18:40, in 10 min: 1x H100 (k7mq2). Copy results off: the disk goes too.
 Ends 18:40, now: 1x H100 (k7mq2). Copy results off: the disk goes too.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 """)
+
+
+def test_a_notice_that_an_outage_held_up_until_after_its_end_is_not_posted_below_a_later_one() -> None:
+    later = happened(K.ENDING, clock(18, 41), id=11, until=clock(18, 51))
+    details = ready(NOTICE, later)
+    assert outbox(MessageKind.DIRECT, details, clock(18, 42), NOTICE) is None
+    assert outbox(MessageKind.DIRECT, details, clock(18, 39), NOTICE) is not None
+    assert outbox(MessageKind.DIRECT, details, clock(18, 42), NOTICE, posted_at=NOTICE.at) is not None
+    assert outbox(MessageKind.DIRECT, details, clock(18, 42), later) is not None
 
 
 def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() -> None:

@@ -10,12 +10,15 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.rental import Decider, Waiting
 from bot.model.summary import DearerRent, WaitingView
+from bot.policy.buying.spending import LongerLease, propose_longer_lease
+from handlers.ids import UntilValue
 from handlers.views.answers import modals, waiting
 from handlers.views.phrases.lease_buttons import extend_button
 from tests.views.screens import approval, card, dialog, direct, page
 from tests.views.stories import (
     ASKED,
     NEBIUS,
+    RULES,
     H,
     clock,
     envelope,
@@ -63,6 +66,19 @@ def test_the_button_to_extend_says_that_it_goes_over_the_total() -> None:
         "Extend 2 h, about $4.84, over the $15.00 asked for",
         "Extend 2 h, about $3.00",
     ]
+
+
+def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
+    details = ready(request=request(**TOTAL), envelope=envelope(total=15_000_000))
+    now = clock(14, 6)
+    choose = dialog(modals.extend(details, reading(now)), now)
+    assert "(2 h, about $4.84, over the $15.00 asked for)" in " ".join(choose.split())
+    rental, ends_at = details.rental, clock(20, 40)
+    longer = propose_longer_lease(rental, ends_at, spent=4_960_000, now=now, rules=RULES)
+    value = UntilValue.of(rental.id, ends_at)
+    asked = LongerLease(rental=rental, ends_at=ends_at, span=2 * H, proposal=longer)
+    confirm = dialog(modals.extend_confirm(details, asked, value, reading(now)), now)
+    assert "At most $21.46 in all, over the $15.00 asked for." in " ".join(confirm.split())
 
 
 def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:

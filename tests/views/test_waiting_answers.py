@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -12,13 +13,16 @@ from bot.model.base import changed
 from bot.model.quote import Nearby, QuoteState, Wish
 from bot.model.state import State
 from bot.model.summary import DearerRent, OfferChoice, Over, QuoteView, WaitingView, WaitPreview
-from handlers.views.answers import lists, offers, waiting
+from bot.policy.team.rules import Hours
+from handlers.views.answers import lists, modals, offers, waiting
+from handlers.views.answers.rules import terminal_text
 from tests.slack_limits import problems_of_view
 from tests.views.screens import dialog, message, page
 from tests.views.stories import (
     ANA,
     NEBIUS,
     QUOTE,
+    RULES,
     H,
     clock,
     envelope,
@@ -57,6 +61,21 @@ REFUSED = Refused("You have 3 wishes; your team's limit is 3 a person.", next_st
 def wait(over: tuple[Over, ...] = (), **changes: Any) -> WaitPreview:
     quote = changed(NONE, **changes)
     return WaitPreview(quote=quote, envelope=ALLOWED, over=over, until=WISH.until)
+
+
+def test_hours_that_are_the_whole_week_are_not_mentioned() -> None:
+    rules = changed(RULES, hours=Hours(time=(0, 24 * 60), days=frozenset(range(7))))
+    reader, quote = reading(NOW, ANA, zone="UTC", rules=rules), changed(NONE, wish=WISH)
+    shown = (
+        message(offers.answer(QuoteView(quote=NONE, wait=wait()), reader), NOW),
+        message(waiting.waits(WaitingView(quote=quote), reader), NOW),
+        dialog(waiting.rent_for_me_confirm(wait(), None, reader), NOW),
+        dialog(waiting.highest_price(quote, reader), NOW),
+        dialog(modals.form(None, reader), NOW),
+    )
+    for text in shown:
+        assert not re.search("hours|any time", text), text
+    assert "People are asked at any time." in terminal_text(rules)
 
 
 def answer(view: QuoteView) -> str:

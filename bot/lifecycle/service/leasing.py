@@ -89,6 +89,16 @@ class ExtensionPreview(NamedTuple):
     longer: LongerLease
 
 
+async def preview_extension(
+    deps: Deps, person: Person, rental_id: str, by: timedelta | datetime
+) -> ExtensionPreview:
+    """Return what `extend` would do. Raise as `extend`."""
+    async with deps.store.read() as tx:
+        now = deps.clock.now()
+        longer = await _longer_lease(tx, deps, person, rental_id, by, now=now, shown_end=None)
+        return ExtensionPreview(await details_for(tx, deps, person, longer.rental), longer)
+
+
 async def extension_to_confirm(
     deps: Deps, person: Person, rental_id: str, by: timedelta | datetime, *, shown_end: int | None = None
 ) -> ExtensionPreview | None:

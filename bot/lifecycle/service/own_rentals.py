@@ -54,6 +54,8 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
         if shared and purpose in OF_OWNER:
             own = "a machine that is shared with you is its owner's to destroy, share and give"
             raise Refused(f"You rent nothing yourself, and {own}. I changed nothing.")
+        if purpose is Purpose.DESTROY:
+            raise Mistake("You rent nothing, so there is nothing to destroy.")
         raise Mistake("You rent nothing now.", next_step=NextStep.RENT_ONE)
     ready = [rental for rental in live if rental.state is State.READY]
     if purpose in NEEDS_MACHINE and len(live) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
 from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, Mistake, NextStep, Refused, TooLate
@@ -270,6 +271,15 @@ async def request_for(deps: Deps, person: Person, quote_id: str, lease: timedelt
     quote = await quote_to_ask_again(deps, person, quote_id)
     start = quote.request.starts_at
     return quote, changed(quote.request, lease=lease, until=start + lease if start else None, up_to=None)
+
+
+async def request_with_price_for_all(deps: Deps, person: Person, quote_id: str) -> tuple[Quote, Request]:
+    """Return a person's own quote, and its request with the highest price divided by the number of GPUs. Raise as
+    `quote_to_ask_again`."""
+    quote = await quote_to_ask_again(deps, person, quote_id)
+    rate = quote.request.max_gpu_rate
+    each = None if rate is None else (rate / quote.request.count).quantize(Decimal("0.0001"), rounding=ROUND_FLOOR)
+    return quote, changed(quote.request, max_gpu_rate=each, cap_for_each_or_all=False)
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:

@@ -143,7 +143,8 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
-    wish = snapshot.rental.wish
+    # At a start time, the owner expects the machine: the card says that it was rented, and READY is the only ping.
+    wish = snapshot.rental.wish if snapshot.rental.request.starts_at is None else None
     facts = Facts(
         vendor=attempt.vendor,
         vendor_region=attempt.called_offer.vendor_region,

@@ -12,6 +12,8 @@ from bot.policy.team.rules import Hours, Rules
 
 NIGHT_BEGINS = 22 * 60
 """In minutes after midnight."""
+MORNING = 8 * 60
+"""The same: when a night ends if the hours begin at midnight."""
 DAYS_AHEAD = 15
 """How many days are searched for `hours`. Each week has a day with hours. A change of the clocks can skip the
 hours of one day, but not those a week later."""
@@ -91,9 +93,12 @@ def next_within_any(moment: datetime, people: Collection[Availability], hours: H
 
 
 def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return when the hours begin next after `moment`, on any day of the week, in UTC."""
+    """Return when the hours begin next after `moment`, on any day of the week, in UTC.
+
+    Hours that begin at midnight don't say when people get up: then it is the next MORNING.
+    """
     today = moment.astimezone(zone).date()
-    starts = (_start(today + timedelta(days=n), zone, hours) for n in range(3))
+    starts = (at_time(today + timedelta(days=n), hours.time[0] or MORNING, zone) for n in range(3))
     return next(start for start in starts if start > moment)
 
 

@@ -189,6 +189,11 @@ class Hours(Frozen):
     time: DayTimes = (8 * 60, 20 * 60)
     days: Weekdays = frozenset(range(5))
 
+    @property
+    def always(self) -> bool:
+        """Whether they are the whole week."""
+        return self.time == (0, 24 * 60) and len(self.days) == 7
+
 
 class ProbeKind(StrEnum):
     """How the bot sees whether a machine is used."""

@@ -20,7 +20,7 @@ from bot.policy.access.teammates import MOST_TEAMMATES
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
-from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.team.rules import Hours, ProbeKind, Rules
 from bot.policy.use.leases import may_extend_by, without_past_end
 from bot.policy.use.two_ends import already_allowed
 from handlers.ids import (
@@ -54,6 +54,7 @@ from handlers.views.phrases.format import (
     person,
     span,
 )
+from handlers.views.phrases.lease_buttons import longer_cost
 from handlers.views.phrases.limits_text import over_limits_of_envelope, over_total_text
 from handlers.views.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
 from handlers.views.phrases.on_ending_text import PATH
@@ -174,7 +175,7 @@ def form(
         _setup_select(wanted.setup, rules),
         _project_select(wanted.project, projects),
         _no_probe_box(wanted, rules),
-        *_waits(wish, wanted, now, zone, new=not isinstance(value, VersionValue)),
+        *_waits(wish, wanted, now, zone, new=not isinstance(value, VersionValue), hours=rules.hours),
         blocks.text_input(
             Field.NOTE,
             "Note",
@@ -259,15 +260,15 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=[] if wanted.probe else [box], required=False)
 
 
-def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new: bool) -> list[Json]:
+def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new: bool, hours: Hours) -> list[Json]:
     """Return the inputs for the words `wait until ...`, `now` and `any time`. Return none for a request that
-    waits for approval: it is rented once it is approved."""
+    waits for approval: it is rented once it is approved. `any time` says nothing if `hours` are the whole week."""
     if not new:
         return []
     stands = wish if wish is not None and wish.until > now and wanted.until is None else None
     boxes = [
         option("Rent the first offer at once if nobody must confirm it (now)", NOW),
-        option("If I wait: rent it outside of my hours too (any time)", ANY_TIME),
+        *([] if hours.always else [option("If I wait: rent it outside of my hours too (any time)", ANY_TIME)]),
     ]
     return [
         blocks.text_input(
@@ -530,7 +531,7 @@ def extend(details: RentalDetails, reader: Reader) -> Modal:
         blocks.select(
             Field.HOURS,
             "Longer by",
-            [option(_extension_label(details, hours, now), str(hours)) for hours in choices],
+            [option(_extension_label(details, hours, rules, now), str(hours)) for hours in choices],
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
@@ -553,6 +554,7 @@ def extend_confirm(
     ]
     if details.sees_money:
         lines.append(f"{so_far(details.spent)}; at most {dollars_at_most(envelope.total)} in all.")
+        lines += filter(None, [over_total_text(rental.request, envelope.total)])
     if longer.proposal.over:
         passed = longer.proposal.passed
         mine = reader.id == rental.owner
@@ -574,11 +576,9 @@ def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
     return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
-def _extension_label(details: RentalDetails, hours: int, now: datetime) -> str:
-    length, rate = timedelta(hours=hours), details.rental.rate
+def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: datetime) -> str:
+    length = timedelta(hours=hours)
     lease = details.rental.running_lease
     if already_allowed(lease, max(lease.ends_at, now) + length):
         return f"{span(length)}, already approved"
-    if rate is None or not details.sees_money:
-        return span(length)
-    return f"{span(length)}, about {dollars(cost(rate, length))}"
+    return span(length) + (longer_cost(details.rental, length, rules) if details.sees_money else "")

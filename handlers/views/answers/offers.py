@@ -51,6 +51,7 @@ from handlers.views.phrases.format import (
     highest,
     join,
     limit,
+    limit_per_hour,
     listed,
     per_hour,
     plural,
@@ -154,7 +155,11 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         blocks.context(stands) if stands else None,
         blocks.context(no_key) if no_key else None,
         blocks.context(card_place) if card_place else None,
-        blocks.actions(*_shorter(quote, best or next(iter(shown), None)), *_actions(quote, count, everything)),
+        blocks.actions(
+            *_shorter(quote, best or next(iter(shown), None)),
+            *_for_all_gpus(quote),
+            *_actions(quote, count, everything),
+        ),
         blocks.actions(*waits),
         blocks.context(about_waiting) if about_waiting else None,
         closed=False,
@@ -168,6 +173,15 @@ def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
     hours = choice.shorter // timedelta(hours=1)
     value = QuoteHoursValue(quote_id=quote.id, hours=hours)
     return [button(f"For {span(choice.shorter)} instead", Action.FOR_HOURS, value, about=describe(quote.request))]
+
+
+def _for_all_gpus(quote: Quote) -> list[Json]:
+    """Return the button that reads the highest price as the price of all GPUs, if that may have been meant."""
+    request = quote.request
+    if not request.cap_for_each_or_all or request.max_gpu_rate is None:
+        return []
+    label = f"{limit_per_hour(request.max_gpu_rate)} for all {request.count}"
+    return [button(label, Action.PRICE_FOR_ALL, QuoteValue(quote_id=quote.id), about=describe(request))]
 
 
 def _not_replaced(rental: Rental | None) -> str:

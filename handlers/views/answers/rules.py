@@ -224,10 +224,10 @@ def _spans(spans: Sequence[timedelta]) -> str:
 def _asking(rules: Rules) -> list[str]:
     idle = rules.idle
     after = rules.check_in.after
-    asked = f"{asking_hours(rules.hours)} in their own zone"
+    asked = "at any time" if rules.hours.always else f"on {asking_hours(rules.hours)} in their own zone"
     unseen = f"after {span(after)} without a sign of use" if after else "never"
     lines = [
-        f"People are asked on {asked}.",
+        f"People are asked {asked}.",
         f"If I can't see into a machine, its owner is asked {unseen}.",
     ]
     if idle.probe is ProbeKind.NONE:

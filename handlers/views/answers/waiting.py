@@ -96,7 +96,9 @@ def any_model(request: Request) -> str:
 
 
 def when_it_looks(wish: Wish | None, rules: Rules) -> str:
-    """Return when offers are looked for, for a person who waits."""
+    """Return when offers are looked for, for a person who waits. Empty if the hours are the whole week."""
+    if rules.hours.always:
+        return ""
     if wish is not None and wish.any_time:
         return "I look at any time, day or night."
     return f"I look in your hours only: {asking_hours(rules.hours)}."
@@ -164,7 +166,7 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
     request = quote.request
     lines = [
         f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
-        f"{when_it_looks(quote.wish, reader.rules)} I rent the first that fits.",
+        join(when_it_looks(quote.wish, reader.rules), "I rent the first that fits."),
         any_model(request),
     ]
     return blocks.modal(

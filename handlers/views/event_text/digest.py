@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from calendar import month_abbr
 from datetime import date
-from decimal import Decimal
 
 from bot.model.money import in_cents
-from bot.model.spend import Digest, Spent
+from bot.model.spend import Digest, ProjectWeek, Spent
 from bot.policy.buying.budgets import say_month
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
@@ -21,11 +20,11 @@ def digest(week: Digest) -> Rendered:
     projects add up to the first one."""
     amounts = in_cents([one.spent.amount for one in week.projects])
     first = f"Last week ({_days(week.first, week.last)}): {_spent(week.spent)}."
-    words = [join(first, f"Now: {_running(week.running, week.rate)}.", _forecast(week))]
+    words = [join(first, f"Now: {_running(week)}.", _forecast(week))]
     if len(week.projects) > 1:
         words += [
             f"{escape(one.project, 40)}: {dollars(amount)} for {plural(one.spent.rentals, 'rental')}"
-            f"{_idle_share(one.spent)}; now {_running(one.running, one.rate)}"
+            f"{_idle_share(one.spent)}; now {_running(one)}"
             for one, amount in list(zip(week.projects, amounts, strict=True))[:MOST_PROJECTS]
         ]
     more = len(week.projects) - MOST_PROJECTS
@@ -49,8 +48,10 @@ def _idle_share(spent: Spent) -> str:
     return f", {percent(spent.use.idle, spent.amount)} idle" if spent.use.idle else ""
 
 
-def _running(count: int, rate: Decimal) -> str:
-    return f"{plural(count, 'machine')}, {per_hour(rate)}" if count else "no machine"
+def _running(one: Digest | ProjectWeek) -> str:
+    """Return `3 machines, $20.10/h`, then `; 1 not confirmed` for machines whose deletion isn't confirmed yet."""
+    runs = f"{plural(one.running, 'machine')}, {per_hour(one.rate)}" if one.running else "no machine"
+    return f"{runs}; {one.not_confirmed} not confirmed" if one.not_confirmed else runs
 
 
 def _forecast(week: Digest) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.model.money import Micros, cost, cost_at_most
-from bot.model.rental import Lease, Rental
+from bot.model.rental import Rental
 from bot.policy.buying.fewer_hours import lengths_to_choose
 from bot.policy.buying.spending import billed_span, propose_longer_lease
 from bot.policy.team.rules import Rules
@@ -52,22 +52,26 @@ def extend_button(
         return button(f"Go on {span(go_on)}, already approved", Action.EXTEND, value)
     if lease is None or not may_extend_by(longer, rental, now, reader.rules):
         return None
-    price = f", about {dollars(cost(rental.rate, longer))}" if money and rental.rate is not None else ""
-    if price:
-        price += _over_total(rental, lease, longer, reader.rules)
+    price = longer_cost(rental, longer, reader.rules) if money else ""
     value = ExtendValue.of(rental.id, longer, lease.ends_at)
     if spent is not None and needs_approver(rental, reader, spent=spent, longer=longer):
         return button(f"Ask for {span(longer)} more{price}", Action.EXTEND, value)
     return button(f"Extend {span(longer)}{' more' if again else ''}{price}", Action.EXTEND, value)
 
 
-def _over_total(rental: Rental, lease: Lease, longer: timedelta, rules: Rules) -> str:
-    """Return `, over the $8.00 asked for` if the longer lease may cost more than the total that was typed."""
-    typed, rate = rental.request.max_total, rental.rate
-    if typed is None or rate is None:
+def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
+    """Return what a lease that is longer by `longer` costs more: `, about $4.84`.
+
+    `, over the $8.00 asked for` follows if the rental may then cost more than the total that was typed. Return an
+    empty text without a price.
+    """
+    typed, rate, lease = rental.request.max_total, rental.rate, rental.running_lease
+    if rate is None:
         return ""
-    most = cost_at_most(rate, billed_span(lease.ends_at + longer - lease.ready_at, rules))
-    return f", over the {dollars(typed)} asked for" if most > typed else ""
+    about = f", about {dollars(cost(rate, longer))}"
+    if typed is None or cost_at_most(rate, billed_span(lease.ends_at + longer - lease.ready_at, rules)) <= typed:
+        return about
+    return f"{about}, over the {dollars(typed)} asked for"
 
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:

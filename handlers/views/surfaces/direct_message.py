@@ -91,6 +91,16 @@ def direct_message(
     return WRITERS.get(event.kind, _said_once)(event, details, reader)
 
 
+def is_outdated(event: Event, details: RentalDetails, now: datetime) -> bool:
+    """Return whether an event is a notice of an end that has passed, and a later notice followed.
+
+    If an outage of Slack held the message up for so long, it isn't posted: the later one says more.
+    """
+    until = event.facts.until
+    ready = event.kind in _ABOUT_THE_END and details.rental.state is State.READY
+    return ready and until is not None and until <= now and settled_by(event, details.events) is not None
+
+
 def _is_for_them(event: Event, details: RentalDetails) -> bool:
     """Return whether an event is for a person who was the owner once: the machine was taken from them, or they are
     given it, or asked for it."""

@@ -21,7 +21,7 @@ from handlers.views.phrases.format import Reader
 from handlers.views.surfaces.alerts import alert
 from handlers.views.surfaces.approval import approval
 from handlers.views.surfaces.card import card
-from handlers.views.surfaces.direct_message import direct_message
+from handlers.views.surfaces.direct_message import direct_message, is_outdated
 from handlers.views.surfaces.nobody_answers import nobody_answers
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
@@ -60,6 +60,8 @@ def render_message(
         case MessageKind.THREAD if event:
             return thread_reply(event, details, reader)
         case MessageKind.DIRECT if event:
+            if message.posted_at is None and is_outdated(event, details, reader.now):
+                return None
             shown = direct_message(event, details, reader, newest=newest, posted_at=message.posted_at)
             return _refreshed(shown, event, details.rental, reader.now)
         case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
