@@ -40,7 +40,7 @@ STORY = (
     ),
     (
         "gpubot",
-        r"^Hyperstack looks sold out\. Now 1x L40S PCIe 48 GB from DataCrunch at \$1\.06/h: \$0\.08 over",
+        r"^Hyperstack looks sold out\. Now 1x L40S PCIe 48 GB from DataCrunch at about \$1\.06/h: about \$0\.08",
     ),
     ("gpubot", r"^Destroyed: 1x L40S PCIe 48 GB EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
