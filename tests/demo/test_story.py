@@ -45,11 +45,11 @@ STORY = (
     ("gpubot", r"^Destroyed: 1x L40S PCIe 48 GB EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
     ("gpubot", r"^Waiting for approval: .* Asked: Ben\."),
-    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps in \w+: \$110\.00 of \$110\.00 left"),
+    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps in \w+: \$96\.00 of \$96\.00 left"),
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",
-        r"^sweeps has spent \$0\.00 of \w+'s \$110\.00, and .*: 87%, past the alert at 80%\.",
+        r"^sweeps has spent \$0\.00 of \w+'s \$96\.00, and .*: 82%, past the alert at 80%\.",
     ),
     ("gpubot", r"^A machine I don't know is running: .* named train-cleo-3, .* It may be Cleo's\."),
     ("Ben", r"^\[Give it an owner\]$"),
