@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import zip_longest
@@ -154,32 +154,26 @@ def _is_doubtful(price: Price, parts: RequestParts) -> bool:
     return not price.money.per_hour and (parts.timed or price.after_for or not price.limited)
 
 
+@dataclass
 class _RequestBuilder:
     """Makes one request from its parts, or raises RequestMistake."""
 
-    def __init__(
-        self,
-        parts: RequestParts,
-        mentioned: Mentioned,
-        vocabulary: Vocabulary,
-        context: ParseContext,
-        note: str,
-        *,
-        of_line: bool = False,
-    ) -> None:
-        if context.waiting:
-            parts = replace(parts, ends=[], wish_ends=[*parts.wish_ends, *parts.ends])
-        self.parts = parts
-        self.mentioned = mentioned
-        self.vocabulary = vocabulary
-        self.context = context
-        self.note = note
-        self.of_line = of_line
-        """Whether the request is a line of a mistake, which needs no lines itself."""
-        self.end_in_doubt = False
-        """Whether the end is tomorrow because its time has passed today, or was read as UTC because the person's
-        zone is unknown. Then `now` must only show the offers."""
-        self.messages = ErrorMessages(parts, mentioned, vocabulary, context, note=note, reads=self._reads)
+    parts: RequestParts
+    mentioned: Mentioned
+    vocabulary: Vocabulary
+    context: ParseContext
+    note: str
+    of_line: bool = False
+    """Whether the request is a line of a mistake, which needs no lines itself."""
+    end_in_doubt: bool = False
+    """Whether the end is tomorrow because its time has passed today, or was read as UTC because the person's
+    zone is unknown. Then `now` must only show the offers."""
+
+    def __post_init__(self) -> None:
+        if self.context.waiting:
+            self.parts = replace(self.parts, ends=[], wish_ends=[*self.parts.wish_ends, *self.parts.ends])
+        given = (self.parts, self.mentioned, self.vocabulary, self.context, self.note)
+        self.messages = ErrorMessages(*given, reads=self._reads)
 
     def _reads(self, parts: RequestParts) -> bool:
         """Return whether these parts, without their problems, make a request."""
