@@ -25,6 +25,7 @@ from bot.errors import GpubotError, Unusable
 from bot.lifecycle.account.buying_blocks import note_token
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import first_sweep, sweep
+from bot.lifecycle.budgets import ALERTS_JOB
 from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import D, Deps, Opened, StepDeps, with_newest_rules
 from bot.lifecycle.digest import send_digest
@@ -40,7 +41,7 @@ from bot.lifecycle.month_files import file_months
 from bot.lifecycle.policy_versions import follow, rules_at_start
 from bot.lifecycle.retention import drop_old, look_for_people_who_left
 from bot.lifecycle.service.prices import Prices
-from bot.lifecycle.spend import notify_unusual_day
+from bot.lifecycle.spend import check_budget_alerts, notify_unusual_day
 from bot.lifecycle.waiting_requests import check_waiting
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
@@ -77,7 +78,7 @@ SWEEP_AGAIN = timedelta(seconds=10)
 CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
 APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, WAITING_EVERY_MINUTES = 15, 30, 5
 MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
-RETENTION_EVERY_MINUTES = 10
+RETENTION_EVERY_MINUTES, ALERTS_EVERY_MINUTES = 10, 5
 FIRST_ANSWERS = 5.0
 """Real seconds for which work waits at a start for the first answers of Compute Clear and Slack."""
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
@@ -258,6 +259,7 @@ async def build(
                 Job("owners", _work(step_deps, check_owners), every(minutes=OWNERS_EVERY_MINUTES)),
                 Job("months", _work(step_deps, file_months), every(minutes=MONTHS_EVERY_MINUTES)),
                 Job("digest", _work(background, send_digest), every(minutes=DIGEST_EVERY_MINUTES)),
+                Job(ALERTS_JOB, _work(background, check_budget_alerts), every(minutes=ALERTS_EVERY_MINUTES)),
                 Job("unusual day", _work(background, notify_unusual_day), every(minutes=UNUSUAL_EVERY_MINUTES)),
                 Job(
                     "balances",

@@ -59,6 +59,14 @@ _THIS = and_(
     _b.month == param(_b.month, "in_month"), _b.kind == param(_b.kind, "of"), _b.name == param(_b.name, "named")
 )
 _NOTE_ALERT = update(balances).where(_THIS).values(alerted=_number("percent"))
+_PLAN_ALERT = (
+    update(balances)
+    .where(_THIS)
+    .values(alert_due_at=param(_b.alert_due_at, "due_at"), alert_to=param(_b.alert_to, "reader"))
+)
+_ALERTS_DUE = (
+    select(balances).where(_b.alert_due_at <= param(_b.alert_due_at, "at")).order_by(_b.month, _b.kind, _b.name)
+)
 _RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month, reservations.c.owner)
 _ADD_RESERVATIONS, _ADD_CHARGES = insert(reservations), insert(charges)
 _DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == param(reservations.c.rental_id, "key"))
@@ -143,6 +151,8 @@ def _balance(row: Row[Any]) -> Balance:
         spent=row.spent,
         late=row.late,
         alerted=row.alerted,
+        alert_due_at=row.alert_due_at,
+        alert_to=row.alert_to,
     )
 
 
@@ -184,6 +194,13 @@ class Budgets:
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
         await self._conn.execute(_NOTE_ALERT, {**_key(scope, month), "percent": percent})
+
+    async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:
+        plan = {"due_at": due_at, "reader": reader}
+        await self._conn.execute(_PLAN_ALERT, {**_key(scope, month), **plan})
+
+    async def alerts_due(self, at: datetime) -> list[Balance]:
+        return [_balance(row) for row in await self._conn.execute(_ALERTS_DUE, {"at": at})]
 
     async def reservations(self, rental_id: str) -> list[Reservation]:
         return to_models(Reservation, await self._conn.execute(_RESERVATIONS, {"key": rental_id}))

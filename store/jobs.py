@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.lifecycle.ports.due import Claimed
 from store import claims
-from store.mapping import insert_new
+from store.mapping import insert_new, param
 from store.tables import jobs
 
 _CLAIMED = (jobs.c.id, jobs.c.due_at)
+_EARLIER = param(jobs.c.due_at, "at")
+_BRING_FORWARD = (
+    update(jobs).where(jobs.c.id == param(jobs.c.id, "key"), jobs.c.due_at > _EARLIER).values(due_at=_EARLIER)
+)
 
 
 class Jobs(claims.PlainDueTable):
@@ -22,3 +27,6 @@ class Jobs(claims.PlainDueTable):
 
     async def begin(self, name: str, due_at: datetime) -> None:
         await insert_new(self._conn, jobs, {"id": name, "due_at": due_at, **claims.FREE})
+
+    async def bring_forward(self, name: str, at: datetime) -> None:
+        await self._conn.execute(_BRING_FORWARD, {"key": name, "at": at})

@@ -318,6 +318,8 @@ balances = Table(
     Column("name", SafeText, primary_key=True),
     *(Column(name, BigInteger, nullable=False) for name in ("reserved", "spent", "late")),
     _int("alerted"),
+    _time("alert_due_at"),
+    _optional_text("alert_to"),
 )
 
 reservations = Table(

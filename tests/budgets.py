@@ -12,7 +12,10 @@ async def check_budgets(store: Store) -> None:
     """Check that each balance is the sum of what rentals hold and were charged, that a rental that is over holds
     nothing, and that charges are what the ledger has."""
     async with store.read() as tx:
-        balances = [changed(balance, alerted=0) for balance in await tx.budgets.all_balances()]
+        balances = [
+            changed(balance, alerted=0, alert_due_at=None, alert_to=None)
+            for balance in await tx.budgets.all_balances()
+        ]
         sums = [balance for balance in await tx.budgets.sums() if balance.reserved or balance.spent]
         assert sorted(balances, key=str) == sorted(sums, key=str)
         for rental in (await tx.rentals.get_many([one async for one in tx.rentals.all_ids()])).values():

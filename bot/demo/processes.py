@@ -110,7 +110,7 @@ def write_policy(folder: Path) -> Path:
     policy.write_text(
         "setup: {torch: torch.sh}\n"
         'hours: {time: "00:00-24:00", days: mon-sun}\n'
-        "projects: {sweeps: {channels: [C0GPUS000], budget: 110.00}}\n"
+        "projects: {sweeps: {channels: [C0GPUS000], budget: 96.00}}\n"
     )
     return policy
 

@@ -150,7 +150,7 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
     await play.types("Cleo", "#training", "get L40S EU for 1h -- thumbnails")
     clicked = await play.sandbox.now()
     await play.clicks("Cleo", play.sees("Cleo", "1x L40S in EU", only_you=True), "Rent from $0.98/h")
-    play.sees("Cleo", "Hyperstack looks sold out. Now 1x L40S PCIe 48 GB from DataCrunch at $1.06/h")
+    play.sees("Cleo", "Hyperstack looks sold out. Now 1x L40S PCIe 48 GB from DataCrunch at about $1.06/h")
     took = await play.sandbox.now() - clicked
     if took >= TWO_FAILOVERS:
         raise Missed(f"Two failovers took {took}.")
@@ -209,17 +209,17 @@ async def _rent_with_approval(play: Play, tell: Tell) -> None:
     """Cleo wants eight GPUs. That is over the limits, and more than is left of the project's budget. Ben approves
     fewer hours. They compute for 10 min."""
     tell(
-        "Cleo needs eight GPUs. That is over the team's limits, and the project sweeps has only $110 a month, so\n"
-        "an approver decides. Here that is Ben. He approves fewer hours, and 80 % of the budget are in use then."
+        "Cleo needs eight GPUs. That is over the team's limits, and the project sweeps has only $96 a month, so\n"
+        "an approver decides. Here that is Ben. He approves fewer hours, which need over 80% of the budget."
     )
     await play.types("Cleo", "#gpus", "get 8xH100 EU for 6h -- sweep 12")
     await play.clicks("Cleo", play.sees("Cleo", "8x H100 in EU", only_you=True), "Ask for $18.40/h")
     await play.confirms("Cleo")
     await play.clicks("Ben", play.sees("Ben", "Approve up to $137.54?"), "Approve fewer hours")
     await play.confirms("Ben", "4 h, up to $95.22")
-    play.sees("Ben", "sweeps has spent $0.00 of", dm=True)
     ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
     await play.sandbox.use(await _machine_of(play, rental_of(ready)), *computing(10))
+    await play.until_sees("Ben", "sweeps has spent $0.00 of", SOON, dm=True)
 
 
 async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:

@@ -33,6 +33,10 @@ from bot.policy.use.use_costs import Stretch, stretches
 
 NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
 """How a rental ends that waited for a decision: what waited was never allowed."""
+ALERTS_JOB = "budget alerts"
+"""The name of the job that judges planned alerts."""
+RESERVED_FOR = timedelta(minutes=5)
+"""How long money stays reserved before an alert is given that is reached only with it."""
 
 
 @dataclass(frozen=True)
@@ -300,7 +304,7 @@ async def settle(
         balance = await tx.budgets.add(scope, month, **more._asdict(), limit=limit)
         if balance is None:
             raise Stale
-        await _alert(tx, rules, balance, now=now, real_now=real_now, by=by)
+        await _alert(tx, rules, balance, more, now=now, real_now=real_now, by=by)
     replaced = await tx.rentals.get(rental.replaces) if rental.state.over and rental.replaces is not None else None
     if replaced is not None:
         await settle(tx, rules, replaced, now=now, real_now=real_now, by=by)
@@ -347,18 +351,63 @@ async def _owner_changes(tx: Tx, rental: Rental) -> Sequence[Event]:
 
 
 async def _alert(
-    tx: Tx, rules: Rules, balance: Balance, *, now: datetime, real_now: datetime, by: str | None
+    tx: Tx,
+    rules: Rules,
+    balance: Balance,
+    more: Difference,
+    *,
+    now: datetime,
+    real_now: datetime,
+    by: str | None,
 ) -> None:
-    """Notify the approvers' channel and the person `by`, if the balance reached an alert that was not given. Of a
-    person's own money, that person is notified instead: `by` may not see it. The operator gets no messages."""
-    percent = new_alert(balance, rules)
-    if percent is None:
-        return
-    await tx.budgets.note_alert(balance.scope, balance.month, percent)
+    """Give or plan the alert that a balance reached with what `more` added to it.
+
+    What is spent gives an alert at once. An alert that only reservations reach waits for RESERVED_FOR, because a
+    machine that starts reserves more than it is going to cost. If the balance falls back, the plan is dropped. The
+    alert goes to the person `by`, but one about a person's own money to that person instead: `by` may not see it.
+    The operator gets no messages.
+    """
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     reader = None if reader == OPERATOR.id else reader
+    percent = new_alert(changed(balance, reserved=0), rules)
+    if percent is not None:
+        balance = await _give_alert(tx, rules, balance, percent, reader, now=now, real_now=real_now)
+    percent = new_alert(balance, rules)
+    before = changed(balance, reserved=balance.reserved - more.reserved, spent=balance.spent - more.spent)
+    if percent is None:
+        if balance.alert_due_at is not None:
+            await tx.budgets.plan_alert(balance.scope, balance.month, None, None)
+    elif balance.alert_due_at is None or percent > (new_alert(before, rules) or 0):
+        await tx.budgets.plan_alert(balance.scope, balance.month, now + RESERVED_FOR, reader)
+        await tx.jobs.bring_forward(ALERTS_JOB, now + RESERVED_FOR)
+
+
+async def judge_planned_alerts(tx: Tx, rules: Rules, *, now: datetime, real_now: datetime) -> None:
+    """Give the planned alerts that are due and still reached, and drop the others. The caller has the spending
+    lock."""
+    for balance in await tx.budgets.alerts_due(now):
+        percent = new_alert(balance, rules)
+        if percent is not None:
+            await _give_alert(tx, rules, balance, percent, balance.alert_to, now=now, real_now=real_now)
+        await tx.budgets.plan_alert(balance.scope, balance.month, None, None)
+
+
+async def _give_alert(
+    tx: Tx,
+    rules: Rules,
+    balance: Balance,
+    percent: int,
+    reader: str | None,
+    *,
+    now: datetime,
+    real_now: datetime,
+) -> Balance:
+    """Notify the approvers' channel and the `reader` that a balance reached an alert. Return the balance with that
+    alert."""
+    await tx.budgets.note_alert(balance.scope, balance.month, percent)
+    balance = changed(balance, alerted=percent)
     facts = Facts(
-        balance=changed(balance, alerted=percent),
+        balance=changed(balance, alert_due_at=None, alert_to=None),
         total=budget_of(balance.scope, rules),
         people=(reader,) if reader is not None else None,
     )
@@ -366,6 +415,7 @@ async def _alert(
     event_id = await tx.events.add(event)
     for message in alerts(event, rules, real_now):
         await tx.messages.add(changed(message, event_id=event_id))
+    return balance
 
 
 # --- judging what is asked for

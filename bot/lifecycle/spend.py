@@ -1,4 +1,5 @@
-"""What was spent, from the store: the charges of some months, and the alert of an unusual day."""
+"""What was spent, from the store: the charges of some months, the alert of an unusual day, and planned alerts of
+budgets."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.lifecycle.account.buying_blocks import send_alerts
-from bot.lifecycle.budgets import live_charges
+from bot.lifecycle.budgets import judge_planned_alerts, live_charges
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import UNUSUAL_DAY
@@ -111,5 +112,18 @@ async def notify_unusual_day(deps: Deps) -> None:
             return
         await tx.account.set(UNUSUAL_DAY, day)
         await send_alerts(tx, deps, Event(rental_id=None, kind=EventKind.UNUSUAL_DAY, at=now, facts=facts))
+
+    await transact(deps, decision)
+
+
+async def check_budget_alerts(deps: Deps) -> None:
+    """Give or drop the planned alerts of budgets that are due. Raise StoreBusy."""
+    now = deps.clock.now()
+    async with deps.store.read() as tx:
+        if not await tx.budgets.alerts_due(now):
+            return
+
+    async def decision(tx: Tx) -> None:
+        await judge_planned_alerts(tx, deps.rules, now=now, real_now=deps.clock.real())
 
     await transact(deps, decision)

@@ -68,6 +68,10 @@ class Balance(Frozen):
     """The part of `spent` that vendors billed after the bot had asked for the deletion."""
     alerted: int = 0
     """The highest alert that was given, in percent of the budget. 0: none."""
+    alert_due_at: Instant | None = None
+    """When an alert is judged again that is reached only with what is reserved. None: no such alert waits."""
+    alert_to: str | None = None
+    """The Slack id of the person who gets that alert, in addition to the approvers' channel."""
 
 
 class Demand(Frozen):

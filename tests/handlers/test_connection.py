@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
@@ -14,8 +17,10 @@ from structlog.testing import capture_logs
 
 from bot.app import build
 from bot.config.settings import read_settings
+from bot.demo.processes import free_port
 from bot.errors import Mistake, Unusable
-from handlers.connection import Connection, TokenRefusal, Tokens
+from bot.lifecycle.loops.replica import Replica
+from handlers.connection import Connection, HttpMode, TokenRefusal, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.directory.people import People
 from handlers.slack_api.scopes import NEEDED
@@ -45,7 +50,12 @@ class Settings:
 
 @asynccontextmanager
 async def connecting(
-    ours: Team, settings: Settings, *, made: list[Connection] | None = None
+    ours: Team,
+    settings: Settings,
+    *,
+    made: list[Connection] | None = None,
+    replica: Replica | None = None,
+    http: HttpMode | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run a second connection with these settings, and delivery, until the end of the block. Add the connection to
     `made`."""
@@ -67,6 +77,8 @@ async def connecting(
         prices=ours.context.prices,
         tokens=settings.tokens,
         read_tokens=settings,
+        replica=replica,
+        http=http,
         retry_refused=0.02,
     )
     if made is not None:
@@ -198,3 +210,19 @@ async def test_a_token_that_is_revoked_while_the_bot_runs_is_read_again(tmp_path
             await ours.world.act("tokens", bot="valid")
             assert "Cancel" in str((await wait_for_card(ours))["buttons"])
             assert made[0].refused is None
+
+
+async def test_in_http_mode_a_process_that_stands_aside_is_not_ready_and_still_listens(tmp_path: Path) -> None:
+    replica = SimpleNamespace(aside=False, ahead=timedelta, others_work=True)
+    replica.stands_aside = lambda: replica.aside
+    http = HttpMode(f"127.0.0.1:{free_port()}")
+    made: list[Connection] = []
+    async with team(tmp_path) as ours:
+        settings = Settings(replace(valid_tokens(ours), signing_secret=ours.world.sandbox.http.signing_secret))
+        async with connecting(ours, settings, made=made, replica=cast(Replica, replica), http=http):
+            while not await made[0].ready():  # noqa: ASYNC110 - a load balancer asks again and again
+                await asyncio.sleep(0)
+            replica.aside = True
+            assert (await made[0].ready(), await made[0].connected()) == (False, 1)
+            replica.aside = False
+            assert await made[0].ready()

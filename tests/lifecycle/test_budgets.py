@@ -9,13 +9,15 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import OverBudget, Refused
-from bot.lifecycle.budgets import correct, count_again
+from bot.lifecycle.budgets import ALERTS_JOB, correct, count_again
 from bot.lifecycle.loops.selfcheck import check_balances
 from bot.lifecycle.service import leasing, ownership, previews, spend
 from bot.lifecycle.service.home import home_for
 from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.spend import check_budget_alerts
 from bot.model.base import changed
 from bot.model.budget import TEAM, UNASSIGNED, Balance, Scope, ScopeKind
+from bot.model.event import Event
 from bot.model.event import EventKind as E
 from bot.model.money import Micros, cost_at_most
 from bot.model.person import OPERATOR
@@ -229,19 +231,53 @@ async def test_another_owner_holds_what_is_left_and_each_pays_for_their_time(sql
         assert (await money(here, "vision"))[1] == row.amount
 
 
+async def alerts_after(here: World, span: timedelta) -> list[tuple[str, Event]]:
+    """Return the alerts that were given once so much time has passed."""
+    await here.be_down(span)
+    await check_budget_alerts(here.deps)
+    return await here.notices(E.BUDGET_ALERT)
+
+
 async def test_each_alert_of_a_month_is_given_once_to_the_channel_and_to_who_clicked(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules(alerts=(Decimal("0.6"), Decimal(1)))) as here:
         first = await here.ready(lease=8 * HOUR)
-        assert await here.notices(E.BUDGET_ALERT) == []
+        assert await alerts_after(here, 5 * MINUTE) == []
         await here.get(lease=4 * HOUR)
-        told = await here.notices(E.BUDGET_ALERT)
+        assert await alerts_after(here, 4 * MINUTE) == []
+        told = await alerts_after(here, MINUTE)
         assert [to for to, _ in told] == [ANA.id, here.deps.rules.home_channel]
         facts = told[0][1].facts
         assert facts.balance is not None
         assert (facts.balance.scope, facts.balance.alerted, facts.total) == (of("vision"), 60, 40_000_000)
         await here.destroy(first)
         await here.get(lease=4 * HOUR)
-        assert len(await here.notices(E.BUDGET_ALERT)) == 2
+        assert len(await alerts_after(here, 5 * MINUTE)) == 2
+
+
+async def test_a_reservation_that_falls_back_within_minutes_gives_no_alert(sqlite_url: str) -> None:
+    """The machine is bought for less than the click allowed, so its reservation falls below the alert."""
+    async with world(sqlite_url, rules=rules(alerts=(Decimal("0.5"),))) as here:
+        async with here.deps.store.write() as tx:
+            await tx.jobs.begin(ALERTS_JOB, here.now + HOUR)
+        rental = await here.rent(await here.ask(lease=8 * HOUR), settle=False)
+        assert (await money(here, "vision"))[0] > 20_000_000
+        async with here.deps.store.read() as tx:
+            job_due_at = await tx.jobs.next_due()
+        assert (await balance(here, "vision")).alert_due_at == job_due_at == here.now + 5 * MINUTE
+        await here.until(rental, State.READY)
+        assert (await money(here, "vision"))[0] < 20_000_000
+        assert (await balance(here, "vision")).alert_due_at is None
+        assert await alerts_after(here, 10 * MINUTE) == []
+
+
+async def test_spent_money_alerts_at_once(sqlite_url: str) -> None:
+    async with world(sqlite_url, rules=rules(alerts=(Decimal("0.1"), Decimal("0.5")))) as here:
+        rental = await here.ready(lease=8 * HOUR)
+        await here.be_down(3 * HOUR)
+        await here.until(await here.destroy(rental), State.DESTROYED)
+        told = [event.facts.balance for _, event in await here.notices(E.BUDGET_ALERT)]
+        assert [(one.alerted, one.reserved) for one in told if one is not None] == [(10, 0)]
+        assert (await balance(here, "vision")).alert_due_at is None
 
 
 async def test_a_budget_that_is_set_later_counts_what_its_month_had(sqlite_url: str) -> None:
@@ -370,7 +406,7 @@ async def test_an_alert_of_a_persons_money_goes_to_that_person_whoever_clicked(s
     async with world(sqlite_url, rules=rules(person=Decimal(19))) as here:
         rental = await here.ready(lease=2 * HOUR, teammates=(BEN.id,))
         await here.extend(rental, 5 * HOUR, BEN)
-        told = [(to, event.facts.balance) for to, event in await here.notices(E.BUDGET_ALERT)]
+        told = [(to, event.facts.balance) for to, event in await alerts_after(here, 5 * MINUTE)]
         assert [to for to, _ in told] == [ANA.id, here.deps.rules.home_channel]
         assert all(balance is not None and balance.scope == of(ANA.id) for _, balance in told)
 
@@ -389,7 +425,7 @@ async def test_the_operator_extends_over_a_budget_at_once_and_only_slack_is_told
         assert (await money(here, TEAM))[0] == after.envelope.total
         told = {
             (event.facts.balance.scope, to)
-            for to, event in await here.notices(E.BUDGET_ALERT)
+            for to, event in await alerts_after(here, 5 * MINUTE)
             if event.facts.balance
         }
         home = here.deps.rules.home_channel

@@ -188,5 +188,6 @@ async def make_older(url: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("ALTER TABLE channels DROP COLUMN name")
     await connection.execute("ALTER TABLE rentals DROP COLUMN lease_shown_later_at")
+    await connection.execute("ALTER TABLE balances DROP COLUMN alert_due_at, DROP COLUMN alert_to")
     await connection.execute("UPDATE alembic_version SET version_num = 'v0400'")
     await connection.close()

@@ -195,6 +195,9 @@ class Jobs(DueRows[Claimed], Protocol):
     async def begin(self, name: str, due_at: datetime) -> None:
         """Write when a job is due first. Do nothing if the store has the job."""
 
+    async def bring_forward(self, name: str, at: datetime) -> None:
+        """Make a job due at this time, unless it is due earlier or the store doesn't have it."""
+
     async def held_by_another(self, name: str) -> bool:
         """Return whether another process holds the claim on a job, and that claim has not ended."""
 
@@ -221,6 +224,13 @@ class Budgets(Protocol):
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
         """Store the highest alert that was given of a balance."""
+
+    async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:
+        """Store when an alert of a balance is judged again, and who gets it. None: no alert waits."""
+
+    async def alerts_due(self, at: datetime) -> list[Balance]:
+        """Return the balances with a planned alert that is due at this time, in the order in which all changes
+        write them."""
 
     async def reservations(self, rental_id: str) -> list[Reservation]:
         """Return what a rental holds, by months and owners."""

@@ -12,3 +12,5 @@ down_revision = "v0400"
 def upgrade() -> None:
     op.add_column("channels", sa.Column("name", sa.Text()))
     op.add_column("rentals", sa.Column("lease_shown_later_at", sa.DateTime(timezone=True)))
+    op.add_column("balances", sa.Column("alert_due_at", sa.DateTime(timezone=True)))
+    op.add_column("balances", sa.Column("alert_to", sa.Text()))
