@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import zip_longest
-from typing import Any, TypeVar
+from typing import Any
 
 from bot.errors import RequestMistake
 from bot.model.base import Frozen
@@ -38,7 +38,6 @@ from handlers.parsing.until import UnclearEnd, parse_day, parse_end, parse_later
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
 _UNSEEN = "I can't move an end without seeing whether its GPUs are busy."
-_Read = TypeVar("_Read")
 MAX_LENGTH = 1000
 """Characters of a normalized request without its note."""
 _ASIDE = re.compile(
@@ -409,7 +408,7 @@ class _RequestBuilder:
         lines = dict.fromkeys(self.messages.line(parts) for parts in possible)
         return RequestMistake(why, *filter(None, lines))
 
-    def _read(self, part: str, end: str, parse: Callable[[], _Read]) -> _Read:
+    def _read(self, part: str, end: str, parse: Callable[[], Any]) -> Any:
         """Return what `parse` reads. Raise RequestMistake if the end is in doubt. An example has a line only if it
         keeps the numbers that were typed."""
         try:
