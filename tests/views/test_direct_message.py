@@ -404,7 +404,7 @@ def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() 
     assert page(direct(lost, over, clock(13, 4)), direct(since, destroyed, clock(13, 4))) == snapshot("""\
 
 Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. The vendor ended it, or somebody
-      destroyed it and my database is older.
+      destroyed it.
 [Replace k7mq2, up to $2.47/h]
 
 Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. My messages about it are newer than my
