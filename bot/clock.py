@@ -14,6 +14,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol
 
+SET_BACK = 5.0
+"""Real seconds by which a sleep may take longer than expected. Then it ends: the clock was set back, and not only
+slowed down a little."""
+WITNESS_LASTS = 600.0
+"""Real seconds for which the `Date` header of an answer counts."""
 _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -39,8 +44,10 @@ class Clock(Protocol):
         for which the machine was suspended counts."""
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
-        """Return once our time has reached `moment`, or `wake` is set. If `moment` is None, wait for `wake`
-        alone."""
+        """Return once our time has reached `moment`, or `wake` is set. If `moment` is None, wait for `wake` alone.
+
+        If somebody sets the clock back meanwhile, don't wait much longer than it would have taken.
+        """
 
     async def pause(self, seconds: float) -> None:
         """Sleep for that many real seconds."""
@@ -76,12 +83,19 @@ class SystemClock:
         return time.clock_gettime(_MONOTONIC)
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
+        began, span = self.monotonic(), self._until(moment)
         while not wake.is_set():
-            left = None if moment is None else (moment - self.now()).total_seconds()
+            left = self._until(moment)
+            if left is not None and span is not None:
+                left = min(left, span + SET_BACK - (self.monotonic() - began))
             if left is not None and left <= 0:
                 return
             # At most an hour at once: a longer wait would be wrong if someone sets the machine's clock meanwhile.
             await _wait_for_either(wake, asyncio.Event(), None if left is None else min(left, 3600.0))
+
+    def _until(self, moment: datetime | None) -> float | None:
+        """Return the seconds of our time until a moment."""
+        return None if moment is None else (moment - self.now()).total_seconds()
 
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -183,9 +197,6 @@ class Reading(NamedTuple):
 class Witness:
     """The clock of a server, read from the `Date` headers of its answers."""
 
-    LASTS = 600.0
-    """Real seconds for which a header counts."""
-
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._reading: Reading | None = None
@@ -206,7 +217,7 @@ class Witness:
     def ahead(self) -> timedelta | None:
         """Return by how much this machine's clock is ahead of the server's, at least. Return None if no header of
         the last ten minutes says so."""
-        if self._reading is None or self.clock.monotonic() - self._reading.after > self.LASTS:
+        if self._reading is None or self.clock.monotonic() - self._reading.after > WITNESS_LASTS:
             return None
         return self._reading.ahead(self.clock)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.policy.buying.charges import Charged
 from store.mapping import param
-from store.tables import OWNER_CHANGED, attempts, events, ledger, rentals, resources
+from store.tables import OWNER_CHANGED, attempts, charges, events, ledger, rentals, resources
 
 Pause: TypeAlias = Callable[[], Awaitable[None]]
 """Lets other tasks run."""
@@ -80,10 +80,10 @@ _ACCRUALS = (
 )
 _ENDED = (
     select(
-        *(rentals.c.id, rentals.c.owner, rentals.c.request, rentals.c.gpu, rentals.c.over_at),
-        *(_l.amount, _l.estimated),
+        *(rentals.c.id, rentals.c.request, rentals.c.gpu, rentals.c.over_at),
+        *(charges.c.owner, charges.c.amount, charges.c.estimated),
     )
-    .select_from(rentals.join(ledger, _l.rental_id == rentals.c.id))
+    .select_from(rentals.join(charges, charges.c.rental_id == rentals.c.id))
     .where(rentals.c.over_at >= param(rentals.c.over_at, "since"))
 )
 
@@ -91,16 +91,17 @@ _ENDED = (
 async def ended_costs(conn: AsyncConnection, since: datetime) -> list[EndedCost]:
     """Return what each rental that ended at `since` or later was billed, the one that ended last first."""
     rows = defaultdict(list)
+    owners: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in await conn.execute(_ENDED, {"since": since}):
         rows[row.id].append(row)
+        owners[row.id][row.owner] += row.amount
     ended = [
         EndedCost(
             rental_id=rental_id,
-            owner=billed[0].owner,
             request=billed[0].request,
             gpu=billed[0].gpu,
             ended_at=billed[0].over_at,
-            billed=sum(row.amount for row in billed),
+            billed=owners[rental_id],
             estimated=any(row.estimated for row in billed),
         )
         for rental_id, billed in rows.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -22,12 +23,26 @@ class Machine(SystemClock):
         self.seconds = 1000.0
 
     @override
+    def now(self) -> datetime:
+        return self.real()
+
+    @override
     def real(self) -> datetime:
         return NOON + timedelta(seconds=self.seconds - 1000) + self.ahead
 
     @override
     def monotonic(self) -> float:
         return self.seconds
+
+
+async def test_a_sleep_ends_in_time_although_somebody_sets_the_clock_back() -> None:
+    machine = Machine()
+    machine.ahead = 10 * HOUR
+    sleeping = asyncio.create_task(machine.sleep_until(machine.now() + MINUTE / 1000, asyncio.Event()))
+    await asyncio.sleep(0)
+    machine.ahead = timedelta(0)
+    machine.seconds += 60
+    await sleeping
 
 
 def answers(machine: Machine, headers: dict[str, str], *, takes: float = 0.0) -> Witness:

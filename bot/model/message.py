@@ -11,7 +11,7 @@ from bot.model.budget import MonthPart
 
 
 class MessageKind(StrEnum):
-    """The kinds of messages. Only surfaces are edited after they were posted."""
+    """The kinds of messages. Only surfaces, and some answers to a QUOTE, are edited after they were posted."""
 
     CARD = "card"
     """A surface: one for each rental, in `Rental.card_channel`."""
@@ -30,7 +30,8 @@ class MessageKind(StrEnum):
     HOME = "home"
     """A surface: the Home tab of one person, from the first time that they open it."""
     QUOTE = "quote"
-    """Sent once to the person who asked: the offers that were found."""
+    """Sent once to the person who asked: the offers that were found. If it is the direct message to somebody who
+    waited for an offer, it is edited once they rent from it."""
     LOOKING = "looking"
     """Sent once to the person who asked, if the search takes longer."""
     REPLY = "reply"

@@ -1,4 +1,5 @@
-"""Posts that bypass the outbox, while the store takes no writes: alerts, and replies without a `response_url`."""
+"""Posts that bypass the outbox: alerts, and replies without a `response_url`. They are for a store that takes no
+writes, and for a machine whose clock is wrong, where nothing may be delivered."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ while Slack's answers are lost."""
 class DirectPosts:
     """Posts without the outbox. Implements `bot.lifecycle.ports.outside.DirectPosts`.
 
-    No post is stored, so use it only while the store takes no writes.
+    No post is stored, so use it only while the outbox can't be used.
     """
 
     def __init__(self, client: AsyncWebClient, pace: Pace, deps: Deps) -> None:

@@ -40,6 +40,14 @@ OUTAGE_FROM = timedelta(seconds=5)
 Slack always fails is none, because others are answered in between."""
 
 
+def _counts(at: datetime, now: datetime, span: timedelta) -> bool:
+    """Return whether a call at that time is less than `span` ago.
+
+    A call more than a minute from now was counted while the machine's clock was ahead, so it doesn't count.
+    """
+    return -MINUTE <= now - at < span
+
+
 class _Window:
     """The calls of the last minute of Slack's time, at most `most`."""
 
@@ -50,7 +58,7 @@ class _Window:
 
     def open_at(self, now: datetime, under_way: int) -> datetime:
         """Return when the next call may go. `under_way` is how many calls have begun and are not counted yet."""
-        while self._calls and now - self._calls[0] >= self._minute:
+        while self._calls and not _counts(self._calls[0], now, self._minute):
             self._calls.popleft()
         too_many = len(self._calls) + under_way - self._most
         if too_many < 0:
@@ -92,7 +100,7 @@ class Pace:
 
     def closed_channels(self, now: datetime) -> dict[str, datetime]:
         """Return the channels that take no post yet, each with the time from which on it takes one."""
-        self._posted = {channel: at for channel, at in self._posted.items() if now < at + self._post_every}
+        self._posted = {to: at for to, at in self._posted.items() if _counts(at, now, self._post_every)}
         return {channel: at + self._post_every for channel, at in self._posted.items()}
 
     def post_at(self, channel: str, now: datetime) -> datetime:
@@ -117,7 +125,7 @@ class Pace:
         """Return the people whose Home tab was published just now, each with the time from which on it is
         published again."""
         every = self.publish_every
-        self._published = {person: at for person, at in self._published.items() if now < at + every}
+        self._published = {to: at for to, at in self._published.items() if _counts(at, now, every)}
         return {person: at + every for person, at in self._published.items()}
 
     def read_at(self, now: datetime) -> datetime:

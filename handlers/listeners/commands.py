@@ -25,7 +25,7 @@ COMMAND = "/gpu"
 async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
     """Carry out any command. Raise Mistake if it can't be parsed."""
     command = _parse(context, interaction.person, interaction.text)
-    if isinstance(command, commands.About) and command.topic is Topic.WHO and not interaction.origin.thread_ts:
+    if command == commands.About(topic=Topic.WHO) and not interaction.origin.thread_ts:
         command = commands.ListRentals(all=True)
     match command:
         case commands.Get() | commands.Wait():

@@ -1,4 +1,4 @@
-"""Sends replies and opens modals: replies through the outbox, or directly if the store takes no writes."""
+"""Sends replies and opens modals: replies through the outbox, or directly if the outbox can't be used."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from bot.lifecycle.service import queries
@@ -17,7 +17,7 @@ from handlers.views.answers import choices
 from handlers.views.answers import sentences as answers
 from handlers.views.answers.choices import ButtonFor
 from handlers.views.answers.sentences import Topic
-from handlers.views.phrases.format import span
+from handlers.views.phrases.format import Times, span
 from handlers.views.phrases.lease_buttons import destroy_button
 
 KEEP_FOR = timedelta(hours=4)
@@ -46,12 +46,13 @@ async def carry_out(context: Context, interaction: UserInteraction, command: Ren
     else the person's only one. If they have several, reply with the question which one is meant."""
     do, purpose, question, button_for = _meaning(context, interaction, command)
     rental_id, origin = command.id, interaction.origin
-    if rental_id is None and origin.thread_ts:
+    topic = command.topic if isinstance(command, commands.About) else None
+    if rental_id is None and origin.thread_ts and topic is not Topic.FREE:
         rental_id = await queries.rental_of_post(context.deps, origin.channel, origin.thread_ts)
     if rental_id is not None:
         return await do(rental_id)
-    if isinstance(command, commands.About) and command.topic not in ABOUT_ONE:
-        return Reply(content=answers.about_everything(command.topic, context.reader(interaction.person)))
+    if topic is not None and topic not in ABOUT_ONE:
+        return Reply(content=answers.about_everything(topic, context.reader(interaction.person)))
     own = await own_rentals(context.deps, interaction.person, purpose)
     if own.only is not None:
         return await do(own.only.id)
@@ -82,9 +83,6 @@ def _meaning(
         case commands.About(topic=topic):
             about = do(partial(sentences.about_rental, topic=topic), _rental)
             return about, Purpose.SHOW, "Which one do you mean?", choices.show_button
-        case commands.Longer():
-            keep_longer = do(partial(sentences.keep_longer, command=command), _rental)
-            return keep_longer, Purpose.EXTEND, "Keep which one longer?", choices.extend_form_button
         case commands.Destroy():
             return do(rentals.confirm_destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
         case commands.Keep(duration=duration):
@@ -92,18 +90,27 @@ def _meaning(
             keep = do(rentals.keep, partial(SpanValue.of, span=length))
             keep_button = partial(choices.keep_button, length=length)
             return keep, Purpose.EXTEND, "Which one is still needed?", keep_button
-        case commands.Extend(until=until) if until is not None:
-            extend_until = do(rentals.extend, partial(UntilValue.of, until=until))
-            until_button = partial(choices.extend_until_button, until=until)
-            question = f"Extend which one until {times.date_and_time(until)}?"
-            return extend_until, Purpose.EXTEND, question, until_button
-        case commands.Extend(duration=longer) if longer is not None:
-            extend_by = do(rentals.extend, partial(ExtendValue.of, longer=longer, shown_end=None))
-            by_button = partial(choices.extend_by_button, longer=longer)
-            return extend_by, Purpose.EXTEND, f"Extend which one by {span(longer)}?", by_button
-        case commands.Extend():
-            form = do(rentals.open_extend_form, _rental)
-            return form, Purpose.EXTEND, "Extend which one?", choices.extend_form_button
+        case commands.Longer(duration=longer, untils=untils):
+            ask = do(partial(sentences.keep_longer, command=command), _rental)
+            return ask, Purpose.EXTEND, *_which_to_extend(untils[0] if len(untils) == 1 else None, longer, times)
+        case commands.Extend(duration=longer, until=until):
+            extend = do(rentals.open_extend_form, _rental)
+            if until is not None:
+                extend = do(rentals.extend, partial(UntilValue.of, until=until))
+            elif longer is not None:
+                extend = do(rentals.extend, partial(ExtendValue.of, longer=longer, shown_end=None))
+            return extend, Purpose.EXTEND, *_which_to_extend(until, longer, times)
+
+
+def _which_to_extend(until: datetime | None, longer: timedelta | None, times: Times) -> tuple[str, ButtonFor]:
+    """Return the question which rental is extended, until an end or by a length, and its buttons. If neither was
+    named, the buttons ask by how much."""
+    if until is not None:
+        question = f"Extend which one until {times.date_and_time(until)}?"
+        return question, partial(choices.extend_until_button, until=until)
+    if longer is not None:
+        return f"Extend which one by {span(longer)}?", partial(choices.extend_by_button, longer=longer)
+    return "Extend which one?", choices.extend_form_button
 
 
 def _rental(rental_id: str) -> RentalValue:

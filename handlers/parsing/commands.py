@@ -294,11 +294,11 @@ def _meant(sentence: Sentence, catalog: Catalog, context: ParseContext) -> Comma
             return None
         case "longer":
             return Longer(id=sentence.id, duration=sentence.longer, untils=sentence.untils)
-        case "wait":
+        case "wait" if sentence.names_gpu:
             _, _, wanted = re.split(r"\b(when|once|if|as soon as)\b", sentence.text, maxsplit=1)
             return _parse_wait(_AVAILABLE.sub("", wanted), catalog, context)
-        case topic if topic in set(Topic):
-            return About(topic=Topic(topic), id=sentence.id)
+        case topic if topic in {*Topic, "wait"}:
+            return About(topic=Topic.TIME if topic == "wait" else Topic(topic), id=sentence.id)
         case name:
             return _parse_named(name, (sentence.id or "") if name in _OF_RENTAL else "", catalog, context)
 

@@ -69,8 +69,6 @@ def read_extension(text: str, context: ParseContext) -> RentalWords:
 def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
     """Return the id and the length after the command `name`, in any order. Raise as `read_extension`."""
     lower = _MORE.sub("", normalize(text.replace("+", " ")).lower()).strip()
-    if _UNTIL.search(lower):
-        raise Mistake(f"For how long? An end needs extend. Try: /gpu {name} 2h, or /gpu help")
     duration = None
     match = _DURATION.search(lower)
     # A text such as 1h30m can be a length or an id. It is an id if it is too long for a lease: 2222h.

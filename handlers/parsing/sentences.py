@@ -42,13 +42,14 @@ _OPENING = re.compile(
 )
 _CLOSING = re.compile(r"(?: (?:please|pls|plz|thanks|thank you|thx|now|asap))*$")
 _ENDS = (
-    "kill|stop|terminate|delete|destroy|shut|cancel|withdraw|end|remove|(?:turn|switch) (?:it |this )?off|get rid"
+    r"kill|stop(?! buying| asking)|terminate|delete|destroy|shut|cancel|end|(?:turn|switch) (?:\w+ )?off|get rid"
 )
 _MEANT = (
-    ("extend", rf"(?:don t|dont|do not|never) (?:{_ENDS})\b|.*\blonger$"),
+    ("extend", rf"(?:don t|dont|do not|not|never) (?:{_ENDS})\b|(?:keep|leave) (?:it|this)\b|.*\blonger$"),
     ("wait", r"(?:tell|notify|ping|alert|inform|message|know|remind) (?:me |us )?(?:when|once|if|as soon as)\b"),
     ("key", r".*\bkeys?\b"),
     ("list", r".*\b(?:wait|waiting|waitlist|status)\b"),
+    (Topic.TIME, rf"(?:{_ENDS})\b.*\b(?:at|in|after|later|tomorrow|tonight)\b"),
     ("destroy", rf"(?:{_ENDS})\b|(?:all |m |am |re |are )?(?:done|finished)\b|(?:don t|dont|no longer) need\b"),
     ("list", r"what (?:do|have|am|are) (?:i|we) (?:have|got|own|rent|us|run)|what(?:s| is)? (?:running|runs|mine)"
      r"|.*\bmy (?:machines|gpus|rentals|requests)\b"),
@@ -60,36 +61,40 @@ _MEANT = (
     ("policy", r".*\b(?:rules?|policy|approves|approvers?|allowed|limits?)\b"),
     ("share", r".*\b(?:use it too|access|join)\b"),
     ("give", r"(?:give|hand) (?:it|this|my)\b"),
-    ("show", r".*\b(?:ready|happened|history|logs?|details|approved)\b"),
+    ("show", r".*\b(?:ready|is (?:it|my machine) done|happened|history|logs?|details|approved)\b"),
     (Topic.MONEY, r".*\b(?:cost(?:s|ing)?|spen[dt]|spending|pay|paying|paid|money|budget|bill|expensive)\b"),
     (Topic.TIME, r".*\b(?:how long|time|left|expires?)\b|when\b"),
-    (Topic.BROKEN, r".*\b(?:broken?|crash(?:ed|es)?|t work(?:ing)?|not working|errors?|dead|down|frozen|stuck"
-     r"|hangs|restart|reboot|fail(?:s|ed)?|problem|wrong)\b"),
+    (Topic.BROKEN, r".*\b(?:broken?|died|crash(?:ed|es)?|t work(?:ing)?|not working|errors?|dead|down|stuck"
+     r"|frozen|hangs|restart|reboot|fail(?:s|ed)?|problem|wrong)\b"),
     (Topic.FASTER, r".*\b(?:slow|slower|faster|bigger|larger|upgrade|oom|out of memory)\b"),
-    (Topic.WHO, r".*\b(?:who|whos|whose|using|uses|used|in use|which machines)\b|is (?:it|this) (?:idle|busy)"),
+    (Topic.WHO, r".*\b(?:whos?|whose|using|uses|used|in use|which machines|how many)\b|is \w+ (?:idle|busy)"),
     (Topic.FREE, r".*\b(?:free|idle|available|unused|spare)\b"),
-    ("get", r".*\b(?:gpus?|machine|train|training|node|model)\b"),
+    ("list", r".*\bmachine\b"),
+    ("get", r".*\b(?:gpus?|train|training|node|model)\b"),
     ("", ""),
 )  # fmt: skip
 """What a sentence means, and the words with which it begins or which stand in it. The first that fits counts."""
-_MORE_TIME = re.compile(r"\b(?:extend|prolong|keep|longer|more|another|extra|have)\b|^\+")
+_LONGER = re.compile(r"\b(?:extend|prolong|keep|longer)\b|^\+")
+_MORE = re.compile(r"\b(?:more|another|extra|have)\b")
+_GOES_ON = re.compile(r"\b(?:leave|let|run|make|move|it|this|have)\b|^until\b")
+_NOT_LONGER = re.compile(rf"(?:{_ENDS}|who|what|when|how|ran)\b|.*\b(?:don t|dont|not|never)\b")
 
 
 def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> Sentence:
     """Return what a sentence says. A text that is too long for one says nothing."""
     whole = in_plain_words(normalize_within(typed, 300) or "").lower()
-    text = _CLOSING.sub("", whole)
-    text = _OPENING.sub("", text, count=1)
-    gpus = {word for word in text.split() if vocabulary.gpus.match(word, 0) is not None}
-    ids = [word for word in text.split() if ID.fullmatch(word) and not (word.isalpha() or word.isdigit())]
-    rental_id = next((word for word in ids if word not in gpus), None)
-    found = Sentence(text=text, meant="longer", id=rental_id, names_gpu=bool(gpus))
-    if _MORE_TIME.search(whole):
-        until = UNTIL.search(re.sub(r"\bto (?=\d|noon|midnight)", "until ", text))
-        length = re.search(rf"(?<![\w.])(?:{DURATION})", text.replace(" more ", " ").lstrip("+"))
-        if until is not None and until["end"]:
+    text = _OPENING.sub("", _CLOSING.sub("", whole), count=1)
+    words = text.split()
+    gpus = {word for word in words if vocabulary.gpus.match(word, 0) is not None}
+    ids = (word for word in words if ID.fullmatch(word) and not (word.isalpha() or word.isdigit() or word in gpus))
+    found = Sentence(text=text, meant="longer", id=next(ids, None), names_gpu=bool(gpus))
+    longer = _LONGER.search(whole)
+    until = UNTIL.search(re.sub(r"\bto (?=\d|noon|midnight)", "until ", text))
+    length = re.search(rf"(?<![\w.])(?:{DURATION})", re.sub(r"\bmore |(?<=a)nother", "", text).lstrip("+"))
+    if not _NOT_LONGER.match(text):
+        if until is not None and until["end"] and (longer or (not gpus and _GOES_ON.search(whole))):
             return changed(found, untils=_ends(until["end"], context))
-        if length is not None:
+        if length is not None and (longer or (not gpus and _MORE.search(whole))):
             return changed(found, longer=parse_duration(length.group()))
     return changed(found, meant=next(meant for meant, pattern in _MEANT if re.match(pattern, text)))
 

@@ -111,10 +111,7 @@ def normalize(text: str) -> str:
     """
     text = _composed(text)
     text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
-    text = _FLAG.sub(
-        lambda flag: f" {_FLAGS.get(code := flag[1] or flag[2].translate(_LETTERS), code)} ",
-        _STRUCK.sub(" ", text),
-    )
+    text = _FLAG.sub(lambda m: f" {_FLAGS.get(c := m[1] or m[2].translate(_LETTERS), c)} ", _STRUCK.sub(" ", text))
     text = _POSSESSIVE.sub("s", text)
     text = _BOLD.sub(r"\1", text).translate(_SIGNS)
     text = _DOTS_AND_COMMA.sub(lambda m: f"{m[1]}{m[2].replace('.', '')}.{m[3]}", text)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
@@ -17,8 +19,10 @@ from typing_extensions import override
 from bot.app import build
 from bot.clock import Clock, MovedClock
 from bot.config.settings import read_settings
+from bot.demo.processes import free_port
 from bot.errors import Mistake, Unusable
-from handlers.connection import Connection, TokenRefusal, Tokens
+from bot.lifecycle.loops.replica import Replica
+from handlers.connection import Connection, HttpMode, TokenRefusal, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.directory.people import People
 from handlers.slack_api.scopes import NEEDED
@@ -48,7 +52,13 @@ class Settings:
 
 @asynccontextmanager
 async def connecting(
-    ours: Team, settings: Settings, *, made: list[Connection] | None = None, clock: Clock | None = None
+    ours: Team,
+    settings: Settings,
+    *,
+    made: list[Connection] | None = None,
+    replica: Replica | None = None,
+    http: HttpMode | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run a second connection with these settings, and delivery, until the end of the block. Add the connection to
     `made`."""
@@ -70,6 +80,8 @@ async def connecting(
         prices=ours.context.prices,
         tokens=settings.tokens,
         read_tokens=settings,
+        replica=replica,
+        http=http,
         retry_refused=0.02,
     )
     if made is not None:
@@ -234,3 +246,19 @@ async def test_if_slack_gives_no_answer_for_a_minute_its_trouble_says_so_until_i
             await ours.end_fault(away)
             await ours.world.get("sockets", least=3, wait=20)
             assert made[0].trouble(2) is None
+
+
+async def test_in_http_mode_a_process_that_stands_aside_is_not_ready_and_still_listens(tmp_path: Path) -> None:
+    replica = SimpleNamespace(aside=False, ahead=timedelta, others_work=True)
+    replica.stands_aside = lambda: replica.aside
+    http = HttpMode(f"127.0.0.1:{free_port()}")
+    made: list[Connection] = []
+    async with team(tmp_path) as ours:
+        settings = Settings(replace(valid_tokens(ours), signing_secret=ours.world.sandbox.http.signing_secret))
+        async with connecting(ours, settings, made=made, replica=cast(Replica, replica), http=http):
+            while not await made[0].ready():  # noqa: ASYNC110 - a load balancer asks again and again
+                await asyncio.sleep(0)
+            replica.aside = True
+            assert (await made[0].ready(), await made[0].connected()) == (False, 1)
+            replica.aside = False
+            assert await made[0].ready()

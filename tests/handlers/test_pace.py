@@ -67,6 +67,16 @@ def test_a_channel_takes_one_post_a_second_and_another_channel_takes_one_at_once
     assert pace.closed_channels(NOON + POST_EVERY) == {}
 
 
+def test_what_was_counted_while_the_clock_was_ahead_delays_nothing_once_it_is_set_back() -> None:
+    pace, ahead = Pace(), NOON + timedelta(hours=10)
+    for _ in range(EDITS_A_MINUTE):
+        pace.edited(ahead)
+    pace.posted("C1", ahead)
+    pace.published("U1", ahead)
+    assert pace.edit_at(NOON) == pace.post_at("C1", NOON) == NOON
+    assert pace.closed_homes(NOON) == {}
+
+
 def test_posts_and_reads_of_a_minute_are_limited_for_the_whole_workspace() -> None:
     pace = Pace()
     for number in range(POSTS_A_MINUTE):

@@ -47,7 +47,7 @@ async def until_told(world: World, words: str, count: int) -> None:
         await SystemClock().pause(LOOK)
 
 
-async def ends_at(world: World, bot: Bot) -> datetime:
+async def overdue_at(world: World, bot: Bot) -> datetime:
     """Return when a process will delete the machine that is past its end, as soon as it knows."""
     while (found := (await health(world, bot))["next_overdue"]) is None:
         await SystemClock().pause(LOOK)
@@ -67,7 +67,7 @@ async def refuses(world: World, rental: str) -> None:
         await at_the_socket(world, Extend(id=rental, by="1h", why="the clock is wrong"))
 
 
-async def test_beside_replicas_with_wrong_clocks_a_machine_lives_until_its_end_and_they_can_end_it(
+async def test_replicas_with_wrong_clocks_delete_a_machine_when_it_is_overdue_and_not_before(
     stopped_world: World, postgres: Postgres
 ) -> None:
     world = stopped_world
@@ -92,7 +92,7 @@ async def test_beside_replicas_with_wrong_clocks_a_machine_lives_until_its_end_a
         await until_open(world, bot, connections=2)
     await refuses(world, rental)
     await world.sandbox.jump_to(end + MINUTE)
-    overdue = [await ends_at(world, bot) for bot in wrong]
+    overdue = [await overdue_at(world, bot) for bot in wrong]
     assert all(timedelta(0) <= at - (end + GRACES) <= 2 * MINUTE for at in overdue), overdue
     assert len(await world.alive()) == 1
     await world.sandbox.jump_to(max(overdue) + MINUTE)
@@ -106,7 +106,7 @@ async def test_beside_replicas_with_wrong_clocks_a_machine_lives_until_its_end_a
 
 
 @pytest.mark.parametrize("hours", [10, -2])
-async def test_with_sqlite_a_bot_whose_clock_is_wrong_ends_and_changes_nothing(
+async def test_with_sqlite_a_bot_with_a_wrong_clock_ends_and_changes_nothing(
     stopped_world: World, hours: int
 ) -> None:
     world = stopped_world

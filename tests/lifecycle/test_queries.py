@@ -160,6 +160,9 @@ async def test_a_list_has_what_ended_in_the_last_week_and_was_billed(database: D
         if billed:
             async with database.write() as tx:
                 await tx.rentals.apply(Change(before=rental, after=rental, resources=(gone,), ledger=(row,)))
+                await tx.budgets.add_charges(
+                    [make.charge(f"res-{rental_id}", rental_id, owner=owner, amount=4_300_000)]
+                )
 
     now = deps.clock.now()
     await over("aaaaa", now - timedelta(days=6))

@@ -42,6 +42,12 @@ async def shown(here: World, person: Person = ANA, **wish: Any) -> list[str]:
     return [one.rental.id for one in (await previews.offers_of_quote(here.deps, person, quote.id, most=3)).idle]
 
 
+async def ended(here: World, person: Person, *, everyone: bool) -> list[tuple[str, int | None]]:
+    """Return what a person's list, or that of all, says of rentals that ended lately."""
+    found = (await queries.live_rentals(here.deps, person, everyone=everyone, most=5)).ended
+    return [(one.rental_id, one.spent.amount if one.spent else None) for one in found]
+
+
 async def give(here: World, rental: Rental, to: Person = ANA, by: Person = BEN) -> Rental:
     given, _ = await giving.give(here.deps, by, rental.id, to.id)
     await here.settle()
@@ -193,6 +199,15 @@ async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_i
             (0, charges[0].amount),
             (0, charges[1].amount),
         )
+        whole = charges[0].amount + charges[1].amount
+        lists = ((BEN, False), (ANA, False), (DORA, False), (ANA, True), (CLEO, True))
+        assert [await ended(here, person, everyone=everyone) for person, everyone in lists] == [
+            [(rental.id, charges[0].amount)],
+            [(rental.id, charges[1].amount)],
+            [],
+            [(rental.id, None)],
+            [(rental.id, whole)],
+        ]
 
 
 async def test_the_earlier_owner_reads_the_line_that_lets_the_new_one_in_and_no_more(here: World) -> None:

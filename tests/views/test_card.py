@@ -19,11 +19,13 @@ from handlers.views.surfaces.card import card as card_of
 from tests.views.screens import buttons, card, message, outbox, page
 from tests.views.stories import (
     ANA,
+    ASKED,
     BEN,
     CARL,
     HYPERSTACK,
     LONGER,
     NEBIUS,
+    RULES,
     attempt,
     clock,
     gone,
@@ -49,6 +51,16 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
 *Waiting for Ana*: 8x H100 EU, Ana, p4wd9. What is left costs more than was allowed. Up to $21.16/h.
       Expires today at 22:05.
 [Go on up to $21.16/h] [Change] [Add teammate] [Withdraw]
+""")
+
+
+def test_the_card_of_a_request_does_not_repeat_the_request_in_the_same_channel() -> None:
+    asked = changed(ASKED, facts=changed(ASKED.facts, people=(BEN,), admins_decide=False))
+    details = changed(waiting(card_channel=RULES.approvals_to), events=(asked,))
+    assert page(card(details, clock(14, 5))) == snapshot("""\
+
+*Waiting for approval*: 8x H100 EU, Ana, p4wd9. Asked: Ben.
+[Change] [Add teammate] [Withdraw]
 """)
 
 

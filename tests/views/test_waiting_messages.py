@@ -113,7 +113,8 @@ def test_the_thread_says_each_step() -> None:
     sold_out = happened(K.QUEUED_AGAIN, NOW, why=Why.SOLD_OUT, vendor="nebius", until=WISH.until)
     refused = happened(K.NOT_ALLOWED_NOW, NOW, detail="Buying is paused <b>.", until=WISH.until)
     nothing = happened(K.NOTHING_FITS, NOW, max_rate=Decimal("21.16"), until=clock(16, 30))
-    assert page(*(thread(event, waits(event)) for event in (sold_out, refused, nothing))) == snapshot("""\
+    held_up = happened(K.WAITING, NOW, why=Why.UNAUTHORIZED, until=clock(12, 51))
+    assert page(*(thread(event, waits(event)) for event in (sold_out, refused, nothing, held_up))) == snapshot("""\
 
 Nebius looks sold out. It waits on for the next offer that fits. I try until Nov 27 at 18:00.
 
@@ -121,6 +122,8 @@ An offer fits, but I can't rent it now: Buying is paused <b>. It waits on. I try
       18:00.
 
 Nothing fits at 12:36: nothing like it is offered, Ana allowed $21.16/h. I try until 16:30.
+
+Held up: Compute Clear refuses my token. I try until 12:51, then it waits on for the next offer.
 """)
 
 

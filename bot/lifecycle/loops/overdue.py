@@ -89,10 +89,7 @@ class OverdueDeletion:
             self.busy = False
         await clock.pause(SHORTEST_PAUSE)
         later = (self._checked_at or clock.now()) + CHECK_EVERY
-        with suppress(TimeoutError):
-            # If somebody sets the clock back meanwhile, `later` is hours away.
-            async with asyncio.timeout(CHECK_EVERY.total_seconds()):
-                await clock.sleep_until(soonest(later, self.next_at), asyncio.Event())
+        await clock.sleep_until(soonest(later, self.next_at), asyncio.Event())
 
     async def delete_overdue(self) -> None:
         """Delete what is overdue now. Raise StoreBusy if the store can't be read; then nothing is deleted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Self
@@ -113,12 +114,12 @@ class EndedCost(Frozen):
     """What one rental that is over was billed."""
 
     rental_id: str
-    owner: str
     request: Request
     gpu: str | None
     """The canonical name of the GPU that was bought, if it is known."""
     ended_at: Instant
-    billed: Micros
+    billed: Mapping[str, Micros]
+    """What each of its owners was charged, by Slack id. It has several if the machine was given away."""
     estimated: bool
 
 

@@ -11,7 +11,7 @@ from bot.lifecycle.account.adoption import cost_so_far
 from bot.lifecycle.billing import accrued
 from bot.lifecycle.deciders import requesters_of, rules_now, team_of
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.records import LiveCost
+from bot.lifecycle.ports.records import EndedCost, LiveCost
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use, load_many, load_snapshot
 from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
@@ -234,7 +234,7 @@ async def live_rentals(
         names = await tx.people.names(people)
         unknown = await tx.questions.purchases()
         ended = [
-            one for one in await tx.rentals.ended_costs(now - ENDED_SHOWN) if everyone or one.owner == person.id
+            one for one in await tx.rentals.ended_costs(now - ENDED_SHOWN) if everyone or person.id in one.billed
         ]
     sees_unknown = everyone and sees_unknown_machines(person, deps.rules)
     return RentalList(
@@ -268,16 +268,18 @@ async def live_rentals(
         )
         if sees_unknown
         else (),
-        ended=tuple(
-            EndedSummary(
-                rental_id=one.rental_id,
-                request=changed(one.request, gpu=one.gpu, features=()) if one.gpu else one.request,
-                spent=AccruedCost(amount=one.billed, estimated=one.estimated)
-                if sees_money(person, one.owner, deps.rules)
-                else None,
-            )
-            for one in ended
-        ),
+        ended=tuple(_ended(one, person, deps.rules, everyone=everyone) for one in ended),
+    )
+
+
+def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> EndedSummary:
+    """Return a rental that is over with what this person was charged for it, or everyone if they may see that."""
+    billed = cost.billed if everyone else {person.id: cost.billed[person.id]}
+    sees = all(sees_money(person, owner, rules) for owner in billed)
+    return EndedSummary(
+        rental_id=cost.rental_id,
+        request=changed(cost.request, gpu=cost.gpu, features=()) if cost.gpu else cost.request,
+        spent=AccruedCost(amount=sum(billed.values()), estimated=cost.estimated) if sees else None,
     )
 
 

@@ -12,11 +12,12 @@ from bot.model.spend import PeriodKind, RowsOf
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.buying.budgets import say_month
+from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import LongerLease
 from handlers.ids import NO_VALUE, Action, SpendRowsValue, UntilValue
 from handlers.views.answers.choices import extend_form_button, show_button, ssh_button
 from handlers.views.answers.lists import line
-from handlers.views.answers.replacing import button_while_it_runs
+from handlers.views.answers.replacing import not_working_button
 from handlers.views.answers.replies import reply
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
@@ -48,13 +49,13 @@ def about_rental(details: RentalDetails, topic: Topic, reader: Reader) -> Render
         Topic.TIME: (extend_form_button(rental) if ready else None,),
         Topic.MONEY: _spend_buttons(reader),
         Topic.BROKEN: (
-            button_while_it_runs(rental, reader.now) if ready and not rental.silent else None,
+            not_working_button(rental) if ready and may_be_replaced(rental, reader.now) else None,
             ssh_button(rental) if ready else None,
             destroy_button(rental) if rental.owner == reader.id and not rental.state.over else None,
         ),
         Topic.FASTER: (_choose_from_list(),),
     }
-    fact = line(details, owned=False, times=reader.times, use=details.rental.use is not None)
+    fact = line(details, owned=False, times=reader.times)
     return reply(join(first, fact), *buttons.get(topic, ()), show_button(rental))
 
 

@@ -205,7 +205,8 @@ def _waiting(context: EventContext) -> EventText:
     facts = context.facts
     if facts.why is Why.UNPROVEN:
         return _waiting_for_lookups(facts)
-    until = f"I try until {context.times.time(facts.until)}, then ask again." if facts.until else "I go on trying."
+    then = "it waits on for the next offer" if context.details.rental.wish is not None else "ask again"
+    until = f"I try until {context.times.time(facts.until)}, then {then}." if facts.until else "I go on trying."
     return EventText("Held up", f"{reason(facts.why or Why.OUTAGE, facts.vendor)}. {until}", colon=True)
 
 

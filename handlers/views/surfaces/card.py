@@ -99,6 +99,9 @@ def _refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
 
 def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
     rental, times = details.rental, reader.times
+    if rental.approver_decides and rental.card_channel == reader.rules.approvals_to:
+        # The request is in the same channel, with the price and until when it waits.
+        return [asked_now(details)]
     if rental.waiting is not None:
         waiting = rental.waiting
         return [
