@@ -385,9 +385,7 @@ class _RequestBuilder:
             raise self._refusal("One later end at a time.", *one_each)
         if latest_end is not None:
             now, zone = self.context.now, self.context.zone
-            later: End = self._read(
-                "latest_ends", latest_end, lambda: parse_later_end(latest_end, until, now, zone)
-            )
+            at: End = self._read("latest_ends", latest_end, lambda: parse_later_end(latest_end, until, now, zone))
             latest = at.at - begins
         if latest is None and parts.busy:
             later = until - begins + AFTER_NIGHT
