@@ -34,7 +34,7 @@ assert _SERVER.origin is not None
 PROGRAMS = max(Path(_SERVER.origin).parent.glob("pginstall*")) / "bin"
 """PostgreSQL's own, of the newest version that the package has: it also dumps older servers."""
 NEW_SINCE = (
-    """INSERT INTO balances VALUES ('2025-03', 'team', '', 5000000000000, 2, 3, 0)""",
+    """INSERT INTO balances VALUES ('2025-03', 'team', '', 5000000000000, 2, 3, 0, NULL, NULL)""",
     """INSERT INTO reservations VALUES ('mmmmm', '2025-03', 'U1', 'vision', 5000000000000)""",
     """INSERT INTO filed_months VALUES ('2025-02', '2025-03-01 00:00:00.000000', 'name;"a" é\n')""",
     """INSERT INTO policy_versions VALUES (1, '2025-03-01 00:00:00.000001', NULL, '{"text": "limits: {}"}')""",
