@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from typer.testing import CliRunner
+import pytest
 
-from bot.__main__ import cli
+from bot.demo.console import play_along
 from bot.demo.own_policy import named_in
 from bot.errors import WrongPolicy
 from bot.model.policy_version import PolicyFile
@@ -159,12 +159,12 @@ async def test_extra_members_play_the_people_groups_and_channels_of_ones_own_pol
         rest = rest.partition(words)[2]
 
 
-def test_a_policy_with_mistakes_starts_no_sandbox(tmp_path: Path) -> None:
+async def test_a_policy_with_mistakes_starts_no_sandbox(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yml"
     policy.write_text("lease: {max: 010}\n")
-    done = CliRunner().invoke(cli, ["sandbox", "--policy", str(policy)])
-    assert isinstance(done.exception, WrongPolicy)
-    assert done.exception.lines == (
+    with pytest.raises(WrongPolicy) as wrong:
+        await play_along(print, policy)
+    assert wrong.value.lines == (
         "line 1, lease.max: 010 can be read as two numbers: leave out the first 0, or quote it",
     )
 
