@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from bot.model.attempt import USUAL_CHANCE, GotReady
 from bot.model.base import changed
 from bot.model.gpu import has_features, same_name
 from bot.model.offer import Offer
 from bot.model.request import Contract, OfferQuery, Request
+
+_NEAREST: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("Europe", "Africa", "Atlantic"), "EU"),
+        **dict.fromkeys(("America", "US", "Canada"), "US"),
+        **dict.fromkeys(("Asia", "Australia", "Pacific", "Indian"), "APAC"),
+    }
+)
+"""The market's region group that is nearest to a time zone, by the zone's first part."""
 
 
 def fits(offer: Offer, query: OfferQuery) -> bool:
@@ -41,6 +51,29 @@ def likeliest_first(offers: Iterable[Offer], got_ready: Mapping[tuple[str, str],
     their order stays. `got_ready` has what is known by vendor and GPU."""
     chances = {place: one.chance for place, one in got_ready.items()}
     return tuple(sorted(offers, key=lambda o: (o.rate, -chances.get((o.vendor, o.gpu), USUAL_CHANCE))))
+
+
+def nearest_first(
+    offers: Iterable[Offer], got_ready: Mapping[tuple[str, str], GotReady], zone: str | None
+) -> tuple[Offer, ...]:
+    """Return offers as `likeliest_first`, but of equal ones those nearest to a person's time zone first.
+
+    This is the order in which people read offers. Purchases don't follow it.
+    """
+    near = _NEAREST.get((zone or "").partition("/")[0])
+    likeliest = likeliest_first(offers, got_ready)
+    if near is None:
+        return likeliest
+    return likeliest_first(sorted(likeliest, key=lambda o: not same_name(o.region, near)), got_ready)
+
+
+def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
+    """Return the first of the offers that differ in their region alone, each with how many others there are."""
+    regions: dict[tuple[object, ...], list[Offer]] = {}
+    for offer in offers:
+        key = (offer.vendor, offer.gpu, offer.count, offer.contract, offer.rate)
+        regions.setdefault(key, []).append(offer)
+    return [(same[0], len(same) - 1) for same in regions.values()]
 
 
 def nearby(request: Request) -> list[Request]:
