@@ -50,7 +50,8 @@ def is_decimal(token: Token) -> bool:
 def number_readings(token: Token) -> tuple[Reading, ...]:
     hours = timedelta(hours=min(int(token.number), 10**6))
     price = Price(Money(token.number), limited=True)
-    return (Reading("counts", int(token.number)), Reading("leases", hours), Reading("prices", price))
+    readings = (Reading("counts", int(token.number)), Reading("leases", hours), Reading("prices", price))
+    return readings[:1] if token.text.isalpha() else readings  # `one` is no price and no hour
 
 
 class TokenCursor:

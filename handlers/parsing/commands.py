@@ -173,29 +173,13 @@ Command = (
     | Longer | About | Spend | Away | Pause
 )  # fmt: skip
 
-_ALIASES = {
-    "get": "get rent find need want search offers",
-    "wait": "wait await",
-    "again": "again",
-    "key": "key keys ssh-key sshkey",
-    "list": "list ls mine my me ps status",
-    "show": "show info details history",
-    "ssh": "ssh connect login",
-    "share": "share invite",
-    "give": "give handover",
-    "destroy": "destroy delete kill stop terminate remove rm cancel withdraw end",
-    "extend": "extend prolong longer",
-    "keep": "keep",
-    "spend": "spend spent spending cost costs bill bills budget budgets",
-    "catalog": "catalog catalogue vendors regions gpus",
-    "probe": "probe",
-    "policy": "policy rules",
-    "away": "away vacation holiday ooo",
-    "pause": "pause",
-    "resume": "resume",
-    "help": "help ? -h --help",
-}
-_NAME_OF_ALIAS = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
+_ALIASES = """get rent find need want search offers; wait await; again; key keys ssh-key sshkey; share invite
+give handover; list ls mine my me ps status; show info details history; ssh connect login; keep; pause; resume
+destroy delete kill stop terminate remove rm cancel withdraw end; extend prolong longer; policy rules; probe
+spend spent spending cost costs bill bills budget budgets; catalog catalogue vendors regions gpus
+away vacation holiday ooo; help ? -h --help"""
+"""The names of each command. The first is the one that the bot writes."""
+_NAME_OF_ALIAS = {alias: words.split()[0] for words in re.split("; |\n", _ALIASES) for alias in words.split()}
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
 _QUOTES = "`'\"“”„‘’«»"
 """People and phones put these around a pasted line."""
@@ -433,16 +417,6 @@ def _id_parser(make: Callable[[str | None], Command], name: str) -> Parser:
     return lambda rest, _: make(read_id(rest, name))
 
 
-def _parse_extend(rest: str, context: ParseContext) -> Command:
-    words = read_extension(rest, context)
-    return Extend(id=words.id, duration=words.duration, until=words.until)
-
-
-def _parse_keep(rest: str, context: ParseContext) -> Command:
-    words = read_duration(rest, "keep", context.max_lease)
-    return Keep(id=words.id, duration=words.duration)
-
-
 def _parse_policy(rest: str, _: ParseContext) -> Command:
     words = normalize(rest).lower().split()
     if words in ([], ["show"]):
@@ -513,8 +487,10 @@ _PARSERS: dict[str, Parser] = {
     "show": _id_parser(lambda rental_id: Show(id=rental_id), "show"),
     "ssh": _id_parser(lambda rental_id: Ssh(id=rental_id), "ssh"),
     "destroy": _id_parser(lambda rental_id: Destroy(id=rental_id), "destroy"),
-    "extend": _parse_extend,
-    "keep": _parse_keep,
+    "extend": lambda rest, context: Extend(**dict(read_extension(rest, context))),
+    "keep": lambda rest, context: Keep(
+        **read_duration(rest, "keep", context.max_lease).model_dump(exclude={"until"})
+    ),
     "spend": parse_spend,
     "again": _no_argument_parser(Plain.AGAIN, "again", "it looks again for your last request"),
     "catalog": lambda _rest, _given: Plain.CATALOG,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
 
@@ -64,25 +65,16 @@ _VALUES = {
 """What comes after a key, if that is no name and no price."""
 
 
+@dataclass
 class ErrorMessages:
     """Makes the mistakes of one request. `reads` tells whether parts without problems make a request."""
 
-    def __init__(
-        self,
-        parts: RequestParts,
-        mentioned: Mentioned,
-        vocabulary: Vocabulary,
-        context: ParseContext,
-        *,
-        note: str,
-        reads: Callable[[RequestParts], bool],
-    ) -> None:
-        self.reads = reads
-        self.parts = parts
-        self.mentioned = mentioned
-        self.vocabulary = vocabulary
-        self.context = context
-        self.note = note
+    parts: RequestParts
+    mentioned: Mentioned
+    vocabulary: Vocabulary
+    context: ParseContext
+    note: str
+    reads: Callable[[RequestParts], bool]
 
     def for_problems(self) -> RequestMistake:
         """Return the mistake that names all parts that can't be read."""

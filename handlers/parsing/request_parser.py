@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import zip_longest
-from typing import Any, TypeVar
+from typing import Any
 
 from bot.errors import RequestMistake
 from bot.model.base import Frozen
@@ -34,11 +34,10 @@ from handlers.parsing.typed_text import (
     normalize_within,
     split_note,
 )
-from handlers.parsing.until import UnclearEnd, parse_day, parse_end, parse_later_end, parse_start
+from handlers.parsing.until import End, UnclearEnd, parse_day, parse_later_end, parse_start
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
 _UNSEEN = "I can't move an end without seeing whether its GPUs are busy."
-_Read = TypeVar("_Read")
 MAX_LENGTH = 1000
 """Characters of a normalized request without its note."""
 _ASIDE = re.compile(
@@ -154,32 +153,26 @@ def _is_doubtful(price: Price, parts: RequestParts) -> bool:
     return not price.money.per_hour and (parts.timed or price.after_for or not price.limited)
 
 
+@dataclass
 class _RequestBuilder:
     """Makes one request from its parts, or raises RequestMistake."""
 
-    def __init__(
-        self,
-        parts: RequestParts,
-        mentioned: Mentioned,
-        vocabulary: Vocabulary,
-        context: ParseContext,
-        note: str,
-        *,
-        of_line: bool = False,
-    ) -> None:
-        if context.waiting:
-            parts = replace(parts, ends=[], wish_ends=[*parts.wish_ends, *parts.ends])
-        self.parts = parts
-        self.mentioned = mentioned
-        self.vocabulary = vocabulary
-        self.context = context
-        self.note = note
-        self.of_line = of_line
-        """Whether the request is a line of a mistake, which needs no lines itself."""
-        self.end_in_doubt = False
-        """Whether the end is tomorrow because its time has passed today, or was read as UTC because the person's
-        zone is unknown. Then `now` must only show the offers."""
-        self.messages = ErrorMessages(parts, mentioned, vocabulary, context, note=note, reads=self._reads)
+    parts: RequestParts
+    mentioned: Mentioned
+    vocabulary: Vocabulary
+    context: ParseContext
+    note: str
+    of_line: bool = False
+    """Whether the request is a line of a mistake, which needs no lines itself."""
+    end_in_doubt: bool = False
+    """Whether the end is tomorrow because its time has passed today, or was read as UTC because the person's
+    zone is unknown. Then `now` must only show the offers."""
+
+    def __post_init__(self) -> None:
+        if self.context.waiting:
+            self.parts = replace(self.parts, ends=[], wish_ends=[*self.parts.wish_ends, *self.parts.ends])
+        given = (self.parts, self.mentioned, self.vocabulary, self.context, self.note)
+        self.messages = ErrorMessages(*given, reads=self._reads)
 
     def _reads(self, parts: RequestParts) -> bool:
         """Return whether these parts, without their problems, make a request."""
@@ -336,7 +329,7 @@ class _RequestBuilder:
             raise self._refusal(
                 "With a start time I wait until then. It needs get.", self.parts.with_values("wish_ends")
             )
-        at = self._read("starts", start, lambda: parse_start(start, self.context.now, self.context.zone))
+        at: datetime = self._read("starts", start, lambda: parse_start(start, self.context.now, self.context.zone))
         if at - self.context.now > self.context.longest_wait:
             longest = say_span(self.context.longest_wait)
             raise RequestMistake(f'"at {start}" is too far away: a start is at most {longest} from now.')
@@ -349,7 +342,7 @@ class _RequestBuilder:
         if end is None:
             return None
         now, zone, evening = self.context.now, self.context.zone, self.context.hours.time[1]
-        until = self._read("wish_ends", end, lambda: parse_day(end, now, zone, evening))
+        until: datetime = self._read("wish_ends", end, lambda: parse_day(end, now, zone, evening))
         if until - self.context.now > self.context.longest_wait:
             longest = say_span(self.context.longest_wait)
             raise RequestMistake(f'"until {end}" is too far away: people wait {longest} at most.')
@@ -372,16 +365,14 @@ class _RequestBuilder:
             by_length, by_end = parts.with_values("ends").with_values("latest_ends"), parts.with_values("leases")
             raise self._refusal("A length or an end, not both.", by_length, by_end)
         now, zone = self.context.now, self.context.zone
-        if begins > now:
-            until, rolled = self._read("ends", end, lambda: parse_later_end(end, begins, now, zone)), False
-        else:
-            until, rolled = self._read("ends", end, lambda: parse_end(end, begins, zone))
+        read: End = self._read("ends", end, lambda: parse_later_end(end, begins, now, zone))
+        until = read.at
         if until - begins > self.context.max_lease:
             longest = say_span(self.context.max_lease)
             raise RequestMistake(f'"until {end}" is too far away: a lease is at most {longest}.')
         if parts.starts and until - begins < MIN_LEASE:
             raise RequestMistake(f'"until {end}" is not after the start, {parts.starts[0]}.')
-        self.end_in_doubt = rolled or not self.context.zone
+        self.end_in_doubt = (read.rolled and begins == now) or not zone
         return until
 
     def _later_end(
@@ -394,8 +385,8 @@ class _RequestBuilder:
             raise self._refusal("One later end at a time.", *one_each)
         if latest_end is not None:
             now, zone = self.context.now, self.context.zone
-            read = self._read("latest_ends", latest_end, lambda: parse_later_end(latest_end, until, now, zone))
-            latest = read - begins
+            at: End = self._read("latest_ends", latest_end, lambda: parse_later_end(latest_end, until, now, zone))
+            latest = at.at - begins
         if latest is None and parts.busy:
             later = until - begins + AFTER_NIGHT
             longer = parts.with_values("latest", later + -later % timedelta(hours=1))
@@ -415,7 +406,7 @@ class _RequestBuilder:
         lines = dict.fromkeys(self.messages.line(parts) for parts in possible)
         return RequestMistake(why, *filter(None, lines))
 
-    def _read(self, part: str, end: str, parse: Callable[[], _Read]) -> _Read:
+    def _read(self, part: str, end: str, parse: Callable[[], Any]) -> Any:
         """Return what `parse` reads. Raise RequestMistake if the end is in doubt. An example has a line only if it
         keeps the numbers that were typed."""
         try:

@@ -177,7 +177,6 @@ class ParseContext(NamedTuple):
     """When people are asked. A night ends when they begin."""
     longest_wait: timedelta = timedelta(days=7)
     """How far ahead a start or the end of a wish may be."""
-    setups: Collection[str] = ()
-    """The names of the policy's set-up scripts."""
+    setups: Collection[str] = ()  # the names of the policy's set-up scripts
     waiting: bool = False
     """Whether the text follows `wait`: then `until` ends the wish, not the machine."""

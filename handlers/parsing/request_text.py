@@ -42,40 +42,34 @@ def request_text(
     The text parses back to the same request, also after Slack has escaped it.
     """
     gpu = typed_name(request.gpu, request.features)
-    parts = [gpu if request.count == 1 else f"{request.count}x {gpu}"]
-    if request.region is not None:
-        parts.append(request.region)
-    if request.contract is Contract.SPOT:
-        parts.append("spot")
-    parts += _highest_price(request)
-    if request.vendor is not None:
-        parts.append(f"vendor {request.vendor}")
-    if request.setup is not None:
-        parts.append(f"setup {request.setup}")
-    if request.project is not None:
-        parts.append(f"for project {request.project}")
-    if not request.probe:
-        parts.append("no-probe")
-    if request.starts_at is not None:
-        parts.append(f"at {end_text(request.starts_at, zone)}")
+    length = "" if request.lease == default_lease else f"for {say_span(request.lease)}"
     if request.until is not None and request.starts_at is None:
-        parts.append(f"until {end_text(request.until, zone)}{_later_end(request, zone)}")
+        length = f"until {end_text(request.until, zone)}{_later_end(request, zone)}"
     elif request.up_to is not None:
-        parts.append(f"for {say_span(request.lease)} up to {say_span(request.up_to)}")
-    elif request.lease != default_lease:
-        parts.append(f"for {say_span(request.lease)}")
-    parts += more
-    if request.note:
-        parts.append(f"-- {request.note}")
-    return " ".join(parts)
+        length = f"for {say_span(request.lease)} up to {say_span(request.up_to)}"
+    parts = (
+        gpu if request.count == 1 else f"{request.count}x {gpu}",
+        request.region,
+        "spot" if request.contract is Contract.SPOT else None,
+        _highest_price(request),
+        request.vendor and f"vendor {request.vendor}",
+        request.setup and f"setup {request.setup}",
+        request.project and f"for project {request.project}",
+        None if request.probe else "no-probe",
+        None if request.starts_at is None else f"at {end_text(request.starts_at, zone)}",
+        length,
+        *more,
+        request.note and f"-- {request.note}",
+    )
+    return " ".join(filter(None, parts))
 
 
-def _highest_price(request: Request) -> list[str]:
+def _highest_price(request: Request) -> str:
     if request.max_total is not None:
-        return [f"{say_at_most(request.max_total).replace(',', '')} in all"]
+        return f"{say_at_most(request.max_total).replace(',', '')} in all"
     if request.max_gpu_rate is None:
-        return []
-    return [f"under {say_rate(request.max_gpu_rate)}{'/GPU/h' if request.cap_said_per_gpu else '/h'}"]
+        return ""
+    return f"under {say_rate(request.max_gpu_rate)}{'/GPU/h' if request.cap_said_per_gpu else '/h'}"
 
 
 def _later_end(request: Request, zone: str) -> str:

@@ -41,9 +41,7 @@ _OPENING = re.compile(
     r"|we|i|d|ll|like|love|want|need|to|just|let|me|us|have|gpubot|bot|it) )*"
 )
 _CLOSING = re.compile(r"(?: (?:please|pls|plz|thanks|thank you|thx|now|asap))*$")
-_ENDS = (
-    r"kill|stop(?! buying| asking)|terminate|delete|destroy|shut|cancel|end|(?:turn|switch) (?:\w+ )?off|get rid"
-)
+_ENDS = "kill|stop(?! buying| asking)|terminate|delete|destroy|shut|cancel|end|(?:turn|switch) .*off|get rid"
 _MEANT = (
     ("extend", rf"(?:don t|dont|do not|not|never) (?:{_ENDS})\b|(?:keep|leave) (?:it|this)\b|.*\blonger$"),
     ("wait", r"(?:tell|notify|ping|alert|inform|message|know|remind) (?:me |us )?(?:when|once|if|as soon as)\b"),

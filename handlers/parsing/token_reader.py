@@ -40,6 +40,7 @@ _OPTION_KINDS = frozenset(
     | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.AT_LEAST, TokenKind.EXCLUDES, TokenKind.PRICE, TokenKind.NOW}
     | {TokenKind.SETUP, TokenKind.PROJECT, TokenKind.NO_PROBE}
 )
+_COUNTED = frozenset({TokenKind.GPU, TokenKind.COUNT, TokenKind.NUMBER})
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
 _VERBS = frozenset({"get", "rent", "need", "want", "give", "find", "book", "grab", "show", "let", "for", "with"})
 _START_OR_PRICE = re.compile(r"(?:at|@) ?(\d{1,2})")
@@ -121,11 +122,12 @@ class _TokenReader(AmountReader):
 
     def _read_region(self, token: Token) -> None:
         following = self.peek()
-        counted = {TokenKind.GPU, TokenKind.COUNT, TokenKind.NUMBER}
+        before, after = (near and near.kind for near in (self.previous(), following))
+        joined = before in {TokenKind.COURTESY, TokenKind.FILLER, TokenKind.WORD} or after in _COUNTED
         if token.text.lower() == "us" and self._after_verb():
             self.add_problem(ProblemKind.US, token, readings=(Reading("regions", token.name), LEFT_OUT))
-        elif token.text.lower() == "other" and following is not None and following.kind in counted:
-            self.mark_doubtful()  # `the other h100` is no region
+        elif token.text.lower() == "other" and joined:
+            self.mark_doubtful()  # `the other h100` and `h100 or other` name no region
         else:
             self.parts.regions.append(token.name)
         if following is not None and following.name == "region":  # the EU region

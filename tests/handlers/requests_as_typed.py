@@ -260,6 +260,7 @@ need 4090s x2 for tonight | ! Until when? [2x RTX 4090 until tomorrow 8:00 up to
 get a100 40gb pariss | ! I don't know "pariss". [A100 SXM4 40GB EU]
 get h100 eu 6h — resnet sweep | = H100 EU for 6h -- resnet sweep
 get h100 eu 6 hous — resnet sweep | ! I can't tell what "6 hous" is. [H100 EU for 6h -- resnet sweep]
+get h100, just one, under $3 | ! I can't tell what "one" is. [H100 under $3.00/GPU/h]
 get h100 eu $2.5/h max for 8h | = H100 EU under $2.50/GPU/h for 8h
 Get Me An H100 In Europe, Please! | ~ H100 EU
 get h200 usa until 5:30 p.m. | ~ H200 US until 2026-03-02 17:30

@@ -558,6 +558,8 @@ get h100 -- If it has NVLink | ~ H100 -- If it has NVLink
 get h100 -- unless ben has one | ~ H100 -- unless ben has one
 get h100 -- max | ~ H100 -- max
 get h100 -- run 7 of 12, 3 h each, 50% | = H100 -- run 7 of 12, 3 h each, 50%
+get h100 or other | ~ H100
+get the other h100 | ~ H100
 get h100 -- tell us about the h100 run | = H100 -- tell us about the h100 run
 get h100 -- eu sweep in torch for ana | = H100 -- eu sweep in torch for ana
 get h100 - fine-tune | ! I don't know "-"
