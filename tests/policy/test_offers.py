@@ -124,11 +124,12 @@ def test_people_read_the_nearest_of_equal_offers_first_after_the_likeliest_to_ge
         assert nearest_first(offers, known, zone) == (cheap, us, eu, apac, rare)
 
 
-def test_a_vendors_offers_that_differ_in_their_region_alone_are_one() -> None:
+def test_a_vendors_offers_of_one_gpu_at_one_price_are_one() -> None:
     first, second = (offer(offer_id=region, vendor="a", vendor_region=region) for region in ("nor-1", "us-1"))
     dearer = offer(offer_id="dear", vendor="a", vendor_region="can-1", rate=first.rate + 1)
     other = offer(offer_id="other", vendor="b", vendor_region="nor-1")
-    assert one_for_each_vendor([first, other, second, dearer]) == [(first, 1), (other, 0), (dearer, 0)]
+    again = offer(offer_id="again", vendor="a", vendor_region="nor-1")
+    assert one_for_each_vendor([first, other, second, dearer, again]) == [(first, 1), (other, 0), (dearer, 0)]
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,8 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
     """Return a quote as its owner reads it, with at most `most` offers. The caller has checked that only the
     quote's owner gets the answer.
 
-    Of equal offers, those nearest to the owner come first. If a vendor's offers differ in their region alone, only
-    the first of them is among these, unless `each_region` is set.
+    Of equal offers, those nearest to the owner come first. A vendor has one for each GPU and price, or with
+    `each_region` all of them.
     """
     teammates = quote.request.teammates
     without_key = await names_of(tx, await people_without_key(tx, teammates))
@@ -117,8 +117,7 @@ async def _wait(tx: Tx, deps: Deps, quote: Quote) -> tuple[WaitPreview | None, G
 
 
 async def offers_of_quote(deps: Deps, person: Person, quote_id: str, *, most: int) -> QuoteView:
-    """Return a person's own quote with its offers, also those that differ in their region alone. Raise as
-    `quote_to_ask_again`."""
+    """Return a person's own quote with its offers in each region. Raise as `quote_to_ask_again`."""
     async with deps.store.read() as tx:
         quote = await _own_quote(tx, person, quote_id)
         return await quote_view(tx, deps, quote, most=most, each_region=True)

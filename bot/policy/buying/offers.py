@@ -61,19 +61,18 @@ def nearest_first(
     This is the order in which people read offers. Purchases don't follow it.
     """
     near = _NEAREST.get((zone or "").partition("/")[0])
-    likeliest = likeliest_first(offers, got_ready)
-    if near is None:
-        return likeliest
-    return likeliest_first(sorted(likeliest, key=lambda o: not same_name(o.region, near)), got_ready)
+    by_distance = sorted(offers, key=lambda o: near is not None and not same_name(o.region, near))
+    return likeliest_first(by_distance, got_ready)
 
 
 def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
-    """Return the first of the offers that differ in their region alone, each with how many others there are."""
-    regions: dict[tuple[object, ...], list[Offer]] = {}
+    """Return the first offer of each GPU that a vendor has at one price, and how many other regions have
+    the same."""
+    found: dict[tuple[object, ...], list[Offer]] = {}
     for offer in offers:
         key = (offer.vendor, offer.gpu, offer.count, offer.contract, offer.rate)
-        regions.setdefault(key, []).append(offer)
-    return [(same[0], len(same) - 1) for same in regions.values()]
+        found.setdefault(key, []).append(offer)
+    return [(same[0], len({one.vendor_region for one in same}) - 1) for same in found.values()]
 
 
 def nearby(request: Request) -> list[Request]:
