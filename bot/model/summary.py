@@ -301,6 +301,8 @@ class OfferChoice(Frozen):
     """How long such machines usually take to get ready."""
     got_ready: GotReady | None = None
     """How many of the vendor's last machines with this GPU got ready. None if nothing is known."""
+    other_regions: int = 0
+    """In how many other regions the vendor offers the same at this price, if those are not shown."""
     runs_script: bool = True
     """Whether the vendor's machines are expected to run the boot script."""
     lacks_script: bool = False

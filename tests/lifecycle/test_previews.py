@@ -13,6 +13,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.service import previews
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE, Pause
 from bot.model.attempt import AttemptState
+from bot.model.base import changed
 from bot.model.person import Key, Person
 from bot.model.state import State
 from bot.policy.team.rules import Approvers, Rules
@@ -90,6 +91,30 @@ async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database
     assert isinstance(choice.refused, BuyingBlocked)
     assert choice.refused.block is BuyingBlock.PAUSED
     assert (choice.refused.at, choice.refused.why) == (START, "the bill")
+
+
+async def test_the_short_answer_has_a_vendors_regions_in_one_line_and_the_nearest_first(
+    database: Database, deps: Deps
+) -> None:
+    """The order of the quote's offers, in which they are bought, stays."""
+    regions = {"us-1": "US", "can-1": "Other", "nor-1": "EU"}
+    offers = tuple(
+        make.offer(name, vendor_region=name, region=region, rate=CHEAP.rate) for name, region in regions.items()
+    )
+    async with database.write() as tx:
+        await tx.people.put(changed(READER, tz="Europe/Berlin"), START)
+        await tx.quotes.add(make.quote(offers=(*offers, DEAR)))
+    async with database.read() as tx:
+        quote = await tx.quotes.get("q1")
+        assert quote is not None
+        short = await previews.quote_view(tx, deps, quote, most=3)
+    assert [(choice.offer.offer_id, choice.other_regions) for choice in short.choices] == [
+        ("nor-1", 2),
+        ("dear", 0),
+    ]
+    whole = await previews.offers_of_quote(deps, READER, "q1", most=20)
+    assert [choice.offer.offer_id for choice in whole.choices] == ["nor-1", "us-1", "can-1", "dear"]
+    assert [one.offer_id for one in whole.quote.offers] == ["us-1", "can-1", "nor-1", "dear"]
 
 
 async def test_a_quote_is_shown_to_its_owner_alone(database: Database, deps: Deps) -> None:

@@ -12,7 +12,14 @@ from bot.model.attempt import GotReady
 from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.request import Contract, Request
-from bot.policy.buying.offers import cheapest_first, fits, likeliest_first, nearby
+from bot.policy.buying.offers import (
+    cheapest_first,
+    fits,
+    likeliest_first,
+    nearby,
+    nearest_first,
+    one_for_each_vendor,
+)
 
 
 def offer(**changes: Any) -> Offer:
@@ -96,6 +103,33 @@ def test_of_equal_prices_the_likeliest_to_get_ready_is_first() -> None:
     }
     assert likeliest_first([rare, new, good, dear], known) == (good, new, rare, dear)
     assert likeliest_first([rare, new, good, dear], {}) == (rare, new, good, dear)
+
+
+def test_people_read_the_nearest_of_equal_offers_first_after_the_likeliest_to_get_ready() -> None:
+    rare, us, eu, apac, cheap = (
+        offer(offer_id=name, vendor=name, region=region, rate=Decimal(rate))
+        for name, region, rate in (
+            ("rare", "EU", 3),
+            ("us", "US", 3),
+            ("eu", "EU", 3),
+            ("apac", "APAC", 3),
+            ("cheap", "US", 2),
+        )
+    )
+    known = {("rare", rare.gpu): GotReady(ready=4, of=10)}
+    offers = [rare, us, eu, apac, cheap]
+    assert nearest_first(offers, known, "Europe/Berlin") == (cheap, eu, us, apac, rare)
+    assert nearest_first(offers, known, "Asia/Tokyo") == (cheap, apac, us, eu, rare)
+    for zone in ("America/Chicago", "Etc/UTC", None):
+        assert nearest_first(offers, known, zone) == (cheap, us, eu, apac, rare)
+
+
+def test_a_vendors_offers_of_one_gpu_at_one_price_are_one() -> None:
+    first, second = (offer(offer_id=region, vendor="a", vendor_region=region) for region in ("nor-1", "us-1"))
+    dearer = offer(offer_id="dear", vendor="a", vendor_region="can-1", rate=first.rate + 1)
+    other = offer(offer_id="other", vendor="b", vendor_region="nor-1")
+    again = offer(offer_id="again", vendor="a", vendor_region="nor-1")
+    assert one_for_each_vendor([first, other, second, dearer, again]) == [(first, 1), (other, 0), (dearer, 0)]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,16 @@ $4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
     assert styles == ["primary", None, None]
 
 
+def test_an_offer_says_in_how_many_other_regions_there_is_the_same_and_a_button_shows_them() -> None:
+    choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(), other_regions=2)
+    others = tuple(changed(HYPERSTACK, offer_id=f"o{n}", vendor_region=f"us-{n}") for n in (1, 2))
+    quote = changed(QUOTE, offers=(HYPERSTACK, *others))
+    view = changed(view_of(quote, (choice,)), quote=quote)
+    shown = message(offers.found(view, reading(NOW)), NOW)
+    assert "$2.15/h  Hyperstack, nor-1 (the same in 2 other regions): SXM 80 GB" in shown
+    assert "[All 3] [Refresh] [Change]" in shown
+
+
 def test_an_offer_says_how_seldom_such_machines_got_ready() -> None:
     first, second = rows((HYPERSTACK, NEBIUS))
     seldom, often = GotReady(ready=4, of=10), GotReady(ready=8, of=10)

@@ -34,6 +34,7 @@ from bot.model.state import State
 from bot.model.summary import OfferChoice, QuoteView, RentalDetails, WaitPreview
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
+from bot.policy.buying.offers import nearest_first, one_for_each_vendor
 from bot.policy.buying.spending import ONLY_APPROVERS, needs_confirmation, offer_choice, recommended
 from bot.policy.team.roles import check_user, may_change, may_use_quote, sees_money
 from bot.policy.use.leases import too_little_time, without_past_end
@@ -58,9 +59,13 @@ class RequestView(Frozen):
     """The event that asked for it."""
 
 
-async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteView:
+async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region: bool = False) -> QuoteView:
     """Return a quote as its owner reads it, with at most `most` offers. The caller has checked that only the
-    quote's owner gets the answer."""
+    quote's owner gets the answer.
+
+    Of equal offers, those nearest to the owner come first. A vendor has one for each GPU and price, or with
+    `each_region` all of them.
+    """
     teammates = quote.request.teammates
     without_key = await names_of(tx, await people_without_key(tx, teammates))
     if quote.rental_id is not None:
@@ -77,11 +82,17 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int) -> QuoteVie
     if quote.state is QuoteState.NONE:
         return QuoteView(quote=quote, idle=idle, to_replace=to_replace, wait=wait, wait_refused=wait_refused)
     block = await buying_blocked(tx)
+    owner = await tx.people.get(quote.owner, EVER)
+    got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in quote.offers})
+    offers = nearest_first(quote.offers, got_ready, owner.tz if owner is not None else None)
+    shown = ([(offer, 0) for offer in offers] if each_region else one_for_each_vendor(offers))[:most]
+    choices = await _choices(tx, deps, quote, [offer for offer, _ in shown], block)
+    choices = [changed(choice, other_regions=others) for choice, (_, others) in zip(choices, shown, strict=True)]
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     return QuoteView(
         quote=quote,
         idle=idle,
-        choices=await _with_usual_time(tx, await _choices(tx, deps, quote, quote.offers[:most], block)),
+        choices=await _with_usual_time(tx, choices),
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         to_replace=to_replace,
         left=await remainder_now(tx, deps, to_replace, deps.clock.now()) if to_replace is not None else None,
@@ -106,9 +117,10 @@ async def _wait(tx: Tx, deps: Deps, quote: Quote) -> tuple[WaitPreview | None, G
 
 
 async def offers_of_quote(deps: Deps, person: Person, quote_id: str, *, most: int) -> QuoteView:
-    """Return a person's own quote with its offers. Raise as `quote_to_ask_again`."""
+    """Return a person's own quote with its offers in each region. Raise as `quote_to_ask_again`."""
     async with deps.store.read() as tx:
-        return await quote_view(tx, deps, await _own_quote(tx, person, quote_id), most=most)
+        quote = await _own_quote(tx, person, quote_id)
+        return await quote_view(tx, deps, quote, most=most, each_region=True)
 
 
 async def _choices(

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from bot.model.attempt import USUAL_CHANCE, GotReady
 from bot.model.base import changed
 from bot.model.gpu import has_features, same_name
 from bot.model.offer import Offer
 from bot.model.request import Contract, OfferQuery, Request
+
+_NEAREST: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("Europe", "Africa", "Atlantic"), "EU"),
+        **dict.fromkeys(("America", "US", "Canada"), "US"),
+        **dict.fromkeys(("Asia", "Australia", "Pacific", "Indian"), "APAC"),
+    }
+)
+"""The market's region group that is nearest to a time zone, by the zone's first part."""
 
 
 def fits(offer: Offer, query: OfferQuery) -> bool:
@@ -41,6 +51,28 @@ def likeliest_first(offers: Iterable[Offer], got_ready: Mapping[tuple[str, str],
     their order stays. `got_ready` has what is known by vendor and GPU."""
     chances = {place: one.chance for place, one in got_ready.items()}
     return tuple(sorted(offers, key=lambda o: (o.rate, -chances.get((o.vendor, o.gpu), USUAL_CHANCE))))
+
+
+def nearest_first(
+    offers: Iterable[Offer], got_ready: Mapping[tuple[str, str], GotReady], zone: str | None
+) -> tuple[Offer, ...]:
+    """Return offers as `likeliest_first`, but of equal ones those nearest to a person's time zone first.
+
+    This is the order in which people read offers. Purchases don't follow it.
+    """
+    near = _NEAREST.get((zone or "").partition("/")[0])
+    by_distance = sorted(offers, key=lambda o: near is not None and not same_name(o.region, near))
+    return likeliest_first(by_distance, got_ready)
+
+
+def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
+    """Return the first offer of each GPU that a vendor has at one price, and how many other regions have
+    the same."""
+    found: dict[tuple[object, ...], list[Offer]] = {}
+    for offer in offers:
+        key = (offer.vendor, offer.gpu, offer.count, offer.contract, offer.rate)
+        found.setdefault(key, []).append(offer)
+    return [(same[0], len({one.vendor_region for one in same}) - 1) for same in found.values()]
 
 
 def nearby(request: Request) -> list[Request]:

@@ -158,7 +158,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         blocks.actions(
             *_shorter(quote, best or next(iter(shown), None)),
             *_for_all_gpus(quote),
-            *_actions(quote, count, everything),
+            *_actions(quote, len(shown), everything),
         ),
         blocks.actions(*waits),
         blocks.context(about_waiting) if about_waiting else None,
@@ -228,6 +228,8 @@ def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refus
     offer = choice.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
+    if choice.other_regions:
+        line += f" (the same in {plural(choice.other_regions, 'other region')})"
     line += f": {about}" if about else ""
     no_script = "" if choice.runs_script else f"\n{NO_SCRIPT}"
     if choice.refused is not None and not refused:
@@ -347,9 +349,9 @@ def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> st
     return f"Your {waiting.count}x request still stands{until}."
 
 
-def _actions(quote: Quote, count: int, everything: bool) -> list[Json]:
-    value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
-    shows_all = count > SHOWN and not everything
+def _actions(quote: Quote, shown_count: int, everything: bool) -> list[Json]:
+    value, about, count = QuoteValue(quote_id=quote.id), describe(quote.request), len(quote.offers)
+    shows_all = count > shown_count and not everything
     return [
         *([button(f"All {count}", Action.ALL_OFFERS, value, about=about)] if shows_all else []),
         button("Refresh", Action.REFRESH, value, about=about),
