@@ -43,7 +43,7 @@ RETRY = 5.0
 """Real seconds until the next try after Slack gave no answer."""
 RETRY_REFUSED = TOKEN_RETRY.total_seconds()
 """Real seconds until the next try after Slack refused a token."""
-CHECK_EVERY = 60.0
+CHECK_EVERY = 30.0
 """Real seconds between two checks whether Slack answers and takes the bot's token, in case nothing is posted that
 would show it."""
 UNREACHABLE_AFTER = timedelta(minutes=1)
