@@ -260,7 +260,7 @@ def _how_long(
             errors[Field.LEASE] = f"Such as 90m, 6h, 2d or until 18:00; at most {longest}."
         return lease, None
     try:
-        end = parse_later_end(until["end"] or "", begins, now, zone)
+        end = parse_later_end(until["end"] or "", begins, now, zone).at
     except UnclearEnd as unclear:
         errors[Field.LEASE] = unclear.said("until ")
         return timedelta(0), None
@@ -287,7 +287,7 @@ class _LaterEnd(NamedTuple):
         Return zero if neither can be read. Raise UnclearEnd as `parse_later_end`."""
         named = UNTIL.fullmatch(typed)
         if named is not None and self.until is not None:
-            return parse_later_end(named["end"] or "", self.until, self.now, self.zone) - self.begins
+            return parse_later_end(named["end"] or "", self.until, self.now, self.zone).at - self.begins
         return parse_duration(typed) if re.fullmatch(DURATION, typed) else timedelta(0)
 
 

@@ -34,7 +34,7 @@ from handlers.parsing.typed_text import (
     normalize_within,
     split_note,
 )
-from handlers.parsing.until import UnclearEnd, parse_day, parse_end, parse_later_end, parse_start
+from handlers.parsing.until import End, UnclearEnd, parse_day, parse_later_end, parse_start
 from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
 
 _UNSEEN = "I can't move an end without seeing whether its GPUs are busy."
@@ -329,7 +329,7 @@ class _RequestBuilder:
             raise self._refusal(
                 "With a start time I wait until then. It needs get.", self.parts.with_values("wish_ends")
             )
-        at = self._read("starts", start, lambda: parse_start(start, self.context.now, self.context.zone))
+        at: datetime = self._read("starts", start, lambda: parse_start(start, self.context.now, self.context.zone))
         if at - self.context.now > self.context.longest_wait:
             longest = say_span(self.context.longest_wait)
             raise RequestMistake(f'"at {start}" is too far away: a start is at most {longest} from now.')
@@ -342,7 +342,7 @@ class _RequestBuilder:
         if end is None:
             return None
         now, zone, evening = self.context.now, self.context.zone, self.context.hours.time[1]
-        until = self._read("wish_ends", end, lambda: parse_day(end, now, zone, evening))
+        until: datetime = self._read("wish_ends", end, lambda: parse_day(end, now, zone, evening))
         if until - self.context.now > self.context.longest_wait:
             longest = say_span(self.context.longest_wait)
             raise RequestMistake(f'"until {end}" is too far away: people wait {longest} at most.')
@@ -365,16 +365,14 @@ class _RequestBuilder:
             by_length, by_end = parts.with_values("ends").with_values("latest_ends"), parts.with_values("leases")
             raise self._refusal("A length or an end, not both.", by_length, by_end)
         now, zone = self.context.now, self.context.zone
-        if begins > now:
-            until, rolled = self._read("ends", end, lambda: parse_later_end(end, begins, now, zone)), False
-        else:
-            until, rolled = self._read("ends", end, lambda: parse_end(end, begins, zone))
+        read: End = self._read("ends", end, lambda: parse_later_end(end, begins, now, zone))
+        until = read.at
         if until - begins > self.context.max_lease:
             longest = say_span(self.context.max_lease)
             raise RequestMistake(f'"until {end}" is too far away: a lease is at most {longest}.')
         if parts.starts and until - begins < MIN_LEASE:
             raise RequestMistake(f'"until {end}" is not after the start, {parts.starts[0]}.')
-        self.end_in_doubt = rolled or not self.context.zone
+        self.end_in_doubt = (read.rolled and begins == now) or not zone
         return until
 
     def _later_end(
@@ -387,8 +385,8 @@ class _RequestBuilder:
             raise self._refusal("One later end at a time.", *one_each)
         if latest_end is not None:
             now, zone = self.context.now, self.context.zone
-            read = self._read("latest_ends", latest_end, lambda: parse_later_end(latest_end, until, now, zone))
-            latest = read - begins
+            at: End = self._read("latest_ends", latest_end, lambda: parse_later_end(latest_end, until, now, zone))
+            latest = at.at - begins
         if latest is None and parts.busy:
             later = until - begins + AFTER_NIGHT
             longer = parts.with_values("latest", later + -later % timedelta(hours=1))

@@ -188,9 +188,9 @@ def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
     return parse_end(text, now, zone).at
 
 
-def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> datetime:
+def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> End:
     """Return the later of two ends as `parse_end` does. Without a day, it is the next such time after `first`."""
-    return parse_end(text, now if _FIND_DAY.search(text) else first, zone).at
+    return parse_end(text, now if _FIND_DAY.search(text) else first, zone)
 
 
 def example_end(now: datetime, zone: str) -> str:
