@@ -30,7 +30,7 @@ from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
-from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code
+from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code, is_temporary
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.http_server import HttpServer, Outcome
 from handlers.slack_api.scopes import log_missing_scopes
@@ -43,8 +43,11 @@ RETRY = 5.0
 """Real seconds until the next try after Slack gave no answer."""
 RETRY_REFUSED = TOKEN_RETRY.total_seconds()
 """Real seconds until the next try after Slack refused a token."""
-CHECK_EVERY = 300.0
-"""Real seconds between two checks of the bot's token, in case nothing is posted that would show a refusal."""
+CHECK_EVERY = 60.0
+"""Real seconds between two checks whether Slack answers and takes the bot's token, in case nothing is posted that
+would show it."""
+UNREACHABLE_AFTER = timedelta(minutes=1)
+"""How long Slack gives no answer before people are told of it, in real time."""
 ASIDE_EVERY = 1.0
 """Real seconds between two looks whether this process stands aside."""
 REFUSED = TOKEN_REFUSED | {"missing_scope", "not_allowed_token_type"}
@@ -115,11 +118,14 @@ class TokenRefusal:
 
         `undelivered` is how many messages and edits wait, or None if that isn't known.
         """
-        waits = "all messages wait" if undelivered is None else f"{plural(undelivered, 'message')} and edits wait"
         return (
-            f"Slack refuses {self.setting} since {self.since:%Y-%m-%d %H:%M} UTC: {waits}, and nobody can rent or "
-            "extend. Put a new token into the settings; I read them again every minute."
+            f"Slack refuses {self.setting} since {self.since:%Y-%m-%d %H:%M} UTC: {_waits(undelivered)}, and "
+            "nobody can rent or extend. Put a new token into the settings; I read them again every minute."
         )
+
+
+def _waits(undelivered: int | None) -> str:
+    return "all messages wait" if undelivered is None else f"{plural(undelivered, 'message')} and edits wait"
 
 
 class _Refused(Exception):
@@ -173,6 +179,8 @@ class Connection:
         """Whether the process stops. A load balancer then has to send requests to another one."""
         self.refused: TokenRefusal | None = None
         """Set while Slack refuses a token."""
+        self._unanswered_since: datetime | None = None
+        """When the first call was made that got no answer, in real time. None: Slack answered the last check."""
 
     async def connected(self) -> int:
         """Return how many connections are open: in HTTP mode 1 if the server listens."""
@@ -193,6 +201,21 @@ class Connection:
         Always False in Socket Mode.
         """
         return self._receiver is not None and self._receiver.many_slow()
+
+    def trouble(self, undelivered: int | None) -> str | None:
+        """Return that Slack refuses a token or can't be reached, for `/health`. Return None if neither is so.
+
+        `undelivered` is how many messages and edits wait, or None if that isn't known.
+        """
+        if self.refused is not None:
+            return self.refused.say(undelivered)
+        since = self._unanswered_since
+        if since is None or self._deps.clock.real() - since < UNREACHABLE_AFTER:
+            return None
+        return (
+            f"Slack hasn't answered me since {since:%Y-%m-%d %H:%M} UTC: {_waits(undelivered)}, and nobody can "
+            "rent or extend through it. I'll keep trying; check this machine's network if Slack works elsewhere."
+        )
 
     async def drain(self, seconds: float) -> None:
         """Leave Slack's requests to other processes, and acknowledge those that came: for at most `seconds` of
@@ -335,9 +358,21 @@ class Connection:
             self.refused = None
             self._delivery.token_renewed()
 
+    async def _identity(self) -> AsyncSlackResponse:
+        """Return Slack's answer about the bot's token. Note whether Slack answers at all."""
+        began = self._deps.clock.real()
+        try:
+            identity = await self._client.auth_test()
+        except NO_ANSWER as error:
+            answered = isinstance(error, SlackApiError) and not is_temporary(error)
+            self._unanswered_since = None if answered else self._unanswered_since or began
+            raise
+        self._unanswered_since = None
+        return identity
+
     async def _token_works(self) -> bool:
         try:
-            await self._client.auth_test()
+            await self._identity()
         except NO_ANSWER as error:
             log.warning("slack.token_check_failed", error=error_code(error))
             if error_code(error) in TOKEN_REFUSED:
@@ -351,7 +386,7 @@ class Connection:
         while True:
             name = "SLACK_BOT_TOKEN"
             try:
-                identity = await self._client.auth_test()
+                identity = await self._identity()
                 if self._http is None:
                     name = "SLACK_APP_TOKEN"
                     await self._client.apps_connections_open(app_token=self._tokens.app)

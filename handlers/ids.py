@@ -158,7 +158,9 @@ class Field(StrEnum):
 
 
 PRICE = "price"
-"""The block of the request form that says what its choice costs."""
+"""The first block of the request form. It says what its choice costs."""
+PRICE_AGAIN = "price_again"
+"""The block that says the same below the inputs that decide the price, because the form scrolls."""
 
 
 _RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"

@@ -119,6 +119,8 @@ async def socket_by_hand(context: CheckContext) -> list[Finding]:
     except FileNotFoundError:
         return [ok(SOCKET, "its folder is not there yet; gpubot run makes it.")]
     except OSError as error:
+        if context.settings.socket is None:
+            return [not_checked(SOCKET, "GPUBOT_DATABASE_URL first.")]
         return [wrong(SOCKET, f"{path} can't be used: {error.strerror}. Name another path.")]
     if problem is not None:
         return [wrong(SOCKET, problem)]

@@ -67,8 +67,8 @@ class Why(StrEnum):
     PUT_BACK = "put_back"
     """The database was put back from an older copy, and Slack shows a later state of the request."""
     ENDED_WHILE_AWAY = "ended_while_away"
-    """The machine was gone at the first look since the start. The vendor took it, or somebody destroyed it and the
-    database lost that."""
+    """The machine was gone at the first look since the start. The vendor took it, or somebody destroyed it: by
+    hand while the bot was away, or since the backup from which the database was restored."""
     ENDED_SINCE_COPY = "ended_since_copy"
     """As ENDED_WHILE_AWAY, and Slack shows a later state of the machine than the database, which was put back from
     an older copy. So somebody probably destroyed it on purpose."""

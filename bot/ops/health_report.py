@@ -181,12 +181,12 @@ class HealthReport:
 
     def _wellness(self, undelivered: int | None) -> health.Report:
         """Return whether the bot is well and what is wrong, as the last measurement found it."""
-        broken, refused = self.selfcheck.wrong, self.connection.refused
+        broken, trouble = self.selfcheck.wrong, self.connection.trouble(undelivered)
         if (difference := self.replica.difference()) is not None:
             broken = [*broken, _clock_differs(difference)]
         return {
             "well": not broken,
-            "wrong": broken if refused is None else [*broken, refused.say(undelivered)],
+            "wrong": broken if trouble is None else [*broken, trouble],
         }
 
     async def exposition(self) -> bytes:

@@ -60,6 +60,8 @@ def decide(state: State, look: Look, options: Options) -> Decision:
     state = _with_wrong(state, look, options)
     if look.token_refused and not state.token_refused:
         state = with_note(state, words.token_refused(look))
+    elif look.account is not None and state.token_refused:
+        state = with_note(state, words.token_accepted())
     if look.bot.machines is not None:
         machines = look.bot.machines
         if outage is not None:
@@ -130,10 +132,12 @@ def with_note(state: State, text: str) -> State:
 
 def _with_wrong(state: State, look: Look, options: Options) -> State:
     """Return the state with a note if something has been wrong with Slack for WARN_AFTER while the bot is well:
-    the bot can't tell people of that."""
+    the bot can't tell people of that. Another note says that it is over."""
     if look.bot.trouble is not None:
         return state
     if not look.bot.why:
+        if state.wrong_told:
+            state = with_note(state, words.well_without_but())
         return changed(state, wrong_since=None, wrong_told=False)
     since = state.wrong_since if state.wrong_since is not None and look.continues else look.at
     if state.wrong_told or look.at - since < WARN_AFTER:

@@ -78,6 +78,11 @@ def well_but(look: Look, options: Options) -> str:
     return f"{_mentions(options)} gpubot runs, but can't tell you: {code(look.bot.why, 300)}"
 
 
+def well_without_but() -> str:
+    """Return the message that the bot can post to Slack again, after `well_but`."""
+    return "gpubot can tell you things again: Slack answers it and takes its token."
+
+
 def well_again(outage: Outage, at: datetime) -> str:
     """Return the message that the bot is well again."""
     done = sum(deletion.done for deletion in outage.deletions)
@@ -103,6 +108,11 @@ def token_refused(look: Look) -> str:
         f"{bot} Compute Clear refuses my token, the watchdog's: I can't see what lives. "
         "Put a new one into COMPUTE_CLEAR_TOKEN there, and restart me."
     )
+
+
+def token_accepted() -> str:
+    """Return the message that the market accepts the watchdog's token again, after `token_refused`."""
+    return "Compute Clear takes my token again, the watchdog's, so I see what lives."
 
 
 def file_put_aside(path: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -14,8 +14,10 @@ from typing import cast
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 from structlog.testing import capture_logs
+from typing_extensions import override
 
 from bot.app import build
+from bot.clock import Clock, MovedClock
 from bot.config.settings import read_settings
 from bot.demo.processes import free_port
 from bot.errors import Mistake, Unusable
@@ -26,7 +28,7 @@ from handlers.directory.people import People
 from handlers.slack_api.scopes import NEEDED
 from sandbox.slack import from_manifest
 from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING
-from tests.handlers.team import MANIFEST, Json, Team, an_offer, team
+from tests.handlers.team import MANIFEST, NOON, Json, Team, an_offer, team
 from tests.recording_proxy import no_proxies
 from tests.sandbox.slack_world import workspace
 from tests.store.make import rental, store_rental
@@ -56,6 +58,7 @@ async def connecting(
     made: list[Connection] | None = None,
     replica: Replica | None = None,
     http: HttpMode | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run a second connection with these settings, and delivery, until the end of the block. Add the connection to
     `made`."""
@@ -67,7 +70,7 @@ async def connecting(
     )
     delivery = Delivery(ours.deps, client, ours.world.session)
     connection = Connection(
-        ours.deps,
+        replace(ours.deps, clock=clock or ours.deps.clock),
         client,
         delivery,
         gate=ours.context.gate,
@@ -210,6 +213,39 @@ async def test_a_token_that_is_revoked_while_the_bot_runs_is_read_again(tmp_path
             await ours.world.act("tokens", bot="valid")
             assert "Cancel" in str((await wait_for_card(ours))["buttons"])
             assert made[0].refused is None
+
+
+class LaterClock(MovedClock):
+    """A clock whose real time a test moves on, and on which pauses are short."""
+
+    later = timedelta(0)
+
+    @override
+    def real(self) -> datetime:
+        return super().real() + self.later
+
+    @override
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.02))
+
+
+async def test_if_slack_gives_no_answer_for_a_minute_its_trouble_says_so_until_it_does(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        clock = LaterClock(NOON)
+        away = await ours.fault("auth.test", "status", status=503, times=None)
+        made: list[Connection] = []
+        before = (await ours.world.get("traffic"))["last"]
+        async with connecting(ours, Settings(valid_tokens(ours)), made=made, clock=clock):
+            await ours.world.get("traffic", after=before, endpoint="auth.test", answered="true", wait=20)
+            assert made[0].trouble(2) is None
+            clock.later = timedelta(minutes=1, seconds=30)
+            said = made[0].trouble(2)
+            assert said is not None
+            assert said.startswith("Slack hasn't answered me since ")
+            assert ": 2 messages and edits wait, and nobody can rent" in said
+            await ours.end_fault(away)
+            await ours.world.get("sockets", least=3, wait=20)
+            assert made[0].trouble(2) is None
 
 
 async def test_in_http_mode_a_process_that_stands_aside_is_not_ready_and_still_listens(tmp_path: Path) -> None:

@@ -64,9 +64,12 @@ async def choose(ours: Team, user: str, field: str, value: str | None, *, wait: 
 
 
 async def price_line(ours: Team, user: str) -> str:
+    """Return what the first line of the form says. It says the same again below the length."""
     view = await ours.modal(user)
     assert view is not None
-    return str(view["reads"]).splitlines()[0]
+    lines = str(view["reads"]).splitlines()
+    assert lines.count(lines[0]) == 2
+    return lines[0]
 
 
 async def entered(ours: Team, user: str) -> dict[str, Any]:

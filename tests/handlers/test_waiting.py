@@ -15,6 +15,7 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.state import State
 from handlers.ids import Action
 from sandbox.slack.default import ANA, BEN, TRAINING
+from tests.handlers.rental_states import asked, let_the_owner_decide
 from tests.handlers.team import EVE, NOON, Team, an_offer, team
 
 H = timedelta(hours=1)
@@ -167,6 +168,19 @@ async def test_the_message_about_an_offer_says_that_it_was_rented_and_keeps_no_b
         edited = await ours.look(ANA, f"D{ANA[1:]}", "Rented: ")
         assert (edited["ts"], edited["buttons"]) == (shown["ts"], [])
         assert f", {rental.id}. Follow it in " in edited["reads"]
+
+
+async def test_who_decides_whether_a_request_goes_on_can_be_told_instead_when_there_is_one(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.has_key(ANA)
+        rental = await asked(ours)
+        await ours.forge(ANA, Action.TELL_ME.id, rental.quote_id or "")
+        assert "You wait for" not in await ours.command(ANA, "list")
+        await let_the_owner_decide(ours, rental)
+        for _ in range(2):
+            await ours.forge(ANA, Action.TELL_ME.id, rental.quote_id or "")
+        assert (await ours.command(ANA, "list")).count("You wait for 1x H100") == 1
+        assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ from inline_snapshot import snapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.machine_use import SetupProgress, SetupState
+from bot.model.machine_use import OnEnding, OnEndingState, SetupProgress, SetupState
 from bot.model.message import MessageKind
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Waiting
 from bot.model.state import State
 from handlers.ids import Action
 from handlers.views.answers import lists
+from handlers.views.surfaces.card import REFRESH_AFTER_END
+from handlers.views.surfaces.card import card as card_of
 from tests.views.screens import buttons, card, message, outbox, page
 from tests.views.stories import (
     ANA,
@@ -116,6 +118,36 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
       tomorrow at 18:40. fine-tune run 7
 [Details] [Take the request back] [Destroy k7mq2]
 """)
+
+
+def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
+    end = clock(18, 40)
+    script = OnEnding(state=OnEndingState.RUNNING, end=end)
+    movable = changed(lease(), latest_end=clock(20, 40))
+    assert page(
+        card(ready(), end),
+        card(ready(on_ending=script, on_ending_at=clock(18, 26)), clock(18, 41)),
+        card(ready(lease=movable), clock(18, 41)),
+    ) == snapshot("""\
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. At its end: I'll destroy it as soon as I can.
+      fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. At its end: I'll destroy it as soon as its
+      on-ending.sh is done. on-ending.sh: running since 18:26. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. At its end: I'm checking whether its GPUs are
+      busy. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+""")
+
+
+def test_the_card_is_rendered_again_just_after_the_end_that_it_shows() -> None:
+    shown = card_of(ready(), reading(clock(12, 41)))
+    assert shown.refresh_after == clock(18, 40) - clock(12, 41) + REFRESH_AFTER_END
+    assert card_of(ready(), reading(clock(18, 41))).refresh_after is None
 
 
 @pytest.mark.parametrize(

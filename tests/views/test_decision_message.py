@@ -91,7 +91,7 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
 
 Waiting for you: your 1x H100 EU, k7mq2. It costs $2.90/h now from Scaleway fr-par-2, $0.43 over the
       $2.47/h that you allowed. Expires today at 20:39. At most $18.85 in all.
-[Go on up to $2.90/h] [Withdraw]
+[Go on up to $2.90/h] [Tell me when there is one] [Withdraw]
 
 Waiting for an approver: your 1x H100 EU, k7mq2. It costs $2.90/h now from Scaleway fr-par-2, $0.43
       over the $2.47/h that you allowed. Expires today at 20:39. At most $18.85 in all.
@@ -140,6 +140,7 @@ Nobody decided on more time: your 1x H100 EU, k7mq2. It ends 18:40.
 Carl says that it is still needed: 1x H100 (k7mq2).
 
 Lost 14:10: your 1x H100 EU, k7mq2. Nebius ended it. Ask again: /gpu get
+[Tell me when there is one]
 
 Failed 12:40: your 1x H100 EU, k7mq2. Nothing is left within what was allowed. It cost nothing. Ask
       again: /gpu get

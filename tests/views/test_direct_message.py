@@ -404,11 +404,12 @@ def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() 
     assert page(direct(lost, over, clock(13, 4)), direct(since, destroyed, clock(13, 4))) == snapshot("""\
 
 Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. The vendor ended it, or somebody
-      destroyed it and my database is older.
-[Replace k7mq2, up to $2.47/h]
+      destroyed it.
+[Replace k7mq2, up to $2.47/h] [Tell me when there is one]
 
 Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. My messages about it are newer than my
       database: somebody probably destroyed it. Ask again: /gpu get
+[Tell me when there is one]
 """)
 
 

@@ -205,7 +205,7 @@ def test_every_state_and_reason_has_words() -> None:
             "lease_ended": "its lease ended",
             "vendor_took_it": "Nebius ended it",
             "put_back": "my database was put back to an earlier state",
-            "ended_while_away": "the vendor ended it, or somebody destroyed it and my database is older",
+            "ended_while_away": "the vendor ended it, or somebody destroyed it",
             "ended_since_copy": "my messages about it are newer than my database: somebody probably destroyed it",
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another one takes its place",

@@ -184,7 +184,7 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
 Waiting for you: your 1x A100 SXM 40 GB EU, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe 80 GB.
       Nothing is rented. $1.31/h now from DataCrunch FIN-03. Expires today at 20:39. At most $9.00
       in all.
-[Go on up to $1.50/h] [Withdraw]
+[Go on up to $1.50/h] [Tell me when there is one] [Withdraw]
 
 *Waiting for Ana*: 1x A100 SXM 40 GB EU, Ana, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe 80
       GB. Up to $1.50/h. Expires today at 20:39.

@@ -147,6 +147,7 @@ At most, in dollars per GPU and hour: (3.00)
 Starts at: ()
 For how long: (6h)
 Ends when its GPUs stop, at the latest after: ()
+Looking for the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU.
 With: ()
 Probe: [ ] Don't look whether it is used (no-probe)
 If I wait for one, until: ()
@@ -166,6 +167,7 @@ At most, in dollars per GPU and hour: ()
 Starts at: ()
 For how long: (4h)
 Ends when its GPUs stop, at the latest after: ()
+Choose a GPU to see its price.
 With: ()
 Probe: [ ] Don't look whether it is used (no-probe)
 If I wait for one, until: ()
@@ -176,6 +178,8 @@ Note: ()
 """)
     assert problems_of_view(filled.view) == []
     assert [block["block_id"] for block in filled.view["blocks"]][:2] == [PRICE, Field.GPU]
+    (people,) = [block for block in filled.view["blocks"] if block["block_id"] == Field.TEAMMATES]
+    assert "no guests, no apps" in people["hint"]["text"]
 
 
 def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() -> None:

@@ -194,13 +194,13 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-I asked you twice about 2 machines of mine. Please use my other message.
+I asked you twice about 2 machines of mine. Use my other message.
 
-I asked you twice about 2 machines that I don't know. Please use my other message.
+I asked you twice about 2 machines that I don't know. Use my other message.
 
 My database is older than the account: 1 machine of mine runs that it doesn't know.
 p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
-f6rat: I asked twice. Please use my other message.
+f6rat: I asked twice. Use my other message.
 Buying is paused, and nothing that waits can be approved until /gpu resume.
 Once put back, a machine runs for 24 h; its owner can extend it.
 [Put it back] [One by one]

@@ -71,8 +71,8 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 *Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. on-ending.sh: failed (exit 1) at
       18:26: look before 18:40. fine-tune run 7
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. on-ending.sh: failed (exit 1) at
-      18:26. fine-tune run 7
+*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. At its end: I'll destroy it as soon as I can.
+      on-ending.sh: failed (exit 1) at 18:26. fine-tune run 7
 
 *Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at 18:25.
       fine-tune run 7

@@ -67,12 +67,13 @@ def test_the_owner_of_a_lost_machine_can_replace_it_once_until_its_end() -> None
     ) == snapshot("""\
 
 Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius ended it. $9.10 computed.
-[Replace k7mq2, up to $2.47/h]
+[Replace k7mq2, up to $2.47/h] [Tell me when there is one]
 
 Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius ended it. $9.10 computed. The new one is f6rat.
 [Show f6rat]
 
 Lost 15:12: your 1x H100 EU spot, k7mq2. Nebius ended it. $9.10 computed. Ask again: /gpu get
+[Tell me when there is one]
 
 *Lost*: 1x H100 EU spot, Ana, k7mq2. Nebius ended it. 6 h 4 min, $14.68.
 

@@ -164,8 +164,9 @@ def test_what_is_wrong_with_slack_while_the_bot_is_well_is_said_once_after_15_mi
         "<@U0CLEO000> gpubot runs, but can't tell you: `Slack refuses SLACK_BOT_TOKEN: all messages wait.`"
     )
     watch.until(at(4.1), BotAnswer(machines=()))
+    assert watch.texts()[1:] == ["gpubot can tell you things again: Slack answers it and takes its token."]
     watch.until(at(5), refused)
-    assert len(watch.texts()) == 2
+    assert len(watch.texts()) == 3
 
 
 # --- deletions
@@ -339,7 +340,10 @@ def test_the_market_refusing_the_watchdogs_token_is_said_once_also_while_the_bot
     assert len(watch.texts()) == 1
     assert watch.texts()[0].startswith("gpubot is well, but Compute Clear refuses my token")
     watch.account = ()
-    watch.look(BotAnswer(machines=()))
+    for _ in range(2):
+        watch.look(BotAnswer(machines=()))
+    again = "Compute Clear takes my token again, the watchdog's, so I see what lives."
+    assert watch.texts()[1:] == [again]
     watch.account = None
     watch.look(BotAnswer(machines=()), token_refused=True)
-    assert len(watch.texts()) == 2
+    assert len(watch.texts()) == 3

@@ -103,7 +103,7 @@ async def _open(
     if question.over_at is not None and question.rental_id is not None:
         raise TooLate(f"It belongs to {question.rental_id} by now. I changed nothing.", question.rental_id)
     if isinstance(question.about, Purchase) and question.about.same_as is not None:
-        raise TooLate("I asked about it twice. I changed nothing: please use my other message.")
+        raise TooLate("I asked about it twice. I changed nothing. Use my other message.")
     if question.over_at is not None:
         raise TooLate("It has ended. I changed nothing.")
     if question.version != version:

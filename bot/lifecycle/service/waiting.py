@@ -76,9 +76,10 @@ async def tell(deps: Deps, person: Person, quote_id: str) -> Quote:
     """Tell the person once an offer fits what the quote asks for: [Tell me when there is one].
 
     `quote.wish` says until when, and whether also outside of their hours, as they typed it. None: for
-    `waiting.longest`, within their hours. A second click changes nothing.
+    `waiting.longest`, within their hours. A second click changes nothing. If the quote made a rental that is over,
+    or that its owner may still let go on, a copy of the quote waits.
 
-    Raise TooLate if the quote is unknown or made a rental that is not over, Refused if it is somebody else's, if
+    Raise TooLate if the quote is unknown or made another rental, Refused if it is somebody else's, if
     the person may not use the bot, or if they wait for `waiting.per_person` machines already. Raise Mistake if too
     little time is left until the end that the request names, and Refused or Mistake if it is too large.
     """
@@ -88,9 +89,14 @@ async def tell(deps: Deps, person: Person, quote_id: str) -> Quote:
         quote = await _own_quote(tx, person, quote_id)
         if quote.rental_id is None and quote.waits_for is not None:
             return quote
-        quote = await _fresh(tx, deps, quote)
         now = deps.clock.now()
         request = with_price_of_total(counted_from(quote.request, now), deps.rules)
+        if quote.rental_id is not None:
+            own = await _views(tx, await tx.quotes.waiting_of(person.id))
+            same = [view.quote for view in own if view.rental is None and view.quote.request == request]
+            if same:
+                return same[0]
+        quote = await _fresh(tx, deps, quote, may_wait=True)
         check_size(request, deps.rules)
         wish = new_wish(request, quote.wish, now, deps.rules, rents=False)
         return await _wait(tx, deps, person, changed(quote, request=request), wish)
@@ -311,13 +317,15 @@ async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
     return quote
 
 
-async def _fresh(tx: Tx, deps: Deps, quote: Quote) -> Quote:
-    """Return the quote, or a copy of it if its rental is over: a quote makes one rental at most. Raise TooLate if
-    its rental is not over."""
+async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
+    """Return the quote, or a copy of it if its rental is over: a quote makes one rental at most.
+
+    Raise TooLate if its rental is not over. With `may_wait`, the rental may also wait for its owner's decision.
+    """
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
     if rental is None:
         return quote
-    if not rental.state.over:
+    if not (rental.state.over or (may_wait and rental.owner_decides)):
         raise TooLate(f"This search already made {rental.id}. I changed nothing.", rental.id)
     return await _copy(tx, deps, quote)
 

@@ -8,7 +8,7 @@ from typing import Any
 from bot.model.money import cost
 from bot.model.offer import Offer
 from bot.model.request import Request
-from handlers.ids import PRICE
+from handlers.ids import PRICE, PRICE_AGAIN
 from handlers.views.answers.offers import request_text
 from handlers.views.phrases.blocks import Json, section
 from handlers.views.phrases.format import dollars, escape, per_hour, span
@@ -24,9 +24,9 @@ _KEPT = ("type", "callback_id", "title", "submit", "close", "private_metadata")
 """The parts of a view that are sent again when its blocks change (docs.slack.dev/reference/views/modal-views)."""
 
 
-def line(text: str) -> Json:
-    """Return the block with the price, or with the reason why there is none."""
-    return {**section(text), "block_id": PRICE}
+def line(text: str, block_id: str = PRICE) -> Json:
+    """Return a block with the price, or with the reason why there is none."""
+    return {**section(text), "block_id": block_id}
 
 
 def looking(request: Request) -> str:
@@ -68,13 +68,16 @@ def refused(words: str) -> str:
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
-    """Return an open form, as Slack sent it, with another line for the price. All its inputs stay, so Slack keeps
-    what was typed in them. Return None if a version before this one opened the form: it has no such line."""
+    """Return an open form, as Slack sent it, with other lines for the price. All its inputs stay, so Slack keeps
+    what was typed in them. Return None if a version without such lines opened the form."""
     blocks = view.get("blocks")
     shown = [block for block in (blocks if isinstance(blocks, list) else []) if isinstance(block, Mapping)]
     if not any(block.get("block_id") == PRICE for block in shown):
         return None
-    changed = [line(text) if block.get("block_id") == PRICE else dict(block) for block in shown]
+    changed = [
+        line(text, block["block_id"]) if block.get("block_id") in {PRICE, PRICE_AGAIN} else dict(block)
+        for block in shown
+    ]
     return {**{part: view[part] for part in _KEPT if view.get(part)}, "blocks": changed}
 
 

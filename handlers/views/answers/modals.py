@@ -25,6 +25,7 @@ from bot.policy.use.leases import may_extend_by, without_past_end
 from bot.policy.use.two_ends import already_allowed
 from handlers.ids import (
     NO_VALUE,
+    PRICE_AGAIN,
     Callback,
     EndValue,
     ExtendValue,
@@ -62,6 +63,7 @@ from handlers.views.phrases.rental_text import FOUND_ON_ACCOUNT, owner, people, 
 
 ANY = "any"
 """The value of `Anywhere` and `Any vendor`."""
+ONLY_MEMBERS = "Only members of this workspace who may use me: no guests, no apps."
 NO_SETUP = "-"
 BY_CHANNEL = "-"
 """The value of `None`. No set-up has this name."""
@@ -111,8 +113,12 @@ def form(
     value: FormValue = NO_VALUE,
 ) -> Modal:
     """Return the form for a request, filled in from `request` and, if it waits, from `wish`. `projects` are those
-    that the reader may name, and `value` is what the request changes. Its first line says what the choice costs
-    once that is known. Without a catalogue, GPU, region and vendor are typed."""
+    that the reader may name, and `value` is what the request changes. Without a catalogue, GPU, region and vendor
+    are typed.
+
+    Its first line says what the choice costs once that is known, and so does a line below the length, since people
+    can't see the first one from there.
+    """
     rules, now, zone = reader.rules, reader.now, reader.zone
     wanted = without_past_end(request or Request(gpu="", lease=rules.lease.default), now, rules)
     counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
@@ -164,12 +170,13 @@ def form(
             )
         ),
         _up_to(wanted, rules, zone),
+        form_price.line(_first_line(catalog, request), PRICE_AGAIN),
         blocks.people_select(
             Field.TEAMMATES,
             "With",
             most=MOST_TEAMMATES,
             chosen=wanted.teammates,
-            hint="Members whose SSH keys get in too",
+            hint=f"Their SSH keys get in too. {ONLY_MEMBERS}",
             required=False,
         ),
         _setup_select(wanted.setup, rules),
@@ -503,7 +510,7 @@ def add_teammate(details: RentalDetails, value: VersionValue) -> Modal:
             Field.TEAMMATES,
             "Teammates",
             most=MOST_TEAMMATES,
-            hint="Members of this workspace. I ask those without a key.",
+            hint=f"{ONLY_MEMBERS} I ask those without a key.",
             required=True,
         ),
         submit="Add",

@@ -11,6 +11,7 @@ from bot.model.state import State
 from bot.model.summary import Remainder, RentalDetails
 from bot.policy.buying.replacing import may_be_replaced
 from handlers.ids import Action, Callback, Field, RentalValue
+from handlers.views.answers.waiting import tell_button
 from handlers.views.event_text import EventText, event_text
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button
@@ -49,22 +50,23 @@ def button_while_it_runs(rental: Rental, now: datetime, *, not_as_sold: bool = F
 
 
 def lost(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the message that the vendor took a machine, with the button that replaces it until its end."""
+    """Return the message that the vendor took a machine.
+
+    Until its end, a button replaces it. Another one tells its owner when there is an offer.
+    """
     rental = details.rental
     words = event_text(event, details, reader.times) or EventText("Lost")
     name = f"{possessive(details, reader)} {describe(rental)}, {rental.id}"
     replaceable = may_be_replaced(rental, reader.now)
     next_step = "" if replaceable else NEXT_STEPS[NextStep.ASK_AGAIN]
     text = join(words.about(name), new_one_text(rental) or next_step)
-    actions = blocks.actions(replace_button(rental)) if replaceable else _show_new_one(rental)
-    return blocks.message(text, blocks.section(text), actions, closed=actions is None)
-
-
-def _show_new_one(rental: Rental) -> Json | None:
-    if rental.replaced_by is None:
-        return None
-    value = RentalValue(rental_id=rental.replaced_by)
-    return blocks.actions(button(f"Show {rental.replaced_by}", Action.SHOW_RENTAL, value))
+    buttons = [replace_button(rental)] if replaceable else []
+    if rental.replaced_by is not None:
+        value = RentalValue(rental_id=rental.replaced_by)
+        buttons.append(button(f"Show {rental.replaced_by}", Action.SHOW_RENTAL, value))
+    elif rental.quote_id is not None and reader.id == rental.owner:
+        buttons.append(tell_button(rental.quote_id, rental.request))
+    return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not buttons)
 
 
 def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:

@@ -56,11 +56,15 @@ def wait_buttons(view: QuoteView) -> list[Json]:
 def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = None) -> tuple[Json, Json]:
     """Return [Tell me when there is one], and the button that rents a machine for who waits: with its price if
     `wait` has one."""
-    value, about = QuoteValue(quote_id=quote_id), describe(request)
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
-    return (
-        button("Tell me when there is one", Action.TELL_ME, value, about=about),
-        button(label, Action.RENT_FOR_ME, value, about=about),
+    rent = button(label, Action.RENT_FOR_ME, QuoteValue(quote_id=quote_id), about=describe(request))
+    return tell_button(quote_id, request), rent
+
+
+def tell_button(quote_id: str, request: Request) -> Json:
+    """Return [Tell me when there is one]."""
+    return button(
+        "Tell me when there is one", Action.TELL_ME, QuoteValue(quote_id=quote_id), about=describe(request)
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.model.machine_use import Verdict
+from bot.model.machine_use import OnEndingState, Verdict
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.policy.use.two_ends import can_move, first_end, was_asked_for
@@ -79,6 +79,22 @@ def end(rental: Rental, times: Times, *posted: datetime) -> str:
     if lease.latest_end is None or not can_move(lease):
         return first
     return f"{first} unless its GPUs are busy then; {times.time(lease.latest_end, *posted)} at the latest"
+
+
+def at_its_end(rental: Rental, now: datetime) -> str:
+    """Return a sentence about a machine that is past its end and still runs. Return an empty text before its end.
+
+    Its on-ending.sh may still run, or a visit may have to show whether its end moves on. Otherwise its deletion
+    only begins late.
+    """
+    lease, script = rental.running_lease, rental.on_ending
+    if now < lease.ends_at:
+        return ""
+    if script is not None and script.state is OnEndingState.RUNNING and script.is_for(lease.ends_at):
+        return "At its end: I'll destroy it as soon as its on-ending.sh is done."
+    if can_move(lease):
+        return "At its end: I'm checking whether its GPUs are busy."
+    return "At its end: I'll destroy it as soon as I can."
 
 
 def without_a_yes(rental: Rental, times: Times) -> str:

@@ -80,7 +80,7 @@ _REASONS: dict[Why, str] = {
     Why.ASKED: "someone asked for it",
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} ended it",
-    Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it and my database is older",
+    Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it",
     Why.ENDED_SINCE_COPY: "my messages about it are newer than my database: somebody probably destroyed it",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",

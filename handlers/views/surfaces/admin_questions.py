@@ -161,7 +161,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 
 def _asked_twice(what: str) -> str:
-    return f"I asked you twice about {what}. Please use my other message."
+    return f"I asked you twice about {what}. Use my other message."
 
 
 def _what(purchase: Purchase) -> str:
@@ -327,7 +327,7 @@ def _put_back(question: AdminQuestion, view: AdminQuestionView, times: Times) ->
     name, decided = _id(question.purchase), question.decided
     rental = view.rentals.get(question.rental_id or "")
     if question.purchase.same_as is not None:
-        return f"{name}: I asked twice. Please use my other message."
+        return f"{name}: I asked twice. Use my other message."
     if decided is None and rental is None:
         return f"{name}: ended{f' {times.time(question.over_at)}' if question.over_at else ''}."
     if decided is None or rental is None:

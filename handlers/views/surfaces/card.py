@@ -18,7 +18,7 @@ from handlers.views.answers.waiting import stop_button
 from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import asked_now
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.ends import ends
+from handlers.views.phrases.ends import at_its_end, ends
 from handlers.views.phrases.format import (
     Reader,
     Times,
@@ -59,6 +59,9 @@ REFRESH_EVERY = timedelta(seconds=30)
 REFRESH_IDLE_EVERY = timedelta(minutes=15)
 """The same for a machine whose owner doesn't answer. Its card shows only whole steps of this: every poll renders
 the card again, and with minutes, each poll would be an edit."""
+REFRESH_AFTER_END = timedelta(seconds=10)
+"""How long after the end that a card shows it is edited if its machine still runs. Most are being destroyed by
+then."""
 
 
 def card(details: RentalDetails, reader: Reader) -> Rendered:
@@ -75,7 +78,7 @@ def card(details: RentalDetails, reader: Reader) -> Rendered:
         None if details.rental.state.over else blocks.actions(*_buttons(details)),
         closed=details.rental.state.over and settled(details) and not may_be_replaced(details.rental, now),
     )
-    return changed(rendered, refresh_after=_refresh_after(details))
+    return changed(rendered, refresh_after=_refresh_after(details, now))
 
 
 def _by(details: RentalDetails) -> str:
@@ -84,10 +87,14 @@ def _by(details: RentalDetails) -> str:
     return "" if by is None else f" by {person(details.names, by.actor)}"
 
 
-def _refresh_after(details: RentalDetails) -> timedelta | None:
-    if _is_starting(details) and details.rental.procuring_since is not None:
+def _refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
+    rental = details.rental
+    if _is_starting(details) and rental.procuring_since is not None:
         return REFRESH_EVERY
-    return REFRESH_IDLE_EVERY if is_on_card(details.rental) else None
+    refreshes = [REFRESH_IDLE_EVERY] if is_on_card(rental) else []
+    if rental.state is State.READY and rental.running_lease.ends_at > now:
+        refreshes.append(rental.running_lease.ends_at + REFRESH_AFTER_END - now)
+    return min(refreshes, default=None)
 
 
 def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
@@ -167,7 +174,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[str]:
         NO_SSH_ANSWER if rental.silent else "",
         f"{verdict_text(use, _in_steps(use, times))}." if use else "",
         sentence(running) if running else "",
-        script_first_text(details, times, posted) or ends(rental, times, posted),
+        at_its_end(rental, times.now) or script_first_text(details, times, posted) or ends(rental, times, posted),
         on_ending_text(rental, times, posted),
         setup_text(rental),
         f"{person(details.names, rental.extension.asked_by)} asks for more time, "

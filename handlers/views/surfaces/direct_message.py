@@ -20,7 +20,7 @@ from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalOfferValue, RentalValue, VersionValue
 from handlers.views.answers import replacing
 from handlers.views.answers.ssh_lines import shown_again, ssh_lines
-from handlers.views.answers.waiting import buttons_to_wait, stop_button
+from handlers.views.answers.waiting import buttons_to_wait, stop_button, tell_button
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
@@ -434,16 +434,18 @@ def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Render
     total = "" if rental.needs_later_end else total
     text = join(words._replace(lead=f"Waiting for {who}").about(name), total, _first_runs_on(details))
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
-    decide = None
+    decide = tell = None
     if rental.needs_later_end:
         decide = button("Change", Action.CHANGE_RENTAL, version)
     elif rental.owner_decides:
         label = f"Go on up to {highest(rental.envelope)}"
         decide = button(label, Action.ACCEPT, version, style="primary")
+        if rental.quote_id is not None and rental.replaces is None:
+            tell = tell_button(rental.quote_id, rental.request)
     return blocks.message(
         text,
         blocks.section(text),
-        blocks.actions(decide, button("Withdraw", Action.WITHDRAW, version))
+        blocks.actions(decide, tell, button("Withdraw", Action.WITHDRAW, version))
         if has_buttons(reader.id, rental.owner)
         else None,
         closed=False,
