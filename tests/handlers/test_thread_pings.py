@@ -42,8 +42,8 @@ async def test_the_thread_tells_everyone_who_wrote_there_the_owner_a_second_time
         await ending.destroy(ours.deps, BEN_APPROVES, rental.id)
         await ours.deliver()
         replies = [words for words in await ours.world.reads(ANA, channel=TRAINING) if REPLY in words]
-        card, reply = sorted(replies, reverse=True)
-        assert card.startswith(f"{REPLY} {BEN}: ")
+        edited, reply = sorted(replies, reverse=True)
+        assert edited.startswith(f"{REPLY} {BEN}: ")
         assert reply.startswith(f"{REPLY} {BEN} at ")
         assert await pinged(ours) == [(ANA, "dm"), (ANA, "thread"), (CLEO, "thread")]
 

@@ -141,7 +141,9 @@ def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> N
     repeated = purchase()
     repeated = changed(repeated, about=changed(repeated.purchase, same_as="u1"), over_at=clock(14, 30))
     times = reading(NOW, zone="UTC").times
-    assert message(views.admin_question(view(repeated), EVENT, times), NOW) == snapshot('I asked you twice about 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. Use my other message.')
+    assert message(views.admin_question(view(repeated), EVENT, times), NOW) == snapshot(
+        "I asked you twice about 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. Use my other message."
+    )
 
 
 def test_the_dialogs_have_the_facts_and_say_what_follows() -> None:
