@@ -24,7 +24,8 @@ async def test_sold_out_at_two_vendors_it_is_rented_from_the_third_at_once_which
     await world.play.clicks("Ana", offers, "Rent from $0.98/h")
     rental = await world.rental()
     assert (await world.thread(rental))[-1].startswith(
-        "Hyperstack looks sold out. Now 1x L40S PCIe 48 GB from DataCrunch at about $1.06/h: about $0.08 over what you clicked"
+        "Hyperstack looks sold out. Now 1x L40S PCIe 48 GB from DataCrunch at about $1.06/h: "
+        "about $0.08 over what you clicked"
     )
     assert [machine.vendor for machine in await world.alive()] == ["datacrunch"]
     assert await world.now() - clicked < timedelta(seconds=20)
