@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
 
-from sandbox.client import Account, BillLine, SeenMessage
+from sandbox.client import Account, BillLine, LoggedRequest, SeenMessage
 from sandbox.compute.catalog import listings
+from sandbox.traffic import NO_ANSWER
 from soak.actions import ADMIN, APPROVER, LEAVER
 from soak.evidence import MACHINE_NAME, RENTAL_ID, Evidence, Machine, MarketRequest, Post, Purchase
 from soak.world import GRACE, PEOPLE, World
@@ -34,6 +36,7 @@ async def gather(world: World, *, over: bool) -> Evidence:
         since = (message for message in seen[LEAVER] if message.seq > last)
         seen[LEAVER] = (*world.seen_by_leaver, *since)
     addresses = sandbox.addresses
+    traffic = await sandbox.compute.traffic()
     return Evidence(
         now=await sandbox.now(),
         grace=GRACE,
@@ -51,13 +54,13 @@ async def gather(world: World, *, over: bool) -> Evidence:
                 offer.vendor,
                 str(offer.resource_name),
                 offer.at,
-                failed=offer.answered == "failed",
+                failed=offer.answered == "failed" and offer.offer_id not in _unanswered(traffic),
             )
             for offer in account.offers_bought
         ),
         market=tuple(
             MarketRequest(request.at, request.endpoint, request.path, request.status)
-            for request in await sandbox.compute.traffic()
+            for request in traffic
             if request.endpoint in {"procure_offer", "delete_resource"}
         ),
         posts=tuple(await _posts(world, {message.channel for messages in seen.values() for message in messages})),
@@ -77,6 +80,11 @@ async def gather(world: World, *, over: bool) -> Evidence:
         calm_since=world.calm_since,
         over=over,
     )
+
+
+def _unanswered(traffic: Iterable[LoggedRequest]) -> set[str]:
+    """Return the offers whose purchase got no answer, whatever the market meant to answer."""
+    return {one.body["offer_id"] for one in traffic if one.endpoint == "procure_offer" and one.status == NO_ANSWER}
 
 
 def _cheapest() -> dict[str, Decimal]:

@@ -230,6 +230,8 @@ class LoggedRequest(_Answer):
     at: datetime
     endpoint: str
     path: str
+    body: Any
+    """JSON and forms are decoded; anything else is text."""
     status: int | None
 
 
