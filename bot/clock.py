@@ -176,7 +176,7 @@ class CorrectedClock:
 
 
 class Reading(NamedTuple):
-    """What another machine's clock showed at some moment between `before` and `after`.
+    """The time that another machine's clock showed at some moment between `before` and `after`.
 
     Both are times of `Clock.monotonic`, so that a reading stays true if somebody sets this machine's clock.
     """

@@ -22,7 +22,7 @@ RENTERS = ("Ana", "Cleo")
 
 @dataclass(frozen=True)
 class Cast:
-    """Who plays what a policy file names."""
+    """The members, groups and channels that play what a policy file names."""
 
     people: dict[str, str]
     """The Slack user id of each person who can act, by name."""
@@ -82,7 +82,7 @@ class _Casting:
             **{one["id"]: f"@{one['handle']} ({one['id']})" for one in workspace["groups"]},
             **{one["id"]: f"#{one['name']} ({one['id']})" for one in workspace["channels"]},
         }
-        """What is in the workspace by now, as people read it, by id."""
+        """The names of what is in the workspace by now, as people read them, by ID."""
         self._rules = rules
         self._slack = sandbox.slack
         self._channels = {one["id"]: one["members"] for one in workspace["channels"]}

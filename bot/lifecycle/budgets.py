@@ -36,7 +36,7 @@ NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
 ALERTS_JOB = "budget alerts"
 """The name of the job that judges planned alerts."""
 RESERVED_FOR = timedelta(minutes=5)
-"""How long money stays reserved before an alert is given that is reached only with it."""
+"""How long money stays reserved before an alert that only reservations reach is given."""
 
 
 @dataclass(frozen=True)

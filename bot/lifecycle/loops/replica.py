@@ -40,10 +40,10 @@ class Replica:
         self._aside_after = ASIDE_AFTER_CLAIMS * claim_seconds
         self._ahead_of_witnesses = ahead_of_witnesses
         self._reading: Reading | None = None
-        """What the database's clock showed last."""
+        """The newest reading of the database's clock."""
         self._difference: ClockDifference | None = None
         self._wrong_since: float | None = None
-        """Since when every look found this machine's clock wrong, by `Clock.monotonic`."""
+        """The time since which every look has found this machine's clock wrong, by `Clock.monotonic`."""
         self.replicas = 1
         """How many processes use the database, this one included."""
         self.others_work = False
