@@ -341,7 +341,8 @@ class Team:
 
     async def has_key(self, *users: str) -> None:
         for user in users:
-            assert "SHA256:" in await self.command(user, f"key {KEY_LINE}")
+            said = await self.command(user, f"key {KEY_LINE}")
+            assert "SHA256:" in said, said
 
     async def offered(
         self, user: str, *offers: Offer, channel: str = TRAINING, with_key: bool = True, **request: Any
