@@ -101,8 +101,10 @@ def every_extension_counts_once(evidence: Evidence) -> list[str]:
     for rental in evidence.cards:
         replies = evidence.thread(rental)
         extensions = [a for a in evidence.actions if a.rental == rental and _extends(a)]
-        # Buttons and modals carry the end that was shown, and extend that end once. Commands carry none.
-        asked = len({a.value.rpartition(":")[2] for a in extensions if a.kind != "command"})
+        # Buttons and modals carry the end that was shown, and extend that end once. Commands carry none. The
+        # button that cancels a graceful destroy carries the end that it brings back.
+        ends = {(a.kind == "extend_until", a.value.rpartition(":")[2]) for a in extensions if a.kind != "command"}
+        asked = len(ends)
         asked += sum(a.kind == "command" for a in extensions)
         extended = sum(re.match(r"\w+ extended it\b", reply.text) is not None for reply in replies)
         if extended > asked:
@@ -119,7 +121,7 @@ def every_extension_counts_once(evidence: Evidence) -> list[str]:
 
 def _extends(action: PerformedAction) -> bool:
     by_command = action.kind == "command" and action.text.startswith("extend")
-    return by_command or action.kind in {"extend", "extend_lease"}
+    return by_command or action.kind in {"extend", "extend_lease", "extend_until"}
 
 
 def every_decision_counts(evidence: Evidence) -> list[str]:
