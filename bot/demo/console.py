@@ -74,7 +74,7 @@ class Console:
     printer: Printer
     dialogs: Dialogs
     who: str = WHO
-    """Who can act."""
+    """The people who can act."""
     _buttons: list[tuple[str, SeenMessage, str]] = field(default_factory=list)
     _dialog: dict[str, str] = field(default_factory=dict)
     """By person, the modal as it was printed last, so that it is printed again only when it changed."""

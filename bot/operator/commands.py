@@ -123,7 +123,8 @@ async def _approve(deps: Deps, command: Approve) -> str:
     rental = await _waiting(deps, command.id, "approve")
     typed = _DOLLARS.fullmatch(command.up_to.strip())
     total = dollars_at_most(rental.newest_envelope.total)
-    if typed is None or f"${Decimal(typed[1].replace(',', '')):,.2f}" != total:
+    agrees = typed is not None and f"${Decimal(typed[1].replace(',', '')):,.2f}" == total
+    if rental.waiting_envelope is not None and not agrees:  # of one that was decided, `approve` says how
         what = "its total by now, so nothing was approved"
         raise Mistake(f"{command.up_to} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")
     why = _reason(command.why)
@@ -141,7 +142,10 @@ async def _deny(deps: Deps, command: Deny) -> str:
 
 
 async def _waiting(deps: Deps, typed: str, name: str) -> Rental:
-    """Return the rental that the operator decides about. Raises TooLate if nothing of it waits for a decision."""
+    """Return the rental that the operator decides about, also if it was decided already.
+
+    Raises TooLate if nobody ever had to decide about it.
+    """
     return (await previews.newest_request(deps, OPERATOR, _id(typed, name))).details.rental
 
 
@@ -208,8 +212,8 @@ def error_on_terminal(error: GpubotError) -> str:
 
 
 def on_terminal(text: str) -> str:
-    """Return mrkdwn as lines for a terminal: times in UTC, and `gpubot` instead of `/gpu`
-    before commands that both have."""
+    """Return mrkdwn as lines for a terminal: times in UTC, and `gpubot` instead of `/gpu` before commands that both
+    have."""
     text = _TOKEN.sub(lambda token: token[1] if token[1] is not None else token[2], text).replace(JOINER, "")
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     text = _SHARED_COMMAND.sub(lambda found: f"gpubot {found[1] or found[2]}", text)

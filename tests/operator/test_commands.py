@@ -170,8 +170,9 @@ async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_sh
         assert (await ours.rental(rental.id)).approved_by == "operator"
         await ours.deliver_all()
         assert f"Approved by {SHOWN}" in (await ours.look(BEN, APPROVALS, "Approved by"))["reads"]
-        with pytest.raises(AlreadyDecided):
-            await carry_out(ours.deps, Deny(id=rental.id, why=WHY))
+        for late in (Deny(id=rental.id, why=WHY), Approve(id=rental.id, up_to="72", why=WHY)):
+            with pytest.raises(AlreadyDecided):
+                await carry_out(ours.deps, late)
 
 
 async def test_a_request_is_denied_by_the_operator_who_gives_the_reason_once(tmp_path: Path) -> None:

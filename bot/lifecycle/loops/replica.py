@@ -47,7 +47,7 @@ class Replica:
         self.replicas = 1
         """How many processes use the database, this one included."""
         self.others_work = False
-        """Whether another process delivered messages when this one, with a wrong clock, looked last."""
+        """Whether another process delivered messages at the last look, which found this clock wrong."""
 
     def difference(self) -> ClockDifference | None:
         """Return why this machine's clock can't be trusted now. Return None if it can."""
