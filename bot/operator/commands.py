@@ -212,7 +212,7 @@ def error_on_terminal(error: GpubotError) -> str:
 
 
 def on_terminal(text: str) -> str:
-    """Return mrkdwn as lines for a terminal: times in UTC, and `gpubot` instead of `/gpu` before shared commands."""
+    """Return mrkdwn as lines for a terminal: times in UTC, and `gpubot` for `/gpu` before shared commands."""
     text = _TOKEN.sub(lambda token: token[1] if token[1] is not None else token[2], text).replace(JOINER, "")
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     text = _SHARED_COMMAND.sub(lambda found: f"gpubot {found[1] or found[2]}", text)
