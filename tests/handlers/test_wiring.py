@@ -27,6 +27,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from store.db import Database
 from tests.handlers.team import MANIFEST, NOON, RULES, GithubWithoutUsers, NothingOffered
+from tests.handlers.transactions import MOST
 
 VIEWS = Path(__file__).parents[2] / "handlers" / "views"
 
@@ -113,6 +114,11 @@ async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_list
     assert len(app._async_listeners) == 3 + len(slack_events.HANDLERS)
     assert set(actions.HANDLERS) == set(ACTION_VALUES)
     assert set(modals.HANDLERS) == set(MODAL_VALUES)
+
+
+def test_every_action_and_every_dialog_has_a_limit_of_transactions() -> None:
+    """tests/handlers/team.py checks the limits."""
+    assert {*ACTION_VALUES, *(f"dialog {name}" for name in MODAL_VALUES)} <= MOST.keys()
 
 
 def test_views_show_every_action_and_every_dialog_of_the_table_and_no_others() -> None:
