@@ -32,7 +32,7 @@ from bot.demo.processes import (
 )
 from bot.model.attempt import LedgerRow
 from bot.model.money import MICROS_PER_DOLLAR
-from handlers.views.phrases.format import dollars
+from handlers.phrases.format import dollars
 from sandbox.client import ControlError, SandboxClient, SeenMessage
 from store.db import Database
 
