@@ -33,8 +33,8 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.clocks import ClockDifference
 from handlers.connection import Connection
 from handlers.delivery.loop import Delivery
+from handlers.messages.trouble import clock_text
 from handlers.slack_api.gate import Gate
-from handlers.views.event_text.trouble import clock_text
 
 
 def _clock_differs(difference: ClockDifference) -> str:

@@ -29,15 +29,15 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
+from handlers.messages.admin_questions import admin_question
+from handlers.messages.alerts import alert, pause_over
+from handlers.messages.home import home_tab
+from handlers.messages.reminder import reminder
+from handlers.messages.render import render_message
+from handlers.phrases.blocks import Json, Rendered
+from handlers.phrases.format import Reader
 from handlers.views.answers import offers
 from handlers.views.answers.month_files import month_file_words, no_file
-from handlers.views.phrases.blocks import Json, Rendered
-from handlers.views.phrases.format import Reader
-from handlers.views.surfaces.admin_questions import admin_question
-from handlers.views.surfaces.alerts import alert, pause_over
-from handlers.views.surfaces.home import home_tab
-from handlers.views.surfaces.reminder import reminder
-from handlers.views.surfaces.render import render_message
 
 
 async def home_view(deps: Deps, message: Message) -> Json:
