@@ -20,12 +20,12 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
+from bot.lifecycle.actions.prices import SHARED_FOR, Prices
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_told_again
 from bot.lifecycle.deps import Deps, Opened, random_id
 from bot.lifecycle.loops.policy_versions import reload, rules_at_start
 from bot.lifecycle.ports.outside import KeySource, Market
-from bot.lifecycle.service.prices import SHARED_FOR, Prices
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

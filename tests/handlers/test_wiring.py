@@ -14,9 +14,9 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import MovedClock
+from bot.lifecycle.actions.prices import Prices
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.outside import Market
-from bot.lifecycle.service.prices import Prices
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
