@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 import aiohttp
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
+from typing_extensions import override
 
 from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.account.older_database import note_start
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
+from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, Part, keep_running
 from bot.lifecycle.ports.records import Unsendable
 from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
@@ -83,8 +84,11 @@ class NextTurn:
     """Our time of the next refresh."""
 
 
-class Delivery:
+class Delivery(Part):
     """Posts and edits everything that is in the outbox."""
+
+    name = "delivery"
+    counted_as = "sends_in_flight"
 
     def __init__(
         self,
@@ -126,6 +130,7 @@ class Delivery:
             deps.store.on_commit(self._note_home_change, written)
 
     @property
+    @override
     def in_flight(self) -> int:
         """Return how many messages are being sent, or are sent and not yet saved."""
         return len(self._sending.keys() | self._unsaved.ids)
@@ -162,6 +167,15 @@ class Delivery:
         else:
             self._has_begun = True
 
+    @override
+    async def first_due(self, tx: Tx) -> datetime | None:
+        """Return when the next refresh is due. Return None if it is due but may not start yet: it can wait up to a
+        minute for its turn in Slack's pace."""
+        at = await tx.messages.next_refresh()
+        due = at is not None and at <= self._deps.clock.now()
+        return None if due and not self.may_refresh(self._deps.clock.real()) else at
+
+    @override
     async def run(self) -> None:
         """Run until cancelled. What is being sent then goes on; `drain` waits for it."""
         try:
