@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from bot.clock import Clock
 from bot.errors import GpubotError
 from bot.lifecycle.account.watched_machines import watched_machines
-from bot.lifecycle.billing import accrued
 from bot.lifecycle.deps import RulesInForce
 from bot.lifecycle.loops.running import Part
+from bot.lifecycle.money.billing import accrued
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.model import account_facts
