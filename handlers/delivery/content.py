@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.lifecycle.budgets import demands_of, if_approved
-from bot.lifecycle.deciders import deciders, requesters_of, rules_now
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.money.budgets import demands_of, if_approved
+from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.giving import demands_if_taken, to_take

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.lifecycle.notifications import readers_of
+from bot.lifecycle.changes.notifications import readers_of
 from bot.model.event import Event, Facts
 from bot.model.summary import PeopleAsked, RentalDetails
 from bot.policy.team.asking import Mentions

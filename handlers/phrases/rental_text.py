@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.lifecycle.billing import ledger_span
+from bot.lifecycle.money.billing import ledger_span
 from bot.model.attempt import Why
 from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind, OpenQuestion, events_after, open_question

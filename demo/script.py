@@ -17,10 +17,12 @@ from pathlib import Path
 import aiohttp
 
 from bot.clock import SystemClock
-from bot.demo.laptop import Laptop, has_openssh
-from bot.demo.play import GITHUB_NAME, HOME, PEOPLE, Missed, Play
-from bot.demo.printing import Printer
-from bot.demo.processes import (
+from bot.model.attempt import LedgerRow
+from bot.model.money import MICROS_PER_DOLLAR
+from demo.laptop import Laptop, has_openssh
+from demo.play import GITHUB_NAME, HOME, PEOPLE, Missed, Play
+from demo.printing import Printer
+from demo.processes import (
     SETUP,
     environment,
     free_port,
@@ -30,8 +32,6 @@ from bot.demo.processes import (
     stop,
     write_policy,
 )
-from bot.model.attempt import LedgerRow
-from bot.model.money import MICROS_PER_DOLLAR
 from handlers.phrases.format import dollars
 from sandbox.client import ControlError, SandboxClient, SeenMessage
 from store.db import Database

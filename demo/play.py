@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 
-from bot.demo.processes import Bot
 from bot.errors import GpubotError
+from demo.processes import Bot
 from sandbox.client import Modal, Outcome, SandboxClient, SeenMessage
 
 PEOPLE = {"Ana": "U0ANA0000", "Ben": "U0BEN0000", "Cleo": "U0CLEO000"}

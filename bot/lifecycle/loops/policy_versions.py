@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 
 from bot.errors import StoreBusy, WrongPolicy
-from bot.lifecycle.account.buying_blocks import send_alerts
-from bot.lifecycle.budgets import count_again
 from bot.lifecycle.deps import Deps, RulesInForce, transact, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
+from bot.lifecycle.money.budgets import count_again
+from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.lifecycle.ports.store import OpenedStore, Tx, Written
 from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.base import changed

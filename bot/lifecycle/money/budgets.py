@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.errors import Stale
-from bot.lifecycle.billing import ledger_row, spent_at_most, still_billing, unwritten_row
 from bot.lifecycle.changes import lease_changes, transitions
-from bot.lifecycle.notifications import alerts
+from bot.lifecycle.changes.notifications import alerts
+from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing, unwritten_row
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import structlog
 
-from bot.lifecycle.budgets import live_charges
 from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.money.budgets import live_charges
+from bot.lifecycle.money.spend import unknown_machine_count
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.spend import unknown_machine_count
 from bot.model.budget import Charge, Month, MonthPart, ScopeKind
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter, finish
-from bot.lifecycle.deciders import Deciders, deciders, requesters_of
-from bot.lifecycle.deps import Deps, apply, transact
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.people.deciders import Deciders, deciders, requesters_of
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.snapshot import load_snapshot
 from bot.model.base import changed
 from bot.model.event import (
     DECISIONS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.demo.printing import INDENT
 from bot.errors import Mistake
+from demo.printing import INDENT
 from sandbox.client import Input, Modal, SandboxClient
 
 MAX_CHOICES = 12

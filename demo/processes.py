@@ -63,7 +63,7 @@ async def run_sandbox(*options: str, log: Path) -> AsyncIterator[Addresses]:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=out,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[1],
         )
     try:
         if process.stdout is None:

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import Decimal
 
-from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.buying_blocks import send_alerts
+from bot.lifecycle.money.spend import charges_of_months, forecast_of_month, months_of_usual_day
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.spend import charges_of_months, forecast_of_month, months_of_usual_day
 from bot.model.account_facts import DIGEST_DUE
 from bot.model.budget import TEAM
 from bot.model.event import Event, EventKind, Facts

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from bot.lifecycle.account.buying_blocks import notify_admins
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import alter
-from bot.lifecycle.deps import Deps, apply, transact
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.buying_blocks import notify_admins
 from bot.lifecycle.ports.outside import Directory
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from bot.lifecycle.account.buying_blocks import send_alerts
-from bot.lifecycle.budgets import judge_planned_alerts, live_charges
 from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
+from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import UNUSUAL_DAY
 from bot.model.budget import Charge, Month, Scope, ScopeKind

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 import asyncssh
 
-from bot.demo.play import Missed
+from demo.play import Missed
 
 LOGIN_SECONDS = 30.0
 """The time limit of one login, in real seconds."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.lifecycle.budgets import passed_by
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import await_decision
-from bot.lifecycle.deciders import Deciders, deciders
+from bot.lifecycle.money.budgets import passed_by
+from bot.lifecycle.people.deciders import Deciders, deciders
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.snapshot import RentalSnapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.errors import BuyingBlock, BuyingBlocked
+from bot.lifecycle.changes.notifications import alerts
 from bot.lifecycle.deps import Deps, transact, with_newest_rules
-from bot.lifecycle.notifications import alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE
 from bot.model.base import changed

@@ -9,9 +9,10 @@ from functools import partial
 from typing import TypeAlias
 
 from bot.errors import Stale
-from bot.lifecycle.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
+from bot.lifecycle.changes.apply import apply, settle_stored
 from bot.lifecycle.changes.transitions import schedule
-from bot.lifecycle.deps import StepDeps, apply, settle_stored, transact
+from bot.lifecycle.deps import StepDeps, transact
+from bot.lifecycle.money.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
 from bot.lifecycle.ports.records import StoredFacts
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource

@@ -19,12 +19,14 @@ from typing import Any
 import aiohttp
 
 from bot.clock import SystemClock
-from bot.demo.dialogs import Dialogs
-from bot.demo.laptop import Laptop
-from bot.demo.own_policy import add_cast
-from bot.demo.play import GITHUB_NAME, HOME, PEOPLE, Play
-from bot.demo.printing import Printer, as_text, of_message
-from bot.demo.processes import (
+from bot.errors import GpubotError, Mistake
+from bot.policy.team.policy_file import read_policy
+from demo.dialogs import Dialogs
+from demo.laptop import Laptop
+from demo.own_policy import add_cast
+from demo.play import GITHUB_NAME, HOME, PEOPLE, Play
+from demo.printing import Printer, as_text, of_message
+from demo.processes import (
     DATABASE,
     NotRunning,
     environment,
@@ -35,8 +37,6 @@ from bot.demo.processes import (
     until_it_ends,
     write_policy,
 )
-from bot.errors import GpubotError, Mistake
-from bot.policy.team.policy_file import read_policy
 from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP
 from handlers.views.answers.lists import HELP as MEMBER_HELP
 from sandbox.client import ControlError, Machine, MachineFault, SandboxClient, SeenMessage

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bot.demo.play import PEOPLE
 from bot.policy.team.rules import Rules
+from demo.play import PEOPLE
 from sandbox.client import SandboxClient
 
 NAMES = ("Dora", "Eli", "Fay", "Hal", "Ida", "Jan", "Kim", "Leo", "Mia", "Nia", "Otto", "Pia")

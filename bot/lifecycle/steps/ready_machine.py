@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.lifecycle.changes.lease_changes import note_unseen
-from bot.lifecycle.deciders import deciders
+from bot.lifecycle.changes.snapshot import RentalSnapshot, load_snapshot
 from bot.lifecycle.deps import Deps, may_compare
+from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.snapshot import RentalSnapshot, load_snapshot
 from bot.model.event import EventKind, Facts
 from bot.model.machine_use import Sample, Use, Verdict
 from bot.model.rental import Rental
