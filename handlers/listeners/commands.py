@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.errors import Mistake
+from bot.lifecycle.actions import account, away, queries, waiting
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import account, away, queries, waiting
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user

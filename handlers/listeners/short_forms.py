@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from bot.lifecycle.service import queries
-from bot.lifecycle.service.own_rentals import Purpose, own_rentals
+from bot.lifecycle.actions import queries
+from bot.lifecycle.actions.own_rentals import Purpose, own_rentals
 from handlers.ids import ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue, V
 from handlers.listeners import giving, rentals, sentences, sharing
 from handlers.listeners.context import Context
