@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-ROOMS = ("bot", "handlers", "store", "sandbox", "soak", "bench", "tests")
+ROOMS = ("bot", "handlers", "store", "sandbox", "demo", "soak", "bench", "tests")
 DRAWN = ("bot/", "handlers/", "store/")
 """The rooms whose functions the diagrams name."""
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))

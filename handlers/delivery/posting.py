@@ -38,6 +38,9 @@ from handlers.delivery.read_back import (
     Unreadable,
     metadata_of,
 )
+from handlers.messages.render import asks
+from handlers.phrases.blocks import Json, Rendered
+from handlers.phrases.tables import plainer
 from handlers.slack_api.error_codes import (
     NO_ANSWER,
     TOKEN_REFUSED,
@@ -47,9 +50,6 @@ from handlers.slack_api.error_codes import (
     requested_wait,
     seconds_to_wait,
 )
-from handlers.views.phrases.blocks import Json, Rendered
-from handlers.views.phrases.tables import plainer
-from handlers.views.surfaces.render import asks
 
 log = structlog.get_logger("gpubot.delivery")
 

@@ -20,12 +20,13 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_told_again
-from bot.lifecycle.deps import Deps, Opened, apply, random_id
-from bot.lifecycle.policy_versions import reload, rules_at_start
+from bot.lifecycle.deps import Deps, Opened, random_id
+from bot.lifecycle.loops.policy_versions import reload, rules_at_start
 from bot.lifecycle.ports.outside import KeySource, Market
 from bot.lifecycle.service.prices import SHARED_FOR, Prices
-from bot.lifecycle.shared_offers import SharedOffers
+from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
@@ -411,6 +412,7 @@ async def team(
     key_source: KeySource | None = None,
     market: object | None = None,
     answer_within: float = 20,
+    lookup_timeout: float = 20,
     may_claim: Callable[[], bool] = lambda: True,
     others_work: Callable[[], bool] = lambda: False,
     new_id: Callable[[int], str] = random_id,
@@ -421,9 +423,10 @@ async def team(
     If `policy` names a file, its rules hold instead of `rules`, and Cleo is an admin. `url` names its database; by
     default it is a SQLite file in `folder`. `org` makes its workspace part of an Enterprise organization.
     `key_source` is by default a GitHub without users, and forms ask a `market` without offers for their
-    prices, which has so many real seconds to answer. `may_claim` tells whether the clock of the bot's machine is
-    right, and `others_work` whether another process works while it is not. `new_id` makes the ids of quotes and
-    rentals. Without a `clock`, our time stands at NOON.
+    prices, which has so many real seconds to answer. Slack has `lookup_timeout` real seconds to say who somebody
+    is: far more than in production, because a busy machine may stop a test for a second. `may_claim` tells whether
+    the clock of the bot's machine is right, and `others_work` whether another process works while it is not.
+    `new_id` makes the ids of quotes and rentals. Without a `clock`, our time stands at NOON.
     """
     clock = clock or MovedClock(NOON)
     path = folder / "gpubot.sqlite"
@@ -453,7 +456,12 @@ async def team(
                 prices=Prices(
                     SharedOffers(cast(Market, market or NothingOffered()), clock, SHARED_FOR), answer_within
                 ),
-                people=People(deps, world.client, HomeWorkspace.of(await world.client.auth_test())),
+                people=People(
+                    deps,
+                    world.client,
+                    HomeWorkspace.of(await world.client.auth_test()),
+                    lookup_timeout=lookup_timeout,
+                ),
                 channels=SlackChannels(deps, world.client),
                 client=world.client,
                 direct=delivery.direct,

@@ -19,9 +19,9 @@ from typing_extensions import override
 from bot.app import build
 from bot.clock import Clock, MovedClock
 from bot.config.settings import read_settings
-from bot.demo.processes import free_port
 from bot.errors import Mistake, Unusable
 from bot.lifecycle.loops.replica import Replica
+from demo.processes import free_port
 from handlers.connection import Connection, HttpMode, TokenRefusal, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.directory.people import People
