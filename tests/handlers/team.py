@@ -259,7 +259,6 @@ class Team:
                 async with self.deps.store.write() as tx:
                     await apply(tx, deps, rental, note_told_again(rental), event)
         await self.deliver_all()
-        await self.delivery.lost_posts.take_back()
 
     async def deliver_all(self) -> None:
         """Send what is queued, also to the same people one after the other."""
