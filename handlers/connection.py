@@ -22,7 +22,7 @@ from bot.errors import GpubotError, Unusable
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.ports.outside import KeySource
+from bot.lifecycle.outside import KeySource
 from bot.lifecycle.service.prices import Prices
 from bot.model.offer import Catalog
 from handlers.delivery.loop import Delivery

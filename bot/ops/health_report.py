@@ -21,7 +21,6 @@ from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.money.billing import accrued
-from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import Counter
 from bot.model.base import Frozen, Instant
@@ -35,6 +34,7 @@ from handlers.connection import Connection
 from handlers.delivery.loop import Delivery
 from handlers.slack_api.gate import Gate
 from handlers.views.event_text.trouble import clock_text
+from store.db import Database
 
 
 def _clock_differs(difference: ClockDifference) -> str:
@@ -54,7 +54,7 @@ class _MessageCounts(Frozen):
     """When the next refresh of a message is due."""
 
 
-async def _message_counts(store: Store) -> _MessageCounts:
+async def _message_counts(store: Database) -> _MessageCounts:
     """Return the counts of one moment. Raise StoreBusy if the store can't be read."""
     async with store.read() as tx:
         return _MessageCounts(
@@ -65,7 +65,7 @@ async def _message_counts(store: Store) -> _MessageCounts:
         )
 
 
-async def figures_now(store: Store, rules: Rules, now: datetime) -> Figures | None:
+async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures | None:
     """Return what runs and what it costs. Return None if the store, or a rental in it, can't be read."""
     try:
         async with store.read() as tx:
@@ -94,7 +94,7 @@ class HealthReport:
     """Reads the state of every part that runs. It changes nothing."""
 
     clock: Clock
-    store: Store
+    store: Database
     rules: RulesInForce
     engine: Engine
     overdue: OverdueDeletion

@@ -10,7 +10,6 @@ from datetime import datetime
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_of, if_approved
 from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.giving import demands_if_taken, to_take
 from bot.lifecycle.service.home import home_for
@@ -22,7 +21,7 @@ from bot.lifecycle.service.queries import (
     readable_event,
     waiting_for_approver,
 )
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind
 from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
@@ -38,6 +37,7 @@ from handlers.views.surfaces.alerts import alert, pause_over
 from handlers.views.surfaces.home import home_tab
 from handlers.views.surfaces.reminder import reminder
 from handlers.views.surfaces.render import render_message
+from store.db import Tx
 
 
 async def home_view(deps: Deps, message: Message) -> Json:

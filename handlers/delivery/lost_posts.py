@@ -15,7 +15,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.ports.store import Tx, Written
 from bot.model.account_facts import LOST_SINCE
 from bot.model.message import Destination, Message, to_channel, to_person
 from bot.policy.team.roles import is_member
@@ -23,6 +22,7 @@ from handlers.delivery.pace import EDIT, Pace
 from handlers.delivery.read_back import NO_MESSAGE, Finder, Post, Search, SearchAgain, Unreadable, metadata_of
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, is_temporary, requested_wait
 from handlers.views.answers.replies import from_a_lost_time
+from store.db import Tx, Written
 
 log = structlog.get_logger("gpubot.delivery")
 

@@ -24,7 +24,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_told_again
 from bot.lifecycle.deps import Deps, Opened, random_id
 from bot.lifecycle.loops.policy_versions import reload, rules_at_start
-from bot.lifecycle.ports.outside import KeySource, Market
+from bot.lifecycle.outside import KeySource, Market
 from bot.lifecycle.service.prices import SHARED_FOR, Prices
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import changed
@@ -387,14 +387,14 @@ def _copy(source: Path, target: Path) -> None:
 
 
 class GithubWithoutUsers:
-    """bot.lifecycle.ports.outside.KeySource."""
+    """bot.lifecycle.outside.KeySource."""
 
     async def key_lines(self, _: str) -> None:
         return None
 
 
 class NothingOffered:
-    """The part of bot.lifecycle.ports.outside.Market that forms ask."""
+    """The part of bot.lifecycle.outside.Market that forms ask."""
 
     async def offers(self, _: OfferQuery) -> tuple[Offer, ...]:
         return ()

@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.outside import Market
 from bot.lifecycle.service.prices import Prices
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace

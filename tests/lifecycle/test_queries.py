@@ -13,7 +13,6 @@ from sqlalchemy import event
 
 from bot.clock import MovedClock
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.records import Change
 from bot.lifecycle.service import queries
 from bot.lifecycle.service.home import home_for
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, Purchase, UnknownMachine
@@ -21,6 +20,7 @@ from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalList, UnknownTotal
 from bot.policy.team.rules import Rules

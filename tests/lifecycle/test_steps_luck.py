@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.outside import Market
 from bot.lifecycle.service import previews
 from bot.model.base import changed
 from bot.model.offer import Offer

@@ -20,9 +20,10 @@ import structlog
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import LOOK_AGAIN, PAUSE_AFTER_OUTAGE, keep_running
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import Tx, Written
 from bot.lifecycle.steps.polling import until_polls
+from bot.model.records import Claimed
+from store.claims import DueTable
+from store.db import Tx, Written
 
 R = TypeVar("R", bound=Claimed)
 
@@ -90,7 +91,7 @@ class DueLoop(ABC, Generic[R]):
     # --- what is done with a row
 
     @abstractmethod
-    def rows(self, tx: Tx) -> DueRows[R]:
+    def rows(self, tx: Tx) -> DueTable[R]:
         """Return the loop's table."""
 
     @abstractmethod

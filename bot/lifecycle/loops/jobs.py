@@ -17,8 +17,10 @@ from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import EVER, Tx, Written
+from bot.model.base import EVER
+from bot.model.records import Claimed
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
 
@@ -81,7 +83,7 @@ class Jobs(DueLoop[Claimed]):
         return super().in_flight - sum(self._jobs[name].trigger is None for name in self.under_way())
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.jobs
 
     @override

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from bot.errors import GpubotError, Mistake, Refused, TooLate
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.previews import RentPreview, preview_of, quote_of_today
 from bot.lifecycle.service.quoting import new_quote
 from bot.lifecycle.service.renting import CLICK_COUNTS_FOR, rent_offer
@@ -17,6 +16,7 @@ from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
+from store.db import Tx
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.outside import KeySource
+from bot.lifecycle.outside import KeySource
 from bot.lifecycle.service.keys import KeysSaved, save_keys
 from bot.model.message import Destination
 from bot.model.person import Person

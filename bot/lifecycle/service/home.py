@@ -8,7 +8,6 @@ from functools import partial
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import live_charges
 from bot.lifecycle.money.spend import charges_of_months
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.queries import live_rentals
 from bot.lifecycle.service.waiting import waiting_of
 from bot.model.budget import TEAM, Month, Scope, ScopeKind
@@ -19,6 +18,7 @@ from bot.policy.buying.budgets import budget_of, demands
 from bot.policy.buying.months import month_of
 from bot.policy.team.roles import check_user, may_use, sees_use_of_people
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 ROWS = 10
 """How many rentals one page has."""
