@@ -115,12 +115,6 @@ _END_BACK_OFF = (
     .values(due_at=param(_c.due_at, "now"))
 )
 _NEXT_DUE = select(_c.due_at).where(_c.due_at > param(_c.due_at, "after")).order_by(_c.due_at).limit(1)
-_CONVERSATIONS = (
-    select(_c.to, _c.channel)
-    .where(_c.channel.is_not(None))
-    .group_by(_c.to, _c.channel)
-    .order_by(func.max(_c.id).desc())
-)
 NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 """SQLite gives the id of a removed newest message again, and Slack has it in the metadata of a post."""
 _DROP_ANSWERS = delete(messages).where(
@@ -442,11 +436,6 @@ class Messages:
     async def direct_of(self, rental_id: str) -> list[Message]:
         """Return the direct messages about one rental, oldest first."""
         return to_models(Message, await self._conn.execute(_DIRECT_OF_RENTAL, {"key": rental_id}))
-
-    async def conversations(self) -> dict[str, Destination]:
-        """Return the ids of the channels and direct messages with posts, the newest first, each with the
-        destination of one post. It reads all messages."""
-        return {row.channel: row.to for row in await self._conn.execute(_CONVERSATIONS)}
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a file of this part of a month is on its way to a person."""

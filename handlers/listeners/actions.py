@@ -7,8 +7,8 @@ from functools import partial
 from types import MappingProxyType
 
 from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle.service import ending, leasing
-from bot.lifecycle.service.account import note_unknown_rental
+from bot.lifecycle.actions import ending, leasing
+from bot.lifecycle.actions.account import note_unknown_rental
 from bot.model.event import EventKind
 from handlers.ids import ACTION_VALUES, Action, action_of
 from handlers.listeners import (

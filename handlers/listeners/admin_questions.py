@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bot.errors import Mistake
-from bot.lifecycle.service import admin_questions as service
+from bot.lifecycle.actions import admin_questions as service
 from handlers.ids import Field, QuestionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, UserInteraction
+from handlers.messages import admin_questions as views
 from handlers.parsing.form import InvalidForm, read_hours
-from handlers.views.surfaces import admin_questions as views
 
 
 async def open_give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:

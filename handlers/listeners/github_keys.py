@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot.errors import Refused
-from bot.lifecycle.service import github_keys
+from bot.lifecycle.actions import github_keys
 from bot.policy.access.github_keys import GithubKeys
 from handlers.ids import NO_VALUE, Field, GithubKeysValue, GithubNameValue, NoValue
 from handlers.listeners import keys

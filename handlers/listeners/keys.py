@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.lifecycle.service import keys, queries
-from bot.lifecycle.service.clicked_offer import NotRented, SearchedAgain
-from bot.lifecycle.service.previews import RentPreview
+from bot.lifecycle.actions import keys, queries
+from bot.lifecycle.actions.clicked_offer import NotRented, SearchedAgain
+from bot.lifecycle.actions.previews import RentPreview
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.policy.team.roles import check_user
 from handlers.ids import KeyValue, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.phrases.blocks import Rendered
+from handlers.phrases.error_text import error_text
 from handlers.views.answers import keys as views
 from handlers.views.answers import modals, offers, replies
-from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.error_text import error_text
 
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:

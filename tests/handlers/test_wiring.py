@@ -14,9 +14,9 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import MovedClock
+from bot.lifecycle.actions.prices import Prices
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.outside import Market
-from bot.lifecycle.service.prices import Prices
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
@@ -27,8 +27,9 @@ from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from store.db import Database
 from tests.handlers.team import MANIFEST, NOON, RULES, GithubWithoutUsers, NothingOffered
+from tests.handlers.transactions import MOST
 
-VIEWS = Path(__file__).parents[2] / "handlers" / "views"
+VIEWS = tuple(Path(__file__).parents[2] / "handlers" / room for room in ("messages", "phrases", "views"))
 
 
 @pytest.fixture
@@ -115,10 +116,15 @@ async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_list
     assert set(modals.HANDLERS) == set(MODAL_VALUES)
 
 
+def test_every_action_and_every_dialog_has_a_limit_of_transactions() -> None:
+    """tests/handlers/team.py checks the limits."""
+    assert {*ACTION_VALUES, *(f"dialog {name}" for name in MODAL_VALUES)} <= MOST.keys()
+
+
 def test_views_show_every_action_and_every_dialog_of_the_table_and_no_others() -> None:
     """Read the code of the views: they write ids only as `Action.NAME` and `Callback.NAME`."""
     used: set[str] = set()
-    for path in VIEWS.rglob("*.py"):
+    for path in (path for room in VIEWS for path in room.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 used.add(f"{node.value.id}.{node.attr}")
