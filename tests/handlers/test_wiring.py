@@ -22,7 +22,7 @@ from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, ActionId, Callback, CallbackId, numbered
-from handlers.listeners import actions, modals, slack_events
+from handlers.listeners import buttons, modals, slack_events
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from store.db import Database
@@ -112,7 +112,7 @@ async def test_exactly_one_listener_matches_each_command_of_the_manifest_and_non
 
 async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_listens(app: AsyncApp) -> None:
     assert len(app._async_listeners) == 3 + len(slack_events.HANDLERS)
-    assert set(actions.HANDLERS) == set(ACTION_VALUES)
+    assert set(buttons.HANDLERS) == set(ACTION_VALUES)
     assert set(modals.HANDLERS) == set(MODAL_VALUES)
 
 
