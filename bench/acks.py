@@ -21,10 +21,10 @@ from bench.rentals import buy, clock_of, database, seed
 from bench.sizes import Size
 from bench.timing import QUIET, Sent, at_rate
 from bench.worlds import BOT, EMPTY, World, open_world, running
-from bot.demo.processes import NotRunning
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.state import State
+from demo.processes import NotRunning
 from handlers.ids import Action
 from sandbox.client import Button, Outcome, SeenMessage
 

@@ -15,12 +15,12 @@ from bench.rentals import clock_of
 from bench.sizes import Size
 from bench.timing import compare
 from bench.worlds import World, open_world
+from bot.lifecycle.actions.home import home_for
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service.home import home_for
 from bot.model.person import Person
 from bot.policy.team.rules import Rules
-from handlers.views.phrases.format import Reader
-from handlers.views.surfaces.home import home_tab
+from handlers.messages.home import home_tab
+from handlers.phrases.format import Reader
 from store.db import Database
 
 

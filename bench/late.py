@@ -22,7 +22,7 @@ from bench.polls import CLOCKS_APART, Times, late_by, polled_since, watch_due
 from bench.sizes import Size
 from bench.timing import idle_machine, wait
 from bench.worlds import BOT, CONNECTIONS, World, open_world, running
-from bot.demo.processes import NotRunning
+from demo.processes import NotRunning
 
 OWNERS = 50
 RHYTHM = timedelta(seconds=15)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.worlds import World
-from bot.demo.processes import NotRunning
+from demo.processes import NotRunning
 from sandbox.client import Button, SeenMessage
 
 

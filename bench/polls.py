@@ -25,9 +25,9 @@ from bench.sizes import Size
 from bench.timing import seconds, wait
 from bench.visited import seed_visited
 from bench.worlds import BOT, World, open_world, running
-from bot.demo.processes import NotRunning
 from bot.model.base import Frozen
 from bot.model.state import State
+from demo.processes import NotRunning
 
 LOOK_EVERY = 1.0
 """Real seconds between two reads of the due times. Each due time lasts for 15 s."""

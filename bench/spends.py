@@ -14,14 +14,14 @@ from bench.history import fill
 from bench.sizes import Size
 from bench.timing import compare
 from bot.clock import MovedClock
+from bot.lifecycle.actions import spend as service
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import spend as service
 from bot.model.budget import TEAM
 from bot.model.person import Person
 from bot.model.spend import PeriodKind
 from bot.policy.team.rules import Rules
+from handlers.phrases.format import Reader
 from handlers.views.answers import spend
-from handlers.views.phrases.format import Reader
 from store.db import Database
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -20,9 +20,9 @@ from bench.rentals import buy, clock_of, seed
 from bench.sizes import Size
 from bench.timing import idle_machine, seconds, wait
 from bench.worlds import BOT, CONNECTIONS, App, World, open_world, running
-from bot.demo.processes import NotRunning, free_port
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.model.state import State
+from demo.processes import NotRunning, free_port
 from soak.databases import POSTGRES, databases
 
 EVERY = timedelta(seconds=0.5)

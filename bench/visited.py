@@ -8,13 +8,13 @@ from datetime import timedelta
 from bench.rentals import KEY, WANTED, Bought, Probed, buy, database, market_of, name_of, seed
 from bench.worlds import World
 from bot.clock import MovedClock
-from bot.demo.processes import NotRunning
 from bot.lifecycle.deps import Deps
 from bot.model.state import State
 from bot.policy.access.boot import script_text
 from bot.policy.access.probe_script import probe_line
 from bot.policy.team.rules import Rules
 from bot.probe.key import stored_probe_key
+from demo.processes import NotRunning
 
 READY_WITHIN = timedelta(minutes=10)
 BUSY = 98

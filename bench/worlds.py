@@ -13,7 +13,7 @@ import aiohttp
 import psutil
 
 from bench.timing import seconds
-from bot.demo.processes import NotRunning, environment, free_port, private_log, run_sandbox, stop
+from demo.processes import NotRunning, environment, free_port, private_log, run_sandbox, stop
 from sandbox.client import SandboxClient
 
 ADMIN = "U0ANA0000"

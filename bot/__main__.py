@@ -74,8 +74,8 @@ def demo(
 ) -> None:
     """Play a story of rentals against a sandbox on this machine and check every step."""
     from bot.config.settings import LogFormat
-    from bot.demo import printing, script
     from bot.ops.logs import set_up_logs
+    from demo import printing, script
 
     set_up_logs(LogFormat.CONSOLE)
     printer = printing.Printer(printing.as_json if json else printing.as_text, edits=json or all_edits)
@@ -100,8 +100,8 @@ def sandbox(
 ) -> None:
     """Start the sandbox and the bot on this machine, to try out in a browser or from the terminal."""
     from bot.config.settings import LogFormat
-    from bot.demo import console
     from bot.ops.logs import set_up_logs
+    from demo import console
 
     set_up_logs(LogFormat.CONSOLE)
 

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from bot.clock import SystemClock
-from bot.demo.processes import NotRunning
+from demo.processes import NotRunning
 from sandbox.client import ControlError
 from soak.checks import check
 from soak.databases import Databases

@@ -15,7 +15,7 @@ import aiohttp
 import asyncssh
 
 from bot.clock import SystemClock
-from bot.demo.processes import Bot, NotRunning, environment, free_port, run_sandbox, start_bot, stop
+from demo.processes import Bot, NotRunning, environment, free_port, run_sandbox, start_bot, stop
 from sandbox.client import SandboxClient, SeenMessage, Server
 from sandbox.client.answers import Json
 from sandbox.compute.control_use import UseBody

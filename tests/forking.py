@@ -38,7 +38,7 @@ from bot.net.sandbox_clock import FollowedClock
 BENCH = ("bench.empty_app", "bench.peer", "bench.ssh_host", "bench.timing")
 """The programs of the bench. The libraries that they load are among those of the others."""
 PROGRAMS = ("bot", "sandbox", "sandbox.compute", "sandbox.slack", *BENCH)
-LOADED = ("bot.app", "bot.demo.console", "bot.demo.script", "bot.__main__", "sandbox.__main__", "alembic.command")
+LOADED = ("bot.app", "demo.console", "demo.script", "bot.__main__", "sandbox.__main__", "alembic.command")
 """What the server loads: the programs but those of BENCH, and what they load once they run."""
 LONGEST_REQUEST = 100_000
 WRONG_CLOCK = "TEST_WRONG_CLOCK"

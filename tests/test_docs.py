@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-ROOMS = ("bot", "handlers", "store", "sandbox", "soak", "bench", "tests")
+ROOMS = ("bot", "handlers", "store", "sandbox", "demo", "soak", "bench", "tests")
 DRAWN = ("bot/", "handlers/", "store/")
 """The rooms whose functions the diagrams name."""
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
@@ -62,7 +62,7 @@ def test_each_call_that_a_page_draws_is_a_function_of_that_module(page: Path) ->
 
 @pytest.mark.parametrize(
     ("page", "folder"),
-    [("docs/architecture.md", "bot/lifecycle"), ("bot/lifecycle/service/__init__.py", "bot/lifecycle/service")],
+    [("docs/architecture.md", "bot/lifecycle"), ("bot/lifecycle/actions/__init__.py", "bot/lifecycle/actions")],
 )
 def test_a_list_of_modules_names_each_module_of_its_folder(page: str, folder: str) -> None:
     listed = set(

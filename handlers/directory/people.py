@@ -20,16 +20,16 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import GpubotError, NoTeammate, Outage, Refused, StoreBusy
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.lifecycle.ports.store import EVER
 from bot.model.account_facts import GROUP_ANSWER, GroupAnswer
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.person import Person
 from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
 
 CACHED_FOR = timedelta(minutes=15)
 """Real time for which an answer is used, unless an event says that the person changed."""
 LOOKUP_TIMEOUT = 1.0
-"""Real seconds for all calls of one lookup: Slack waits 3 s for the acknowledgement."""
+"""Real seconds for all calls of one lookup, unless `People` is told otherwise: Slack waits 3 s for the
+acknowledgement."""
 NAME_LENGTH = 80
 NO_MEMBERS: frozenset[str] = frozenset()
 _UNKNOWN_USER = frozenset({"user_not_found", "user_not_visible"})
@@ -74,15 +74,26 @@ class HomeWorkspace:
 class People:
     """Looks people up: reads the store's cache, then asks Slack.
 
-    Implements `bot.lifecycle.ports.outside.Directory`. Listeners and steps share one instance, so that both ask
+    Implements `bot.lifecycle.outside.Directory`. Listeners and steps share one instance, so that both ask
     again for a group that changed.
     """
 
-    def __init__(self, deps: Deps, client: AsyncWebClient, home: HomeWorkspace | None = None) -> None:
-        """Without `home`, the first look-up asks Slack for it: steps run before the bot is connected."""
+    def __init__(
+        self,
+        deps: Deps,
+        client: AsyncWebClient,
+        home: HomeWorkspace | None = None,
+        *,
+        lookup_timeout: float = LOOKUP_TIMEOUT,
+    ) -> None:
+        """Without `home`, the first look-up asks Slack for it: steps run before the bot is connected.
+
+        `lookup_timeout` is the time for all calls of one look-up, in real seconds.
+        """
         self._deps = deps
         self._client = client
         self._home = home
+        self._lookup_timeout = lookup_timeout
         self._group_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._changes: Counter[str] = Counter()
         """How often Slack said that a user changed, by id."""
@@ -167,7 +178,7 @@ class People:
         """Return the members of a user group, or an empty set if Slack says for certain that there is no such
         group for us. Return None if Slack or the store doesn't answer within LOOKUP_TIMEOUT. Never raise."""
         try:
-            async with asyncio.timeout(LOOKUP_TIMEOUT):
+            async with asyncio.timeout(self._lookup_timeout):
                 return await self._members(group)
         except NO_ANSWER as error:
             _log.info("people.no_group_answer", group=group, error=error_code(error))
@@ -212,7 +223,7 @@ class People:
     async def _look_up(self, user_id: str) -> Person:
         groups = sorted(self._named_groups())
         try:
-            async with asyncio.timeout(LOOKUP_TIMEOUT):
+            async with asyncio.timeout(self._lookup_timeout):
                 if self._home is None:
                     self._home = HomeWorkspace.of(await self._client.auth_test())
                 home, user = self._home, await self._user(user_id)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from bot.errors import Mistake
+from bot.lifecycle.actions import account, away, queries, waiting
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import account, away, queries, waiting
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
+from handlers.actions import github_keys, keys, offers, policy, spend
 from handlers.ids import NO_VALUE, UNREADABLE, LineValue
-from handlers.listeners import github_keys, keys, offers, policy, short_forms, spend
+from handlers.listeners import short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
 from handlers.parsing.draft import Get, ParseContext, Wait
+from handlers.phrases.blocks import Rendered
 from handlers.views.answers import lists, probe, replies
 from handlers.views.answers.sentences import Topic
-from handlers.views.phrases.blocks import Rendered
 
 COMMAND = "/gpu"
 

@@ -16,7 +16,7 @@ from handlers.parsing.draft import Built, ParseContext, Part, RequestDraft
 from handlers.parsing.mentions import NOBODY
 from handlers.parsing.typed_text import as_slack_sends_it
 from handlers.parsing.vocabulary import Vocabulary
-from handlers.views.phrases.ends import end_text
+from handlers.phrases.ends import end_text
 
 
 def request_text(

@@ -21,7 +21,7 @@ from handlers.parsing.draft import LEFT_OUT, ParseContext, Part, Price, Reading,
 from handlers.parsing.tokens import Kind, Token, TokenKind
 from handlers.parsing.until import TIME_WORDS, UNTIL, example_end
 from handlers.parsing.vocabulary import OTHER_VENDORS, Vocabulary
-from handlers.views.phrases.format import zone_of
+from handlers.phrases.format import zone_of
 
 _MAX_COUNT_AFTER_GPU = 8
 """`h100 8` is a number of GPUs. A larger number after a GPU may be its memory, as in `h100 90`."""

@@ -30,9 +30,9 @@ from pathlib import Path
 import aiohttp
 
 from bot.clock import SystemClock
-from bot.demo.laptop import Laptop
-from bot.demo.play import Play
-from bot.demo.processes import Bot, environment, free_port, run_sandbox, stop
+from demo.laptop import Laptop
+from demo.play import Play
+from demo.processes import Bot, environment, free_port, run_sandbox, stop
 from sandbox.client import Addresses, SandboxClient
 from sandbox.slack.default import ANA, CLEO, GPUS
 

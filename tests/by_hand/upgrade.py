@@ -31,7 +31,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import text
 
-from bot.demo.processes import NotRunning, free_port, start_bot
+from demo.processes import NotRunning, free_port, start_bot
 from sandbox.client import SeenMessage
 from soak.databases import POSTGRES, SERVER_PACKAGE, SQLITE, postgres_server
 from store.connections import postgres_engines, sqlite_engines, sqlite_path

@@ -8,11 +8,11 @@ from typing import IO
 
 import pytest
 
-from bot.demo.console import play_along
-from bot.demo.own_policy import named_in
 from bot.errors import WrongPolicy
 from bot.model.policy_version import PolicyFile
 from bot.policy.team.policy_file import rules_in
+from demo.console import play_along
+from demo.own_policy import named_in
 from tests.policy.test_rules import EVERY_KEY
 
 TIMEOUT = 90

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.laptop import Laptop, has_openssh
-from bot.demo.play import Missed
+from demo.laptop import Laptop, has_openssh
+from demo.play import Missed
 from tests.programs import program
 
 

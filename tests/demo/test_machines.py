@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from bot.demo.console import change_use, read_use, take_back
 from bot.errors import Mistake
+from demo.console import change_use, read_use, take_back
 from sandbox.client import Addresses, SandboxClient
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.demo.console import read_place, read_span
-from bot.demo.dialogs import field_line, field_value
-from bot.demo.play import next_due
 from bot.errors import Mistake
+from demo.console import read_place, read_span
+from demo.dialogs import field_line, field_value
+from demo.play import next_due
 from sandbox.client import Input, Option
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.demo.printing import Printer, as_json, as_text, of_action, of_message
+from demo.printing import Printer, as_json, as_text, of_action, of_message
 from sandbox.client import SeenMessage
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 
 from bot.clock import SystemClock
-from bot.demo.processes import free_port
 from bot.doctor.examine import examine
 from bot.doctor.findings import Finding, all_well
+from demo.processes import free_port
 from sandbox.client import Server
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from bot.demo.processes import free_port
 from bot.doctor.findings import all_well
+from demo.processes import free_port
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED
 from sandbox.slack.state import BOT_USER, TEAM

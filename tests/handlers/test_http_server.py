@@ -24,8 +24,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from structlog.testing import capture_logs
 
 from bot.clock import CorrectedClock, SystemClock
-from bot.demo.processes import free_port
 from bot.errors import Unusable
+from demo.processes import free_port
 from handlers.listeners.wrapper import EventNotHandled
 from handlers.slack_api.http_server import MOST_BYTES, MOST_UNFINISHED, HttpServer, RecentOutcomes
 from tests.load_balancer import Backend, load_balancer

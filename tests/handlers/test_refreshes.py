@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports.records import Change
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import EDITS_A_MINUTE, EDITS_FOR_CHANGES, Pace
-from handlers.views.surfaces.card import REFRESH_EVERY
+from handlers.messages.card import REFRESH_EVERY
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import Team, team
 from tests.store import make

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from bot.demo.processes import free_port, http_mode, install_http_app, start_bot
+from demo.processes import free_port, http_mode, install_http_app, start_bot
 from sandbox.client import Json
 from sandbox.slack.default import ANA
 from tests.databases import Postgres, fresh_postgres, postgres

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.play import Missed
+from demo.play import Missed
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import PEOPLE, World, open_world
 

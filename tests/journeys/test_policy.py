@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.processes import NotRunning
+from demo.processes import NotRunning
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import WAIT, World
 

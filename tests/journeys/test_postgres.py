@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from bot.demo.play import Missed
+from demo.play import Missed
 from tests.databases import Postgres, fresh_postgres
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import PEOPLE, WAIT, World

@@ -7,8 +7,8 @@ from collections import Counter
 from itertools import cycle, islice
 
 from bot.clock import SystemClock
-from bot.demo.play import Missed
-from bot.demo.processes import Bot, stop
+from demo.play import Missed
+from demo.processes import Bot, stop
 from sandbox.client import Outcome, SeenMessage
 from soak.world import delivers
 from tests.databases import postgres

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.demo.processes import NotRunning
+from demo.processes import NotRunning
 from sandbox.client import SeenMessage
 from sandbox.slack.default import GPUS, TRAINING
 from tests.journeys.checks import check_consistency

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from bot.demo.play import Missed
+from demo.play import Missed
 from sandbox.client import SeenMessage
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World

@@ -6,8 +6,8 @@ import html
 import re
 from datetime import timedelta
 
-from bot.demo.laptop import Laptop
 from bot.policy.access.keys import add_line
+from demo.laptop import Laptop
 from sandbox.client import Machine
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World

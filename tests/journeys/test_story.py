@@ -6,7 +6,7 @@ import re
 import shlex
 from datetime import timedelta
 
-from bot.demo.laptop import Laptop
+from demo.laptop import Laptop
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 from tests.programs import program

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from bot.demo.laptop import Laptop
+from demo.laptop import Laptop
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 from tests.programs import program

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.demo.processes import private_log, stop
 from bot.watchdog.state import State
+from demo.processes import private_log, stop
 from sandbox.slack.default import GPUS
 from tests.journeys.world import PEOPLE, World
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bot.clock import SystemClock
-from bot.demo.processes import Bot, stop
 from bot.errors import Mistake, WrongClock
 from bot.operator.protocol import Extend
+from demo.processes import Bot, stop
 from tests.databases import Postgres, fresh_postgres
 from tests.journeys.checks import check_consistency
 from tests.journeys.test_by_hand import at_the_socket

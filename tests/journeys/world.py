@@ -17,9 +17,9 @@ import aiohttp
 import psutil
 import pytest
 
-from bot.demo.laptop import Laptop
-from bot.demo.play import Missed, Play, next_due, time_of
-from bot.demo.processes import Bot, environment, free_port, start_bot, stop
+from demo.laptop import Laptop
+from demo.play import Missed, Play, next_due, time_of
+from demo.processes import Bot, environment, free_port, start_bot, stop
 from sandbox.client import Addresses, Fault, Json, Machine, Outcome, SandboxClient, SeenMessage
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox

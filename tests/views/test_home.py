@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.lifecycle.service.home import ROWS
-from bot.lifecycle.service.queries import MOST_WAITING
+from bot.lifecycle.actions.home import ROWS
+from bot.lifecycle.actions.queries import MOST_WAITING
 from bot.model.base import changed
 from bot.model.budget import TEAM, Balance, Demand, Scope, ScopeKind
 from bot.model.message import to_person
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.summary import HomeView, RentalDetails, RentalSummary, TeamMonth, WaitingView
-from handlers.views.surfaces.home import KEYS, TEAM_BUDGETS, home_tab
+from handlers.messages.home import KEYS, TEAM_BUDGETS, home_tab
 from tests.slack_limits import Json, buttons, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.screens import read

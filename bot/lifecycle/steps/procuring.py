@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
-from bot.lifecycle.account.buying_blocks import buying_block, check_buying
 from bot.lifecycle.account.older_database import waits_for_slack
-from bot.lifecycle.billing import cost_something
+from bot.lifecycle.account.reconcile import look_up, named_resource, owned_by_other_attempts
+from bot.lifecycle.changes.snapshot import RentalSnapshot, save
 from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports.outside import Procured
-from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.snapshot import RentalSnapshot, save
+from bot.lifecycle.money.billing import cost_something
+from bot.lifecycle.money.buying_blocks import buying_block, check_buying
+from bot.lifecycle.outside import Procured
+from bot.lifecycle.people.teammates import keys_that_get_in, with_boot_script
 from bot.lifecycle.steps.blocked_buying import (
     WHY_BLOCKED,
     asked_again,
@@ -30,8 +31,6 @@ from bot.lifecycle.steps.blocked_buying import (
     why_not_swept,
 )
 from bot.lifecycle.steps.polling import poll_at, retry_at
-from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
-from bot.lifecycle.teammates import keys_that_get_in, with_boot_script
 from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
@@ -54,6 +53,7 @@ from bot.policy.buying.offers import likeliest_first
 from bot.policy.buying.resource_names import make_name
 from bot.policy.buying.spending import BLOCKED_AT_MOST
 from bot.policy.use.leases import too_little_time
+from store.db import Tx
 
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this is not tried: it could expire during the call."""

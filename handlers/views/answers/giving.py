@@ -8,10 +8,9 @@ from bot.model.rental import Rental
 from bot.model.summary import IdleMachine, RentalDetails
 from bot.policy.use.giving import TAKE_WITHIN, Left
 from handlers.ids import Action, Callback, EndValue, RentalValue
-from handlers.views.answers.replies import reply
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Modal, Rendered, button
-from handlers.views.phrases.format import (
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Modal, Rendered, button
+from handlers.phrases.format import (
     Reader,
     Times,
     about_span,
@@ -22,8 +21,9 @@ from handlers.views.phrases.format import (
     per_hour,
     span,
 )
-from handlers.views.phrases.machine_text import describe, machines_of
-from handlers.views.phrases.rental_text import owner
+from handlers.phrases.machine_text import describe, machines_of
+from handlers.phrases.rental_text import owner
+from handlers.views.answers.replies import reply
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:

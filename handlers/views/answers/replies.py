@@ -14,14 +14,13 @@ from bot.model.summary import Extended, PeopleAsked, RentalDetails
 from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
-from handlers.views.answers import keys
-from handlers.views.event_text import ask_again_text
-from handlers.views.phrases import blocks
-from handlers.views.phrases.asked_text import asked_for
-from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.ends import end, end_moves, until_named, without_a_yes
-from handlers.views.phrases.error_text import error_text
-from handlers.views.phrases.format import (
+from handlers.messages.event_text import ask_again_text
+from handlers.phrases import blocks
+from handlers.phrases.asked_text import asked_for
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.ends import end, end_moves, until_named, without_a_yes
+from handlers.phrases.error_text import error_text
+from handlers.phrases.format import (
     Reader,
     Times,
     channel,
@@ -34,27 +33,16 @@ from handlers.views.phrases.format import (
     per_hour,
     span,
 )
-from handlers.views.phrases.lease_buttons import destroy_button, extend_button, keep_button
-from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.on_ending_text import SCRIPT
-from handlers.views.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button
+from handlers.phrases.machine_text import describe
+from handlers.phrases.on_ending_text import SCRIPT
+from handlers.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.views.answers import keys
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:
     """Return a private reply. `text` is mrkdwn with foreign text already escaped."""
     return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
-
-
-def asked_again_below() -> Rendered:
-    """Return what the old post of a question says after the question is posted again, because the database lost a
-    later version of it."""
-    return reply("My database was put back to an earlier state. I ask this again below.")
-
-
-def from_a_lost_time() -> Rendered:
-    """Return the text of a post about something that the database lost."""
-    lost = "My database was put back to an earlier state, which doesn't know this message."
-    return reply(f"{lost} /gpu list shows what you rent now.")
 
 
 def unknown_rental(rental_id: str) -> Rendered:

@@ -1,0 +1,49 @@
+"""The team's rules, for users to read, and for admins to read again from the file."""
+
+from __future__ import annotations
+
+from bot.errors import Mistake, Refused
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.loops import policy_versions
+from bot.lifecycle.loops.policy_versions import Reload
+from bot.model.person import Person
+from bot.model.summary import PolicyView
+from bot.policy.team.roles import check_user, may_reload_policy
+
+
+async def show(deps: Deps, person: Person) -> PolicyView:
+    """Return since when the rules in `deps` are in force, and the names of everybody whom they name. An admin also
+    gets what is wrong with the file. Raise Refused if the person may not use the bot."""
+    check_user(person, deps.rules)
+    in_force, rules = deps.in_force, deps.rules
+    version = in_force.version if in_force is not None and in_force.rules is rules else None
+    projects = [one for project in rules.projects.values() for one in project.people]
+    people = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
+    people |= {*rules.finance.people, *projects, *([version.by] if version and version.by else [])}
+    async with deps.store.read() as tx:
+        names = await tx.people.names(people)
+    admin = may_reload_policy(person, rules)
+    return PolicyView(
+        since=version.at if version else None,
+        by=version.by if version else None,
+        names=names,
+        may_reload=admin and _has_file(deps),
+        wrong=in_force.wrong if in_force is not None and admin else (),
+    )
+
+
+def _has_file(deps: Deps) -> bool:
+    return deps.in_force is not None and deps.in_force.source.path is not None
+
+
+async def reload(deps: Deps, person: Person) -> Reload:
+    """Read the policy file again. Raise Refused if the person is no admin, and Mistake if there is no file; else
+    as `policy_versions.reload`."""
+    if not may_reload_policy(person, deps.rules):
+        raise Refused("Only admins have the policy file read again. I changed nothing.")
+    if not _has_file(deps):
+        raise Mistake(
+            "I was started without GPUBOT_POLICY, so there is no policy file to read, and the default rules "
+            "apply. If you have set it since, restart me once; from then on, a reload is enough."
+        )
+    return await policy_versions.reload(deps, person.id)

@@ -1,0 +1,151 @@
+"""What was spent: `/gpu spend`, for what its reader may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.errors import Mistake, Refused, TooLate
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.money.spend import (
+    charges_of_months,
+    forecast_of_month,
+    months_of_usual_day,
+    unknown_machine_count,
+)
+from bot.model.budget import TEAM, UNASSIGNED, Charge, Scope, ScopeKind
+from bot.model.money import Micros
+from bot.model.person import Person
+from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendReport, SpendRow, Spent
+from bot.policy.buying import spend as policy
+from bot.policy.buying.budgets import budget_of
+from bot.policy.buying.months import month_of, months_between
+from bot.policy.buying.spend import days_of, in_period, period_of, points
+from bot.policy.team.roles import check_reads_spend, sees_spend_of, sees_spend_of_people, sees_use_of_people
+from bot.policy.team.rules import Rules
+
+MOST_ROWS = 50
+
+
+async def report(
+    deps: Deps, person: Person, scope: Scope, words: str, rows_of: RowsOf | None = None
+) -> SpendReport:
+    """Return what a scope spent in the period that `words` name, as `bot.policy.buying.spend.period_of` takes
+    them.
+
+    The rows are what the person asks for, if they may see it. None: rentals for a person, else people for those
+    who may see them, else projects.
+
+    Raise Refused if the person may not see it, and Mistake for a project that nobody knows or a month to come. The
+    time that this takes follows the charges of the months that it reads, not those of all months.
+    """
+    rules, now = deps.rules, deps.clock.now()
+    check_reads_spend(person, rules)
+    if scope.kind is ScopeKind.PERSON and not sees_spend_of(person, scope.name, rules):
+        raise Refused("Only they, approvers, admins and finance see what one person spent.")
+    zone = rules.billing_zone
+    period = period_of(words, now, zone)
+    this_month = period.kind is PeriodKind.MONTH and period.running
+    months = {period.month} if period.kind is PeriodKind.MONTH else {*months_between(period.start, now, zone)}
+    if this_month:
+        months |= {*months_of_usual_day(now, rules)}
+    async with deps.store.read() as tx:
+        everything = await charges_of_months(tx, rules, months, now)
+        scope = _known(scope, rules, everything)
+        charges = [charge for charge in everything if _is_of(charge, scope)]
+        chosen = _rows_of(person, scope, rules, rows_of)
+        spent = in_period(charges, period, _KEYS[chosen])
+        keys = policy.dearest(spent, len(spent))
+        shown = keys[:MOST_ROWS]
+        forecast = await forecast_of_month(tx, rules, scope, charges, now) if this_month else None
+        names = await tx.people.names(shown) if chosen is RowsOf.PEOPLE else {}
+        rentals = await tx.rentals.get_many(shown) if chosen is RowsOf.RENTALS else {}
+        unknown_count = await unknown_machine_count(tx)
+    own_budget, budget = _budgets(person, scope, rules) if this_month else (None, None)
+    own_scope = Scope(kind=ScopeKind.PERSON, name=person.id)
+    own = [charge for charge in charges if charge.owner == person.id]
+    return SpendReport(
+        scope=scope,
+        period=period,
+        own=policy.whole(own, period),
+        whole=policy.whole(charges, period),
+        own_budget=own_budget,
+        budget=budget,
+        rows_of=chosen,
+        rows=tuple(SpendRow(key=key, spent=spent[key]) for key in shown),
+        rest=sum((spent[key] for key in keys[MOST_ROWS:]), start=Spent()) if keys[MOST_ROWS:] else None,
+        left_out=len(keys) - len(shown),
+        sees_use=chosen is RowsOf.PROJECTS or scope == own_scope or sees_use_of_people(person, rules),
+        points=points(days_of(charges, period, now, zone)),
+        forecast=forecast,
+        unknown_count=unknown_count,
+        names=names,
+        rentals={rental_id: rentals[rental_id] for rental_id in shown if rental_id in rentals},
+        chooses_rows=scope.kind is ScopeKind.TEAM and sees_spend_of_people(person, rules),
+        file=scope if sees_spend_of_people(person, rules) else own_scope,
+    )
+
+
+async def month_of_owner(deps: Deps, person: Person, rental_id: str) -> OwnerMonth:
+    """Return what the owner of a rental has spent in this month, and what the machines did meanwhile.
+
+    Raise Refused unless the person is an approver or an admin, and TooLate if the rental is unknown.
+    """
+    rules, now = deps.rules, deps.clock.now()
+    if not sees_use_of_people(person, rules):
+        raise Refused("Only approvers and admins see what one person spent and how much of it was idle.")
+    month = month_of(now, rules.billing_zone)
+    async with deps.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            raise TooLate("I don't know this request any more.")
+        charges = await charges_of_months(tx, rules, {month}, now, owner=rental.owner)
+        names = await tx.people.names({rental.owner})
+    return OwnerMonth(
+        owner=rental.owner,
+        name=names.get(rental.owner, rental.owner),
+        month=month,
+        spent=policy.whole(charges, period_of(month, now, rules.billing_zone)),
+    )
+
+
+_KEYS = {
+    RowsOf.PEOPLE: lambda charge: charge.owner,
+    RowsOf.PROJECTS: lambda charge: charge.project,
+    RowsOf.RENTALS: lambda charge: charge.rental_id,
+}
+
+
+def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
+    """Return the scope with the project's name as it is written in the policy, or in old charges. Raise Mistake if
+    neither has it."""
+    if scope.kind is not ScopeKind.PROJECT:
+        return scope
+    names = [*rules.projects, UNASSIGNED, *sorted({charge.project for charge in charges})]
+    found = next((name for name in names if name.lower() == scope.name.lower()), None)
+    if found is None:
+        known = ", ".join(dict.fromkeys(names))
+        raise Mistake(f"I don't know that project. Projects: {known}.")
+    return Scope(kind=ScopeKind.PROJECT, name=found)
+
+
+def _is_of(charge: Charge, scope: Scope) -> bool:
+    match scope.kind:
+        case ScopeKind.PERSON:
+            return charge.owner == scope.name
+        case ScopeKind.PROJECT:
+            return charge.project == scope.name
+        case ScopeKind.TEAM:
+            return True
+
+
+def _rows_of(person: Person, scope: Scope, rules: Rules, asked: RowsOf | None) -> RowsOf:
+    if scope.kind is ScopeKind.PERSON:
+        return RowsOf.RENTALS
+    people = sees_spend_of_people(person, rules) and asked is not RowsOf.PROJECTS
+    return RowsOf.PEOPLE if people else RowsOf.PROJECTS
+
+
+def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None, Micros | None]:
+    """Return the budgets of the person and of the scope. Only the whole team's money has both."""
+    own = budget_of(Scope(kind=ScopeKind.PERSON, name=person.id), rules)
+    return own if scope in {TEAM, Scope(kind=ScopeKind.PERSON, name=person.id)} else None, budget_of(scope, rules)

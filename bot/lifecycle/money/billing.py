@@ -1,0 +1,171 @@
+"""The cost of a rental: ledger rows for resources that are gone, start and price for resources that still bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.money import Micros, cost, cost_at_most
+from bot.model.records import Accruing, Billing
+from bot.model.summary import AccruedCost
+from bot.policy.buying.spending import UNPROVEN_COUNTS_FOR
+
+
+def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterable[LedgerRow] = ()) -> LedgerRow:
+    """Return the row of a resource that is gone. Raise ValueError if it isn't gone.
+
+    If the API left out its start, end or price, the bot's own is used and the row is marked as estimated. If rows
+    of the same resource were `written` before, it came back: the new row begins at the end of the last one.
+    """
+    if resource.gone_at is None:
+        raise ValueError(f"{resource.resource_id} is not gone")
+    before = [row for row in written if row.resource_id == resource.resource_id]
+    started, rate = _unbilled(_billing(resource, attempt, before))
+    ended = max(started, resource.valid_to or resource.gone_at)
+    return LedgerRow(
+        resource_id=resource.resource_id,
+        n=len(before) + 1,
+        rental_id=resource.rental_id,
+        owner=owner,
+        started_at=started,
+        ended_at=ended,
+        rate=rate,
+        amount=cost(rate, ended - started),
+        estimated=None in (resource.rate, resource.valid_from, resource.valid_to),
+    )
+
+
+def unwritten_row(one: Accruing, now: datetime) -> LedgerRow:
+    """Return the row that a resource that is not gone would get if it was gone `now`."""
+    part, billing = _billed_by(one.billing, now), one.billing
+    return LedgerRow(
+        resource_id=one.resource_id,
+        n=one.rows + 1,
+        rental_id=one.charged.rental_id,
+        owner=one.charged.owner,
+        started_at=part.started_at,
+        ended_at=part.ended_at,
+        rate=billing.offer_rate if billing.rate is None else billing.rate,
+        amount=part.amount,
+        estimated=billing.rate is None or billing.valid_from is None,
+    )
+
+
+def spent(
+    ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
+) -> AccruedCost:
+    """Return what a rental has cost by `now`."""
+    rows = tuple(ledger)
+    alive = _alive(rows, resources, attempts).values()
+    return accrued(sum(row.amount for row in rows), alive, now, estimated=any(row.estimated for row in rows))
+
+
+def spent_on(
+    attempt: Attempt, ledger: Iterable[LedgerRow], resources: Iterable[Resource], now: datetime
+) -> AccruedCost:
+    """Return what one attempt of a rental has cost by `now`."""
+    own = [resource for resource in resources if resource.attempt == attempt.n]
+    ids = {resource.resource_id for resource in own}
+    return spent([row for row in ledger if row.resource_id in ids], own, (attempt,), now)
+
+
+def spent_at_most(
+    ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
+) -> Micros:
+    """Return what a rental has cost by `now`, with what its unproven attempts may still cost: each counts as the
+    price of UNPROVEN_COUNTS_FOR, or as what it billed if that is more."""
+    rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
+    amount = spent(rows, known, tried, now).amount
+    for attempt in tried:
+        if attempt.unproven:
+            billed = spent_on(attempt, rows, known, now).amount
+            amount += max(cost_at_most(attempt.rate, UNPROVEN_COUNTS_FOR) - billed, 0)
+    return amount
+
+
+class BilledPart(NamedTuple):
+    """What one resource that is not gone has billed since its last row in the ledger."""
+
+    started_at: datetime
+    ended_at: datetime
+    amount: Micros
+
+
+def still_billing(
+    ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
+) -> dict[str, BilledPart]:
+    """Return what each resource that is not gone has billed by `now`, since its last row in the ledger, by id."""
+    alive = _alive(tuple(ledger), resources, attempts)
+    return {resource_id: _billed_by(one, now) for resource_id, one in alive.items()}
+
+
+def _alive(
+    rows: Sequence[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt]
+) -> dict[str, Billing]:
+    """Return the billing values of the resources that are not gone, by their ids."""
+    by_number = {attempt.n: attempt for attempt in attempts}
+    return {
+        one.resource_id: _billing(
+            one, by_number[one.attempt], [row for row in rows if row.resource_id == one.resource_id]
+        )
+        for one in resources
+        if one.gone_at is None
+    }
+
+
+def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimated: bool) -> AccruedCost:
+    """Return `billed`, the sum of the ledger, plus what the resources that are alive have added by `now`.
+    `estimated` tells whether a part of `billed` is estimated."""
+    amount = billed
+    for one in alive:
+        amount += _billed_by(one, now).amount
+        estimated = estimated or one.rate is None or one.valid_from is None
+    return AccruedCost(amount=amount, estimated=estimated)
+
+
+def cost_something(bill: AccruedCost) -> bool | None:
+    """Return whether a final bill is above zero. Return None if the bill is only estimated to be zero."""
+    return True if bill.amount else None if bill.estimated else False
+
+
+def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
+    """Return the time from the first start to the last end. Return None if there are no rows."""
+    rows = tuple(ledger)
+    if not rows:
+        return None
+    return max(row.ended_at for row in rows) - min(row.started_at for row in rows)
+
+
+def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
+    """Return what an attempt costs an hour: the sum of the rates of its resources that are alive. If a rate is
+    missing, return the attempt's rate; for adopted machines, return the sum of the known rates."""
+    rates = [resource.rate for resource in resources if resource.gone_at is None]
+    known = [rate for rate in rates if rate is not None]
+    whole = len(known) == len(rates) or attempt.adopted is not None
+    return sum(known, start=Decimal(0)) if known and whole else attempt.rate
+
+
+def _billing(resource: Resource, attempt: Attempt, before: Iterable[LedgerRow]) -> Billing:
+    return Billing(
+        rate=resource.rate,
+        valid_from=resource.valid_from,
+        valid_to=resource.valid_to,
+        offer_rate=attempt.rate,
+        intended_at=attempt.intended_at,
+        billed_to=max((row.ended_at for row in before), default=None),
+    )
+
+
+def _billed_by(one: Billing, now: datetime) -> BilledPart:
+    start, rate = _unbilled(one)
+    end = max(start, one.valid_to or now)
+    return BilledPart(started_at=start, ended_at=end, amount=cost(rate, end - start))
+
+
+def _unbilled(one: Billing) -> tuple[datetime, Decimal]:
+    """Return from when on a resource is not in the ledger, and its rate."""
+    start = one.valid_from or one.intended_at
+    return max(start, one.billed_to or start), one.offer_rate if one.rate is None else one.rate

@@ -1,0 +1,117 @@
+"""The people whom a rental's owner lets in, and what their keys need, as the store knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from bot.errors import NeedsKey, NoTeammate
+from bot.lifecycle.deps import Deps
+from bot.model.base import EVER, changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.offer import Offer
+from bot.model.person import Key, Person
+from bot.model.quote import Quote
+from bot.model.rental import Rental
+from bot.model.request import Request
+from bot.policy.access.boot import check_script_size, further_keys
+from bot.policy.access.teammates import check_number, check_teammate
+from bot.policy.buying.next_offers import with_needed_script
+from bot.policy.team.roles import is_teammate
+from bot.policy.team.rules import Rules
+from bot.policy.use.probing import needs_script, wants_probe
+from store.db import Tx
+
+
+async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]) -> tuple[str, ...]:
+    """Return the people whom `owner` wants to let in, each once and without themselves. The caller has looked them
+    up in Slack just now. Raise Mistake if they are too many, NoTeammate if one of them may not be let in."""
+    others = tuple(dict.fromkeys(person for person in people if person != owner))
+    check_number(others)
+    for user_id in others:
+        person = await tx.people.get(user_id, EVER)
+        if person is None:
+            raise NoTeammate("I don't know one of these people, so I changed nothing.")
+        check_teammate(person, rules)
+    return others
+
+
+async def people_without_key(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the people who have no SSH key."""
+    keys = await tx.people.keys_of(people) if people else {}
+    return tuple(person for person in people if person not in keys)
+
+
+async def still_without_key(tx: Tx, rental: Rental) -> tuple[str, ...]:
+    """Return the teammates who have no SSH key and were asked for one when they were let in."""
+    without_key = await people_without_key(tx, rental.teammates)
+    if not without_key:
+        return ()
+    asked = {person for event in await tx.events.of(rental.id) for person in event.facts.without_key or ()}
+    return tuple(person for person in without_key if person in asked)
+
+
+async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
+    """Return the display names of people, or the ids of those that we don't know."""
+    names = await tx.people.names(people) if people else {}
+    return tuple(names.get(person, person) for person in people)
+
+
+async def added_event(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> Event:
+    """Return the event that the owner lets these people in. Those without a key are asked for one."""
+    facts = Facts(people=tuple(people), without_key=await people_without_key(tx, people))
+    return Event(rental_id=rental.id, kind=EventKind.TEAMMATE_ADDED, at=now, actor=rental.owner, facts=facts)
+
+
+async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
+    """Return the event that these people are let in, if there are any."""
+    return (await added_event(tx, rental, people, now),) if people else ()
+
+
+async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
+    """Return the request of a quote that changes a rental, with the teammates too whom the owner let into the
+    rental after asking for the quote: the list of offers may be hours old."""
+    added = [
+        person
+        for event in await tx.events.of(rental.id)
+        if event.kind is EventKind.TEAMMATE_ADDED and event.at > quote.created_at
+        for person in event.facts.people or ()
+    ]
+    return changed(quote.request, teammates=tuple(dict.fromkeys((*quote.request.teammates, *added))))
+
+
+async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
+    """Raise NeedsKey if the person has no key."""
+    if not await tx.people.keys(person.id):
+        raise NeedsKey(github=rules.keys.github)
+
+
+async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
+    """Return the keys of the owner and of each teammate who may still be let in, by id; an empty list for a person
+    without keys. The other teammates left, became guests, or may no longer use the bot."""
+    teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]
+    let_in = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]
+    people = [rental.owner, *let_in]
+    keys = await tx.people.keys_of(people)
+    return {user_id: keys.get(user_id, []) for user_id in people}
+
+
+async def with_boot_script(
+    tx: Tx, offers: Sequence[Offer], request: Request, teammates: Sequence[str], chosen_vendor: str | None = None
+) -> tuple[Offer, ...]:
+    """Return the offers whose machines run the boot script, by what the store knows of their vendors, or all
+    offers if the request doesn't need one. Offers of the vendor that the person chose always stay."""
+    if not needs_script(request, teammates):
+        return tuple(offers)
+    answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
+    return with_needed_script(offers, request, teammates, answers, chosen_vendor)
+
+
+async def check_boot_script(
+    tx: Tx, deps: Deps, owner: str, teammates: Sequence[str], request: Request, *, reader: str
+) -> None:
+    """Raise Mistake with the sizes if keys, probe and set-up of a request don't fit into one boot script, with the
+    keys that people have now. The mistake's next step is written for `reader`, a Slack id."""
+    further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
+    probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""
+    check_script_size(further, request.setup, deps.rules, probe_line=probe_line, own=reader == owner)

@@ -1,0 +1,380 @@
+"""`gpubot sandbox`: the bot and the sandbox, to try out in a browser or from a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.clock import SystemClock
+from bot.errors import GpubotError, Mistake
+from bot.policy.team.policy_file import read_policy
+from demo.dialogs import Dialogs
+from demo.laptop import Laptop
+from demo.own_policy import add_cast
+from demo.play import GITHUB_NAME, HOME, PEOPLE, Play
+from demo.printing import Printer, as_text, of_message
+from demo.processes import (
+    DATABASE,
+    NotRunning,
+    environment,
+    free_port,
+    run_sandbox,
+    start_bot,
+    stop,
+    until_it_ends,
+    write_policy,
+)
+from handlers.views.answers.lists import ADMIN_HELP, APPROVER_HELP
+from handlers.views.answers.lists import HELP as MEMBER_HELP
+from sandbox.client import ControlError, Machine, MachineFault, SandboxClient, SeenMessage
+
+LOOK_EVERY = 1.0
+"""Real seconds between two reads of new messages."""
+SPAN = re.compile(
+    r"\+(?:\s*(?P<days>\d{1,7})\s*d)?(?:\s*(?P<hours>\d{1,7})\s*h)?"
+    r"(?:\s*(?P<minutes>\d{1,7})\s*m)?(?:\s*(?P<seconds>\d{1,7})\s*s)?"
+)
+LONGEST = timedelta(days=60)
+"""The longest jump of one line: while something is rented, the bot handles every due time on the way."""
+HELP_OF_BOT = (*MEMBER_HELP, *APPROVER_HELP, *ADMIN_HELP)
+"""Each command, and what it does, for the page's composer."""
+WHO = "Ana and Cleo rent, Ben is the admin and approves."
+WHO_OF_POLICY = "Ana and Cleo rent, Ben is the admin of GPUBOT_ADMINS. Your policy names:"
+HELP = """\
+A line begins with who does it:
+  ana get H100 EU         Ana types /gpu get H100 EU in #training; also: with @cleo, setup torch
+  cleo @gpus list all     Cleo types /gpu list all in #gpus (@dm: to the bot itself)
+  ana 3                   Ana clicks button [3]
+  ana 1=6h                Ana fills in field 1 of the dialog that she has open
+  ana ok, ana close       Ana sends the dialog off, or closes it
+  use k7mq2 98            the GPUs of k7mq2 compute at 98 %; also: use k7mq2 0 connected, use k7mq2 hang
+  vanish k7mq2            the vendor takes k7mq2 back
+  +2h, +1h30m             two hours pass, or one and a half (d, h, m, s)
+  help, quit"""
+
+
+@dataclass
+class Console:
+    """Numbers the buttons that people see, and carries out typed lines."""
+
+    play: Play
+    printer: Printer
+    dialogs: Dialogs
+    who: str = WHO
+    """The people who can act."""
+    _buttons: list[tuple[str, SeenMessage, str]] = field(default_factory=list)
+    _dialog: dict[str, str] = field(default_factory=dict)
+    """By person, the modal as it was printed last, so that it is printed again only when it changed."""
+
+    def message(self, reader: str, message: SeenMessage) -> None:
+        """Print a message with its buttons numbered."""
+        if message.deleted:
+            return
+        line = of_message(reader, message)
+        numbered = []
+        for label in line.buttons:
+            self._buttons.append((reader, message, label))
+            numbered.append(f"{len(self._buttons)}: {label}")
+        self.printer.say(as_text(replace(line, buttons=tuple(numbered))))
+
+    def say_help(self) -> None:
+        """Print who can act and what can be typed."""
+        self.printer.say(f"{self.who}\n{HELP}")
+
+    async def run(self, typed: str) -> None:
+        """Carry out one line. Raise GpubotError with words for the person who typed it."""
+        who, _, rest = typed.partition(" ")
+        name, rest = who.capitalize(), rest.strip()
+        if typed in {"help", "?"}:
+            self.say_help()
+        elif typed.startswith("+"):
+            await self.play.passes(read_span(typed))
+        elif who == "use":
+            self.printer.say(await change_use(self.play.sandbox, rest))
+        elif who == "vanish":
+            self.printer.say(await take_back(self.play.sandbox, rest))
+        elif name in self.play.people:
+            try:
+                await self._run_for(name, rest)
+            except ControlError as refused:
+                raise Mistake(await self._reason(name, rest, refused.error)) from None
+        else:
+            *names, last = self.play.people
+            known = f"{', '.join(names)} and {last}"
+            raise Mistake(f'I know {known}, no "{who}". A line begins with who does it; help shows how.')
+
+    async def _run_for(self, name: str, rest: str) -> None:
+        filled = re.fullmatch(r"(\d+)\s*=\s*(.*)", rest)
+        if rest.isdecimal():
+            await self._click(name, int(rest))
+        elif filled:
+            await self.dialogs.fill(name, int(filled[1]), filled[2].strip())
+            return
+        elif rest == "ok":
+            await self.dialogs.send(name)
+            await self.play.settle()
+        elif rest == "close":
+            await self.dialogs.close(name)
+        else:
+            place, words = read_place(rest)
+            await self.play.types(name, place, words)
+        dialog = await self.dialogs.shown(name)
+        if dialog and dialog != self._dialog.get(name):
+            self.printer.say(dialog)
+        self._dialog[name] = dialog
+
+    async def _click(self, name: str, number: int) -> None:
+        if not 1 <= number <= len(self._buttons):
+            raise Mistake(f"There is no button {number} yet.")
+        reader, message, label = self._buttons[number - 1]
+        if (message.only_you or message.is_dm) and reader != name:
+            raise Mistake(f"Button {number} is for {reader} alone.")
+        await self.play.clicks(name, message, label)
+
+    async def _reason(self, name: str, typed: str, error: str) -> str:
+        place, _ = read_place(typed)
+        match error:
+            case "no_such_channel":
+                channels = (await self.play.sandbox.slack.get("workspace"))["channels"]
+                names = ", ".join(f"@{each['name']}" for each in channels if each["name"])
+                return f"There is no @{place}. There are: @dm, {names}"
+            case "not_a_member":
+                return f"{name} is not in #{place}."
+            case "no_such_message" | "no_such_button":
+                return "That button is no longer there, or not where they can click it."
+            case _:
+                return f"Slack lets {name} do no such thing: {error}."
+
+
+def read_place(typed: str) -> tuple[str, str]:
+    """Return the channel in which a command is typed, and its words."""
+    place, _, words = typed.partition(" ") if typed.startswith("@") else ("training", "", typed)
+    return place.lstrip("@#"), words.strip().removeprefix("/gpu").strip()
+
+
+def read_span(typed: str) -> timedelta:
+    """Return the span of a line like `+2h` or `+1h30m`. Raise Mistake if it is none, or too long."""
+    found = SPAN.fullmatch(typed)
+    given = {unit: int(number) for unit, number in found.groupdict().items() if number} if found else {}
+    if not given:
+        raise Mistake("Time passes as +30s, +10m, +1h30m or +2d.")
+    span = timedelta(**given)
+    if span > LONGEST:
+        raise Mistake(f"At most {LONGEST.days} days at once: +{LONGEST.days}d.")
+    return span
+
+
+async def play_along(say: Callable[[str], None], policy: Path | None = None) -> None:
+    """Run until `quit`, Ctrl-C or SIGTERM, with the rules of a `policy` file if the absolute path of one is given.
+
+    Raise WrongPolicy if the file has mistakes, and NotRunning if the sandbox or the bot ends on its own.
+    """
+    rules = None if policy is None else read_policy(policy, home_channel=HOME, admins=()).rules
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    with tempfile.TemporaryDirectory(prefix="gpubot-sandbox-") as name:
+        folder = Path(name)
+        say("Starting the sandbox and gpubot run ...")
+        async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
+            say(f"Open in a browser: {addresses.page}")
+            http = f"127.0.0.1:{free_port()}"
+            sandbox = SandboxClient(addresses, session)
+            cast = None if rules is None else await add_cast(rules, sandbox)
+            people = PEOPLE if cast is None else cast.people
+            settings = environment(
+                addresses,
+                folder,
+                admins=PEOPLE["Ben"],
+                channel=HOME,
+                http=http,
+                policy=write_policy(folder) if policy is None else policy,
+            )
+            laptop = Laptop.new(folder / "laptop", "you@laptop")
+            bot = await start_bot(settings, folder / "bot.log")
+            try:
+                await sandbox.github_keys(GITHUB_NAME, laptop.public_key)
+                play = Play(sandbox, bot, session, people)
+                who = WHO if cast is None else "\n".join([WHO_OF_POLICY, *cast.lines])
+                console = Console(play, Printer(as_text), Dialogs(sandbox, people), who)
+                play.on_message = console.message
+                await _tell_page(addresses.page, session, health=bot.health, help=HELP_OF_BOT)
+                if not os.isatty(0):
+                    play.on_action = console.printer.action  # a terminal already shows what was typed
+                console.say_help()
+                say(_key(laptop))
+                say(
+                    f"Times at the left are UTC. In messages each reader sees their own.\nThe bot's log: {bot.log}"
+                )
+                await _until_ended(
+                    ended,
+                    _keep_reading(play),
+                    _keep_telling_ledger(addresses.page, session, folder / DATABASE),
+                    _listen(console, ended),
+                    until_it_ends(bot),
+                )
+            except aiohttp.ClientError as error:
+                raise NotRunning(f"The sandbox or the bot has ended: {error}") from None
+            finally:
+                await stop(bot.process)
+
+
+async def _until_ended(ended: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:
+    """Run all of them until `ended` is set. Raise what one of them raises before that.
+
+    Ctrl-C in a terminal also ends the sandbox and the bot, so what the loops raise afterwards is not raised.
+    """
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    waiting = {asyncio.create_task(ended.wait()), *tasks}
+    try:
+        while not ended.is_set():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.is_set():
+                for task in done:
+                    await task
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*tasks, *waiting, return_exceptions=True)
+
+
+def _key(laptop: Laptop) -> str:
+    return "\n".join(
+        (
+            "A key to rent with, typed or from GitHub:",
+            f"  ana key {laptop.public_key}",
+            f"  ana key github {GITHUB_NAME}",
+            f"It opens what Ana rents: ssh -i {laptop.private_key} ...",
+        )
+    )
+
+
+async def _tell_page(url: str, session: aiohttp.ClientSession, **fields: Any) -> None:
+    """Tell the sandbox's page something of the bot: the sandbox knows nothing of its code."""
+    async with session.post(f"{url}/_control/bot", json=fields) as answer:
+        answer.raise_for_status()
+
+
+async def _keep_telling_ledger(url: str, session: aiohttp.ClientSession, database: Path) -> None:
+    """Tell the page what the ledger has, whenever that changed."""
+    told: dict[str, int] | None = None
+    while True:
+        # In a thread: the database's own connections are not closed well if Ctrl-C comes while they are read.
+        ledger = await asyncio.to_thread(_ledger_of, database)
+        if ledger is not None and ledger != told:
+            await _tell_page(url, session, ledger=ledger)
+            told = ledger
+        await SystemClock().pause(LOOK_EVERY)
+
+
+def _ledger_of(database: Path) -> dict[str, int] | None:
+    """Return the micro-dollars of each resource. Return None if the database is busy."""
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return dict(connection.execute("SELECT resource_id, sum(amount) FROM ledger GROUP BY resource_id"))
+        except sqlite3.OperationalError:
+            return None
+
+
+async def _keep_reading(play: Play) -> None:
+    """Print the messages that come as time passes."""
+    while True:
+        await play.read()
+        await SystemClock().pause(LOOK_EVERY)
+
+
+async def _listen(console: Console, ended: asyncio.Event) -> None:
+    """Carry out lines until `quit` or Ctrl-D. At the end of a pipe or a file, keep everything running."""
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    threading.Thread(target=_read_input, args=(loop, lines), daemon=True).start()
+    while (line := await lines.get()) is not None:
+        typed = line.strip()
+        if typed in {"quit", "exit"}:
+            ended.set()
+            return
+        try:
+            if typed:
+                await console.run(typed)
+        except (GpubotError, ControlError, LookupError) as error:
+            console.printer.say(str(error))
+    if os.isatty(0):
+        ended.set()
+
+
+def _read_input(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None]) -> None:
+    """Put each line of standard input into `lines`, then None.
+
+    This runs in a thread with blocking reads: asyncio would make a terminal non-blocking, for the output as well
+    and for the programs that run there afterwards, and it can't read files.
+    """
+    rest = b""
+    with suppress(OSError, RuntimeError):  # no input, or the loop has ended meanwhile
+        while chunk := os.read(0, 4096):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                loop.call_soon_threadsafe(lines.put_nowait, line.decode(errors="replace"))
+    with suppress(RuntimeError):
+        if rest:
+            loop.call_soon_threadsafe(lines.put_nowait, rest.decode(errors="replace"))
+        loop.call_soon_threadsafe(lines.put_nowait, None)
+
+
+# --- the lines of `gpubot sandbox` that change a machine: how it is used, and that its vendor takes it back
+
+
+USE = re.compile(r"(?P<percent>\d{1,3})\s*%?(?P<connected>\s+connected)?|(?P<fault>[a-z_]+)")
+FORMS = f"use k7mq2 98, use k7mq2 0 connected, or use k7mq2 and one of {', '.join(MachineFault)}"
+
+
+def read_use(words: str) -> dict[str, Any]:
+    """Return the phase of use in words like `98`, `0 connected` or `hang`. Raise Mistake if they say none."""
+    found = USE.fullmatch(words)
+    if found and found["fault"] in set(MachineFault):
+        return {"fault": found["fault"]}
+    if found and found["percent"] and int(found["percent"]) <= 100:
+        return {"all": int(found["percent"]), "connections": 1 if found["connected"] else 0}
+    raise Mistake(f"A machine's use is set as {FORMS}.")
+
+
+async def change_use(sandbox: SandboxClient, words: str) -> str:
+    """Set how a machine is used from now on, and return what that is. Raise Mistake if the words are wrong."""
+    name, _, rest = words.partition(" ")
+    phase = read_use(rest.strip())
+    machine = await _machine(sandbox, name)
+    use = (await sandbox.use(machine.resource_id, phase)).use
+    if use.fault:
+        return f"{machine.name}: {use.fault}."
+    gpus = ", ".join(f"{percent} %" for percent in use.gpus)
+    return f"{machine.name}: GPUs at {gpus}, {'one' if use.connections else 'no'} connection."
+
+
+async def take_back(sandbox: SandboxClient, name: str) -> str:
+    """Let the vendor take a machine back, and return that it did. Raise Mistake if there is none."""
+    machine = await _machine(sandbox, name)
+    await sandbox.vanish(machine.resource_id, "deleted")
+    return f"{machine.vendor} takes {machine.name} back."
+
+
+async def _machine(sandbox: SandboxClient, name: str) -> Machine:
+    """Return the newest machine of a rental that still runs."""
+    running = [machine for machine in (await sandbox.account()).resources if machine.alive]
+    named = {machine.name: machine for machine in running}
+    named |= {machine.name.split("-")[1]: machine for machine in running if machine.name.startswith("gpubot-")}
+    if name not in named:
+        there = ", ".join(machine.name for machine in running) or "no machine"
+        raise Mistake(f'No machine "{name}" is there. There is: {there}.')
+    return named[name]

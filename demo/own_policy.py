@@ -1,0 +1,136 @@
+"""Plays the people, groups and channels of a team's own policy file in the sandbox's workspace.
+
+The file names them by the ids that they have in the team's own Slack. Whatever the workspace lacks is added to it
+under the same id, with a name that can be typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bot.policy.team.rules import Rules
+from demo.play import PEOPLE
+from sandbox.client import SandboxClient
+
+NAMES = ("Dora", "Eli", "Fay", "Hal", "Ida", "Jan", "Kim", "Leo", "Mia", "Nia", "Otto", "Pia")
+"""The names of the extra members, in this order. Further ones are called Member16 and so on."""
+RENTERS = ("Ana", "Cleo")
+"""The members who are in each group that may use the bot, since they rent in the sandbox."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The members, groups and channels that play what a policy file names."""
+
+    people: dict[str, str]
+    """The Slack user id of each person who can act, by name."""
+    lines: tuple[str, ...]
+    """For each id in the file, who or what it is in the sandbox, and which keys name it."""
+
+
+def named_in(rules: Rules) -> dict[str, list[str]]:
+    """Return the ids of people, groups and channels in the rules, each with the keys that name it."""
+    found: dict[str, list[str]] = {}
+    for key, ids in _keys(rules):
+        for one in ids:
+            found.setdefault(one, []).append(key)
+    return found
+
+
+def _keys(rules: Rules) -> Iterator[tuple[str, Collection[str]]]:
+    yield "admins", rules.admins
+    yield "approvers.people", rules.approvers.people
+    yield "approvers.groups", rules.approvers.groups
+    yield "approvers.quiet", rules.approvers.quiet
+    yield "approvals_channel", (rules.approvals_channel,) if rules.approvals_channel else ()
+    yield "use.channels", rules.use.channels
+    yield "use.groups", rules.use.groups
+    yield "approval.then", rules.approval.then
+    for name, project in rules.projects.items():
+        yield f"projects.{name}.channels", project.channels
+        yield f"projects.{name}.people", project.people
+    yield "finance.people", rules.finance.people
+    yield "finance.groups", rules.finance.groups
+
+
+async def add_cast(rules: Rules, sandbox: SandboxClient) -> Cast:
+    """Add what the rules name and the workspace lacks.
+
+    Each new group has one extra member. The extra members are in every channel that is added, and in the channels
+    in which Ana, Ben and Cleo type. The bot is in the new channels too.
+    """
+    casting = _Casting(rules, sandbox, await sandbox.slack.get("workspace"))
+    named = named_in(rules)
+    for kind in ("UW", "S", "CG"):  # groups need their members, and channels need everybody
+        for one, keys in named.items():
+            if one[0] in kind and one not in casting.shown:
+                await casting.add(one, keys)
+    await casting.join_channels()
+    lines = (f"  {casting.shown[one]}: {', '.join(keys)}" for one, keys in named.items())
+    return Cast(people=casting.people, lines=tuple(lines))
+
+
+class _Casting:
+    """The workspace while people, groups and channels are added to it."""
+
+    def __init__(self, rules: Rules, sandbox: SandboxClient, workspace: dict[str, Any]) -> None:
+        self.people = dict(PEOPLE)
+        self.shown = {
+            **{one["id"]: f"{one['name']} ({one['id']})" for one in workspace["people"]},
+            **{one["id"]: f"@{one['handle']} ({one['id']})" for one in workspace["groups"]},
+            **{one["id"]: f"#{one['name']} ({one['id']})" for one in workspace["channels"]},
+        }
+        """The names of what is in the workspace by now, as people read them, by ID."""
+        self._rules = rules
+        self._slack = sandbox.slack
+        self._channels = {one["id"]: one["members"] for one in workspace["channels"]}
+        self._taken = {
+            *(one["name"] for one in (*workspace["people"], *workspace["channels"])),
+            *(one["handle"] for one in workspace["groups"]),
+        }
+
+    async def add(self, wanted: str, keys: list[str]) -> None:
+        """Add the person, group or channel with this id, which these keys of the policy name."""
+        if wanted[0] in "UW":
+            name = await self._add_person(wanted)
+            self.shown[wanted] = f"{name} ({wanted})"
+        elif wanted[0] == "S":
+            part = keys[0].partition(".")[0]
+            handle = self._free({"use": "gpu-users", "approval": "asked-next"}.get(part, part))
+            member = await self._add_person()
+            names = [member, *(RENTERS if "use.groups" in keys else ())]
+            members = [self.people[name] for name in names]
+            await self._slack.post("groups", {"id": wanted, "handle": handle, "members": members})
+            self.shown[wanted] = f"@{handle} ({wanted}), with {', '.join(names)}"
+        else:
+            project = keys[0].removeprefix("projects.").removesuffix(".channels").lower()
+            base = {"approvals_channel": "approvals", "use": "gpus"}.get(project, project)
+            name, members = self._free(base), [*self.people.values()]
+            await self._slack.post("channels", {"id": wanted, "name": name, "members": members, "bot": True})
+            self.shown[wanted] = f"#{name} ({wanted})"
+
+    async def _add_person(self, user_id: str | None = None) -> str:
+        """Add a member with this id, or with a new one. Return their name."""
+        name = next((one for one in NAMES if one not in self._taken), f"Member{len(self.people) + 1}")
+        self._taken.add(name)
+        given = {"id": user_id} if user_id is not None else {}
+        added = await self._slack.post("people", {"name": name, "tz": self._rules.timezone, **given})
+        self.people[name] = str(added["id"])
+        return name
+
+    async def join_channels(self) -> None:
+        """Let the extra members into the channels in which Ana, Ben and Cleo are with the bot."""
+        usual = set(PEOPLE.values())
+        for channel, members in self._channels.items():
+            everybody = {*members, *self.people.values()}
+            if usual <= {*members} and everybody != {*members}:
+                await self._slack.patch(f"channels/{channel}", {"members": sorted(everybody)})
+
+    def _free(self, name: str) -> str:
+        """Return this name, or the first of NAME-2, NAME-3 and so on that nothing in the workspace has."""
+        tries = [name, *(f"{name}-{n}" for n in range(2, len(self._taken) + 3))]
+        free = next(one for one in tries if one not in self._taken)
+        self._taken.add(free)
+        return free

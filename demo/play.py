@@ -1,0 +1,199 @@
+"""Lets people act in the sandbox, waits until the bot has nothing left to do, and only then lets time pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+
+from bot.errors import GpubotError
+from demo.processes import Bot
+from sandbox.client import Modal, Outcome, SandboxClient, SeenMessage
+
+PEOPLE = {"Ana": "U0ANA0000", "Ben": "U0BEN0000", "Cleo": "U0CLEO000"}
+"""Ana and Cleo are members of the workspace, Ben is the admin and so the approver."""
+HOME = "C0GPUS000"
+GITHUB_NAME = "ana-dev"
+"""Ana's name at GitHub."""
+SETTLE_SECONDS = 60.0
+MAX_JUMPS = 5000
+
+
+class Missed(GpubotError):
+    """Something that should have happened did not."""
+
+
+@dataclass
+class Play:
+    """The sandbox, the bot, and what each person has read so far."""
+
+    sandbox: SandboxClient
+    bot: Bot
+    session: aiohttp.ClientSession
+    people: dict[str, str]
+    """The Slack user id of each person, by name."""
+    on_message: Callable[[str, SeenMessage], None] = lambda _reader, _message: None
+    on_action: Callable[[str, str, str, datetime], None] = lambda _name, _place, _action, _at: None
+    _read: dict[str, int] = field(default_factory=dict)
+    """By name, the number of the newest change that this person has read."""
+    _since: dict[str, int] = field(default_factory=dict)
+    """By name, the newest change that this person had read when somebody last acted or time last passed, or that
+    `until_sees` has returned since then."""
+    _last_read: int = 0
+    """The number of the newest change when everyone had read everything."""
+    _known: dict[tuple[str, str, str], SeenMessage] = field(default_factory=dict)
+    _reported: set[tuple[str, str, int]] = field(default_factory=set)
+
+    # --- acting
+
+    async def types(self, name: str, channel: str, text: str) -> Outcome:
+        """Type `/gpu text`, and settle. Raise Missed if it is not acknowledged."""
+        self.on_action(name, channel, f"/gpu {text}".strip(), await self.sandbox.now())
+        self._since = dict(self._read)
+        outcome = await self.sandbox.command(self.people[name], channel, text)
+        if not outcome.ok:
+            raise Missed(f"/gpu {text} was not acknowledged: {outcome.error}")
+        await self.settle()
+        return outcome
+
+    async def clicks(self, name: str, message: SeenMessage, label: str) -> None:
+        """Click the button whose text begins with `label`, and settle. Raise Missed if it is not acknowledged."""
+        place = "dm" if message.is_dm else message.channel_name
+        self.on_action(name, place, f"[{message.button(label).text}]", await self.sandbox.now())
+        self._since = dict(self._read)
+        outcome = await self.sandbox.click(self.people[name], message, label)
+        if not outcome.ok:
+            raise Missed(f"the click on {label} was not acknowledged: {outcome.error}")
+        await self.settle()
+
+    async def confirms(self, name: str, choice: str | None = None) -> None:
+        """Submit the open modal, and settle. With a `choice`, choose the option with this text first. Raise Missed
+        if there is none, or if the bot refuses it."""
+        modal = await self.sandbox.open_modal(self.people[name])
+        shown = f"{modal.title}: {modal.reads} {f'({choice}) ' if choice else ''}[{modal.submit}]"
+        self.on_action(name, "dialog", shown, await self.sandbox.now())
+        self._since = dict(self._read)
+        outcome = await self.sandbox.submit(self.people[name], modal, _chosen(modal, choice) if choice else None)
+        if not outcome.ok:
+            raise Missed(f"the dialog was not taken: {outcome}")
+        await self.settle()
+
+    # --- seeing
+
+    async def read(self) -> None:
+        """Let everyone read what is new to them. Report each state of a message once, for its first reader."""
+        last = await self.sandbox.last_change(next(iter(self.people.values())))
+        if last == self._last_read:
+            return
+        for name, user in self.people.items():
+            for message in await self.sandbox.see(user, self._read.get(name, 0), versions=True):
+                self._read[name] = max(self._read.get(name, 0), message.seq)
+                self._known[name, message.channel, message.ts] = message
+                state = (message.channel, message.ts, message.seq)
+                if state not in self._reported:
+                    self._reported.add(state)
+                    self.on_message(name, message)
+        self._last_read = last
+
+    def sees(self, name: str, words: str, *, dm: bool | None = None, only_you: bool | None = None) -> SeenMessage:
+        """Return the newest message with these words that `name` sees. Raise Missed if there is none."""
+        for (reader, _, _), message in sorted(self._known.items(), key=lambda item: -item[1].seq):
+            if reader != name or message.deleted or words not in f"{message.reads}\n{message.text}":
+                continue
+            if (dm is None or message.is_dm == dm) and (only_you is None or message.only_you == only_you):
+                return message
+        raise Missed(f"{name} doesn't see {words!r}.")
+
+    async def is_sent(self, name: str, words: str) -> SeenMessage:
+        """Wait, in real time, until `name` sees these words in a file's post: Slack makes it a while after the
+        bot's last call. Raise Missed if it does not come."""
+        user = self.people[name]
+        while await self.sandbox.see(user, self._read.get(name, 0), wait=SETTLE_SECONDS):
+            await self.read()
+            try:
+                return self.sees(name, words, dm=True)
+            except Missed:
+                continue
+        raise Missed(f"{name} doesn't see {words!r}.")
+
+    # --- time
+
+    async def settle(self) -> dict[str, Any]:
+        """Wait until nothing is due, under way or undelivered, and let everyone read. Return /health.
+
+        Raise Missed if the bot does not settle within a minute.
+        """
+        revision = (await self.sandbox.clock()).revision
+        query = {"settled": str(revision), "wait": str(SETTLE_SECONDS)}
+        async with self.session.get(self.bot.health, params=query) as answer:
+            health = dict(await answer.json())
+        await self.read()
+        if not health["settled"]:
+            raise Missed(f"Things don't settle: {health}")
+        return health
+
+    async def until(self, happened: Callable[[], bool], within: timedelta) -> None:
+        """Jump from one due time to the next until it happened. Raise Missed if it does not happen `within`."""
+        await self._until(happened, within)
+        self._since = dict(self._read)
+
+    async def _until(self, happened: Callable[[], bool], within: timedelta) -> None:
+        start = await self.sandbox.now()
+        for _ in range(MAX_JUMPS):
+            health = await self.settle()
+            if happened():
+                return
+            now = time_of(health)
+            if now - start > within:
+                raise Missed(f"It didn't happen within {within}.")
+            await self.sandbox.jump_to(next_due(health, now, otherwise=now + timedelta(minutes=1)))
+        raise Missed("Time passed in too many small steps.")
+
+    async def passes(self, span: timedelta) -> None:
+        """Let that much time pass, one due time after the other."""
+        end = await self.sandbox.now() + span
+        while (now := time_of(health := await self.settle())) < end:
+            await self.sandbox.jump_to(min(next_due(health, now, otherwise=end), end))
+        self._since = dict(self._read)
+
+    async def until_sees(self, name: str, words: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
+        """Let time pass until `name` sees these words in a message that came since somebody acted or since time
+        passed. It may have come while the bot settled after the action. Raise Missed."""
+        since = self._since.get(name, 0)
+
+        def happened() -> bool:
+            try:
+                return self.sees(name, words, dm=dm).seq > since
+            except Missed:
+                return False
+
+        try:
+            await self._until(happened, within)
+        except Missed as missed:
+            raise Missed(f"{name} doesn't see {words!r}: {missed.words}") from None
+        seen = self.sees(name, words, dm=dm)
+        self._since[name] = seen.seq
+        return seen
+
+
+def time_of(health: dict[str, Any]) -> datetime:
+    """Return the sandbox's time when /health was answered."""
+    return datetime.fromisoformat(health["clock"]["now"])
+
+
+def next_due(health: dict[str, Any], now: datetime, *, otherwise: datetime) -> datetime:
+    """Return when the bot is next due, at least a second from now; `otherwise` if nothing is due."""
+    due = datetime.fromisoformat(health["next_due"]) if health["next_due"] else otherwise
+    return max(due, now + timedelta(seconds=1))
+
+
+def _chosen(modal: Modal, choice: str) -> dict[str, dict[str, str]]:
+    """Return the values with which a modal is submitted if the option with the text `choice` is chosen."""
+    for field_ in modal.inputs:
+        for option in field_.options:
+            if option.text == choice:
+                return {field_.block_id: {field_.action_id: option.value}}
+    raise Missed(f"the dialog has no choice {choice!r}: {[one.text for f in modal.inputs for one in f.options]}")

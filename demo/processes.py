@@ -1,0 +1,240 @@
+"""Starts the sandbox and the bot, each as a process of its own, and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import aiohttp
+import yaml
+
+from bot.clock import SystemClock
+from bot.config.manifest import http_manifest
+from bot.config.settings import SlackMode
+from bot.errors import GpubotError
+from sandbox.client import Addresses, SandboxClient
+
+START_SECONDS = 90.0
+STOP_SECONDS = 30.0
+PORTS = range(20_000, 30_000)
+"""Below the ports that Linux gives to programs that ask for any (net.ipv4.ip_local_port_range, from 32768)."""
+DATABASE = "gpubot.sqlite"
+TAIL = 2000
+"""Characters of a log that are shown when a process ends too early."""
+
+
+SETUP = """\
+#!/bin/sh
+python3 -m venv /opt/torch && /opt/torch/bin/pip install --quiet torch
+"""
+"""What people mean by `/gpu get H100 setup torch`. The sandbox's machines don't run it."""
+
+
+class NotRunning(GpubotError):
+    """A process of the demo didn't start, or ended too early."""
+
+
+def private_log(path: Path) -> BinaryIO:
+    """Open a log to append to. Only its owner can read it, also if the file existed before."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.fchmod(file, 0o600)
+    return os.fdopen(file, "ab")
+
+
+@asynccontextmanager
+async def run_sandbox(*options: str, log: Path) -> AsyncIterator[Addresses]:
+    """Run the sandbox until the end of the block. Raise NotRunning if it does not start."""
+    with private_log(log) as out:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "sandbox",
+            "--with-parent",
+            *options,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=out,
+            cwd=Path(__file__).parents[1],
+        )
+    try:
+        if process.stdout is None:
+            raise NotRunning("The sandbox has no output.")
+        async with asyncio.timeout(START_SECONDS):
+            line = await process.stdout.readline()
+        if not line:
+            raise NotRunning(f"The sandbox didn't start.\n{_tail(log)}")
+        yield Addresses.read(line)
+    finally:
+        await stop(process)
+
+
+@dataclass
+class Bot:
+    """A running `gpubot run`."""
+
+    process: asyncio.subprocess.Process
+    health: str
+    """The URL of its /health."""
+    log: Path
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL, as a crash would."""
+        self.process.send_signal(signal.SIGKILL)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop the process until the end of the block, as a suspended machine would (SIGSTOP, SIGCONT)."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
+def write_policy(folder: Path) -> Path:
+    """Write a policy file with the set-up script `torch` and the project `sweeps`, and return its path.
+
+    The sandbox starts at the real time. So that people are asked at any time, their hours are the whole week.
+    """
+    (folder / "torch.sh").write_text(SETUP)
+    policy = folder / "policy.yml"
+    policy.write_text(
+        "setup: {torch: torch.sh}\n"
+        'hours: {time: "00:00-24:00", days: mon-sun}\n'
+        "projects: {sweeps: {channels: [C0GPUS000], budget: 96.00}}\n"
+    )
+    return policy
+
+
+def environment(
+    addresses: Addresses,
+    folder: Path,
+    *,
+    admins: str,
+    channel: str,
+    http: str,
+    policy: Path | None = None,
+    slack_http: str | None = None,
+) -> dict[str, str]:
+    """Return the settings of a bot in the sandbox, without a policy file if there is none. It is in HTTP mode if
+    it has an address for Slack, `slack_http`."""
+    inherited = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONWARNINGS")
+    return {
+        **{name: os.environ[name] for name in inherited if name in os.environ},
+        "SLACK_BOT_TOKEN": addresses.bot_token,
+        **({"SLACK_APP_TOKEN": addresses.app_token} if slack_http is None else http_mode(addresses, slack_http)),
+        "SLACK_API_URL": addresses.api,
+        "COMPUTE_CLEAR_URL": addresses.compute,
+        "COMPUTE_CLEAR_TOKEN": addresses.compute_token,
+        "GPUBOT_CLOCK_URL": addresses.clock,
+        "GPUBOT_GITHUB_URL": addresses.github,
+        "GPUBOT_CHANNEL": channel,
+        "GPUBOT_ADMINS": admins,
+        "GPUBOT_DATABASE_URL": f"sqlite:///{folder / DATABASE}",
+        "GPUBOT_SOCKET": str(folder / "gpubot.sock"),
+        "GPUBOT_HTTP": http,
+        **({"GPUBOT_POLICY": str(policy)} if policy is not None else {}),
+    }
+
+
+def http_mode(addresses: Addresses, address: str) -> dict[str, str]:
+    """Return the settings of HTTP mode, with the address at which the bot takes the sandbox's requests."""
+    return {
+        "GPUBOT_SLACK_MODE": SlackMode.HTTP,
+        "SLACK_SIGNING_SECRET": addresses.signing_secret,
+        "GPUBOT_SLACK_HTTP": address,
+        "GPUBOT_SLACK_HANDOVER": "0",  # no load balancer has to notice that the bot stops
+    }
+
+
+async def install_http_app(sandbox: SandboxClient, address: str) -> None:
+    """Give the sandbox's app the manifest of HTTP mode. The bot must run: Slack asks it something."""
+    manifest = yaml.safe_load(http_manifest("https://bot.example.com"))
+    await sandbox.install(manifest, reach=f"http://{address}")
+
+
+async def start_bot(
+    settings: Mapping[str, str],
+    log: Path,
+    *,
+    connections: int | None = None,
+    well: bool = True,
+    python: str = sys.executable,
+) -> Bot:
+    """Start `gpubot run` and wait until it is connected. Raise NotRunning if it ends before.
+
+    `connections` is how many it needs, by default all that it opens. Without `well`, it need not be well.
+    """
+    if connections is None:
+        connections = 1 if settings.get("GPUBOT_SLACK_MODE") == SlackMode.HTTP else 2
+    with private_log(log) as out:
+        process = await asyncio.create_subprocess_exec(
+            python,
+            "-m",
+            "bot",
+            "run",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=dict(settings),
+            cwd=log.parent,
+        )
+    bot = Bot(process=process, health=f"http://{settings['GPUBOT_HTTP']}/health", log=log)
+    try:
+        async with asyncio.timeout(START_SECONDS), aiohttp.ClientSession() as session:
+            while not await _connected(session, bot, connections, well=well):
+                if process.returncode is not None:
+                    raise NotRunning(f"gpubot run ended.\n{_tail(log)}")
+                await SystemClock().pause(0.05)
+    except BaseException:
+        await stop(process)
+        raise
+    return bot
+
+
+async def _connected(session: aiohttp.ClientSession, bot: Bot, connections: int, *, well: bool) -> bool:
+    try:
+        async with session.get(bot.health) as answer:
+            return (answer.ok or not well) and int((await answer.json())["connections"]) >= connections
+    except aiohttp.ClientError:
+        return False
+
+
+async def until_it_ends(bot: Bot) -> None:
+    """Wait until the bot ends on its own. Raise NotRunning then."""
+    await bot.process.wait()
+    raise NotRunning(f"gpubot run ended.\n{_tail(bot.log)}")
+
+
+async def stop(process: asyncio.subprocess.Process) -> int:
+    """End a process with SIGTERM, or with SIGKILL if it does not end in time. Return its exit status."""
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+    return await process.wait()
+
+
+def free_port() -> int:
+    """Return a free port on loopback, outside the range from which other programs are given theirs."""
+    while True:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-TAIL:] if log.exists() else ""

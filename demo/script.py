@@ -1,0 +1,333 @@
+"""The story of the demo: three people and the machines that they rent, lose, are given and leave idle."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import re
+import signal
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+
+from bot.clock import SystemClock
+from bot.model.attempt import LedgerRow
+from bot.model.money import MICROS_PER_DOLLAR
+from demo.laptop import Laptop, has_openssh
+from demo.play import GITHUB_NAME, HOME, PEOPLE, Missed, Play
+from demo.printing import Printer
+from demo.processes import (
+    SETUP,
+    environment,
+    free_port,
+    install_http_app,
+    run_sandbox,
+    start_bot,
+    stop,
+    write_policy,
+)
+from handlers.phrases.format import dollars
+from sandbox.client import ControlError, SandboxClient, SeenMessage
+from store.db import Database
+
+CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
+READY = re.compile(r"\(([a-z0-9]+)\) is ready")
+SOON, TODAY = timedelta(hours=1), timedelta(hours=14)
+TWO_FAILOVERS = timedelta(seconds=20)
+"""Two purchases that fail take less than this of the sandbox's clock."""
+Tell = Callable[[str], None]
+"""Tells the reader what happens next, and why."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Micro-dollars for each resource, by the sandbox's bill and by the bot's ledger."""
+
+    bill: dict[str, int]
+    ledger: dict[str, int]
+
+
+async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = False) -> Cost:
+    """Play the story, in HTTP mode if `http`. Raise Missed at the first thing that should have happened and did
+    not, and CancelledError after SIGTERM."""
+    playing = asyncio.current_task()
+    assert playing is not None  # noqa: S101 - a coroutine runs in a task
+    # As after Ctrl-C, both processes are stopped too.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+    with tempfile.TemporaryDirectory(prefix="gpubot-demo-") as name:
+        folder = Path(name)
+        note("Starting the sandbox (a Slack workspace and Compute Clear) and gpubot run ...")
+        note("Times at the left are UTC, in sandbox time; in messages each reader sees their own zone.")
+
+        def tell(sentences: str) -> None:
+            note(f"\n{sentences}\n")
+
+        async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
+            slack_http = f"127.0.0.1:{free_port()}" if http else None
+            settings = environment(
+                addresses,
+                folder,
+                admins=PEOPLE["Ben"],
+                channel=HOME,
+                http=f"127.0.0.1:{free_port()}",
+                policy=write_policy(folder),
+                slack_http=slack_http,
+            )
+            laptops = {who: Laptop.new(folder / who, who) for who in ("ana@laptop", "ana@desk", "cleo@laptop")}
+            bot = await start_bot(settings, folder / "bot.log")
+            sandbox = SandboxClient(addresses, session)
+            if slack_http is not None:
+                await install_http_app(sandbox, slack_http)
+                note("Slack sends each command, click and event to gpubot as a signed HTTP request.")
+            play = Play(sandbox, bot, session, PEOPLE, on_message=printer.message, on_action=printer.action)
+            try:
+                await _rent_within_limits(play, tell, laptops)
+                await _fail_over_twice(play, tell)
+                await _rent_with_approval(play, tell)
+                await _find_an_unknown_machine(play, tell)
+                await _stop_working(play, tell)
+                await _go_on_while_in_use(play, tell)
+                await _replace_what_is_lost(play, tell)
+                await _use_and_end(play, tell)
+                bill = await sandbox.bill()
+                await _read_what_was_spent(play, tell, sum(line.micros for line in bill))
+            except ControlError as error:
+                raise Missed(str(error)) from None
+            finally:
+                await stop(bot.process)
+            ledger = await _ledger(settings["GPUBOT_DATABASE_URL"])
+    cost = Cost(
+        bill={line.resource_id: line.micros for line in bill},
+        ledger={row.resource_id: row.amount for row in ledger},
+    )
+    if cost.bill != cost.ledger:
+        raise Missed(f"The bill and the ledger differ: {cost}")
+    return cost
+
+
+async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Laptop]) -> None:
+    """Ana rents one H100, and lets Cleo in. She is asked for her keys, and the rental begins once she takes those
+    that GitHub has. Her first choice is sold out, and the next offer is within what she accepted. Her machine
+    computes for 45 min."""
+    tell(
+        "Ana rents one GPU, and lets Cleo in. Her first choice is sold out, so gpubot takes the next offer\n"
+        "within the price that she accepted. The start-up script brings the keys, the set-up and gpubot's probe."
+    )
+    await play.types("Cleo", "#training", f"key {laptops['cleo@laptop'].public_key}")
+    await play.sandbox.github_keys(GITHUB_NAME, *(laptops[who].public_key for who in ("ana@laptop", "ana@desk")))
+    await play.sandbox.vendor("hyperstack", "sold_out", times=1)
+    await play.types("Ana", "#training", "get H100 EU with @cleo setup torch for 1h up to 3h -- fine-tune run 7")
+    await play.clicks("Ana", play.sees("Ana", "Prices stand until", only_you=True), "Rent from $2.15/h")
+    play.sees("Ana", "Before I rent I need your public SSH key", only_you=True)
+    await play.types("Ana", "#training", f"key github {GITHUB_NAME}")
+    await play.clicks("Ana", play.sees("Ana", f"github.com/{GITHUB_NAME} has 2 keys", only_you=True), "Use both")
+    ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
+    rental = rental_of(ready)
+    play.sees("Cleo", "looks sold out. Now 1x H100 SXM 80 GB from Nebius at $2.42/h: $0.27 over what you clicked")
+    play.sees("Cleo", "Ready after")
+    await _check_boot_script(play)
+    await _log_in(play, "Ana", laptops["ana@laptop"], rental)
+    play.sees("Cleo", f"({rental}) is ready", dm=True)
+    await _log_in(play, "Cleo", laptops["cleo@laptop"], rental)
+    await play.sandbox.use(await _machine_of(play, rental), *computing(45))
+    await play.types("Cleo", "#training", "list all")
+
+
+async def _fail_over_twice(play: Play, tell: Tell) -> None:
+    """Cleo rents one L40S. Her first two choices are sold out, so she gets the third within seconds."""
+    tell(
+        "Cleo rents a small GPU. Two vendors are sold out, and gpubot asks the third within seconds. It looks\n"
+        "twice whether the others made a machine all the same: one would be deleted, and billed to this rental."
+    )
+    for vendor in ("nebius", "hyperstack"):
+        await play.sandbox.vendor(vendor, "sold_out", times=1)
+    await play.types("Cleo", "#training", "get L40S EU for 1h -- thumbnails")
+    clicked = await play.sandbox.now()
+    await play.clicks("Cleo", play.sees("Cleo", "1x L40S in EU", only_you=True), "Rent from $0.98/h")
+    play.sees("Cleo", "Hyperstack looks sold out. Now 1x L40S PCIe 48 GB from DataCrunch at about $1.06/h")
+    took = await play.sandbox.now() - clicked
+    if took >= TWO_FAILOVERS:
+        raise Missed(f"Two failovers took {took}.")
+    ready = await play.until_sees("Cleo", "Your 1x L40S PCIe 48 GB", SOON, dm=True)
+    await play.clicks("Cleo", ready, "Destroy ")
+    await play.confirms("Cleo")
+    await play.until_sees("Cleo", "Destroyed: 1x L40S PCIe 48 GB", SOON)
+
+
+async def _check_boot_script(play: Play) -> None:
+    """Raise Missed unless the vendor got the set-up script with the purchase. The sandbox doesn't run it."""
+    (resource,) = [resource for resource in (await play.sandbox.account()).resources if resource.alive]
+    machine = await play.sandbox.machine(resource.resource_id)
+    if SETUP.splitlines()[-1] not in (machine.cloud_init or ""):
+        raise Missed(f"The set-up is not in the start-up script: {machine.cloud_init}")
+
+
+async def _log_in(play: Play, name: str, laptop: Laptop, rental: str) -> None:
+    """Let a person look at the GPU by OpenSSH, with the block for `~/.ssh/config` as the bot prints it."""
+    await play.types(name, "dm", f"ssh {rental}")
+    printed = CONFIG_BLOCK.search(play.sees(name, f"Host gpu-{rental}", only_you=True).reads)
+    if printed is None:
+        raise Missed(f"/gpu ssh {rental} prints no block for ~/.ssh/config.")
+    now = await play.sandbox.now()
+    if not has_openssh():
+        play.on_action(name, "terminal", "ssh is not installed on this machine, so this login is left out.", now)
+        return
+    laptop.paste(printed[0])
+    play.on_action(name, "terminal", f"$ ssh gpu-{rental} nvidia-smi", now)
+    table = await laptop.ssh(f"gpu-{rental}", "nvidia-smi")
+    if "H100" not in table:
+        raise Missed(f"nvidia-smi shows no H100: {table}")
+    play.on_action("machine", "terminal", table, now)
+
+
+def rental_of(ready: SeenMessage) -> str:
+    """Return the id of the rental that a ready message is about. Raise Missed if it names none."""
+    found = READY.search(ready.reads)
+    if found is None:
+        raise Missed(f"There is no rental in {ready.reads!r}.")
+    return found[1]
+
+
+def computing(minutes: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the use of a machine that computes for so long from now on, and then no more."""
+    return {"all": 98, "for": 60 * minutes}, {"all": 0}
+
+
+async def _machine_of(play: Play, rental: str) -> str:
+    """Return the id of the machine of a rental that runs."""
+    running = [machine for machine in (await play.sandbox.account()).resources if machine.alive]
+    return next(machine.resource_id for machine in running if rental in machine.name.split("-"))
+
+
+async def _rent_with_approval(play: Play, tell: Tell) -> None:
+    """Cleo wants eight GPUs. That is over the limits, and more than is left of the project's budget. Ben approves
+    fewer hours. They compute for 10 min."""
+    tell(
+        "Cleo needs eight GPUs. That is over the team's limits, and the project sweeps has only $96 a month, so\n"
+        "an approver decides. Here that is Ben. He approves fewer hours, which need over 80% of the budget."
+    )
+    await play.types("Cleo", "#gpus", "get 8xH100 EU for 6h -- sweep 12")
+    await play.clicks("Cleo", play.sees("Cleo", "8x H100 in EU", only_you=True), "Ask for $18.40/h")
+    await play.confirms("Cleo")
+    await play.clicks("Ben", play.sees("Ben", "Approve up to $137.54?"), "Approve fewer hours")
+    await play.confirms("Ben", "4 h, up to $95.22")
+    ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
+    await play.sandbox.use(await _machine_of(play, rental_of(ready)), *computing(10))
+    await play.until_sees("Ben", "sweeps has spent $0.00 of", SOON, dm=True)
+
+
+async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:
+    """A machine runs that nobody rented here. Ben gives it to Cleo, and she destroys it."""
+    tell(
+        "Somebody rented a machine without gpubot, so it bills without an end. gpubot compares the account with\n"
+        "its database every 5 min, and tells the admins. Ben gives the machine an owner, and with that an end."
+    )
+    await play.sandbox.add_machine("train-cleo-3")
+    asked = await play.until_sees("Ben", "A machine I don't know is running", SOON, dm=True)
+    await play.clicks("Ben", asked, "Give it an owner")
+    await play.confirms("Ben")
+    given = play.sees("Cleo", "I don't know whose keys are on it", dm=True)
+    await play.clicks("Cleo", given, "Destroy ")
+    await play.confirms("Cleo")
+    await play.until_sees("Cleo", "Ended", SOON)
+
+
+async def _stop_working(play: Play, tell: Tell) -> None:
+    """Cleo's machine computes no more. She is asked about it, and still needs it."""
+    tell(
+        "Cleo's sweep takes 10 min, and nobody is logged in. gpubot looks at the machine every 2 min. After\n"
+        "30 min without work it asks her, since $18.40/h buy nothing. Only people and ends destroy a machine."
+    )
+    asked = await play.until_sees("Cleo", "Idle for", SOON, dm=True)
+    await play.clicks("Cleo", asked, "Still needed, ask in 1 h")
+    play.sees("Ana", "Cleo still needs it")
+
+
+async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
+    """Ana's machine is in use when the first of its two ends comes, so it goes on."""
+    tell(
+        "Ana rented for 1h up to 3h, and her GPU worked in the last 30 min of the first hour. So the end moves\n"
+        "on by 1 h. gpubot edits the card and pings nobody, because 3 h were allowed from the start. Only\n"
+        "with --all, the demo prints edits such as this one."
+    )
+    await play.until_sees("Cleo", "In use: it goes on until", SOON)
+
+
+async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
+    """The vendor takes Ana's spot machine back. She replaces it with one click, and destroys the new one."""
+    tell(
+        "Ana also rents a spot machine. It is cheaper, because its vendor may take it back at any time, and this\n"
+        "one does. gpubot says so within 3 min, and Replace rents another one within the price that Ana accepted."
+    )
+    await play.types("Ana", "#training", "get H100 EU spot for 1h -- evaluate run 6")
+    await play.clicks("Ana", play.sees("Ana", "1x H100 in EU, spot", only_you=True), "Rent from")
+    await play.clicks("Ana", play.sees("Ana", "You already rent", only_you=True), "Rent another")
+    ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
+    await play.sandbox.vanish(await _machine_of(play, rental_of(ready)), "deleted")
+    lost = await play.until_sees("Ana", "your 1x H100 SXM 80 GB EU spot, ", SOON, dm=True)
+    await play.clicks("Ana", lost, "Replace ")
+    ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
+    await play.clicks("Ana", ready, "Destroy ")
+    await play.confirms("Ana")
+    await play.until_sees("Ana", "Ended", SOON)
+
+
+async def _use_and_end(play: Play, tell: Tell) -> None:
+    """Ana keeps her machine up to its later end. Cleo destroys her idle machine. Ana's lease ends."""
+    tell(
+        "Ana's end comes near, and her GPU is at 0 % now. So gpubot pings her: the disk goes with the machine.\n"
+        "Cleo is asked again after the hour that she chose. Each receipt says how much of the money was idle."
+    )
+    ending = await play.until_sees("Ana", "in 30 min", SOON, dm=True)
+    await play.clicks("Ana", ending, "Go on 1 h, already approved")
+    await play.clicks("Cleo", await play.until_sees("Cleo", "Idle for", SOON, dm=True), "Destroy")
+    await play.confirms("Cleo")
+    await play.until_sees("Cleo", "Ended", SOON)
+    play.sees("Cleo", "Destroyed:")
+    await play.until_sees("Ana", "Destroyed: 1x H100 SXM 80 GB EU, Ana with Cleo", TODAY)
+    play.sees("Ana", "Ended")
+    await play.types("Ana", "#training", "list")
+
+
+async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
+    """Ben, an admin, reads what the month cost, and gets its file. Raise Missed unless both have what the sandbox
+    `billed`, in micro-dollars."""
+    tell(
+        "Everyone can read what the month cost: their own, and the team's. Approvers, admins and finance see\n"
+        "each person. Slack shows the table so that people can sort it, and a chart; here are its rows. [CSV]\n"
+        "sends a file for finance (FOCUS 1.2). Its sum is the bill, to the micro-dollar."
+    )
+    await play.types("Ben", "#gpus", "spend")
+    answer = play.sees("Ben", "so far: you nothing. Team $", only_you=True)
+    team = f"Team {dollars(billed)}"
+    if team not in answer.text:
+        raise Missed(f"{answer.text!r} does not have the sum of the bill: {team}")
+    await play.clicks("Ben", answer, "CSV")
+    sent = await play.is_sent("Ben", ", everyone: ")
+    async with play.session.get(sent.files[0].url) as response:
+        rows = list(csv.DictReader(io.StringIO(await response.text())))
+    summed = sum(Decimal(row["BilledCost"]) for row in rows)
+    if summed * MICROS_PER_DOLLAR != billed:
+        raise Missed(f"The file has ${summed}, and the bill ${Decimal(billed) / MICROS_PER_DOLLAR}.")
+    name, now = sent.files[0].name, await play.sandbox.now()
+    play.on_action("Ben", "terminal", f"{name}: {len(rows)} rows, ${summed} in all", now)
+
+
+async def _ledger(url: str) -> list[LedgerRow]:
+    store = await Database.open(url, claimant="demo", clock=SystemClock())
+    try:
+        async with store.read() as tx:
+            return await tx.rentals.whole_ledger()
+    finally:
+        await store.close()
+
+
+def total(micros: dict[str, int]) -> str:
+    """Return the sum in dollars, to the micro-dollar."""
+    return f"${Decimal(sum(micros.values())) / MICROS_PER_DOLLAR:.6f}"
