@@ -75,10 +75,6 @@ SANDBOX_CLAIM_SECONDS = 4.0
 """How long claims last in a sandbox. Its clock waits until the claims of a process that was killed have ended."""
 SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
-CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
-APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, WAITING_EVERY_MINUTES = 15, 30, 5
-MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
-RETENTION_EVERY_MINUTES, ALERTS_EVERY_MINUTES = 10, 5
 FIRST_ANSWERS = 5.0
 """Real seconds for which work waits at a start for the first answers of Compute Clear and Slack."""
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
@@ -228,7 +224,7 @@ async def build(
             ahead_of_witnesses=witnesses.ahead,
         )
         catalog_cache, gate = CatalogCache(market), Gate()
-        catalog = LocalJob("catalog", catalog_cache.refresh, clock, every(minutes=CATALOG_EVERY_MINUTES))
+        catalog = LocalJob("catalog", catalog_cache.refresh, clock, every(minutes=15))
         sweeps = LocalJob("first sweep", _work(step_deps, first_sweep), clock, retry=SWEEP_AGAIN)
         store.on_reopen(sweeps.again)
         look_again = LOOK_AGAIN if store.shared else None
@@ -245,31 +241,31 @@ async def build(
             step_deps,
             [
                 Job(DELIVERY, delivery.run, None),
-                Job("sweep", _work(step_deps, sweep), every(minutes=SWEEP_EVERY_MINUTES), at_once=False),
+                Job("sweep", _work(step_deps, sweep), every(minutes=5), at_once=False),
                 Job(
                     "approvers",
                     _work(background, partial(check_deciders, directory=people)),
-                    every(minutes=APPROVERS_EVERY_MINUTES),
+                    every(minutes=15),
                 ),
-                Job("waiting", _work(background, check_waiting), every(minutes=WAITING_EVERY_MINUTES)),
-                Job("owners", _work(step_deps, check_owners), every(minutes=OWNERS_EVERY_MINUTES)),
-                Job("months", _work(step_deps, file_months), every(minutes=MONTHS_EVERY_MINUTES)),
-                Job("digest", _work(background, send_digest), every(minutes=DIGEST_EVERY_MINUTES)),
-                Job(ALERTS_JOB, _work(background, check_budget_alerts), every(minutes=ALERTS_EVERY_MINUTES)),
-                Job("unusual day", _work(background, notify_unusual_day), every(minutes=UNUSUAL_EVERY_MINUTES)),
+                Job("waiting", _work(background, check_waiting), every(minutes=5)),
+                Job("owners", _work(step_deps, check_owners), every(minutes=30)),
+                Job("months", _work(step_deps, file_months), every(minutes=15)),
+                Job("digest", _work(background, send_digest), every(minutes=5)),
+                Job(ALERTS_JOB, _work(background, check_budget_alerts), every(minutes=5)),
+                Job("unusual day", _work(background, notify_unusual_day), every(minutes=15)),
                 Job(
                     "balances",
                     _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances)),
                     every_day(),
                 ),
-                Job("retention", _work(background, drop_old), every(minutes=RETENTION_EVERY_MINUTES)),
+                Job("retention", _work(background, drop_old), every(minutes=10)),
                 Job("people", _work(step_deps, look_for_people_who_left), every_hour()),
-                Job("samples", _work(step_deps, drop_old_samples), every(minutes=SAMPLES_EVERY_MINUTES)),
+                Job("samples", _work(step_deps, drop_old_samples), every(minutes=10)),
             ],
             claim_seconds=claim_seconds,
             drain=lambda: finish(delivery.drain()),
         )
-        engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
+        engine = Engine(step_deps, on_late=metrics.late, on_bug=metrics.failed, claim_seconds=claim_seconds)
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
         selfcheck = SelfCheck(
             step_deps,
