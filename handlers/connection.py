@@ -20,11 +20,11 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from typing_extensions import override
 
 from bot.errors import GpubotError, Unusable
+from bot.lifecycle.actions.prices import Prices
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.ports.outside import KeySource
-from bot.lifecycle.service.prices import Prices
 from bot.model.offer import Catalog
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
