@@ -15,7 +15,6 @@ from importlib.metadata import version
 
 import aiohttp
 import structlog
-from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.engine import make_url
 
 from bot.clock import Witness, Witnesses
@@ -62,6 +61,7 @@ from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
+from handlers.listeners.context import Context
 from handlers.listeners.wrapper import note_commit
 from handlers.messages.trouble import clock_text
 from handlers.slack_api.gate import Gate
@@ -94,7 +94,6 @@ class Bot:
     replica: Replica
     delivery: Delivery
     connection: Connection
-    client: AsyncWebClient
     catalog_cache: CatalogCache
     read_secrets: Callable[[], None]
     """Reads the settings again, and uses their tokens from the next call on."""
@@ -223,7 +222,7 @@ async def build(
             may_claim=replica.may_claim,
             ahead_of_witnesses=witnesses.ahead,
         )
-        catalog_cache, gate = CatalogCache(market), Gate()
+        catalog_cache = CatalogCache(market)
         catalog = LocalJob("catalog", catalog_cache.refresh, clock, every(minutes=15))
         sweeps = LocalJob("first sweep", _work(step_deps, first_sweep), clock, retry=SWEEP_AGAIN)
         store.on_reopen(sweeps.again)
@@ -276,15 +275,20 @@ async def build(
             machine=socket.gethostname(),
         )
         connection = Connection(
-            deps,
-            client,
+            Context(
+                deps=deps,
+                catalog=lambda: catalog_cache.known,
+                key_source=github,
+                prices=Prices.of(market, clock),
+                people=people,
+                channels=SlackChannels(deps, client),
+                client=client,
+                gate=Gate(),
+                direct=delivery.direct,
+                others_work=lambda: replica.others_work,
+            ),
             delivery,
-            gate=gate,
-            people=people,
-            catalog=lambda: catalog_cache.known,
-            key_source=github,
-            prices=Prices.of(market, clock),
-            tokens=tokens_of(settings),
+            tokens_of(settings),
             read_tokens=lambda: tokens_of(read_settings()),
             http=None
             if settings.slack_mode is SlackMode.SOCKET or settings.slack_http is None
@@ -323,7 +327,6 @@ async def build(
             replica=replica,
             delivery=delivery,
             connection=connection,
-            client=client,
             catalog_cache=catalog_cache,
             read_secrets=partial(_read_secrets, market, connection),
             report=HealthReport(clock, store, in_force, metrics, [*parts, delivery]),
