@@ -25,6 +25,7 @@ from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.ports.outside import KeySource
 from bot.lifecycle.service.prices import Prices
 from bot.model.offer import Catalog
+from bot.model.text import plural
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
@@ -35,7 +36,6 @@ from handlers.slack_api.gate import Gate
 from handlers.slack_api.http_server import HttpServer, Outcome
 from handlers.slack_api.scopes import log_missing_scopes
 from handlers.slack_api.sockets import Sockets
-from handlers.views.phrases.format import plural
 
 log = structlog.get_logger("gpubot")
 

@@ -34,13 +34,11 @@ from bot.policy.use.clocks import ClockDifference
 from handlers.connection import Connection
 from handlers.delivery.loop import Delivery
 from handlers.slack_api.gate import Gate
-from handlers.views.event_text.trouble import clock_text
 
 
 def _clock_differs(difference: ClockDifference) -> str:
-    wrong = clock_text(difference.ahead, from_database=difference.from_database)
     clocks = "both clocks" if difference.from_database else "it"
-    return f"this machine's clock is {wrong}: I work on nothing. Set {clocks}, by NTP for example."
+    return f"this machine's clock is {difference.text}: I work on nothing. Set {clocks}, by NTP for example."
 
 
 class _MessageCounts(Frozen):

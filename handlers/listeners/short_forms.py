@@ -8,6 +8,7 @@ from functools import partial
 
 from bot.lifecycle.service import queries
 from bot.lifecycle.service.own_rentals import Purpose, own_rentals
+from bot.model.text import span
 from handlers.ids import ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue, V
 from handlers.listeners import giving, rentals, sentences, sharing
 from handlers.listeners.context import Context
@@ -17,7 +18,7 @@ from handlers.views.answers import choices
 from handlers.views.answers import sentences as answers
 from handlers.views.answers.choices import ButtonFor
 from handlers.views.answers.sentences import Topic
-from handlers.views.phrases.format import Times, span
+from handlers.views.phrases.format import Times
 from handlers.views.phrases.lease_buttons import destroy_button
 
 KEEP_FOR = timedelta(hours=4)

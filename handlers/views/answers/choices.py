@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import OwnRentals
+from bot.model.text import plural, span
 from handlers.ids import (
     NO_VALUE,
     Action,
@@ -21,7 +22,7 @@ from handlers.ids import (
 )
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button
-from handlers.views.phrases.format import Reader, join, person, plural, span
+from handlers.views.phrases.format import Reader, join, person
 from handlers.views.phrases.machine_text import describe
 from handlers.views.phrases.rental_text import STATES
 

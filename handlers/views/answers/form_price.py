@@ -8,10 +8,11 @@ from typing import Any
 from bot.model.money import cost
 from bot.model.offer import Offer
 from bot.model.request import Request
+from bot.model.text import span
 from handlers.ids import PRICE, PRICE_AGAIN
 from handlers.views.answers.offers import request_text
 from handlers.views.phrases.blocks import Json, section
-from handlers.views.phrases.format import dollars, escape, per_hour, span
+from handlers.views.phrases.format import dollars, escape, per_hour
 from handlers.views.phrases.format import price as price_of
 from handlers.views.phrases.limits_text import cap_text
 from handlers.views.phrases.machine_text import contract, vendor

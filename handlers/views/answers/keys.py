@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.model.person import Key
+from bot.model.text import plural
 from bot.policy.access.keys import kind_of
 from handlers.ids import NO_VALUE, Action, KeyValue
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
-from handlers.views.phrases.format import clean, escape, identifier, join, plural
+from handlers.views.phrases.format import clean, escape, identifier, join
 
 ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
 GITHUB_COMMAND = "/gpu key github ana-dev"

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import partial
 
 from bot.model.summary import PolicyView
+from bot.model.text import listed, plural, span
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.team.rules import (
     ProbeKind,
@@ -34,11 +35,8 @@ from handlers.views.phrases.format import (
     join,
     limit,
     limit_per_hour,
-    listed,
     mention_group,
     person,
-    plural,
-    span,
 )
 
 MISTAKES_SHOWN = 10

@@ -11,6 +11,7 @@ from bot.model.money import cost
 from bot.model.spend import PeriodKind, RowsOf
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import span
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import LongerLease
@@ -22,7 +23,7 @@ from handlers.views.answers.replies import reply
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import end
-from handlers.views.phrases.format import Reader, dollars, join, span
+from handlers.views.phrases.format import Reader, dollars, join
 from handlers.views.phrases.lease_buttons import destroy_button
 
 

@@ -12,6 +12,7 @@ from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import listed, plural
 from bot.policy.access.boot import SETUP_LOG, further_keys
 from bot.policy.access.keys import add_line
 from bot.policy.use.probing import boot_script_failed, boot_script_ran
@@ -21,7 +22,7 @@ from handlers.views.answers.replacing import NO_SSH_ANSWER
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered
 from handlers.views.phrases.ends import end
-from handlers.views.phrases.format import Reader, Times, escape, identifier, join, listed, literal, person, plural
+from handlers.views.phrases.format import Reader, Times, escape, identifier, join, literal, person
 from handlers.views.phrases.machine_text import describe, setup_text
 from handlers.views.phrases.on_ending_text import can_have_one, on_ending_text, script_first_text
 from handlers.views.phrases.rental_text import machine, owner, possessive, state_word

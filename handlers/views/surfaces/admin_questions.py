@@ -19,6 +19,7 @@ from bot.model.event import Event
 from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
+from bot.model.text import listed, plural, span
 from bot.policy.buying.resource_names import named_owner, names_of
 from bot.policy.buying.unknown_machines import name_to_type
 from bot.policy.team.rules import Rules
@@ -26,18 +27,7 @@ from handlers.ids import Action, Callback, Field, QuestionValue, VersionValue
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Modal, Rendered, button, option
 from handlers.views.phrases.ends import end
-from handlers.views.phrases.format import (
-    Times,
-    escape,
-    identifier,
-    join,
-    listed,
-    per_hour,
-    person,
-    plural,
-    sentence,
-    span,
-)
+from handlers.views.phrases.format import Times, escape, identifier, join, per_hour, person, sentence
 from handlers.views.phrases.lease_buttons import destroy_button
 from handlers.views.phrases.machine_text import describe, machines, vendor
 from handlers.views.phrases.rental_text import current_state, in_all, so_far

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.model.event import Event, EventKind
 from bot.model.person import OPERATOR
+from bot.model.text import listed, plural
 from handlers.ids import Action, RentalValue
 from handlers.views.event_text.digest import digest
 from handlers.views.event_text.trouble import outage_text, step_failure_text
@@ -13,18 +14,7 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Rendered, button
 from handlers.views.phrases.budget_text import budget_alert
 from handlers.views.phrases.error_text import mistakes_text
-from handlers.views.phrases.format import (
-    Reader,
-    actor,
-    channel,
-    dollars,
-    escape,
-    identifier,
-    join,
-    listed,
-    person,
-    plural,
-)
+from handlers.views.phrases.format import Reader, actor, channel, dollars, escape, identifier, join, person
 
 
 def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:

@@ -8,6 +8,7 @@ from bot.model.base import changed
 from bot.model.machine_use import Use
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import about_span, say_at_most, span
 from bot.policy.access.teammates import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
@@ -19,19 +20,7 @@ from handlers.views.phrases import blocks
 from handlers.views.phrases.asked_text import asked_now
 from handlers.views.phrases.blocks import Json, Rendered, button
 from handlers.views.phrases.ends import at_its_end, ends
-from handlers.views.phrases.format import (
-    Reader,
-    Times,
-    about_span,
-    dollars_at_most,
-    highest,
-    join,
-    note,
-    per_hour,
-    person,
-    sentence,
-    span,
-)
+from handlers.views.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
 from handlers.views.phrases.lease_buttons import destroy_button, take_back_button
 from handlers.views.phrases.limits_text import over_total_text
 from handlers.views.phrases.machine_text import setup_text
@@ -145,7 +134,7 @@ def _waits(details: RentalDetails, times: Times) -> list[str]:
         f"Starts {times.time(starts, posted)}, ends {times.time(request.until, posted)}."
         if starts is not None and request.until is not None
         else "",
-        f"Up to {highest(rental.envelope)}, {dollars_at_most(rental.envelope.total)} in all.",
+        f"Up to {highest(rental.envelope)}, {say_at_most(rental.envelope.total)} in all.",
         f"I look until {times.time(until, posted)}." if until is not None else "",
         _failures(details, times),
         note(request.note),

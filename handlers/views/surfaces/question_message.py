@@ -7,12 +7,13 @@ from bot.model.machine_use import NOT_COMPUTING, Missed, Use, Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
+from bot.model.text import about_span
 from bot.policy.use.questions import spell_of
 from handlers.ids import Action, HoursValue, RentalValue
 from handlers.views.event_text import EventText, event_text, sentence_case
 from handlers.views.phrases import blocks
 from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import Reader, Times, about_span, per_hour
+from handlers.views.phrases.format import Reader, Times, per_hour
 from handlers.views.phrases.lease_buttons import destroy_button, extend_button
 from handlers.views.phrases.machine_text import machines_of, sold_but_seen
 from handlers.views.phrases.rental_text import first_after, how_it_ended, machine, new_one_text, possessive, so_far
