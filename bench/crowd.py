@@ -20,7 +20,7 @@ from bench.rentals import KEY, LEASE, SPREAD, Bought, buy, clock_of, database, s
 from bench.visited import run_machine
 from bench.worlds import ADMIN, World
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.policy_versions import reload, rules_at_start
+from bot.lifecycle.loops.policy_versions import reload, rules_at_start
 from bot.model.state import State
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.use.visit_times import CHECK_EVERY, VISIT_EVERY

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench.rentals import LEASE, Bought, change_of, quote_of, rental_of
 from bot.clock import Clock
-from bot.lifecycle.billing import ledger_row
-from bot.lifecycle.budgets import RentalFacts, charges
+from bot.lifecycle.money.billing import ledger_row
+from bot.lifecycle.money.budgets import RentalFacts, charges
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.records import Change
 from bot.model.attempt import AttemptState

@@ -19,8 +19,8 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.service.home import home_for
 from bot.model.person import Person
 from bot.policy.team.rules import Rules
-from handlers.views.phrases.format import Reader
-from handlers.views.surfaces.home import home_tab
+from handlers.messages.home import home_tab
+from handlers.phrases.format import Reader
 from store.db import Database
 
 

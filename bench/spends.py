@@ -20,8 +20,8 @@ from bot.model.budget import TEAM
 from bot.model.person import Person
 from bot.model.spend import PeriodKind
 from bot.policy.team.rules import Rules
+from handlers.phrases.format import Reader
 from handlers.views.answers import spend
-from handlers.views.phrases.format import Reader
 from store.db import Database
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -22,27 +22,27 @@ from sqlalchemy.engine import make_url
 from bot.clock import Clock, Witness, Witnesses
 from bot.config.settings import Settings, SlackMode, read_settings
 from bot.errors import GpubotError, Unusable
-from bot.lifecycle.account.buying_blocks import note_token
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import first_sweep, sweep
-from bot.lifecycle.budgets import ALERTS_JOB
-from bot.lifecycle.deciders import check_deciders
 from bot.lifecycle.deps import D, Deps, Opened, StepDeps, with_newest_rules
-from bot.lifecycle.digest import send_digest
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every, every_day, every_hour
 from bot.lifecycle.loops.overdue import OverdueDeletion
+from bot.lifecycle.loops.policy_versions import follow, rules_at_start
 from bot.lifecycle.loops.replica import Replica
+from bot.lifecycle.loops.retention import drop_old, look_for_people_who_left
 from bot.lifecycle.loops.running import LOOK_AGAIN
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
-from bot.lifecycle.month_files import file_months
-from bot.lifecycle.policy_versions import follow, rules_at_start
-from bot.lifecycle.retention import drop_old, look_for_people_who_left
+from bot.lifecycle.money.budgets import ALERTS_JOB
+from bot.lifecycle.money.buying_blocks import note_token
+from bot.lifecycle.money.digest import send_digest
+from bot.lifecycle.money.month_files import file_months
+from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
+from bot.lifecycle.people.deciders import check_deciders
+from bot.lifecycle.people.waiting_requests import check_waiting
 from bot.lifecycle.service.prices import Prices
-from bot.lifecycle.spend import check_budget_alerts, notify_unusual_day
-from bot.lifecycle.waiting_requests import check_waiting
 from bot.market.catalog_cache import CatalogCache
 from bot.market.client import ComputeClear
 from bot.net.github import github_at

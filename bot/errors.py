@@ -34,7 +34,7 @@
 Any other exception that escapes is a bug; the person gets a number that is in the log too.
 
 Words are plain text for any surface. What each surface writes in its own way (a command, a channel, a person) is a
-fact in a field. Slack's way is handlers/views/phrases/error_text.py.
+fact in a field. Slack's way is handlers/phrases/error_text.py.
 """
 
 from __future__ import annotations

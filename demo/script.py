@@ -32,7 +32,7 @@ from demo.processes import (
     stop,
     write_policy,
 )
-from handlers.views.phrases.format import dollars
+from handlers.phrases.format import dollars
 from sandbox.client import ControlError, SandboxClient, SeenMessage
 from store.db import Database
 

@@ -29,7 +29,7 @@ class AttemptState(StrEnum):
 
 
 class Why(StrEnum):
-    """Why an attempt or a rental did not go on. The words for people are in handlers/views/phrases/format.py."""
+    """Why an attempt or a rental did not go on. The words for people are in handlers/phrases/format.py."""
 
     SOLD_OUT = "sold_out"
     """The purchase was answered with `failed`, and the answer gives no other reason."""

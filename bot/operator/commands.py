@@ -36,10 +36,10 @@ from bot.policy.team.rules import ProbeKind
 from handlers.parsing.commands import parse_spend
 from handlers.parsing.rental_words import read_extension, read_id
 from handlers.parsing.request_parts import ParseContext
+from handlers.phrases.error_text import error_text
+from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
 from handlers.views.answers import lists, replies
 from handlers.views.answers import spend as spend_views
-from handlers.views.phrases.error_text import error_text
-from handlers.views.phrases.format import JOINER, Reader, channel, escape, identifier
 
 MOST_RENTALS = 500
 LONGEST_WHY = 200

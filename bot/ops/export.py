@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from bot.clock import Clock
 from bot.config.settings import Settings
 from bot.errors import Mistake, Unusable
-from bot.lifecycle.month_files import month_file
+from bot.lifecycle.money.month_files import month_file
 from bot.lifecycle.ports.store import Tx
 from bot.model.budget import TEAM, MonthPart, Scope, ScopeKind
 from bot.model.event import Event

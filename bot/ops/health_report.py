@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from bot.clock import Clock
 from bot.errors import GpubotError
 from bot.lifecycle.account.watched_machines import watched_machines
-from bot.lifecycle.billing import accrued
 from bot.lifecycle.deps import RulesInForce
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.jobs import DELIVERY, Jobs, LocalJob
@@ -21,6 +20,7 @@ from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.money.billing import accrued
 from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import Counter

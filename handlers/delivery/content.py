@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.lifecycle.budgets import demands_of, if_approved
-from bot.lifecycle.deciders import deciders, requesters_of, rules_now
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.money.budgets import demands_of, if_approved
+from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.admin_questions import view_for_message
 from bot.lifecycle.service.giving import demands_if_taken, to_take
@@ -29,15 +29,15 @@ from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
+from handlers.messages.admin_questions import admin_question
+from handlers.messages.alerts import alert, pause_over
+from handlers.messages.home import home_tab
+from handlers.messages.reminder import reminder
+from handlers.messages.render import render_message
+from handlers.phrases.blocks import Json, Rendered
+from handlers.phrases.format import Reader
 from handlers.views.answers import offers
 from handlers.views.answers.month_files import month_file_words, no_file
-from handlers.views.phrases.blocks import Json, Rendered
-from handlers.views.phrases.format import Reader
-from handlers.views.surfaces.admin_questions import admin_question
-from handlers.views.surfaces.alerts import alert, pause_over
-from handlers.views.surfaces.home import home_tab
-from handlers.views.surfaces.reminder import reminder
-from handlers.views.surfaces.render import render_message
 
 
 async def home_view(deps: Deps, message: Message) -> Json:

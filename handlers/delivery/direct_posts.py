@@ -13,10 +13,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.event import Event, EventKind
 from handlers.delivery.pace import POST, Pace
+from handlers.messages.alerts import alert
+from handlers.phrases.blocks import Rendered
+from handlers.phrases.format import Reader
 from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
-from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.format import Reader
-from handlers.views.surfaces.alerts import alert
 
 log = structlog.get_logger("gpubot.delivery")
 

@@ -26,7 +26,7 @@ from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim
 from handlers.delivery.posting import SHORTEST_RETRY, Poster
-from handlers.views.phrases.blocks import Rendered
+from handlers.phrases.blocks import Rendered
 
 log = structlog.get_logger("gpubot.delivery")
 

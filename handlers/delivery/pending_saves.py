@@ -9,8 +9,8 @@ import structlog
 
 from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.account.older_database import ask_again, note_put_back
-from bot.lifecycle.deciders import ask_each_directly
 from bot.lifecycle.deps import Deps, with_newest_rules
+from bot.lifecycle.people.deciders import ask_each_directly
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import Counter
 from bot.model.base import changed

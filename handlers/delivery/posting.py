@@ -39,6 +39,9 @@ from handlers.delivery.read_back import (
     Unreadable,
     metadata_of,
 )
+from handlers.messages.render import asks
+from handlers.phrases.blocks import Json, Rendered
+from handlers.phrases.tables import plainer
 from handlers.slack_api.error_codes import (
     NO_ANSWER,
     TOKEN_REFUSED,
@@ -49,9 +52,6 @@ from handlers.slack_api.error_codes import (
     seconds_to_wait,
 )
 from handlers.views.answers.replies import asked_again_below
-from handlers.views.phrases.blocks import Json, Rendered
-from handlers.views.phrases.tables import plainer
-from handlers.views.surfaces.render import asks
 
 log = structlog.get_logger("gpubot.delivery")
 

@@ -15,9 +15,9 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
 from handlers.parsing.request_parts import ParseContext
+from handlers.phrases.blocks import Rendered
 from handlers.views.answers import lists, probe, replies
 from handlers.views.answers.sentences import Topic
-from handlers.views.phrases.blocks import Rendered
 
 COMMAND = "/gpu"
 

@@ -18,8 +18,8 @@ from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.listeners.open_forms import OpenForms
 from handlers.listeners.pace import Pace
+from handlers.phrases.format import Reader
 from handlers.slack_api.gate import Gate
-from handlers.views.phrases.format import Reader
 
 
 @dataclass(frozen=True)

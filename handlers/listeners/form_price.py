@@ -16,9 +16,9 @@ from handlers.ids import Field
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import ShowPrice, UserInteraction, part, text
 from handlers.parsing.form import InvalidForm, read_form
+from handlers.phrases.error_text import error_text
 from handlers.slack_api.error_codes import NO_ANSWER, error_code
 from handlers.views.answers import form_price
-from handlers.views.phrases.error_text import error_text
 
 UPDATE_TIMEOUT = 3
 """Real seconds."""

@@ -19,7 +19,7 @@ from bot.model.person import Person
 from bot.model.request import Request
 from handlers.directory.channels import is_direct
 from handlers.ids import Field, Value
-from handlers.views.phrases.blocks import Modal, Rendered
+from handlers.phrases.blocks import Modal, Rendered
 
 
 class InteractionKind(StrEnum):

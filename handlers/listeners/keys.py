@@ -13,10 +13,10 @@ from bot.policy.team.roles import check_user
 from handlers.ids import KeyValue, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.phrases.blocks import Rendered
+from handlers.phrases.error_text import error_text
 from handlers.views.answers import keys as views
 from handlers.views.answers import modals, offers, replies
-from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.error_text import error_text
 
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:

@@ -17,8 +17,8 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
+from handlers.phrases.ends import read_as_utc
 from handlers.views.answers import choices, lists, modals, probe, replies, ssh_lines
-from handlers.views.phrases.ends import read_as_utc
 
 
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:

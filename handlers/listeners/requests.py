@@ -9,9 +9,9 @@ from bot.lifecycle.service import deciding, previews
 from handlers.ids import Field, RentalValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown
+from handlers.messages.approval import approval
+from handlers.phrases.format import escape
 from handlers.views.answers import modals, replies
-from handlers.views.phrases.format import escape
-from handlers.views.surfaces.approval import approval
 
 
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:

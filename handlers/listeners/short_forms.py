@@ -14,12 +14,12 @@ from handlers.listeners import giving, rentals, sentences, sharing
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
+from handlers.phrases.format import Times
+from handlers.phrases.lease_buttons import destroy_button
 from handlers.views.answers import choices
 from handlers.views.answers import sentences as answers
 from handlers.views.answers.choices import ButtonFor
 from handlers.views.answers.sentences import Topic
-from handlers.views.phrases.format import Times
-from handlers.views.phrases.lease_buttons import destroy_button
 
 KEEP_FOR = timedelta(hours=4)
 """How long `/gpu keep` without a time keeps a machine."""

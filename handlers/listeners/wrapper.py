@@ -38,9 +38,9 @@ from handlers.listeners.interaction import (
 )
 from handlers.listeners.private_keys import find_private_keys, without_private_keys
 from handlers.parsing.commands import is_destroy
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered
 from handlers.views.answers import choices, modals, replies
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Rendered
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
 ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]

@@ -28,8 +28,8 @@ from handlers.parsing.sentences import Sentence, read_sentence
 from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_day
 from handlers.parsing.vocabulary import vocabulary_of
+from handlers.phrases.ends import end_text
 from handlers.views.answers.sentences import Topic
-from handlers.views.phrases.ends import end_text
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
 """The most characters of a command. Only a key comes near that."""

@@ -24,7 +24,7 @@ from handlers.parsing.request_text import request_text
 from handlers.parsing.typed_text import as_slack_sends_it
 from handlers.parsing.until import example_end
 from handlers.parsing.vocabulary import Vocabulary
-from handlers.views.phrases.format import zone_of
+from handlers.phrases.format import zone_of
 
 SHORTEST_NIGHT = timedelta(hours=2)
 """Who types `overnight` later than this before the morning means the next night."""

@@ -9,7 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 from bot.model.gpu import typed_name
 from bot.model.request import Contract, Request
 from bot.model.text import say_at_most, say_rate, say_span
-from handlers.views.phrases.ends import end_text
+from handlers.phrases.ends import end_text
 
 MAX_GPUS = 1000
 MAX_CAP = Decimal(1000)

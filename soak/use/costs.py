@@ -12,7 +12,7 @@ from bot.model.event import EventKind
 from bot.model.machine_use import NOT_COMPUTING, Verdict
 from bot.model.money import Micros, cost
 from bot.policy.use.use_costs import Stretch, stretches
-from handlers.views.phrases.format import dollars
+from handlers.phrases.format import dollars
 from soak.use.record import Life, Record
 
 BY_CLICK, BY_USE, BY_LEASE, UNSEEN = "a click on Destroy", "use", "the end of the lease", "not seen any more"

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.lifecycle.changes import transitions
-from bot.lifecycle.deps import apply
+from bot.lifecycle.changes.apply import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Decider, Lease, Question, Rental

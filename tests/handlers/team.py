@@ -20,12 +20,13 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_told_again
-from bot.lifecycle.deps import Deps, Opened, apply, random_id
-from bot.lifecycle.policy_versions import reload, rules_at_start
+from bot.lifecycle.deps import Deps, Opened, random_id
+from bot.lifecycle.loops.policy_versions import reload, rules_at_start
 from bot.lifecycle.ports.outside import KeySource, Market
 from bot.lifecycle.service.prices import SHARED_FOR, Prices
-from bot.lifecycle.shared_offers import SharedOffers
+from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person

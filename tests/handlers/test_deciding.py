@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.lifecycle.deciders import check_deciders, deciders
+from bot.lifecycle.people.deciders import check_deciders, deciders
 from bot.model.base import changed
 from bot.model.state import State
 from bot.policy.team.rules import Approvers

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import alter
-from bot.lifecycle.deps import apply
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.machine_use import Use, Verdict

@@ -19,7 +19,7 @@ from bot.model.message import Message, MessageKind, NextCall, to_channel, to_per
 from handlers.delivery.direct_posts import PostOutcome
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.views.phrases.blocks import Rendered
+from handlers.phrases.blocks import Rendered
 from sandbox.slack.default import ANA, APPROVALS, BEN, DAN, GPUS, TRAINING
 from tests.databases import postgres, postgres_url
 from tests.handlers.team import NOON, Json, Team, an_offer, team

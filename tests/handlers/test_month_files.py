@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.month_files import month_file, send_file
+from bot.lifecycle.money.month_files import month_file, send_file
 from bot.lifecycle.service import month_files
 from bot.model.account_facts import Counter
 from bot.model.base import changed

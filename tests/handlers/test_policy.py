@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bot.lifecycle.policy_versions import reload
+from bot.lifecycle.loops.policy_versions import reload
 from bot.model.event import Event, EventKind
 from bot.policy.team.rules import Rules
 from handlers.ids import Action

@@ -17,7 +17,7 @@ from handlers.ids import ACTION_VALUES, MODAL_VALUES, Field
 from handlers.listeners import actions, modals
 from handlers.listeners.interaction import click, submission
 from handlers.listeners.private_keys import find_private_keys
-from handlers.views.phrases.error_text import error_text
+from handlers.phrases.error_text import error_text
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import KEY_LINE, Team, team
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.lifecycle.deps import apply
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.loops.visit import with_report
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_question
-from bot.lifecycle.deps import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import GpuModel, GpusSeen

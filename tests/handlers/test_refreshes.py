@@ -20,7 +20,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import EDITS_A_MINUTE, EDITS_FOR_CHANGES, Pace
-from handlers.views.surfaces.card import REFRESH_EVERY
+from handlers.messages.card import REFRESH_EVERY
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import Team, team
 from tests.store import make

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import finish
-from bot.lifecycle.deps import apply
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.attempt import Why
 from bot.model.base import changed

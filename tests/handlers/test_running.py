@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.changes import transitions
-from bot.lifecycle.deps import apply
+from bot.lifecycle.changes.apply import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Alarm, Ending, Rental

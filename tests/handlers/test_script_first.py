@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.lifecycle.deps import apply
+from bot.lifecycle.changes.apply import apply
 from bot.model.attempt import AttemptState, SentScript
 from bot.model.machine_use import OnEnding, OnEndingState, Sample, Use, Verdict
 from bot.model.rental import Rental

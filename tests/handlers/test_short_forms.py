@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.lifecycle.deps import apply
+from bot.lifecycle.changes.apply import apply
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, GPUS, GUS, TRAINING
 from tests.handlers.rental_states import H, make_ready, running, starting

@@ -13,7 +13,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.errors import Mistake
-from bot.lifecycle.spend import notify_unusual_day
+from bot.lifecycle.money.spend import notify_unusual_day
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.budget import Charge

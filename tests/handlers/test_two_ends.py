@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.lifecycle.deps import apply
+from bot.lifecycle.changes.apply import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import Verdict

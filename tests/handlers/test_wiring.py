@@ -28,7 +28,7 @@ from handlers.listeners.register import register
 from store.db import Database
 from tests.handlers.team import MANIFEST, NOON, RULES, GithubWithoutUsers, NothingOffered
 
-VIEWS = Path(__file__).parents[2] / "handlers" / "views"
+VIEWS = tuple(Path(__file__).parents[2] / "handlers" / room for room in ("messages", "phrases", "views"))
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_list
 def test_views_show_every_action_and_every_dialog_of_the_table_and_no_others() -> None:
     """Read the code of the views: they write ids only as `Action.NAME` and `Callback.NAME`."""
     used: set[str] = set()
-    for path in VIEWS.rglob("*.py"):
+    for path in (path for room in VIEWS for path in room.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 used.add(f"{node.value.id}.{node.attr}")

@@ -14,7 +14,7 @@ from bot.clock import SystemClock
 from bot.model.attempt import LedgerRow
 from bot.model.event import Event
 from bot.model.rental import Rental
-from handlers.views.phrases.rental_text import STATES
+from handlers.phrases.rental_text import STATES
 from store import tables
 from store.db import Database
 from tests.budgets import check_settled

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.billing import hourly, ledger_row, ledger_span, spent
-from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use
+from bot.lifecycle.changes.snapshot import RentalSnapshot, cost_by_use
+from bot.lifecycle.money.billing import hourly, ledger_row, ledger_span, spent
 from bot.model.attempt import AttemptState, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot.errors import GpubotError
-from bot.lifecycle.budgets import count_again
+from bot.lifecycle.money.budgets import count_again
 from bot.lifecycle.service import deciding, giving, previews, renting, replacing
 from bot.model.base import changed
 from bot.model.budget import Month, Scope

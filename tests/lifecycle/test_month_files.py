@@ -11,9 +11,9 @@ from decimal import Decimal
 
 import pytest
 
-from bot.lifecycle.budgets import count_again
 from bot.lifecycle.deps import Opened
-from bot.lifecycle.month_files import file_months, month_file
+from bot.lifecycle.money.budgets import count_again
+from bot.lifecycle.money.month_files import file_months, month_file
 from bot.lifecycle.service.account import resume
 from bot.lifecycle.service.spend import report
 from bot.model.base import changed

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.notifications import alerted, readers_of
+from bot.lifecycle.changes.notifications import alerted, readers_of
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EFFECTS, Event, EventKind, OpenQuestion, open_question, settled_by

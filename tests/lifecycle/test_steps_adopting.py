@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle import billing
 from bot.lifecycle.account import adoption
+from bot.lifecycle.money import billing
 from bot.model.admin_question import UnknownMachine
 from bot.model.base import changed
 from bot.model.event import EventKind as E

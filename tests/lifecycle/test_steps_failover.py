@@ -12,8 +12,8 @@ from decimal import Decimal
 
 import pytest
 
+from bot.lifecycle.changes.snapshot import load
 from bot.lifecycle.loops.engine import DueTimes
-from bot.lifecycle.snapshot import load
 from bot.lifecycle.steps.dispatch import step
 from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.errors import GpubotError, Mistake, NeedsKey, NoTeammate, OverBudget, Refused, TooLate
-from bot.lifecycle.budgets import correct, live_charges
 from bot.lifecycle.changes import lease_changes
-from bot.lifecycle.deps import apply
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.money.budgets import correct, live_charges
 from bot.lifecycle.service import giving, leasing, previews, queries, sharing
 from bot.model.base import changed
 from bot.model.event import Event, Facts, OpenQuestion, open_question

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.notifications import change
 from bot.lifecycle.changes.transitions import STARTS, TRANSITIONS, ForbiddenTransition
-from bot.lifecycle.notifications import change
 from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Why
 from bot.model.base import changed

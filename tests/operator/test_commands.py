@@ -21,7 +21,7 @@ from bot.model.person import Channel
 from bot.model.state import State
 from bot.operator.commands import carry_out, error_on_terminal, on_terminal
 from bot.operator.protocol import Approve, Deny, Destroy, Extend, ListAll, Pause, Resume, Show
-from handlers.views.phrases.format import escape
+from handlers.phrases.format import escape
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, GPUS, TRAINING
 from tests.handlers.rental_states import H, asked, running
 from tests.handlers.team import an_offer, team

@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import update
 
 from bot.errors import BuyingBlocked, TooLate
-from bot.lifecycle.budgets import count_again
 from bot.lifecycle.loops.selfcheck import check_balances
+from bot.lifecycle.money.budgets import count_again
 from bot.lifecycle.service import account, admin_questions, replacing
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt

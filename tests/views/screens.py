@@ -12,9 +12,9 @@ from bot.model.event import Event
 from bot.model.message import Message, MessageKind, stored_destination
 from bot.model.summary import RentalDetails
 from bot.policy.team.asking import Mentions
-from handlers.views.phrases.blocks import Modal, Rendered
-from handlers.views.phrases.format import JOINER
-from handlers.views.surfaces.render import render_message
+from handlers.messages.render import render_message
+from handlers.phrases.blocks import Modal, Rendered
+from handlers.phrases.format import JOINER
 from tests.views.stories import ANA, BEN, reading, ready
 
 Json = dict[str, Any]

@@ -28,7 +28,7 @@ from bot.model.summary import (
     RentalSummary,
 )
 from bot.policy.team.rules import Approvers, Rules
-from handlers.views.phrases.format import Reader
+from handlers.phrases.format import Reader
 
 ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"
 NAMES = {ANA: "Ana", BEN: "Ben", CARL: "Carl"}

@@ -11,7 +11,7 @@ from bot.model.budget import TEAM, Balance, Scope, ScopeKind
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import MessageKind
 from bot.model.person import OPERATOR
-from handlers.views.surfaces.alerts import pause_over
+from handlers.messages.alerts import pause_over
 from tests.views.screens import message, outbox, page
 from tests.views.stories import CARL, M, clock, reading
 

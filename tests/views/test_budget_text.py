@@ -14,8 +14,8 @@ from bot.model.event import EventKind
 from bot.model.summary import OfferChoice, Over
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import NOT_RENTED
+from handlers.phrases.error_text import error_text
 from handlers.views.answers import modals, offers
-from handlers.views.phrases.error_text import error_text
 from tests.views.screens import approval, card, dialog, message, page, thread
 from tests.views.stories import (
     ANA,

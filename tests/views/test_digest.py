@@ -10,8 +10,8 @@ from bot.model.budget import UseCosts
 from bot.model.event import EventKind, Facts
 from bot.model.spend import Digest, ProjectWeek, Spent
 from bot.policy.team.rules import Rules
-from handlers.views.phrases.format import Reader
-from handlers.views.surfaces.alerts import alert
+from handlers.messages.alerts import alert
+from handlers.phrases.format import Reader
 from tests.databases import START
 from tests.store import make
 

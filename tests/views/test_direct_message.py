@@ -16,7 +16,7 @@ from bot.model.person import OPERATOR
 from bot.model.rental import Alarm, Ending
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from handlers.views.surfaces.render import REFRESH_ASKED_EVERY
+from handlers.messages.render import REFRESH_ASKED_EVERY
 from tests.views.screens import direct, outbox, page, thread
 from tests.views.stories import (
     ANA,

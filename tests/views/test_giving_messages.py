@@ -17,8 +17,8 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.use.giving import TAKE_WITHIN, left_of
 from handlers.ids import EndValue
+from handlers.messages.direct_message import direct_message
 from handlers.views.answers.giving import take_confirm
-from handlers.views.surfaces.direct_message import direct_message
 from tests.views.screens import dialog, direct, page, thread
 from tests.views.stories import ANA, BEN, CARL, RULES, M, clock, gone, happened, keys_now, lease, reading, ready
 

@@ -15,7 +15,7 @@ from bot.model.message import to_person
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.summary import HomeView, RentalDetails, RentalSummary, TeamMonth, WaitingView
-from handlers.views.surfaces.home import KEYS, TEAM_BUDGETS, home_tab
+from handlers.messages.home import KEYS, TEAM_BUDGETS, home_tab
 from tests.slack_limits import Json, buttons, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.screens import read

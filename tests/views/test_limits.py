@@ -68,13 +68,13 @@ from handlers.ids import (
     VersionValue,
     action_of,
 )
+from handlers.messages import admin_questions
+from handlers.messages.render import render_message
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered
+from handlers.phrases.format import Times
 from handlers.views.answers import github_keys, giving, keys, lists, modals, offers, replies, ssh_lines
 from handlers.views.answers import waiting as waiting_answers
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.format import Times
-from handlers.views.surfaces import admin_questions
-from handlers.views.surfaces.render import render_message
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.stories import RULES, clock, listed, reading, request, view_of, waiting

@@ -12,7 +12,7 @@ from bot.model.base import changed
 from bot.model.event import Event
 from bot.model.event import EventKind as K
 from bot.model.summary import AccruedCost, AdminQuestionView
-from handlers.views.surfaces.admin_questions import admin_question
+from handlers.messages.admin_questions import admin_question
 from tests.views.screens import message, page
 from tests.views.stories import ANA, BEN, CARL, NAMES, clock, reading, ready
 from tests.views.test_unknown_machines import NOW, TRAIN

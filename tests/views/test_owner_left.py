@@ -12,8 +12,8 @@ from bot.model.machine_use import Use
 from bot.model.rental import Ending
 from bot.model.state import State
 from bot.model.summary import AdminQuestionView, RentalDetails
-from handlers.views.phrases.blocks import Rendered
-from handlers.views.surfaces.admin_questions import admin_question
+from handlers.messages.admin_questions import admin_question
+from handlers.phrases.blocks import Rendered
 from tests.views.screens import approval, message, page, thread
 from tests.views.stories import ANA, BEN, CARL, M, clock, gone, happened, reading, ready, waiting
 from tests.views.test_question_message import IDLE, TOLD, asked_about

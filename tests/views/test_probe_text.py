@@ -16,8 +16,8 @@ from bot.policy.access.ending_script import ENDING_SCRIPT
 from bot.policy.access.probe_script import PROBE_SCRIPT, install_lines, probe_line
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.probing import BY_HAND_AFTER
+from handlers.phrases import blocks
 from handlers.views.answers import probe, ssh_lines
-from handlers.views.phrases import blocks
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import NOW, key, large, line, sent
 from tests.views.screens import message, page, read

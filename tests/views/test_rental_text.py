@@ -10,8 +10,8 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
-from handlers.views.phrases import rental_text
-from handlers.views.phrases.format import Times
+from handlers.phrases import rental_text
+from handlers.phrases.format import Times
 from tests.views.screens import read
 from tests.views.stories import clock, gone, making, ready, waiting
 

@@ -16,8 +16,8 @@ from bot.model.policy_version import PolicyFile
 from bot.model.summary import PolicyView
 from bot.policy.team.policy_file import rules_in
 from bot.policy.team.rules import Project, Rules
+from handlers.phrases.format import Reader
 from handlers.views.answers.rules import shown, terminal_text
-from handlers.views.phrases.format import Reader
 from tests.policy.test_rules import keys
 from tests.slack_limits import problems_of_message
 

@@ -14,9 +14,9 @@ from bot.model.budget import TEAM, Scope, ScopeKind, UseCosts
 from bot.model.spend import Period, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.policy.team.rules import Rules
 from handlers.delivery.posting import with_plainer
+from handlers.phrases.format import Reader
+from handlers.phrases.tables import bar_chart, number_cell, plainer, table, text_cell
 from handlers.views.answers import spend
-from handlers.views.phrases.format import Reader
-from handlers.views.phrases.tables import bar_chart, number_cell, plainer, table, text_cell
 from tests.slack_limits import problems_of_message
 from tests.views import strategies as some
 

@@ -12,8 +12,8 @@ from bot.model.rental import Decider, Waiting
 from bot.model.summary import DearerRent, WaitingView
 from bot.policy.buying.spending import LongerLease, propose_longer_lease
 from handlers.ids import UntilValue
+from handlers.phrases.lease_buttons import extend_button
 from handlers.views.answers import modals, waiting
-from handlers.views.phrases.lease_buttons import extend_button
 from tests.views.screens import approval, card, dialog, direct, page
 from tests.views.stories import (
     ASKED,

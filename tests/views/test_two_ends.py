@@ -17,8 +17,8 @@ from bot.model.state import State
 from bot.model.summary import OfferChoice, Over, PeopleAsked, RentalDetails
 from bot.policy.buying.spending import LongerLease, Proposal
 from handlers.ids import ExtendValue
+from handlers.phrases.format import Times
 from handlers.views.answers import lists, modals, offers, replies
-from handlers.views.phrases.format import Times
 from tests.views.boot_script_stories import key
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (

@@ -13,8 +13,8 @@ from bot.model.event import Event
 from bot.model.event import EventKind as K
 from bot.model.summary import AccruedCost, AdminQuestionView
 from bot.policy.buying.unknown_machines import is_name_typed
-from handlers.views.phrases.format import JOINER
-from handlers.views.surfaces import admin_questions as views
+from handlers.messages import admin_questions as views
+from handlers.phrases.format import JOINER
 from tests.views.screens import dialog, message, page, read
 from tests.views.stories import ANA, CARL, NAMES, RULES, M, clock, reading
 

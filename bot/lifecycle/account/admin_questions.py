@@ -1,7 +1,7 @@
 """Questions to the admins: asked, put off, asked again, shown to people who become admins later, decided once.
 
 A new kind of question needs a subject in bot/model/admin_question.py, the event that asks it, a case here, and its
-words in handlers/views/surfaces/admin_questions.py.
+words in handlers/messages/admin_questions.py.
 """
 
 from __future__ import annotations

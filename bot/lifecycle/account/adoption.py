@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle.billing import accrued, hourly
-from bot.lifecycle.deps import Deps, apply, free_id
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.deps import Deps, free_id
+from bot.lifecycle.money.billing import accrued, hourly
 from bot.lifecycle.ports.records import Billing
 from bot.lifecycle.ports.store import Tx
 from bot.model.admin_question import UnknownMachine

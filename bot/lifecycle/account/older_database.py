@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.lifecycle.changes import back_to_approval
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_shown_later
+from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import (
     finish,
     hold_purchase,
     note_bought_later,
     note_ended_since_copy,
 )
-from bot.lifecycle.deps import Deps, apply, may_compare
+from bot.lifecycle.deps import Deps, may_compare
+from bot.lifecycle.people import back_to_approval
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.snapshot import load_snapshot
 from bot.model.account_facts import KNOWN_UNTIL, LOST_SINCE
 from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why

@@ -8,11 +8,12 @@ import structlog
 
 from bot.errors import GpubotError
 from bot.lifecycle.account.admin_questions import ask, ask_again, new_question
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import drop_extension
 from bot.lifecycle.changes.transitions import alter
-from bot.lifecycle.deps import Deps, StepDeps, apply, transact
+from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.people.waiting_requests import end_request
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.waiting_requests import end_request
 from bot.model.admin_question import OwnerLeft
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

@@ -10,12 +10,13 @@ import structlog
 
 from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.account.admin_questions import ask_again
+from bot.lifecycle.account.reconcile import updated_resource
 from bot.lifecycle.account.unknown_machines import ASKED_AT_ONCE, note_unknown
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import make_due
-from bot.lifecycle.deps import StepDeps, apply, transact
+from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.steps.reconcile import updated_resource
 from bot.model.attempt import Attempt, AttemptState, Marker, Resource
 from bot.model.base import changed
 

@@ -11,10 +11,10 @@ from datetime import datetime
 from bot.errors import MarketAway
 from bot.lifecycle.account.admin_questions import ask, new_question, save
 from bot.lifecycle.account.older_database import bought_later, hold_requests, note_put_back
+from bot.lifecycle.account.reconcile import LOOK_UP_AGAIN
 from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.ports.outside import ResourceView
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases, UnknownMachine
 from bot.model.base import changed
 from bot.policy.buying.resource_names import names_of

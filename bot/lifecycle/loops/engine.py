@@ -13,17 +13,17 @@ import structlog
 from typing_extensions import override
 
 from bot.errors import ClaimLost, GpubotError, Outage, StoreBusy
+from bot.lifecycle.changes.snapshot import RentalSnapshot, load, load_many
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.step_failures import StepFailures
 from bot.lifecycle.loops.wishes import Wishes
 from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
 from bot.lifecycle.ports.store import Tx, Written
-from bot.lifecycle.shared_offers import SharedOffers
-from bot.lifecycle.snapshot import RentalSnapshot, load, load_many
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import find
+from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.attempt import Resource
 from bot.model.rental import Rental
 

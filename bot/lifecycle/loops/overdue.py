@@ -19,9 +19,9 @@ import structlog
 
 from bot.clock import CorrectedClock, Reading
 from bot.errors import GpubotError, MarketAway
-from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
+from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.polling import soonest

@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import GpubotError
-from bot.lifecycle.budgets import correct
-from bot.lifecycle.deps import Deps, StepDeps, settle_stored, transact, with_newest_rules
+from bot.lifecycle.changes.apply import settle_stored
+from bot.lifecycle.changes.notifications import alerted
+from bot.lifecycle.deps import Deps, StepDeps, transact, with_newest_rules
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.notifications import alerted
+from bot.lifecycle.money.budgets import correct
 from bot.lifecycle.ports.outside import DirectPosts
 from bot.lifecycle.ports.store import Tx
 from bot.model.event import Event, EventKind, Facts

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import bug_number
-from bot.lifecycle.account.buying_blocks import send_alerts
 from bot.lifecycle.deps import StepDeps, with_newest_rules
+from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.lifecycle.ports.due import ClaimedRental
 from bot.model.account_facts import FAILING_STEPS, FailureRun
 from bot.model.base import changed

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_host_key, note_on_ending, note_probe_answer, note_use
-from bot.lifecycle.deps import StepDeps, apply, transact
+from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.ports.due import Claimed
 from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt

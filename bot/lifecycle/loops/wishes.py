@@ -10,18 +10,19 @@ import structlog
 from typing_extensions import override
 
 from bot.errors import BuyingBlocked, GpubotError, MarketAway, Mistake, Outage, Refused, TooLate
-from bot.lifecycle.account.buying_blocks import check_buying
 from bot.lifecycle.account.older_database import waits_for_slack
-from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import transitions
-from bot.lifecycle.changes.back_to_approval import ask_again
-from bot.lifecycle.deps import Deps, StepDeps, apply, transact
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
+from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.money.budgets import passed_by
+from bot.lifecycle.money.buying_blocks import check_buying
+from bot.lifecycle.people.back_to_approval import ask_again
+from bot.lifecycle.people.teammates import check_boot_script, check_key
 from bot.lifecycle.ports.due import Claimed, DueRows
 from bot.lifecycle.ports.store import EVER, Tx, Written
-from bot.lifecycle.snapshot import load_snapshot
 from bot.lifecycle.steps.polling import poll_at
-from bot.lifecycle.teammates import check_boot_script, check_key
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.budget import Demand

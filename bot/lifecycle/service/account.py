@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.errors import Refused
-from bot.lifecycle.account.buying_blocks import notify_admins, send_alerts
 from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.buying_blocks import notify_admins, send_alerts
 from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import PAUSED, UNKNOWN_RENTAL, Pause
 from bot.model.base import changed

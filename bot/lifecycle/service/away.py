@@ -6,11 +6,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.errors import Mistake, Refused
-from bot.lifecycle.deciders import deciders, rules_now
 from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.people.deciders import deciders, rules_now
+from bot.lifecycle.people.teammates import names_of
+from bot.lifecycle.people.waiting_requests import ask_others, count_again
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.teammates import names_of
-from bot.lifecycle.waiting_requests import ask_others, count_again
 from bot.model.account_facts import ABSENCES
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.errors import AlreadyDecided, Decision, NextStep, OverBudget, Refused, RequestChanged, TooLate
-from bot.lifecycle.account.buying_blocks import check_buying
-from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import lease_changes, transitions
-from bot.lifecycle.changes.back_to_approval import ask_again
-from bot.lifecycle.deciders import requesters_of, rules_now
-from bot.lifecycle.deps import Deps, apply, transact
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.budgets import passed_by
+from bot.lifecycle.money.buying_blocks import check_buying
+from bot.lifecycle.people.back_to_approval import ask_again
+from bot.lifecycle.people.deciders import requesters_of, rules_now
+from bot.lifecycle.people.teammates import check_boot_script
+from bot.lifecycle.people.waiting_requests import end_request
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.teammates import check_boot_script
-from bot.lifecycle.waiting_requests import end_request
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.budget import Demand

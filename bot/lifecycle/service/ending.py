@@ -6,11 +6,12 @@ from datetime import datetime
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import finish
-from bot.lifecycle.deps import Deps, apply, transact
+from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.ready_machine import last_visits
-from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.steps.ready_machine import last_visits
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

@@ -7,15 +7,16 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import lease_changes
-from bot.lifecycle.changes.back_to_approval import others_facts
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter
-from bot.lifecycle.deciders import deciders, requesters_of
-from bot.lifecycle.deps import Deps, apply, transact
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.budgets import passed_by
+from bot.lifecycle.people.back_to_approval import others_facts
+from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.service.queries import details_for, people_asked
-from bot.lifecycle.snapshot import load_snapshot
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental

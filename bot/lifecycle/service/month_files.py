@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.month_files import month_file, send_file
+from bot.lifecycle.money.month_files import month_file, send_file
 from bot.lifecycle.ports.store import Tx
 from bot.model.budget import MonthPart
 from bot.model.message import to_person

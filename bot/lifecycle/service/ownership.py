@@ -6,10 +6,11 @@ from bot.errors import Mistake, NextStep, TooLate
 from bot.lifecycle.account.admin_questions import decide
 from bot.lifecycle.account.adoption import check_admin, check_new_owner
 from bot.lifecycle.changes import transitions
-from bot.lifecycle.deps import Deps, apply
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.ready_machine import load_machine, question_facts
-from bot.lifecycle.snapshot import load_snapshot
+from bot.lifecycle.steps.ready_machine import load_machine, question_facts
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bot.errors import Mistake, Refused
-from bot.lifecycle import policy_versions
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.policy_versions import Reload
+from bot.lifecycle.loops import policy_versions
+from bot.lifecycle.loops.policy_versions import Reload
 from bot.model.person import Person
 from bot.model.summary import PolicyView
 from bot.policy.team.roles import check_user, may_reload_policy

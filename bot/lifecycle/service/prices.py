@@ -10,7 +10,7 @@ from bot.clock import Clock
 from bot.errors import MarketAway
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.outside import Market
-from bot.lifecycle.shared_offers import SharedOffers
+from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.request import Request

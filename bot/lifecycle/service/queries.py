@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, OwnerOnly
 from bot.lifecycle.account.adoption import cost_so_far
-from bot.lifecycle.billing import accrued
-from bot.lifecycle.deciders import requesters_of, rules_now, team_of
+from bot.lifecycle.changes.snapshot import RentalSnapshot, cost_by_use, load_many, load_snapshot
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.money.billing import accrued
+from bot.lifecycle.people.deciders import requesters_of, rules_now, team_of
+from bot.lifecycle.people.teammates import keys_that_get_in, names_of, people_without_key
 from bot.lifecycle.ports.records import EndedCost, LiveCost
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.snapshot import RentalSnapshot, cost_by_use, load_many, load_snapshot
-from bot.lifecycle.teammates import keys_that_get_in, names_of, people_without_key
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.budget import UseCosts

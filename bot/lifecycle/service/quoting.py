@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from bot.errors import Mistake, NextStep, Refused
 from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.people.teammates import check_boot_script, checked_people
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.teammates import check_boot_script, checked_people
 from bot.model.base import changed
 from bot.model.message import Destination
 from bot.model.person import Person

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
-from bot.lifecycle.account.buying_blocks import check_buying
-from bot.lifecycle.budgets import reach_of_rent, room_for
 from bot.lifecycle.changes import transitions
-from bot.lifecycle.changes.back_to_approval import envelope_facts, waiting_for
-from bot.lifecycle.deciders import Deciders, deciders
-from bot.lifecycle.deps import Deps, apply, free_id, transact
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
+from bot.lifecycle.deps import Deps, free_id, transact
+from bot.lifecycle.money.budgets import reach_of_rent, room_for
+from bot.lifecycle.money.buying_blocks import check_buying
+from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
+from bot.lifecycle.people.deciders import Deciders, deciders
+from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in, with_people_added_since
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.teammates import check_boot_script, check_key, let_in, with_people_added_since
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer

@@ -6,10 +6,17 @@ from collections.abc import Sequence
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.changes import transitions
-from bot.lifecycle.deps import Deps, apply, transact
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.people.teammates import (
+    added_event,
+    check_boot_script,
+    checked_people,
+    keys_that_get_in,
+    names_of,
+)
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.queries import details_for
-from bot.lifecycle.teammates import added_event, check_boot_script, checked_people, keys_that_get_in, names_of
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.spend import (
+from bot.lifecycle.money.spend import (
     charges_of_months,
     forecast_of_month,
     months_of_usual_day,

@@ -10,15 +10,16 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.budgets import reach_of_wish, room_for
 from bot.lifecycle.changes import transitions
-from bot.lifecycle.changes.back_to_approval import envelope_facts, waiting_for
-from bot.lifecycle.deciders import deciders
-from bot.lifecycle.deps import Deps, apply, free_id, transact
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.deps import Deps, free_id, transact
+from bot.lifecycle.money.budgets import reach_of_wish, room_for
+from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
+from bot.lifecycle.people.deciders import deciders
+from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in
+from bot.lifecycle.people.waiting_requests import end_request
 from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.service.renting import judge_offer
-from bot.lifecycle.teammates import check_boot_script, check_key, let_in
-from bot.lifecycle.waiting_requests import end_request
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.errors import BuyingBlock, MarketAway, RateLimited, TokenRefused
-from bot.lifecycle.account.buying_blocks import buying_block
 from bot.lifecycle.changes import transitions
-from bot.lifecycle.changes.back_to_approval import ask_again
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import block_buying, finish
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.money.buying_blocks import buying_block
+from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed

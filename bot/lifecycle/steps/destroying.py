@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.lifecycle.billing import cost_something, ledger_span
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import confirm_destroyed
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ready_machine import last_visits, with_unknown
-from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.money.billing import cost_something, ledger_span
+from bot.lifecycle.steps.ready_machine import last_visits, with_unknown
 from bot.model.attempt import Why
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.buying.spending import receipt_estimate

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from bot.errors import Stale
+from bot.lifecycle.changes.snapshot import RentalSnapshot, WriteDue, save
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.snapshot import RentalSnapshot, WriteDue, save
 from bot.lifecycle.steps import (
     destroying,
     procuring,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
-from bot.lifecycle.billing import hourly
+from bot.lifecycle.account.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
 from bot.lifecycle.changes.lease_changes import change_rate, note_address
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.money.billing import hourly
 from bot.lifecycle.ports.outside import OfferProgress, ResourceView
-from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, retry_at
-from bot.lifecycle.steps.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
 from bot.model.attempt import Attempt
 from bot.policy.use.visit_times import Check, next_check
 

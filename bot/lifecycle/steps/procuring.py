@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
-from bot.lifecycle.account.buying_blocks import buying_block, check_buying
 from bot.lifecycle.account.older_database import waits_for_slack
-from bot.lifecycle.billing import cost_something
+from bot.lifecycle.account.reconcile import look_up, named_resource, owned_by_other_attempts
+from bot.lifecycle.changes.snapshot import RentalSnapshot, save
 from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
 from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.money.billing import cost_something
+from bot.lifecycle.money.buying_blocks import buying_block, check_buying
+from bot.lifecycle.people.teammates import keys_that_get_in, with_boot_script
 from bot.lifecycle.ports.outside import Procured
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.snapshot import RentalSnapshot, save
 from bot.lifecycle.steps.blocked_buying import (
     WHY_BLOCKED,
     asked_again,
@@ -30,8 +32,6 @@ from bot.lifecycle.steps.blocked_buying import (
     why_not_swept,
 )
 from bot.lifecycle.steps.polling import poll_at, retry_at
-from bot.lifecycle.steps.reconcile import look_up, named_resource, owned_by_other_attempts
-from bot.lifecycle.teammates import keys_that_get_in, with_boot_script
 from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts

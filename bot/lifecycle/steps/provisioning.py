@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.errors import MarketAway
-from bot.lifecycle.billing import hourly
+from bot.lifecycle.account.reconcile import look_up
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import become_ready, stop_waiting_for_ssh, wait_for_ssh
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.money.billing import hourly
+from bot.lifecycle.people.teammates import still_without_key
 from bot.lifecycle.steps.blocked_buying import block_since_overdue
 from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
 from bot.lifecycle.steps.procuring import give_up
-from bot.lifecycle.steps.reconcile import look_up
-from bot.lifecycle.teammates import still_without_key
 from bot.model.attempt import NAMED, Attempt, Marker, Resource, Why
 from bot.model.event import EventKind, Facts
 from bot.model.rental import Lease, Question

@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.lifecycle.billing import ledger_span
 from bot.lifecycle.changes import lease_changes as changes
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import finish, known_bill
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ready_machine import load_machine, question_facts, with_unknown
-from bot.lifecycle.snapshot import RentalSnapshot
+from bot.lifecycle.money.billing import ledger_span
 from bot.lifecycle.steps.market_check import check
 from bot.lifecycle.steps.polling import soonest
+from bot.lifecycle.steps.ready_machine import load_machine, question_facts, with_unknown
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.errors import Mistake, NextStep, OverBudget, Refused
-from bot.lifecycle.account.buying_blocks import check_buying
-from bot.lifecycle.budgets import passed_by
 from bot.lifecycle.changes import lease_changes, transitions
-from bot.lifecycle.changes.back_to_approval import envelope_facts
-from bot.lifecycle.deps import Deps, apply, free_id, transact
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
+from bot.lifecycle.deps import Deps, free_id, transact
+from bot.lifecycle.money.budgets import passed_by
+from bot.lifecycle.money.buying_blocks import check_buying
+from bot.lifecycle.people.back_to_approval import envelope_facts
+from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in, with_boot_script
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.snapshot import load_snapshot
-from bot.lifecycle.teammates import check_boot_script, check_key, let_in, with_boot_script
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import MarketAway
+from bot.lifecycle.account.reconcile import look_up
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import ALARM_AFTER, TAKEN_ON_SILENCE, clear_alarm, raise_alarm, set_alarm
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.polling import poll_at, soonest
-from bot.lifecycle.steps.reconcile import look_up
 from bot.model.attempt import REPORTED_FAILED, Attempt, Marker, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

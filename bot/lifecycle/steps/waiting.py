@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import finish, give_approval_notice
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.snapshot import RentalSnapshot
 from bot.lifecycle.steps.blocked_buying import end_wish
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.model.base import changed

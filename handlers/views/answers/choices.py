@@ -20,11 +20,11 @@ from handlers.ids import (
     SpanValue,
     UntilValue,
 )
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Modal, Rendered, button
-from handlers.views.phrases.format import Reader, join, person
-from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.rental_text import STATES
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Modal, Rendered, button
+from handlers.phrases.format import Reader, join, person
+from handlers.phrases.machine_text import describe
+from handlers.phrases.rental_text import STATES
 
 MOST = 10
 """How many rentals get a button. Nobody chooses from more, and /gpu list has them all."""

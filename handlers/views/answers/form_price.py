@@ -10,12 +10,12 @@ from bot.model.offer import Offer
 from bot.model.request import Request
 from bot.model.text import span
 from handlers.ids import PRICE, PRICE_AGAIN
+from handlers.phrases.blocks import Json, section
+from handlers.phrases.format import dollars, escape, per_hour
+from handlers.phrases.format import price as price_of
+from handlers.phrases.limits_text import cap_text
+from handlers.phrases.machine_text import contract, vendor
 from handlers.views.answers.offers import request_text
-from handlers.views.phrases.blocks import Json, section
-from handlers.views.phrases.format import dollars, escape, per_hour
-from handlers.views.phrases.format import price as price_of
-from handlers.views.phrases.limits_text import cap_text
-from handlers.views.phrases.machine_text import contract, vendor
 
 NOTHING_CHOSEN = "Choose a GPU to see its price."
 NO_CATALOG = "Compute Clear hasn't told me yet what there is to rent, so there are no lists: type what you need."

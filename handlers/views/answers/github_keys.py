@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from bot.model.text import plural
 from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys, comment_of
 from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue
+from handlers.phrases import blocks
+from handlers.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
+from handlers.phrases.format import escape, identifier, join
 from handlers.views.answers.keys import key_text
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
-from handlers.views.phrases.format import escape, identifier, join
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)
 """The inputs of the dialog to choose from the keys."""

@@ -20,12 +20,12 @@ from bot.policy.buying.months import month_of
 from bot.policy.team.roles import Roles, has_buttons
 from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
-from handlers.views.answers.waiting import start_text, stop_button, waiting_text
-from handlers.views.event_text import event_text, without_money
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Rendered, button
-from handlers.views.phrases.ends import end, without_a_yes
-from handlers.views.phrases.format import (
+from handlers.messages import admin_questions
+from handlers.messages.event_text import event_text, without_money
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.ends import end, without_a_yes
+from handlers.phrases.format import (
     Reader,
     Times,
     dollars,
@@ -38,10 +38,10 @@ from handlers.views.phrases.format import (
     per_hour,
     sentence,
 )
-from handlers.views.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
-from handlers.views.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
-from handlers.views.phrases.on_ending_text import on_ending_text
-from handlers.views.phrases.rental_text import (
+from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
+from handlers.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
+from handlers.phrases.on_ending_text import on_ending_text
+from handlers.phrases.rental_text import (
     in_all,
     new_one_text,
     people,
@@ -50,8 +50,8 @@ from handlers.views.phrases.rental_text import (
     state_word,
     why_ended,
 )
-from handlers.views.phrases.use_text import current_use, day_marks, use_now, use_shares, verdict_text
-from handlers.views.surfaces import admin_questions
+from handlers.phrases.use_text import current_use, day_marks, use_now, use_shares, verdict_text
+from handlers.views.answers.waiting import start_text, stop_button, waiting_text
 
 ROWS = 15
 ENDED_ROWS = 5

@@ -36,17 +36,17 @@ from handlers.ids import (
     VersionValue,
     offer_value,
 )
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Modal, Rendered, option
+from handlers.phrases.ends import end_text, how_long_in_dialog
+from handlers.phrases.format import Reader, clean, dollars, escape, highest, join, note, per_hour, person
+from handlers.phrases.lease_buttons import longer_cost
+from handlers.phrases.limits_text import over_limits_of_envelope, over_total_text
+from handlers.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
+from handlers.phrases.on_ending_text import PATH
+from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
 from handlers.views.answers import form_price
 from handlers.views.answers.offers import cost_text
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Modal, Rendered, option
-from handlers.views.phrases.ends import end_text, how_long_in_dialog
-from handlers.views.phrases.format import Reader, clean, dollars, escape, highest, join, note, per_hour, person
-from handlers.views.phrases.lease_buttons import longer_cost
-from handlers.views.phrases.limits_text import over_limits_of_envelope, over_total_text
-from handlers.views.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
-from handlers.views.phrases.on_ending_text import PATH
-from handlers.views.phrases.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
 
 ANY = "any"
 """The value of `Anywhere` and `Any vendor`."""

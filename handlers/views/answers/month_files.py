@@ -7,9 +7,9 @@ from bot.model.money import Micros
 from bot.model.text import listed, plural
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.focus import MonthFile
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.format import dollars, escape, join
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered
+from handlers.phrases.format import dollars, escape, join
 
 
 def month_name(month: Month) -> str:

@@ -33,15 +33,12 @@ from handlers.ids import (
     RentalValue,
     offer_value,
 )
-from handlers.views.answers import replies, waiting
-from handlers.views.answers.giving import with_idle
-from handlers.views.answers.replacing import remainder_text, replace_button
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.budget_text import budget_name, not_of_channel
-from handlers.views.phrases.ends import clock_time, how_long, read_as_utc
-from handlers.views.phrases.error_text import paused_by, refusal_text
-from handlers.views.phrases.format import (
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.budget_text import budget_name, not_of_channel
+from handlers.phrases.ends import clock_time, how_long, read_as_utc
+from handlers.phrases.error_text import paused_by, refusal_text
+from handlers.phrases.format import (
     Reader,
     Times,
     channel,
@@ -55,9 +52,12 @@ from handlers.views.phrases.format import (
     price,
     with_full_stop,
 )
-from handlers.views.phrases.limits_text import cap_text, limit_names
-from handlers.views.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
-from handlers.views.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.phrases.limits_text import cap_text, limit_names
+from handlers.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
+from handlers.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.views.answers import replies, waiting
+from handlers.views.answers.giving import with_idle
+from handlers.views.answers.replacing import remainder_text, replace_button
 
 SHOWN = 3
 NO_SCRIPT = "No start-up script here: one key, no set-up, I can't see inside."

@@ -9,10 +9,10 @@ from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH, install_li
 from bot.policy.team.rules import ProbeKind, Rules
 from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
 from handlers.ids import Action, RentalValue
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import Reader, literal
-from handlers.views.phrases.on_ending_text import PATH, SCRIPT
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.format import Reader, literal
+from handlers.phrases.on_ending_text import PATH, SCRIPT
 
 _SEES = "how busy its GPUs are and whether someone is connected"
 

@@ -12,14 +12,14 @@ from bot.model.summary import Remainder, RentalDetails
 from bot.model.text import say_at_most, span
 from bot.policy.buying.replacing import may_be_replaced
 from handlers.ids import Action, Callback, Field, RentalValue
+from handlers.messages.event_text import EventText, event_text
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Modal, Rendered, button
+from handlers.phrases.error_text import NEXT_STEPS
+from handlers.phrases.format import Reader, highest, join, limit_per_hour
+from handlers.phrases.machine_text import describe, machines, vendor
+from handlers.phrases.rental_text import new_one_text, possessive
 from handlers.views.answers.waiting import tell_button
-from handlers.views.event_text import EventText, event_text
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Modal, Rendered, button
-from handlers.views.phrases.error_text import NEXT_STEPS
-from handlers.views.phrases.format import Reader, highest, join, limit_per_hour
-from handlers.views.phrases.machine_text import describe, machines, vendor
-from handlers.views.phrases.rental_text import new_one_text, possessive
 
 
 def replace_button(rental: Rental) -> Json:

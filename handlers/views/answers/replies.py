@@ -15,14 +15,13 @@ from bot.model.text import span
 from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
-from handlers.views.answers import keys
-from handlers.views.event_text import ask_again_text
-from handlers.views.phrases import blocks
-from handlers.views.phrases.asked_text import asked_for
-from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.ends import end, end_moves, until_named, without_a_yes
-from handlers.views.phrases.error_text import error_text
-from handlers.views.phrases.format import (
+from handlers.messages.event_text import ask_again_text
+from handlers.phrases import blocks
+from handlers.phrases.asked_text import asked_for
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.ends import end, end_moves, until_named, without_a_yes
+from handlers.phrases.error_text import error_text
+from handlers.phrases.format import (
     Reader,
     Times,
     channel,
@@ -34,10 +33,11 @@ from handlers.views.phrases.format import (
     mention,
     per_hour,
 )
-from handlers.views.phrases.lease_buttons import destroy_button, extend_button, keep_button
-from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.on_ending_text import SCRIPT
-from handlers.views.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button
+from handlers.phrases.machine_text import describe
+from handlers.phrases.on_ending_text import SCRIPT
+from handlers.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.views.answers import keys
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:

@@ -21,11 +21,10 @@ from bot.policy.team.rules import (
 )
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
 from handlers.ids import NO_VALUE, Action
-from handlers.views.answers.replies import reply
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Rendered, button
-from handlers.views.phrases.error_text import mistakes_text
-from handlers.views.phrases.format import (
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.error_text import mistakes_text
+from handlers.phrases.format import (
     DAYS,
     Reader,
     asking_hours,
@@ -38,6 +37,7 @@ from handlers.views.phrases.format import (
     mention_group,
     person,
 )
+from handlers.views.answers.replies import reply
 
 MISTAKES_SHOWN = 10
 

@@ -16,15 +16,15 @@ from bot.policy.buying.budgets import say_month
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import LongerLease
 from handlers.ids import NO_VALUE, Action, SpendRowsValue, UntilValue
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.ends import end
+from handlers.phrases.format import Reader, dollars, join
+from handlers.phrases.lease_buttons import destroy_button
 from handlers.views.answers.choices import extend_form_button, show_button, ssh_button
 from handlers.views.answers.lists import line
 from handlers.views.answers.replacing import not_working_button
 from handlers.views.answers.replies import reply
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.ends import end
-from handlers.views.phrases.format import Reader, dollars, join
-from handlers.views.phrases.lease_buttons import destroy_button
 
 
 class Topic(StrEnum):

@@ -8,10 +8,10 @@ from bot.model.state import State
 from bot.model.summary import Shared
 from bot.model.text import plural
 from bot.policy.access.keys import add_line, remove_line
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered
+from handlers.phrases.rental_text import people_text, without_key_text
 from handlers.views.answers.ssh_lines import key_lines
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Rendered
-from handlers.views.phrases.rental_text import people_text, without_key_text
 
 ADD_LINES, REMOVE_LINES = 2, 1
 """How many paragraphs of shell lines fit into a message besides everything else."""

@@ -13,11 +13,9 @@ from bot.model.text import plural
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import MICROSECOND, day_of, month_before
 from handlers.ids import Action, SpendRowsValue, SpendValue
-from handlers.views.answers import replies
-from handlers.views.answers.month_files import invoice_differences
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Rendered, button
-from handlers.views.phrases.format import (
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.format import (
     Reader,
     about_dollars,
     as_written,
@@ -28,9 +26,11 @@ from handlers.views.phrases.format import (
     literal,
     percent,
 )
-from handlers.views.phrases.machine_text import describe
-from handlers.views.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
-from handlers.views.phrases.use_text import use_in_cents
+from handlers.phrases.machine_text import describe
+from handlers.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
+from handlers.phrases.use_text import use_in_cents
+from handlers.views.answers import replies
+from handlers.views.answers.month_files import invoice_differences
 
 _FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
 _HOUR = timedelta(hours=1)

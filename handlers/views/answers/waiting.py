@@ -18,13 +18,12 @@ from bot.policy.buying.waiting import ends_before_hours, first_look
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, RentalOfferValue, offer_value
-from handlers.views.answers import replies
-from handlers.views.phrases import blocks
-from handlers.views.phrases.blocks import Json, Modal, Rendered, button
-from handlers.views.phrases.budget_text import not_of_channel
-from handlers.views.phrases.ends import how_long_in_dialog, read_as_utc
-from handlers.views.phrases.error_text import refusal_text
-from handlers.views.phrases.format import (
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Modal, Rendered, button
+from handlers.phrases.budget_text import not_of_channel
+from handlers.phrases.ends import how_long_in_dialog, read_as_utc
+from handlers.phrases.error_text import refusal_text
+from handlers.phrases.format import (
     Reader,
     Times,
     asking_hours,
@@ -38,8 +37,9 @@ from handlers.views.phrases.format import (
     per_hour,
     price,
 )
-from handlers.views.phrases.limits_text import cap_text, over_limits_text, over_total_text
-from handlers.views.phrases.machine_text import describe, gpu, place, vendor
+from handlers.phrases.limits_text import cap_text, over_limits_text, over_total_text
+from handlers.phrases.machine_text import describe, gpu, place, vendor
+from handlers.views.answers import replies
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:

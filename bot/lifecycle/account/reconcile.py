@@ -1,0 +1,218 @@
+"""Compares an attempt with the marketplace, which alone proves what a procure call bought and what is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.errors import MarketAway
+from bot.lifecycle.changes.snapshot import RentalSnapshot
+from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.ports.outside import OfferProgress, ResourceView
+from bot.model.attempt import NAMED, UNSEEN, Attempt, AttemptState, Resource
+from bot.model.base import changed
+
+log = structlog.get_logger()
+
+LOOK_UP_AGAIN = timedelta(seconds=60)
+"""A resource counts as gone, and an attempt as failed, only if two lookups this far apart don't find it."""
+CALL_SETTLES = timedelta(minutes=2)
+"""How long after its start a procure call may still make a resource, even if its answer was lost. The second
+lookup counts only after that."""
+
+
+async def look_up(
+    deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
+) -> tuple[RentalSnapshot, OfferProgress]:
+    """Ask the marketplace for the progress and the resources of an attempt. Return the snapshot with the answers.
+
+    Raise MarketAway if either question gets no usable answer.
+    """
+    if attempt.offer is None:
+        return await _look_up_adopted(deps, snapshot, attempt)
+    known = snapshot.resources_of(attempt)
+    offer_id = attempt.offer.offer_id
+    progress, listed = await asyncio.gather(deps.market.progress(offer_id), deps.market.resources(offer_id))
+    views: dict[str, ResourceView | None] = {view.resource_id: view for view in listed}
+    for resource in known:
+        if resource.gone_at is None and resource.resource_id not in views:
+            try:
+                views[resource.resource_id] = await deps.market.resource(resource.resource_id, fresh=True)
+            except MarketAway:
+                if resource.status != NAMED:
+                    raise
+    ours = {resource.resource_id for resource in known}
+    for resource_id in progress.resource_ids:
+        if resource_id not in ours and resource_id not in views:
+            views[resource_id] = await _view_of_named(deps, attempt, resource_id)
+    for foreign in await owned_by_other_attempts(deps, attempt, views.keys() - ours):
+        del views[foreign]
+    return with_answer(snapshot, attempt, views, progress, deps.clock.now()), progress
+
+
+async def _look_up_adopted(
+    deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
+) -> tuple[RentalSnapshot, OfferProgress]:
+    """Ask for the resources of an adopted machine by their ids alone: another machine that shares their offer or
+    name must not count as theirs."""
+    views = {
+        resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
+        for resource in snapshot.alive_of(attempt)
+    }
+    progress = await progress_of(deps, attempt)
+    return with_answer(snapshot, attempt, views, progress, deps.clock.now()), progress
+
+
+async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
+    """Return how far the procurement of an attempt is. For an adopted machine, which nobody procured, no flag is
+    set."""
+    return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
+
+
+async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
+    """Return a resource that the offer's status names and the list lacks. Return None if it doesn't exist, was
+    made from another offer, or can't be read. A name in a status proves nothing, so a failed read is no outage."""
+    try:
+        view = await deps.market.resource(resource_id, fresh=True)
+    except MarketAway:
+        return None
+    ours = view is None or not view.offer_ids or attempt.called_offer.offer_id in view.offer_ids
+    return view if ours else None
+
+
+async def owned_by_other_attempts(deps: StepDeps, attempt: Attempt, resource_ids: Collection[str]) -> set[str]:
+    """Return which of the ids belong to other attempts. The caller must not store those as resources of this
+    attempt."""
+    if not resource_ids:
+        return set()
+    async with deps.store.read() as tx:
+        known = await tx.rentals.resources_by_id(list(resource_ids))
+    ours = (attempt.rental_id, attempt.n)
+    foreign = {one.resource_id for one in known.values() if (one.rental_id, one.attempt) != ours}
+    if foreign:
+        log.warning("market.of_others", rental=attempt.rental_id, attempt=attempt.n, resources=sorted(foreign))
+    return foreign
+
+
+def with_answer(
+    snapshot: RentalSnapshot,
+    attempt: Attempt,
+    views: dict[str, ResourceView | None],
+    progress: OfferProgress,
+    now: datetime,
+) -> RentalSnapshot:
+    """Return the snapshot with the marketplace's answer. `views` has None for a resource that was not found."""
+    known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
+    missing_counts = _missing_counts(attempt, progress, now)
+    answered = tuple(
+        updated_resource(known.get(resource_id), view, attempt, now, missing_counts=missing_counts)
+        for resource_id, view in views.items()
+        if view is not None or resource_id in known
+    )
+    everything = {**known, **{resource.resource_id: resource for resource in answered}}
+    if everything:
+        gone = _all_gone(everything.values(), attempt, progress, now)
+        state = AttemptState.GONE if gone else AttemptState.BOUGHT
+        return snapshot.with_facts(changed(attempt, state=state, empty_since=None), answered)
+    empty = _without_resources(attempt, progress, now, missing_counts=missing_counts)
+    if empty.settled and (attempt.accepted or progress.ready):
+        # The offer was bought, so a resource may have billed before the first lookup. Its cost is estimated, not
+        # zero.
+        return snapshot.with_facts(changed(empty, state=AttemptState.GONE), (_unseen_resource(empty, now),))
+    return snapshot.with_facts(empty)
+
+
+def _all_gone(resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
+    """Return whether every resource of an attempt is gone and no other may appear. If the status stays "in
+    progress", it is ignored once no resource has appeared for LOOK_UP_AGAIN."""
+    read_at = [resource.read_at for resource in resources if resource.gone_at is not None]
+    if len(read_at) < len(resources):
+        return False
+    quiet = now - max(read_at) >= LOOK_UP_AGAIN and now - attempt.intended_at >= CALL_SETTLES
+    return quiet or not progress.in_progress
+
+
+def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resource:
+    """Return a resource that the answer to a procure call names and no lookup has seen yet."""
+    return Resource(
+        resource_id=resource_id,
+        rental_id=attempt.rental_id,
+        attempt=attempt.n,
+        status=NAMED,
+        first_seen=now,
+        read_at=now,
+    )
+
+
+def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
+    """Return a placeholder for the resource of a purchase, if no lookup found a resource. It is gone since the
+    first lookup."""
+    resource = named_resource(attempt.called_offer.offer_id, attempt, now)
+    return changed(resource, status=UNSEEN, gone_at=attempt.empty_since or now)
+
+
+def _missing_counts(attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
+    """Return whether a resource that a second lookup doesn't find counts as gone."""
+    return not progress.in_progress and now - attempt.intended_at >= CALL_SETTLES
+
+
+def _without_resources(
+    attempt: Attempt, progress: OfferProgress, now: datetime, *, missing_counts: bool
+) -> Attempt:
+    """Return an attempt after a lookup that found no resource of it: failed if this is the second such lookup."""
+    if progress.in_progress:
+        return changed(attempt, empty_since=None)
+    if attempt.empty_since is None:
+        return changed(attempt, empty_since=now)
+    if missing_counts and now - attempt.empty_since >= LOOK_UP_AGAIN:
+        return changed(attempt, state=AttemptState.FAILED)
+    return attempt
+
+
+def updated_resource(
+    before: Resource | None, view: ResourceView | None, attempt: Attempt, now: datetime, *, missing_counts: bool
+) -> Resource:
+    """Return a resource as one lookup shows it. `view` is None if the lookup did not find it.
+
+    Raise ValueError if `before` and `view` are both None.
+    """
+    if view is None:
+        if before is None:
+            raise ValueError("neither known nor found")
+        return _missing(before, now, counts=missing_counts)
+    if before is not None and before.gone_at is not None and view.deleted:
+        return before
+    base = before or Resource(
+        resource_id=view.resource_id,
+        rental_id=attempt.rental_id,
+        attempt=attempt.n,
+        status=view.status,
+        first_seen=now,
+        read_at=now,
+    )
+    came_back = base.gone_at is not None and not view.deleted
+    return changed(
+        base,
+        status=view.status,
+        read_at=now,
+        rate=base.rate if view.rate is None else view.rate,
+        valid_from=view.valid_from or base.valid_from,
+        valid_to=view.valid_to if came_back else view.valid_to or base.valid_to,
+        host=view.host or base.host,
+        port=view.port or base.port,
+        missing_since=None,
+        gone_at=(view.valid_to or now) if view.deleted else None,
+    )
+
+
+def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
+    if resource.gone_at is not None:
+        return resource
+    if resource.missing_since is None:
+        return changed(resource, missing_since=now, read_at=now)
+    if counts and now - resource.missing_since >= LOOK_UP_AGAIN:
+        return changed(resource, gone_at=resource.missing_since, read_at=now)
+    return resource

@@ -1,0 +1,237 @@
+"""A rental with its attempts, resources and ledger at one moment: loaded by a step, changed, and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import TypeAlias
+
+from bot.errors import Stale
+from bot.lifecycle.changes.apply import apply, settle_stored
+from bot.lifecycle.changes.transitions import schedule
+from bot.lifecycle.deps import StepDeps, transact
+from bot.lifecycle.money.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
+from bot.lifecycle.ports.records import StoredFacts
+from bot.lifecycle.ports.store import Tx
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.base import changed
+from bot.model.budget import UseCosts
+from bot.model.event import Event, EventKind, Facts
+from bot.model.machine_use import Sample
+from bot.model.money import Micros
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import AccruedCost
+from bot.policy.use.use_costs import Billed, Stretch, stretches, use_costs
+
+WriteDue: TypeAlias = Callable[[Rental, datetime | None, Sequence[Resource]], Awaitable[None]]
+"""Writes when a rental that didn't change is next due, and the resources of it that were read again, and ends its
+claim. Raises StoreBusy."""
+
+
+@dataclass(frozen=True)
+class RentalSnapshot:
+    """Everything known of a rental at one moment. Steps return changed copies, and `save` writes the
+    difference."""
+
+    rental: Rental
+    attempts: tuple[Attempt, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    ledger: tuple[LedgerRow, ...] = ()
+    events: tuple[Event, ...] = ()
+    """New events, to be written with the change."""
+    last_visit: Sample | None = None
+    """The newest visit of a ready machine, if `load` or `load_many` read the snapshot."""
+    visited_at: datetime | None = None
+    """The newest visit of its machine that the step decided by. None if it did not decide by visits."""
+    stored: RentalSnapshot | None = None
+    """The snapshot as it was loaded. None if it was not loaded."""
+
+    @property
+    def live(self) -> Attempt | None:
+        """Return the one attempt that may bill and whose deletion is not accepted. Return None if there is
+        none."""
+        return next((attempt for attempt in self.attempts if attempt.live), None)
+
+    def attempt(self, n: int) -> Attempt:
+        """Return the attempt with this number as it is in this snapshot."""
+        return next(attempt for attempt in self.attempts if attempt.n == n)
+
+    def resources_of(self, attempt: Attempt) -> tuple[Resource, ...]:
+        return tuple(resource for resource in self.resources if resource.attempt == attempt.n)
+
+    def alive_of(self, attempt: Attempt) -> tuple[Resource, ...]:
+        """Return the resources of an attempt that are not gone."""
+        return tuple(resource for resource in self.resources_of(attempt) if resource.gone_at is None)
+
+    def spent(self, now: datetime) -> AccruedCost:
+        return spent(self.ledger, self.resources, self.attempts, now)
+
+    def spent_on(self, attempt: Attempt, now: datetime) -> AccruedCost:
+        """Return what one attempt has cost by `now`."""
+        return spent_on(attempt, self.ledger, self.resources, now)
+
+    def spent_at_most(self, now: datetime) -> Micros:
+        """Return what the rental has cost by `now`, with what its unproven attempts may still cost."""
+        return spent_at_most(self.ledger, self.resources, self.attempts, now)
+
+    @property
+    def unproven(self) -> tuple[Attempt, ...]:
+        """Return the extra attempts that are not yet proven to have made nothing that bills."""
+        return tuple(attempt for attempt in self.attempts if attempt.unproven)
+
+    def with_facts(self, attempt: Attempt, resources: tuple[Resource, ...] = ()) -> RentalSnapshot:
+        """Return the snapshot with an attempt and resources in their new form. Add a ledger row for each resource
+        that is newly gone."""
+        gone_before = {r.resource_id for r in self.resources if r.gone_at is not None}
+        gone = [r for r in resources if r.gone_at is not None and r.resource_id not in gone_before]
+        updates = {resource.resource_id: resource for resource in resources}
+        known = tuple(updates.pop(r.resource_id, r) for r in self.resources)
+        attempts = {**{a.n: a for a in self.attempts}, attempt.n: attempt}
+        return replace(
+            self,
+            attempts=tuple(attempts[n] for n in sorted(attempts)),
+            resources=known + tuple(updates.values()),
+            ledger=self.ledger + tuple(ledger_row(r, attempt, self.rental.owner, self.ledger) for r in gone),
+        )
+
+    def with_event(self, kind: EventKind, at: datetime, facts: Facts | None = None) -> RentalSnapshot:
+        """Return the snapshot with one more new event, made by the bot."""
+        event = Event(rental_id=self.rental.id, kind=kind, at=at, facts=facts or Facts())
+        return replace(self, events=(*self.events, event))
+
+    def with_due(self, due_at: datetime | None) -> RentalSnapshot:
+        """Return the snapshot with the time of its next step."""
+        return replace(self, rental=schedule(self.rental, due_at))
+
+    def with_rental(self, rental: Rental, *events: Event) -> RentalSnapshot:
+        """Return the snapshot with the changed rental and its new events."""
+        return replace(self, rental=rental, events=self.events + events)
+
+
+async def load(deps: StepDeps, rental_id: str) -> RentalSnapshot | None:
+    """Return the snapshot of a rental, as `load_many`. Return None if there is no such rental."""
+    async with deps.store.read() as tx:
+        return (await load_many(tx, [rental_id])).get(rental_id)
+
+
+async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
+    """Return the snapshot of a rental, within a transaction."""
+    return _snapshot(rental, (await tx.rentals.facts_of([rental.id]))[rental.id])
+
+
+async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnapshot]:
+    """Return the snapshots of several rentals by their ids, in as many queries as for one. That of a ready one has
+    its newest visit."""
+    if not rental_ids:
+        return {}
+    rentals = await tx.rentals.get_many(rental_ids)
+    facts = await tx.rentals.facts_of(rental_ids)
+    ready = [rental.id for rental in rentals.values() if rental.state is State.READY]
+    visits = await tx.samples.newest_of(ready) if ready else {}
+    return {key: _snapshot(rental, facts[key], visits.get(key)) for key, rental in rentals.items()}
+
+
+def _snapshot(rental: Rental, facts: StoredFacts, last_visit: Sample | None = None) -> RentalSnapshot:
+    stored = RentalSnapshot(
+        rental, tuple(facts.attempts), tuple(facts.resources), tuple(facts.ledger), last_visit=last_visit
+    )
+    return replace(stored, stored=stored)
+
+
+async def save(
+    deps: StepDeps,
+    snapshot: RentalSnapshot,
+    *,
+    write_due: WriteDue | None = None,
+    check_first: Callable[[Tx], Awaitable[None]] | None = None,
+) -> RentalSnapshot:
+    """Write what differs from the loaded snapshot, and return the snapshot as it is stored now.
+
+    Raise Stale if the rental changed meanwhile, or if its machine was visited after `visited_at`. The attempt and
+    resource facts are still written; nothing else is.
+    `check_first` runs in the same transaction. Nothing at all is written if it raises. `write_due` is given at the
+    end of a step. The claim then ends too; if only the due time differs, and when resources were read, `write_due`
+    writes all of it.
+    """
+    stored = snapshot.stored
+    if stored is None:
+        raise ValueError("only a snapshot that was loaded can be saved")
+    # Attempts are found by number, because a wish can have a thousand of them.
+    before_by_n = {attempt.n: attempt for attempt in stored.attempts}
+    attempts = tuple(attempt for attempt in snapshot.attempts if attempt != before_by_n.get(attempt.n))
+    # Of tuples, because an unchanged fact is the same object: finding it compares and hashes no field.
+    resources = tuple(resource for resource in snapshot.resources if resource not in stored.resources)
+    ledger = tuple(row for row in snapshot.ledger if row not in stored.ledger)
+    same_facts = not attempts and not ledger and all(_only_read_again(one, stored) for one in resources)
+    if write_due is not None and same_facts and not snapshot.events:
+        before = dict(stored.rental)
+        if {**dict(snapshot.rental), "due_at": before["due_at"], "version": before["version"]} == before:
+            await write_due(stored.rental, snapshot.rental.due_at, resources)
+            return snapshot
+    rental = changed(snapshot.rental, version=stored.rental.version + 1)
+    states = {n: attempt.state for n, attempt in before_by_n.items()}
+    new_states = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]
+    try:
+        async with deps.store.write() as tx:
+            if check_first is not None:
+                await check_first(tx)
+            await apply(
+                tx,
+                deps,
+                stored.rental,
+                rental,
+                *snapshot.events,
+                attempts=attempts,
+                resources=resources,
+                ledger=ledger,
+                releases_claim=write_due is not None,
+                visited_at=snapshot.visited_at,
+            )
+    except Stale:
+        _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
+        if ledger:  # it was written
+            await transact(deps, partial(settle_stored, deps=deps, rental_id=rental.id))
+        raise
+    _report_attempts(new_states, deps)
+    written = replace(snapshot, rental=rental, events=(), stored=None)
+    return replace(written, stored=written)
+
+
+def _only_read_again(resource: Resource, stored: RentalSnapshot) -> bool:
+    """Return whether a resource differs from the stored one in nothing but the time at which it was read."""
+    before = next((one for one in stored.resources if one.resource_id == resource.resource_id), None)
+    return before is not None and {**dict(resource), "read_at": before.read_at} == dict(before)
+
+
+def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:
+    for attempt in attempts:
+        deps.on_attempt(attempt)
+
+
+def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> UseCosts:
+    """Return what a rental has cost by `now`, by the use of its machine. `events` are all of its events.
+
+    The sum is `snapshot.spent(now)`. Time before ready and after the deletion began is unknown. What earlier
+    attempts billed is unknown too: only the machine of the last attempt became ready.
+    """
+    known = _known_use(snapshot, events, now)
+    last = max((attempt.n for attempt in snapshot.attempts), default=0)
+    of_machine = {resource.resource_id for resource in snapshot.resources if resource.attempt == last}
+    alive = still_billing(snapshot.ledger, snapshot.resources, snapshot.attempts, now)
+    billed: list[tuple[str, Billed]] = [*((row.resource_id, row) for row in snapshot.ledger), *alive.items()]
+    costs = UseCosts()
+    for resource_id, one in billed:
+        costs += use_costs(one, known if resource_id in of_machine else ())
+    return costs
+
+
+def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
+    """Return the time about which something is known: between ready and the end, or `now`."""
+    rental = snapshot.rental
+    if rental.lease is None:
+        return ()
+    deletion_began = rental.ending.since if rental.ending else None
+    return stretches(events, ready_at=rental.lease.ready_at, until=deletion_began or rental.over_at or now)

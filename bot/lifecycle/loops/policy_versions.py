@@ -1,0 +1,252 @@
+"""Brings the policy file into force: the store keeps each version, and a file with mistakes changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from bot.errors import StoreBusy, WrongPolicy
+from bot.lifecycle.deps import Deps, RulesInForce, transact, with_newest_rules
+from bot.lifecycle.loops.running import keep_running
+from bot.lifecycle.money.budgets import count_again
+from bot.lifecycle.money.buying_blocks import send_alerts
+from bot.lifecycle.ports.store import OpenedStore, Tx, Written
+from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.policy_version import PolicyVersion
+from bot.policy.buying.budgets import channels_of_named_people
+from bot.policy.team.policy_file import Policy, PolicySource
+from bot.policy.team.rules import Rules
+
+log = structlog.get_logger("gpubot")
+
+MISTAKES_SENT = 5
+"""How many mistakes of a file the admins read in their alert."""
+
+
+@dataclass(frozen=True)
+class Reload:
+    """What reading the policy file changed."""
+
+    version: PolicyVersion
+    """The version that is in force now."""
+    keys: tuple[str, ...]
+    """The keys whose values changed, such as `lease.max`."""
+
+
+async def rules_at_start(store: OpenedStore, source: PolicySource) -> RulesInForce:
+    """Return the rules with which the process starts: those of the policy file or, if it has mistakes or other
+    processes use the store's rules already, those of the store. Change nothing; the first `reload` does.
+
+    Raise WrongPolicy if the file has mistakes and the store has no rules that this version understands.
+    """
+    wrong: WrongPolicy | None = None
+    try:
+        policy = await asyncio.to_thread(source.read)
+    except WrongPolicy as error:
+        wrong = error
+    try:
+        async with store.read() as tx:
+            stored = await tx.policies.newest()
+    except StoreBusy:
+        stored = None
+    rules = _rules_of(stored, source)
+    if wrong is not None:
+        if rules is None:
+            raise wrong
+        log.error("policy.refused", mistakes=list(wrong.lines))
+        return RulesInForce(rules, source, stored, wrong.lines)
+    if rules is None or not store.joined:
+        return RulesInForce(policy.rules, source, stored if rules == policy.rules else None)
+    if rules != policy.rules:
+        log.warning("policy.file_differs", version=stored.n if stored is not None else None)
+    return RulesInForce(rules, source, stored)
+
+
+async def reload(deps: Deps, by: str | None = None) -> Reload:
+    """Read the policy file. If its rules are other ones, store them as the next version, use them from now on, and
+    notify the admins except `by`, who asked for it. None: a start or SIGHUP did. Budgets are counted again with
+    the first rules, and if the months of the invoice change.
+
+    Raise WrongPolicy if the file has mistakes: the rules stay, and the admins are notified of the same mistakes
+    only once. Raise StoreBusy if the store takes no writes: the rules stay, too.
+    """
+    in_force = _in_force(deps)
+    async with in_force.reading:
+        try:
+            policy = await asyncio.to_thread(in_force.source.read)
+        except WrongPolicy as wrong:
+            in_force.wrong = wrong.lines
+            log.error("policy.refused", mistakes=list(wrong.lines))
+            await _note_mistakes(deps, wrong, by)
+            raise
+        done = await _bring_into_force(deps, in_force, policy, by)
+        in_force.rules, in_force.version, in_force.wrong = policy.rules, done.version, ()
+    if done.keys:
+        in_force.changed.set()
+        log.info("policy.changed", version=done.version.n, by=by, keys=list(done.keys))
+    return done
+
+
+def _in_force(deps: Deps) -> RulesInForce:
+    if deps.in_force is None:
+        raise ValueError("these rules come from no file")
+    return deps.in_force
+
+
+async def _bring_into_force(deps: Deps, in_force: RulesInForce, policy: Policy, by: str | None) -> Reload:
+    async def decision(tx: Tx) -> Reload:
+        await tx.account.set(POLICY_REFUSED, None)
+        stored = await tx.policies.newest()
+        await _note_channels(tx, deps, policy.rules, upgraded=stored is not None)
+        before = _rules_of(stored, in_force.source)
+        if stored is not None and before == policy.rules:
+            return Reload(stored, ())
+        keys = changed_keys(before or Rules(home_channel=policy.rules.home_channel), policy.rules)
+        number = 1 if stored is None else stored.n + 1
+        version = PolicyVersion(n=number, at=deps.clock.now(), by=by, file=policy.file)
+        await tx.policies.add(version)
+        if before is None or before.billing_zone != policy.rules.billing_zone:
+            await count_again(tx, policy.rules, version.at)
+        facts = Facts(count=version.n, detail=", ".join(keys))
+        event = Event(rental_id=None, kind=EventKind.POLICY_CHANGED, at=version.at, actor=by, facts=facts)
+        if stored is None:
+            await tx.events.add(event)  # these rules hold already
+            return Reload(version, ())
+        await send_alerts(tx, _with_admins_of_both(deps, before or policy.rules, policy.rules), event)
+        if before is None or before.groups != policy.rules.groups:
+            await tx.people.forget()  # what is known of them lacks the new groups
+        return Reload(version, keys)
+
+    return await transact(deps, decision)
+
+
+def _with_admins_of_both(deps: Deps, before: Rules, after: Rules) -> Deps:
+    """Return dependencies by which those who were admins, and those who are now, are notified."""
+    admins = tuple(dict.fromkeys(before.admins + after.admins))
+    return replace(deps, rules=changed(after, admins=admins))
+
+
+async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) -> None:
+    """Notify the admins, once, of the channels that charged their project for everybody before the upgrade."""
+    if await tx.account.get(CHANNELS_CHARGE_LESS):
+        return
+    await tx.account.set(CHANNELS_CHARGE_LESS, True)
+    channels = channels_of_named_people(rules)
+    if upgraded and channels:
+        log.warning("policy.channels_charge_less", channels=channels)
+        facts = Facts(detail="\n".join(f"{one} {project}" for one, project in channels.items()))
+        event = Event(rental_id=None, kind=EventKind.CHANNELS_CHARGE_LESS, at=deps.clock.now(), facts=facts)
+        await send_alerts(tx, replace(deps, rules=rules), event)
+
+
+async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None:
+    all_lines = "\n".join(wrong.lines)
+
+    async def decision(tx: Tx) -> None:
+        if await tx.account.get(POLICY_REFUSED) == all_lines:
+            return
+        await tx.account.set(POLICY_REFUSED, all_lines)
+        facts = Facts(count=len(wrong.lines), detail="\n".join(wrong.lines[:MISTAKES_SENT]))
+        event = Event(rental_id=None, kind=EventKind.POLICY_REFUSED, at=deps.clock.now(), actor=by, facts=facts)
+        await send_alerts(tx, deps, event)
+
+    await transact(deps, decision)
+
+
+def _rules_of(version: PolicyVersion | None, source: PolicySource) -> Rules | None:
+    """Return the rules of a stored version. Return None if there is none, or if this version of gpubot doesn't
+    understand them."""
+    if version is None:
+        return None
+    try:
+        return source.rules_in(version.file)
+    except WrongPolicy as wrong:
+        log.warning("policy.stored_version_not_understood", version=version.n, mistakes=list(wrong.lines))
+        return None
+
+
+def changed_keys(before: Rules, after: Rules) -> tuple[str, ...]:
+    """Return the keys of the policy file whose values differ, such as `lease.max` or `projects.vision`."""
+    values, others = (rules.model_dump(by_alias=True, exclude={"home_channel"}) for rules in (before, after))
+    return tuple(_differences(values, others))
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for name in sorted({*before, *after}):
+        one, other = before.get(name), after.get(name)
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from _differences(one, other, f"{above}{name}.")
+        elif one != other:
+            yield above + name
+
+
+async def follow(
+    deps: Deps,
+    asked: asyncio.Event,
+    then: Callable[[Deps], Awaitable[None]],
+    *,
+    joined: bool = False,
+    look_again: float | None = None,
+) -> None:
+    """Bring the policy file into force now, and each time `asked` is set, until cancelled. Also use the rules that
+    another process brings into force. If rules change, call `then`. While the store takes no writes, try again.
+
+    If this process `joined` others, which use the store's rules already, the file is not read now: an old file,
+    forgotten on one machine, would bring old rules back. `look_again` is the real seconds after which the store's
+    rules are read again if nothing tells of a change.
+    """
+    in_force, stored = _in_force(deps), asyncio.Event()
+    deps.store.on_commit(stored.set, Written.POLICIES)
+    if not joined or in_force.version is None:
+        asked.set()
+
+    async def read() -> None:
+        await asked.wait()
+        asked.clear()
+        try:
+            await reload(with_newest_rules(deps))
+        except WrongPolicy:
+            return  # the admins were notified
+        except BaseException:
+            asked.set()
+            raise
+
+    async def read_stored() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(look_again):
+                await stored.wait()
+        stored.clear()
+        async with in_force.reading:
+            await _take_stored(deps, in_force)
+
+    async def note_change() -> None:
+        await in_force.changed.wait()
+        in_force.changed.clear()
+        await then(with_newest_rules(deps))
+
+    await asyncio.gather(
+        keep_running("policy", read, deps.clock),
+        keep_running("policy_stored", read_stored, deps.clock),
+        keep_running("policy_changed", note_change, deps.clock),
+    )
+
+
+async def _take_stored(deps: Deps, in_force: RulesInForce) -> None:
+    """Use the store's newest rules from now on, if another process brought them into force."""
+    async with deps.store.read() as tx:
+        newest = await tx.policies.newest()
+    if newest is None or (in_force.version is not None and newest.n <= in_force.version.n):
+        return
+    rules = _rules_of(newest, in_force.source)
+    if rules is None:
+        return
+    in_force.rules, in_force.version = rules, newest
+    in_force.changed.set()
+    log.info("policy.taken", version=newest.n)

@@ -1,0 +1,546 @@
+"""What rentals hold of budgets and what they are charged: kept up to date in the transaction of each change."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from bot.errors import Stale
+from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.notifications import alerts
+from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing, unwritten_row
+from bot.lifecycle.ports.store import Tx
+from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.base import changed
+from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope, ScopeKind, scopes_of
+from bot.model.event import Event, EventKind, Facts
+from bot.model.money import Micros, cost_at_most
+from bot.model.person import OPERATOR
+from bot.model.quote import Wish
+from bot.model.rental import Rental
+from bot.model.request import Request
+from bot.model.state import State
+from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
+from bot.policy.buying.charges import Charged, cut, owners_of
+from bot.policy.buying.months import month_end, month_start, months_between
+from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
+from bot.policy.buying.waiting import first_look
+from bot.policy.team.rules import Rules
+from bot.policy.use.use_costs import Stretch, stretches
+
+NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
+"""How a rental ends that waited for a decision: what waited was never allowed."""
+ALERTS_JOB = "budget alerts"
+"""The name of the job that judges planned alerts."""
+RESERVED_FOR = timedelta(minutes=5)
+"""How long money stays reserved before an alert that only reservations reach is given."""
+
+
+@dataclass(frozen=True)
+class RentalFacts:
+    """A rental with everything from which its cost is computed."""
+
+    rental: Rental
+    attempts: Sequence[Attempt] = ()
+    resources: Sequence[Resource] = ()
+    ledger: Sequence[LedgerRow] = ()
+    replacement_waits: bool = False
+    """Whether another rental takes its place and is not over."""
+    owner_changes: Sequence[Event] = ()
+    """The events by which it got another owner, oldest first."""
+
+    @property
+    def settled(self) -> Micros:
+        """Return the sum of its ledger."""
+        return sum(row.amount for row in self.ledger)
+
+
+# --- what a rental holds
+
+
+def latest_ready(since: datetime, rules: Rules) -> datetime:
+    """Return when the machine of a request that is bought from `since` on is ready at the latest."""
+    return since + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST
+
+
+def reach_of_rent(longest: timedelta, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
+    """Return the time in which a machine can bill that is bought now and may run for `longest`."""
+    return now, latest_ready(now, rules) + longest + rules.lease.grace
+
+
+def reach_of_wish(request: Request, wish: Wish, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
+    """Return the time in which the machine of a wish can bill."""
+    first = first_look(request, rules)
+    if first is not None and request.last_end is not None:
+        return max(first, now), max(request.last_end, now) + rules.lease.grace
+    return now, latest_ready(max(wish.until, now), rules) + request.longest + rules.lease.grace
+
+
+def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
+    """Return what a rental holds of the budgets of each month.
+
+    Until it is ready, it holds its total, less what its ledger has, in each month that it can reach. From then on
+    it holds the most that can fall into each month. While it waits for a decision, and if that was not an
+    approval, it holds only what its attempts may still bill, and once it is over nothing.
+    """
+    rental = facts.rental
+    total = max(rental.envelope.total - facts.settled, 0)
+    began = min((attempt.intended_at for attempt in facts.attempts if not attempt.settled), default=now)
+    if rental.state.over:
+        return {}
+    if rental.state is State.AWAITING_APPROVAL or (
+        rental.ending is not None and rental.ending.outcome in NOT_APPROVED
+    ):
+        billed = spent_at_most(facts.ledger, facts.resources, facts.attempts, now) - facts.settled
+        return _whole(billed, began, now + UNPROVEN_COUNTS_FOR, rules)
+    if rental.lease is not None:
+        return _of_machine(facts, total, now, rules)
+    if rental.state is State.DESTROYING:
+        return _whole(total, began, now + rules.lease.grace, rules)
+    if rental.state is State.QUEUED and rental.wish is not None:
+        return _whole(total, *reach_of_wish(rental.request, rental.wish, now, rules), rules)
+    ends_at = latest_ready(rental.procuring_since or now, rules) + rental.request.longest
+    return _whole(total, began, max(ends_at, rental.request.last_end or ends_at) + rules.lease.grace, rules)
+
+
+def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> dict[Month, Micros]:
+    return dict.fromkeys(months_between(since, until, rules.billing_zone), amount) if amount > 0 else {}
+
+
+def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) -> dict[Month, Micros]:
+    """Return the most that the machine of a rental that was ready, and its other attempts, can still bill in each
+    month."""
+    rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
+    ends_at = lease.last_end
+    if facts.replacement_waits:
+        ends_at = min(ends_at, latest_ready(now, rules))
+    if rental.ending is not None:
+        ends_at = rental.ending.since or now
+    ends_at += rules.lease.grace
+    amounts: dict[Month, Micros] = defaultdict(int)
+    last = [one.resource_id for one in facts.resources if one.attempt == rental.attempts]
+    billing = still_billing(facts.ledger, facts.resources, facts.attempts, now)
+    begins = [part.started_at for resource_id, part in billing.items() if resource_id in last]
+    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
+    if begins:
+        for month in months_between(min(begins), ends_at, zone):
+            start, end = max(min(begins), month_start(month, zone)), min(ends_at, month_end(month, zone))
+            amounts[month] += cost_at_most(rate, max(end - start, timedelta(0)))
+    for attempt in facts.attempts:
+        if attempt.n != rental.attempts and not attempt.settled:
+            own = [one for one in facts.resources if one.attempt == attempt.n]
+            rows = [row for row in facts.ledger if row.resource_id in {one.resource_id for one in own}]
+            billed = spent_at_most(rows, own, [attempt], now) - sum(row.amount for row in rows)
+            for month in months_between(attempt.intended_at, now + UNPROVEN_COUNTS_FOR, zone):
+                amounts[month] += billed
+    return {month: min(amount, total) for month, amount in amounts.items() if min(amount, total) > 0}
+
+
+# --- what it is charged
+
+
+def charges(
+    facts: RentalFacts,
+    rows: Iterable[LedgerRow],
+    events: Sequence[Event],
+    rules: Rules,
+    *,
+    filed: Collection[Month] = (),
+    kept: Collection[Charge] = (),
+) -> list[Charge]:
+    """Return the charges of these ledger rows of a rental, oldest first, without those of them that are `kept`.
+    `events` are all of its events, or at least the changes of its use and its owner, and `filed` the months to
+    which nothing is charged any more."""
+    charged = Charged.of(facts.rental)
+    known = {resource.resource_id: resource for resource in facts.resources}
+    found: list[Charge] = []
+    for row in rows:
+        resource = known.get(row.resource_id)
+        found += _of_row(
+            row,
+            charged,
+            events,
+            rules,
+            attempt=resource.attempt if resource is not None else None,
+            asked_at=resource.delete_accepted_at if resource is not None else None,
+            filed=filed,
+            kept=[one for one in kept if (one.resource_id, one.n) == (row.resource_id, row.n)],
+        )
+    return found
+
+
+def _of_row(
+    row: LedgerRow,
+    charged: Charged,
+    events: Sequence[Event],
+    rules: Rules,
+    *,
+    attempt: int | None,
+    asked_at: datetime | None,
+    filed: Collection[Month],
+    kept: Collection[Charge] = (),
+) -> tuple[Charge, ...]:
+    """Return the charges of a row. Its resource is of that attempt, and was asked to be deleted at `asked_at`."""
+    known: tuple[Stretch, ...] = ()
+    if charged.ready_at is not None and attempt == charged.attempts:
+        until = charged.ending_since or charged.over_at or row.ended_at
+        known = stretches(events, ready_at=charged.ready_at, until=until)
+    return cut(
+        row,
+        charged,
+        owners=owners_of(charged.owner, events),
+        known=known,
+        deleted_at=min(filter(None, (asked_at, charged.ending_since)), default=None),
+        zone=rules.billing_zone,
+        filed=filed,
+        kept=kept,
+    )
+
+
+async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None = None) -> list[Charge]:
+    """Return what the resources that still bill have been charged by `now` beyond their ledger rows. With `owner`,
+    return the charges of this person alone. Other tasks run meanwhile."""
+    filed = await tx.budgets.filed()
+    found: list[Charge] = []
+    async for some in tx.rentals.accruing(owner):
+        rental_ids = {one.charged.rental_id for one in some}
+        events = await tx.events.of_many(rental_ids, (EventKind.USE_CHANGED, EventKind.OWNER_CHANGED))
+        for one in some:
+            found += _of_row(
+                unwritten_row(one, now),
+                one.charged,
+                events[one.charged.rental_id],
+                rules,
+                attempt=one.attempt,
+                asked_at=one.delete_accepted_at,
+                filed=filed,
+            )
+    return found if owner is None else [charge for charge in found if charge.owner == owner]
+
+
+def _unwritten_rows(facts: RentalFacts, now: datetime) -> list[LedgerRow]:
+    """Return the ledger rows that a rental would get if what still bills was gone `now`."""
+    by_number = {attempt.n: attempt for attempt in facts.attempts}
+    return [
+        ledger_row(
+            changed(one, gone_at=now, valid_to=one.valid_to or now),
+            by_number[one.attempt],
+            facts.rental.owner,
+            facts.ledger,
+        )
+        for one in facts.resources
+        if one.gone_at is None
+    ]
+
+
+# --- keeping both up to date
+
+
+class Difference(NamedTuple):
+    """What a change adds to a balance, in micro-dollars."""
+
+    reserved: Micros = 0
+    spent: Micros = 0
+    late: Micros = 0
+
+
+def differences(
+    before: Iterable[Reservation], after: Iterable[Reservation], new: Iterable[Charge]
+) -> list[tuple[Month, Scope, Difference]]:
+    """Return what new reservations and charges change of balances, in the order in which all changes write
+    them."""
+    sums: dict[tuple[Month, Scope], Difference] = defaultdict(Difference)
+
+    def add(month: Month, owner: str, project: str, **more: Micros) -> None:
+        for scope in scopes_of(owner, project):
+            had = sums[month, scope]
+            sums[month, scope] = had._replace(**{name: getattr(had, name) + value for name, value in more.items()})
+
+    for one in before:
+        add(one.month, one.owner, one.project, reserved=-one.amount)
+    for one in after:
+        add(one.month, one.owner, one.project, reserved=one.amount)
+    for charge in new:
+        add(charge.month, charge.owner, charge.project, spent=charge.amount, late=charge.late)
+    order = sorted(sums.items(), key=lambda item: (item[0][0], item[0][1].kind, item[0][1].name))
+    return [(month, scope, more) for (month, scope), more in order if any(more)]
+
+
+async def settle(
+    tx: Tx,
+    rules: Rules,
+    rental: Rental,
+    *,
+    now: datetime,
+    real_now: datetime,
+    by: str | None = None,
+    new_rental: bool = False,
+    within: bool = False,
+) -> None:
+    """Charge the new ledger rows of a rental, which is as it is stored, and make the balances hold what it holds
+    now.
+
+    The caller has taken the spending lock. `by` is the person whose click changed the rental: if a budget reaches
+    an alert, they are notified too. A `new_rental` holds nothing yet. If the rental must stay `within` its budgets
+    and a balance does not hold what the rental adds, raise Stale: the caller judged an older balance.
+    """
+    facts = await _facts_of(tx, rental)
+    new: list[Charge] = []
+    if facts.ledger:
+        charged = {(one.resource_id, one.n) for one in await tx.budgets.charges_of(rental.id)}
+        rows = [row for row in facts.ledger if (row.resource_id, row.n) not in charged]
+        if rows:
+            new = charges(facts, rows, await tx.events.of(rental.id), rules, filed=await tx.budgets.filed())
+            await tx.budgets.add_charges(new)
+    before = [] if new_rental else await tx.budgets.reservations(rental.id)
+    after = reservations(facts, now, rules)
+    if before != after:
+        await tx.budgets.replace_reservations(before, after)
+    for month, scope, more in differences(before, after, new):
+        limit = budget_of(scope, rules) if within and more.reserved + more.spent > 0 else None
+        balance = await tx.budgets.add(scope, month, **more._asdict(), limit=limit)
+        if balance is None:
+            raise Stale
+        await _alert(tx, rules, balance, more, now=now, real_now=real_now, by=by)
+    replaced = await tx.rentals.get(rental.replaces) if rental.state.over and rental.replaces is not None else None
+    if replaced is not None:
+        await settle(tx, rules, replaced, now=now, real_now=real_now, by=by)
+
+
+def reservations(facts: RentalFacts, now: datetime, rules: Rules) -> list[Reservation]:
+    """Return what a rental holds, by months and owners. An earlier owner holds what their time has cost and no
+    ledger row has yet. The owner holds the rest."""
+    rental = facts.rental
+    left = held(facts, now, rules)
+    amounts: dict[tuple[Month, str], Micros] = defaultdict(int)
+    if left and facts.owner_changes:
+        for charge in charges(facts, _unwritten_rows(facts, now), facts.owner_changes, rules):
+            if charge.owner != rental.owner:
+                amount = min(charge.amount, left.get(charge.month, 0))
+                amounts[charge.month, charge.owner] += amount
+                left[charge.month] = left.get(charge.month, 0) - amount
+    for month, amount in left.items():
+        amounts[month, rental.owner] += amount
+    return [
+        Reservation(rental_id=rental.id, month=month, owner=owner, project=rental.project, amount=amount)
+        for (month, owner), amount in sorted(amounts.items())
+        if amount > 0
+    ]
+
+
+async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
+    waits = False
+    if rental.replaced_by is not None:
+        other = await tx.rentals.get(rental.replaced_by)
+        waits = other is None or not other.state.over  # it is stored after this one notes it
+    if not rental.attempts:
+        return RentalFacts(rental)
+    facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
+    return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=await _owner_changes(tx, rental))
+
+
+async def _owner_changes(tx: Tx, rental: Rental) -> Sequence[Event]:
+    """Return the events by which a rental that was ready got another owner. Before it is ready, all that it holds
+    is its owner's."""
+    if rental.lease is None:
+        return ()
+    return (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
+
+
+async def _alert(
+    tx: Tx,
+    rules: Rules,
+    balance: Balance,
+    more: Difference,
+    *,
+    now: datetime,
+    real_now: datetime,
+    by: str | None,
+) -> None:
+    """Give or plan the alert that a balance reached with what `more` added to it.
+
+    What is spent gives an alert at once. An alert that only reservations reach waits for RESERVED_FOR, because a
+    machine that starts reserves more than it is going to cost. If the balance falls back, the plan is dropped. The
+    alert goes to the person `by`, but one about a person's own money to that person instead: `by` may not see it.
+    The operator gets no messages.
+    """
+    reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
+    reader = None if reader == OPERATOR.id else reader
+    percent = new_alert(changed(balance, reserved=0), rules)
+    if percent is not None:
+        balance = await _give_alert(tx, rules, balance, percent, reader, now=now, real_now=real_now)
+    percent = new_alert(balance, rules)
+    before = changed(balance, reserved=balance.reserved - more.reserved, spent=balance.spent - more.spent)
+    if percent is None:
+        if balance.alert_due_at is not None:
+            await tx.budgets.plan_alert(balance.scope, balance.month, None, None)
+    elif balance.alert_due_at is None or percent > (new_alert(before, rules) or 0):
+        await tx.budgets.plan_alert(balance.scope, balance.month, now + RESERVED_FOR, reader)
+        await tx.jobs.bring_forward(ALERTS_JOB, now + RESERVED_FOR)
+
+
+async def judge_planned_alerts(tx: Tx, rules: Rules, *, now: datetime, real_now: datetime) -> None:
+    """Give the planned alerts that are due and still reached, and drop the others. The caller has the spending
+    lock."""
+    for balance in await tx.budgets.alerts_due(now):
+        percent = new_alert(balance, rules)
+        if percent is not None:
+            await _give_alert(tx, rules, balance, percent, balance.alert_to, now=now, real_now=real_now)
+        await tx.budgets.plan_alert(balance.scope, balance.month, None, None)
+
+
+async def _give_alert(
+    tx: Tx,
+    rules: Rules,
+    balance: Balance,
+    percent: int,
+    reader: str | None,
+    *,
+    now: datetime,
+    real_now: datetime,
+) -> Balance:
+    """Notify the approvers' channel and the `reader` that a balance reached an alert. Return the balance with that
+    alert."""
+    await tx.budgets.note_alert(balance.scope, balance.month, percent)
+    balance = changed(balance, alerted=percent)
+    facts = Facts(
+        balance=changed(balance, alert_due_at=None, alert_to=None),
+        total=budget_of(balance.scope, rules),
+        people=(reader,) if reader is not None else None,
+    )
+    event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=now, facts=facts)
+    event_id = await tx.events.add(event)
+    for message in alerts(event, rules, real_now):
+        await tx.messages.add(changed(message, event_id=event_id))
+    return balance
+
+
+# --- judging what is asked for
+
+
+async def room_for(
+    tx: Tx,
+    rules: Rules,
+    *,
+    owner: str,
+    project: str,
+    reach: tuple[datetime, datetime],
+    rental: Rental | None = None,
+) -> Room:
+    """Return what budgets hold for a request whose machine can bill within `reach`. `rental` is the request that
+    it would replace."""
+    months = months_between(*reach, rules.billing_zone)
+    mine: dict[Month, Micros] = {}
+    settled = 0
+    if rental is not None:
+        for one in await tx.budgets.reservations(rental.id):
+            mine[one.month] = mine.get(one.month, 0) + one.amount
+        settled = (await _facts_of(tx, rental)).settled
+    return Room(balances=await _balances(tx, owner, project, months), months=months, settled=settled, held=mine)
+
+
+async def passed_by(
+    tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
+) -> tuple[Demand, ...]:
+    """Return the budgets that don't hold what a rental would hold if it changed to `after`.
+
+    Usually only what the rental adds to its reservation can pass a budget. With `whole`, the reservation is judged
+    again too, so that a budget counts that was lowered since.
+    """
+    return tuple(demand for demand in await demands_of(tx, rules, after, now, whole=whole) if demand.passes)
+
+
+async def demands_of(
+    tx: Tx, rules: Rules, after: Rental, now: datetime, *, whole: bool = False
+) -> tuple[Demand, ...]:
+    """Return what a rental would ask of each budget if it changed to `after`, the tightest budget first. For
+    `whole`, see `passed_by`."""
+    facts = await _facts_of(tx, after)
+    more = held(facts, now, rules)
+    reserved: dict[Month, Micros] = defaultdict(int)
+    for one in await tx.budgets.reservations(after.id):
+        reserved[one.month] += one.amount
+    balances = await _balances(tx, after.owner, after.project, {**more, **reserved})
+    if whole:
+        return demands(
+            more, [changed(one, reserved=one.reserved - reserved[one.month]) for one in balances], rules
+        )
+    return demands(
+        {month: more.get(month, 0) - reserved[month] for month in {**more, **reserved}}, balances, rules
+    )
+
+
+async def demands_on_new_owner(
+    tx: Tx, rules: Rules, after: Rental, event: Event, now: datetime
+) -> tuple[Demand, ...]:
+    """Return what a rental would ask of the budget of a person who became its owner now, the tightest month first.
+    `after` is the rental with that owner, and `event` their OWNER_CHANGED. Return nothing if people have no
+    budget."""
+    facts = await _facts_of(tx, after)
+    facts = replace(facts, owner_changes=(*facts.owner_changes, event))
+    more = {one.month: one.amount for one in reservations(facts, now, rules) if one.owner == after.owner}
+    for one in await tx.budgets.reservations(after.id):
+        if one.owner == after.owner:
+            more[one.month] = more.get(one.month, 0) - one.amount
+    person = Scope(kind=ScopeKind.PERSON, name=after.owner)
+    return demands(more, [one for month in more for one in await tx.budgets.balances(month, [person])], rules)
+
+
+def if_approved(rental: Rental, now: datetime) -> Rental:
+    """Return a rental as it would be if what waits was approved now, for `demands_of`."""
+    if rental.extension is None:
+        return transitions.approve(rental, now, approver=None)
+    return lease_changes.approve_extension(rental, rental.extension, approver="", now=now)
+
+
+async def _balances(tx: Tx, owner: str, project: str, months: Iterable[Month]) -> tuple[Balance, ...]:
+    scopes = scopes_of(owner, project)
+    return tuple([balance for month in months for balance in await tx.budgets.balances(month, scopes)])
+
+
+# --- counting again
+
+
+async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
+    """Compute the reservations and balances of every month, and the charges of months that are not filed, from the
+    rentals and the ledger. No alert is given, and those that were given stay given.
+
+    It reads everything: it is for a new database schema and for another `billing.timezone`. Other tasks run
+    meanwhile.
+    """
+    filed = await tx.budgets.filed()
+    await tx.budgets.clear()
+    async for rental_id in tx.rentals.all_ids():
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            continue
+        facts = await _facts_of(tx, rental)
+        if facts.ledger:
+            kept = await tx.budgets.charges_of(rental_id)
+            await tx.budgets.add_charges(
+                charges(facts, facts.ledger, await tx.events.of(rental_id), rules, filed=filed, kept=kept)
+            )
+        await tx.budgets.replace_reservations((), reservations(facts, now, rules))
+    for balance in await tx.budgets.sums():
+        await tx.budgets.add(
+            balance.scope, balance.month, reserved=balance.reserved, spent=balance.spent, late=balance.late
+        )
+
+
+async def correct(tx: Tx, since: Month = "") -> int:
+    """Make each balance, or each from the month `since` on, the sum of the reservations and charges of its scope
+    and month. Return how many were not: each of them is a bug."""
+    stored = {(one.month, one.scope): one for one in await tx.budgets.all_balances(since)}
+    right = {(one.month, one.scope): one for one in await tx.budgets.sums(since)}
+    wrong = 0
+    for month, scope in sorted(stored.keys() | right.keys(), key=str):
+        none = Balance(scope=scope, month=month)
+        is_now, should = stored.get((month, scope), none), right.get((month, scope), none)
+        more = {name: getattr(should, name) - getattr(is_now, name) for name in ("reserved", "spent", "late")}
+        if any(more.values()):
+            wrong += 1
+            await tx.budgets.add(scope, month, **more)
+    return wrong

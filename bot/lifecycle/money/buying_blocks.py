@@ -1,0 +1,77 @@
+"""Whether buying is blocked, and why. Also sends the alerts to the admins."""
+
+from __future__ import annotations
+
+from bot.errors import BuyingBlock, BuyingBlocked
+from bot.lifecycle.changes.notifications import alerts
+from bot.lifecycle.deps import Deps, transact, with_newest_rules
+from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+
+
+async def buying_block(tx: Tx) -> BuyingBlock | None:
+    """Return why nothing is bought for anyone now. Return None if buying goes on."""
+    for block in BuyingBlock:
+        if await is_blocked_by(tx, block):
+            return block
+    return None
+
+
+async def check_buying(tx: Tx) -> None:
+    """Raise BuyingBlocked if nothing is bought for anyone now."""
+    blocked = await buying_blocked(tx)
+    if blocked is not None:
+        raise blocked
+
+
+async def buying_blocked(tx: Tx) -> BuyingBlocked | None:
+    """Return the error that says why nothing is bought for anyone now. Return None if buying goes on."""
+    block = await buying_block(tx)
+    if block is not BuyingBlock.PAUSED:
+        return None if block is None else BuyingBlocked(block)
+    pause = await tx.account.get(PAUSED)
+    if pause is None:
+        return None
+    name = (await tx.people.names([pause.by])).get(pause.by)
+    return BuyingBlocked(block, by=name, at=pause.at, why=pause.why)
+
+
+async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
+    """Return whether buying is blocked for this reason. It may be blocked for another reason too."""
+    match block:
+        case BuyingBlock.PAUSED:
+            return await tx.account.get(PAUSED) is not None
+        case BuyingBlock.OLDER_DATABASE:
+            return bool(await tx.questions.pausing())
+        case BuyingBlock.UNAUTHORIZED:
+            return await tx.account.get(UNAUTHORIZED_SINCE) is not None
+
+
+async def note_token(deps: Deps, refused: bool) -> None:
+    """Store whether the marketplace refuses our token, and notify the admins if that changed. The client calls
+    this after the first answer, and when the token is refused or accepted again."""
+
+    deps = with_newest_rules(deps)
+
+    async def decision(tx: Tx) -> None:
+        if await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED) == refused:
+            return
+        await tx.account.set(UNAUTHORIZED_SINCE, deps.clock.now() if refused else None)
+        await notify_admins(tx, deps, EventKind.UNAUTHORIZED if refused else EventKind.AUTHORIZED_AGAIN)
+
+    await transact(deps, decision)
+
+
+async def notify_admins(tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None) -> None:
+    """Write an event of the account that the bot made, with its alerts."""
+    event = Event(rental_id=None, kind=kind, at=deps.clock.now(), facts=facts or Facts())
+    await send_alerts(tx, deps, event)
+
+
+async def send_alerts(tx: Tx, deps: Deps, event: Event, owner: str | None = None) -> None:
+    """Write an event with its alerts. `owner` is set if it is about a rental of theirs."""
+    event_id = await tx.events.add(event)
+    for message in alerts(event, deps.rules, deps.clock.real(), owner):
+        await tx.messages.add(changed(message, event_id=event_id))

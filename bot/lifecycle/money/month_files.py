@@ -1,0 +1,153 @@
+"""The files of months: what is in them, when a month is complete, and who gets its file then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+import structlog
+
+from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.money.budgets import live_charges
+from bot.lifecycle.money.spend import unknown_machine_count
+from bot.lifecycle.ports.store import Tx
+from bot.model.budget import Charge, Month, MonthPart, ScopeKind
+from bot.model.event import Event, EventKind, Facts
+from bot.model.message import Message, MessageKind, to_person
+from bot.policy.buying.focus import BillingMonth, FileRow, MonthFile
+from bot.policy.buying.months import month_end
+from bot.policy.team.roles import is_member
+from bot.policy.team.rules import Rules
+
+log = structlog.get_logger()
+
+
+# --- what is in a file
+
+
+async def month_file(
+    tx: Tx, rules: Rules, now: datetime, part: MonthPart, *, readable_of: str | None = None
+) -> MonthFile:
+    """Return the file of a part of a month as it is now. `readable_of` is the Slack id of the person whose charges
+    alone the reader may see. None: they may see everybody's."""
+    complete = await tx.budgets.filed_file(part.month)
+    charged = await tx.budgets.charges_in(part.month)
+    running = [] if complete is not None else await live_charges(tx, rules, now)
+    owner, project = readable_of, part.project
+    if part.scope.kind is ScopeKind.PERSON and readable_of is None:
+        owner = part.scope.name
+
+    def is_wanted(charge: Charge) -> bool:
+        is_there = charge.month == part.month
+        return is_there and owner in {None, charge.owner} and project in {None, charge.project}
+
+    return MonthFile(
+        part=part,
+        owner=owner,
+        billing=BillingMonth(month=part.month, zone=rules.billing_zone, account=rules.billing.account),
+        rows=await _rows(tx, rules, part.month, filter(is_wanted, charged), filter(is_wanted, running)),
+        complete=complete,
+        unknown_count=await unknown_machine_count(tx),
+    )
+
+
+async def _rows(
+    tx: Tx, rules: Rules, month: Month, charged: Iterable[Charge], running: Iterable[Charge]
+) -> tuple[FileRow, ...]:
+    """Return the rows of charges, oldest first."""
+    marked = [*((charge, False) for charge in charged), *((charge, True) for charge in running)]
+    machines = await tx.budgets.machines(month)
+    names = await tx.people.names({charge.owner for charge, _ in marked})
+    projects = rules.projects
+    return tuple(
+        FileRow(
+            charge=charge,
+            machine=machines[charge.resource_id],
+            requester=names.get(charge.owner, charge.owner),
+            cost_center=projects[charge.project].cost_center if charge.project in projects else "",
+            running=is_running,
+        )
+        for charge, is_running in sorted(marked, key=lambda one: (one[0].started_at, one[0].resource_id))
+    )
+
+
+# --- when a month is complete
+
+
+async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool:
+    """Return whether nothing that has billed in a month can bill for it any more: the month is over, and all that
+    it billed is in the ledger."""
+    end = month_end(month, rules.billing_zone)
+    return end <= now and not await tx.budgets.billing_before(end)
+
+
+async def file_months(deps: StepDeps) -> None:
+    """Keep the file of each month that became complete, and send it to finance. Raise StoreBusy.
+
+    Do nothing before the account was compared with the store, and while buying is paused because the database is
+    older than the account: machines that it lacks may have billed in the month.
+    """
+    if not deps.opened.swept:
+        return
+    async with deps.store.read() as tx:
+        if await tx.questions.pausing():
+            return
+        months = await tx.budgets.unfiled()
+        complete = [month for month in months if await is_complete(tx, deps.rules, deps.clock.now(), month)]
+    if not complete:
+        return
+    finance = await _finance(deps)
+    if finance is None:
+        log.info("month_files.no_group_answer")
+        return
+    for month in complete:
+        await _file(deps, month, finance)
+
+
+async def _finance(deps: StepDeps) -> Collection[str] | None:
+    """Return the Slack ids of the people of finance. Return None if Slack doesn't tell who is in a group."""
+    named = deps.rules.finance
+    groups = await asyncio.gather(*map(deps.directory.members, named.groups))
+    if None in groups:
+        return None
+    people = dict.fromkeys([*named.people, *(one for group in groups for one in sorted(group or ()))])
+    async with deps.store.read() as tx:
+        known = {person.id: person for person in await tx.people.known(people)}
+    return [one for one in people if one not in known or is_member(known[one])]
+
+
+async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
+    async with deps.store.read() as tx:
+        file = await month_file(tx, deps.rules, deps.clock.now(), MonthPart(month=month))
+    # Writing thousands of rows would hold up the event loop, and Slack waits for acknowledgements.
+    written = await asyncio.to_thread(file.written)
+
+    async def decision(tx: Tx) -> None:
+        # What charges a month takes the spending lock too, so nothing is charged to it meanwhile.
+        if not await is_complete(tx, deps.rules, deps.clock.now(), month) or file.complete is not None:
+            return
+        if await tx.budgets.charges_in(month) != [row.charge for row in file.rows]:
+            return  # something was charged meanwhile: the next turn writes it too
+        await tx.budgets.file(month, deps.clock.now(), written)
+        facts = Facts(month=month, amount=file.amount, count=file.rental_count)
+        event = Event(rental_id=None, kind=EventKind.MONTH_FILED, at=deps.clock.now(), facts=facts)
+        event_id = await tx.events.add(event)
+        for person in finance:
+            await send_file(tx, deps, person, file.part, event_id)
+
+    await transact(deps, decision)
+
+
+async def send_file(tx: Tx, deps: Deps, person: str, part: MonthPart, event_id: int | None = None) -> None:
+    """Queue a file for a person's direct messages. It has what it has when it is sent, and only what the person
+    may see then."""
+    message = Message(
+        kind=MessageKind.FILE,
+        to=to_person(person),
+        charges_of=part,
+        event_id=event_id,
+        created_at=deps.clock.real(),
+        due_at=deps.clock.real(),
+    )
+    await tx.messages.add(message)

@@ -1,0 +1,129 @@
+"""What was spent, from the store: the charges of some months, the alert of an unusual day, and planned alerts of
+budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
+from bot.lifecycle.money.buying_blocks import send_alerts
+from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import UNUSUAL_DAY
+from bot.model.budget import Charge, Month, Scope, ScopeKind
+from bot.model.event import DearRental, Event, EventKind, Facts
+from bot.model.money import Micros
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.buying import spend
+from bot.policy.buying.months import month_end, month_of, months_between
+from bot.policy.buying.spend import MEDIAN_OF, Running, period_of
+from bot.policy.team.rules import Rules
+
+DEAR_RENTALS = 3
+"""How many rentals an alert of an unusual day names."""
+
+
+def months_of_usual_day(now: datetime, rules: Rules) -> tuple[Month, ...]:
+    """Return the months of today and of the days before today from which the usual day is computed."""
+    return months_between(now - timedelta(days=MEDIAN_OF + 1), now, rules.billing_zone)
+
+
+async def charges_of_months(
+    tx: Tx, rules: Rules, months: Collection[Month], now: datetime, *, owner: str | None = None
+) -> list[Charge]:
+    """Return the charges of these months, with what resources that still bill have added to them by `now`. With
+    `owner`, return those of this person alone. Other tasks run meanwhile."""
+    found = [charge for month in sorted(months) for charge in await tx.budgets.charges_in(month, owner)]
+    live = await live_charges(tx, rules, now, owner=owner)
+    return [*found, *(charge for charge in live if charge.month in months)]
+
+
+async def unknown_machine_count(tx: Tx) -> int:
+    """Return how many machines run now that no rental has, so that no charge has them either."""
+    return sum(len(one.purchase.alive) for one in await tx.questions.purchases())
+
+
+async def running_machines(tx: Tx, rentals: Iterable[Rental], now: datetime) -> list[Running]:
+    """Return the machines of these rentals that bill now, with the ends of their leases as they stand."""
+    ends = {rental.id: _end(rental, now) for rental in rentals}
+    return [
+        Running(one.rate, ends[one.rental_id])
+        for one in await tx.rentals.alive_resources()
+        if one.rental_id in ends and one.rate is not None
+    ]
+
+
+def _end(rental: Rental, now: datetime) -> datetime:
+    if rental.state is State.DESTROYING or rental.state.over:
+        return now
+    return rental.lease.ends_at if rental.lease is not None else now + rental.request.lease
+
+
+async def forecast_of_month(
+    tx: Tx, rules: Rules, scope: Scope, charges: Sequence[Charge], now: datetime
+) -> Micros | None:
+    """Return what this month costs a scope in all at this rate. Return None if too little is known yet. `charges`
+    are those of the scope in the months of `months_of_usual_day`."""
+    zone = rules.billing_zone
+    month = month_of(now, zone)
+    past, today = spend.recent_days(charges, now, zone)
+    if spend.usual_day(past) is None:
+        return None
+    rentals = [
+        rental
+        for rental in await tx.rentals.live(scope.name if scope.kind is ScopeKind.PERSON else None)
+        if scope.kind is not ScopeKind.PROJECT or rental.project == scope.name
+    ]
+    return spend.forecast(
+        spent=sum(charge.amount for charge in charges if charge.month == month),
+        today=today,
+        past=past,
+        running=await running_machines(tx, rentals, now),
+        now=now,
+        end=month_end(month, zone),
+        zone=zone,
+    )
+
+
+async def notify_unusual_day(deps: Deps) -> None:
+    """Notify the approvers' channel, once a day, if today is unusually dear. Raise StoreBusy."""
+    rules, now = deps.rules, deps.clock.now()
+    day = spend.day_of(now, rules.billing_zone).isoformat()
+    async with deps.store.read() as tx:
+        if await tx.account.get(UNUSUAL_DAY) == day:
+            return
+        charges = await charges_of_months(tx, rules, months_of_usual_day(now, rules), now)
+    past, today = spend.recent_days(charges, now, rules.billing_zone)
+    if not spend.is_unusual(today, past, rules.budgets.unusual_from):
+        return
+    of_rentals = spend.in_period(
+        charges, period_of("today", now, rules.billing_zone), lambda charge: (charge.rental_id, charge.owner)
+    )
+    dearest = tuple(
+        DearRental(rental_id=rental_id, owner=owner, amount=of_rentals[rental_id, owner].amount)
+        for rental_id, owner in spend.dearest(of_rentals, DEAR_RENTALS)
+    )
+    facts = Facts(amount=today, estimate=spend.usual_day(past), dearest=dearest)
+
+    async def decision(tx: Tx) -> None:
+        if await tx.account.get(UNUSUAL_DAY) == day:
+            return
+        await tx.account.set(UNUSUAL_DAY, day)
+        await send_alerts(tx, deps, Event(rental_id=None, kind=EventKind.UNUSUAL_DAY, at=now, facts=facts))
+
+    await transact(deps, decision)
+
+
+async def check_budget_alerts(deps: Deps) -> None:
+    """Give or drop the planned alerts of budgets that are due. Raise StoreBusy."""
+    now = deps.clock.now()
+    async with deps.store.read() as tx:
+        if not await tx.budgets.alerts_due(now):
+            return
+
+    async def decision(tx: Tx) -> None:
+        await judge_planned_alerts(tx, deps.rules, now=now, real_now=deps.clock.real())
+
+    await transact(deps, decision)

@@ -1,0 +1,109 @@
+"""Makes a request wait for a decision again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.lifecycle.changes.snapshot import RentalSnapshot
+from bot.lifecycle.changes.transitions import await_decision
+from bot.lifecycle.money.budgets import passed_by
+from bot.lifecycle.people.deciders import Deciders, deciders
+from bot.lifecycle.ports.store import Tx
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.offer import Offer
+from bot.model.rental import Decider, Rental, Waiting
+from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.spending import Proposal, over_limits, propose
+from bot.policy.team.hours import after_hours
+from bot.policy.team.rules import Rules
+
+
+async def ask_again(
+    tx: Tx, snapshot: RentalSnapshot, why: Why, *, now: datetime, rules: Rules, offer: Offer | None = None
+) -> RentalSnapshot:
+    """Make the request wait for a decision again, on `offer` if it is outside the envelope.
+
+    The owner decides if the rules allow that, else an approver. If too little time is left until its end, it waits
+    for the owner, who alone can name another end. An approver decides about that end as usual.
+    """
+    rental = snapshot.rental
+    rules = rules_of_project(rules, rental.project)
+    proposal = propose(
+        rental.request,
+        offer.gpu if offer else rental.envelope.gpu,
+        offer.rate if offer else rental.envelope.price,
+        rules,
+        version=rental.envelope.version + 1,
+        spent=snapshot.spent_at_most(now),
+    )
+    if rental.wish is not None and offer is None:
+        # The owner named a highest price, so it doesn't grow.
+        envelope = changed(rental.envelope, version=rental.envelope.version + 1)
+        proposal = Proposal(envelope=envelope, over=over_limits(envelope.price, envelope.total, rules))
+    after = changed(rental, envelope=proposal.envelope)
+    passed = await passed_by(tx, rules, after, now, whole=why is Why.OVER_BUDGET)
+    by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME
+    asked = await deciders(tx, rules, [rental.owner], now) if by_approver else None
+    if asked is None:
+        waiting = Waiting(decider=Decider.OWNER, why=why, expires_at=now + rules.approval.expires)
+    else:
+        waiting = waiting_for(asked, now, rules, why)
+    after = await_decision(
+        rental,
+        waiting,
+        envelope=proposal.envelope,
+        clicked_offer=offer.offer_id if offer else rental.clicked_offer,
+        now=now,
+    )
+    bill = snapshot.spent(now)
+    known = not rental.bought_later and all(attempt.settled for attempt in snapshot.attempts)
+    facts = changed(
+        envelope_facts(after, asked),
+        before=rental.envelope.max_rate,
+        vendor=offer.vendor if offer else None,
+        gpu=after.envelope.gpu,
+        before_gpu=rental.envelope.gpu if why is Why.OTHER_GPU else None,
+        amount=bill.amount if known else None,
+        estimated=bill.estimated if known else None,
+        read_at=offer.read_at if offer else await _read_at(tx, rental),
+    )
+    return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
+
+
+async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
+    """Return when the price in the rental's envelope was read, as the newest event that says it."""
+    return next((e.facts.read_at for e in reversed(await tx.events.of(rental.id)) if e.facts.read_at), None)
+
+
+def waiting_for(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> Waiting:
+    """Return the decision that a request waits for if these people are asked `now`. The time to decide,
+    `approval.expires`, passes only within the hours of at least one of them."""
+    expires_at = after_hours(now, rules.approval.expires, asked.hours, rules.hours)
+    return Waiting(decider=Decider.APPROVER, why=why, expires_at=expires_at)
+
+
+def others_facts(asked: Deciders) -> dict[str, tuple[str, ...]]:
+    """Return `then` and `away` for Facts. Return nothing unless others are asked because each approver is away."""
+    who = asked.asked
+    if who.others_instead:
+        return {"then": who.others, "away": who.away}
+    return {} if who.people else {"away": who.away}
+
+
+def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
+    """Return what the rental's envelope allows, and who is asked for it, for an event."""
+    envelope, waiting = rental.envelope, rental.waiting
+    return Facts(
+        envelope=envelope.version,
+        rate=envelope.price,
+        max_rate=envelope.max_rate,
+        total=envelope.total,
+        hours=envelope.lease,
+        until=waiting.expires_at if waiting else None,
+        why=waiting.why if waiting else None,
+        people=asked.people if asked else None,
+        admins_decide=asked.admins_decide if asked else None,
+        **(others_facts(asked) if asked else {}),
+    )

@@ -1,0 +1,168 @@
+"""Who decides requests now: the approvers, or the admins while none of the approvers is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.buying_blocks import notify_admins
+from bot.lifecycle.ports.outside import Directory
+from bot.lifecycle.ports.store import Tx
+from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE
+from bot.model.event import Event, EventKind, Facts
+from bot.model.message import Message, to_person
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.policy.team.asking import Asked, who_is_asked
+from bot.policy.team.hours import Availability, zone_of
+from bot.policy.team.roles import (
+    Team,
+    approvers_of,
+    are_named,
+    deciding_groups,
+    is_member,
+    named_to_decide,
+    rules_for,
+    then_people,
+)
+from bot.policy.team.rules import Rules
+
+LOOKED_UP_AT_ONCE = 20
+"""How many new members of groups are looked up at the same time, for their names and time zones."""
+
+
+async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> Rules:
+    """Return the rules as they hold now for a request of these people: see `rules_for`."""
+    return rules_for(rules, await team_of(tx, rules), requesters)
+
+
+async def team_of(tx: Tx, rules: Rules) -> Team:
+    """Return what the store knows of the people and groups that may decide."""
+    team, _ = await _team_and_people(tx, rules)
+    return team
+
+
+async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
+    """Return what the store knows of the people and groups that may decide, and the people themselves, admins
+    among them."""
+    groups = deciding_groups(rules)
+    named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
+    members = await tx.account.all(GROUP_MEMBERS) if groups else {}
+    named |= {one for group in groups for one in members.get(group, ())}
+    people = await tx.people.known(named)
+    gone = frozenset(person.id for person in people if not is_member(person))
+    return Team(gone=gone, members={group: members[group] for group in groups if group in members}), people
+
+
+def requesters_of(rental: Rental) -> tuple[str, ...]:
+    """Return the people who asked for what waits for a decision, so that somebody else decides about it."""
+    return (rental.owner, *([rental.extension.asked_by] if rental.extension is not None else []))
+
+
+class Deciders(NamedTuple):
+    """Who is asked about a request."""
+
+    asked: Asked
+    admins_decide: bool
+    """Whether they are the admins because no approver is left who may decide it."""
+    available: Mapping[str, Availability]
+    """When each of the approvers, and of the people of `approval.then`, can be asked whom the store knows."""
+    hours: tuple[Availability, ...]
+    """When the approvers can be asked whom the store knows, or the people of `approval.then` if they are asked
+    instead. The team's own zone if the store knows none of them."""
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Return the Slack ids of the people who are asked."""
+        return self.asked.people
+
+
+async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datetime) -> Deciders:
+    """Return who is asked about a request of these people at `now`."""
+    team, people = await _team_and_people(tx, rules)
+    left = rules_for(rules, team, requesters)
+    may_be_asked = {*named_to_decide(approvers_of(left), team), *then_people(left, team)}
+    absences = await tx.account.all(ABSENCES)
+    available = {
+        person.id: Availability(zone_of(person.tz, rules), absences.get(person.id, ()))
+        for person in people
+        if person.id in may_be_asked
+    }
+    asked = who_is_asked(left, team, requesters, available, now)
+    counting = asked.others if asked.others_instead else (*asked.people, *asked.away)
+    hours = tuple(available[one] for one in counting if one in available)
+    return Deciders(
+        asked,
+        admins_decide=are_named(rules.approvers) and not are_named(left.approvers),
+        available=available,
+        hours=hours or (Availability(zone_of(None, rules)),),
+    )
+
+
+async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental) -> bool:
+    """Ask each approver in a direct message what Slack refuses in their channel. Return False if nobody is known
+    who could be asked."""
+    people = (await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())).people
+    real_now = deps.clock.real()
+    for person in people:
+        direct = Message(
+            kind=message.kind,
+            to=to_person(person),
+            rental_id=message.rental_id,
+            event_id=message.event_id,
+            created_at=real_now,
+            due_at=real_now,
+        )
+        await tx.messages.add(direct)
+    return bool(people)
+
+
+async def check_deciders(deps: Deps, directory: Directory) -> None:
+    """Look up the people and groups that may decide. If the last approver left, or one is back, notify the admins
+    and the people whose requests wait of who decides now. Raise StoreBusy if the store doesn't take it.
+
+    If the rules name no approvers, the admins decide: they are looked up, so that a request says their names. So
+    are the people of `approval.then`.
+    """
+    rules, groups = deps.rules, deciding_groups(deps.rules)
+    people = {*rules.approvers.people, *rules.approvers.quiet, *rules.admins, *then_people(rules, Team())}
+    if not are_named(rules.approvers) and not groups:
+        await directory.refresh(people)
+        return
+    found = await asyncio.gather(*map(directory.members, groups))
+    members = {one for group in found for one in group or ()}
+    async with deps.store.read() as tx:
+        new = members - {person.id for person in await tx.people.known(members)}
+    # Slack allows few look-ups a minute, and removes people who left from its groups on its own.
+    await directory.refresh({*people, *sorted(new)[:LOOKED_UP_AT_ONCE]})
+
+    async def decision(tx: Tx) -> None:
+        for group, members in zip(groups, found, strict=True):
+            # Without an answer, the last known members count.
+            if members is not None and frozenset(members) != await tx.account.get(GROUP_MEMBERS, group):
+                await tx.account.set(GROUP_MEMBERS, frozenset(members), group)
+        left = await rules_now(tx, rules)
+        none_left = are_named(rules.approvers) and not are_named(left.approvers)
+        if none_left != (await tx.account.get(NO_APPROVER_SINCE) is not None):
+            await tx.account.set(NO_APPROVER_SINCE, deps.clock.now() if none_left else None)
+            await _notify(tx, deps, none_left=none_left)
+
+    await transact(deps, decision)
+
+
+async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
+    now, waiting = deps.clock.now(), await tx.rentals.waiting()
+    for rental in waiting:
+        asked = await deciders(tx, deps.rules, requesters_of(rental), now)
+        facts = Facts(
+            people=asked.people, envelope=rental.newest_envelope.version, admins_decide=asked.admins_decide
+        )
+        event = Event(rental_id=rental.id, kind=EventKind.DECIDERS_CHANGED, at=now, facts=facts)
+        await apply(tx, deps, rental, alter(rental), event)
+    if none_left:
+        await notify_admins(tx, deps, EventKind.NO_APPROVER_LEFT, Facts(count=len(waiting)))

@@ -1,0 +1,157 @@
+"""Requests that wait for approvers: who is reminded of them, who is asked next, and how a request ends that waits.
+
+`bot/policy/team/asking.py` decides it. What was done is in the history of each rental.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
+from bot.lifecycle.changes.transitions import alter, finish
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.people.deciders import Deciders, deciders, requesters_of
+from bot.lifecycle.ports.store import Tx
+from bot.model.base import changed
+from bot.model.event import (
+    DECISIONS,
+    Event,
+    EventKind,
+    Facts,
+    OpenQuestion,
+    events_after,
+    newest_asked,
+    open_question,
+)
+from bot.model.message import Message, MessageKind, to_person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.policy.team.asking import Waits, others_are_due, reminders
+from bot.policy.team.hours import Availability, after_hours
+
+
+class _Waiting(NamedTuple):
+    rental: Rental
+    asked: Deciders
+    waits: Waits
+
+
+async def end_request(
+    tx: Tx, deps: Deps, rental: Rental, end: State, *, by: str | None = None, reason: str = ""
+) -> Rental:
+    """End a rental that waits, for a decision or an offer, as denied or withdrawn. Its earlier attempts may still
+    have machines to destroy. `by` is the Slack id of who ends it, None if the bot does."""
+    now = deps.clock.now()
+    snapshot = await load_snapshot(tx, rental)
+    after, (event,) = finish(rental, end, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), by=by)
+    facts = changed(event.facts, detail=reason or None)
+    return await apply(tx, deps, rental, after, changed(event, kind=EventKind(end.value), facts=facts))
+
+
+async def check_waiting(deps: Deps) -> None:
+    """Remind approvers of what waits for them, and ask the people of `approval.then` if nobody decides. Raise
+    StoreBusy if the store doesn't take it."""
+
+    async def decision(tx: Tx) -> None:
+        await ask_others(tx, deps)
+        await _remind(tx, deps)
+
+    async with deps.store.read() as tx:
+        waiting, now = await _load(tx, deps), deps.clock.now()
+        due = _reminders(waiting, deps, now) or any(_others_are_due(one, deps, now) for one in waiting)
+    if due:
+        await transact(deps, decision)
+
+
+async def ask_others(tx: Tx, deps: Deps) -> None:
+    """Ask the people of `approval.then` about each request about which they are to be asked now."""
+    now = deps.clock.now()
+    for one in await _load(tx, deps):
+        if not _others_are_due(one, deps, now):
+            continue
+        asked, rental = one.asked.asked, one.rental
+        facts = Facts(
+            envelope=rental.newest_envelope.version,
+            people=tuple(dict.fromkeys((*asked.people, *asked.others))),
+            then=asked.others,
+            away=asked.away if asked.others_instead else None,
+            admins_decide=False,
+        )
+        event = Event(rental_id=rental.id, kind=EventKind.OTHERS_ASKED, at=now, facts=facts)
+        await apply(tx, deps, rental, alter(rental), event)
+
+
+async def count_again(tx: Tx, deps: Deps) -> None:
+    """Count again when each request that waits expires, because an approver went away or is back."""
+    now, rules = deps.clock.now(), deps.rules
+    for one in await _load(tx, deps):
+        waiting = one.rental.waiting
+        if waiting is None:
+            continue
+        expires_at = after_hours(one.waits.asked_at, rules.approval.expires, one.asked.hours, rules.hours)
+        expires_at = max(expires_at, now)
+        if expires_at != waiting.expires_at:
+            after = alter(one.rental, waiting=changed(waiting, expires_at=expires_at), due_at=expires_at)
+            await apply(tx, deps, one.rental, after)
+
+
+async def _remind(tx: Tx, deps: Deps) -> None:
+    """Send each person who is reminded now one message about all that wait for them. It belongs to the first
+    event."""
+    waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
+    found = _reminders(waiting, deps, now)
+    messages = tuple(
+        Message(
+            kind=MessageKind.REMINDER,
+            to=to_person(person),
+            body={"rentals": list(rental_ids)},
+            created_at=real_now,
+            due_at=real_now,
+        )
+        for person, rental_ids in found.items()
+    )
+    for one in waiting:
+        people = tuple(person for person, rental_ids in found.items() if one.rental.id in rental_ids)
+        if people:
+            facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
+            event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
+            await apply(tx, deps, one.rental, alter(one.rental), event, more_messages=messages)
+            messages = ()
+
+
+async def _load(tx: Tx, deps: Deps) -> list[_Waiting]:
+    """Return what waits for approvers, oldest first, without the rentals of people who left: the admins are asked
+    about these."""
+    found = []
+    for rental in await tx.rentals.waiting():
+        events = await tx.events.of(rental.id)
+        question = newest_asked(events, DECISIONS)
+        if question is None or open_question(events, OpenQuestion.OWNER) is not None:
+            continue
+        later = events_after(question, events)
+        reminded = [e.facts.people or () for e in later if e.kind is EventKind.APPROVERS_REMINDED]
+        asked = await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())
+        waits = Waits(
+            rental_id=rental.id,
+            asked_at=question.at,
+            asked=() if asked.asked.others_instead else asked.people,
+            reminded=frozenset(person for people in reminded for person in people),
+            others_asked=any(event.facts.then for event in (question, *later)),
+        )
+        found.append(_Waiting(rental, asked, waits))
+    return found
+
+
+def _reminders(waiting: list[_Waiting], deps: Deps, now: datetime) -> dict[str, tuple[str, ...]]:
+    available: dict[str, Availability] = {}
+    for one in waiting:
+        available |= one.asked.available
+    return reminders([one.waits for one in waiting], available, deps.rules, now)
+
+
+def _others_are_due(one: _Waiting, deps: Deps, now: datetime) -> bool:
+    available: Mapping[str, Availability] = one.asked.available
+    return bool(one.asked.asked.others) and others_are_due(one.waits, available, deps.rules, now)

@@ -1,0 +1,81 @@
+"""What the plan of a ready machine needs (bot/policy/use/ready.py), and what is said of its use."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.lifecycle.changes.lease_changes import note_unseen
+from bot.lifecycle.changes.snapshot import RentalSnapshot, load_snapshot
+from bot.lifecycle.deps import Deps, may_compare
+from bot.lifecycle.people.deciders import deciders
+from bot.lifecycle.ports.store import EVER, Tx
+from bot.model.event import EventKind, Facts
+from bot.model.machine_use import Sample, Use, Verdict
+from bot.model.rental import Rental
+from bot.policy.team.rules import Rules
+from bot.policy.use.probing import has_probe
+from bot.policy.use.ready import Machine, Replacement, is_ending
+from bot.policy.use.verdicts import window
+
+
+async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:
+    """Return a ready machine with everything that decides its next step."""
+    rental = snapshot.rental
+    live, ending = snapshot.live, is_ending(rental, deps.rules, now)
+    vendors = [rental.vendor] if ending and rental.vendor is not None else []
+    return Machine(
+        rental=rental,
+        live=live,
+        use=rental.use if has_probe(rental, live, deps.rules) else None,
+        visits=await last_visits(tx, rental, now, deps.rules),
+        history=await tx.events.of(rental.id) if ending else (),
+        direct=await tx.messages.direct_of(rental.id) if ending or live is None else (),
+        owner=await tx.people.get(rental.owner, EVER),
+        approvers=(await deciders(tx, deps.rules, [rental.owner], now)).hours,
+        answers=next(iter((await tx.probe_answers.of_vendors(vendors)).values()), None),
+        replacement=await _replacement(tx, rental, now),
+        spent=snapshot.spent_at_most(now),
+        found=not any(
+            one.read_at < deps.opened.at or one.missing_since is not None
+            for one in (snapshot.alive_of(live) if live is not None else ())
+        ),
+        may_compare=may_compare(deps),
+    )
+
+
+async def last_visits(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:
+    """Return the samples that a verdict of `at` needs, oldest first."""
+    return await tx.samples.reaching_back(rental.id, at - window(rules))
+
+
+async def _replacement(tx: Tx, rental: Rental, now: datetime) -> Replacement | None:
+    other = None if rental.replaced_by is None else await tx.rentals.get(rental.replaced_by)
+    if other is None:
+        return None
+    return Replacement(other.state, (await load_snapshot(tx, other)).spent(now).amount)
+
+
+def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> Facts:
+    """Return what a question about this verdict says: the evidence, and the cost so far."""
+    bill, since = snapshot.spent(now), use.since if use else snapshot.rental.running_lease.seen_at
+    return Facts(
+        span=now - since,
+        since=since,
+        amount=bill.amount,
+        estimated=bill.estimated,
+        rate=snapshot.rental.rate,
+        verdict=use.verdict if use else None,
+        use=use,
+    )
+
+
+def with_unknown(snapshot: RentalSnapshot, since: datetime, now: datetime) -> RentalSnapshot:
+    """Return the snapshot with an unknown verdict in place of a known one."""
+    use = snapshot.rental.use
+    if use is None or use.verdict is Verdict.UNKNOWN:
+        return snapshot
+    unknown = Use(verdict=Verdict.UNKNOWN, since=since, worked=use.worked)
+    facts = Facts(verdict=unknown.verdict, since=since, use=unknown)
+    return snapshot.with_rental(note_unseen(snapshot.rental, unknown)).with_event(
+        EventKind.USE_CHANGED, now, facts
+    )

@@ -1,0 +1,454 @@
+"""Questions to the admins: the message to each, edited until one of them decided, and the dialogs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from bot.model.admin_question import (
+    AdminQuestion,
+    AdminVerdict,
+    OwnerLeft,
+    Purchase,
+    Purchases,
+    UnknownMachine,
+)
+from bot.model.event import Event
+from bot.model.machine_use import Verdict
+from bot.model.state import State
+from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
+from bot.model.text import listed, plural, span
+from bot.policy.buying.resource_names import named_owner, names_of
+from bot.policy.buying.unknown_machines import name_to_type
+from bot.policy.team.rules import Rules
+from handlers.ids import Action, Callback, Field, QuestionValue, VersionValue
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Modal, Rendered, button, option
+from handlers.phrases.ends import end
+from handlers.phrases.format import Times, escape, identifier, join, per_hour, person, sentence
+from handlers.phrases.lease_buttons import destroy_button
+from handlers.phrases.machine_text import describe, machines, vendor
+from handlers.phrases.rental_text import current_state, in_all, so_far
+from handlers.phrases.use_text import current_use, verdict_text
+
+HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
+"""The hours that the dialog offers if the rules allow them."""
+USUAL_HOURS = 24
+NAMES_SHOWN = 3
+MOST_SHOWN = 12
+"""How many waiting purchases are listed, and how many decided ones: a paragraph holds 3,000 bytes."""
+LONGEST_REASON = 200
+
+
+def admin_question(view: AdminQuestionView, event: Event, times: Times) -> Rendered:
+    """Return the message of one question as of now. `event` is the event that made this message: a later event may
+    have asked the question again."""
+    match view.question.about:
+        case Purchase() as purchase:
+            return _purchase(purchase, view, event, times)
+        case Purchases() as purchases:
+            return (
+                _bought_later(purchases, view, times) if purchases.bought_later else _many(purchases, view, times)
+            )
+        case OwnerLeft() as left:
+            return _owner_left(left, view.rental, view, event, times)
+
+
+def _value(question: AdminQuestion) -> QuestionValue:
+    return QuestionValue(question_id=question.id, version=question.version)
+
+
+def _put_off(view: AdminQuestionView, times: Times) -> str:
+    """Return who said when to ask again. Return an empty text if nobody did."""
+    question = view.question
+    if question.ask_again_at is None:
+        return ""
+    again = times.at_time(question.ask_again_at)
+    return f"{person(view.names, question.put_off_by)} says later: I ask again {again}."
+
+
+def _open(text: str, *buttons: Json | None) -> Rendered:
+    return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=False)
+
+
+# --- one purchase
+
+
+def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: Times) -> Rendered:
+    question, spent = view.question, view.spent[view.question.id]
+    what = _facts(purchase, times)
+    if not question.open:
+        return blocks.message(_answered(purchase, view, times), closed=question.over_at is not None)
+    if event.at < question.asked_at:
+        return blocks.message(f"{_lead(purchase)}: {what}. I asked again {times.at_time(question.asked_at)}.")
+    it, later = _it(purchase), _put_off(view, times)
+    guess = f"{it.subject} may be {person(view.names, purchase.guess)}'s." if purchase.guess else ""
+    cost = "" if _unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
+    value, about = _value(question), _what(purchase)
+    return _open(
+        join(f"{_lead(purchase)}: {what}.", cost, guess, _not_running(purchase), later),
+        button(f"Give {it.object} an owner", Action.GIVE_OWNER, value, about=about) if purchase.runs else None,
+        button("Not ours to manage", Action.NOT_OURS, value, about=about),
+        None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=about),
+        button("Destroy ...", Action.DESTROY_UNKNOWN, value, about=about, style="danger"),
+    )
+
+
+class _Pronoun(NamedTuple):
+    subject: str
+    object: str
+    are: str
+
+
+_IT = _Pronoun("It", "it", "It is")
+
+
+def _it(purchase: Purchase) -> _Pronoun:
+    """Return what the machines of a purchase are called after they were named."""
+    return _Pronoun("They", "them", "They are") if len(purchase.alive) > 1 else _IT
+
+
+def _lead(purchase: Purchase) -> str:
+    count = len(purchase.alive)
+    who = f"{count} machines I don't know are" if count > 1 else "A machine I don't know is"
+    return f"{who} {'running' if all(machine.runs for machine in purchase.alive) else 'on the account'}"
+
+
+def _not_running(purchase: Purchase) -> str:
+    """Return which machines don't run, and when they can get an owner. Return an empty text if all run."""
+    alive = purchase.alive
+    count = sum(not machine.runs for machine in alive)
+    if count == 0:
+        return ""
+    if len(alive) == 1:
+        return f"Its status is {escape(alive[0].status)}: it can get an owner once it runs."
+    if count == len(alive):
+        return "None of them runs: they can get an owner once one does."
+    return f"{count} of them {'does' if count == 1 else 'do'} not run."
+
+
+def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
+    question, spent, it = view.question, view.spent[view.question.id], _it(purchase)
+    what, decided = _what(purchase), question.decided
+    if purchase.same_as is not None:
+        return _asked_twice(what)
+    if question.rental_id is not None and (decided is None or decided.verdict is AdminVerdict.NOT_OURS):
+        return f"{it.are} part of {question.rental_id}: {what}."
+    ended = f" {times.time(question.over_at)}" if question.over_at else ""
+    if decided is None:
+        cost = "" if _unpriced(purchase) else f"{it.subject} cost {in_all(spent)}."
+        return join(f"Ended{ended}: {what}, which I didn't know.", cost)
+    who, when = person(view.names, decided.by), times.at_time(decided.at)
+    if decided.verdict is AdminVerdict.NOT_OURS:
+        cost = "" if _unpriced(purchase) else f"; {it.subject.lower()} cost {in_all(spent)}"
+        why = f" {sentence(escape(decided.reason, LONGEST_REASON))}" if decided.reason else ""
+        rest = f" Ended{ended}{cost}." if ended else " I don't ask again; /gpu list all shows the cost."
+        return f"Not ours to manage, says {who} {when}: {what}.{why}{rest}"
+    did = f"gave {it.object} an owner" if decided.verdict is AdminVerdict.GAVE_OWNER else f"destroyed {it.object}"
+    return f"{who} {did} {when}: {what}. {it.are} {question.rental_id} now: /gpu show {question.rental_id}"
+
+
+def _asked_twice(what: str) -> str:
+    return f"I asked you twice about {what}. Use my other message."
+
+
+def _what(purchase: Purchase) -> str:
+    """Return `1x H100, Hyperstack, named train-3`. Machines of one purchase mostly have one name."""
+    shown = purchase.alive
+    first = shown[0]
+    named = list(dict.fromkeys(_name(machine) for machine in shown if machine.name))
+    more = len(named) - NAMES_SHOWN
+    names = listed([*named[:NAMES_SHOWN], *([f"{more} more"] if more > 0 else [])])
+    parts = [
+        machines(sum(machine.count for machine in shown), first.gpu) if first.gpu else "",
+        vendor(first.vendor) if first.vendor else "",
+        f"named {names}" if names else f"resource {_name(first)}",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _name(machine: UnknownMachine) -> str:
+    return escape(machine.name, 60) if machine.name else identifier(machine.resource_id[:8])
+
+
+def _facts(purchase: Purchase, times: Times) -> str:
+    rate = _rate(purchase)
+    since = times.time(min(machine.since for machine in purchase.alive))
+    return ", ".join(filter(None, (_what(purchase), rate, f"since {since}")))
+
+
+def _rate(purchase: Purchase) -> str:
+    rates = [machine.rate for machine in purchase.alive if machine.rate is not None]
+    return "price unknown" if _unpriced(purchase) else per_hour(sum(rates, start=Decimal(0)))
+
+
+def _unpriced(purchase: Purchase) -> bool:
+    """Return whether the API states no price for one of the machines, so that the cost of all is not known."""
+    return any(machine.rate is None for machine in purchase.alive)
+
+
+def _in_short(view: AdminQuestionView) -> str:
+    """Return the facts of a dialog: `1x H100, Hyperstack, named train-3, $2.10/h, $48.30 so far.`"""
+    purchase = view.question.purchase
+    cost = "" if _unpriced(purchase) else so_far(view.spent[view.question.id])
+    return ", ".join(filter(None, (_what(purchase), _rate(purchase), cost))) + "."
+
+
+def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
+    """Return unknown machines in one line of `/gpu list all`."""
+    purchase, word = question.purchase, "Unknown" if question.decided is None else "Not ours to manage"
+    cost = "" if _unpriced(purchase) else f", {so_far(spent)}"
+    return f"{word}: {_facts(purchase, times)}{cost}."
+
+
+# --- several purchases
+
+
+def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
+    """Return the message about many unknown machines, which one sweep found."""
+    if _repeated(view):
+        return blocks.message(_asked_twice(f"{plural(about.count, 'machine')} that I don't know"), closed=False)
+    waiting = [one.purchase for one in view.parts if one.open]
+    count = sum(len(one.alive) for one in waiting)
+    if not waiting:
+        rest = "None is left to decide." if view.parts else "Each has a message of its own now."
+        return blocks.message(
+            f"{plural(about.count, 'machine')} that I don't know ran on the account. {rest}", closed=False
+        )
+    rates = [machine.rate for one in waiting for machine in one.alive if machine.rate is not None]
+    price = f"{per_hour(sum(rates, Decimal(0)))}{' and more' if len(rates) < count else ''}"
+    are = "is" if count == 1 else "are"
+    lead = f"{plural(count, 'machine')} that I don't know {are} on the account: {price}."
+    lines = "\n".join([lead, *_lines([f"{_facts(one, times)}." for one in waiting])])
+    then = "One by one asks about each in a message of its own. /gpu list all shows them too."
+    return blocks.message(
+        f"{lines}\n{then}",
+        blocks.section(lines),
+        blocks.actions(button("One by one", Action.ONE_BY_ONE, _value(view.question))),
+        blocks.context(then),
+        closed=False,
+    )
+
+
+def _bought_later(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
+    """Return the message about machines that were bought after the database was saved."""
+    if _repeated(view):
+        return blocks.message(_asked_twice(f"{plural(about.count, 'machine')} of mine"), closed=False)
+    waiting = [one for one in view.parts if one.open]
+    lead = _lead_of_later(about, view, waiting)
+    done = _lines([_put_back(one, view, times) for one in view.parts if not one.open])
+    if not waiting:
+        lead = lead if done else f"{lead} Each has a message of its own now."
+        paused = "Buying is still paused: /gpu resume" if view.paused else ""
+        return blocks.message("\n".join(filter(None, [lead, *done, _moved(about, view), paused])), closed=False)
+    paused = "Buying is paused, and nothing that waits can be approved until /gpu resume." if view.paused else ""
+    parts = ["\n".join([lead, *_lines([_waiting(one, view, times) for one in waiting])]), "\n".join(done)]
+    parts.append("\n".join(filter(None, [paused, _what_follows(view, waiting)])))
+    value, count = _value(view.question), len(view.restorable)
+    whole = "all " if count == len(waiting) else ""
+    label = "Put it back" if count == len(waiting) == 1 else f"Put {whole}{count} back"
+    return blocks.message(
+        "\n".join(filter(None, parts)),
+        *(blocks.section(part) for part in parts if part),
+        blocks.actions(
+            button(label, Action.PUT_ALL_BACK, value, style="primary") if count else None,
+            button("One by one", Action.ONE_BY_ONE, value),
+        ),
+        closed=False,
+    )
+
+
+def _repeated(view: AdminQuestionView) -> bool:
+    """Return whether another message asks about all of these machines."""
+    return bool(view.parts) and all(one.purchase.same_as is not None for one in view.parts)
+
+
+def _lines(lines: list[str]) -> list[str]:
+    """Return the lines that are shown, and a line with how many more there are."""
+    more = len(lines) - MOST_SHOWN
+    return lines if more <= 0 else [*lines[:MOST_SHOWN], f"And {more} more."]
+
+
+def _lead_of_later(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
+    count = sum(len(one.purchase.alive) for one in waiting) or about.count
+    verb = "is" if waiting or not view.parts else "was"
+    which = "empty, but" if about.empty else "older than the account:"
+    if verb == "was":
+        runs = f"{plural(count, 'machine')} of mine ran that it didn't know"
+    else:
+        runs = f"{plural(count, 'machine')} of mine {'runs' if count == 1 else 'run'} that it doesn't know"
+    return f"My database {verb} {which} {runs}."
+
+
+def _moved(about: Purchases, view: AdminQuestionView) -> str:
+    """Return how many machines have separate messages, besides those that are decided here. Return an empty text
+    if none has, or if all have."""
+    here = sum(len(one.purchase.machines) for one in view.parts)
+    count = about.count - here
+    if not here or count <= 0:
+        return ""
+    have = "has a message of its own" if count == 1 else "have messages of their own"
+    return f"{count} more {have}."
+
+
+def _waiting(question: AdminQuestion, view: AdminQuestionView, times: Times) -> str:
+    """Return `f6rat: 8x H100, $18.40/h, since 09:14, $27.60 so far, Ana's.`"""
+    purchase, shown = question.purchase, question.purchase.alive
+    owner = named_owner(shown)
+    parts = [
+        machines(sum(machine.count for machine in shown), shown[0].gpu) if shown[0].gpu else "",
+        _rate(purchase),
+        f"since {times.time(min(machine.since for machine in shown))}",
+        "" if _unpriced(purchase) else so_far(view.spent[question.id]),
+        f"{person(view.names, owner)}'s" if owner else "no owner in its name",
+        "" if purchase.runs else f"doesn't run ({escape(shown[0].status)})",
+    ]
+    return f"{_id(purchase)}: {', '.join(part for part in parts if part)}."
+
+
+def _id(purchase: Purchase) -> str:
+    names = names_of(purchase.machines)
+    return names[0].rental_id if names else identifier(purchase.machines[0].resource_id[:8])
+
+
+def _put_back(question: AdminQuestion, view: AdminQuestionView, times: Times) -> str:
+    name, decided = _id(question.purchase), question.decided
+    rental = view.rentals.get(question.rental_id or "")
+    if question.purchase.same_as is not None:
+        return f"{name}: I asked twice. Use my other message."
+    if decided is None and rental is None:
+        return f"{name}: ended{f' {times.time(question.over_at)}' if question.over_at else ''}."
+    if decided is None or rental is None:
+        return f"{name}: decided."
+    new_id = "" if rental.id == name else f" as {rental.id}"
+    until = f" until {times.time(rental.lease.ends_at)}" if rental.lease else ""
+    who = f"{person(view.names, decided.by)} put it back {times.at_time(decided.at)}"
+    return f"{name}: {who}{new_id}, {person(view.names, rental.owner)}'s{until}."
+
+
+def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
+    if not view.restorable:
+        return "None can be put back: they don't run, or have no owner who may use me. Decide one by one."
+    rest = " For the rest, decide one by one." if len(waiting) > len(view.restorable) else ""
+    return f"Once put back, a machine runs for {span(view.put_back_for)}; its owner can extend it.{rest}"
+
+
+# --- a rental whose owner left
+
+
+def _owner_left(
+    about: OwnerLeft, details: RentalDetails, view: AdminQuestionView, event: Event, times: Times
+) -> Rendered:
+    question, rental = view.question, details.rental
+    name, left = f"{rental.id}, {describe(rental)}", f"{person(view.names, about.owner)} left the workspace"
+    if rental.state.over or rental.state is State.DESTROYING:
+        return blocks.message(f"{left}: {name}. {current_state(details, times)}", closed=rental.state.over)
+    if question.decided is not None:
+        who, new_owner = person(view.names, question.decided.by), person(view.names, rental.owner)
+        return blocks.message(f"{left}. {who} made {new_owner} the owner: {name}.")
+    if event.at < question.asked_at:
+        return blocks.message(f"{left}: {name}. I asked again {times.at_time(question.asked_at)}.")
+    later, value = _put_off(view, times), _value(question)
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    waits = rental.state is State.AWAITING_APPROVAL
+    return _open(
+        join(f"{left}. {_what_it_does(details, times)} Who takes it?", later),
+        button("Give it an owner", Action.GIVE_OWNER, value, about=rental.id),
+        None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=rental.id),
+        button("Withdraw", Action.WITHDRAW, version) if waits else destroy_button(rental),
+    )
+
+
+def _what_it_does(details: RentalDetails, times: Times) -> str:
+    """Return `xwsc2 (1x H100, $2.15/h, idle for 3 h, $6.45 so far) runs until 17:00.`"""
+    rental = details.rental
+    use = current_use(rental)
+    verdict = verdict_text(use, times) if use is not None and use.verdict is not Verdict.UNKNOWN else ""
+    parts = (
+        describe(rental),
+        per_hour(rental.rate) if rental.rate else "",
+        f"{verdict[:1].lower()}{verdict[1:]}",
+        so_far(details.spent) if rental.attempts else "",
+    )
+    name = f"{rental.id} ({', '.join(filter(None, parts))})"
+    if rental.state is State.READY:
+        return f"{name} runs until {end(rental, times)}."
+    if rental.state is State.AWAITING_APPROVAL:
+        return f"{name} waits for approval, and can't be approved without an owner."
+    if rental.state is State.QUEUED:
+        return f"{name} waits for an offer."
+    return f"{name} is starting."
+
+
+# --- dialogs
+
+
+def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
+    """Return the dialog that asks who gets a machine, and for how long if it has no end yet."""
+    about = view.question.about
+    it = _it(about) if isinstance(about, Purchase) else _IT
+    guess, hours, then = None, None, None
+    if isinstance(about, Purchase):
+        offered = [each for each in HOURS if timedelta(hours=each) <= rules.lease.max] or [1]
+        facts, guess = _in_short(view), about.guess
+        hours = blocks.select(
+            Field.HOURS,
+            "For how long from now",
+            [option(span(timedelta(hours=each)), str(each)) for each in offered],
+            chosen=str(USUAL_HOURS if USUAL_HOURS in offered else offered[-1]),
+        )
+        then = blocks.context(
+            f"At that end {it.are.lower()} destroyed. I don't know whose keys are on {it.object}."
+        )
+    else:
+        rental = view.rental.rental
+        facts = f"{rental.id}, {describe(rental)}. It keeps its end, and its cost so far."
+    return blocks.modal(
+        Callback.GIVE_OWNER,
+        f"Give {it.object} an owner",
+        blocks.section(facts),
+        blocks.person_select(
+            Field.OWNER, "For whom", chosen=guess, hint="A member of this workspace who may use me."
+        ),
+        hours,
+        then,
+        submit="Give",
+        value=_value(view.question),
+    )
+
+
+def not_ours(view: AdminQuestionView) -> Modal:
+    """Return the dialog that asks why machines are not ours to manage."""
+    it = _it(view.question.purchase)
+    return blocks.modal(
+        Callback.NOT_OURS,
+        "Not ours to manage",
+        blocks.section(f"{_in_short(view)} I won't ask again, and I don't end {it.object}."),
+        blocks.text_input(Field.REASON, "Why", hint="The other admins read it.", longest=LONGEST_REASON),
+        submit="Not ours",
+        value=_value(view.question),
+    )
+
+
+def destroy(view: AdminQuestionView) -> Modal:
+    """Return the dialog that confirms the destruction of unknown machines."""
+    purchase = view.question.purchase
+    wanted, it, count = name_to_type(purchase), _it(purchase), len(purchase.alive)
+    typed = None
+    if wanted is not None:
+        typed = blocks.text_input(
+            Field.MACHINE_NAME, f"I didn't name {it.object}. Type the name: {escape(wanted, 200)}", longest=300
+        )
+    return blocks.modal(
+        Callback.DESTROY_UNKNOWN,
+        f"Destroy {it.object}?",
+        blocks.section(
+            f"{_in_short(view)} Everything on {it.object} is lost. "
+            "You become the owner, so that the deletion is watched and the cost is counted."
+        ),
+        typed,
+        submit=f"Destroy {count} machines" if count > 1 else f"Destroy {_name(purchase.alive[0])}",
+        value=_value(view.question),
+    )

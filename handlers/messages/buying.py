@@ -1,0 +1,286 @@
+"""From renting until the machine is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from bot.errors import BuyingBlock, BuyingBlocked
+from bot.model.attempt import Why
+from bot.model.event import EventKind, Facts, LeftOut
+from bot.model.state import UNBOUGHT
+from bot.model.text import about_span, listed, plural, span
+from handlers.messages.composition import (
+    EventContext,
+    EventText,
+    allowed_text,
+    cost_nothing_text,
+    market_answer,
+    sentence_case,
+)
+from handlers.phrases.error_text import paused_by
+from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, person, sentence
+from handlers.phrases.machine_text import describe, machines, place, vendor
+from handlers.phrases.rental_text import machine, reason
+
+GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
+"""Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about
+the next offer leaves the reason out."""
+
+
+_BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
+    {
+        BuyingBlock.PAUSED: ("Buying is paused. An admin can go on with /gpu resume", "Buying was paused"),
+        BuyingBlock.OLDER_DATABASE: (
+            "Buying is paused until an admin decides about machines of mine that my database doesn't know",
+            "Buying was paused because of machines of mine that my database didn't know",
+        ),
+        BuyingBlock.UNAUTHORIZED: (
+            "Compute Clear refuses my token. The admins know",
+            "Compute Clear refused my token",
+        ),
+    }
+)
+"""Why nothing is bought for anyone, and the same once it is over."""
+
+
+def _queued(context: EventContext) -> EventText:
+    facts = context.facts
+    starts = f"wants it {context.times.at_time(facts.starts_at)}" if facts.starts_at else "waits for an offer"
+    return EventText(f"{context.actor} {starts}", join(allowed_text(facts), _tries_until(context)), colon=True)
+
+
+def _tries_until(context: EventContext) -> str:
+    """Return until when a rental waits for an offer. Return an empty text once it no longer waits."""
+    until = context.facts.until
+    return f"I try until {context.times.time(until)}." if until and _waits(context) else ""
+
+
+def _waits(context: EventContext) -> bool:
+    return context.details.rental.state in UNBOUGHT
+
+
+def _offer_fits(context: EventContext) -> EventText:
+    facts = context.facts
+    price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
+    unconfirmed = (
+        f"Slack didn't tell me in time whether {context.owner} is still here, so I went by its last answer."
+        if facts.owner_unconfirmed
+        else ""
+    )
+    return EventText(f"An offer fits: {place(facts.vendor, facts.vendor_region)}{price}", unconfirmed)
+
+
+def _queued_again(context: EventContext) -> EventText:
+    facts = context.facts
+    why = sentence_case(reason(facts.why, facts.vendor)) if facts.why else "What fitted is sold out"
+    return EventText(why, join("It waits on for the next offer that fits.", _tries_until(context)))
+
+
+def _not_allowed_now(context: EventContext) -> EventText:
+    facts = context.facts
+    why = _blocked(facts, facts.block, _waits(context)) if facts.block else escape(facts.detail or "", 300)
+    why = sentence(why)
+    if not _waits(context):
+        return EventText("An offer fitted, but I couldn't rent it then", why, colon=True)
+    return EventText(
+        "An offer fits, but I can't rent it now", join(why, "It waits on.", _tries_until(context)), colon=True
+    )
+
+
+def _blocked(facts: Facts, block: BuyingBlock, still: bool) -> str:
+    """Return why nothing is bought for anyone, or why nothing was if the rental doesn't wait `still`."""
+    who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
+    now, then = _BLOCKED[block]
+    if not still:
+        return who or then
+    return f"{who}. An admin can go on with /gpu resume" if who else now
+
+
+def _nothing_fits(context: EventContext) -> EventText:
+    facts, rental = context.facts, context.details.rental
+    who = "you" if context.reader == context.owner_id else context.owner
+    allowed = f", {who} allowed {limit_per_hour(facts.max_rate)}" if facts.max_rate is not None else ""
+    free = "nothing like it is offered"
+    if facts.offer is not None:
+        from_price = f" from {per_hour(facts.rate)}" if facts.rate is not None else " only at a higher price"
+        free = f"{describe(rental.request)}{from_price}"
+    return EventText(
+        f"Nothing fits{context.when_at}", join(f"{free}{allowed}.", _tries_until(context)), colon=True
+    )
+
+
+def _renting(context: EventContext) -> EventText:
+    facts = context.facts
+    price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
+    what = f"{machines(context.details.rental.request.count, facts.gpu)} from " if facts.gpu else ""
+    missing = left_out_text(context)
+    if facts.before_vendor is None:
+        return EventText(f"Renting {what or 'from '}{context.vendor_name}{price}", missing)
+    now = f"Now {what}{context.vendor_name}{_without_script(facts)}{price}{_against_clicked(facts)}"
+    if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
+        return EventText(now, missing)
+    failed = "; ".join(
+        filter(None, (_failed(facts.before_vendor, facts.why, facts.detail), cost_nothing_text(facts.paid)))
+    )
+    return EventText(sentence_case(failed), join(f"{now}.", missing))
+
+
+def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
+    """Return why an attempt failed. If the market gave a reason of its own, return its words."""
+    words = (detail or "").strip().rstrip(".")
+    if why is Why.ANSWERED_FAILED and words:
+        return f'{vendor(vendor_name)} answered: "{escape(words, 200)}"'
+    return reason(why, vendor_name)
+
+
+def _against_clicked(facts: Facts) -> str:
+    """Return the price compared with the clicked one: `: $0.27 over what you clicked, within what you accepted`.
+    Return an empty text for the same price, or if the event doesn't have both prices."""
+    if facts.clicked is None or facts.rate is None:
+        return ""
+    more = difference(facts.clicked, facts.rate, "what you clicked")
+    if facts.rate > facts.clicked:
+        more += ", within what you accepted"
+    return f": {more}" if facts.rate != facts.clicked else ""
+
+
+def _without_script(facts: Facts) -> str:
+    """Return words that follow the vendor's name if the purchase has no boot script, else an empty text."""
+    if facts.left_out is None or not facts.left_out.refused:
+        return ""
+    return " without it" if facts.why is Why.SCRIPT_REFUSED else " without a start-up script"
+
+
+def _no_answer(context: EventContext) -> EventText:
+    name = context.vendor_name
+    match context.facts.why:
+        case None | Why.NO_ANSWER:
+            lead = f"I asked {name} and got no clear answer"
+        case Why.BOUGHT_BEFORE:
+            lead = f"Compute Clear says that {name}'s offer was bought already"
+        case Why.RATE_LIMITED | Why.UNAUTHORIZED as why:
+            lead = f"I asked {name}, but {reason(why)}"
+        case _:
+            lead = f"{sentence_case(name)} says that it failed, and names a machine"
+    return EventText(lead, _making_sure("there"))
+
+
+def _making_sure(where: str) -> str:
+    return f"I make sure that nothing was rented {where} (about 2 min), then try the next. Don't rent again."
+
+
+def _given_up(context: EventContext) -> EventText:
+    facts = context.facts
+    late = f" in {about_span(facts.span)}" if facts.span else ""
+    return EventText(
+        f"{sentence_case(context.vendor_name)} did not get it ready{late}",
+        join(
+            "I'm destroying that machine; it may bill until the vendor confirms its end.",
+            "Then I look for the next offer.",
+            market_answer(facts),
+        ),
+    )
+
+
+def _accepted(context: EventContext) -> EventText:
+    usual = f"Usually ready in {about_span(context.facts.span)}." if context.facts.span else ""
+    if context.facts.why is not None:
+        return EventText(f"It is rented at {context.vendor_name}; the machine is starting", usual)
+    return EventText(f"{sentence_case(context.vendor_name)} accepted; the machine is starting", usual)
+
+
+def _waiting(context: EventContext) -> EventText:
+    facts = context.facts
+    if facts.why is Why.UNPROVEN:
+        return _waiting_for_lookups(facts)
+    then = "it waits on for the next offer" if context.details.rental.wish is not None else "ask again"
+    until = f"I try until {context.times.time(facts.until)}, then {then}." if facts.until else "I go on trying."
+    return EventText("Held up", f"{reason(facts.why or Why.OUTAGE, facts.vendor)}. {until}", colon=True)
+
+
+def _waiting_for_lookups(facts: Facts) -> EventText:
+    failed = ""
+    if facts.vendor is not None:
+        why = Why.ANSWERED_FAILED if facts.detail else Why.SOLD_OUT
+        failed = sentence_case(_failed(facts.vendor, why, facts.detail))
+    where = "there" if facts.count == 1 else f"at these {facts.count} places"
+    if facts.vendor is None:
+        where = f"at {plural(facts.count or 1, 'earlier place')}"
+    if facts.end is not None:
+        rest = f"No other offer fits. I make sure that nothing was rented {where} (about 2 min), then look again."
+        return EventText(failed, rest) if failed else EventText(rest.removesuffix("."))
+    rest = _making_sure(where)
+    return EventText(failed, rest) if failed else EventText(rest.removesuffix("."))
+
+
+def _silent(_: EventContext) -> EventText:
+    return EventText("It runs and bills, but nothing answers on its SSH port yet", "It may need another minute.")
+
+
+def _ready(context: EventContext) -> EventText:
+    took = f" after {span(context.facts.span)}" if context.facts.span else ""
+    word = "Ready" if context.facts.why is None else "Running"
+    return EventText(
+        f"{word}{took}",
+        f"{person(context.details.names, context.owner_id)}'s {machine(context.details)}.",
+        colon=True,
+    )
+
+
+# --- what a purchase could not bring onto its machine: keys, and a set-up
+
+
+def left_out_text(context: EventContext) -> str:
+    """Return what the boot script of a purchase lacks, and the next step. Return an empty text if it lacks
+    nothing."""
+    left_out = context.facts.left_out
+    if left_out is None:
+        return ""
+    lacks = _lacks_script(context, left_out) if left_out.refused else _script_lacks(left_out)
+    rental_id, shown_to = context.details.rental.id, person(context.details.names, context.owner_id)
+    line = f"When it is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing keys."
+    next_step = line if left_out.key_count else ""
+    return join(lacks, next_step, _people_without_key(context, left_out))
+
+
+def _lacks_script(context: EventContext, left_out: LeftOut) -> str:
+    keys = (
+        f"only {person(context.details.names, context.owner_id)}'s first key gets in" if left_out.key_count else ""
+    )
+    setup = f"the set-up {escape(left_out.setup)} doesn't run" if left_out.setup else ""
+    unseen = "I can't see inside" if left_out.probe else ""
+    lacks = [lack for lack in (keys, setup, unseen) if lack]
+    return sentence(", and ".join(filter(None, (", ".join(lacks[:-1]), *lacks[-1:]))))
+
+
+def _script_lacks(left_out: LeftOut) -> str:
+    setup = escape(left_out.setup) if left_out.setup else ""
+    keys = plural(left_out.key_count, "key doesn't", "keys don't")
+    return join(
+        f"The rules no longer have the set-up {setup}, so it doesn't run." if setup else "",
+        f"{keys} fit into the start-up script." if left_out.key_count else "",
+    )
+
+
+def _people_without_key(context: EventContext, left_out: LeftOut) -> str:
+    names = [person(context.details.names, user) for user in left_out.people]
+    if not names:
+        return ""
+    return f"{listed(names)} {'has' if len(names) == 1 else 'have'} no SSH key and can't get in."
+
+
+TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
+    EventKind.QUEUED: _queued,
+    EventKind.OFFER_FITS: _offer_fits,
+    EventKind.QUEUED_AGAIN: _queued_again,
+    EventKind.NOT_ALLOWED_NOW: _not_allowed_now,
+    EventKind.NOTHING_FITS: _nothing_fits,
+    EventKind.RENTING: _renting,
+    EventKind.NO_ANSWER: _no_answer,
+    EventKind.GIVEN_UP: _given_up,
+    EventKind.ACCEPTED: _accepted,
+    EventKind.WAITING: _waiting,
+    EventKind.SILENT: _silent,
+    EventKind.READY: _ready,
+}

@@ -1,0 +1,232 @@
+"""The card: one message for each rental, edited as the rental changes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.model.base import changed
+from bot.model.machine_use import Use
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.model.text import about_span, say_at_most, span
+from bot.policy.access.teammates import keys_still_go_in
+from bot.policy.buying.replacing import may_be_replaced
+from bot.policy.use.questions import is_on_card
+from handlers.ids import Action, RentalValue, VersionValue
+from handlers.phrases import blocks
+from handlers.phrases.asked_text import asked_now
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.ends import at_its_end, ends
+from handlers.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
+from handlers.phrases.lease_buttons import destroy_button, take_back_button
+from handlers.phrases.limits_text import over_total_text
+from handlers.phrases.machine_text import setup_text
+from handlers.phrases.on_ending_text import on_ending_text, script_first_text
+from handlers.phrases.rental_text import (
+    billing_since,
+    ended_by,
+    new_one_text,
+    reason,
+    receipt,
+    settled,
+    state_word,
+    stopped_at_night,
+    subject,
+    vendor_and_rate,
+    why_ended,
+    why_waiting,
+)
+from handlers.phrases.use_text import verdict_text
+from handlers.views.answers.replacing import NO_SSH_ANSWER
+from handlers.views.answers.ssh_lines import ssh_command
+from handlers.views.answers.waiting import stop_button
+
+BAR = 10
+"""Characters of the progress bar."""
+REFRESH_EVERY = timedelta(seconds=30)
+"""Our time between two edits of the card of a machine that starts."""
+REFRESH_IDLE_EVERY = timedelta(minutes=15)
+"""The same for a machine whose owner doesn't answer. Its card shows only whole steps of this: every poll renders
+the card again, and with minutes, each poll would be an edit."""
+REFRESH_AFTER_END = timedelta(seconds=10)
+"""How long after the end that a card shows it is edited if its machine still runs. Most are being destroyed by
+then."""
+
+
+def card(details: RentalDetails, reader: Reader) -> Rendered:
+    """Return the card. Everyone in its channel may see what this rental costs."""
+    now = reader.now
+    more = join(*_sentences(details, reader))
+    word, rest = state_word(details), f"{_by(details)}: {subject(details)}."
+    text = f"{word}{rest} {more}".rstrip()
+    shown = f"*{word}*{rest} {more}".rstrip()
+    rendered = blocks.message(
+        text,
+        blocks.section(shown),
+        _bar(details, now),
+        None if details.rental.state.over else blocks.actions(*_buttons(details)),
+        closed=details.rental.state.over and settled(details) and not may_be_replaced(details.rental, now),
+    )
+    return changed(rendered, refresh_after=_refresh_after(details, now))
+
+
+def _by(details: RentalDetails) -> str:
+    """Return ` by Ben` if somebody other than the owner ended the rental. The thread has the operator's reason."""
+    by = ended_by(details)
+    return "" if by is None else f" by {person(details.names, by.actor)}"
+
+
+def _refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
+    rental = details.rental
+    if _is_starting(details) and rental.procuring_since is not None:
+        return REFRESH_EVERY
+    refreshes = [REFRESH_IDLE_EVERY] if is_on_card(rental) else []
+    if rental.state is State.READY and rental.running_lease.ends_at > now:
+        refreshes.append(rental.running_lease.ends_at + REFRESH_AFTER_END - now)
+    return min(refreshes, default=None)
+
+
+def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
+    rental, times = details.rental, reader.times
+    if rental.approver_decides and rental.card_channel == reader.rules.approvals_to:
+        # The request is in the same channel, with the price and until when it waits.
+        return [asked_now(details)]
+    if rental.waiting is not None:
+        waiting = rental.waiting
+        return [
+            why_waiting(details),
+            "" if rental.needs_later_end else f"Up to {highest(rental.envelope)}.",
+            over_total_text(rental.request, rental.envelope.total),
+            "" if rental.owner_decides else asked_now(details),
+            f"Expires {times.date_and_time(waiting.expires_at)}.",
+        ]
+    if rental.state is State.QUEUED:
+        return _waits(details, times)
+    if _is_starting(details):
+        blocked = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
+        return [
+            blocked,
+            _elapsed(details, times.now),
+            f"{vendor_and_rate(details)}." if vendor_and_rate(details) else "",
+        ]
+    if rental.state is State.READY:
+        return _ready(details, reader)
+    if rental.state is State.DESTROYING:
+        alarm = rental.alarm
+        if alarm is None or alarm.count == 0:
+            return []
+        bills = f"It may still bill {per_hour(rental.rate)}." if rental.rate else "It may still bill."
+        on_it = f"{person(details.names, alarm.taken_on_by)} is on it." if alarm.taken_on_by else ""
+        return ["Not confirmed gone.", bills, on_it]
+    late = "" if settled(details) else "Something that turned up late is being deleted."
+    stopped = stopped_at_night(details, reader)
+    script = on_ending_text(rental, times, rental.created_at)
+    return [why_ended(details), stopped, receipt(details), script, late, new_one_text(rental)]
+
+
+def _waits(details: RentalDetails, times: Times) -> list[str]:
+    """Return what a rental waits for, until when, and how often a purchase for it has failed."""
+    rental = details.rental
+    request, posted = rental.request, rental.created_at
+    until = rental.wish.until if rental.wish is not None else None
+    starts = request.starts_at
+    return [
+        f"Starts {times.time(starts, posted)}, ends {times.time(request.until, posted)}."
+        if starts is not None and request.until is not None
+        else "",
+        f"Up to {highest(rental.envelope)}, {say_at_most(rental.envelope.total)} in all.",
+        f"I look until {times.time(until, posted)}." if until is not None else "",
+        _failures(details, times),
+        note(request.note),
+    ]
+
+
+def _failures(details: RentalDetails, times: Times) -> str:
+    """Return `I've tried 14 times, last at 03:10: Nebius looks sold out.` Return an empty text before the first
+    purchase."""
+    last = details.current
+    if last is None or last.why is None:
+        return ""
+    count, at = len(details.attempts), times.at_time(last.intended_at)
+    often = f"once, {at}" if count == 1 else f"{count} times, last {at}"
+    return sentence(f"I've tried {often}: {reason(last.why, last.vendor)}")
+
+
+def _ready(details: RentalDetails, reader: Reader) -> list[str]:
+    rental, times = details.rental, reader.times
+    since, posted = billing_since(details), rental.created_at
+    money = per_hour(rental.rate) if rental.rate else ""
+    running = f"{money} since {times.time(since, posted)}".lstrip() + "." if since else ""
+    command = ssh_command(rental.host, rental.port) if reader.rules.announce.address_in_channel else None
+    use = rental.use if is_on_card(rental) else None
+    return [
+        NO_SSH_ANSWER if rental.silent else "",
+        f"{verdict_text(use, _in_steps(use, times))}." if use else "",
+        sentence(running) if running else "",
+        at_its_end(rental, times.now) or script_first_text(details, times, posted) or ends(rental, times, posted),
+        on_ending_text(rental, times, posted),
+        setup_text(rental),
+        f"{person(details.names, rental.extension.asked_by)} asks for more time, "
+        f"until {times.time(rental.extension.ends_at, posted)}."
+        if rental.extension
+        else "",
+        f"`{command}`" if command else "",
+        new_one_text(rental),
+        note(rental.request.note),
+    ]
+
+
+def _in_steps(use: Use, times: Times) -> Times:
+    """Return the times at the end of the last whole step since the verdict began."""
+    return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
+
+
+def _is_starting(details: RentalDetails) -> bool:
+    return details.rental.state in {State.PROCURING, State.PROVISIONING}
+
+
+def _elapsed(details: RentalDetails, now: datetime) -> str:
+    """Return the time since the click, or since the approval."""
+    started = details.rental.procuring_since
+    if started is None or now - started < timedelta(seconds=1):
+        return ""
+    usual = f" of about {about_span(details.usual)}" if details.usual else ""
+    return f"{span(now - started)}{usual}."
+
+
+def _bar(details: RentalDetails, now: datetime) -> Json | None:
+    """Return a bar that shows how much of the usual time has passed. It is not in the fallback text."""
+    started = details.rental.procuring_since
+    if not _is_starting(details) or started is None or not details.usual:
+        return None
+    usual = max(details.usual, timedelta(seconds=1))
+    full = min(max((now - started) * BAR // usual, 0), BAR)
+    return blocks.context("▰" * full + "▱" * (BAR - full))
+
+
+def _buttons(details: RentalDetails) -> list[Json]:
+    rental = details.rental
+    this = RentalValue(rental_id=rental.id)
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    details_button = button("Details", Action.DETAILS, this)
+    add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version)
+    if rental.waiting is not None:
+        buttons = [
+            button("Change", Action.CHANGE_RENTAL, version),
+            add_teammate,
+            button("Withdraw", Action.WITHDRAW, version),
+        ]
+        if rental.owner_decides and not rental.needs_later_end:
+            label = f"Go on up to {highest(rental.envelope)}"
+            return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
+        return buttons
+    if rental.state is State.READY:
+        extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
+        return [details_button, extend, destroy_button(rental)]
+    if rental.state is State.DESTROYING:
+        may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
+        return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if may_take_on else [])]
+    if rental.state is State.QUEUED and rental.quote_id is not None:
+        return [details_button, add_teammate, stop_button(rental.quote_id, rental.id)]
+    more = [add_teammate] if keys_still_go_in(rental, details.attempts) else []
+    return [details_button, *more, button("Cancel", Action.CANCEL, this)]

@@ -1,0 +1,240 @@
+"""The app's Home tab: what a person has, what waits for them, and what is left to spend.
+
+A view has at most 100 blocks (docs.slack.dev/reference/views), and few characters in all (`blocks.SUM_OF_TEXT`).
+So each line is cut, and rentals have pages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from bot.model.budget import ScopeKind
+from bot.model.person import Key
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
+from bot.model.text import plural, say_at_most
+from bot.policy.buying.budgets import say_left, say_month
+from bot.policy.team.roles import has_buttons
+from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, button, cut, named
+from handlers.phrases.budget_text import scope_name
+from handlers.phrases.ends import without_a_yes
+from handlers.phrases.format import Reader, Times, dollars, escape, join, per_hour
+from handlers.phrases.lease_buttons import (
+    decision_buttons,
+    destroy_button,
+    extend_button,
+    take_back_button,
+)
+from handlers.phrases.machine_text import describe
+from handlers.phrases.rental_text import people
+from handlers.views.answers.keys import spoken_key
+from handlers.views.answers.lists import line
+from handlers.views.answers.waiting import stop_button, waiting_text
+
+LINE = 900
+"""Bytes of one line at most."""
+KEYS, WAITS, BUDGETS = 10, 5, 5
+"""How many of each are shown at most."""
+TEAM_BUDGETS = 8
+"""How many budgets of the team and its projects an approver sees at most."""
+
+_TYPED = """\
+In a channel, or in Messages here:
+/gpu get H100 EU shows offers
+/gpu list shows your rentals
+/gpu help shows all commands"""
+
+
+def home_tab(shown: HomeView | None, reader: Reader) -> Json:
+    """Return the Home tab of the reader. `shown` is None for a person who may not use the bot. `private_metadata`
+    is a hash of the blocks, which tells whether Slack already shows the same."""
+    content = blocks.fit_view(_content(shown, reader) if shown is not None else _for_others())
+    version = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return {"type": "home", "private_metadata": version, "blocks": content}
+
+
+def _for_others() -> list[Json | None]:
+    return [
+        blocks.section("*I rent GPUs for this team.*"),
+        blocks.section("You may not use me. An admin of mine can change that."),
+    ]
+
+
+def _content(shown: HomeView, reader: Reader) -> list[Json | None]:
+    return [
+        blocks.section("*Rent GPUs for as long as you need them.* You see live prices first; only a click rents."),
+        blocks.actions(button("Get GPUs", Action.CHOOSE_FROM_LIST, NO_VALUE, style="primary")),
+        *_to_decide(shown, reader),
+        *_yours(shown, reader),
+        *_waits(shown.waits, reader.times),
+        _line(f"*Money*  {_money(shown)}"),
+        *_keys(shown.keys),
+        _line(f"*Team*  {_team(shown)}", button("Show all", Action.SHOW_TEAM, NO_VALUE)),
+        *_budgets(shown.team_month),
+        blocks.context(_TYPED),
+    ]
+
+
+def _line(markup: str, accessory: Json | None = None) -> Json:
+    return blocks.section(cut(markup, LINE), accessory)
+
+
+# --- requests of others
+
+
+def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
+    """Return what waits for the reader's decision, with the buttons of the approvers' message."""
+    if not shown.live.waiting:
+        return []
+    more = shown.live.more_waiting
+    return [
+        blocks.section("*Waiting for you*"),
+        *(
+            block
+            for one in shown.live.waiting
+            for block in (
+                _line(_question(one, reader.times)),
+                _row(one.rental, *decision_buttons(one.rental, reader.now)),
+            )
+        ),
+        blocks.context(f"{more} more wait: /gpu list all") if more else None,
+    ]
+
+
+def _question(one: RentalSummary, times: Times) -> str:
+    """Return `Approve up to $137.54? 8x H100 EU, Ana, p4wd9. Expires today at 14:00.`"""
+    rental = one.rental
+    subject = f"{describe(rental)}, {people(one)}, {rental.id}."
+    up_to = f"up to {say_at_most(rental.newest_envelope.total)}"
+    if rental.extension is not None:
+        until = f"until {times.date_and_time(rental.extension.ends_at)}"
+        return join(f"Approve more time {until}, {up_to} in all? {subject}", without_a_yes(rental, times))
+    expires = f"Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting is not None else ""
+    return join(f"Approve {up_to}? {subject}", expires)
+
+
+# --- the reader's own
+
+
+def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
+    live = shown.live
+    if not live.shown:
+        return [_line("*Yours*  You rent nothing now.")]
+    return [
+        blocks.section(f"*Yours*{_as_of(live.shown, reader.times)}"),
+        *(
+            block
+            for one in live.shown
+            for block in (
+                _line(line(one, owned=one.rental.owner == reader.id, times=reader.times)),
+                _row(one.rental, *_buttons(one, reader)),
+            )
+        ),
+        blocks.actions(
+            button("Previous page", Action.HOME_PAGE, PageValue(page=shown.page - 1)) if shown.page else None,
+            button(f"Next page, {live.more} more", Action.HOME_PAGE, PageValue(page=shown.page + 1))
+            if live.more
+            else None,
+        ),
+    ]
+
+
+def _as_of(shown: Sequence[RentalSummary], times: Times) -> str:
+    """Return when the sums and spans that grow with time were read. Return an empty text if nothing costs yet."""
+    minute = times.now.replace(second=0, microsecond=0)
+    return f"  As of {times.time(minute)}." if any(one.spent.amount for one in shown) else ""
+
+
+def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
+    """Return the buttons of a rental: those that its owner has on its card, and for a teammate, Details and
+    Extend."""
+    rental, own = one.rental, has_buttons(reader.id, one.rental.owner)
+    this = RentalValue(rental_id=rental.id)
+    details = button("Details", Action.DETAILS, this)
+    if rental.state is State.READY:
+        extend = extend_button(rental, reader, spent=one.spent.amount, money=one.sees_money)
+        return [extend or take_back_button(rental), destroy_button(rental) if own else None, details]
+    if not own or rental.state is State.DESTROYING:
+        return [details]
+    if rental.waiting is not None:
+        version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+        return [details, button("Withdraw", Action.WITHDRAW, version)]
+    return [details, button("Cancel", Action.CANCEL, this)]
+
+
+def _row(rental: Rental, *buttons: Json | None) -> Json | None:
+    """Return a row of buttons that screen readers read with the rental that they are about."""
+    machine = describe(rental.request)
+    return blocks.actions(*(named(one, rental.id, machine) for one in buttons if one is not None))
+
+
+def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
+    more = len(waits) - WAITS
+    return [
+        *(
+            _line(waiting_text(one, times), stop_button(one.quote.id, describe(one.request)))
+            for one in waits[:WAITS]
+        ),
+        blocks.context(f"{more} more: /gpu list") if more > 0 else None,
+    ]
+
+
+def _money(shown: HomeView) -> str:
+    """Return `November: $12.40; you $87.60 left: $12.40 spent, $0.00 reserved for what runs. More: /gpu spend`."""
+    left = [
+        f"{'you' if one.balance.scope.kind is ScopeKind.PERSON else scope_name(one.balance.scope, {})} "
+        + say_left(one)
+        for one in shown.budgets[:BUDGETS]
+    ]
+    return "; ".join([f"{say_month(shown.month)}: {dollars(shown.spent)}", *left]) + ". More: /gpu spend"
+
+
+def _keys(keys: Sequence[Key]) -> list[Json | None]:
+    add = button("Add SSH key", Action.ADD_KEY, NO_VALUE)
+    if not keys:
+        return [_line("*Keys*  No SSH key yet: it lets you in. I ask for one when you rent.", add)]
+    more = len(keys) - KEYS
+    return [
+        _line(f"*Keys*  {plural(len(keys), 'SSH key')}. The first opens machines for certain.", add),
+        *(_line(_key_name(key), _remove_button(key)) for key in keys[:KEYS]),
+        blocks.context(f"{more} more: /gpu key") if more > 0 else None,
+    ]
+
+
+def _key_name(key: Key) -> str:
+    return f"{escape(key.comment, 40) or 'without a name'}  `{key.fingerprint[:17]}…`"
+
+
+def _remove_button(key: Key) -> Json:
+    return button("Remove", Action.REMOVE_KEY, KeyValue(fingerprint=key.fingerprint), about=spoken_key(key))
+
+
+def _team(shown: HomeView) -> str:
+    """Return `5 machines, $31.20/h, 1 idle.`, and for approvers `November so far: $4,310.11.`"""
+    team, idle = shown.live.team, shown.live.idle
+    month = shown.team_month
+    spent = "" if month is None else f"{say_month(shown.month)} so far: {dollars(month.spent)}."
+    if not team.count:
+        return join("Nobody rents anything now.", spent)
+    runs = f"{plural(team.count, 'machine')}, {per_hour(team.rate)}{f', {idle} idle' if idle else ''}."
+    return join(runs, spent)
+
+
+def _budgets(month: TeamMonth | None) -> list[Json | None]:
+    """Return a line for each budget of the team and its projects, for those who decide requests."""
+    if month is None or not month.budgets:
+        return []
+    more = len(month.budgets) - TEAM_BUDGETS
+    lines = [
+        f"{scope_name(one.balance.scope, {})}: {say_left(one, of_budget=True)}"
+        for one in month.budgets[:TEAM_BUDGETS]
+    ]
+    return [
+        _line("\n".join(["*Budgets*", *lines])),
+        blocks.context(f"{plural(more, 'more budget')}: /gpu spend project NAME") if more > 0 else None,
+    ]

@@ -1,0 +1,279 @@
+"""Block Kit within Slack's limits, for input of any size.
+
+The limits are those of docs.slack.dev/reference/block-kit (blocks, elements, composition objects, views). A text
+that is too long is cut with `…`. If there are too many blocks or elements, the last ones are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from bot.model.base import Frozen
+from handlers.ids import ActionId, CallbackId, Field, V, Value, numbered
+from handlers.phrases.format import escape
+
+Json = dict[str, Any]
+
+MESSAGE_BLOCKS = 50
+VIEW_BLOCKS = 100
+SECTION_TEXT = 3000
+CONTEXT_ELEMENTS = 10
+ACTION_ELEMENTS = 25
+BUTTON_TEXT = 75
+SUBJECT_TEXT = 40
+"""Characters of each part of what a screen reader reads after a button's label."""
+OPTION_TEXT = 75
+OPTIONS = 100
+CHECKBOXES = 10
+MODAL_TITLE = 24
+SUM_OF_TEXT = 8900
+"""Characters of all texts together. Slack refuses messages from about 11,000 on (bolt-js#2509)."""
+FALLBACK_TEXT = 3900
+"""chat.update refuses `text` above 4,000 characters; an ephemeral message, above 4,000 bytes."""
+
+_UNITS = re.compile(r"<[^<>]*>|&(?:amp|lt|gt);|.", re.DOTALL)
+
+
+class Rendered(Frozen):
+    """A message as Slack gets it."""
+
+    text: str
+    """Everything that matters, for notifications and screen readers."""
+    blocks: tuple[Json, ...] = ()
+    closed: bool = True
+    """Whether the message will never change again. It then has no button."""
+    refresh_after: timedelta | None = None
+    """How long after it was shown the message is rendered again, because it shows how much time has passed. None:
+    never."""
+
+
+class Modal(Frozen):
+    """A dialog as Slack gets it, without the metadata, which is added when the dialog is opened."""
+
+    view: Json
+    value: Value
+    """What the dialog's handler is given at the submission."""
+
+
+def cut(markup: str, limit: int) -> str:
+    """Return at most `limit` UTF-8 bytes of mrkdwn, and so no more characters either. The text never ends inside
+    an entity, a token or a code span, which would show as broken markup."""
+    if len(markup.encode()) <= limit:
+        return markup
+    units, used = [], len("…`") + 2
+    for unit in _UNITS.findall(markup):
+        used += len(unit.encode())
+        if used > limit:
+            break
+        units.append(unit)
+    shortened = "".join(units)
+    return shortened + ("`…" if shortened.count("`") % 2 else "…")
+
+
+def plain(markup: str, limit: int) -> Json:
+    """Return a plain-text object. Slack doesn't parse it, so undo the escapes of mrkdwn."""
+    text = markup.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return {"type": "plain_text", "text": text or "-", "emoji": False}
+
+
+def mrkdwn(markup: str, limit: int = SECTION_TEXT) -> Json:
+    """Return a mrkdwn object in which Slack makes no links or mentions on its own."""
+    return {"type": "mrkdwn", "text": cut(markup, limit) or " ", "verbatim": True}
+
+
+def section(markup: str, accessory: Json | None = None) -> Json:
+    """Return a paragraph, with a button at its right if there is one."""
+    block: Json = {"type": "section", "text": mrkdwn(markup)}
+    return block if accessory is None else {**block, "accessory": accessory}
+
+
+def context(*markups: str) -> Json:
+    """Return small print."""
+    shown = [markup for markup in markups if markup][:CONTEXT_ELEMENTS]
+    return {"type": "context", "elements": [mrkdwn(markup) for markup in shown or [" "]]}
+
+
+def button(label: str, action: ActionId[V], value: V, *, about: str = "", style: str | None = None) -> Json:
+    """Return a button. `style` is `primary` or `danger`. The label of a button that spends or destroys names what
+    it spends or destroys. Screen readers also read the rental of `value`, and what the button is `about`: this is
+    needed if the value names a search, an offer or a question, since their ids say nothing to people."""
+    block: Json = {"type": "button", "text": plain(label, BUTTON_TEXT), "action_id": action.id}
+    encoded = value.encode()
+    if encoded:
+        block["value"] = encoded
+    if style is not None:
+        block["style"] = style
+    return named(block, getattr(value, "rental_id", ""), about)
+
+
+def named(shown: Json, *subject: str) -> Json:
+    """Return a button that screen readers read with its subject, such as `Extend 2 h, k7mq2, 1x H100 EU`: with the
+    parts that its label does not have. A label that is too long with them is cut between words, so that no amount
+    loses digits.
+
+    Slack knows `accessibility_label` for buttons alone, with at most 75 characters
+    (docs.slack.dev/reference/block-kit/block-elements/button-element).
+    """
+    label = shown["text"]["text"]
+    parts = [part for part in (plain(part, SUBJECT_TEXT)["text"] for part in subject if part) if part not in label]
+    if not parts:
+        return shown
+    after = "".join(f", {part}" for part in parts)
+    room = BUTTON_TEXT - len(after)
+    if len(label) > room:
+        label = label[:room].rsplit(" ", 1)[0].rstrip(" ,:;…")[: room - 1] + "…"
+    return {**shown, "accessibility_label": label + after}
+
+
+def short_label(label: str, name: str) -> str:
+    """Return a button's label with a person's name in the place of `{}`. A long name is cut, so that the rest of
+    the label shows."""
+    return label.format(escape(name, 30))
+
+
+def actions(*buttons: Json | None) -> Json | None:
+    """Return a row of buttons, or None without any. Number buttons of the same action: Slack refuses equal ids."""
+    seen: Counter[str] = Counter()
+    row = []
+    for shown in [shown for shown in buttons if shown is not None][:ACTION_ELEMENTS]:
+        seen[shown["action_id"]] += 1
+        row.append({**shown, "action_id": numbered(shown["action_id"], seen[shown["action_id"]])})
+    return {"type": "actions", "elements": row} if row else None
+
+
+def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
+    """Return a message of these blocks, or of its text in one block if there are none."""
+    shown = [block for block in blocks if block is not None] or [section(text)]
+    return Rendered(text=cut(text, FALLBACK_TEXT) or "-", blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
+
+
+def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
+    """Return the blocks that fit. Drop the last paragraphs first and keep the buttons."""
+    fitting = list(blocks)
+    while len(fitting) > most or sum(map(text_length, fitting)) > SUM_OF_TEXT:
+        spare = [n for n, block in enumerate(fitting) if block["type"] in {"section", "context", "divider"}]
+        del fitting[spare[-1] if len(spare) > 1 else -1]
+    return fitting
+
+
+def fit_view(blocks: Iterable[Json | None]) -> list[Json]:
+    """Return the blocks of a view that fit, as for a message."""
+    return _fit([block for block in blocks if block is not None], VIEW_BLOCKS)
+
+
+def text_length(part: Any) -> int:
+    """Return how many characters of text a part of a message has."""
+    if isinstance(part, dict):
+        own = len(part["text"]) if isinstance(part.get("text"), str) else 0
+        return own + sum(text_length(value) for value in part.values())
+    return sum(map(text_length, part)) if isinstance(part, list | tuple) else 0
+
+
+# --- modals
+
+
+NONE = "none"
+"""The value of the placeholder in a list without choices: Slack refuses an empty list."""
+
+
+def option(label: str, value: str) -> Json:
+    """Return a choice of a list. Its `value` may have at most 150 characters."""
+    return {"text": plain(label, OPTION_TEXT), "value": value}
+
+
+def select(
+    field: Field, label: str, options: Iterable[Json], *, chosen: str | None, required: bool = True
+) -> Json:
+    """Return an input with a list of up to 100 choices. `chosen` is preset if it is one of the choices."""
+    shown = [choice for choice in options if 0 < len(choice["value"]) <= 150][:OPTIONS] or [option("none", NONE)]
+    element: Json = {"type": "static_select", "action_id": field.value, "options": shown}
+    preset = next((choice for choice in shown if choice["value"] == chosen), None)
+    if preset is not None:
+        element["initial_option"] = preset
+    return _input(field, label, element, required=required)
+
+
+def checkboxes(
+    field: Field, label: str, options: Sequence[Json], *, chosen: Sequence[Json], required: bool = True
+) -> Json:
+    """Return an input with up to 10 checkboxes, at least one. `chosen` are checked at first."""
+    shown = list(options[:CHECKBOXES])
+    element: Json = {"type": "checkboxes", "action_id": field.value, "options": shown}
+    checked = [option for option in shown if option in chosen]
+    if checked:
+        element["initial_options"] = checked
+    return _input(field, label, element, required=required)
+
+
+def text_input(
+    field: Field, label: str, *, value: str = "", hint: str = "", longest: int, required: bool = True
+) -> Json:
+    """Return an input for one line."""
+    element: Json = {"type": "plain_text_input", "action_id": field.value, "max_length": longest}
+    if value:
+        element["initial_value"] = value[:longest]
+    return _input(field, label, element, hint=hint, required=required)
+
+
+def people_select(
+    field: Field, label: str, *, most: int, chosen: Sequence[str] = (), hint: str = "", required: bool
+) -> Json:
+    """Return an input for at most `most` people. `chosen` are the ids that are preset."""
+    element: Json = {"type": "multi_users_select", "action_id": field.value, "max_selected_items": most}
+    if chosen:
+        element["initial_users"] = list(chosen)[:most]
+    return _input(field, label, element, hint=hint, required=required)
+
+
+def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "") -> Json:
+    """Return an input for one person. `chosen` is the id that is preset."""
+    element: Json = {"type": "users_select", "action_id": field.value}
+    if chosen is not None:
+        element["initial_user"] = chosen
+    return _input(field, label, element, hint=hint, required=True)
+
+
+def heard(block: Json) -> Json:
+    """Return an input of which the bot hears at once: of a choice, and of a text when Enter is pressed
+    (docs.slack.dev/reference/block-kit/blocks/input-block)."""
+    return {**block, "dispatch_action": True}
+
+
+def _input(field: Field, label: str, element: Json, *, hint: str = "", required: bool) -> Json:
+    block: Json = {
+        "type": "input",
+        "block_id": field.value,
+        "label": plain(label, 2000),
+        "element": element,
+        "optional": not required,
+    }
+    return {**block, "hint": plain(hint, 2000)} if hint else block
+
+
+def modal(
+    callback: CallbackId[V],
+    title: str,
+    *blocks: Json | None,
+    submit: str | None,
+    close: str = "Go back",
+    value: V,
+) -> Modal:
+    """Return a dialog. `value` is what its handler is given at the submission."""
+    view: Json = {
+        "type": "modal",
+        "callback_id": callback.id,
+        "title": plain(title, MODAL_TITLE),
+        "close": plain(close, MODAL_TITLE),
+        "blocks": fit_view(blocks),
+    }
+    if submit is None:
+        return Modal(view=view, value=value)
+    # A cut amount would read as another amount, so a label that is too long becomes its verb alone.
+    fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
+    view["submit"] = plain(submit if fits else submit.split()[0], MODAL_TITLE)
+    return Modal(view=view, value=value)

@@ -1,0 +1,82 @@
+"""Budgets and what is left of them, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.model.budget import UNASSIGNED, Demand, Scope, ScopeKind
+from bot.model.event import Event
+from bot.model.quote import Quote
+from bot.model.text import say_at_most
+from bot.policy.buying.budgets import project_of_channel, say_left, say_month, split_budget
+from bot.policy.team.rules import Rules, WhenOver
+from handlers.phrases.format import as_written, channel, dollars, escape, percent, person
+
+
+def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
+    """Return who or what a scope is, at the start of a sentence: `vision`, `Ana`, `The team`."""
+    match scope.kind:
+        case ScopeKind.PERSON:
+            return person(names, scope.name)
+        case ScopeKind.PROJECT:
+            return as_written(escape(scope.name, 40))
+        case ScopeKind.TEAM:
+            return "The team"
+
+
+def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
+    """Return `vision's budget`, `Ana's budget` or `the team's budget`."""
+    name = escape(scope.name, 40) if scope.kind is ScopeKind.PROJECT else person(names, scope.name)
+    return f"{'the team' if scope.kind is ScopeKind.TEAM else name}'s budget"
+
+
+def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
+    """Return the alert that a part of a budget is spent and reserved, and what follows.
+
+    It has the exact share and, if that is higher, the threshold that was passed.
+    """
+    balance, budget = event.facts.balance, event.facts.total
+    if balance is None or budget is None:
+        return ""
+    spent, reserved, _ = split_budget(balance, budget)
+    has = f"{scope_name(balance.scope, names)} has spent {dollars(spent)} of {say_month(balance.month)}'s"
+    share = percent(balance.spent + balance.reserved, budget)
+    past = "" if share == f"{balance.alerted}%" else f", past the alert at {balance.alerted}%"
+    more = f"{dollars(reserved)} is reserved for what runs: {share}{past}."
+    refuse = rules.budgets.over is WhenOver.REFUSE
+    full = balance.spent + balance.reserved >= budget
+    then = "nothing more is rented" if refuse else "each rental asks an approver"
+    when = "From now on" if full else "From 100% on"
+    return f"{has} {dollars(budget)}, and {more} Nothing stops. {when} {then}."
+
+
+def not_of_channel(quote: Quote, rules: Rules) -> str:
+    """Return a sentence saying what a request is charged to if its channel's project doesn't pay for it.
+
+    A project that names people is charged from its channels only for them and for approvers. Return an empty text
+    if the channel's project pays, if the channel has none, or if the person named a project.
+    """
+    of_channel = project_of_channel(quote.asked_in, rules)
+    if of_channel is None or quote.project == of_channel or quote.request.project is not None:
+        return ""
+    instead = "unassigned" if quote.project == UNASSIGNED else f"charged to {escape(quote.project, 40)}"
+    project = escape(of_channel, 40)
+    return f"{channel(quote.asked_in)} charges {project} only for its people and approvers, so yours is {instead}."
+
+
+def budget_name(passed: Demand) -> str:
+    """Return whose budget does not hold something, to the owner of the request: `vision's budget`."""
+    scope = passed.balance.scope
+    return "your budget" if scope.kind is ScopeKind.PERSON else whose_budget(scope, {})
+
+
+def standing(demand: Demand, names: Mapping[str, str]) -> str:
+    """Return what is left of a budget now, and after what waits.
+
+    Such as `vision in November: $1,210.40 of $3,000.00 left: $1,500.00 spent, $289.60 reserved for what runs;
+    $1,072.86 after this.`
+    """
+    who = f"{scope_name(demand.balance.scope, names)} in {say_month(demand.balance.month)}"
+    after = demand.free - demand.more
+    then = f"{dollars(after)} after this" if after >= 0 else f"this needs {say_at_most(-after)} more"
+    return f"{who}: {say_left(demand, of_budget=True)}; {then}."

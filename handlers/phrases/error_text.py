@@ -1,0 +1,123 @@
+"""Errors as people read them in Slack: their words, then their facts as commands and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from bot.errors import (
+    AlreadyDecided,
+    BuyingBlock,
+    BuyingBlocked,
+    Decision,
+    GpubotError,
+    NextStep,
+    OverBudget,
+    OwnerOnly,
+    Refused,
+)
+from bot.model.person import OPERATOR
+from bot.model.text import rough_span
+from handlers.phrases.format import channel, escape, identifier, time_token
+
+LONGEST = 1500
+
+NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
+    {
+        NextStep.ASK_AGAIN: "Ask again: /gpu get",
+        NextStep.ASK_FOR_YOUR_OWN: "Ask for your own: /gpu get",
+        NextStep.WITHDRAW_AND_ASK_AGAIN: "Withdraw it and ask again: /gpu get",
+        NextStep.NAME_LATER_END: "Name a later one, or a length: /gpu get H100 EU for 2h",
+        NextStep.NAME_PRICE: "Name one: /gpu wait H100 EU under $3",
+        NextStep.STOP_WAITING: "Stop one first: see /gpu list.",
+        NextStep.RENT_ONE: "Try: /gpu get H100 EU",
+        NextStep.LIST_YOURS: "/gpu list shows yours.",
+        NextStep.LIST_ALL: "/gpu list all shows what there is.",
+        NextStep.LOG_IN: "How to log in: /gpu ssh",
+        NextStep.DESTROY_ONE: "Destroy one first: see /gpu list.",
+        NextStep.PASTE_A_KEY: "Paste one: /gpu key ssh-ed25519 AAAA... you@laptop",
+        NextStep.TRY_AGAIN_OR_PASTE_A_KEY: "Try again, or paste a key: /gpu key ssh-ed25519 AAAA... you@laptop",
+        NextStep.REMOVE_A_KEY: "Remove one first: /gpu key",
+        NextStep.READ_THIS_MONTH: "This month: /gpu spend",
+        NextStep.LIST_KEYS: "/gpu key lists yours.",
+        NextStep.NAME_TEAMMATES: "Type /gpu share and its id, then @, and pick the name from Slack's list.",
+        NextStep.MAKE_NEW_KEY: "Make a new pair, then /gpu key with the line from the .pub file.",
+    }
+)
+BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
+    {
+        BuyingBlock.PAUSED: "Buying is paused. An admin can go on with /gpu resume.",
+        BuyingBlock.OLDER_DATABASE: "Buying is paused: machines of mine run that my database doesn't know. "
+        "An admin decides about them and can then go on with /gpu resume.",
+        BuyingBlock.UNAUTHORIZED: "Compute Clear refuses my token, so I can't rent now. Admins know.",
+    }
+)
+DECISIONS: Mapping[Decision, str] = MappingProxyType(
+    {
+        Decision.APPROVED: "approved it",
+        Decision.DENIED: "denied it",
+        Decision.WITHDREW: "withdrew it",
+        Decision.GAVE_OWNER: "gave it an owner",
+        Decision.DESTROYED: "destroyed it",
+        Decision.NOT_OURS: "said that it is not ours to manage",
+    }
+)
+
+
+def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_STEPS) -> str:
+    """Return an error as mrkdwn. Its words are escaped, because they can hold what people typed, such as a
+    mention. A next step that `next_steps` doesn't have is left out."""
+    if isinstance(problem, BuyingBlocked):
+        return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
+    if isinstance(problem, AlreadyDecided):
+        return f"{_decision(problem)} {escape(problem.words, LONGEST)}"
+    if isinstance(problem, OwnerOnly):
+        return f"Only {escape(problem.owner or 'its owner')} gets the command for {identifier(problem.rental_id)}."
+    facts = _with_facts(problem, LONGEST, next_steps)
+    return f"{facts} {escape(problem.instead, LONGEST)}" if isinstance(problem, OverBudget) else facts
+
+
+def refusal_text(problem: GpubotError) -> str:
+    """Return why an offer can't be rented, as mrkdwn for the lines below that offer."""
+    return block_text(problem) if isinstance(problem, BuyingBlocked) else _with_facts(problem, 300, NEXT_STEPS)
+
+
+def block_text(problem: BuyingBlocked) -> str:
+    """Return why nothing is bought for anyone now, and who can change that."""
+    who = paused_by(problem)
+    return f"{who}. An admin can go on with /gpu resume." if who else BLOCKS[problem.block]
+
+
+def paused_by(problem: BuyingBlocked, when: str = "") -> str:
+    """Return `Ben paused buying at 11:38: "bill check"`, with `when` after the verb, without a full stop. Return
+    an empty text if nobody paused it, or if it isn't known who."""
+    if problem.by is None:
+        return ""
+    why = f': "{escape(problem.why, 200)}"' if problem.why else ""
+    who = "The operator" if problem.by == OPERATOR.name else escape(problem.by, 40)
+    return f"{who} paused buying{when}{why}"
+
+
+def _decision(problem: AlreadyDecided) -> str:
+    did, ago = DECISIONS[problem.decision], rough_span(problem.ago)
+    if problem.own:
+        return f"You {did} {ago} ago."
+    return f"{escape(problem.name or 'Someone else')} {did} {ago} before you."
+
+
+def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep, str]) -> str:
+    parts = [escape(problem.words, longest)]
+    if isinstance(problem, Refused) and problem.channels:
+        parts.append(f"Ask in {', '.join(map(channel, problem.channels))}, or in a direct message to me.")
+    if isinstance(problem, Refused) and problem.again_at is not None:
+        parts.append(f"Ask again at {time_token(problem.again_at)}.")
+    if problem.next_step is not None and problem.next_step in next_steps:
+        parts.append(next_steps[problem.next_step])
+    return " ".join(parts)
+
+
+def mistakes_text(first: str, lines: Sequence[str], count: int) -> str:
+    """Return the first line, and below it the lines about the first of `count` mistakes in the policy file."""
+    more = count - len(lines)
+    rest = [f"{more} more: gpubot policy check lists all."] if more > 0 else []
+    return "\n".join([first, *(f"{escape(line, 300)}." for line in lines), *rest])

@@ -1,0 +1,125 @@
+"""The buttons that several messages about a machine have: Extend, Take the request back, Destroy."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.model.money import Micros, cost, cost_at_most
+from bot.model.rental import Rental
+from bot.model.text import say_at_most, span
+from bot.policy.buying.fewer_hours import lengths_to_choose
+from bot.policy.buying.spending import billed_span, propose_longer_lease
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import may_extend_by
+from handlers.ids import Action, ExtendValue, RentalValue, UntilValue, VersionValue
+from handlers.phrases.blocks import Json, button
+from handlers.phrases.format import Reader, dollars
+
+EXTEND_BY = timedelta(hours=2)
+
+
+def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
+    """Return whether an approver decides about a lease that is longer by `longer`. With two ends, the lease
+    becomes longer only up to the later one."""
+    now = reader.now
+    ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
+    return bool(propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=reader.rules).over)
+
+
+def extend_button(
+    rental: Rental,
+    reader: Reader,
+    *,
+    longer: timedelta = EXTEND_BY,
+    again: bool = False,
+    spent: Micros | None = None,
+    money: bool = True,
+) -> Json | None:
+    """Return `Extend 2 h, about $4.84`, or `Extend 2 h more, ...` if `again`, since it was extended just now.
+    Without `money`, leave out the price. Return None if the rules don't allow a lease that long, or if more time
+    is asked for already.
+
+    If an approver would decide, and `spent`, the cost so far, is given, return `Ask for 2 h more, about $36.80`.
+    If the machine is destroyed after its script, return `Keep k7mq2`.
+    Before the later of two ends, return `Go on 2 h, already approved`, with fewer hours if that end is nearer.
+    """
+    lease, now = rental.lease, reader.now
+    keep = keep_button(rental)
+    if keep is not None:
+        return keep
+    go_on = None if again else _go_on_by(rental, now, longer)
+    if lease is not None and go_on is not None:
+        value = ExtendValue.of(rental.id, go_on, lease.ends_at)
+        return button(f"Go on {span(go_on)}, already approved", Action.EXTEND, value)
+    if lease is None or not may_extend_by(longer, rental, now, reader.rules):
+        return None
+    price = longer_cost(rental, longer, reader.rules) if money else ""
+    value = ExtendValue.of(rental.id, longer, lease.ends_at)
+    if spent is not None and needs_approver(rental, reader, spent=spent, longer=longer):
+        return button(f"Ask for {span(longer)} more{price}", Action.EXTEND, value)
+    return button(f"Extend {span(longer)}{' more' if again else ''}{price}", Action.EXTEND, value)
+
+
+def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
+    """Return what a lease that is longer by `longer` costs more: `, about $4.84`.
+
+    `, over the $8.00 asked for` follows if the rental may then cost more than the total that was typed. Return an
+    empty text without a price.
+    """
+    typed, rate, lease = rental.request.max_total, rental.rate, rental.running_lease
+    if rate is None:
+        return ""
+    about = f", about {dollars(cost(rate, longer))}"
+    if typed is None or cost_at_most(rate, billed_span(lease.ends_at + longer - lease.ready_at, rules)) <= typed:
+        return about
+    return f"{about}, over the {dollars(typed)} asked for"
+
+
+def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
+    """Return by how much a lease becomes longer, at most by `longer`, up to the later of two ends. Return None if
+    the lease has no later end."""
+    lease = rental.lease
+    if lease is None or lease.latest_end is None:
+        return None
+    left = lease.latest_end - max(lease.ends_at, now)
+    by = min(longer, left - left % timedelta(minutes=1))
+    return by if by > timedelta(0) else None
+
+
+def take_back_button(rental: Rental) -> Json | None:
+    """Return `Take the request back` while more time is asked for, or `Keep k7mq2` while the machine is destroyed
+    after its script, else None."""
+    if rental.extension is None:
+        return keep_button(rental)
+    value = VersionValue(rental_id=rental.id, version=rental.extension.envelope.version)
+    return button("Take the request back", Action.WITHDRAW, value)
+
+
+def keep_button(rental: Rental) -> Json | None:
+    """Return `Keep k7mq2`, which gives a machine that is destroyed after its script its end of before. Return None
+    for any other machine, and if that end is nearer."""
+    lease = rental.lease
+    first = lease.script_first if lease is not None else None
+    if lease is None or first is None or first.ends_at <= lease.ends_at:
+        return None
+    return button(f"Keep {rental.id}", Action.EXTEND_UNTIL, UntilValue.of(rental.id, first.ends_at))
+
+
+def destroy_button(rental: Rental) -> Json:
+    """Return `Destroy k7mq2`, or `Destroy k7mq2 now` if it is destroyed after its script otherwise."""
+    now = " now" if rental.lease is not None and rental.lease.script_first is not None else ""
+    return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
+
+
+def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:
+    """Return the buttons that decide the version of the envelope that waits. Without a shorter lease to choose,
+    there is no button for fewer hours."""
+    envelope = rental.newest_envelope
+    value = VersionValue(rental_id=rental.id, version=envelope.version)
+    approve = f"Approve up to {say_at_most(envelope.total)}"
+    fewer = button("Approve fewer hours", Action.FEWER_HOURS, value) if lengths_to_choose(rental, now) else None
+    return (
+        button(approve, Action.APPROVE, value, style="primary"),
+        fewer,
+        button("Deny", Action.DENY, value),
+    )

@@ -1,0 +1,337 @@
+"""The parts that several messages about a rental share: its state, reasons, owner and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.lifecycle.money.billing import ledger_span
+from bot.model.attempt import Why
+from bot.model.budget import UNASSIGNED
+from bot.model.event import Event, EventKind, OpenQuestion, events_after, open_question
+from bot.model.machine_use import NOT_COMPUTING
+from bot.model.person import OPERATOR
+from bot.model.rental import Extension, Rental
+from bot.model.state import State
+from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
+from bot.model.text import listed, span
+from bot.policy.team.hours import morning_after, zone_of
+from handlers.phrases.format import (
+    Reader,
+    Times,
+    actor,
+    as_written,
+    dollars,
+    escape,
+    join,
+    per_hour,
+    person,
+    sentence,
+)
+from handlers.phrases.machine_text import describe, gpu, machines_of, place, vendor
+from handlers.phrases.use_text import idle_part
+
+STATES: dict[State, str] = {
+    State.AWAITING_APPROVAL: "Waiting for approval",
+    State.QUEUED: "Waiting",
+    State.PROCURING: "Starting",
+    State.PROVISIONING: "Starting",
+    State.READY: "Ready",
+    State.DESTROYING: "Being destroyed",
+    State.DESTROYED: "Destroyed",
+    State.FAILED: "Failed",
+    State.CANCELLED: "Cancelled",
+    State.LOST: "Lost",
+    State.DENIED: "Denied",
+    State.EXPIRED: "Expired",
+    State.WITHDRAWN: "Withdrawn",
+}
+
+SILENT = "Running"
+"""The word for a machine that is ready although nothing has answered on its SSH port."""
+
+FOUND_ON_ACCOUNT = "Its machine was found on the account."
+"""Stands in place of the cost of a rental whose machine was bought after the database was saved."""
+
+_REASONS: dict[Why, str] = {
+    Why.SOLD_OUT: "{vendor} looks sold out",
+    Why.ANSWERED_FAILED: "{vendor} answered that it failed",
+    Why.EXPIRED: "{vendor}'s price no longer stood",
+    Why.REFUSED: "{vendor} refused",
+    Why.SCRIPT_REFUSED: "{vendor} takes no start-up script",
+    Why.BOUGHT_BEFORE: "{vendor}'s offer was taken already",
+    Why.NO_ANSWER: "{vendor} gave no answer",
+    Why.RATE_LIMITED: "Compute Clear asked me to slow down",
+    Why.VENDOR_FAILED: "{vendor} could not make it",
+    Why.TOO_SLOW: "{vendor} took too long",
+    Why.NOTHING_LEFT: "nothing is left within what was allowed",
+    Why.TOO_LITTLE_TIME: "too little time is left until its end",
+    Why.NO_KEY: "its owner has no SSH key any more",
+    Why.TOO_MANY_ATTEMPTS: "too many offers failed",
+    Why.DEARER: "what is left costs more than was allowed",
+    Why.OTHER_GPU: "only another GPU is left",
+    Why.OVER_BUDGET: "a budget no longer has room for it",
+    Why.PUT_BACK: "my database was put back to an earlier state",
+    Why.BUYING_BLOCKED: "buying was held up too long",
+    Why.OUTAGE: "Compute Clear doesn't answer",
+    Why.PAUSED: "buying is paused",
+    Why.UNAUTHORIZED: "Compute Clear refuses my token",
+    Why.ASKED: "someone asked for it",
+    Why.LEASE_ENDED: "its lease ended",
+    Why.VENDOR_TOOK_IT: "{vendor} ended it",
+    Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it",
+    Why.ENDED_SINCE_COPY: "my messages about it are newer than my database: somebody probably destroyed it",
+    Why.SSH_SILENT: "nothing answers on its SSH port",
+    Why.REPLACED: "another one takes its place",
+    Why.BOUGHT_LATER: "its machine was found on the account",
+    Why.NOTHING_FITTED: "no offer fitted in time",
+    Why.UNPROVEN: "I make sure first that nothing was rented",
+}
+
+
+WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_COPY})
+"""The reasons of a machine that was gone at the first look: nobody knows when it ended."""
+
+
+def reason(why: Why, vendor_name: str | None = None) -> str:
+    """Return a reason as a clause inside a sentence: `Hyperstack sold out`, `buying is paused`."""
+    return _REASONS[why].format(vendor=vendor(vendor_name))
+
+
+def why_asked_again(event: Event) -> str:
+    """Return why people decide again, as a clause: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
+    facts = event.facts
+    if facts.gpu is not None and facts.before_gpu is not None:
+        return f"only {gpu(facts.gpu)} is left, not {gpu(facts.before_gpu)}"
+    return reason(facts.why, facts.vendor) if facts.why else "it is outside what was allowed"
+
+
+def why_waiting(details: RentalDetails) -> str:
+    """Return why a rental waits for a second decision, as a sentence. Return an empty text for the first one."""
+    waiting = details.rental.waiting
+    if waiting is None or waiting.why is None:
+        return ""
+    asked = [event for event in details.events if event.kind is EventKind.ASKED_AGAIN]
+    if waiting.why is Why.OTHER_GPU and asked:
+        return sentence(why_asked_again(asked[-1]))
+    return sentence(reason(waiting.why, details.rental.vendor))
+
+
+def owner(details: RentalSummary) -> str:
+    """Return the owner's name, which pings nobody."""
+    return person(details.names, details.rental.owner)
+
+
+def state_word(details: RentalSummary) -> str:
+    """Return the word for the state that a message begins with."""
+    rental = details.rental
+    if rental.owner_decides:
+        return f"Waiting for {owner(details)}"
+    if rental.silent:
+        return SILENT
+    return STATES[rental.state]
+
+
+def people(details: RentalSummary) -> str:
+    """Return `Ana`, or `Ana with Ben and Cleo`, which pings nobody."""
+    names = [details.names.get(teammate, teammate) for teammate in details.rental.teammates]
+    return join(owner(details), f"with {people_text(names)}" if names else "")
+
+
+def subject(details: RentalDetails) -> str:
+    """Return `1x H100 EU, Ana, vision, k7mq2`, without the project if it has none."""
+    rental = details.rental
+    project = "" if rental.project == UNASSIGNED else f"{escape(rental.project, 40)}, "
+    return f"{describe(rental)}, {people(details)}, {project}{rental.id}"
+
+
+def machine(details: RentalDetails) -> str:
+    """Return `1x H100 (k7mq2)`."""
+    return f"{machines_of(details.rental)} ({details.rental.id})"
+
+
+def possessive(details: RentalDetails, reader: Reader) -> str:
+    """Return `your` for the owner, `Ana's` for other readers."""
+    return "your" if reader.id == details.rental.owner else f"{owner(details)}'s"
+
+
+def vendor_and_rate(details: RentalDetails) -> str:
+    """Return `Hyperstack nor-1, $2.15/h`. Return an empty text before the first attempt."""
+    rental = details.rental
+    if rental.vendor is None:
+        return ""
+    return place(rental.vendor, rental.vendor_region) + (f", {per_hour(rental.rate)}" if rental.rate else "")
+
+
+def billing_since(details: RentalDetails) -> datetime | None:
+    """Return the time from which the newest machine bills. Return None if there was none."""
+    if details.current is None:
+        return details.rental.lease.ready_at if details.rental.lease else None
+    starts = [
+        resource.valid_from or details.current.intended_at
+        for resource in details.resources
+        if resource.attempt == details.current.n
+    ]
+    return min(starts, default=details.current.intended_at)
+
+
+def computed(cost: AccruedCost) -> str:
+    """Return `$14.68 computed`, or `$14.68 estimated` if the API left something out."""
+    return f"{dollars(cost.amount)} {'estimated' if cost.estimated else 'computed'}"
+
+
+def in_all(cost: AccruedCost) -> str:
+    """Return `$14.68`, with `estimated` if the API left something out."""
+    return f"{dollars(cost.amount)}{' estimated' if cost.estimated else ''}"
+
+
+def so_far(cost: AccruedCost) -> str:
+    """Return `$4.96 so far`."""
+    return f"{in_all(cost)} so far"
+
+
+def cost_nothing(details: RentalDetails) -> bool:
+    """Return whether it is certain that the rental cost nothing."""
+    known = settled(details) and not details.rental.bought_later
+    return known and details.spent.amount == 0 and not details.spent.estimated
+
+
+def settled(details: RentalDetails) -> bool:
+    """Return whether no attempt of the rental can bill any more."""
+    return all(attempt.settled for attempt in details.attempts)
+
+
+def receipt(details: RentalDetails, *, idle: bool = True) -> str:
+    """Return `6 h 4 min, $14.68, of which $3.10 idle.` for a rental that is over, with the last part if `idle`."""
+    if details.rental.bought_later and not details.spent.amount:
+        return FOUND_ON_ACCOUNT
+    if not details.attempts:
+        return "Nothing was rented."
+    if cost_nothing(details):
+        return "It cost nothing."
+    length = ledger_span(details.ledger)
+    amount = in_all(details.spent)
+    amount += idle_part(details.use_costs) if idle else ""
+    return f"{span(length)}, {amount}." if length is not None else f"{amount}."
+
+
+def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
+    """Return `Its work stopped at 01:13; it ended at 02:44.` for a machine with two ends that ended at night
+    because it no longer worked. Return an empty text for other machines."""
+    rental, ending, use = details.rental, details.rental.ending, details.rental.use
+    rules, times = reader.rules, reader.times
+    if ending is None or ending.why is not Why.LEASE_ENDED or rental.request.up_to is None or ending.since is None:
+        return ""
+    if use is None or use.verdict not in NOT_COMPUTING or use.since <= rental.running_lease.ready_at:
+        return ""
+    if morning_after(ending.since, ending.since, zone_of(times.zone, rules), rules.hours) is None:
+        return ""
+    return f"Its work stopped {times.at_time(use.since)}; it ended {times.at_time(ending.since)}."
+
+
+def why_ended(details: RentalDetails) -> str:
+    """Return why a rental failed or was lost, as a sentence. Return an empty text for other states."""
+    rental, ending = details.rental, details.rental.ending
+    ended = {State.FAILED, State.LOST}
+    if ending is None or ending.why is None or not (rental.state in ended or ending.why is Why.NOTHING_FITTED):
+        return ""
+    if ending.why is Why.NOTHING_FITTED and details.attempts:
+        return "No purchase worked in time."
+    return sentence(reason(ending.why, rental.vendor))
+
+
+def more_time_asked(extension: Extension, posted: datetime, times: Times) -> str:
+    """Return that more time is asked for, and until when, for a message that was posted at `posted`."""
+    return f"More time is asked for, until {times.time(extension.ends_at, posted)}."
+
+
+def new_one_text(rental: Rental) -> str:
+    """Return `The new one is f6rat.`, with `will be` while the old machine still runs. Return an empty text if no
+    rental takes its place."""
+    if rental.replaced_by is None:
+        return ""
+    return f"The new one {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
+
+
+def ended_by(details: RentalDetails) -> Event | None:
+    """Return the event with which somebody other than the owner ended the rental, or None if there is none."""
+    ending = details.rental.ending
+    if ending is None or ending.by in {None, details.rental.owner}:
+        return None
+    return next((e for e in details.events if e.actor == ending.by and e.facts.end is ending.outcome), None)
+
+
+def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
+    """Return `Destroyed 18:41 by Ben: your 1x H100 (k7mq2).`, for a message about something before the end.
+
+    A person is named only if they aren't the owner.
+    """
+    return join(f"{_over_text(details, times)}: {name}.", why_ended(details))
+
+
+def _over_text(details: RentalDetails, times: Times) -> str:
+    """Return `Destroyed 18:41 by Ben`, or `Ended before 18:41, while I was away` if nobody knows when and why."""
+    rental, ending = details.rental, details.rental.ending
+    when = times.time(rental.over_at) if rental.state.over and rental.over_at else ""
+    if rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:
+        return f"Ended before {when}, while I was away"
+    by = ended_by(details)
+    return join(STATES[rental.state], when, f"by {actor(details.names, by)}" if by is not None else None)
+
+
+def extended_by_operator(details: RentalDetails, times: Times) -> str:
+    """Return `The operator (Slack is away) extended it until 20:05.`, or an empty text if the operator didn't."""
+    longer = [e for e in details.events if e.effects.lengthens and e.actor == OPERATOR.id and e.facts.until]
+    if not longer or longer[-1].facts.until is None:
+        return ""
+    return sentence(f"{actor(details.names, longer[-1])} extended it until {times.time(longer[-1].facts.until)}")
+
+
+def current_state(details: RentalDetails, times: Times) -> str:
+    """Return a sentence about the state of the rental now, for a message about an earlier state."""
+    rental = details.rental
+    if rental.state is State.DESTROYING:
+        return "It is being destroyed."
+    if rental.state.over:
+        return join(f"{_over_text(details, times)}.", why_ended(details))
+    if rental.state is State.READY:
+        return f"It {'runs' if rental.silent else 'is ready'}, until {times.time(rental.running_lease.ends_at)}."
+    if rental.state is State.AWAITING_APPROVAL:
+        return f"It waits for {owner(details) if rental.owner_decides else 'approval'}."
+    if rental.state is State.QUEUED and rental.wish is not None:
+        return f"It waits for an offer, until {times.time(rental.wish.until)}."
+    return "It is starting."
+
+
+def has_left(details: RentalDetails) -> bool:
+    """Return whether the owner left the workspace. The admins are then asked what happens to the rental."""
+    return open_question(details.events, OpenQuestion.OWNER) is not None
+
+
+def first_after(details: RentalDetails, event: Event, *kinds: EventKind) -> Event | None:
+    """Return the first event after `event` that has one of the kinds."""
+    return next((other for other in events_after(event, details.events) if other.kind in kinds), None)
+
+
+# --- the people whom an owner lets in, in messages to that owner
+
+
+NAMED = 5
+"""How many people are named. The others are counted."""
+
+
+def people_text(names: Sequence[str]) -> str:
+    """Return `Ben and Cleo` for display names, which pings nobody."""
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return listed([*(as_written(escape(name, 40)) for name in names[:NAMED]), *more])
+
+
+def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
+    """Return that people have no SSH key, and what the bot does about it: `then`. Return an empty text for
+    nobody."""
+    if not names:
+        return ""
+    people = people_text(names)
+    if len(names) == 1:
+        return f"{people} has no SSH key yet; {then}. Without it, {people} can't get in."
+    return f"{people} have no SSH key yet; {then}. Without it, they can't get in."

@@ -1,0 +1,116 @@
+"""Tables and charts, within Slack's limits, and the same as text for a workspace that refuses these blocks.
+
+Sources: docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block. Both are for
+messages only. Text in them is plain: Slack parses nothing in it, so it is not escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import zip_longest
+
+from bot.model.money import MICROS_PER_DOLLAR, Micros
+from handlers.phrases.blocks import Json, section
+from handlers.phrases.format import clean, literal
+
+TABLE, CHART = "data_table", "data_visualization"
+ROWS = 100
+"""The most rows of a table, without its header."""
+COLUMNS = 20
+POINTS = 20
+PAGE = 10
+"""How many rows people see at once."""
+CELL_TEXT = 60
+CHART_TITLE = 50
+LABEL = 20
+_PLAIN_TEXT = 2700
+"""The most characters of a plain table in one paragraph. Entities make it longer; a paragraph holds 3,000."""
+
+
+def text_cell(text: str) -> Json:
+    """Return a cell with foreign text, which may be unescaped."""
+    return {"type": "raw_text", "text": clean(text, CELL_TEXT) or "-"}
+
+
+def number_cell(value: float, shown: str) -> Json:
+    """Return a cell that people sort by its value, and read as `shown`."""
+    return {"type": "raw_number", "value": value, "text": shown}
+
+
+def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Json]]) -> Json | None:
+    """Return a table whose first column names the rows. Return None without rows: Slack wants at least one."""
+    cells = [list(row[:COLUMNS]) for row in rows][:ROWS]
+    if not cells:
+        return None
+    return {
+        "type": TABLE,
+        "caption": caption,
+        "rows": [[text_cell(column) for column in columns[:COLUMNS]], *cells],
+        "page_size": PAGE,
+        "row_header_column_index": 0,
+    }
+
+
+def bar_chart(title: str, name: str, points: Sequence[tuple[str, Micros]]) -> Json | None:
+    """Return a chart of up to 20 amounts, each with its label, in US dollars. `name` says what is drawn. Return
+    None if there is nothing to compare."""
+    shown = [(clean(label, LABEL), amount) for label, amount in points[:POINTS]]
+    if len(shown) < 2 or not any(amount for _, amount in shown):
+        return None
+    data = [{"label": label, "value": drawn_dollars(amount)} for label, amount in shown]
+    return {
+        "type": CHART,
+        "title": clean(title, CHART_TITLE),
+        "chart": {
+            "type": "bar",
+            "series": [{"name": clean(name, LABEL), "data": data}],
+            "axis_config": {"categories": [label for label, _ in shown], "y_label": "USD"},
+        },
+    }
+
+
+def drawn_dollars(amount: Micros) -> float:
+    """Return an amount to the cent, as the JSON number by which Slack draws and sorts. Nothing is computed with
+    it."""
+    return round(Fraction(amount * 100, MICROS_PER_DOLLAR)) / 100
+
+
+def plainer(blocks: Iterable[Json]) -> list[Json]:
+    """Return blocks that every workspace takes: tables as text in columns, and no charts."""
+    return [
+        each
+        for block in blocks
+        if block["type"] != CHART
+        for each in (_as_text(block) if block["type"] == TABLE else [block])
+    ]
+
+
+def _as_text(block: Json) -> list[Json]:
+    """Return a table as paragraphs of text."""
+    return [section(f"```{part}```") for part in _parts([literal(line) for line in lines_of(block)])]
+
+
+def lines_of(block: Json) -> list[str]:
+    """Return a table as lines of plain text. The first column is at the left, numbers are at the right."""
+    rows = [[cell["text"] for cell in row] for row in block["rows"]]
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    numbers = [cell["type"] == "raw_number" for cell in block["rows"][1]]
+    return [
+        "  ".join(
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(row, widths, numbers, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _parts(lines: Iterable[str]) -> list[str]:
+    """Return the lines in as few texts as fit into paragraphs."""
+    parts: list[str] = []
+    for line in lines:
+        if parts and len((longer := f"{parts[-1]}\n{line}").encode()) <= _PLAIN_TEXT:
+            parts[-1] = longer
+        else:
+            parts.append(line)
+    return parts

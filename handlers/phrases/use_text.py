@@ -1,0 +1,164 @@
+"""How a machine is used, in words: the verdict, the values of its GPUs, a mark for each hour of the last day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import groupby
+
+from bot.model.budget import UseCosts
+from bot.model.machine_use import GpuUse, Missed, RecentUse, Use, Verdict
+from bot.model.money import Micros, in_cents
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.text import about_span, listed, plural, span
+from bot.policy.team.rules import Idle
+from handlers.phrases.format import Times, dollars
+
+MARKS = "▁▂▃▄▅▆▇"
+NOT_SEEN = "·"
+"""The mark of an hour without readings."""
+
+_WHY: dict[Missed, str] = {
+    Missed.NO_ANSWER: "no answer on SSH",
+    Missed.REFUSED: "it refuses my key: the probe is not installed",
+    Missed.HOST_KEY_CHANGED: "its host key changed",
+    Missed.UNREADABLE: "its answer is unreadable",
+    Missed.NO_NVIDIA_SMI: "it has no nvidia-smi",
+    Missed.NVIDIA_SMI_HANGS: "nvidia-smi hangs",
+    Missed.NO_GPU: "nvidia-smi shows no GPU",
+    Missed.NO_UTILIZATION: "a GPU reports no use, as in MIG mode",
+}
+
+
+def current_use(rental: Rental) -> Use | None:
+    """Return the verdict about a ready machine. Return None if it is not ready, or if its reader may not know a
+    verdict."""
+    return rental.use if rental.state is State.READY else None
+
+
+def verdict_text(use: Use, times: Times, *, since: bool = False) -> str:
+    """Return the verdict as a clause that begins a sentence: `Idle for 35 min`. Unless `since`, leave out since
+    when a machine is in use."""
+    match use.verdict:
+        case Verdict.IN_USE:
+            return verdict_then(use, times) if since else "In use"
+        case Verdict.CONNECTED | Verdict.IDLE:
+            return without_work(use.verdict, times.now - use.since)
+    return unseen_text(use, times)
+
+
+def without_work(verdict: Verdict, length: timedelta | None) -> str:
+    """Return for how long a machine has been idle, or connected and not computing: `Idle for 35 min`."""
+    words = "Connected, not computing" if verdict is Verdict.CONNECTED else "Idle"
+    return f"{words} for {about_span(length)}" if length is not None else words
+
+
+def unseen_text(use: Use, times: Times) -> str:
+    """Return `I can't see inside since 13:10 (no answer on SSH)`, without the reason if it is not known."""
+    why = f" ({_WHY[use.why]})" if use.why else ""
+    return f"I can't see inside since {times.time(use.since)}{why}"
+
+
+def verdict_then(use: Use, times: Times) -> str:
+    """Return a verdict for a history, in the words of the time when it was reached: `Idle: no work since
+    14:05`."""
+    match use.verdict:
+        case Verdict.IN_USE:
+            return f"In use since {times.time(use.since)}"
+        case Verdict.CONNECTED:
+            return f"Connected, not computing: no work since {times.time(use.since)}"
+        case Verdict.IDLE:
+            return f"Idle: no work since {times.time(use.since)}"
+    return unseen_text(use, times)
+
+
+def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
+    """Return the verdict with the values of the GPUs and the connections: `In use: GPU 0-7 up to 98 % in the last
+    30 min; 1 connection.` Return the verdict alone if the reader may not know more, or if nothing was read."""
+    if recent is None or not recent.gpus:
+        return f"{verdict_text(use, times, since=True)}."
+    verdict = verdict_text(use, times)
+    connected = connections_text(recent, "connection")
+    most = _most(recent.gpus)
+    return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}; {connected}.{most}"
+
+
+def connections_text(seen: Use | RecentUse, what: str) -> str:
+    """Return `1 connection`, `1 new connection` if none is older than two minutes, or `nobody connected`."""
+    if seen.connections:
+        return plural(seen.connections, what)
+    return plural(seen.new_connections, f"new {what}") if seen.new_connections else "nobody connected"
+
+
+def idle_part(costs: UseCosts) -> str:
+    """Return `, of which $3.10 idle`, to follow an amount. Return an empty text if the part rounds to nothing."""
+    idle = use_in_cents(costs).idle
+    return f", of which {dollars(idle)} idle" if idle else ""
+
+
+def use_shares(costs: UseCosts) -> str:
+    """Return `Of its cost: $9.38 in use, $3.10 idle and $1.20 not seen.` The parts sum to the cost as it is shown.
+    Return an empty text if nothing is known."""
+    if not costs.known:
+        return ""
+    shown_costs = use_in_cents(costs)
+    shares = (
+        (shown_costs.used, "in use"),
+        (shown_costs.connected, "connected without work"),
+        (shown_costs.idle, "idle"),
+        (shown_costs.unknown, "not seen"),
+    )
+    shown = [f"{dollars(amount)} {what}" for amount, what in shares if amount]
+    return f"Of its cost: {listed(shown)}." if shown else ""
+
+
+def use_in_cents(costs: UseCosts, total: Micros | None = None) -> UseCosts:
+    """Return costs in whole cents that add up to `total`, or to their own sum, as `in_cents` does."""
+    used, connected, idle, unknown = in_cents((costs.used, costs.connected, costs.idle, costs.unknown), total)
+    return UseCosts(used=used, connected=connected, idle=idle, unknown=unknown)
+
+
+def day_marks(recent: RecentUse) -> str:
+    """Return a mark for each of the last 24 hours, oldest first. The marks are never in a fallback text. Return an
+    empty text if nothing was read in any hour."""
+    if all(busy is None for busy in recent.hours):
+        return ""
+    return "".join(_mark(busy) for busy in recent.hours)
+
+
+def _mark(busy: int | None) -> str:
+    if busy is None:
+        return NOT_SEEN
+    if busy == 0:
+        return MARKS[0]
+    return MARKS[1 + min(busy, 99) * (len(MARKS) - 1) // 100]
+
+
+def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
+    """Return `GPU 0-2 at 0 %, GPU 3 up to 97 %`: one entry for neighbouring GPUs that all work, all rest, or are
+    not read."""
+
+    def kind(gpu: GpuUse) -> bool | None:
+        return None if gpu.highest is None else gpu.highest >= idle.gpu_below * 100
+
+    return ", ".join(_value(list(group)) for _, group in groupby(gpus, key=kind))
+
+
+def _value(gpus: list[GpuUse]) -> str:
+    first, last = gpus[0].index, gpus[-1].index
+    name = f"GPU {first}" if first == last else f"GPU {first}-{last}"
+    readings = [gpu.highest for gpu in gpus if gpu.highest is not None]
+    if not readings:
+        return f"{name} without a reading"
+    return f"{name} up to {max(readings)} %" if max(readings) else f"{name} at 0 %"
+
+
+def _most(gpus: Iterable[GpuUse]) -> str:
+    """Return the most memory and power that one GPU uses now. They are shown, but prove no use."""
+    known = list(gpus)
+    memory = max((gpu.memory_mib for gpu in known if gpu.memory_mib is not None), default=None)
+    watts = max((gpu.watts for gpu in known if gpu.watts is not None), default=None)
+    parts = [f"{memory / 1024:.0f} GiB" if memory is not None else "", f"{watts} W" if watts is not None else ""]
+    shown = " and ".join(filter(None, parts))
+    return f" At most {shown} on one GPU." if shown else ""
