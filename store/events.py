@@ -15,7 +15,6 @@ from store.tables import events
 
 _ADD = insert(events).returning(events.c.id)
 _GET = select_by(events.c.id)
-_NEWEST = select(events).order_by(events.c.id.desc()).limit(1)
 _OF_RENTAL = select_by(events.c.rental_id, events.c.id)
 _PAUSE_OR_END = select(events).where(
     events.c.rental_id.is_(None), events.c.kind.in_([EventKind.PAUSED, EventKind.RESUMED])
@@ -77,7 +76,3 @@ class Events:
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
         given = {"since": since, "until": until, "after": after, "max_rows": limit}
         return to_models(Event, await self._conn.execute(_BETWEEN, given))
-
-    async def newest(self) -> Event | None:
-        newest = to_models(Event, await self._conn.execute(_NEWEST))
-        return newest[0] if newest else None

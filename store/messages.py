@@ -115,12 +115,6 @@ _END_BACK_OFF = (
     .values(due_at=param(_c.due_at, "now"))
 )
 _NEXT_DUE = select(_c.due_at).where(_c.due_at > param(_c.due_at, "after")).order_by(_c.due_at).limit(1)
-_CONVERSATIONS = (
-    select(_c.to, _c.channel)
-    .where(_c.channel.is_not(None))
-    .group_by(_c.to, _c.channel)
-    .order_by(func.max(_c.id).desc())
-)
 NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 """SQLite gives the id of a removed newest message again, and Slack has it in the metadata of a post."""
 _DROP_ANSWERS = delete(messages).where(
@@ -412,9 +406,6 @@ class Messages:
 
     async def direct_of(self, rental_id: str) -> list[Message]:
         return to_models(Message, await self._conn.execute(_DIRECT_OF_RENTAL, {"key": rental_id}))
-
-    async def conversations(self) -> dict[str, Destination]:
-        return {row.channel: row.to for row in await self._conn.execute(_CONVERSATIONS)}
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))

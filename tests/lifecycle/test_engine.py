@@ -12,9 +12,9 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import StoreBusy
+from bot.lifecycle.actions import ending, quoting
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.ports.store import Store, Tx
-from bot.lifecycle.service import ending, quoting
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.request import Request

@@ -11,8 +11,8 @@ import pytest
 
 from bot.clock import CorrectedClock
 from bot.errors import StoreBusy, TooLate
+from bot.lifecycle.actions import leasing
 from bot.lifecycle.ports.outside import Market
-from bot.lifecycle.service import leasing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.state import State

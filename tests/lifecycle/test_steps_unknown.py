@@ -16,10 +16,10 @@ import pytest
 from bot.errors import AlreadyDecided, Decision, Mistake, Refused, StoreBusy, TooLate
 from bot.lifecycle.account.sweep import sweep
 from bot.lifecycle.account.unknown_machines import note_unknown, unknown_machine
+from bot.lifecycle.actions import admin_questions as service
 from bot.lifecycle.deps import Opened
 from bot.lifecycle.ports.outside import Market, ResourceView
 from bot.lifecycle.ports.store import Store, Tx
-from bot.lifecycle.service import admin_questions as service
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Purchase, Purchases
 from bot.model.base import changed
 from bot.model.event import EventKind as E

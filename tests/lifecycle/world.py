@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from bot.clock import MovedClock
 from bot.lifecycle.account.sweep import sweep
+from bot.lifecycle.actions import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Engine
@@ -27,7 +28,6 @@ from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.ports.store import Store, Written
-from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.attempt import NAMED

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot.errors import MarketAway
 from bot.lifecycle.account.admin_questions import ask, new_question, save
-from bot.lifecycle.account.older_database import bought_later, hold_requests, note_put_back
+from bot.lifecycle.account.older_database import bought_later, hold_requests
 from bot.lifecycle.account.reconcile import LOOK_UP_AGAIN
 from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.ports.outside import ResourceView
@@ -198,7 +198,6 @@ async def ask_together(
         await tx.questions.add(changed(question, part_of=whole.id))
     if later:
         await hold_requests(tx, deps, questions)
-        await note_put_back(tx)
     return whole
 
 

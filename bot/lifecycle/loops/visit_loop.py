@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from typing_extensions import override
@@ -38,6 +39,7 @@ class Visits(DueLoop[Claimed]):
     """Runs the visits that are due. A commit that begins, ends or hastens visits of a machine wakes the loop."""
 
     name = "visits"
+    counted_as = "visits_in_flight"
     written = Written.VISITS
     retry = RETRY_FAILED
 
@@ -80,8 +82,12 @@ class Visits(DueLoop[Claimed]):
         return await super().next_due() if self._switched_on() else None
 
     @override
-    async def first_due(self) -> datetime | None:
-        return await super().first_due() if self._switched_on() else None
+    async def first_due(self, tx: Tx) -> datetime | None:
+        return await super().first_due(tx) if self._switched_on() else None
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {**await super().figures(), "visits_fail": self.failing()}
 
     @override
     async def run(self) -> None:

@@ -348,9 +348,6 @@ class Events(Protocol):
         """Return the event that ended this pause of buying, or the pause that this event ended. None if there is
         none."""
 
-    async def newest(self) -> Event | None:
-        """Return the event that was written last."""
-
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
         """Return the first events from `since` on and before `until`, in the order in which they were written:
         `limit` at most, with ids above `after`."""
@@ -429,10 +426,6 @@ class Messages(Protocol):
     async def show_all_again(self) -> None:
         """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
         that may ask a question or state an end is compared with Slack first (`Message.compare_with`)."""
-
-    async def conversations(self) -> dict[str, Destination]:
-        """Return the ids of the channels and direct messages with posts, the newest first, each with the
-        destination of one post. It reads all messages."""
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a file of this part of a month is on its way to a person."""

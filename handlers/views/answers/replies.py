@@ -45,18 +45,6 @@ def reply(text: str, *buttons: Json | None) -> Rendered:
     return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
 
 
-def asked_again_below() -> Rendered:
-    """Return what the old post of a question says after the question is posted again, because the database lost a
-    later version of it."""
-    return reply("My database was put back to an earlier state. I ask this again below.")
-
-
-def from_a_lost_time() -> Rendered:
-    """Return the text of a post about something that the database lost."""
-    lost = "My database was put back to an earlier state, which doesn't know this message."
-    return reply(f"{lost} /gpu list shows what you rent now.")
-
-
 def unknown_rental(rental_id: str) -> Rendered:
     """Return what takes the place of a message about a rental that the database lost."""
     lost = (

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from bot.lifecycle.actions.leasing import said_just_now
+from bot.lifecycle.actions.queries import details_for
+from bot.lifecycle.actions.quoting import check_pace, new_quote
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.people.teammates import check_key
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.leasing import said_just_now
-from bot.lifecycle.service.queries import details_for
-from bot.lifecycle.service.quoting import check_pace, new_quote
 from bot.lifecycle.steps.replacing import checked_request, load_replaceable
 from bot.model.base import Frozen
 from bot.model.event import Event, EventKind, Facts

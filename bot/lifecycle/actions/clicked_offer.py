@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bot.errors import GpubotError, Mistake, Refused, TooLate
+from bot.lifecycle.actions.previews import RentPreview, preview_of, quote_of_today
+from bot.lifecycle.actions.quoting import new_quote
+from bot.lifecycle.actions.renting import CLICK_COUNTS_FOR, rent_offer
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.previews import RentPreview, preview_of, quote_of_today
-from bot.lifecycle.service.quoting import new_quote
-from bot.lifecycle.service.renting import CLICK_COUNTS_FOR, rent_offer
 from bot.model.base import changed
 from bot.model.message import Destination
 from bot.model.person import Person

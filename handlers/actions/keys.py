@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.lifecycle.service import keys, queries
-from bot.lifecycle.service.clicked_offer import NotRented, SearchedAgain
-from bot.lifecycle.service.previews import RentPreview
+from bot.lifecycle.actions import keys, queries
+from bot.lifecycle.actions.clicked_offer import NotRented, SearchedAgain
+from bot.lifecycle.actions.previews import RentPreview
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.policy.team.roles import check_user

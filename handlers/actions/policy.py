@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import WrongPolicy
-from bot.lifecycle.service import policy
+from bot.lifecycle.actions import policy
 from handlers.ids import NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.errors import DuplicateRental
-from bot.lifecycle.service import previews, queries, quoting, renting
+from bot.lifecycle.actions import previews, queries, quoting, renting
 from bot.model.base import changed
 from bot.model.quote import Quote, Wish
 from bot.model.request import Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import RequestChanged
-from bot.lifecycle.service import deciding, previews
+from bot.lifecycle.actions import deciding, previews
 from handlers.ids import Field, RentalValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.queries import details_for
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, transact
@@ -16,7 +17,6 @@ from bot.lifecycle.people.teammates import (
     names_of,
 )
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.queries import details_for
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.lifecycle.service import home, queries, waiting
+from bot.lifecycle.actions import home, queries, waiting
 from handlers.ids import NoValue, PageValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction

@@ -7,14 +7,14 @@ from datetime import timedelta
 from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, Refused, TooLate
 from bot.lifecycle.account.admin_questions import ask, decide, save
 from bot.lifecycle.account.adoption import adopt_machines, check_admin, cost_so_far
+from bot.lifecycle.actions.ownership import change_owner, load_to_change
+from bot.lifecycle.actions.queries import details_for_direct_message
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.buying_blocks import is_blocked_by
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.ownership import change_owner, load_to_change
-from bot.lifecycle.service.queries import details_for_direct_message
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
 from bot.model.attempt import Why
 from bot.model.base import changed

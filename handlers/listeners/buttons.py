@@ -7,18 +7,15 @@ from functools import partial
 from types import MappingProxyType
 
 from bot.errors import Mistake, Refused, TooLate
-from bot.lifecycle.service import ending, leasing
-from bot.lifecycle.service.account import note_unknown_rental
+from bot.lifecycle.actions import ending, leasing
+from bot.lifecycle.actions.account import note_unknown_rental
 from bot.model.event import EventKind
-from handlers.ids import ACTION_VALUES, Action, action_of
-from handlers.listeners import (
+from handlers.actions import (
     admin_questions,
-    commands,
     github_keys,
     giving,
     home,
     keys,
-    modals,
     month_files,
     offers,
     policy,
@@ -29,9 +26,11 @@ from handlers.listeners import (
     spend,
     waiting,
 )
+from handlers.actions.rentals import without_reply
+from handlers.ids import ACTION_VALUES, Action, action_of
+from handlers.listeners import commands, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import InteractionKind, Outcome, Reply, UserInteraction
-from handlers.listeners.rentals import without_reply
 from handlers.listeners.wrapper import ValueHandler, on
 from handlers.views.answers import replies
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot.errors import Refused
-from bot.lifecycle.service import github_keys
+from bot.lifecycle.actions import github_keys
 from bot.policy.access.github_keys import GithubKeys
+from handlers.actions import keys
 from handlers.ids import NO_VALUE, Field, GithubKeysValue, GithubNameValue, NoValue
-from handlers.listeners import keys
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
 from handlers.views.answers import github_keys as views

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.lifecycle.service import replacing
+from bot.lifecycle.actions import replacing
 from handlers.ids import Field, RentalValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction

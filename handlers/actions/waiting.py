@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from bot.lifecycle.service import previews, queries, waiting
+from bot.lifecycle.actions import previews, queries, waiting
 from bot.model.summary import WaitingView
 from bot.policy.buying.spending import needs_confirmation
 from handlers.ids import QuotePriceValue, QuoteValue, RentalOfferValue

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.clicked_offer import ClickedOffer, rent_clicked
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.clicked_offer import ClickedOffer, rent_clicked
 from bot.model.message import Destination
 from bot.model.person import Key, Person
 from bot.model.state import UNBOUGHT, State

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import Mistake
-from bot.lifecycle.service import admin_questions as service
+from bot.lifecycle.actions import admin_questions as service
 from handlers.ids import Field, QuestionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, UserInteraction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import Mistake
-from bot.lifecycle.service import giving
+from bot.lifecycle.actions import giving
 from handlers.ids import EndValue, RentalValue, ShareValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.lifecycle.service import month_files
+from bot.lifecycle.actions import month_files
 from bot.model.budget import MonthPart
 from handlers.ids import SpendValue
 from handlers.listeners.context import Context

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.renting import judge_offer
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, free_id, transact
@@ -19,7 +20,6 @@ from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in
 from bot.lifecycle.people.waiting_requests import end_request
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.renting import judge_offer
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.errors import Mistake, NeedsKey, NextStep, NoTeammate, OverBudget, Refused, TooLate
+from bot.lifecycle.actions.queries import details_for, readable_by_all
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import demands_on_new_owner
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.queries import details_for, readable_by_all
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
+from bot.lifecycle.actions.queries import live_rentals
+from bot.lifecycle.actions.waiting import waiting_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import live_charges
 from bot.lifecycle.money.spend import charges_of_months
 from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service.queries import live_rentals
-from bot.lifecycle.service.waiting import waiting_of
 from bot.model.budget import TEAM, Month, Scope, ScopeKind
 from bot.model.person import Person
 from bot.model.state import State

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.queries import details_for, people_asked
 from bot.lifecycle.changes import lease_changes
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
@@ -16,7 +17,6 @@ from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.people.back_to_approval import others_facts
 from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.queries import details_for, people_asked
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from bot.errors import NoTeammate
-from bot.lifecycle.service import sharing
+from bot.lifecycle.actions import sharing
 from handlers.ids import Field, ShareValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from bot.errors import DuplicateExtension
+from bot.lifecycle.actions import ending, leasing, previews, queries
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import ending, leasing, previews, queries
 from bot.model.person import Person
 from handlers.ids import ExtendValue, Field, HoursValue, RentalValue, SpanValue, UntilValue
 from handlers.listeners.context import Context

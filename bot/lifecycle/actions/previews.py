@@ -9,6 +9,12 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
 from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.deciding import check_may_decide, load_approvable, load_deniable
+from bot.lifecycle.actions.ending import end_after_script, load_destroyable
+from bot.lifecycle.actions.giving import idle_machines
+from bot.lifecycle.actions.leasing import load_extendable
+from bot.lifecycle.actions.queries import details_for, people_asked
+from bot.lifecycle.actions.waiting import preview_of as preview_of_wait
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import reach_of_rent, room_for
@@ -16,12 +22,6 @@ from bot.lifecycle.money.buying_blocks import buying_blocked, is_blocked_by
 from bot.lifecycle.people.deciders import requesters_of, rules_now
 from bot.lifecycle.people.teammates import names_of, people_without_key, with_people_added_since
 from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.deciding import check_may_decide, load_approvable, load_deniable
-from bot.lifecycle.service.ending import end_after_script, load_destroyable
-from bot.lifecycle.service.giving import idle_machines
-from bot.lifecycle.service.leasing import load_extendable
-from bot.lifecycle.service.queries import details_for, people_asked
-from bot.lifecycle.service.waiting import preview_of as preview_of_wait
 from bot.lifecycle.steps.replacing import remainder_now
 from bot.model.base import Frozen, changed
 from bot.model.event import DECISIONS, Event, newest_asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.lifecycle.service import spend as service
+from bot.lifecycle.actions import spend as service
 from bot.model.budget import Scope, ScopeKind
 from bot.model.message import to_person
 from bot.model.spend import RowsOf
