@@ -42,8 +42,7 @@ from bot.lifecycle.money.month_files import file_months
 from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
 from bot.lifecycle.people.deciders import check_deciders
 from bot.lifecycle.people.waiting_requests import check_waiting
-from bot.market.catalog_cache import CatalogCache
-from bot.market.client import ComputeClear
+from bot.market.client import CatalogCache, ComputeClear
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
@@ -64,7 +63,7 @@ from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.listeners.wrapper import note_commit
 from handlers.slack_api.gate import Gate
-from handlers.slack_api.web_client import slack_client
+from handlers.slack_api.web_api import slack_client
 from store.db import Database
 from store.migrations import HEAD
 

@@ -32,11 +32,11 @@ from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
-from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code, is_temporary
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.http_server import HttpServer, Outcome
 from handlers.slack_api.scopes import log_missing_scopes
 from handlers.slack_api.sockets import Sockets
+from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code, is_temporary
 
 log = structlog.get_logger("gpubot")
 

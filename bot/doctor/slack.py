@@ -23,8 +23,8 @@ from bot.doctor.host import gap_to
 from bot.model.text import plural
 from bot.policy.team.roles import Team, deciding_groups, then_people
 from handlers.directory.people import HomeWorkspace, person_of
-from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
+from handlers.slack_api.web_api import NO_ANSWER
 from handlers.views.answers.spend import SAMPLE
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
