@@ -16,7 +16,6 @@ from importlib.metadata import version
 import aiohttp
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
-from sqlalchemy.engine import make_url
 
 from bot.clock import Witness, Witnesses
 from bot.config.settings import Settings, SlackMode, read_settings
@@ -64,6 +63,7 @@ from handlers.directory.people import People
 from handlers.listeners.wrapper import note_commit
 from handlers.slack_api.gate import Gate
 from handlers.slack_api.web_api import slack_client
+from store.connections import without_password
 from store.db import Database
 from store.migrations import HEAD
 
@@ -334,7 +334,6 @@ def _work(deps: D, work: Callable[[D], Awaitable[None]]) -> Callable[[], Awaitab
 
 async def _log_start(settings: Settings, store: Database) -> None:
     """Log what an operator wants to know first: what runs, on which database, and which rentals go on."""
-    url = make_url(settings.database_url.get_secret_value())
     rentals: int | None = None
     with suppress(GpubotError):
         async with store.read() as tx:
@@ -344,7 +343,7 @@ async def _log_start(settings: Settings, store: Database) -> None:
         version=version("gpubot"),
         schema=HEAD,
         policy=str(settings.policy) if settings.policy else "none",
-        database=f"{url.get_backend_name()} {url.host or ''}/{url.database}".replace(" /", " "),
+        database=without_password(settings.database_url.get_secret_value()),
         rentals=rentals,
     )
 

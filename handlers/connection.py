@@ -24,7 +24,7 @@ from bot.lifecycle.actions.prices import Prices
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.running import Part, keep_running
-from bot.lifecycle.ports.outside import KeySource
+from bot.lifecycle.outside import KeySource
 from bot.model.offer import Catalog
 from bot.model.text import plural
 from handlers.delivery.loop import Delivery

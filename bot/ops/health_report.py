@@ -18,7 +18,6 @@ from bot.lifecycle.account.watched_machines import watched_machines
 from bot.lifecycle.deps import RulesInForce
 from bot.lifecycle.loops.running import Part
 from bot.lifecycle.money.billing import accrued
-from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
 from bot.model import account_facts
 from bot.model.state import State
@@ -26,9 +25,10 @@ from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
 from bot.policy.buying.months import month_of
 from bot.policy.team.rules import Rules
+from store.db import Database
 
 
-async def figures_now(store: Store, rules: Rules, now: datetime) -> Figures | None:
+async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures | None:
     """Return what runs and what it costs. Return None if the store, or a rental in it, can't be read."""
     try:
         async with store.read() as tx:
@@ -57,7 +57,7 @@ class HealthReport:
     """Reads the state of every part that runs. It changes nothing."""
 
     clock: Clock
-    store: Store
+    store: Database
     rules: RulesInForce
     metrics: Metrics
     parts: Sequence[Part]

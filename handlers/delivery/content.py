@@ -21,8 +21,7 @@ from bot.lifecycle.actions.queries import (
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_of, if_approved
 from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
-from bot.lifecycle.ports.store import EVER, Tx
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind
 from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
@@ -38,6 +37,7 @@ from handlers.phrases.blocks import Json, Rendered
 from handlers.phrases.format import Reader
 from handlers.views.answers import offers
 from handlers.views.answers.month_files import month_file_words, no_file
+from store.db import Tx
 
 
 async def home_view(deps: Deps, message: Message) -> Json:

@@ -16,16 +16,16 @@ from typing_extensions import override
 from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, Part, keep_running
-from bot.lifecycle.ports.records import Unsendable
-from bot.lifecycle.ports.store import Tx, Written
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall
+from bot.model.records import Unsendable
 from handlers.delivery.content import answer_body, content, earliest_post, home_view, upload
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim
 from handlers.delivery.posting import SHORTEST_RETRY, Poster
 from handlers.phrases.blocks import Rendered
+from store.db import Tx, Written
 
 log = structlog.get_logger("gpubot.delivery")
 

@@ -11,11 +11,11 @@ from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.account.older_database import ask_again
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.people.deciders import ask_each_directly
-from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Destination, DestinationKind, Message, MessageKind, to_channel, to_person
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 log = structlog.get_logger("gpubot.delivery")
 

@@ -19,7 +19,6 @@ from bot.lifecycle.changes.transitions import (
 )
 from bot.lifecycle.deps import Deps, may_compare
 from bot.lifecycle.people import back_to_approval
-from bot.lifecycle.ports.store import Tx
 from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -28,6 +27,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import names_of
 from bot.policy.buying.spending import BLOCKED_AT_MOST
+from store.db import Tx
 
 
 async def bought_later(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:

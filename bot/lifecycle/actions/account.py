@@ -5,12 +5,12 @@ from __future__ import annotations
 from bot.errors import Refused
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.buying_blocks import notify_admins, send_alerts
-from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import PAUSED, UNKNOWN_RENTAL, Pause
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.policy.team.roles import may_pause_buying
+from store.db import Tx
 
 
 async def pause(deps: Deps, person: Person, why: str = "") -> bool:

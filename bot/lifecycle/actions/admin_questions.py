@@ -14,10 +14,9 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.buying_blocks import is_blocked_by
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
 from bot.model.attempt import Why
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -26,6 +25,7 @@ from bot.model.summary import AdminQuestionView
 from bot.policy.buying.resource_names import named_owner
 from bot.policy.buying.unknown_machines import in_batches, is_name_typed, name_to_type
 from bot.policy.team.roles import may_use
+from store.db import Tx
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)

@@ -11,12 +11,12 @@ from bot.lifecycle.actions.previews import RentPreview, preview_of, quote_of_tod
 from bot.lifecycle.actions.quoting import new_quote
 from bot.lifecycle.actions.renting import CLICK_COUNTS_FOR, rent_offer
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
+from store.db import Tx
 
 
 @dataclass(frozen=True)

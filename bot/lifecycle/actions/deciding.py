@@ -15,9 +15,8 @@ from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.people.deciders import requesters_of, rules_now
 from bot.lifecycle.people.teammates import check_boot_script
 from bot.lifecycle.people.waiting_requests import end_request
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.attempt import Why
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
@@ -39,6 +38,7 @@ from bot.policy.buying.spending import (
 from bot.policy.team.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
 from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.leases import LEAST_TIME, too_little_time
+from store.db import Tx
 
 _TOO_LITTLE_TIME = f"Less than {span(LEAST_TIME)} are left until its end."
 _ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."

@@ -10,7 +10,6 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.ready_machine import last_visits
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -21,6 +20,7 @@ from bot.model.state import UNBOUGHT, State
 from bot.policy.team.roles import may_destroy
 from bot.policy.use import on_ending
 from bot.policy.use.probing import has_probe
+from store.db import Tx
 
 
 async def destroy(deps: Deps, person: Person, rental_id: str, why: str = "") -> Rental:

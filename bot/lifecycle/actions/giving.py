@@ -11,7 +11,7 @@ from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import demands_on_new_owner
-from bot.lifecycle.ports.store import EVER, Tx
+from bot.model.base import EVER
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
@@ -34,6 +34,7 @@ from bot.policy.use.giving import (
     left_of,
 )
 from bot.policy.use.questions import EXTENSION_SILENCE
+from store.db import Tx
 
 MOST_SHOWN = 2
 """How many idle machines stand before the offers."""

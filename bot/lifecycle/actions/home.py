@@ -10,7 +10,6 @@ from bot.lifecycle.actions.waiting import waiting_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import live_charges
 from bot.lifecycle.money.spend import charges_of_months
-from bot.lifecycle.ports.store import Tx
 from bot.model.budget import TEAM, Month, Scope, ScopeKind
 from bot.model.person import Person
 from bot.model.state import State
@@ -19,6 +18,7 @@ from bot.policy.buying.budgets import budget_of, demands
 from bot.policy.buying.months import month_of
 from bot.policy.team.roles import check_user, may_use, sees_use_of_people
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 ROWS = 10
 """How many rentals one page has."""

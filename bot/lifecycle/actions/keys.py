@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.clicked_offer import ClickedOffer, rent_clicked
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.ports.store import Tx
 from bot.model.message import Destination
 from bot.model.person import Key, Person
 from bot.model.state import UNBOUGHT, State
 from bot.model.text import plural
 from bot.policy.access.keys import read_key
 from bot.policy.team.roles import check_user
+from store.db import Tx
 
 _BOUGHT_WITH_A_KEY = UNBOUGHT | {State.PROCURING, State.PROVISIONING}
 """States in which a machine may still have to be bought: one that fails while it starts is replaced by another

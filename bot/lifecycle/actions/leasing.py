@@ -16,7 +16,7 @@ from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.people.back_to_approval import others_facts
 from bot.lifecycle.people.deciders import deciders, requesters_of
-from bot.lifecycle.ports.store import EVER, Tx
+from bot.model.base import EVER
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.rental import Extension, Rental
@@ -38,6 +38,7 @@ from bot.policy.use.leases import extension_left
 from bot.policy.use.questions import after_answer, after_extension, asks_again_at, unanswered
 from bot.policy.use.two_ends import already_allowed
 from bot.policy.use.visit_times import soonest_visit
+from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
 """An equal command within this time is a duplicate: its first answer was lost, or it was sent twice."""

@@ -21,9 +21,8 @@ from bot.lifecycle.money.budgets import reach_of_rent, room_for
 from bot.lifecycle.money.buying_blocks import buying_blocked, is_blocked_by
 from bot.lifecycle.people.deciders import requesters_of, rules_now
 from bot.lifecycle.people.teammates import names_of, people_without_key, with_people_added_since
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.steps.replacing import remainder_now
-from bot.model.base import Frozen, changed
+from bot.model.base import EVER, Frozen, changed
 from bot.model.event import DECISIONS, Event, newest_asked
 from bot.model.money import Micros
 from bot.model.offer import Offer
@@ -40,6 +39,7 @@ from bot.policy.team.roles import check_user, may_change, may_use_quote, sees_mo
 from bot.policy.use.leases import too_little_time, without_past_end
 from bot.policy.use.probing import needs_script, runs_scripts
 from bot.policy.use.two_ends import kept_until, last_moment
+from store.db import Tx
 
 # --- offers
 

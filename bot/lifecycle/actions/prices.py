@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.clock import Clock
 from bot.errors import MarketAway
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.outside import Market
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.offer import Offer
 from bot.model.person import Person

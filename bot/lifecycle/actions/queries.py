@@ -13,14 +13,13 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.billing import accrued
 from bot.lifecycle.people.deciders import requesters_of, rules_now, team_of
 from bot.lifecycle.people.teammates import keys_that_get_in, names_of, people_without_key
-from bot.lifecycle.ports.records import EndedCost, LiveCost
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.admin_question import AdminQuestion
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
 from bot.model.machine_use import RecentUse
 from bot.model.person import Person
+from bot.model.records import EndedCost, LiveCost
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import (
@@ -53,6 +52,7 @@ from bot.policy.team.roles import (
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import runs_scripts
 from bot.policy.use.samples import recent_span, recent_use
+from store.db import Tx
 
 MOST_WAITING = 5
 """How many requests that wait are listed. The others are only counted."""

@@ -7,7 +7,6 @@ from datetime import timedelta
 from bot.errors import Mistake, NextStep, Refused
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.people.teammates import check_boot_script, checked_people
-from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.message import Destination
 from bot.model.person import Person
@@ -18,6 +17,7 @@ from bot.policy.buying.budgets import project_of
 from bot.policy.buying.spending import check_size, with_price_of_total
 from bot.policy.team.roles import check_user, may_use_in
 from bot.policy.use.leases import counted_from
+from store.db import Tx
 
 QUOTES_PER_MINUTE = 6
 

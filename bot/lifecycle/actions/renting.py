@@ -14,7 +14,6 @@ from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
 from bot.lifecycle.people.deciders import Deciders, deciders
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in, with_people_added_since
-from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
@@ -27,6 +26,7 @@ from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import Proposal, cheapest_other, check_rent
 from bot.policy.team.roles import check_user, may_change, may_use_quote
 from bot.policy.use.leases import check_time_left
+from store.db import Tx
 
 CLICK_COUNTS_FOR = timedelta(days=1)
 """For how long after a search the click of a person without a key still counts."""

@@ -16,13 +16,13 @@ from bot.lifecycle.people.teammates import (
     keys_that_get_in,
     names_of,
 )
-from bot.lifecycle.ports.store import Tx
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
 from bot.policy.access.teammates import check_number, keys_still_go_in, removable_lines
 from bot.policy.team.roles import check_user, may_add_teammates
+from store.db import Tx
 
 
 async def share(

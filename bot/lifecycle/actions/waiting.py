@@ -19,7 +19,6 @@ from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
 from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in
 from bot.lifecycle.people.waiting_requests import end_request
-from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
@@ -41,6 +40,7 @@ from bot.policy.buying.spending import (
 from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
 from bot.policy.team.roles import check_user, may_change, may_destroy, may_use_quote
 from bot.policy.use.leases import check_time_left, counted_from
+from store.db import Tx
 
 _HIGHEST = Decimal(10_000)
 """USD per GPU and hour. A price must be lower, so that all sums fit into the store's numbers."""

@@ -21,9 +21,10 @@ from typing_extensions import override
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import LOOK_AGAIN, PAUSE_AFTER_OUTAGE, Part, keep_running
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import Tx, Written
 from bot.lifecycle.steps.polling import until_polls
+from bot.model.records import Claimed
+from store.claims import DueTable
+from store.db import Tx, Written
 
 R = TypeVar("R", bound=Claimed)
 
@@ -92,7 +93,7 @@ class DueLoop(Part, ABC, Generic[R]):
     # --- what is done with a row
 
     @abstractmethod
-    def rows(self, tx: Tx) -> DueRows[R]:
+    def rows(self, tx: Tx) -> DueTable[R]:
         """Return the loop's table."""
 
     @abstractmethod

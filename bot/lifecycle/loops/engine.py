@@ -19,14 +19,15 @@ from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.running import Part, finish
 from bot.lifecycle.loops.step_failures import StepFailures
 from bot.lifecycle.loops.wishes import Wishes
-from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
-from bot.lifecycle.ports.store import Tx, Written
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import find
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.attempt import Resource
+from bot.model.records import Claimed, ClaimedRental
 from bot.model.rental import Rental
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
 
@@ -169,7 +170,7 @@ class Steps(DueLoop[ClaimedRental]):
         self._due_times = DueTimes(deps)
 
     @override
-    def rows(self, tx: Tx) -> DueRows[ClaimedRental]:
+    def rows(self, tx: Tx) -> DueTable[ClaimedRental]:
         return tx.rentals
 
     @override
@@ -275,7 +276,7 @@ class Searches(DueLoop[Claimed]):
         self._shared_offers = SharedOffers(deps.market, deps.clock)
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.quotes
 
     @override

@@ -18,8 +18,10 @@ from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.running import Part, keep_running
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import EVER, Tx, Written
+from bot.model.base import EVER
+from bot.model.records import Claimed
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
 
@@ -91,7 +93,7 @@ class Jobs(DueLoop[Claimed]):
         return {**await super().figures(), "delivering": self.does(DELIVERY)}
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.jobs
 
     @override

@@ -24,13 +24,13 @@ from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.money.buying_blocks import send_alerts
-from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import PAST_END, PastEnd
 from bot.model.event import Event, EventKind, Facts
+from bot.model.records import KnownResource, UnfinishedAttempt
 from bot.policy.use.clocks import MOST_FROM_WITNESSES, ahead_of_deletions
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
+from store.db import Tx
 
 log = structlog.get_logger()
 

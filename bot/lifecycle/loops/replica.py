@@ -14,8 +14,8 @@ from bot.errors import CannotOpen, GpubotError
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.jobs import DELIVERY
 from bot.lifecycle.loops.running import Part
-from bot.lifecycle.ports.store import OpenedStore
 from bot.policy.use.clocks import ClockDifference, clock_difference
+from store.db import Database
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class Replica(Part):
 
     def __init__(
         self,
-        store: OpenedStore,
+        store: Database,
         clock: Clock,
         *,
         claim_seconds: float = CLAIM_SECONDS,

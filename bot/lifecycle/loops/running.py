@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from bot.clock import Clock
 from bot.errors import GpubotError
-from bot.lifecycle.ports.store import Tx
+from store.db import Tx
 
 log = structlog.get_logger()
 

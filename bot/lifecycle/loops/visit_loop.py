@@ -13,10 +13,11 @@ from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.visit import VisitFaults, visit
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import Tx, Written
+from bot.model.records import Claimed
 from bot.policy.team.rules import ProbeKind
 from bot.policy.use.visit_times import KEEP_SAMPLES
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
 
@@ -74,7 +75,7 @@ class Visits(DueLoop[Claimed]):
         return self.faults.most_fail(self.deps.clock.now())
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.visits
 
     @override
