@@ -40,8 +40,7 @@ from bot.lifecycle.money.month_files import file_months
 from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
 from bot.lifecycle.people.deciders import check_deciders
 from bot.lifecycle.people.waiting_requests import check_waiting
-from bot.market.catalog_cache import CatalogCache
-from bot.market.client import ComputeClear
+from bot.market.client import CatalogCache, ComputeClear
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
@@ -62,9 +61,8 @@ from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.listeners.context import Context
 from handlers.listeners.wrapper import note_commit
-from handlers.messages.trouble import clock_text
 from handlers.slack_api.gate import Gate
-from handlers.slack_api.web_client import slack_client
+from handlers.slack_api.web_api import slack_client
 from store.connections import without_password
 from store.db import Database
 from store.migrations import HEAD
@@ -173,13 +171,7 @@ async def build(
         metrics, opened = Metrics(), Opened()
         opened.again(clock)
         store.on_reopen(partial(opened.again, clock))
-        replica = Replica(
-            store,
-            clock,
-            claim_seconds=claim_seconds,
-            ahead_of_witnesses=witnesses.ahead,
-            in_words=lambda one: clock_text(one.ahead, from_database=one.from_database),
-        )
+        replica = Replica(store, clock, claim_seconds=claim_seconds, ahead_of_witnesses=witnesses.ahead)
         deps = Deps(
             store=store,
             clock=clock,

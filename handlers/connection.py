@@ -21,15 +21,15 @@ from typing_extensions import override
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.running import Part, keep_running
+from bot.model.text import plural
 from handlers.delivery.loop import Delivery
 from handlers.directory.people import HomeWorkspace
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
-from handlers.phrases.format import plural
-from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code, is_temporary
 from handlers.slack_api.http_server import HttpServer, Outcome
 from handlers.slack_api.scopes import log_missing_scopes
 from handlers.slack_api.sockets import Sockets
+from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code, is_temporary
 
 log = structlog.get_logger("gpubot")
 

@@ -22,8 +22,8 @@ from bot.errors import MarketAway, Mistake, Unusable
 from bot.model.message import Message, MessageKind, to_response_url
 from bot.net.proxies import proxy_for
 from bot.net.sessions import new_session
-from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.sockets import Sockets
+from handlers.slack_api.web_api import NO_ANSWER
 from tests.market.conftest import Api
 from tests.market.conftest import api as api  # noqa: PLC0414 - a fixture
 from tests.recording_proxy import RecordingProxy, no_proxies, recording_proxy
