@@ -425,7 +425,7 @@ class Messages(Protocol):
 
     async def show_all_again(self) -> None:
         """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
-        that may ask a question or state an end is compared with Slack first (`Message.compare_with`)."""
+        that may ask a question or state an end is compared with Slack first (`Message.uncompared`)."""
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a file of this part of a month is on its way to a person."""
@@ -676,4 +676,4 @@ class OpenedStore(Store, Protocol):
         end, because the database is being migrated. Raise StoreBusy if it doesn't answer."""
 
     def on_reopen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when the database is there again after it was lost. It may be an older copy."""
+        """Call `listener` when the database is there again after it was lost. It may be a backup."""
