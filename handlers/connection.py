@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from slack_bolt.async_app import AsyncApp
@@ -17,13 +17,14 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
+from typing_extensions import override
 
 from bot.errors import GpubotError, Unusable
+from bot.lifecycle.actions.prices import Prices
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.replica import Replica
-from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.ports.outside import KeySource
-from bot.lifecycle.service.prices import Prices
+from bot.lifecycle.loops.running import Part, keep_running
+from bot.lifecycle.outside import KeySource
 from bot.model.offer import Catalog
 from handlers.delivery.loop import Delivery
 from handlers.directory.channels import SlackChannels
@@ -137,8 +138,12 @@ class _Refused(Exception):
         self.words = f"{name}: Slack refuses it ({code}). gpubot doctor says more."
 
 
-class Connection:
+class Connection(Part):
     """Runs the listeners and delivery while Slack accepts the tokens."""
+
+    name = "connection"
+    counted_as = "handlers_in_flight"
+    vital = False
 
     def __init__(
         self,
@@ -190,32 +195,43 @@ class Connection:
         """Return whether Slack's requests can be sent to this process."""
         return not self.draining and not self._stands_aside() and await self.connected() > 0
 
-    def since_request(self) -> float | None:
-        """Return how many real seconds ago the last signed request came. Return None if none has, and in Socket
-        Mode."""
-        return self._receiver.since_request() if self._receiver is not None else None
+    @property
+    @override
+    def in_flight(self) -> int:
+        return self._gate.in_flight
 
-    def many_slow(self) -> bool:
-        """Return whether many requests were slow in the last five minutes, and more than were answered.
-
-        Always False in Socket Mode.
-        """
-        return self._receiver is not None and self._receiver.many_slow()
-
-    def trouble(self, undelivered: int | None) -> str | None:
-        """Return that Slack refuses a token or can't be reached, for `/health`. Return None if neither is so.
-
-        `undelivered` is how many messages and edits wait, or None if that isn't known.
-        """
+    @override
+    async def trouble(self) -> list[str]:
+        """Return whether Slack refuses a token or can't be reached, in words."""
         if self.refused is not None:
-            return self.refused.say(undelivered)
+            return [self.refused.say(await self._undelivered())]
         since = self._unanswered_since
         if since is None or self._deps.clock.real() - since < UNREACHABLE_AFTER:
-            return None
-        return (
-            f"Slack hasn't answered me since {since:%Y-%m-%d %H:%M} UTC: {_waits(undelivered)}, and nobody can "
-            "rent or extend through it. I'll keep trying; check this machine's network if Slack works elsewhere."
-        )
+            return []
+        return [
+            f"Slack hasn't answered me since {since:%Y-%m-%d %H:%M} UTC: {_waits(await self._undelivered())}, and "
+            "nobody can rent or extend through it. I'll keep trying; check this machine's network if Slack works "
+            "elsewhere."
+        ]
+
+    async def _undelivered(self) -> int | None:
+        """Return how many messages and edits wait, or None if the store can't be read."""
+        with suppress(GpubotError):
+            async with self._deps.store.read() as tx:
+                return await tx.messages.undelivered()
+        return None
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        receiver = self._receiver
+        return {
+            "slack_mode": self.mode,
+            "connections": await self.connected(),
+            "seconds_since_slack_request": None if receiver is None else receiver.since_request(),
+            "many_slow_slack_requests": receiver is not None and receiver.many_slow(),
+            "draining": self.draining,
+            "slack_refuses_token": self.refused is not None,
+        }
 
     async def drain(self, seconds: float) -> None:
         """Leave Slack's requests to other processes, and acknowledge those that came: for at most `seconds` of
@@ -235,6 +251,7 @@ class Connection:
     def _stands_aside(self) -> bool:
         return self._replica is not None and self._replica.stands_aside()
 
+    @override
     async def run(self) -> None:
         """Connect, then listen until cancelled.
 
@@ -299,11 +316,7 @@ class Connection:
         if self.refused is not None and self.refused.setting == setting:
             return
         self.refused = TokenRefusal(setting, self._deps.clock.now())
-        undelivered = None
-        with suppress(GpubotError):
-            async with self._deps.store.read() as tx:
-                undelivered = await tx.messages.undelivered()
-        log.error("slack.refused", words=self.refused.say(undelivered))
+        log.error("slack.refused", words=self.refused.say(await self._undelivered()))
 
     async def _handle_refusal(self, refused: _Refused, *, waiting: bool) -> None:
         """Log that a token is refused. Raise Unusable if this is the first refusal and no rental is unfinished."""

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from bot.errors import MarketAway, TokenRefused
-from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.outside import Market
 from bot.model.base import changed
 from bot.model.offer import Catalog
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bot.clock import Clock, Witness
 from bot.errors import MarketAway, TokenRefused
-from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
+from bot.lifecycle.outside import OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.transport import Answer, Call, Transport
 from bot.model.base import Frozen

@@ -9,12 +9,12 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from bot.errors import GpubotError, Mistake, NextStep, RequestChanged, TooLate
+from bot.lifecycle.actions import account, deciding, ending, leasing, previews, queries
+from bot.lifecycle.actions import spend as spending
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.lifecycle.ports.store import EVER
-from bot.lifecycle.service import account, deciding, ending, leasing, previews, queries
-from bot.lifecycle.service import spend as spending
 from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import Resource
+from bot.model.base import EVER
 from bot.model.budget import Scope, ScopeKind
 from bot.model.person import OPERATOR
 from bot.model.rental import Rental

@@ -16,7 +16,6 @@ from bot.clock import Clock
 from bot.config.settings import Settings
 from bot.errors import Mistake, Unusable
 from bot.lifecycle.money.month_files import month_file
-from bot.lifecycle.ports.store import Tx
 from bot.model.budget import TEAM, MonthPart, Scope, ScopeKind
 from bot.model.event import Event
 from bot.net.sandbox_clock import clock_of
@@ -25,7 +24,7 @@ from bot.policy.buying.focus import MonthFile
 from bot.policy.buying.months import month_of
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
-from store.db import reading
+from store.db import Tx, reading
 
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 PAGE = 1000

@@ -19,8 +19,8 @@ from typing import TextIO, cast
 import structlog
 
 from bot.config.settings import LogFormat
-from bot.lifecycle.ports.records import Change
 from bot.model.event import EventKind
+from bot.model.records import Change
 from bot.tracebacks import as_text, parts_of, place
 
 QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "apscheduler", "sqlalchemy")

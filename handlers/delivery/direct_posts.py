@@ -41,7 +41,7 @@ while Slack's answers are lost."""
 
 
 class DirectPosts:
-    """Posts without the outbox. Implements `bot.lifecycle.ports.outside.DirectPosts`.
+    """Posts without the outbox. Implements `bot.lifecycle.outside.DirectPosts`.
 
     No post is stored, so use it only while the outbox can't be used.
     """

@@ -10,12 +10,12 @@ import structlog
 from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.people.deciders import ask_each_directly
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.restored.messages import ask_again
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Destination, DestinationKind, Message, MessageKind, to_channel, to_person
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 log = structlog.get_logger("gpubot.delivery")
 

@@ -40,7 +40,7 @@ def is_direct(channel_id: str) -> bool:
 
 
 class SlackChannels:
-    """Implements `bot.lifecycle.ports.outside.Channels`: reads the store's cache, then asks Slack."""
+    """Implements `bot.lifecycle.outside.Channels`: reads the store's cache, then asks Slack."""
 
     def __init__(self, deps: Deps, client: AsyncWebClient) -> None:
         self._deps = deps

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bot.errors import Mistake
+from bot.lifecycle.actions import account, away, queries, waiting
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import account, away, queries, waiting
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import ProbeKind
+from handlers.actions import github_keys, keys, offers, policy, spend
 from handlers.ids import NO_VALUE, UNREADABLE, LineValue
-from handlers.listeners import github_keys, keys, offers, policy, short_forms, spend
+from handlers.listeners import short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands

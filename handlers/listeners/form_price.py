@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from bot.errors import GpubotError, MarketAway
-from bot.lifecycle.service import prices
+from bot.lifecycle.actions import prices
 from bot.model.person import Person
 from bot.model.request import Request
 from handlers.ids import Field

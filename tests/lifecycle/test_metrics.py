@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 
 from bot.clock import SystemClock
+from bot.lifecycle.actions import ending
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visit_loop import Visits
-from bot.lifecycle.service import ending
 from bot.model.machine_use import Missed
 from bot.model.money import cost_at_most
 from bot.model.state import State

@@ -10,8 +10,8 @@ from random import Random
 import pytest
 
 from bot.lifecycle.account.sweep import first_sweep
+from bot.lifecycle.actions import waiting
 from bot.lifecycle.restored import messages
-from bot.lifecycle.service import waiting
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

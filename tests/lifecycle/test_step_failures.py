@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from bot.errors import ClaimLost, Outage, StoreBusy
 from bot.lifecycle.loops.step_failures import StepFailures
-from bot.lifecycle.ports.due import ClaimedRental
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.quote import QuoteState
+from bot.model.records import ClaimedRental
 from bot.model.state import State
 from tests.databases import beside
 from tests.lifecycle.checks import ends_as

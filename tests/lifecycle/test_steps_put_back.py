@@ -10,8 +10,8 @@ import pytest
 
 from bot.errors import TooLate
 from bot.lifecycle.account.sweep import first_sweep
+from bot.lifecycle.actions import replacing
 from bot.lifecycle.restored import messages
-from bot.lifecycle.service import replacing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.message import MessageKind

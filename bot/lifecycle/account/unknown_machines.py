@@ -12,8 +12,7 @@ from bot.errors import MarketAway
 from bot.lifecycle.account.admin_questions import ask, new_question, save
 from bot.lifecycle.account.reconcile import LOOK_UP_AGAIN
 from bot.lifecycle.deps import Deps, StepDeps, transact
-from bot.lifecycle.ports.outside import ResourceView
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.outside import ResourceView
 from bot.lifecycle.restored.machines import bought_after_backup, hold_requests
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases, UnknownMachine
 from bot.model.base import changed
@@ -26,6 +25,7 @@ from bot.policy.buying.unknown_machines import (
     in_batches,
     purchases_of,
 )
+from store.db import Tx
 
 ASKED_AT_ONCE = 20
 """How many machines the vendors are asked for at the same time."""

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import structlog
+from typing_extensions import override
 
 from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps, with_newest_rules
-from bot.lifecycle.loops.running import LOOK_AGAIN, PAUSE_AFTER_OUTAGE, keep_running
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import Tx, Written
+from bot.lifecycle.loops.running import LOOK_AGAIN, PAUSE_AFTER_OUTAGE, Part, keep_running
 from bot.lifecycle.steps.polling import until_polls
+from bot.model.records import Claimed
+from store.claims import DueTable
+from store.db import Tx, Written
 
 R = TypeVar("R", bound=Claimed)
 
@@ -53,12 +55,13 @@ def _ignore() -> None:
     return
 
 
-class DueLoop(ABC, Generic[R]):
+class DueLoop(Part, ABC, Generic[R]):
     """Sleeps until a row is due or a commit wakes it, then claims the due rows and works on them, at most
     `at_once` at the same time."""
 
-    name: ClassVar[str]
+    name: str
     """The first part of the names of its log events."""
+    waits_for_witnesses = True
     written: ClassVar[Written]
     """What a commit must have written to wake the loop."""
     retry: ClassVar[timedelta]
@@ -90,7 +93,7 @@ class DueLoop(ABC, Generic[R]):
     # --- what is done with a row
 
     @abstractmethod
-    def rows(self, tx: Tx) -> DueRows[R]:
+    def rows(self, tx: Tx) -> DueTable[R]:
         """Return the loop's table."""
 
     @abstractmethod
@@ -124,11 +127,13 @@ class DueLoop(ABC, Generic[R]):
     # --- the loop
 
     @property
+    @override
     def in_flight(self) -> int:
         """Return how many rows are worked on, plus one while some are being claimed: the store no longer reports
         those as due, and the work on them hasn't begun."""
         return len(self._under_way) + self._claiming
 
+    @override
     def pass_is_due(self) -> bool:
         """Return whether the next pass begins as soon as the pause since the last one is over: a commit woke the
         loop, or a row that it knows of is due. This reads no store."""
@@ -143,12 +148,17 @@ class DueLoop(ABC, Generic[R]):
         async with self.deps.store.read() as tx:
             return await self.rows(tx).next_due()
 
-    async def first_due(self) -> datetime | None:
+    @override
+    async def first_due(self, tx: Tx) -> datetime | None:
         """Return when the first row is due that this process doesn't work on. The row may still be claimed, by a
         process that died."""
-        async with self.deps.store.read() as tx:
-            return await self.rows(tx).next_due(without=self._under_way.keys(), claimed=True)
+        return await self.rows(tx).next_due(without=self._under_way.keys(), claimed=True)
 
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {"claims_lost": self.claims_lost}
+
+    @override
     async def run(self) -> None:
         """Run until cancelled. Work that is under way goes on; `drain` waits for it."""
         await keep_running(
@@ -198,7 +208,8 @@ class DueLoop(ABC, Generic[R]):
         while self._under_way:
             await asyncio.wait([one.task for one in self._under_way.values()])
 
-    async def end_claims(self) -> None:
+    @override
+    async def end(self) -> None:
         """Cancel the work that is under way, and end the claims. If the store doesn't take it, the claims run out.
 
         Call this while no pass claims anything.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,16 +16,18 @@ from bot.errors import ClaimLost, GpubotError, Outage, StoreBusy
 from bot.lifecycle.changes.snapshot import RentalSnapshot, load, load_many
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.loops.running import Part, finish
 from bot.lifecycle.loops.step_failures import StepFailures
 from bot.lifecycle.loops.wishes import Wishes
-from bot.lifecycle.ports.due import Claimed, ClaimedRental, DueRows
-from bot.lifecycle.ports.store import Tx, Written
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import find
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.attempt import Resource
+from bot.model.records import Claimed, ClaimedRental
 from bot.model.rental import Rental
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
 
@@ -59,9 +61,13 @@ def _ignore() -> None:
     return
 
 
-class Engine:
+class Engine(Part):
     """Runs the due steps of rentals, quotes and wishes, each in a loop of its own: a search waits for every
     vendor, and must not keep the steps of rentals from running."""
+
+    name = "engine"
+    counted_as = "steps_in_flight"
+    waits_for_witnesses = True
 
     def __init__(
         self,
@@ -91,12 +97,13 @@ class Engine:
         return self._steps.passes
 
     @property
+    @override
     def in_flight(self) -> int:
         """Return how many steps are running, plus one for each of the loops that is claiming rows."""
         return sum(loop.in_flight for loop in self._loops)
 
+    @override
     def pass_is_due(self) -> bool:
-        """Return whether the next pass of one of the loops begins without a wait for a due time."""
         return any(loop.pass_is_due() for loop in self._loops)
 
     def under_way(self) -> dict[str, datetime]:
@@ -108,11 +115,18 @@ class Engine:
         """Return when the next unclaimed quote, shared search or rental is due."""
         return soonest(*[await loop.next_due() for loop in self._loops])
 
-    async def first_due(self) -> datetime | None:
+    @override
+    async def first_due(self, tx: Tx) -> datetime | None:
         """Return when the first quote, shared search or rental is due that this process doesn't work on, claimed
         or not."""
-        return soonest(*[await loop.first_due() for loop in self._loops])
+        return soonest(*[await loop.first_due(tx) for loop in self._loops])
 
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        claims_lost = sum(loop.claims_lost for loop in self._loops)
+        return {"engine_passes": self.passes, "claims_lost": claims_lost}
+
+    @override
     async def run(self) -> None:
         """Run until cancelled. Steps that run at that moment go on; `drain` waits for them."""
         await asyncio.gather(*(loop.run() for loop in self._loops))
@@ -122,20 +136,17 @@ class Engine:
         the end of a claim makes one due."""
         return soonest(*[await loop.run_pass() for loop in self._loops])
 
-    @property
-    def claims_lost(self) -> int:
-        """Return how many claims other processes took while their work went on."""
-        return sum(loop.claims_lost for loop in self._loops)
-
     async def drain(self) -> None:
         """Wait for the running steps."""
         for loop in self._loops:
             await loop.drain()
 
-    async def end_claims(self) -> None:
-        """Cancel the steps that still run, and end their claims."""
+    @override
+    async def end(self) -> None:
+        """Wait for the running steps for a while. Then cancel those that still run, and end their claims."""
+        await finish(self.drain())
         for loop in self._loops:
-            await loop.end_claims()
+            await loop.end()
 
     def _note_outage(self) -> None:
         self.on_outage()
@@ -159,7 +170,7 @@ class Steps(DueLoop[ClaimedRental]):
         self._due_times = DueTimes(deps)
 
     @override
-    def rows(self, tx: Tx) -> DueRows[ClaimedRental]:
+    def rows(self, tx: Tx) -> DueTable[ClaimedRental]:
         return tx.rentals
 
     @override
@@ -265,7 +276,7 @@ class Searches(DueLoop[Claimed]):
         self._shared_offers = SharedOffers(deps.market, deps.clock)
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.quotes
 
     @override

@@ -4,9 +4,10 @@ times, and our clock waits for them."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from apscheduler.triggers.cron import CronTrigger
@@ -16,9 +17,11 @@ from bot.clock import Clock
 from bot.errors import GpubotError, StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
-from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import EVER, Tx, Written
+from bot.lifecycle.loops.running import Part, keep_running
+from bot.model.base import EVER
+from bot.model.records import Claimed
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
 
@@ -81,14 +84,23 @@ class Jobs(DueLoop[Claimed]):
         return super().in_flight - sum(self._jobs[name].trigger is None for name in self.under_way())
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    async def first_due(self, tx: Tx) -> datetime | None:
+        """Return when the next job is due that nobody does: what another process does is not waited for here."""
+        return await tx.jobs.next_due()
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {**await super().figures(), "delivering": self.does(DELIVERY)}
+
+    @override
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.jobs
 
     @override
     async def before_pass(self) -> None:
         if not self.deps.may_claim():
             # Delivery would go on for as long as this process renews its claim.
-            await self.end_claims()
+            await self.end()
             return
         if self._begun:
             return
@@ -129,11 +141,12 @@ def _next(job: Job, now: datetime) -> datetime:
 
 
 @dataclass
-class LocalJob:
+class LocalJob(Part):
     """Work that each process does for itself, at its start and then by the calendar."""
 
     name: str
     work: Callable[[], Awaitable[None]]
+    clock: Clock
     trigger: CronTrigger | None = None
     """None: it is done at the start, and when `again` is called."""
     retry: timedelta | None = None
@@ -150,17 +163,27 @@ class LocalJob:
         self.worked = False
         self._wake.set()
 
-    async def run(self, clock: Clock) -> None:
+    @property
+    @override
+    def in_flight(self) -> int:
+        return int(self.busy)
+
+    @override
+    async def first_due(self, tx: Tx) -> datetime | None:
+        return self.next_at
+
+    @override
+    async def run(self) -> None:
         """Run the job now and at each of its times until cancelled. If it fails, it runs again at its next time,
         or after `retry` if it has not worked."""
 
         async def turn() -> None:
-            await clock.sleep_until(self.next_at, self._wake)
+            await self.clock.sleep_until(self.next_at, self._wake)
             self._wake.clear()
-            await self._run_once(clock.now())
+            await self._run_once(self.clock.now())
 
-        self.next_at = clock.now()
-        await keep_running("job", turn, clock, job=self.name)
+        self.next_at = self.clock.now()
+        await keep_running("job", turn, self.clock, job=self.name)
 
     async def _run_once(self, now: datetime) -> None:
         self.busy, retry = True, self.retry

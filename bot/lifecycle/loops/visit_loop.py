@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from typing_extensions import override
@@ -12,10 +13,11 @@ from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.visit import VisitFaults, visit
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import Tx, Written
+from bot.model.records import Claimed
 from bot.policy.team.rules import ProbeKind
 from bot.policy.use.visit_times import KEEP_SAMPLES
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
 
@@ -38,6 +40,7 @@ class Visits(DueLoop[Claimed]):
     """Runs the visits that are due. A commit that begins, ends or hastens visits of a machine wakes the loop."""
 
     name = "visits"
+    counted_as = "visits_in_flight"
     written = Written.VISITS
     retry = RETRY_FAILED
 
@@ -72,7 +75,7 @@ class Visits(DueLoop[Claimed]):
         return self.faults.most_fail(self.deps.clock.now())
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.visits
 
     @override
@@ -80,8 +83,12 @@ class Visits(DueLoop[Claimed]):
         return await super().next_due() if self._switched_on() else None
 
     @override
-    async def first_due(self) -> datetime | None:
-        return await super().first_due() if self._switched_on() else None
+    async def first_due(self, tx: Tx) -> datetime | None:
+        return await super().first_due(tx) if self._switched_on() else None
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {**await super().figures(), "visits_fail": self.failing()}
 
     @override
     async def run(self) -> None:

@@ -19,17 +19,16 @@ from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import check_buying, waits_for_slack
 from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.people.teammates import check_boot_script, check_key
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import EVER, Tx, Written
 from bot.lifecycle.steps.polling import poll_at
 from bot.model.attempt import Why
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, SharedSearch
+from bot.model.records import Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
@@ -50,6 +49,8 @@ from bot.policy.buying.waiting import (
 from bot.policy.team.hours import zone_of
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import WhenOver
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
 
@@ -81,7 +82,7 @@ class Wishes(DueLoop[Claimed]):
         self._on_bug = on_bug
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.searches
 
     @override

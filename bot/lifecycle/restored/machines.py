@@ -12,7 +12,6 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter, finish
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.store import Tx
 from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -20,6 +19,7 @@ from bot.model.event import Event
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import names_of
+from store.db import Tx
 
 
 async def bought_after_backup(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:

@@ -8,7 +8,6 @@ from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.buying_blocks import notify_admins
 from bot.lifecycle.people import back_to_approval
-from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import UNKNOWN_RENTAL
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -16,6 +15,7 @@ from bot.model.event import EventKind, Facts
 from bot.model.rental import Blocked, Rental
 from bot.model.state import State
 from bot.policy.buying.spending import BLOCKED_AT_MOST
+from store.db import Tx
 
 
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
