@@ -19,7 +19,7 @@ from bot.model.budget import Scope, ScopeKind
 from bot.model.person import OPERATOR
 from bot.model.rental import Rental
 from bot.model.spend import SpendReport
-from bot.model.text import for_terminal, one_line
+from bot.model.text import for_terminal, one_line, say_at_most
 from bot.operator.protocol import (
     Approve,
     Command,
@@ -37,7 +37,7 @@ from handlers.parsing.commands import parse_spend
 from handlers.parsing.rental_words import read_extension, read_id
 from handlers.parsing.request_parts import ParseContext
 from handlers.phrases.error_text import error_text
-from handlers.phrases.format import JOINER, Reader, channel, dollars_at_most, escape, identifier
+from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
 from handlers.views.answers import lists, replies
 from handlers.views.answers import spend as spend_views
 
@@ -107,7 +107,7 @@ def _deletable(machine: UnknownMachine | Resource) -> str:
 
 def _approvable(rental: Rental) -> str:
     """Return the commands that decide what waits for an approver."""
-    total = dollars_at_most(rental.newest_envelope.total).removeprefix("$")
+    total = say_at_most(rental.newest_envelope.total).removeprefix("$")
     return f"To decide about it: gpubot approve {rental.id} --up-to {total}, or gpubot deny {rental.id}"
 
 
@@ -122,7 +122,7 @@ async def _approve(deps: Deps, command: Approve) -> str:
     """Approve what waits, if its total is the one that the operator read."""
     rental = await _waiting(deps, command.id, "approve")
     typed = _DOLLARS.fullmatch(command.up_to.strip())
-    total = dollars_at_most(rental.newest_envelope.total)
+    total = say_at_most(rental.newest_envelope.total)
     agrees = typed is not None and f"${Decimal(typed[1].replace(',', '')):,.2f}" == total
     if rental.waiting_envelope is not None and not agrees:  # of one that was decided, `approve` says how
         what = "its total by now, so nothing was approved"

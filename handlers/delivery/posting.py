@@ -41,7 +41,7 @@ from handlers.delivery.read_back import (
 from handlers.messages.render import asks
 from handlers.phrases.blocks import Json, Rendered
 from handlers.phrases.tables import plainer
-from handlers.slack_api.error_codes import (
+from handlers.slack_api.web_api import (
     NO_ANSWER,
     TOKEN_REFUSED,
     TOKEN_RETRY,

@@ -18,7 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clock import Clock
 from bot.model.message import Destination, DestinationKind, Message, lowest_version
 from handlers.delivery.pace import READ, Pace
-from handlers.slack_api.error_codes import (
+from handlers.slack_api.web_api import (
     NO_ANSWER,
     TOKEN_REFUSED,
     TOKEN_RETRY,

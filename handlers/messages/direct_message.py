@@ -14,6 +14,7 @@ from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import about_span, say_at_most
 from bot.policy.access.ending_script import ENDING_LOG
 from bot.policy.team.roles import has_buttons
 from bot.policy.use.two_ends import can_move
@@ -24,18 +25,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import end, ready_until
 from handlers.phrases.error_text import NEXT_STEPS
-from handlers.phrases.format import (
-    Reader,
-    Times,
-    about_span,
-    actor,
-    dollars_at_most,
-    highest,
-    join,
-    per_hour,
-    person,
-    price,
-)
+from handlers.phrases.format import Reader, Times, actor, highest, join, per_hour, person, price
 from handlers.phrases.lease_buttons import (
     destroy_button,
     extend_button,
@@ -240,7 +230,7 @@ def _rented(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
         return blocks.message(f"{name}. {current_state(details, times)}", closed=rental.state.over)
     each = f" at {price(facts.rate / rental.request.count)} per GPU" if facts.rate is not None else ""
     asked = f", as you asked {times.at_time(facts.since)}" if facts.since is not None else ""
-    total = f" Up to {dollars_at_most(facts.total)} in all." if facts.total is not None else ""
+    total = f" Up to {say_at_most(facts.total)} in all." if facts.total is not None else ""
     text = f"Rented: {describe(rental)}{each}{asked}.{total} {current_state(details, times)}"
     return blocks.message(text, blocks.section(text), blocks.actions(destroy_button(rental)), closed=False)
 
@@ -299,7 +289,7 @@ def _why_shorter(rental: Rental) -> str:
     last = lease.last_end
     if last - lease.ready_at >= rental.envelope.lease or last == rental.request.last_end:
         return ""
-    most = dollars_at_most(rental.envelope.total)
+    most = say_at_most(rental.envelope.total)
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
 
 
@@ -432,7 +422,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Render
     if rental.owner_decides:
         who = "you" if reader.id == rental.owner else owner(details)
     most = rental.envelope.total
-    total = over_total_text(rental.request, most) or f"At most {dollars_at_most(most)} in all."
+    total = over_total_text(rental.request, most) or f"At most {say_at_most(most)} in all."
     total = "" if rental.needs_later_end else total
     text = join(words._replace(lead=f"Waiting for {who}").about(name), total, _first_runs_on(details))
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
+from bot.model.text import listed, span
 from handlers.messages.composition import EventContext, EventText, cost_of, sentence_case
-from handlers.phrases.format import dollars, escape, identifier, join, listed, per_hour, span, with_full_stop
+from handlers.phrases.format import dollars, escape, identifier, join, per_hour, with_full_stop
 from handlers.phrases.rental_text import STATES, WHILE_AWAY, computed, in_all, reason, so_far
 from handlers.phrases.use_text import idle_part
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind
+from bot.model.text import span
 from bot.policy.use.giving import TAKE_WITHIN
 from handlers.messages.composition import (
     EventContext,
@@ -15,7 +16,7 @@ from handlers.messages.composition import (
     sentence_case,
 )
 from handlers.phrases.asked_text import asked_by_event
-from handlers.phrases.format import escape, identifier, join, person, span, with_full_stop
+from handlers.phrases.format import escape, identifier, join, person, with_full_stop
 from handlers.phrases.machine_text import sold_but_seen
 from handlers.phrases.on_ending_text import SCRIPT, failed_with
 from handlers.phrases.use_text import verdict_then

@@ -23,7 +23,7 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
-from bot.model.text import one_line
+from bot.model.text import one_line, span
 from bot.policy.buying.budgets import budgets_now, rules_of_project, say_passed
 from bot.policy.buying.fewer_hours import FewerHours, shortened
 from bot.policy.buying.spending import (
@@ -40,7 +40,7 @@ from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.leases import LEAST_TIME, too_little_time
 from store.db import Tx
 
-_TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
+_TOO_LITTLE_TIME = f"Less than {span(LEAST_TIME)} are left until its end."
 _ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
 
 _DECISIONS: dict[EventKind, Decision | None] = {

@@ -26,6 +26,7 @@ from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import DearerRent, WaitingView, WaitPreview
+from bot.model.text import plural
 from bot.policy.buying.budgets import budgets_now, rules_of_project
 from bot.policy.buying.spending import (
     Proposal,
@@ -383,9 +384,8 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, wish: Wish) ->
     views = await _views(tx, await tx.quotes.waiting_of(person.id))
     count = sum(view.quote.id != quote.id for view in views)
     if count >= most:
-        machines = f"{count} machine{'' if count == 1 else 's'}"
         raise Refused(
-            f"You wait for {machines} already; your team's limit is {most} a person.",
+            f"You wait for {plural(count, 'machine')} already; your team's limit is {most} a person.",
             next_step=NextStep.STOP_WAITING,
         )
     query, now = shared_query(quote.request), deps.clock.now()
