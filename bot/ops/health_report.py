@@ -1,4 +1,4 @@
-"""The content of /health, /metrics and /machines: the state of every part that runs, and what the machines cost."""
+"""The content of /health, /metrics and /machines: the state of every part that runs, and of the machines."""
 
 from __future__ import annotations
 
