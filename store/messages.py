@@ -79,7 +79,7 @@ first."""
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
 """Whether nobody knows what Slack shows of a message, so that it is edited in any case."""
-_NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.compare_with.is_(None))
+_NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.version_at_start.is_(None))
 _HOME = _c.kind == MessageKind.HOME
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
 """Posts, answers and Home tabs that were opened, then edits that show a transition, then edits that show progress.
@@ -223,8 +223,9 @@ _SHOW_AGAIN = (
         target_version=_NEXT_VERSION,
         due_at=param(_c.due_at, "now"),
         digest="",
-        compare_with=case(
-            (_c.kind != MessageKind.CARD, func.coalesce(_c.compare_with, _c.target_version)), else_=_c.compare_with
+        version_at_start=case(
+            (_c.kind != MessageKind.CARD, func.coalesce(_c.version_at_start, _c.target_version)),
+            else_=_c.version_at_start,
         ),
         next_call=case((_c.kind != MessageKind.CARD, NextCall.FIND), else_=_c.next_call),
     )
@@ -240,7 +241,7 @@ _COMPARE_CARDS = (
             )
         ),
     )
-    .values(compare_with=func.coalesce(_c.compare_with, _c.target_version), next_call=NextCall.FIND)
+    .values(version_at_start=func.coalesce(_c.version_at_start, _c.target_version), next_call=NextCall.FIND)
 )
 """Have the cards of rentals that may buy compared with Slack before they buy anything."""
 _not_over = admin_questions.c.over_at.is_(None)
@@ -341,7 +342,7 @@ class Messages:
 
     async def show_all_again(self) -> None:
         """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
-        that may ask a question or state an end is compared with Slack first (`Message.compare_with`)."""
+        that may ask a question or state an end is compared with Slack first (`Message.uncompared`)."""
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
 
@@ -421,7 +422,7 @@ class Messages:
             "ts": None,
             "shown_version": 0,
             "digest": "",
-            "compare_with": None,
+            "version_at_start": None,
             "sending": False,
             "next_call": NextCall.POST,
             "tries": 0,

@@ -32,10 +32,9 @@ from bot.operator.protocol import (
     Show,
     Spend,
 )
-from bot.policy.team.rules import ProbeKind
 from handlers.parsing.commands import parse_spend
+from handlers.parsing.draft import ParseContext
 from handlers.parsing.rental_words import read_extension, read_id
-from handlers.parsing.request_parts import ParseContext
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
 from handlers.views.answers import lists, replies
@@ -112,7 +111,7 @@ def _approvable(rental: Rental) -> str:
 
 
 async def _spend(deps: Deps, command: Spend, reader: Reader) -> SpendReport:
-    asked = parse_spend(command.words, _context(deps, reader))
+    asked = parse_spend(command.words, ParseContext.of(deps.rules, reader.now, deps.rules.timezone))
     if asked.kind is ScopeKind.PERSON:
         raise Mistake("You act as the operator here, who rents nothing. Try: gpubot spend project vision")
     return await spending.report(deps, OPERATOR, Scope(kind=asked.kind, name=asked.project), asked.period)
@@ -169,24 +168,14 @@ async def _with_channel_name(deps: Deps, text: str) -> str:
 
 
 async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
-    words = read_extension(f"{_id(command.id, 'extend')} {command.by}", _context(deps, reader))
+    words = read_extension(
+        f"{_id(command.id, 'extend')} {command.by}", ParseContext.of(deps.rules, reader.now, deps.rules.timezone)
+    )
     by = words.duration or words.until
     if words.id is None or by is None:
         raise Mistake("By how much longer? Try: gpubot extend k7mq2 2h")
     done = await leasing.extend(deps, OPERATOR, words.id, by, why=_reason(command.why))
     return replies.extended(done, reader.times).text
-
-
-def _context(deps: Deps, reader: Reader) -> ParseContext:
-    lease = deps.rules.lease
-    return ParseContext(
-        default_lease=lease.default,
-        max_lease=lease.max,
-        sees_use=deps.rules.idle.probe is ProbeKind.SSH,
-        now=reader.now,
-        zone=deps.rules.timezone,
-        hours=deps.rules.hours,
-    )
 
 
 def _id(typed: str, name: str) -> str:

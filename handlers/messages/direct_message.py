@@ -15,8 +15,8 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import about_span, say_at_most
-from bot.policy.access.ending_script import ENDING_LOG
-from bot.policy.team.roles import has_buttons
+from bot.policy.access.probe_script import ENDING_LOG
+from bot.policy.team.roles import is_owner
 from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalOfferValue, RentalValue, VersionValue
 from handlers.messages import giving_message, new_owner_message, question_message, teammate_message
@@ -55,7 +55,9 @@ from handlers.views.answers.waiting import buttons_to_wait, stop_button, tell_bu
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
 """Why nothing was rented, if such a machine may be there later."""
-_ABOUT_THE_END = frozenset({EventKind.ENDING, EventKind.PUT_BACK, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED})
+_ABOUT_THE_END = frozenset(
+    {EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED}
+)
 """The events whose message says when a machine ends."""
 
 
@@ -251,7 +253,7 @@ def _nothing_fits(event: Event, details: RentalDetails, reader: Reader) -> Rende
         text = f"{words.text} {current_state(details, reader.times)}"
         return blocks.message(text, closed=rental.state.over)
     rent = None
-    if facts.offer is not None and facts.rate is not None and has_buttons(reader.id, rental.owner):
+    if facts.offer is not None and facts.rate is not None and is_owner(reader.id, rental.owner):
         with suppress(Mistake):  # the market's id may not fit into a button
             value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
@@ -321,7 +323,7 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     soon = f"in {about_span(left)}" if left >= timedelta(minutes=1) else "now"
     text = f"Ends {times.time(until, event.at)}, {soon}: {name}. "
-    if event.kind is EventKind.PUT_BACK:
+    if event.kind is EventKind.ENDS_AGAIN:
         text = _put_back(event, name, rental, reader)
     elif event.kind is EventKind.SCRIPT_FAILED:
         text = _script_failed(event, name, times)
@@ -436,7 +438,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Render
         text,
         blocks.section(text),
         blocks.actions(decide, tell, button("Withdraw", Action.WITHDRAW, version))
-        if has_buttons(reader.id, rental.owner)
+        if is_owner(reader.id, rental.owner)
         else None,
         closed=False,
     )

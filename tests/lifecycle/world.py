@@ -72,7 +72,7 @@ _MARK_POSTED = (
         shown_version=_c.target_version,
         due_at=None,
         urgent=False,
-        compare_with=None,
+        version_at_start=None,
         next_call=case((_c.next_call.in_([NextCall.POST, NextCall.FIND]), NextCall.EDIT), else_=_c.next_call),
         digest="shown",
         posted_at=func.coalesce(_c.posted_at, _NOW),
