@@ -31,7 +31,7 @@ the next offer leaves the reason out."""
 _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
     {
         BuyingBlock.PAUSED: ("Buying is paused. An admin can go on with /gpu resume", "Buying was paused"),
-        BuyingBlock.OLDER_DATABASE: (
+        BuyingBlock.BOUGHT_AFTER_BACKUP: (
             "Buying is paused until an admin decides about machines of mine that my database doesn't know",
             "Buying was paused because of machines of mine that my database didn't know",
         ),

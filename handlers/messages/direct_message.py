@@ -55,7 +55,9 @@ from handlers.views.answers.waiting import buttons_to_wait, stop_button, tell_bu
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
 """Why nothing was rented, if such a machine may be there later."""
-_ABOUT_THE_END = frozenset({EventKind.ENDING, EventKind.PUT_BACK, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED})
+_ABOUT_THE_END = frozenset(
+    {EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED}
+)
 """The events whose message says when a machine ends."""
 
 
@@ -321,7 +323,7 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     soon = f"in {about_span(left)}" if left >= timedelta(minutes=1) else "now"
     text = f"Ends {times.time(until, event.at)}, {soon}: {name}. "
-    if event.kind is EventKind.PUT_BACK:
+    if event.kind is EventKind.ENDS_AGAIN:
         text = _put_back(event, name, rental, reader)
     elif event.kind is EventKind.SCRIPT_FAILED:
         text = _script_failed(event, name, times)

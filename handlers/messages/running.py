@@ -134,7 +134,7 @@ def _adopted(context: EventContext) -> EventText:
     owner = person(context.details.names, new_owner)
     named = f", named {escape(facts.name)}" if facts.name else ""
     ran = f"It ran on the account{named}, and I didn't know it."
-    if facts.why is Why.BOUGHT_LATER:
+    if facts.why is Why.BOUGHT_AFTER_BACKUP:
         ran = f"It ran on the account{named}: my database is from an older backup."
         return EventText(f"{context.actor} put it back for {owner}", f"{ran} It ends {_end_text(context)}.")
     if new_owner == context.event.actor:
@@ -209,7 +209,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.HOST_KEY_CHANGED: _host_key_changed,
     EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,
-    EventKind.PUT_BACK: _put_back,
+    EventKind.ENDS_AGAIN: _put_back,
     EventKind.END_MOVED: _end_moved,
     EventKind.SCRIPT_FIRST: _script_first,
     EventKind.SCRIPT_FAILED: _script_failed,

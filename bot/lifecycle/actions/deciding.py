@@ -86,7 +86,7 @@ async def approve(
             )
         if too_little_time(rental.request, now):
             return await _wait_for_later_end(tx, deps, rental, now)
-        if rental.bought_later:
+        if rental.bought_after_backup:
             words = f"A machine of {rental.id} runs already: my database is older than it."
             raise TooLate(f"{words} An admin decides about it first. I rented nothing.", rental.id)
         await check_buying(tx)

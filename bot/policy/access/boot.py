@@ -134,16 +134,16 @@ $before
 END
     return 1
   }}
-  put_back() {{ printf '%s\\n' "$before" | add_lines; }}
+  add_before() {{ printf '%s\\n' "$before" | add_lines; }}
 
   # It may also hang after that, so look every 5 seconds until this script ends.
-  while kill -0 $$ && sleep 5; do any_left || put_back; echo "$probe" | add_lines; done >/dev/null 2>&1 &
+  while kill -0 $$ && sleep 5; do any_left || add_before; echo "$probe" | add_lines; done >/dev/null 2>&1 &
   watcher=$!
   echo running >setup.state
   (cd /root && HOME=/root BASH_ENV="$dir/setup.env" "$dir/setup") </dev/null >setup.log 2>&1
   status=$?
   kill "$watcher"
-  put_back
+  add_before
   state="done"
   [ "$status" -eq 0 ] || state="failed $status"
   [ "$status" -eq 0 ] || [ ! -s setup.line ] || state="$state $(cat setup.line)"

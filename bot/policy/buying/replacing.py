@@ -57,8 +57,8 @@ def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> No
 
 
 def _was_destroyed(rental: Rental) -> bool:
-    """Return whether somebody probably destroyed a lost machine before the database was put back."""
-    return rental.ending is not None and rental.ending.why is Why.ENDED_SINCE_COPY
+    """Return whether somebody probably destroyed a lost machine since the backup that is now the database."""
+    return rental.ending is not None and rental.ending.why is Why.ENDED_SINCE_BACKUP
 
 
 def _last_end(rental: Rental) -> datetime:

@@ -467,7 +467,7 @@ def destroy_confirm(details: RentalDetails, script_for: timedelta | None = None)
         verb, effect = "Destroy", "Everything on it is lost."
     if rental.lease is not None and rental.lease.script_first is not None:
         effect = f"{effect} It goes now, without waiting for its on-ending.sh."
-    none_known = FOUND_ON_ACCOUNT if rental.bought_later else "Nothing is rented."
+    none_known = FOUND_ON_ACCOUNT if rental.bought_after_backup else "Nothing is rented."
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
