@@ -15,8 +15,8 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import about_span, say_at_most
-from bot.policy.access.ending_script import ENDING_LOG
-from bot.policy.team.roles import has_buttons
+from bot.policy.access.probe_script import ENDING_LOG
+from bot.policy.team.roles import is_owner
 from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalOfferValue, RentalValue, VersionValue
 from handlers.messages import giving_message, new_owner_message, question_message, teammate_message
@@ -253,7 +253,7 @@ def _nothing_fits(event: Event, details: RentalDetails, reader: Reader) -> Rende
         text = f"{words.text} {current_state(details, reader.times)}"
         return blocks.message(text, closed=rental.state.over)
     rent = None
-    if facts.offer is not None and facts.rate is not None and has_buttons(reader.id, rental.owner):
+    if facts.offer is not None and facts.rate is not None and is_owner(reader.id, rental.owner):
         with suppress(Mistake):  # the market's id may not fit into a button
             value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
@@ -438,7 +438,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Render
         text,
         blocks.section(text),
         blocks.actions(decide, tell, button("Withdraw", Action.WITHDRAW, version))
-        if has_buttons(reader.id, rental.owner)
+        if is_owner(reader.id, rental.owner)
         else None,
         closed=False,
     )
