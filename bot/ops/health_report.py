@@ -33,7 +33,7 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.clocks import ClockDifference
 from handlers.connection import Connection
 from handlers.delivery.loop import Delivery
-from handlers.messages.trouble import clock_text
+from handlers.messages.account import clock_text
 from handlers.slack_api.gate import Gate
 
 
