@@ -15,8 +15,8 @@ from bench.rentals import clock_of
 from bench.sizes import Size
 from bench.timing import compare
 from bench.worlds import World, open_world
+from bot.lifecycle.actions.home import home_for
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service.home import home_for
 from bot.model.person import Person
 from bot.policy.team.rules import Rules
 from handlers.messages.home import home_tab

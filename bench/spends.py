@@ -14,8 +14,8 @@ from bench.history import fill
 from bench.sizes import Size
 from bench.timing import compare
 from bot.clock import MovedClock
+from bot.lifecycle.actions import spend as service
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import spend as service
 from bot.model.budget import TEAM
 from bot.model.person import Person
 from bot.model.spend import PeriodKind

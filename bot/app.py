@@ -6,24 +6,22 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 import aiohttp
 import structlog
-from slack_sdk.web.async_client import AsyncWebClient
-from sqlalchemy.engine import make_url
 
-from bot.clock import Clock, Witness, Witnesses
+from bot.clock import Witness, Witnesses
 from bot.config.settings import Settings, SlackMode, read_settings
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import first_sweep, sweep
+from bot.lifecycle.actions.prices import Prices
 from bot.lifecycle.deps import D, Deps, Opened, StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
@@ -32,7 +30,7 @@ from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.policy_versions import follow, rules_at_start
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.retention import drop_old, look_for_people_who_left
-from bot.lifecycle.loops.running import LOOK_AGAIN
+from bot.lifecycle.loops.running import LOOK_AGAIN, Loop, Part, finish
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.lifecycle.money.budgets import ALERTS_JOB
@@ -42,9 +40,7 @@ from bot.lifecycle.money.month_files import file_months
 from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
 from bot.lifecycle.people.deciders import check_deciders
 from bot.lifecycle.people.waiting_requests import check_waiting
-from bot.lifecycle.service.prices import Prices
-from bot.market.catalog_cache import CatalogCache
-from bot.market.client import ComputeClear
+from bot.market.client import CatalogCache, ComputeClear
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
@@ -63,9 +59,11 @@ from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
+from handlers.listeners.context import Context
 from handlers.listeners.wrapper import note_commit
 from handlers.slack_api.gate import Gate
-from handlers.slack_api.web_client import slack_client
+from handlers.slack_api.web_api import slack_client
+from store.connections import without_password
 from store.db import Database
 from store.migrations import HEAD
 
@@ -75,46 +73,31 @@ SANDBOX_CLAIM_SECONDS = 4.0
 """How long claims last in a sandbox. Its clock waits until the claims of a process that was killed have ended."""
 SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
-CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
-APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, WAITING_EVERY_MINUTES = 15, 30, 5
-MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
-RETENTION_EVERY_MINUTES, ALERTS_EVERY_MINUTES = 10, 5
 FIRST_ANSWERS = 5.0
 """Real seconds for which work waits at a start for the first answers of Compute Clear and Slack."""
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """Real seconds. Longer than the 3 s for which Slack waits for an acknowledgement."""
-DRAIN_STEPS = 10.0
-"""Real seconds."""
 CLAIMANT = "gpubot"
 
 
-@dataclass
-class Parts:
-    """Everything that runs."""
+@dataclass(frozen=True)
+class Bot:
+    """A bot that is built and not yet started."""
 
-    clock: Clock
-    witnesses: Witnesses
-    store: Database
-    engine: Engine
-    overdue: OverdueDeletion
-    visits: Visits
-    selfcheck: SelfCheck
-    delivery: Delivery
     deps: Deps
     """For what people ask: its writes go before those of steps and delivery."""
+    store: Database
+    witnesses: Witnesses
     replica: Replica
-    jobs: Jobs
-    local_jobs: list[LocalJob]
-    policy: Callable[[], Coroutine[Any, Any, None]]
-    """Brings the policy file into force, now and whenever it is read again."""
+    delivery: Delivery
+    connection: Connection
+    catalog_cache: CatalogCache
     read_secrets: Callable[[], None]
     """Reads the settings again, and uses their tokens from the next call on."""
-    catalog_cache: CatalogCache
-    client: AsyncWebClient
-    connection: Connection
-    gate: Gate
     report: HealthReport
+    parts: Sequence[Part]
+    """Everything that runs, in the order in which it is ended. Delivery is run by the jobs."""
 
 
 async def run(settings: Settings) -> None:
@@ -124,32 +107,32 @@ async def run(settings: Settings) -> None:
     on_signal = asyncio.get_running_loop().add_signal_handler
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         on_signal(number, event.set)
-    async with build(settings, read_policy_again=hang_up) as parts:
+    async with build(settings, read_policy_again=hang_up) as bot:
         # What was imported and built stays. Otherwise each full collection looks at all of it, and stops the event
         # loop for that time.
         gc.freeze()
 
         def read_again() -> None:
-            parts.read_secrets()
+            bot.read_secrets()
             hang_up.set()
 
         on_signal(signal.SIGHUP, read_again)
         try:
-            report, token = parts.report, settings.machines_token
+            report, token = bot.report, settings.machines_token
             server = await health.serve(
                 settings.http,
-                parts.clock,
+                bot.deps.clock,
                 report.read,
                 report.exposition,
                 report.works,
-                ready=parts.connection.ready,
+                ready=bot.connection.ready,
                 machines=None if token is None else health.Machines(report.machines, token),
             )
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
-            async with operator_server.serve(settings.socket_path, parts.deps):
-                await _run_until(stop, parts)
+            async with operator_server.serve(settings.socket_path, bot.deps):
+                await _run_until(stop, bot)
         finally:
             await server.cleanup()
 
@@ -157,7 +140,7 @@ async def run(settings: Settings) -> None:
 @asynccontextmanager
 async def build(
     settings: Settings, *, read_policy_again: asyncio.Event | None = None, retry_refused: float = RETRY_REFUSED
-) -> AsyncIterator[Parts]:
+) -> AsyncIterator[Bot]:
     """Build every part without starting it, and close all of them at the end.
 
     The policy file is read again when `read_policy_again` is set. `retry_refused` is the real seconds until Slack
@@ -231,11 +214,11 @@ async def build(
             may_claim=replica.may_claim,
             ahead_of_witnesses=witnesses.ahead,
         )
-        catalog_cache, gate = CatalogCache(market), Gate()
-        sweeps = LocalJob("first sweep", _work(step_deps, first_sweep), retry=SWEEP_AGAIN)
+        catalog_cache = CatalogCache(market)
+        catalog = LocalJob("catalog", catalog_cache.refresh, clock, every(minutes=15))
+        sweeps = LocalJob("first sweep", _work(step_deps, first_sweep), clock, retry=SWEEP_AGAIN)
         store.on_reopen(sweeps.again)
         look_again = LOOK_AGAIN if store.shared else None
-        local_jobs = [LocalJob("catalog", catalog_cache.refresh, every(minutes=CATALOG_EVERY_MINUTES)), sweeps]
         delivery = Delivery(
             replace(background, claimed=DELIVERY),
             client,
@@ -249,32 +232,31 @@ async def build(
             step_deps,
             [
                 Job(DELIVERY, delivery.run, None),
-                Job("sweep", _work(step_deps, sweep), every(minutes=SWEEP_EVERY_MINUTES), at_once=False),
+                Job("sweep", _work(step_deps, sweep), every(minutes=5), at_once=False),
                 Job(
                     "approvers",
                     _work(background, partial(check_deciders, directory=people)),
-                    every(minutes=APPROVERS_EVERY_MINUTES),
+                    every(minutes=15),
                 ),
-                Job("waiting", _work(background, check_waiting), every(minutes=WAITING_EVERY_MINUTES)),
-                Job("owners", _work(step_deps, check_owners), every(minutes=OWNERS_EVERY_MINUTES)),
-                Job("months", _work(step_deps, file_months), every(minutes=MONTHS_EVERY_MINUTES)),
-                Job("digest", _work(background, send_digest), every(minutes=DIGEST_EVERY_MINUTES)),
-                Job(ALERTS_JOB, _work(background, check_budget_alerts), every(minutes=ALERTS_EVERY_MINUTES)),
-                Job("unusual day", _work(background, notify_unusual_day), every(minutes=UNUSUAL_EVERY_MINUTES)),
+                Job("waiting", _work(background, check_waiting), every(minutes=5)),
+                Job("owners", _work(step_deps, check_owners), every(minutes=30)),
+                Job("months", _work(step_deps, file_months), every(minutes=15)),
+                Job("digest", _work(background, send_digest), every(minutes=5)),
+                Job(ALERTS_JOB, _work(background, check_budget_alerts), every(minutes=5)),
+                Job("unusual day", _work(background, notify_unusual_day), every(minutes=15)),
                 Job(
                     "balances",
                     _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances)),
                     every_day(),
                 ),
-                Job("retention", _work(background, drop_old), every(minutes=RETENTION_EVERY_MINUTES)),
+                Job("retention", _work(background, drop_old), every(minutes=10)),
                 Job("people", _work(step_deps, look_for_people_who_left), every_hour()),
-                Job("samples", _work(step_deps, drop_old_samples), every(minutes=SAMPLES_EVERY_MINUTES)),
+                Job("samples", _work(step_deps, drop_old_samples), every(minutes=10)),
             ],
             claim_seconds=claim_seconds,
-            drain=lambda: _drain(delivery.drain()),
+            drain=lambda: finish(delivery.drain()),
         )
-        engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
-        overdue = OverdueDeletion(step_deps)
+        engine = Engine(step_deps, on_late=metrics.late, on_bug=metrics.failed, claim_seconds=claim_seconds)
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
         selfcheck = SelfCheck(
             step_deps,
@@ -285,15 +267,20 @@ async def build(
             machine=socket.gethostname(),
         )
         connection = Connection(
-            deps,
-            client,
+            Context(
+                deps=deps,
+                catalog=lambda: catalog_cache.known,
+                key_source=github,
+                prices=Prices.of(market, clock),
+                people=people,
+                channels=SlackChannels(deps, client),
+                client=client,
+                gate=Gate(),
+                direct=delivery.direct,
+                others_work=lambda: replica.others_work,
+            ),
             delivery,
-            gate=gate,
-            people=people,
-            catalog=lambda: catalog_cache.known,
-            key_source=github,
-            prices=Prices.of(market, clock),
-            tokens=tokens_of(settings),
+            tokens_of(settings),
             read_tokens=lambda: tokens_of(read_settings()),
             http=None
             if settings.slack_mode is SlackMode.SOCKET or settings.slack_http is None
@@ -301,49 +288,41 @@ async def build(
             replica=replica,
             retry_refused=retry_refused,
         )
-        report = HealthReport(
-            clock=clock,
-            store=store,
-            rules=in_force,
-            engine=engine,
-            overdue=overdue,
-            visits=visits,
-            selfcheck=selfcheck,
-            delivery=delivery,
-            replica=replica,
-            jobs=jobs,
-            local_jobs=local_jobs,
-            connection=connection,
-            gate=gate,
-            metrics=metrics,
-        )
-        yield Parts(
-            clock=clock,
-            witnesses=witnesses,
-            store=store,
-            engine=engine,
-            overdue=overdue,
-            visits=visits,
-            selfcheck=selfcheck,
-            delivery=delivery,
-            deps=deps,
-            replica=replica,
-            jobs=jobs,
-            local_jobs=local_jobs,
-            policy=partial(
-                follow,
-                background,
-                read_policy_again or asyncio.Event(),
-                then=partial(check_deciders, directory=people),
-                joined=store.joined,
-                look_again=look_again,
+        parts: list[Part] = [
+            engine,
+            visits,
+            jobs,
+            selfcheck,
+            OverdueDeletion(step_deps),
+            catalog,
+            sweeps,
+            Loop(
+                "policy",
+                partial(
+                    follow,
+                    background,
+                    read_policy_again or asyncio.Event(),
+                    then=partial(check_deciders, directory=people),
+                    joined=store.joined,
+                    look_again=look_again,
+                ),
             ),
-            read_secrets=partial(_read_secrets, market, connection),
-            catalog_cache=catalog_cache,
-            client=client,
+            replica,
+            connection,
+        ]
+        if isinstance(clock, FollowedClock):
+            parts.append(Loop("clock", clock.follow))
+        yield Bot(
+            deps=deps,
+            store=store,
+            witnesses=witnesses,
+            replica=replica,
+            delivery=delivery,
             connection=connection,
-            gate=gate,
-            report=report,
+            catalog_cache=catalog_cache,
+            read_secrets=partial(_read_secrets, market, connection),
+            report=HealthReport(clock, store, in_force, metrics, [*parts, delivery]),
+            parts=parts,
         )
 
 
@@ -354,7 +333,6 @@ def _work(deps: D, work: Callable[[D], Awaitable[None]]) -> Callable[[], Awaitab
 
 async def _log_start(settings: Settings, store: Database) -> None:
     """Log what an operator wants to know first: what runs, on which database, and which rentals go on."""
-    url = make_url(settings.database_url.get_secret_value())
     rentals: int | None = None
     with suppress(GpubotError):
         async with store.read() as tx:
@@ -364,7 +342,7 @@ async def _log_start(settings: Settings, store: Database) -> None:
         version=version("gpubot"),
         schema=HEAD,
         policy=str(settings.policy) if settings.policy else "none",
-        database=f"{url.get_backend_name()} {url.host or ''}/{url.database}".replace(" /", " "),
+        database=without_password(settings.database_url.get_secret_value()),
         rentals=rentals,
     )
 
@@ -392,59 +370,40 @@ def _read_secrets(market: ComputeClear, connection: Connection) -> None:
     log.info("settings.tokens_read", changed=[name for name, changed in used.items() if changed])
 
 
-async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
-    """Run every loop until `stop` is set. Then let listeners acknowledge, let steps and delivery finish, and end
+async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
+    """Run every part until `stop` is set. Then let listeners acknowledge, let steps and delivery finish, and end
     this process's claims. Raise CannotOpen if the database is being migrated."""
-    await parts.replica.look()
-    if parts.store.joined:
-        parts.delivery.begin_later()
+    await bot.replica.look()
+    if bot.store.joined:
+        bot.delivery.begin_later()
     else:
-        await parts.delivery.begin()
-    loops = [
-        parts.replica.run(),
-        *(
-            _run_later(parts.witnesses, loop.run)
-            for loop in (parts.engine, parts.visits, parts.jobs, parts.selfcheck)
-        ),
-        parts.overdue.run(),
-        *(job.run(parts.clock) for job in parts.local_jobs),
-        parts.policy(),
-        parts.connection.run(),
-    ]
-    if isinstance(parts.clock, FollowedClock):
-        loops.append(parts.clock.follow())
-    tasks = {asyncio.create_task(loop) for loop in loops}
+        await bot.delivery.begin()
+    tasks = {
+        asyncio.create_task(
+            _run_later(bot.witnesses, part) if part.waits_for_witnesses else part.run(), name=part.name
+        )
+        for part in bot.parts
+    }
     stopping = asyncio.create_task(stop.wait())
     try:
         done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stopping}:
             task.result()
         log.info("gpubot.stopping")
-        await parts.connection.drain(DRAIN_HANDLERS)
+        await bot.connection.drain(DRAIN_HANDLERS)
     finally:
-        await parts.connection.close()
+        await bot.connection.close()
         for task in (*tasks, stopping):
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
-        await _drain(parts.engine.drain())
-        await parts.engine.end_claims()
-        await parts.visits.end_claims()
-        await parts.jobs.end_claims()
+        for part in bot.parts:
+            await part.end()
 
 
-async def _run_later(witnesses: Witnesses, run: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop once Compute Clear and Slack have answered, or after a few seconds. Until then, nobody knows
-    whether this machine's clock, by which the loop would work, is right."""
+async def _run_later(witnesses: Witnesses, part: Part) -> None:
+    """Run a part once Compute Clear and Slack have answered, or after a few seconds. Until then, nobody knows
+    whether this machine's clock, by which the part would work, is right."""
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_ANSWERS):
             await witnesses.heard()
-    await run()
-
-
-async def _drain(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        async with asyncio.timeout(DRAIN_STEPS):
-            await work
-    except TimeoutError:
-        # Nothing is lost: the intent of a call is committed before it, and the next start looks up its outcome.
-        log.warning("gpubot.drain_timed_out")
+    await part.run()

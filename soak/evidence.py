@@ -238,7 +238,16 @@ class Evidence:
         parts = (min(end, jump.end) - max(start, jump.start) for jump in self.jumps if jump.excused)
         return sum((part for part in parts if part > timedelta(0)), timedelta(0))
 
+    def knows(self, rental: str) -> bool:
+        """Return whether the bot knows a live rental that has a card.
+
+        At its start, the bot edits each card that it knows. So if its database was replaced by an older copy, the
+        cards that were not edited since then are those of lost rentals.
+        """
+        return self.put_back_at is None or self.cards[rental].at >= self.put_back_at
+
     def unfinished(self) -> list[str]:
-        """Return the machines that still bill, and the rentals whose card still has buttons."""
+        """Return the machines that still bill, and the known rentals whose card still has buttons."""
         alive = [machine.name for machine in self.machines if machine.end is None]
-        return alive + [f"{rental} ({card.text[:40]})" for rental, card in self.cards.items() if card.buttons]
+        cards = {rental: card for rental, card in self.cards.items() if card.buttons and self.knows(rental)}
+        return alive + [f"{rental} ({card.text[:40]})" for rental, card in cards.items()]

@@ -18,9 +18,6 @@ from soak.world import GRACE, PEOPLE, World
 
 SLOW_DELETIONS = {"delete_500", "not_deleting", "stale_cache"}
 METADATA = "gpubot_message"
-NO_MESSAGE = 0
-"""The message id in the metadata of a post that the bot took back, after its database was put back from an older
-copy."""
 PAGE = 200
 _AS = re.compile(rf"\b(?P<id>{RENTAL_ID}): \w+ put it back [^.]* as (?P<new>{RENTAL_ID}),")
 _BECAME = re.compile(rf"named (?P<name>[\w-]+)\. It is (?P<id>{RENTAL_ID}) now")
@@ -159,7 +156,7 @@ def _posts_of_the_bot(channel: str, messages: list[dict[str, Any]]) -> list[Post
     posts = []
     for message in messages:
         metadata = message.get("metadata") or {}
-        if metadata.get("event_type") == METADATA and metadata["event_payload"]["id"] != NO_MESSAGE:
+        if metadata.get("event_type") == METADATA:
             message_id = str(metadata["event_payload"]["id"])
             posts.append(Post(channel, str(message["ts"]), message_id, str(message.get("text", ""))))
     return posts

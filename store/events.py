@@ -15,7 +15,6 @@ from store.tables import events
 
 _ADD = insert(events).returning(events.c.id)
 _GET = select_by(events.c.id)
-_NEWEST = select(events).order_by(events.c.id.desc()).limit(1)
 _OF_RENTAL = select_by(events.c.rental_id, events.c.id)
 _PAUSE_OR_END = select(events).where(
     events.c.rental_id.is_(None), events.c.kind.in_([EventKind.PAUSED, EventKind.RESUMED])
@@ -43,13 +42,13 @@ _OF_RENTALS = (
 
 
 class Events:
-    """bot.lifecycle.ports.store.Events."""
+    """What happened to rentals and on the account."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def add(self, event: Event) -> int:
-        """Write the event and return its new id."""
+        """Write an event and return its id. The events of a rental are written with its change."""
         added = await self._conn.execute(_ADD, values(event, without=frozenset({"id"})))
         return int(added.scalar_one())
 
@@ -60,6 +59,8 @@ class Events:
     async def of_many(
         self, rental_ids: Collection[str], kinds: Collection[EventKind]
     ) -> Mapping[str, Sequence[Event]]:
+        """Return the events of these kinds of each of these rentals, oldest first. A rental without any has an
+        empty list."""
         found: defaultdict[str, list[Event]] = defaultdict(list)
         rows = await self._conn.execute(_OF_RENTALS, {"ids": list(rental_ids), "kinds": list(kinds)})
         for event in to_models(Event, rows):
@@ -70,14 +71,14 @@ class Events:
         return await fetch_first(self._conn, Event, _GET, event_id)
 
     async def other_end_of_pause(self, event: Event) -> Event | None:
+        """Return the event that ended this pause of buying, or the pause that this event ended. None if there is
+        none."""
         statement = _AFTER_PAUSE if event.kind is EventKind.PAUSED else _BEFORE_END
         other = await fetch_first(self._conn, Event, statement, event.id)
         return None if other is None or other.kind is event.kind else other
 
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
+        """Return the first events from `since` on and before `until`, in the order in which they were written:
+        `limit` at most, with ids above `after`."""
         given = {"since": since, "until": until, "after": after, "max_rows": limit}
         return to_models(Event, await self._conn.execute(_BETWEEN, given))
-
-    async def newest(self) -> Event | None:
-        newest = to_models(Event, await self._conn.execute(_NEWEST))
-        return newest[0] if newest else None

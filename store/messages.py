@@ -23,11 +23,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Unsendable
-from bot.lifecycle.ports.store import EVER
+from bot.model.base import EVER
 from bot.model.budget import MonthPart
 from bot.model.event import EventKind
 from bot.model.message import Destination, Message, MessageKind, lowest_version, to_person
+from bot.model.records import Unsendable
 from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import Values, fetch_first, insert_new, param, select_by, to_models, values
@@ -115,12 +115,6 @@ _END_BACK_OFF = (
     .values(due_at=param(_c.due_at, "now"))
 )
 _NEXT_DUE = select(_c.due_at).where(_c.due_at > param(_c.due_at, "after")).order_by(_c.due_at).limit(1)
-_CONVERSATIONS = (
-    select(_c.to, _c.channel)
-    .where(_c.channel.is_not(None))
-    .group_by(_c.to, _c.channel)
-    .order_by(func.max(_c.id).desc())
-)
 NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 """SQLite gives the id of a removed newest message again, and Slack has it in the metadata of a post."""
 _DROP_ANSWERS = delete(messages).where(
@@ -288,13 +282,15 @@ _SAVE = (
 
 
 class Messages:
-    """bot.lifecycle.ports.store.Messages."""
+    """The outbox."""
 
     def __init__(self, conn: AsyncConnection, real_now: datetime) -> None:
         self._conn = conn
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
+        """Queue a message; it is due at once if it doesn't say when. Do nothing if the same event has a message of
+        that kind to that destination already, or if it is a rental's second card."""
         row = {**values(message, without=frozenset({"id"})), "urgent": False}
         # A transaction that waited may be seconds older than the message that is written in it.
         lowest = lowest_version(max(self._real_now, message.created_at))
@@ -313,15 +309,20 @@ class Messages:
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:
+        """Make the open surfaces about a question to the admins due."""
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
+        """Edit the answer to a quote if it was posted as a direct message, because its buttons no longer work."""
         await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
     async def show_reminders(self) -> None:
+        """Make the open reminders of approvers due."""
         await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))
 
     async def open_home(self, reader: str, shown: str) -> None:
+        """Make the first page of a person's Home tab due, before all that is shown already. `shown` is the digest
+        of what Slack shows them now."""
         given = self._change(reader=to_person(reader), page={"page": 0}, shown=shown)
         if not (await self._conn.execute(_OPEN_HOME, given)).rowcount:
             now = self._real_now
@@ -329,15 +330,20 @@ class Messages:
             await self.add(home)
 
     async def turn_home(self, reader: str, page: int) -> None:
+        """Make a page of a person's Home tab due, counted from 0. Do nothing if they never opened it."""
         await self._conn.execute(_TURN_HOME, self._change(reader=to_person(reader), page={"page": page}))
 
     async def show_homes(self) -> None:
+        """Make the Home tabs due of all people who opened theirs."""
         await self._conn.execute(_SHOW_HOMES, self._change())
 
     async def any_home(self) -> bool:
+        """Return whether anybody opened their Home tab."""
         return bool(await self._conn.scalar(_ANY_HOME))
 
     async def show_all_again(self) -> None:
+        """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
+        that may ask a question or state an end is compared with Slack first (`Message.compare_with`)."""
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
 
@@ -348,10 +354,17 @@ class Messages:
         return await fetch_first(self._conn, Message, _GET, message_id)
 
     async def alert_of(self, event_id: int, to: Destination) -> Message | None:
+        """Return the alert of an event to this reader or channel."""
         rows = await self._conn.execute(_ALERT, {"event": event_id, "reader": to})
         return next(iter(to_models(Message, rows)), None)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
+        """Return what is due: posts and answers first, then edits that show a transition, then other edits, then
+        what is shown again, each in the order in which they were queued.
+
+        With `without`, return only what may be sent now. A reply in a thread waits for its card. Any other post
+        than a card waits for the earlier ones to its reader or channel about the same rental, and an alert about
+        the pause waits for the earlier ones about it."""
         given = {"now": real_now, "max_rows": limit}
         if without is None:
             return to_models(Message, await self._conn.execute(_DUE, given))
@@ -360,19 +373,26 @@ class Messages:
         return to_models(Message, await self._conn.execute(_SENDABLE, given))
 
     async def end_back_off(self) -> None:
+        """Schedule now what waits for a retry because its last call got no answer (`Message.tries`)."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
+        """Return the first real time at which something is due, or the first after `after`."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
+        """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A
+        message that also has a `due_at` is left out: that edit shows everything."""
         given = {"now": now, "max_rows": limit, "without": list(without)}
         return to_models(Message, await self._conn.execute(_TO_REFRESH, given))
 
     async def next_refresh(self) -> datetime | None:
+        """Return when the next refresh is due, in our time."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:
+        """Write what Slack has and when to look again. If the rental changed after `message` was read, the message
+        stays open and due, so that the change is shown."""
         await self._conn.execute(
             _SAVE,
             {
@@ -390,9 +410,12 @@ class Messages:
         return await fetch_first(self._conn, Message, _CARD, rental_id)
 
     async def rental_at(self, channel: str, ts: str) -> str | None:
+        """Return the id of the rental that a posted message is about. Return None for any other message."""
         return cast(str | None, await self._conn.scalar(_RENTAL_AT, {"channel": channel, "ts": ts}))
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
+        """Send a rental's card and thread to `to` from now on: post the card again, and below it what the thread
+        has not said yet. The rental stores `to` as its `card_channel`, for what comes later."""
         unsent: Values = {
             "to": to,
             "channel": None,
@@ -411,20 +434,24 @@ class Messages:
         await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=to.value))
 
     async def direct_of(self, rental_id: str) -> list[Message]:
+        """Return the direct messages about one rental, oldest first."""
         return to_models(Message, await self._conn.execute(_DIRECT_OF_RENTAL, {"key": rental_id}))
 
-    async def conversations(self) -> dict[str, Destination]:
-        return {row.channel: row.to for row in await self._conn.execute(_CONVERSATIONS)}
-
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
+        """Return whether a file of this part of a month is on its way to a person."""
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 
     async def drop_answers(self, before: datetime, limit: int) -> int:
+        """Remove the oldest messages from before that real time that were sent to a `response_url`, `limit` at
+        most. Return how many were removed. The newest of all messages stays, so that no id is used again."""
         return (await self._conn.execute(_DROP_ANSWERS, {"before": before, "max_rows": limit})).rowcount
 
     async def drop_closed(self, before: datetime, over_before: datetime, limit: int) -> int:
+        """As `drop_answers`, for messages that are never edited again. Keep those of a rental that was not over
+        before `over_before`, our time, and those of a question that is not over."""
         given = {"before": before, "over_before": over_before, "max_rows": limit}
         return (await self._conn.execute(_DROP_CLOSED, given)).rowcount
 
     async def undelivered(self) -> int:
+        """Return how many wait to be posted, answered or edited. Refreshes don't count."""
         return await self._conn.scalar(_UNDELIVERED) or 0

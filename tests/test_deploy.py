@@ -143,9 +143,9 @@ async def test_each_metric_and_label_that_rules_and_dashboard_name_is_in_metrics
             "GPUBOT_DATABASE_URL": f"sqlite:///{tmp_path}/gpubot.sqlite",
         }
     )
-    async with app.build(settings) as parts:
-        count_something(parts.report.metrics)
-        exposed = (await parts.report.exposition()).decode()
+    async with app.build(settings) as bot:
+        count_something(bot.report.metrics)
+        exposed = (await bot.report.exposition()).decode()
     samples = [sample for family in text_string_to_metric_families(exposed) for sample in family.samples]
     labels: dict[str, set[str]] = {}
     for sample in samples:

@@ -62,7 +62,7 @@ def test_each_call_that_a_page_draws_is_a_function_of_that_module(page: Path) ->
 
 @pytest.mark.parametrize(
     ("page", "folder"),
-    [("docs/architecture.md", "bot/lifecycle"), ("bot/lifecycle/service/__init__.py", "bot/lifecycle/service")],
+    [("docs/architecture.md", "bot/lifecycle"), ("bot/lifecycle/actions/__init__.py", "bot/lifecycle/actions")],
 )
 def test_a_list_of_modules_names_each_module_of_its_folder(page: str, folder: str) -> None:
     listed = set(

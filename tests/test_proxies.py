@@ -15,7 +15,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
 from typing_extensions import override
 
-from bot.app import Parts, build
+from bot.app import Bot, build
 from bot.clock import SystemClock
 from bot.config.settings import read_settings
 from bot.errors import MarketAway, Mistake, Unusable
@@ -23,8 +23,8 @@ from bot.model.message import Message, MessageKind, to_response_url
 from bot.net.proxies import proxy_for
 from bot.net.sessions import new_session
 from handlers.phrases.blocks import Rendered
-from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.sockets import Sockets
+from handlers.slack_api.web_api import NO_ANSWER
 from tests.market.conftest import Api
 from tests.market.conftest import api as api  # noqa: PLC0414 - a fixture
 from tests.recording_proxy import RecordingProxy, no_proxies, recording_proxy
@@ -58,11 +58,11 @@ async def proxy() -> AsyncIterator[RecordingProxy]:
         yield made
 
 
-async def built(stack: AsyncExitStack) -> Parts:
+async def built(stack: AsyncExitStack) -> Bot:
     return await stack.enter_async_context(build(read_settings()))
 
 
-async def send_reply(parts: Parts, url: str) -> None:
+async def send_reply(bot: Bot, url: str) -> None:
     """Send a private reply to a `response_url`."""
     answer = Message(
         kind=MessageKind.REPLY,
@@ -70,7 +70,7 @@ async def send_reply(parts: Parts, url: str) -> None:
         body={"text": "hello", "blocks": []},
         created_at=SystemClock().now(),
     )
-    await parts.delivery.poster.answer(answer, Rendered(text="hello"))
+    await bot.delivery.poster.answer(answer, Rendered(text="hello"))
 
 
 @pytest.mark.parametrize("login", ["", "ana:pass%21word@"])
@@ -79,13 +79,13 @@ async def test_every_client_uses_the_proxy(env: pytest.MonkeyPatch, proxy: Recor
     env.setenv("HTTPS_PROXY", url)
     env.setenv("http_proxy", url)
     async with AsyncExitStack() as stack:
-        parts = await built(stack)
+        bot = await built(stack)
         with pytest.raises(NO_ANSWER):
-            await parts.client.auth_test()
+            await bot.connection.context.client.auth_test()
         with pytest.raises(MarketAway) as away:
-            await parts.catalog_cache.get()
-        await send_reply(parts, "https://hooks.slack.test/commands/1")
-        await send_reply(parts, "http://hooks.slack.test/commands/2")
+            await bot.catalog_cache.get()
+        await send_reply(bot, "https://hooks.slack.test/commands/1")
+        await send_reply(bot, "http://hooks.slack.test/commands/2")
     assert not away.value.may_have_bought
     assert set(proxy.asked) == {
         "CONNECT slack.test:443",
@@ -111,12 +111,12 @@ async def test_no_request_to_this_machine_uses_a_proxy(
         env.setenv("COMPUTE_CLEAR_URL", api.url)
         api.answer("/available_gpus", {"H100": []})
         api.answer("/answers", {})
-        parts = await built(stack)
-        assert (await parts.client.auth_test())["ok"]
-        assert "H100" in (await parts.catalog_cache.get()).gpus
-        await send_reply(parts, f"{api.url}/answers")
+        bot = await built(stack)
+        assert (await bot.connection.context.client.auth_test())["ok"]
+        assert "H100" in (await bot.catalog_cache.get()).gpus
+        await send_reply(bot, f"{api.url}/answers")
         assert "/answers" in [seen.path for seen in api.seen]
-        app = AsyncApp(client=parts.client, signing_secret="")
+        app = AsyncApp(client=bot.connection.context.client, signing_secret="")
         sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1)
         connecting = asyncio.create_task(sockets.connect())
         with suppress(TimeoutError):
@@ -201,11 +201,11 @@ async def test_no_redirect_of_slack_is_followed(env: pytest.MonkeyPatch, api: Ap
         api.answer(path, {}, status, Location=f"{api.url}/elsewhere")
     api.answer("/elsewhere", {"ok": True})
     async with AsyncExitStack() as stack:
-        parts = await built(stack)
+        bot = await built(stack)
         with pytest.raises(NO_ANSWER) as redirected:
-            await parts.client.auth_test()
+            await bot.connection.context.client.auth_test()
         assert not isinstance(redirected.value, SlackApiError)
-        await send_reply(parts, f"{api.url}/answers")
+        await send_reply(bot, f"{api.url}/answers")
         session = await stack.enter_async_context(new_session())
         with pytest.raises(aiohttp.ClientError):
             await session.ws_connect(f"{api.url}/link")
@@ -231,8 +231,8 @@ async def test_a_socket_follows_no_redirect(env: pytest.MonkeyPatch, api: Api) -
     env.setenv("SLACK_API_URL", f"{api.url}/api/")
     api.answer("/api/apps.connections.open", {"ok": True, "url": f"{api.url.replace('http', 'ws')}/link"})
     async with AsyncExitStack() as stack:
-        parts = await built(stack)
-        app = AsyncApp(client=parts.client, signing_secret="")
+        bot = await built(stack)
+        app = AsyncApp(client=bot.connection.context.client, signing_secret="")
         app.logger.addHandler(failed := Failed(logging.ERROR))
         sockets = Sockets(app, SECRETS[1], SystemClock(), count=1)
         connecting = asyncio.create_task(sockets.connect())

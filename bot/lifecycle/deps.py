@@ -11,12 +11,13 @@ from typing import TypeVar
 
 from bot.clock import Clock
 from bot.errors import OverBudget, Stale, StoreBusy
-from bot.lifecycle.ports.outside import Channels, Directory, Market, Prober
-from bot.lifecycle.ports.store import EVER, Store, Tx
+from bot.lifecycle.outside import Channels, Directory, Market, Prober
 from bot.model.attempt import Attempt
+from bot.model.base import EVER
 from bot.model.policy_version import PolicyVersion
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
+from store.db import Database, Tx
 
 T = TypeVar("T")
 D = TypeVar("D", bound="Deps")
@@ -88,7 +89,7 @@ def _yes() -> bool:
 class Deps:
     """The dependencies of services."""
 
-    store: Store
+    store: Database
     clock: Clock
     rules: Rules
     """The rules of this step, click or pass, from its beginning to its end: see `with_newest_rules`."""

@@ -75,10 +75,6 @@ GROUP_MEMBERS = Fact[frozenset[str]]("group_members", frozenset[str])
 """The last known members of each group, by its Slack id."""
 GROUP_ANSWER = Fact[GroupAnswer]("group_answer", GroupAnswer)
 """By the group's Slack id."""
-KNOWN_UNTIL = Fact[datetime]("known_until", datetime)
-"""The time of the newest event before the start."""
-LOST_SINCE = Fact[datetime]("lost_since", datetime)
-"""The same, once it is known that later events were lost and until their posts are taken back."""
 UNKNOWN_RENTAL = Fact[datetime]("unknown_rental", datetime)
 """When the admins were notified of a click about a rental that the store doesn't know, by its id."""
 FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,58 +16,19 @@ from bot.clock import Clock
 from bot.errors import GpubotError
 from bot.lifecycle.account.watched_machines import watched_machines
 from bot.lifecycle.deps import RulesInForce
-from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.jobs import DELIVERY, Jobs, LocalJob
-from bot.lifecycle.loops.overdue import OverdueDeletion
-from bot.lifecycle.loops.replica import Replica
-from bot.lifecycle.loops.selfcheck import SelfCheck
-from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.loops.running import Part
 from bot.lifecycle.money.billing import accrued
-from bot.lifecycle.ports.store import Store
 from bot.lifecycle.steps.polling import soonest
-from bot.model.account_facts import Counter
-from bot.model.base import Frozen, Instant
+from bot.model import account_facts
 from bot.model.state import State
 from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
 from bot.policy.buying.months import month_of
 from bot.policy.team.rules import Rules
-from bot.policy.use.clocks import ClockDifference
-from handlers.connection import Connection
-from handlers.delivery.loop import Delivery
-from handlers.messages.account import clock_text
-from handlers.slack_api.gate import Gate
+from store.db import Database
 
 
-def _clock_differs(difference: ClockDifference) -> str:
-    wrong = clock_text(difference.ahead, from_database=difference.from_database)
-    clocks = "both clocks" if difference.from_database else "it"
-    return f"this machine's clock is {wrong}: I work on nothing. Set {clocks}, by NTP for example."
-
-
-class _MessageCounts(Frozen):
-    """How many messages and edits wait, and since the first start perhaps came twice or were given up. None if the
-    store did not say it."""
-
-    undelivered: int | None = None
-    posted_twice: int | None = None
-    given_up: int | None = None
-    refresh_at: Instant | None = None
-    """When the next refresh of a message is due."""
-
-
-async def _message_counts(store: Store) -> _MessageCounts:
-    """Return the counts of one moment. Raise StoreBusy if the store can't be read."""
-    async with store.read() as tx:
-        return _MessageCounts(
-            undelivered=await tx.messages.undelivered(),
-            posted_twice=await tx.account.count(Counter.POSTED_TWICE),
-            given_up=await tx.account.count(Counter.GIVEN_UP),
-            refresh_at=await tx.messages.next_refresh(),
-        )
-
-
-async def figures_now(store: Store, rules: Rules, now: datetime) -> Figures | None:
+async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures | None:
     """Return what runs and what it costs. Return None if the store, or a rental in it, can't be read."""
     try:
         async with store.read() as tx:
@@ -94,19 +57,10 @@ class HealthReport:
     """Reads the state of every part that runs. It changes nothing."""
 
     clock: Clock
-    store: Store
+    store: Database
     rules: RulesInForce
-    engine: Engine
-    overdue: OverdueDeletion
-    visits: Visits
-    selfcheck: SelfCheck
-    delivery: Delivery
-    replica: Replica
-    jobs: Jobs
-    local_jobs: Sequence[LocalJob]
-    connection: Connection
-    gate: Gate
     metrics: Metrics
+    parts: Sequence[Part]
     commits: int = 0
     """The number of write transactions that were committed since the start."""
 
@@ -118,76 +72,56 @@ class HealthReport:
         revision that the report names."""
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
-        await self.selfcheck.measure()
-        try:
-            next_due = soonest(
-                await self.engine.first_due(), await self.visits.first_due(), await self.jobs.next_due()
-            )
-            counts = await _message_counts(self.store)
-        except GpubotError:
-            next_due, counts = None, _MessageCounts()
-        due = (next_due is not None and next_due <= now) or self.overdue.due()
-        # A refresh may wait up to a minute for its turn in Slack's pace. Such a refresh does not keep the report
-        # from being settled.
-        refresh_at = counts.refresh_at
-        refreshes = refresh_at is not None and refresh_at <= now and self.delivery.may_refresh(self.clock.real())
-        next_refresh = refresh_at if refresh_at is not None and refresh_at > now else None
-        next_at = soonest(next_due, next_refresh, self.overdue.next_at, *(job.next_at for job in self.local_jobs))
+        wellness = await self._wellness()
+        next_due, undelivered, posted_twice, given_up = None, None, None, None
+        with suppress(GpubotError):
+            async with self.store.read() as tx:
+                next_due = soonest(*[await part.first_due(tx) for part in self.parts])
+                undelivered = await tx.messages.undelivered()
+                posted_twice = await tx.account.count(account_facts.Counter.POSTED_TWICE)
+                given_up = await tx.account.count(account_facts.Counter.GIVEN_UP)
+        due = next_due is not None and next_due <= now
+        figures = await self._figures()
         under_way = self._under_way()
         # The figures above were read one after the other. They describe the same moment only if nothing ran
         # meanwhile.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
-        refused = self.connection.refused
         return {
-            **self._wellness(counts.undelivered),
+            **wellness,
             "clock": {"now": now.isoformat(), "revision": self.clock.revision},
-            "slack_mode": self.connection.mode,
-            "replicas": self.replica.replicas,
-            "delivering": self.jobs.does(DELIVERY),
-            "claims": self.replica.may_claim(),
-            "claims_lost": self.engine.claims_lost + self.visits.claims_lost + self.jobs.claims_lost,
-            "connections": await self.connection.connected(),
-            "seconds_since_slack_request": self.connection.since_request(),
-            "many_slow_slack_requests": self.connection.many_slow(),
-            "draining": self.connection.draining,
-            "next_due": next_at.isoformat() if next_at else None,
+            "next_due": next_due.isoformat() if next_due else None,
             "due_now": due,
             **under_way,
             "policy_version": self.rules.version.n if self.rules.version is not None else None,
             "policy_mistakes": len(self.rules.wrong),
-            "slack_refuses_token": refused is not None,
-            "undelivered": counts.undelivered,
-            "perhaps_posted_twice": counts.posted_twice,
-            "given_up": counts.given_up,
-            "engine_passes": self.engine.passes,
-            "engine_lateness_seconds": self.selfcheck.lateness.total_seconds(),
-            "late_for_seconds": self.selfcheck.late_for.total_seconds(),
-            "visits_fail": self.visits.failing(),
-            "store_takes_writes": self.selfcheck.writes,
-            "next_overdue": self.overdue.next_at.isoformat() if self.overdue.next_at else None,
-            "settled": quiet and not due and not refreshes and counts.undelivered == 0,
+            "undelivered": undelivered,
+            "perhaps_posted_twice": posted_twice,
+            "given_up": given_up,
+            **figures,
+            "settled": quiet and not due and undelivered == 0,
         }
 
     async def machines(self) -> health.Report:
         """Return the answer of /machines, as bot.model.watched_machine.MachinesAnswer describes it."""
-        await self.selfcheck.measure()
-        undelivered, watched = None, None
+        watched = None
         with suppress(GpubotError):
             async with self.store.read() as tx:
-                undelivered = await tx.messages.undelivered()
                 watched = await watched_machines(tx, self.rules.rules)
         machines = None if watched is None else [machine.model_dump(mode="json") for machine in watched]
-        return {**self._wellness(undelivered), "machines": machines}
+        return {**await self._wellness(), "machines": machines}
 
-    def _wellness(self, undelivered: int | None) -> health.Report:
-        """Return whether the bot is well and what is wrong, as the last measurement found it."""
-        broken, trouble = self.selfcheck.wrong, self.connection.trouble(undelivered)
-        if (difference := self.replica.difference()) is not None:
-            broken = [*broken, _clock_differs(difference)]
-        return {
-            "well": not broken,
-            "wrong": broken if trouble is None else [*broken, trouble],
-        }
+    async def _wellness(self) -> health.Report:
+        """Return whether the bot is well, and what is wrong in words."""
+        trouble = [(part.vital, words) for part in self.parts for words in await part.trouble()]
+        return {"well": not any(vital for vital, _ in trouble), "wrong": [words for _, words in trouble]}
+
+    async def _figures(self) -> dict[str, Any]:
+        """Return the further figures of all parts, with those of the same name added up."""
+        figures: dict[str, Any] = {}
+        for part in self.parts:
+            for name, value in (await part.figures()).items():
+                figures[name] = figures[name] + value if name in figures else value
+        return figures
 
     async def exposition(self) -> bytes:
         """Return the answer of /metrics in Prometheus's text format."""
@@ -201,16 +135,14 @@ class HealthReport:
 
     def works(self) -> bool:
         """Return whether anything is under way, or is known to begin within moments. This reads no store."""
-        return any(self._under_way().values()) or self.engine.pass_is_due() or self.visits.pass_is_due()
+        return any(part.in_flight or part.pass_is_due() for part in self.parts)
 
     def _count_commit(self) -> None:
         self.commits += 1
 
-    def _under_way(self) -> dict[str, int]:
-        return {
-            "steps_in_flight": self.engine.in_flight,
-            "handlers_in_flight": self.gate.in_flight,
-            "sends_in_flight": self.delivery.in_flight,
-            "visits_in_flight": self.visits.in_flight,
-            "jobs_in_flight": self.jobs.in_flight + sum(job.busy for job in self.local_jobs) + self.overdue.busy,
-        }
+    def _under_way(self) -> Counter[str]:
+        """Return how many things are in flight, by their keys in /health."""
+        under_way: Counter[str] = Counter()
+        for part in self.parts:
+            under_way[part.counted_as] += part.in_flight
+        return under_way

@@ -10,8 +10,8 @@ import asyncssh
 
 from bot.errors import Unusable
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.ports.store import Tx
 from bot.text_file import Unreadable, open_to_others, read_text
+from store.db import Tx
 
 KIND = "ssh-ed25519"
 LARGEST_FILE = 16 * 1024

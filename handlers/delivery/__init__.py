@@ -5,7 +5,6 @@ content       what a message should say now
 read_back     whether Slack has a post already
 posting       one message: find, post, edit, refresh or answer it, and what Slack's answer means
 pending_saves writes the result of each call, also after an outage of the store; the next destination of a message
-lost_posts    removes the buttons of posts that the store lost, after it was put back from an older copy
 direct_posts  posts outside the outbox, while the store takes no writes
 loop          what is due, in which order, several at a time
 """

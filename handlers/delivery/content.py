@@ -7,22 +7,21 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from bot.lifecycle.deps import Deps
-from bot.lifecycle.money.budgets import demands_of, if_approved
-from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
-from bot.lifecycle.ports.store import EVER, Tx
-from bot.lifecycle.service.admin_questions import view_for_message
-from bot.lifecycle.service.giving import demands_if_taken, to_take
-from bot.lifecycle.service.home import home_for
-from bot.lifecycle.service.month_files import file_for
-from bot.lifecycle.service.previews import quote_view
-from bot.lifecycle.service.queries import (
+from bot.lifecycle.actions.admin_questions import view_for_message
+from bot.lifecycle.actions.giving import demands_if_taken, to_take
+from bot.lifecycle.actions.home import home_for
+from bot.lifecycle.actions.month_files import file_for
+from bot.lifecycle.actions.previews import quote_view
+from bot.lifecycle.actions.queries import (
     details_for_direct_message,
     details_for_message,
     readable_event,
     waiting_for_approver,
 )
-from bot.model.base import changed
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.money.budgets import demands_of, if_approved
+from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
+from bot.model.base import EVER, changed
 from bot.model.event import Event
 from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
@@ -38,6 +37,7 @@ from handlers.messages.writers import AlertContext, EventContext, Needs, Questio
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 from handlers.views.answers import offers
+from store.db import Tx
 
 
 class Answer(Rendered):

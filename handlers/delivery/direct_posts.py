@@ -17,7 +17,7 @@ from handlers.messages.render import alert_message
 from handlers.messages.writers import AlertContext
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
-from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
+from handlers.slack_api.web_api import NO_ANSWER, error_code, requested_wait
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -42,7 +42,7 @@ while Slack's answers are lost."""
 
 
 class DirectPosts:
-    """Posts without the outbox. Implements `bot.lifecycle.ports.outside.DirectPosts`.
+    """Posts without the outbox. Implements `bot.lifecycle.outside.DirectPosts`.
 
     No post is stored, so use it only while the outbox can't be used.
     """

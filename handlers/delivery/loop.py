@@ -11,22 +11,21 @@ from datetime import datetime, timedelta
 import aiohttp
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
+from typing_extensions import override
 
 from bot.errors import ClaimLost, GpubotError
-from bot.lifecycle.account.older_database import note_start
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, keep_running
-from bot.lifecycle.ports.records import Unsendable
-from bot.lifecycle.ports.store import Tx, Written
+from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, Part, keep_running
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall
+from bot.model.records import Unsendable
 from handlers.delivery.content import content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
-from handlers.delivery.lost_posts import LostPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim
 from handlers.delivery.posting import SHORTEST_RETRY, Poster
 from handlers.phrases.blocks import Rendered
+from store.db import Tx, Written
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -83,8 +82,11 @@ class NextTurn:
     """Our time of the next refresh."""
 
 
-class Delivery:
+class Delivery(Part):
     """Posts and edits everything that is in the outbox."""
+
+    name = "delivery"
+    counted_as = "sends_in_flight"
 
     def __init__(
         self,
@@ -110,7 +112,6 @@ class Delivery:
         self._unsaved = PendingSaves(deps, first_retry=save_retry)
         self.direct = DirectPosts(client, self._pace, deps)
         self.poster = Poster(deps, client, self._pace, session, self.refused.set)
-        self.lost_posts = LostPosts(deps, client, self._pace, self.poster.finder)
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         self._unresolved: dict[int, _Unresolved] = {}
         """By the message's id."""
@@ -126,6 +127,7 @@ class Delivery:
             deps.store.on_commit(self._note_home_change, written)
 
     @property
+    @override
     def in_flight(self) -> int:
         """Return how many messages are being sent, or are sent and not yet saved."""
         return len(self._sending.keys() | self._unsaved.ids)
@@ -155,19 +157,25 @@ class Delivery:
         self._has_begun = False
         try:
             async with self._deps.store.write() as tx:
-                await note_start(tx)
                 await tx.messages.show_all_again()
         except GpubotError as error:
             log.warning("delivery.outage", error=type(error).__name__)
         else:
             self._has_begun = True
 
+    @override
+    async def first_due(self, tx: Tx) -> datetime | None:
+        """Return when the next refresh is due. Return None if it is due but may not start yet: it can wait up to a
+        minute for its turn in Slack's pace."""
+        at = await tx.messages.next_refresh()
+        due = at is not None and at <= self._deps.clock.now()
+        return None if due and not self.may_refresh(self._deps.clock.real()) else at
+
+    @override
     async def run(self) -> None:
         """Run until cancelled. What is being sent then goes on; `drain` waits for it."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(keep_running("delivery", self._send_what_is_due, self._deps.clock))
-                tasks.create_task(self.lost_posts.run())
+            await keep_running("delivery", self._send_what_is_due, self._deps.clock)
         finally:
             self.begin_later()
             if self.in_flight:

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import ClaimLost, GpubotError
-from bot.lifecycle.account.older_database import ask_again, note_put_back
+from bot.lifecycle.account.older_database import ask_again
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.people.deciders import ask_each_directly
-from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Destination, DestinationKind, Message, MessageKind, to_channel, to_person
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -50,10 +50,8 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
         await tx.messages.redirect(message.rental_id, message.to)
     else:
         await tx.messages.save(message)
-    if result.put_back:
-        await note_put_back(tx)
-        if message.rental_id is not None:
-            await ask_again(tx, deps, message.rental_id)
+    if result.put_back and message.rental_id is not None:
+        await ask_again(tx, deps, message.rental_id)
     if given_up:
         await tx.account.increment(Counter.GIVEN_UP)
     if result.unverified:

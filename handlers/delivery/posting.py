@@ -33,7 +33,6 @@ from handlers.delivery.content import Answer, Shown, Upload
 from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, UPLOAD, Pace
 from handlers.delivery.pending_saves import Result
 from handlers.delivery.read_back import (
-    NO_MESSAGE,
     UNKNOWN_ERROR_TRIES,
     Finder,
     Place,
@@ -44,7 +43,7 @@ from handlers.delivery.read_back import (
 from handlers.messages.render import asks
 from handlers.phrases.blocks import Json, Rendered
 from handlers.phrases.tables import plainer
-from handlers.slack_api.error_codes import (
+from handlers.slack_api.web_api import (
     NO_ANSWER,
     TOKEN_REFUSED,
     TOKEN_RETRY,
@@ -53,7 +52,6 @@ from handlers.slack_api.error_codes import (
     requested_wait,
     seconds_to_wait,
 )
-from handlers.views.answers.replies import asked_again_below
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -91,7 +89,7 @@ class Poster:
         self._pace = pace
         self._session = session
         self._on_refused = on_refused
-        self.finder = Finder(client, deps.clock, pace)
+        self._finder = Finder(client, deps.clock, pace)
         self._reposts: dict[int, tuple[datetime, int]] = {}
         """When, in real time, and how often each message was posted again because it could not be found. After a
         start this is empty: each message may then be posted once more at once."""
@@ -170,7 +168,7 @@ class Poster:
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
         try:
-            place = await self.finder.find(message, to, thread, since)
+            place = await self._finder.find(message, to, thread, since)
         except SearchAgain as again:
             return self._read_later(message, again)
         except Unreadable as unreadable:
@@ -188,12 +186,11 @@ class Poster:
         """Compare a message with what Slack shows of it, before the first edit since the start.
 
         If Slack shows a later version, the database was put back from an older copy. Then an open question is
-        posted again, so that people are asked again, and its old post says so. Any other message is only edited
-        next.
+        posted again, so that people are asked again. Any other message is only edited next.
         """
         now, before = self._deps.clock.real(), message.compare_with or 0
         try:
-            version = await self.finder.version_shown(message)
+            version = await self._finder.version_shown(message)
         except Unreadable:
             version = None
         except SearchAgain as again:
@@ -204,32 +201,8 @@ class Poster:
         if version is None or version <= before:
             return Result(compared, compared=True)
         log.warning("slack.shows_later", message=message.id, kind=message.kind, version=version, before=before)
-        if rendered is None or message.kind is MessageKind.CARD or not asks(rendered):
-            return Result(compared, compared=True, put_back=True)
-        refused = await self._take_back(message, version)
-        if refused is not None:
-            return refused
-        return Result(unposted(compared), compared=True, put_back=True)
-
-    async def _take_back(self, message: Message, version: int) -> Result | None:
-        """Edit the post of a question so that it can't be answered there. The post then has no message. Return the
-        message due again if Slack can't take the edit now. Return None if Slack took or refused it."""
-        body = {
-            "channel": message.channel or message.to.value,
-            "ts": message.ts or "",
-            **_texts(asked_again_below()),
-            "metadata": metadata_of(NO_MESSAGE, version),
-        }
-        try:
-            await self._with_blocks(self._client.chat_update, body, self._count_edit)
-        except NO_ANSWER as error:
-            now = self._deps.clock.real()
-            if isinstance(error, SlackApiError) and self._waits(error, EDIT, now):
-                return Result(_waiting(message, now + (requested_wait(error) or TOKEN_RETRY)))
-            if not isinstance(error, SlackApiError) or is_temporary(error):
-                return Result(_retried(message, now))
-            log.warning("slack.refused", method=EDIT, message=message.id, error=error_code(error))
-        return None
+        asks_again = rendered is not None and message.kind is not MessageKind.CARD and asks(rendered)
+        return Result(unposted(compared) if asks_again else compared, compared=True, put_back=True)
 
     def _unreadable(self, message: Message) -> Result:
         """Return the message, whose conversation can't be read, to post again: the first time at once, later after

@@ -18,7 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clock import Clock
 from bot.model.message import Destination, DestinationKind, Message, lowest_version
 from handlers.delivery.pace import READ, Pace
-from handlers.slack_api.error_codes import (
+from handlers.slack_api.web_api import (
     NO_ANSWER,
     TOKEN_REFUSED,
     TOKEN_RETRY,
@@ -28,8 +28,6 @@ from handlers.slack_api.error_codes import (
 )
 
 METADATA = "gpubot_message"
-NO_MESSAGE = 0
-"""The message id in the metadata of a post for which the store no longer has a message."""
 CLOCK_SKEW = timedelta(minutes=1)
 """How far Slack's clock may be behind ours."""
 PAGES, PAGE = 5, 200
@@ -106,22 +104,6 @@ class Search:
     """How many of them have our metadata."""
 
 
-@dataclass(frozen=True)
-class Post:
-    """A message of ours as Slack has it."""
-
-    message_id: object
-    version: int | None
-    """None if an older bot, which wrote no version, posted it."""
-    place: Place
-
-    def shows(self, message: Message) -> bool:
-        """Return whether this is a post of the message. A post of the same id from before the message was queued
-        is not: a database that was put back from a copy gives ids a second time."""
-        queued_since = self.version is None or self.version >= lowest_version(message.created_at)
-        return self.message_id == message.id and queued_since
-
-
 class Finder:
     """Finds posts by reading conversations back, as fast as the pace allows."""
 
@@ -142,9 +124,9 @@ class Finder:
         search = self._searches.pop(message.id, Search())
         errors = self._unknown_errors.pop(message.id, 0)
         try:
-            async for post in self.posts(search, to, thread, since):
-                if post.shows(message):
-                    return post.place
+            async for metadata, place in self._posts(search, to, thread, since):
+                if _is_of(metadata, message):
+                    return place
         except SearchAgain as again:
             if not again.restart and len(self._searches) < SEARCHES:
                 self._searches[message.id] = search
@@ -167,11 +149,13 @@ class Finder:
         posts = _page(answer)[0] if answer is not None else []
         return next((_version(post["metadata"]) for post in posts if _is_ours(post)), None)
 
-    async def posts(
+    async def _posts(
         self, search: Search, to: Destination, thread: str | None, since: datetime | None
-    ) -> AsyncIterator[Post]:
-        """Yield our posts of at most PAGES pages, from where `search` stopped. Update `search`. Raise Unreadable
-        or SearchAgain as `find` does, and SearchAgain if there are more pages."""
+    ) -> AsyncIterator[tuple[Mapping[str, Any], Place]]:
+        """Yield the metadata and the place of our posts of at most PAGES pages, from where `search` stopped.
+
+        Update `search`. Raise Unreadable or SearchAgain as `find` does, and SearchAgain if there are more pages.
+        """
         channel = await self._direct_channel(to.value) if to.kind is DestinationKind.PERSON else to.value
         query: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
         if since is not None:
@@ -189,8 +173,7 @@ class Finder:
                 search.posts_of_bots += bool(post.get("bot_id")) and not post.get("files")
                 if _is_ours(post):
                     search.posts_of_ours += 1
-                    place = channel, str(post.get("ts"))
-                    yield Post(_payload(post["metadata"]).get("id"), _version(post["metadata"]), place)
+                    yield post["metadata"], (channel, str(post.get("ts")))
             search.cursor = cursor
             if not cursor:
                 return
@@ -252,6 +235,17 @@ def _page(answer: AsyncSlackResponse) -> tuple[list[Mapping[str, Any]], str]:
 def _is_ours(post: Mapping[str, Any]) -> bool:
     metadata = post.get("metadata")
     return isinstance(metadata, Mapping) and metadata.get("event_type") == METADATA
+
+
+def _is_of(metadata: Mapping[str, Any], message: Message) -> bool:
+    """Return whether a post with this metadata shows the message.
+
+    A post of the same id from before the message was queued doesn't: a restored database gives ids a second time.
+    A post without a version is of an older bot.
+    """
+    version = _version(metadata)
+    queued_since = version is None or version >= lowest_version(message.created_at)
+    return _payload(metadata).get("id") == message.id and queued_since
 
 
 def _payload(metadata: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.errors import MarketAway, Mistake, NoTeammate
-from handlers.ids import Callback, EndValue, ExtendValue, Field, FormValue, NoValue, VersionValue, callback_of
-from handlers.listeners import (
+from handlers.actions import (
     admin_questions,
-    form_price,
     github_keys,
     giving,
     keys,
@@ -20,6 +18,8 @@ from handlers.listeners import (
     sharing,
     waiting,
 )
+from handlers.ids import Callback, EndValue, ExtendValue, Field, FormValue, NoValue, VersionValue, callback_of
+from handlers.listeners import form_price
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import ValueHandler, on

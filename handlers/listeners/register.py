@@ -6,7 +6,7 @@ import re
 
 from slack_bolt.app.async_app import AsyncApp
 
-from handlers.listeners import actions, commands, interaction, modals, slack_events
+from handlers.listeners import buttons, commands, interaction, modals, slack_events
 from handlers.listeners.context import Context
 from handlers.listeners.wrapper import make_listener
 
@@ -19,7 +19,7 @@ def register(app: AsyncApp, context: Context) -> None:
     # Listen to buttons and dialogs of older versions too: without a listener, people would only see that Slack
     # failed.
     app.action({"type": "block_actions", "action_id": ANYTHING})(
-        make_listener(context, interaction.click, actions.click)
+        make_listener(context, interaction.click, buttons.click)
     )
     app.view(ANYTHING)(make_listener(context, interaction.submission, modals.submitted))
     for kind, handler in slack_events.HANDLERS.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import Mistake
-from bot.lifecycle.service import leasing, queries
+from bot.lifecycle.actions import leasing, queries
 from handlers.ids import RentalValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction

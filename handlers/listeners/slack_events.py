@@ -16,8 +16,8 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.errors import Refused, WrongClock
 from bot.lifecycle.account.owners_left import ask_about_rentals_of
+from bot.lifecycle.actions import home
 from bot.lifecycle.people.deciders import check_deciders
-from bot.lifecycle.service import home
 from bot.policy.team.roles import deciding_groups
 from handlers.listeners import messages
 from handlers.listeners.context import Context

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import OPERATOR
-from bot.model.text import span
+from bot.model.text import listed, plural, span
+from bot.policy.use.clocks import ClockDifference
 from handlers.messages.writers import AlertContext, EventContext, EventText, Needs, alert, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.error_text import mistakes_text
-from handlers.phrases.format import actor, channel, escape, identifier, join, listed, person, plural
+from handlers.phrases.format import actor, channel, escape, identifier, join, person
 
 # --- what the account does
 
@@ -187,14 +188,8 @@ def _store_back(context: AlertContext) -> Rendered:
 @alert(EventKind.WRONG_CLOCK)
 def _wrong_clock(context: AlertContext) -> Rendered:
     facts = context.facts
-    wrong = clock_text(facts.span or timedelta(0), from_database=facts.detail == "database")
+    wrong = ClockDifference(facts.span or timedelta(0), from_database=facts.detail == "database")
     return blocks.message(
-        f"The clock of my machine {escape(facts.name or '', 60)} is {wrong}. Until it's set right, what "
+        f"The clock of my machine {escape(facts.name or '', 60)} is {wrong.text}. Until it's set right, what "
         "runs there does nothing but delete machines that are long past their end."
     )
-
-
-def clock_text(ahead: timedelta, *, from_database: bool) -> str:
-    """Return how a machine's clock is wrong: `2 h ahead of the database's`."""
-    whose = "the database's" if from_database else "Compute Clear's and Slack's"
-    return f"{span(abs(ahead))} {'ahead of' if ahead > timedelta(0) else 'behind'} {whose}"

@@ -19,6 +19,7 @@ from bot.model.event import Event, EventKind
 from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
+from bot.model.text import listed, plural, span
 from bot.policy.buying.resource_names import named_owner, names_of
 from bot.policy.buying.unknown_machines import name_to_type
 from bot.policy.team.rules import Rules
@@ -27,18 +28,7 @@ from handlers.messages.writers import QuestionContext, question
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, button, option
 from handlers.phrases.ends import end
-from handlers.phrases.format import (
-    Times,
-    escape,
-    identifier,
-    join,
-    listed,
-    per_hour,
-    person,
-    plural,
-    sentence,
-    span,
-)
+from handlers.phrases.format import Times, escape, identifier, join, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button
 from handlers.phrases.machine_text import describe, machines, vendor
 from handlers.phrases.rental_text import current_state, in_all, so_far

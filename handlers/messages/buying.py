@@ -10,6 +10,7 @@ from bot.errors import BuyingBlock, BuyingBlocked, Mistake
 from bot.model.attempt import Why
 from bot.model.event import EventKind, Facts, LeftOut
 from bot.model.state import UNBOUGHT, State
+from bot.model.text import about_span, listed, plural, say_at_most
 from bot.policy.team.roles import has_buttons
 from handlers.ids import Action, RentalOfferValue
 from handlers.messages.writers import (
@@ -25,20 +26,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import paused_by
-from handlers.phrases.format import (
-    about_span,
-    difference,
-    dollars_at_most,
-    escape,
-    join,
-    limit_per_hour,
-    listed,
-    per_hour,
-    person,
-    plural,
-    price,
-    sentence,
-)
+from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, person, price, sentence
 from handlers.phrases.lease_buttons import destroy_button
 from handlers.phrases.machine_text import describe, machines, place, vendor
 from handlers.phrases.rental_text import current_state, reason
@@ -252,7 +240,7 @@ def _rented(context: EventContext) -> Rendered:
         return blocks.message(f"{sentence_case(context.machine)}. {state}", closed=rental.state.over)
     each = f" at {price(facts.rate / rental.request.count)} per GPU" if facts.rate is not None else ""
     asked = f", as you asked {times.at_time(facts.since)}" if facts.since is not None else ""
-    total = f" Up to {dollars_at_most(facts.total)} in all." if facts.total is not None else ""
+    total = f" Up to {say_at_most(facts.total)} in all." if facts.total is not None else ""
     text = f"Rented: {describe(rental)}{each}{asked}.{total} {state}"
     return blocks.with_buttons(text, destroy_button(rental))
 

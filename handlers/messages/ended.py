@@ -7,7 +7,7 @@ from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
-from bot.model.text import span
+from bot.model.text import listed, span
 from bot.policy.buying.replacing import may_be_replaced
 from handlers.ids import Action, RentalValue
 from handlers.messages.writers import (
@@ -23,7 +23,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import NEXT_STEPS
-from handlers.phrases.format import dollars, escape, identifier, join, listed, per_hour, person, with_full_stop
+from handlers.phrases.format import dollars, escape, identifier, join, per_hour, person, with_full_stop
 from handlers.phrases.machine_text import sold_but_seen
 from handlers.phrases.on_ending_text import on_ending_text
 from handlers.phrases.rental_text import (

@@ -8,7 +8,7 @@ from bot.model.event import Event, EventKind, events_after
 from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.text import span
+from bot.model.text import about_span, span
 from bot.policy.access.ending_script import ENDING_LOG
 from bot.policy.use.two_ends import can_move
 from handlers.messages.writers import (
@@ -27,7 +27,7 @@ from handlers.phrases import blocks
 from handlers.phrases.asked_text import asked_by_event
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import end
-from handlers.phrases.format import Times, about_span, actor, join, person
+from handlers.phrases.format import Times, actor, join, person
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
 from handlers.phrases.machine_text import vendor
 from handlers.phrases.on_ending_text import SCRIPT, failed_with, on_ending_text, script_first_text

@@ -13,6 +13,7 @@ from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
+from bot.model.text import plural, say_at_most
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import has_buttons
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
@@ -20,16 +21,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button, cut, named
 from handlers.phrases.budget_text import scope_name
 from handlers.phrases.ends import without_a_yes
-from handlers.phrases.format import (
-    Reader,
-    Times,
-    dollars,
-    dollars_at_most,
-    escape,
-    join,
-    per_hour,
-    plural,
-)
+from handlers.phrases.format import Reader, Times, dollars, escape, join, per_hour
 from handlers.phrases.lease_buttons import (
     decision_buttons,
     destroy_button,
@@ -114,7 +106,7 @@ def _question(one: RentalSummary, times: Times) -> str:
     """Return `Approve up to $137.54? 8x H100 EU, Ana, p4wd9. Expires today at 14:00.`"""
     rental = one.rental
     subject = f"{describe(rental)}, {people(one)}, {rental.id}."
-    up_to = f"up to {dollars_at_most(rental.newest_envelope.total)}"
+    up_to = f"up to {say_at_most(rental.newest_envelope.total)}"
     if rental.extension is not None:
         until = f"until {times.date_and_time(rental.extension.ends_at)}"
         return join(f"Approve more time {until}, {up_to} in all? {subject}", without_a_yes(rental, times))

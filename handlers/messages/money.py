@@ -9,6 +9,7 @@ from bot.model.budget import MonthPart
 from bot.model.event import Event, EventKind
 from bot.model.money import in_cents
 from bot.model.spend import Digest, ProjectWeek, Spent
+from bot.model.text import plural
 from bot.policy.buying.budgets import say_month, split_budget
 from bot.policy.buying.focus import MonthFile
 from bot.policy.team.rules import WhenOver
@@ -17,17 +18,7 @@ from handlers.messages.writers import AlertContext, alert
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.budget_text import invoice_differences, month_name, scope_name
-from handlers.phrases.format import (
-    about_dollars,
-    dollars,
-    escape,
-    identifier,
-    join,
-    per_hour,
-    percent,
-    person,
-    plural,
-)
+from handlers.phrases.format import about_dollars, dollars, escape, identifier, join, per_hour, percent, person
 
 MOST_PROJECTS = 10
 

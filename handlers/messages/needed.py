@@ -7,6 +7,7 @@ from bot.model.machine_use import NOT_COMPUTING, Missed, Use, Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import about_span
 from bot.policy.use.questions import spell_of, unanswered
 from handlers.ids import Action, HoursValue, RentalValue
 from handlers.messages.writers import (
@@ -23,7 +24,7 @@ from handlers.phrases import blocks
 from handlers.phrases.asked_text import mentions
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import ask_again_text, end_moves
-from handlers.phrases.format import Times, about_span, dollars, escape, join, per_hour, person
+from handlers.phrases.format import Times, dollars, escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_button
 from handlers.phrases.machine_text import machines_of
 from handlers.phrases.rental_text import current_state, first_after, machine, so_far

@@ -8,7 +8,7 @@ from bot.model.event import EventKind
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.text import span
+from bot.model.text import say_at_most, span
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.messages.writers import (
@@ -23,7 +23,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import ready_until
-from handlers.phrases.format import dollars_at_most, identifier, join, per_hour, person
+from handlers.phrases.format import identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.machine_text import describe
 from handlers.phrases.on_ending_text import on_ending_text, script_first_text
@@ -79,7 +79,7 @@ def _why_shorter(rental: Rental) -> str:
     last = lease.last_end
     if last - lease.ready_at >= rental.envelope.lease or last == rental.request.last_end:
         return ""
-    most = dollars_at_most(rental.envelope.total)
+    most = say_at_most(rental.envelope.total)
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
 
 

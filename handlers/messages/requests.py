@@ -13,6 +13,7 @@ from bot.model.rental import Extension, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import RentalDetails
+from bot.model.text import plural, say_at_most, span
 from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import over_limits
 from bot.policy.team.roles import has_buttons
@@ -40,7 +41,6 @@ from handlers.phrases.format import (
     Times,
     difference,
     dollars,
-    dollars_at_most,
     escape,
     highest,
     join,
@@ -48,9 +48,7 @@ from handlers.phrases.format import (
     note,
     per_hour,
     person,
-    plural,
     price,
-    span,
 )
 from handlers.phrases.lease_buttons import decision_buttons
 from handlers.phrases.limits_text import over_limits_of_envelope, over_limits_text, over_total_text
@@ -268,7 +266,7 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
 def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Reader) -> list[str]:
     rental, envelope, times = details.rental, details.rental.envelope, reader.times
     return [
-        f"Approve up to {dollars_at_most(envelope.total)}? "
+        f"Approve up to {say_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
         join(
             why_waiting(details),
@@ -344,7 +342,7 @@ def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> 
     asker = person(details.names, extension.asked_by)
     return [
         f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
-        f"{owner(details)}'s {machine(details)}, then up to {dollars_at_most(envelope.total)} in all.",
+        f"{owner(details)}'s {machine(details)}, then up to {say_at_most(envelope.total)} in all.",
         join(
             over_limits_text(over_limits(envelope.price, envelope.total, limits), limits),
             f"{asker} asks for it until {times.date_and_time(extension.ends_at)}, at {per_hour(rate)}; "
@@ -410,7 +408,7 @@ def _decide_again(context: EventContext) -> Rendered:
     if rental.owner_decides:
         who = "you" if context.by_owner else owner(details)
     most = rental.envelope.total
-    total = over_total_text(rental.request, most) or f"At most {dollars_at_most(most)} in all."
+    total = over_total_text(rental.request, most) or f"At most {say_at_most(most)} in all."
     total = "" if rental.needs_later_end else total
     text = join(
         context.text._replace(lead=f"Waiting for {who}").about(context.request), total, first_runs_on(details)
@@ -483,7 +481,7 @@ def _waits(details: RentalDetails) -> bool:
 def _reminder_line(details: RentalDetails, times: Times) -> str:
     """Return `Ana, 8x H100 EU, up to $137.54. Expires tomorrow at 10:05.`"""
     rental = details.rental
-    total = f"up to {dollars_at_most(rental.newest_envelope.total)}"
+    total = f"up to {say_at_most(rental.newest_envelope.total)}"
     if rental.extension is not None:
         longer = span(rental.extension.ends_at - rental.running_lease.ends_at)
         return f"{owner(details)}, {longer} more for {machine(details)}, {total}. {without_a_yes(rental, times)}"

@@ -21,24 +21,12 @@ from bot.model.message import Message
 from bot.model.person import OPERATOR
 from bot.model.rental import Rental
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
+from bot.model.text import about_span, say_at_most, span
 from bot.policy.team.asking import Mentions
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.budget_text import whose_budget
-from handlers.phrases.format import (
-    Reader,
-    Times,
-    about_span,
-    actor,
-    dollars_at_most,
-    escape,
-    join,
-    limit_per_hour,
-    per_hour,
-    person,
-    sentence,
-    span,
-)
+from handlers.phrases.format import Reader, Times, actor, escape, join, limit_per_hour, per_hour, person, sentence
 from handlers.phrases.machine_text import describe, vendor
 from handlers.phrases.rental_text import first_runs_on, how_it_ended, machine, possessive
 
@@ -319,7 +307,7 @@ def fewer_hours_text(facts: Facts) -> str:
 
 def total_text(facts: Facts) -> str | None:
     """Return `At most $137.54 in all.`, or None if the event has no total."""
-    return f"At most {dollars_at_most(facts.total)} in all." if facts.total is not None else None
+    return f"At most {say_at_most(facts.total)} in all." if facts.total is not None else None
 
 
 def cost_nothing_text(paid: bool | None) -> str:

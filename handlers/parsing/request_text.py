@@ -1,36 +1,22 @@
-"""Writes a request as a person would type it, and says which numbers a typed request may have."""
+"""Writes a request, and a draft of one, as a person would type it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
-from decimal import ROUND_FLOOR, Decimal
 
+from bot.errors import Line
+from bot.model.base import changed
 from bot.model.gpu import typed_name
 from bot.model.request import Contract, Request
 from bot.model.text import say_at_most, say_rate, say_span
+from bot.policy.use.two_ends import WHILE_BUSY
+from handlers.parsing.draft import Built, ParseContext, Part, RequestDraft
+from handlers.parsing.mentions import NOBODY
+from handlers.parsing.typed_text import as_slack_sends_it
+from handlers.parsing.vocabulary import Vocabulary
 from handlers.phrases.ends import end_text
-
-MAX_GPUS = 1000
-MAX_CAP = Decimal(1000)
-"""USD per GPU and hour."""
-MIN_CAP = Decimal("0.0001")
-"""USD per GPU and hour. A cap is a multiple of it."""
-MIN_LEASE = timedelta(minutes=1)
-
-
-def is_possible_cap(cap: Decimal) -> bool:
-    """Return whether a cap is within its bounds and a multiple of MIN_CAP."""
-    return MIN_CAP <= cap <= MAX_CAP and cap == cap.quantize(MIN_CAP)
-
-
-def cap_of_total(amount: Decimal, count: int, length: timedelta) -> Decimal:
-    """Return what an amount for everything, in dollars, comes to per GPU and hour over `length`.
-
-    This only shows whether the amount is possible, because a total has to pay for the time to start and end too.
-    """
-    each = amount * 3600 / (length // timedelta(seconds=1)) / count
-    return each.quantize(MIN_CAP, rounding=ROUND_FLOOR)
 
 
 def request_text(
@@ -79,3 +65,51 @@ def _later_end(request: Request, zone: str) -> str:
         return ""
     typed = request.up_to % timedelta(minutes=1) == timedelta(0)
     return f" up to {say_span(request.up_to) if typed else end_text(request.last_end, zone)}"
+
+
+def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> Line | None:
+    """Return the text of a draft, apart from what is unread or unclear about people. Return None if the other
+    parts make no request.
+
+    The line keeps every value as it was given, such as `until fri 18:00`. A draft with a start doesn't wait.
+    """
+    start = draft.first(Part.START)
+    waits = draft.waiting and not start
+    built = replace(draft, unread=[], people=NOBODY, waiting=waits).build(vocabulary, context)
+    if not isinstance(built, Built):
+        return None
+    price, latest = draft.first(Part.PRICE), draft.first(Part.LATEST)
+    end = draft.first(Part.WAITS) or draft.first(Part.END)
+    lease = draft.first(Part.LEASE) or (WHILE_BUSY if draft[Part.BUSY] else latest)
+    lease = None if end and not waits else lease
+    total = price is not None and draft.is_total(price)
+    request = changed(
+        built.request,
+        max_gpu_rate=None if total else built.request.max_gpu_rate,
+        max_total=None,
+        lease=lease or context.default_lease,
+        up_to=latest if lease not in {None, latest} else None,
+        until=None,
+        starts_at=None,
+        note="",
+    )
+    text = request_text(request, default_lease=None if lease else context.default_lease)
+    if total:
+        unit = ("/GPU" if price.money.per_gpu else "") + ("/h" if price.money.per_hour else "")
+        text += f" {say_rate(price.money.amount)}{unit} in all"
+    text += " from any vendor" if draft.values.get(Part.VENDOR) == [""] else ""
+    text += f" at {start}" if start else ""
+    text += " any time" if draft[Part.ANY_TIME] else ""
+    if end:
+        later = draft.first(Part.LATEST_END) or (say_span(latest) if latest and not lease else "")
+        text += f" until {end}" + (f" up to {later}" if later else "")
+    people, note = draft.people, f" -- {draft.note}" if draft.note else ""
+    return Line(
+        shown=text + _with(people.names) + note,
+        text=as_slack_sends_it(text) + _with(people.mentions) + as_slack_sends_it(note),
+        verb="wait" if waits else "get",
+    )
+
+
+def _with(people: Sequence[str]) -> str:
+    return f" with {' '.join(people)}" if people else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from handlers.parsing.durations import NUMBER_WORDS
+from handlers.parsing.amounts import NUMBER_WORDS
 from handlers.parsing.until import CLEAR_TIME, DAY
 
 _MEANINGS = """hours = stunde stunden std heure heures; minutes = minuten; days = tag tage jour jours

@@ -17,7 +17,8 @@ from bot.errors import (
     Refused,
 )
 from bot.model.person import OPERATOR
-from handlers.phrases.format import channel, escape, identifier, rough_span, time_token
+from bot.model.text import rough_span
+from handlers.phrases.format import channel, escape, identifier, time_token
 
 LONGEST = 1500
 

@@ -14,6 +14,7 @@ from bot.model.person import OPERATOR
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
+from bot.model.text import listed, span
 from bot.policy.team.hours import morning_after, zone_of
 from handlers.phrases.format import (
     Reader,
@@ -23,11 +24,9 @@ from handlers.phrases.format import (
     dollars,
     escape,
     join,
-    listed,
     per_hour,
     person,
     sentence,
-    span,
 )
 from handlers.phrases.machine_text import describe, gpu, machines_of, place, vendor
 from handlers.phrases.use_text import idle_part

@@ -62,7 +62,7 @@ def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
         rental = machine.rental or machine.name
         owner = evidence.owners.get(rental)
         since, patience = machine.start, SWEPT
-        if owner is not None and _is_known(evidence, rental):
+        if owner is not None and evidence.knows(rental):
             if owner not in evidence.left or evidence.cards[rental].text.startswith("Being destroyed"):
                 continue
             since, patience = evidence.left[owner], OWNERS_LOOKED_UP
@@ -71,12 +71,6 @@ def somebody_is_asked_about_every_machine(evidence: Evidence) -> list[str]:
         if waited > patience and not _is_named(open_now, rental):
             found.append(f"{machine.name} has no owner in Slack, and the admin is not asked about it")
     return found
-
-
-def _is_known(evidence: Evidence, rental: str) -> bool:
-    """Return whether the bot knows a rental that has a card. If its database was replaced by an older copy that
-    lacks the rental, the bot takes the card's buttons off."""
-    return evidence.put_back_at is None or bool(evidence.cards[rental].buttons)
 
 
 def _is_named(texts: list[str], name: str) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from bot.lifecycle.actions import ending, leasing
 from bot.lifecycle.changes.snapshot import cost_by_use, load_snapshot
-from bot.lifecycle.service import ending, leasing
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.machine_use import Missed

@@ -20,12 +20,12 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
+from bot.lifecycle.actions.prices import SHARED_FOR, Prices
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_told_again
 from bot.lifecycle.deps import Deps, Opened, random_id
 from bot.lifecycle.loops.policy_versions import reload, rules_at_start
-from bot.lifecycle.ports.outside import KeySource, Market
-from bot.lifecycle.service.prices import SHARED_FOR, Prices
+from bot.lifecycle.outside import KeySource, Market
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -51,6 +51,7 @@ from soak.databases import spare_the_disk
 from store.db import Database
 from tests.databases import fresh_sqlite
 from tests.handlers.parsing_helpers import CATALOG
+from tests.handlers.transactions import CountingStore
 from tests.sandbox.slack_world import World, workspace
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -258,7 +259,6 @@ class Team:
                 async with self.deps.store.write() as tx:
                     await apply(tx, deps, rental, note_told_again(rental), event)
         await self.deliver_all()
-        await self.delivery.lost_posts.take_back()
 
     async def deliver_all(self) -> None:
         """Send what is queued, also to the same people one after the other."""
@@ -387,14 +387,14 @@ def _copy(source: Path, target: Path) -> None:
 
 
 class GithubWithoutUsers:
-    """bot.lifecycle.ports.outside.KeySource."""
+    """bot.lifecycle.outside.KeySource."""
 
     async def key_lines(self, _: str) -> None:
         return None
 
 
 class NothingOffered:
-    """The part of bot.lifecycle.ports.outside.Market that forms ask."""
+    """The part of bot.lifecycle.outside.Market that forms ask."""
 
     async def offers(self, _: OfferQuery) -> tuple[Offer, ...]:
         return ()
@@ -438,13 +438,20 @@ async def team(
         spare_the_disk(store.engines.writer)
         try:
             store.on_commit(note_commit)
+            counting = CountingStore(store)
             in_force = None
             if policy is not None:
                 in_force = await rules_at_start(store, PolicySource(policy, home_channel=GPUS, admins=(CLEO,)))
                 rules = in_force.rules
             deps = Deps(
-                store=store, clock=clock, rules=rules, in_force=in_force, may_claim=may_claim, new_id=new_id
+                store=cast(Database, counting),
+                clock=clock,
+                rules=rules,
+                in_force=in_force,
+                may_claim=may_claim,
+                new_id=new_id,
             )
+            uncounted = replace(deps, store=store)
             if policy is not None:
                 await reload(deps)
             people = world.sandbox.workspace.people
@@ -458,12 +465,12 @@ async def team(
                     SharedOffers(cast(Market, market or NothingOffered()), clock, SHARED_FOR), answer_within
                 ),
                 people=People(
-                    deps,
+                    uncounted,
                     world.client,
                     HomeWorkspace.of(await world.client.auth_test()),
                     lookup_timeout=lookup_timeout,
                 ),
-                channels=SlackChannels(deps, world.client),
+                channels=SlackChannels(uncounted, world.client),
                 client=world.client,
                 direct=delivery.direct,
                 others_work=others_work,
@@ -471,11 +478,13 @@ async def team(
             )
 
             def attach(app: AsyncApp) -> None:
+                app.use(counting.middleware)
                 register(app, context)
 
             await world.bolt(attach)
             ours = Team(world, context, deps, delivery, clock, path, CATALOG)
             yield ours
             assert await context.gate.drain(5)
+            counting.check()
         finally:
             await store.close()

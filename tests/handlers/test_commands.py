@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bot.lifecycle.service.quoting import QUOTES_PER_MINUTE
+from bot.lifecycle.actions.quoting import QUOTES_PER_MINUTE
 from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.quote import QuoteState

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
+from bot.lifecycle.actions import month_files
 from bot.lifecycle.money.month_files import month_file, send_file
-from bot.lifecycle.service import month_files
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.budget import TEAM, MonthPart, Scope, ScopeKind

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bot.clock import MovedClock
+from bot.lifecycle.actions.account import pause, resume
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service.account import pause, resume
 from bot.model.message import Message, MessageKind, to_channel
 from bot.model.person import OPERATOR, Person
 from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING

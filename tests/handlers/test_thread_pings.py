@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from bot.lifecycle.service import ending
+from bot.lifecycle.actions import ending
 from bot.model.person import Person
 from bot.model.rental import Rental
 from handlers.delivery.loop import Delivery

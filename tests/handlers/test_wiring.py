@@ -14,19 +14,20 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import MovedClock
+from bot.lifecycle.actions.prices import Prices
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.outside import Market
-from bot.lifecycle.service.prices import Prices
+from bot.lifecycle.outside import Market
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, ActionId, Callback, CallbackId, numbered
-from handlers.listeners import actions, modals, slack_events
+from handlers.listeners import buttons, modals, slack_events
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
 from store.db import Database
 from tests.handlers.team import MANIFEST, NOON, RULES, GithubWithoutUsers, NothingOffered
+from tests.handlers.transactions import MOST
 
 VIEWS = tuple(Path(__file__).parents[2] / "handlers" / room for room in ("messages", "phrases", "views"))
 
@@ -111,8 +112,13 @@ async def test_exactly_one_listener_matches_each_command_of_the_manifest_and_non
 
 async def test_every_action_and_every_dialog_has_a_handler_and_nothing_else_listens(app: AsyncApp) -> None:
     assert len(app._async_listeners) == 3 + len(slack_events.HANDLERS)
-    assert set(actions.HANDLERS) == set(ACTION_VALUES)
+    assert set(buttons.HANDLERS) == set(ACTION_VALUES)
     assert set(modals.HANDLERS) == set(MODAL_VALUES)
+
+
+def test_every_action_and_every_dialog_has_a_limit_of_transactions() -> None:
+    """tests/handlers/team.py checks the limits."""
+    assert {*ACTION_VALUES, *(f"dialog {name}" for name in MODAL_VALUES)} <= MOST.keys()
 
 
 def test_views_show_every_action_and_every_dialog_of_the_table_and_no_others() -> None:

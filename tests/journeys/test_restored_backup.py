@@ -94,7 +94,6 @@ async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twic
         told = await world.reads("Ana", f"My database was put back: 1x H100 SXM 80 GB ({known}) ends")
         assert told.buttons
         assert (await world.card(known)).text == card.text, "it ends as before"
-        await world.reads("Ana", "which doesn't know this message")
     end = await world.now() + 2 * HOUR
     await world.until_card(known, "Destroyed", within=3 * HOUR)
     assert await world.now() <= end
@@ -102,9 +101,9 @@ async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twic
     await world.confirms("Cleo")
     await world.play.settle()
     given = (await world.reads("Cleo", "gave it an owner")).text.split()[-1]
-    assert not [
-        m for m in await world.sandbox.see(PEOPLE["Ana"]) if m.buttons and any(one in m.text for one in lost)
-    ]
+    for one in lost:
+        await world.clicks("Ana", await world.reads("Ana", one), "Extend")
+        assert not (await world.reads("Ana", f"I don't know {one}: my database was put back")).buttons
     await world.destroys("Ana", given)
     await world.until_card(given, "Destroyed")
     await check_consistency(world, bought=["hyperstack"], moved=True)

@@ -12,8 +12,8 @@ import pytest
 from asyncssh import generate_private_key
 
 from bot.errors import GpubotError
+from bot.lifecycle.actions import account, ending, giving, keys, leasing, sharing, waiting
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.service import account, ending, giving, keys, leasing, sharing, waiting
 from bot.market.client import Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind

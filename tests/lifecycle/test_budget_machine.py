@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot.errors import GpubotError
+from bot.lifecycle.actions import deciding, giving, previews, renting, replacing
 from bot.lifecycle.money.budgets import count_again
-from bot.lifecycle.service import deciding, giving, previews, renting, replacing
 from bot.model.base import changed
 from bot.model.budget import Month, Scope
 from bot.model.money import Micros

@@ -9,12 +9,12 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import OverBudget, Refused
+from bot.lifecycle.actions import leasing, ownership, previews, spend
+from bot.lifecycle.actions.home import home_for
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.loops.selfcheck import check_balances
 from bot.lifecycle.money.budgets import ALERTS_JOB, correct, count_again
 from bot.lifecycle.money.spend import check_budget_alerts
-from bot.lifecycle.service import leasing, ownership, previews, spend
-from bot.lifecycle.service.home import home_for
 from bot.model.base import changed
 from bot.model.budget import TEAM, UNASSIGNED, Balance, Scope, ScopeKind
 from bot.model.event import Event

@@ -11,9 +11,9 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import GpubotError, OverBudget, StoreBusy
+from bot.lifecycle.actions.renting import rent
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import correct
-from bot.lifecycle.service.renting import rent
 from bot.model.base import changed
 from bot.model.budget import TEAM, Scope, ScopeKind
 from bot.model.money import cost_at_most, whole_cents_below

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.service import waiting
+from bot.lifecycle.actions import waiting
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

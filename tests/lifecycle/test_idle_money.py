@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.lifecycle.service import queries
+from bot.lifecycle.actions import queries
 from bot.model.base import changed
 from bot.model.machine_use import Verdict
 from bot.model.money import cost

@@ -57,8 +57,8 @@ def fast() -> MovedClock:
 @pytest.fixture
 async def work(fast: MovedClock) -> AsyncIterator[Work]:
     made = Work(fast)
-    job = LocalJob("test", made, every(minutes=10))
-    task = asyncio.create_task(job.run(fast))
+    job = LocalJob("test", made, fast, every(minutes=10))
+    task = asyncio.create_task(job.run())
     yield made
     assert not task.done()
     task.cancel()
@@ -98,8 +98,8 @@ async def test_a_job_that_fails_runs_again_at_its_next_time(fast: MovedClock, wo
 async def test_a_job_that_has_not_worked_runs_again_soon_if_it_is_waited_for(fast: MovedClock) -> None:
     made = Work(fast)
     made.fails = MarketAway("no answer")
-    job = LocalJob("test", made, every(minutes=10), retry=timedelta(seconds=10))
-    task = asyncio.create_task(job.run(fast))
+    job = LocalJob("test", made, fast, every(minutes=10), retry=timedelta(seconds=10))
+    task = asyncio.create_task(job.run())
     await made.again()
     made.fails = None
     fast.put(START + timedelta(seconds=10))
@@ -156,7 +156,7 @@ class Process:
         """End as after SIGTERM."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-        await self.jobs.end_claims()
+        await self.jobs.end()
 
     async def hang(self) -> None:
         """Claim and renew nothing more, as while the process is stopped."""

@@ -11,10 +11,10 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import GpubotError, Mistake, NeedsKey, Refused
+from bot.lifecycle.actions import keys
+from bot.lifecycle.actions.clicked_offer import NotRented
+from bot.lifecycle.actions.renting import rent
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import keys
-from bot.lifecycle.service.clicked_offer import NotRented
-from bot.lifecycle.service.renting import rent
 from bot.model.base import changed
 from bot.model.person import Key, Person
 from bot.model.rental import Rental

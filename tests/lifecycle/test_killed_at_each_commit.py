@@ -14,11 +14,11 @@ from typing import Any, cast
 import pytest
 
 from bot.clock import MovedClock
+from bot.lifecycle.actions import leasing, renting, waiting
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.snapshot import load, save
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.wishes import look
-from bot.lifecycle.service import leasing, renting, waiting
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import OverBudget
-from bot.lifecycle.service import waiting
+from bot.lifecycle.actions import waiting
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 
 from bot.clock import SystemClock
+from bot.lifecycle.actions import ending
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visit_loop import Visits
-from bot.lifecycle.service import ending
 from bot.model.machine_use import Missed
 from bot.model.money import cost_at_most
 from bot.model.state import State
@@ -28,7 +28,7 @@ def counted(here: World) -> Metrics:
     """Return the metrics of everything that happens in this world from now on."""
     metrics = Metrics()
     here.deps = replace(here.deps, on_attempt=metrics.attempt)
-    here.engine = Engine(here.deps, watch=metrics)
+    here.engine = Engine(here.deps, on_late=metrics.late, on_bug=metrics.failed)
     return metrics
 
 

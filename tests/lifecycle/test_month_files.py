@@ -11,11 +11,11 @@ from decimal import Decimal
 
 import pytest
 
+from bot.lifecycle.actions.account import resume
+from bot.lifecycle.actions.spend import report
 from bot.lifecycle.deps import Opened
 from bot.lifecycle.money.budgets import count_again
 from bot.lifecycle.money.month_files import file_months, month_file
-from bot.lifecycle.service.account import resume
-from bot.lifecycle.service.spend import report
 from bot.model.base import changed
 from bot.model.budget import TEAM, MonthPart
 from bot.model.event import EventKind as E

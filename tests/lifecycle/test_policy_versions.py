@@ -19,7 +19,7 @@ from bot.lifecycle.deps import Deps, RulesInForce, with_newest_rules
 from bot.lifecycle.loops.policy_versions import changed_keys, follow, reload, rules_at_start
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
-from bot.model.event import EventKind
+from bot.model.event import Event, EventKind
 from bot.model.policy_version import PolicyFile, PolicyVersion
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
@@ -59,6 +59,11 @@ class Team:
         pairs = zip(messages, events, strict=True)
         return [(event.kind, message.to.value) for message, event in pairs if event is not None]
 
+    async def newest_event(self) -> Event:
+        async with self.store.read() as tx:
+            year, now = timedelta(days=365), self.clock.now()
+            return (await tx.events.between(now - year, now + year, after=0, limit=100))[-1]
+
     async def until(self, read: Callable[[], Awaitable[object]]) -> None:
         """Return once `read` returns something. Look after each commit."""
         committed = asyncio.Event()
@@ -85,9 +90,7 @@ async def test_the_first_rules_become_version_one_and_nobody_is_told(ours: Team)
     assert stored is not None
     assert (stored.n, stored.by, stored.file) == (1, None, PolicyFile(text=LEASE))
     assert await ours.told() == []
-    async with ours.store.read() as tx:
-        event = await tx.events.newest()
-    assert event is not None
+    event = await ours.newest_event()
     assert (event.kind, event.facts.detail) == (EventKind.POLICY_CHANGED, "admins, lease.max")
 
 
@@ -119,9 +122,7 @@ async def test_the_first_start_after_the_upgrade_names_channels_that_charge_a_pr
     for _ in range(2):
         await reload(await ours.start())
     assert await ours.told() == [(EventKind.CHANNELS_CHARGE_LESS, "U0CLEO")]
-    async with ours.store.read() as tx:
-        event = await tx.events.newest()
-    assert event is not None
+    event = await ours.newest_event()
     assert event.facts.detail == "C0V vision\nC0W vision"
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused, TooLate
+from bot.lifecycle.actions import previews
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service import previews
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE, Pause
 from bot.model.attempt import AttemptState
 from bot.model.base import changed

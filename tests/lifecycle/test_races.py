@@ -12,11 +12,11 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import AlreadyDecided, Decision, GpubotError, Outage, TooLate
+from bot.lifecycle.actions.deciding import approve, deny, withdraw
+from bot.lifecycle.actions.ending import destroy
+from bot.lifecycle.actions.leasing import extend
+from bot.lifecycle.actions.renting import rent
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.service.deciding import approve, deny, withdraw
-from bot.lifecycle.service.ending import destroy
-from bot.lifecycle.service.leasing import extend
-from bot.lifecycle.service.renting import rent
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind

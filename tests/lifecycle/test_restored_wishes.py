@@ -11,7 +11,7 @@ import pytest
 
 from bot.lifecycle.account import older_database
 from bot.lifecycle.account.sweep import first_sweep
-from bot.lifecycle.service import waiting
+from bot.lifecycle.actions import waiting
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.lifecycle.service import queries, spend
+from bot.lifecycle.actions import queries, spend
 from bot.model.budget import TEAM, Scope, ScopeKind
 from bot.model.money import Micros
 from bot.model.spend import SpendReport

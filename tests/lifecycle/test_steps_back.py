@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.account.sweep import sweep
-from bot.lifecycle.service import queries
+from bot.lifecycle.actions import queries
 from bot.model.attempt import LedgerRow
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental

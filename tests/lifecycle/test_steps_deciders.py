@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.errors import Refused
+from bot.lifecycle.actions import deciding
 from bot.lifecycle.people.deciders import check_deciders
-from bot.lifecycle.service import deciding
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.person import Person

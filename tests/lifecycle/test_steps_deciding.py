@@ -18,7 +18,7 @@ from bot.errors import (
     RequestChanged,
     TooLate,
 )
-from bot.lifecycle.service import account, deciding, previews, renting
+from bot.lifecycle.actions import account, deciding, previews, renting
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

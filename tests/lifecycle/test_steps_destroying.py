@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import Refused, TooLate
-from bot.lifecycle.service import ending
+from bot.lifecycle.actions import ending
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental

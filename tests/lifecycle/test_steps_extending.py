@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import DuplicateExtension, Mistake, Refused, RequestChanged, TooLate
-from bot.lifecycle.service import deciding, leasing
+from bot.lifecycle.actions import deciding, leasing
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import Refused, RequestChanged, TooLate
-from bot.lifecycle.service import deciding, previews
+from bot.lifecycle.actions import deciding, previews
 from bot.model.event import EventKind as E
 from bot.model.person import Person
 from bot.model.rental import Rental

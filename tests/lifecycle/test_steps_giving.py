@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from bot.errors import GpubotError, Mistake, NeedsKey, NoTeammate, OverBudget, Refused, TooLate
+from bot.lifecycle.actions import giving, leasing, previews, queries, sharing
 from bot.lifecycle.changes import lease_changes
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.money.budgets import correct, live_charges
-from bot.lifecycle.service import giving, leasing, previews, queries, sharing
 from bot.model.base import changed
 from bot.model.event import Event, Facts, OpenQuestion, open_question
 from bot.model.event import EventKind as E

@@ -10,8 +10,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from bot.lifecycle.service import replacing
-from bot.lifecycle.service.queries import show
+from bot.lifecycle.actions import replacing
+from bot.lifecycle.actions.queries import show
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from bot.lifecycle.service import account
+from bot.lifecycle.actions import account
 from bot.model.attempt import AttemptState, Why
 from bot.model.event import EventKind as E
 from bot.model.state import State

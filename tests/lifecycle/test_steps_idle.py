@@ -11,10 +11,10 @@ import pytest
 
 from bot.errors import Refused, TooLate
 from bot.lifecycle.account.owners_left import check_owners
+from bot.lifecycle.actions import leasing
 from bot.lifecycle.changes.notifications import change
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.service import leasing
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.machine_use import GpuUse, Sample, Use, Verdict

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.service import account, deciding, quoting
+from bot.lifecycle.actions import account, deciding, quoting
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

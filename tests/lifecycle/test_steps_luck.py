@@ -6,8 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from bot.lifecycle.ports.outside import Market
-from bot.lifecycle.service import previews
+from bot.lifecycle.actions import previews
+from bot.lifecycle.outside import Market
 from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.request import OfferQuery

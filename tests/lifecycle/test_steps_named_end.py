@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import Mistake, TooLate
-from bot.lifecycle.service import deciding
+from bot.lifecycle.actions import deciding
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

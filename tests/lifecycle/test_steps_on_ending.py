@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Refused, TooLate
-from bot.lifecycle.service import ending, leasing, previews
+from bot.lifecycle.actions import ending, leasing, previews
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

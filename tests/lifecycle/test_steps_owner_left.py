@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import Refused, TooLate
 from bot.lifecycle.account.owners_left import check_owners
-from bot.lifecycle.service import admin_questions
+from bot.lifecycle.actions import admin_questions
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import EventKind as E

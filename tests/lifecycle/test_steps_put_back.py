@@ -11,7 +11,7 @@ import pytest
 from bot.errors import TooLate
 from bot.lifecycle.account import older_database
 from bot.lifecycle.account.sweep import first_sweep
-from bot.lifecycle.service import replacing
+from bot.lifecycle.actions import replacing
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.message import MessageKind

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.service import quoting
+from bot.lifecycle.actions import quoting
 from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.person import Person

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
-from bot.lifecycle.service import account, keys, replacing
+from bot.lifecycle.actions import account, keys, replacing
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.market.client import Timeouts
 from bot.model.attempt import Why

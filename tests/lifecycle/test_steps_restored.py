@@ -14,8 +14,8 @@ import pytest
 
 from bot.errors import BuyingBlock, BuyingBlocked, Refused, TooLate
 from bot.lifecycle.account.sweep import first_sweep
+from bot.lifecycle.actions import account, admin_questions
 from bot.lifecycle.deps import Opened
-from bot.lifecycle.service import account, admin_questions
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import Mistake
-from bot.lifecycle.ports.store import EVER
-from bot.lifecycle.service import previews, queries, sharing
-from bot.model.base import changed
+from bot.lifecycle.actions import previews, queries, sharing
+from bot.model.base import EVER, changed
 from bot.model.event import EventKind as E
 from bot.model.person import Key, Person
 from bot.model.rental import Rental

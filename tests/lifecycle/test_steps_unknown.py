@@ -16,16 +16,16 @@ import pytest
 from bot.errors import AlreadyDecided, Decision, Mistake, Refused, StoreBusy, TooLate
 from bot.lifecycle.account.sweep import sweep
 from bot.lifecycle.account.unknown_machines import note_unknown, unknown_machine
+from bot.lifecycle.actions import admin_questions as service
 from bot.lifecycle.deps import Opened
-from bot.lifecycle.ports.outside import Market, ResourceView
-from bot.lifecycle.ports.store import Store, Tx
-from bot.lifecycle.service import admin_questions as service
+from bot.lifecycle.outside import Market, ResourceView
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Purchase, Purchases
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.message import Message
 from bot.model.state import State
 from handlers.delivery import content
+from store.db import Database, Tx
 from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World, world
@@ -360,7 +360,7 @@ async def test_up_to_ten_new_purchases_are_each_asked_about_and_more_in_one_mess
 class CountingStore:
     """A store that notes how many unknown machines each of its transactions writes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self.written: list[int] = []
 
@@ -384,7 +384,7 @@ class CountingStore:
 
 async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(here: World) -> None:
     counting = CountingStore(here.deps.store)
-    deps = replace(here.deps, store=cast(Store, counting))
+    deps = replace(here.deps, store=cast(Database, counting))
     lie = await here.list_resources_as(
         [*many(40), *many(20, "cluster", "a"), *many(70, "huge", "b"), *many(15, "x")]
     )
@@ -404,7 +404,7 @@ async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(h
 
 
 async def test_a_sweep_that_ends_in_the_middle_is_completed_by_the_next_one(here: World) -> None:
-    failing = replace(here.deps, store=cast(Store, FailingStore(here.deps.store, after=1)))
+    failing = replace(here.deps, store=cast(Database, FailingStore(here.deps.store, after=1)))
     lie = await here.list_resources_as(many(60))
     with pytest.raises(StoreBusy):
         await sweep(failing)
@@ -420,7 +420,7 @@ async def test_a_sweep_that_ends_in_the_middle_is_completed_by_the_next_one(here
 class FailingStore(CountingStore):
     """A store that takes no writes after the first `after`."""
 
-    def __init__(self, store: Store, after: int) -> None:
+    def __init__(self, store: Database, after: int) -> None:
         super().__init__(store)
         self._left = after
 

@@ -13,15 +13,15 @@ from bot.errors import TooLate
 from bot.lifecycle.account.admin_questions import ask, new_question
 from bot.lifecycle.account.sweep import first_sweep, sweep
 from bot.lifecycle.account.unknown_machines import ask_together
+from bot.lifecycle.actions import admin_questions as service
+from bot.lifecycle.actions.queries import live_rentals
 from bot.lifecycle.deps import Opened, StepDeps, transact
 from bot.lifecycle.money.spend import unknown_machine_count
-from bot.lifecycle.ports.outside import Market, ResourceView
-from bot.lifecycle.ports.store import Tx
-from bot.lifecycle.service import admin_questions as service
-from bot.lifecycle.service.queries import live_rentals
+from bot.lifecycle.outside import Market, ResourceView
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Purchase, Purchases
 from bot.model.state import State
 from bot.ops.health_report import figures_now
+from store.db import Tx
 from tests.databases import beside
 from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.world import ANA, CLEO, MINUTE, World, world

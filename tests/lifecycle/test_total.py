@@ -13,7 +13,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.service import previews, replacing, waiting
+from bot.lifecycle.actions import previews, replacing, waiting
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.quote import Quote

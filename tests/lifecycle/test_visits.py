@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import pytest
 
+from bot.lifecycle.actions import queries
+from bot.lifecycle.actions.leasing import visit_now
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
-from bot.lifecycle.service import queries
-from bot.lifecycle.service.leasing import visit_now
 from bot.model.event import EventKind as E
 from bot.model.machine_use import Missed, Verdict
 from bot.model.rental import Rental

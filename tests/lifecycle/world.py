@@ -20,14 +20,13 @@ from typing_extensions import override
 
 from bot.clock import MovedClock
 from bot.lifecycle.account.sweep import sweep
+from bot.lifecycle.actions import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.money.buying_blocks import note_token
-from bot.lifecycle.ports.store import Store, Written
-from bot.lifecycle.service import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.steps.polling import soonest
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.attempt import NAMED
@@ -42,7 +41,7 @@ from bot.policy.buying.resource_names import make_name
 from bot.policy.team.rules import Approvers, Rules
 from bot.probe.prober import SshProber
 from soak.databases import spare_the_disk
-from store.db import Database
+from store.db import Database, Written
 from store.tables import messages, rentals
 from tests.budgets import check_budgets
 from tests.lifecycle.machines import Machines
@@ -116,7 +115,7 @@ class KnownChannels:
 class KnownPeople:
     """What Slack knows of people. The store learns of a change when it asks."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self.changed: dict[str, Person] = {}
         self.asked_anew: list[str] = []
@@ -190,7 +189,7 @@ class World(WorldReader):
 
         A pass begins when the loop's own would: once its next row is due, or a commit wakes it."""
         for _ in range(200):
-            await self._run_pass(self.engine._searches, self.engine._wishes, self.engine._steps)
+            await self._run_pass(*self.engine.loops)
             await self._run_pass(self.visits)
             if self.overdue.due():
                 await self.overdue.delete_overdue()
@@ -213,7 +212,7 @@ class World(WorldReader):
 
     @property
     def _loops(self) -> tuple[DueLoop[Any], ...]:
-        return self.engine._searches, self.engine._wishes, self.engine._steps, self.visits
+        return *self.engine.loops, self.visits
 
     async def deliver_all(self) -> None:
         """Mark all queued messages as posted."""

@@ -359,9 +359,9 @@ def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin
         assert "somebody_is_asked_about_every_machine" not in names(with_seen(evidence, "Cleo", asked(text)))
 
 
-def test_after_the_database_was_put_back_a_machine_whose_card_has_no_buttons_is_one_to_ask_about() -> None:
-    put_back = with_card(replace(machines(good(), STILL_BILLS), put_back_at=at(14, 0)), f"Ready: {SUBJECT}.")
-    kept = with_card(put_back, f"Ready: {SUBJECT}. Ends 15:30.", buttons=[button("Details", RENTAL)])
+def test_after_the_database_was_put_back_a_machine_whose_card_was_not_edited_since_is_one_to_ask_about() -> None:
+    bills = with_card(machines(good(), STILL_BILLS), f"Ready: {SUBJECT}.", buttons=[button("Details", RENTAL)])
+    put_back, kept = (replace(bills, put_back_at=at(14, minute)) for minute in (40, 0))
     told = with_seen(put_back, "Cleo", asked("My database is older than the account.\nk7mq2: 1x H100, Ana's."))
     assert "somebody_is_asked_about_every_machine" in names(put_back)
     assert "somebody_is_asked_about_every_machine" not in names(kept) | names(told)

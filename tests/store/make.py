@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.lifecycle.ports.records import Change
-from bot.lifecycle.ports.store import Store
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import Charge
@@ -15,9 +13,11 @@ from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, stored_destination, to_response_url
 from bot.model.offer import Offer
 from bot.model.quote import Quote, QuoteState
+from bot.model.records import Change
 from bot.model.rental import Decider, Lease, Question, Rental, Waiting
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
+from store.db import Database
 from tests.databases import START
 
 HOME = "C0HOME"
@@ -209,7 +209,7 @@ def unchecked(before: Rental | None, after: Rental, **fields: Any) -> Change:
 
 
 async def store_rental(
-    database: Store, started: Rental | None = None, *attempts: Attempt, at: datetime = START
+    database: Database, started: Rental | None = None, *attempts: Attempt, at: datetime = START
 ) -> Rental:
     """Store a rental with its quote, an event, its card and these attempts. Return it."""
     started = started or rental()
@@ -228,7 +228,7 @@ async def store_rental(
     return started
 
 
-async def store_charged(database: Store, *charged: Charge, **attempted: Any) -> None:
+async def store_charged(database: Database, *charged: Charge, **attempted: Any) -> None:
     """Store rentals that are over with a resource and a ledger row for each of these charges. `attempted` are
     fields of their attempts."""
     for one in charged:

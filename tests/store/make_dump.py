@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import Boolean, Connection, Table, select, text
 
 from bot.errors import NeedsKey
-from bot.lifecycle.service import account, admin_questions, ending, renting, replacing, sharing
+from bot.lifecycle.actions import account, admin_questions, ending, renting, replacing, sharing
 from bot.model.account_facts import Counter
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports.records import Change, Unsendable
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind, NextCall, to_channel
+from bot.model.records import Change, Unsendable
 from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database

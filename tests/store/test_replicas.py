@@ -12,10 +12,9 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, InUse
-from bot.lifecycle.ports.due import Claimed
-from bot.lifecycle.ports.store import Written
 from bot.model.message import MessageKind
-from store.db import Database, migrate
+from bot.model.records import Claimed
+from store.db import Database, Written, migrate
 from tests.databases import START, Postgres, cut_connections
 from tests.store import make
 from tests.store.fact import read, write

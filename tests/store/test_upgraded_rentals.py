@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import update
 
 from bot.errors import BuyingBlocked, TooLate
+from bot.lifecycle.actions import account, admin_questions, replacing
 from bot.lifecycle.loops.selfcheck import check_balances
 from bot.lifecycle.money.budgets import count_again
-from bot.lifecycle.service import account, admin_questions, replacing
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt
 from bot.model.base import changed

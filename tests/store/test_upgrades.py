@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen
-from bot.lifecycle.ports.records import Change
+from bot.model.records import Change
 from bot.model.state import State
 from store.db import Database, migrate
 from store.migrations import HEAD

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.lifecycle.service.home import ROWS
-from bot.lifecycle.service.queries import MOST_WAITING
+from bot.lifecycle.actions.home import ROWS
+from bot.lifecycle.actions.queries import MOST_WAITING
 from bot.model.base import changed
 from bot.model.budget import TEAM, Balance, Demand, Scope, ScopeKind
 from bot.model.message import to_person

@@ -23,7 +23,7 @@ from bot.errors import (
     RequestMistake,
     TooLate,
 )
-from bot.lifecycle.service.giving import MOST_SHOWN
+from bot.lifecycle.actions.giving import MOST_SHOWN
 from bot.model.admin_question import (
     AdminQuestion,
     AdminVerdict,

@@ -12,7 +12,6 @@ from typing import assert_never
 
 from bot.lifecycle.account.older_database import close_request
 from bot.lifecycle.deps import ID_LENGTH, Deps, transact
-from bot.lifecycle.ports.store import Tx
 from bot.model.admin_question import (
     AdminQuestion,
     AdminVerdict,
@@ -25,6 +24,7 @@ from bot.model.admin_question import (
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
+from store.db import Tx
 
 
 def new_question(deps: Deps, about: Subject) -> AdminQuestion:

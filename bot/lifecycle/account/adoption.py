@@ -10,13 +10,12 @@ from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, free_id
 from bot.lifecycle.money.billing import accrued, hourly
-from bot.lifecycle.ports.records import Billing
-from bot.lifecycle.ports.store import Tx
 from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, Resource, Why
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost_at_most
 from bot.model.person import Person
+from bot.model.records import Billing
 from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
@@ -26,6 +25,7 @@ from bot.policy.buying.resource_names import names_of
 from bot.policy.buying.spending import check_lease
 from bot.policy.team.roles import may_manage_account, may_use
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 UNKNOWN_GPU = "unknown GPU"
 """Stands for the GPU of a machine if the API doesn't state it."""

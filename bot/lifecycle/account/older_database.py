@@ -19,8 +19,6 @@ from bot.lifecycle.changes.transitions import (
 )
 from bot.lifecycle.deps import Deps, may_compare
 from bot.lifecycle.people import back_to_approval
-from bot.lifecycle.ports.store import Tx
-from bot.model.account_facts import KNOWN_UNTIL, LOST_SINCE
 from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -29,6 +27,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import names_of
 from bot.policy.buying.spending import BLOCKED_AT_MOST
+from store.db import Tx
 
 
 async def bought_later(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:
@@ -103,21 +102,6 @@ async def _named_rentals(tx: Tx, question: AdminQuestion) -> list[Rental]:
 
 
 # --- what Slack shows
-
-
-async def note_start(tx: Tx) -> None:
-    """Note at the start, before anything else is written, up to which time the store knows what happened."""
-    newest = await tx.events.newest()
-    if newest is not None:
-        await tx.account.set(KNOWN_UNTIL, newest.at)
-
-
-async def note_put_back(tx: Tx) -> None:
-    """Note that the database was put back from an older copy, so that the posts made since then lose their
-    buttons."""
-    if await tx.account.get(LOST_SINCE) is None:
-        known_until = await tx.account.get(KNOWN_UNTIL)
-        await tx.account.set(LOST_SINCE, known_until)
 
 
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:

@@ -11,7 +11,7 @@ import structlog
 from bot.errors import MarketAway
 from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports.outside import OfferProgress, ResourceView
+from bot.lifecycle.outside import OfferProgress, ResourceView
 from bot.model.attempt import NAMED, UNSEEN, Attempt, AttemptState, Resource
 from bot.model.base import changed
 

@@ -15,10 +15,10 @@ from bot.lifecycle.account.unknown_machines import ASKED_AT_ONCE, note_unknown
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import make_due
 from bot.lifecycle.deps import StepDeps, transact
-from bot.lifecycle.ports.outside import ResourceView
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.outside import ResourceView
 from bot.model.attempt import Attempt, AttemptState, Marker, Resource
 from bot.model.base import changed
+from store.db import Tx
 
 log = structlog.get_logger()
 

@@ -10,11 +10,10 @@ from datetime import datetime
 
 from bot.errors import MarketAway
 from bot.lifecycle.account.admin_questions import ask, new_question, save
-from bot.lifecycle.account.older_database import bought_later, hold_requests, note_put_back
+from bot.lifecycle.account.older_database import bought_later, hold_requests
 from bot.lifecycle.account.reconcile import LOOK_UP_AGAIN
 from bot.lifecycle.deps import Deps, StepDeps, transact
-from bot.lifecycle.ports.outside import ResourceView
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.outside import ResourceView
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases, UnknownMachine
 from bot.model.base import changed
 from bot.policy.buying.resource_names import names_of
@@ -26,6 +25,7 @@ from bot.policy.buying.unknown_machines import (
     in_batches,
     purchases_of,
 )
+from store.db import Tx
 
 ASKED_AT_ONCE = 20
 """How many machines the vendors are asked for at the same time."""
@@ -198,7 +198,6 @@ async def ask_together(
         await tx.questions.add(changed(question, part_of=whole.id))
     if later:
         await hold_requests(tx, deps, questions)
-        await note_put_back(tx)
     return whole
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from bot.lifecycle.ports.records import WatchedResource
-from bot.lifecycle.ports.store import Tx
+from bot.model.records import WatchedResource
 from bot.model.watched_machine import WatchedMachine
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 
 async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:

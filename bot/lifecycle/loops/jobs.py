@@ -4,21 +4,24 @@ times, and our clock waits for them."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from apscheduler.triggers.cron import CronTrigger
 from typing_extensions import override
 
 from bot.clock import Clock
-from bot.errors import GpubotError, StoreBusy
+from bot.errors import StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
-from bot.lifecycle.loops.running import keep_running
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import EVER, Tx, Written
+from bot.lifecycle.loops.running import Part, keep_running
+from bot.model.base import EVER
+from bot.model.records import Claimed
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
 
@@ -48,6 +51,7 @@ class Jobs(DueLoop[Claimed]):
     later."""
 
     name = "jobs"
+    logged_as = "job", "job"
     written = Written.JOBS
     retry = timedelta(minutes=1)
 
@@ -81,14 +85,23 @@ class Jobs(DueLoop[Claimed]):
         return super().in_flight - sum(self._jobs[name].trigger is None for name in self.under_way())
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    async def first_due(self, tx: Tx) -> datetime | None:
+        """Return when the next job is due that nobody does: what another process does is not waited for here."""
+        return await tx.jobs.next_due()
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {**await super().figures(), "delivering": self.does(DELIVERY)}
+
+    @override
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.jobs
 
     @override
     async def before_pass(self) -> None:
         if not self.deps.may_claim():
             # Delivery would go on for as long as this process renews its claim.
-            await self.end_claims()
+            await self.end()
             return
         if self._begun:
             return
@@ -113,13 +126,6 @@ class Jobs(DueLoop[Claimed]):
             await tx.jobs.defer(row, _next(job, now))
 
     @override
-    async def failed(self, row: Claimed, error: Exception) -> None:
-        if isinstance(error, GpubotError):
-            log.warning("job.outage", job=row.id, error=type(error).__name__)
-        else:
-            log.error("job.failed", job=row.id, exc_info=error)
-
-    @override
     def lost(self, row_id: str) -> None:
         self._under_way[row_id].task.cancel()
 
@@ -129,16 +135,17 @@ def _next(job: Job, now: datetime) -> datetime:
 
 
 @dataclass
-class LocalJob:
+class LocalJob(Part):
     """Work that each process does for itself, at its start and then by the calendar."""
 
     name: str
     work: Callable[[], Awaitable[None]]
+    clock: Clock
     trigger: CronTrigger | None = None
     """None: it is done at the start, and when `again` is called."""
     retry: timedelta | None = None
     """How soon it runs again as long as it has not worked. None: at its next time."""
-    busy: bool = False
+    in_flight: int = 0
     worked: bool = False
     """Whether it has worked since the start, or since the last call of `again`."""
     next_at: datetime | None = None
@@ -150,20 +157,25 @@ class LocalJob:
         self.worked = False
         self._wake.set()
 
-    async def run(self, clock: Clock) -> None:
+    @override
+    async def first_due(self, tx: Tx) -> datetime | None:
+        return self.next_at
+
+    @override
+    async def run(self) -> None:
         """Run the job now and at each of its times until cancelled. If it fails, it runs again at its next time,
         or after `retry` if it has not worked."""
 
         async def turn() -> None:
-            await clock.sleep_until(self.next_at, self._wake)
+            await self.clock.sleep_until(self.next_at, self._wake)
             self._wake.clear()
-            await self._run_once(clock.now())
+            await self._run_once(self.clock.now())
 
-        self.next_at = clock.now()
-        await keep_running("job", turn, clock, job=self.name)
+        self.next_at = self.clock.now()
+        await keep_running("job", turn, self.clock, job=self.name)
 
     async def _run_once(self, now: datetime) -> None:
-        self.busy, retry = True, self.retry
+        self.in_flight, retry = 1, self.retry
         try:
             await self.work()
             self.worked = not self._wake.is_set()
@@ -171,7 +183,7 @@ class LocalJob:
             retry = timedelta(0)  # after the pause of `keep_running`
             raise
         finally:
-            self.busy = False
+            self.in_flight = 0
             self.next_at = None if self.trigger is None else self.trigger.get_next_fire_time(now, now)
             if retry is not None and not self.worked:
                 self.next_at = min(self.next_at or now + retry, now + retry)

@@ -14,21 +14,23 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
+from typing_extensions import override
 
 from bot.clock import CorrectedClock, Reading
 from bot.errors import GpubotError, MarketAway
 from bot.lifecycle.deps import StepDeps, with_newest_rules
-from bot.lifecycle.loops.running import keep_running
+from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.money.buying_blocks import send_alerts
-from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import PAST_END, PastEnd
 from bot.model.event import Event, EventKind, Facts
+from bot.model.records import KnownResource, UnfinishedAttempt
 from bot.policy.use.clocks import MOST_FROM_WITNESSES, ahead_of_deletions
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
+from store.db import Tx
 
 log = structlog.get_logger()
 
@@ -50,8 +52,11 @@ AttemptKey = tuple[str, int]
 """The rental's id and the attempt's number."""
 
 
-class OverdueDeletion:
+class OverdueDeletion(Part):
     """Deletes overdue machines, checking every minute. Its loop shares nothing with the engine's."""
+
+    name = "overdue"
+    in_flight = 0
 
     def __init__(self, deps: StepDeps) -> None:
         self._clock = CorrectedClock(deps.clock)
@@ -68,7 +73,6 @@ class OverdueDeletion:
         """Accepted deletions that the store has not taken yet."""
         self.next_at: datetime | None = None
         """When the next known machine is to be deleted."""
-        self.busy = False
 
     def due(self) -> bool:
         """Return whether a check is due."""
@@ -76,17 +80,29 @@ class OverdueDeletion:
         checked_at = self._checked_at
         return checked_at is None or now >= min(self.next_at or now + CHECK_EVERY, checked_at + CHECK_EVERY)
 
+    @override
+    async def first_due(self, tx: Tx) -> datetime | None:
+        """Return the time now if a check is due. Otherwise return when the next known machine is to be deleted, by
+        the uncorrected clock: the check that follows each minute counts as work only once it is due."""
+        if self.due():
+            return self._clock.uncorrected.now()
+        return None if self.next_at is None else self.next_at + self._clock.ahead
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {"next_overdue": None if self.next_at is None else self.next_at.isoformat()}
+
+    @override
     async def run(self) -> None:
-        """Run until cancelled."""
         await keep_running("overdue", self._turn, self._deps.clock)
 
     async def _turn(self) -> None:
         clock = self._deps.clock
-        self.busy, self.next_at = True, None
+        self.in_flight, self.next_at = 1, None
         try:
             await self.delete_overdue()
         finally:
-            self.busy = False
+            self.in_flight = 0
         await clock.pause(SHORTEST_PAUSE)
         later = (self._checked_at or clock.now()) + CHECK_EVERY
         await clock.sleep_until(soonest(later, self.next_at), asyncio.Event())

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
+from typing_extensions import override
 
 from bot.clock import Clock, Reading
 from bot.errors import CannotOpen, GpubotError
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.jobs import DELIVERY
-from bot.lifecycle.ports.store import OpenedStore
+from bot.lifecycle.loops.running import Part
 from bot.policy.use.clocks import ClockDifference, clock_difference
+from store.db import Database
 
 log = structlog.get_logger()
 
@@ -22,12 +24,14 @@ ASIDE_AFTER_CLAIMS = 3
 That is long enough for another one to take over delivery."""
 
 
-class Replica:
+class Replica(Part):
     """Looks every few seconds at the database's clock, at the other processes, and whether this one has to end."""
+
+    name = "replica"
 
     def __init__(
         self,
-        store: OpenedStore,
+        store: Database,
         clock: Clock,
         *,
         claim_seconds: float = CLAIM_SECONDS,
@@ -72,6 +76,19 @@ class Replica:
         since = self._wrong_since
         return since is not None and self.others_work and self._clock.monotonic() - since >= self._aside_after
 
+    @override
+    async def trouble(self) -> list[str]:
+        difference = self.difference()
+        if difference is None:
+            return []
+        clocks = "both clocks" if difference.from_database else "it"
+        return [f"this machine's clock is {difference.text}: I work on nothing. Set {clocks}, by NTP for example."]
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {"replicas": self.replicas, "claims": self.may_claim()}
+
+    @override
     async def run(self) -> NoReturn:
         """Look until cancelled. Raise CannotOpen if this process has to end."""
         while True:

@@ -6,25 +6,27 @@ Times are real: when a test or the sandbox moves our clock, work is late only fo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
+from typing_extensions import override
 
 from bot.errors import GpubotError
 from bot.lifecycle.changes.apply import settle_stored
 from bot.lifecycle.changes.notifications import alerted
 from bot.lifecycle.deps import Deps, StepDeps, transact, with_newest_rules
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.loops.running import keep_running
+from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.money.budgets import correct
-from bot.lifecycle.ports.outside import DirectPosts
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.outside import DirectPosts
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.buying.months import month_of, month_start
 from bot.policy.use.clocks import ClockDifference
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_at, overdue_grace
+from store.db import Tx
 
 log = structlog.get_logger()
 
@@ -43,8 +45,11 @@ Recipient = tuple[str, str | None]
 
 
 @dataclass
-class SelfCheck:
+class SelfCheck(Part):
     """Checks every few seconds whether the bot works, and notifies people if it does not."""
+
+    name = "selfcheck"
+    waits_for_witnesses = True
 
     deps: StepDeps
     engine: Engine
@@ -74,7 +79,8 @@ class SelfCheck:
     _outage: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.engine.on_outage = self._outage.set
+        for loop in self.engine.loops:
+            loop.on_outage = self._outage.set
 
     @property
     def wrong(self) -> list[str]:
@@ -86,8 +92,21 @@ class SelfCheck:
             found.append(f"work is late by {int(self.late_for.total_seconds())} s")
         return found
 
+    @override
+    async def trouble(self) -> list[str]:
+        await self.measure()
+        return self.wrong
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {
+            "engine_lateness_seconds": self.lateness.total_seconds(),
+            "late_for_seconds": self.late_for.total_seconds(),
+            "store_takes_writes": self.writes,
+        }
+
+    @override
     async def run(self) -> None:
-        """Run until cancelled."""
         await keep_running("selfcheck", self._turn, self.deps.clock)
 
     async def _turn(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from bot.errors import BuyingBlock, BuyingBlocked
 from bot.lifecycle.changes.notifications import alerts
 from bot.lifecycle.deps import Deps, transact, with_newest_rules
-from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from store.db import Tx
 
 
 async def buying_block(tx: Tx) -> BuyingBlock | None:

@@ -15,9 +15,8 @@ from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, giv
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something
 from bot.lifecycle.money.buying_blocks import buying_block, check_buying
+from bot.lifecycle.outside import Procured
 from bot.lifecycle.people.teammates import keys_that_get_in, with_boot_script
-from bot.lifecycle.ports.outside import Procured
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.blocked_buying import (
     WHY_BLOCKED,
     asked_again,
@@ -54,6 +53,7 @@ from bot.policy.buying.offers import likeliest_first
 from bot.policy.buying.resource_names import make_name
 from bot.policy.buying.spending import BLOCKED_AT_MOST
 from bot.policy.use.leases import too_little_time
+from store.db import Tx
 
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this is not tried: it could expire during the call."""

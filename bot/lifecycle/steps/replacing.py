@@ -13,9 +13,8 @@ from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.people.back_to_approval import envelope_facts
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in, with_boot_script
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.attempt import Why
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.gpu import fits_model
 from bot.model.person import Person
@@ -37,6 +36,7 @@ from bot.policy.buying.replacing import (
 )
 from bot.policy.buying.spending import NOT_RENTED, check_size, check_usage
 from bot.policy.team.roles import check_user, may_replace
+from store.db import Tx
 
 
 async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Rental, Remainder]:

@@ -18,7 +18,7 @@ from bot.model.base import Frozen
 from bot.model.event import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
-from bot.model.text import short
+from bot.model.text import plural, short
 from bot.policy.access.ending_script import ENDING_PATH, ENDING_SCRIPT
 from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH
 from bot.policy.team.rules import Rules
@@ -224,8 +224,7 @@ def check_script_size(
         return
     parts = []
     if lines:
-        counted = "1 key" if len(lines) == 1 else f"{len(lines)} keys"
-        parts.append(f"{counted} besides the first ({_kilobytes(_size(''.join(lines)))})")
+        parts.append(f"{plural(len(lines), 'key')} besides the first ({_kilobytes(_size(''.join(lines)))})")
     if text is not None:
         parts.append(f"the set-up {setup} ({_kilobytes(_size(text))})")
     changes = "leave out the set-up or a teammate, or remove a key"

@@ -7,16 +7,12 @@ from datetime import datetime
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import Remainder
+from bot.model.text import say_at_most, span
 from bot.policy.buying.replacing import may_be_replaced
 from handlers.ids import Action, Callback, Field, RentalValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, button
-from handlers.phrases.format import (
-    dollars_at_most,
-    highest,
-    limit_per_hour,
-    span,
-)
+from handlers.phrases.format import highest, limit_per_hour
 from handlers.phrases.machine_text import machines, vendor
 
 
@@ -67,6 +63,6 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
 
 def remainder_text(count: int, left: Remainder) -> str:
     """Return `1x H100 SXM 80 GB, up to $2.47/h, for 4 h 50 min, at most $13.82 in all.`"""
-    most = dollars_at_most(left.total)
+    most = say_at_most(left.total)
     terms = f"up to {limit_per_hour(left.max_rate)}, for {span(left.lease)}, at most {most} in all."
     return f"{machines(count, left.gpu)}, {terms}"

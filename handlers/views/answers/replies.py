@@ -11,6 +11,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Extended, PeopleAsked, RentalDetails
+from bot.model.text import span
 from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
@@ -30,7 +31,6 @@ from handlers.phrases.format import (
     join,
     mention,
     per_hour,
-    span,
 )
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button
 from handlers.phrases.machine_text import describe
@@ -42,18 +42,6 @@ from handlers.views.answers import keys
 def reply(text: str, *buttons: Json | None) -> Rendered:
     """Return a private reply. `text` is mrkdwn with foreign text already escaped."""
     return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
-
-
-def asked_again_below() -> Rendered:
-    """Return what the old post of a question says after the question is posted again, because the database lost a
-    later version of it."""
-    return reply("My database was put back to an earlier state. I ask this again below.")
-
-
-def from_a_lost_time() -> Rendered:
-    """Return the text of a post about something that the database lost."""
-    lost = "My database was put back to an earlier state, which doesn't know this message."
-    return reply(f"{lost} /gpu list shows what you rent now.")
 
 
 def unknown_rental(rental_id: str) -> Rendered:
@@ -136,7 +124,7 @@ def end_dropped(request: Request, command: str) -> Rendered:
     """Return the reply to `/gpu again` if the last request named an end that has passed or is near.
 
     `command` is an example that names another end."""
-    near = f"has passed or is less than {LEAST_TIME // timedelta(minutes=1)} min away"
+    near = f"has passed or is less than {span(LEAST_TIME)} away"
     name = f"{describe(request)}, {span(request.lease)} from ready"
     another = f"To name another: {escape(command, 300)}"
     return reply(f"The end that you named {near}, so I look for {name}. {another}")

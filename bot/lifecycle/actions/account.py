@@ -1,0 +1,61 @@
+"""Pausing and resuming buying for everyone, and the alert of a click about a rental that the database lost."""
+
+from __future__ import annotations
+
+from bot.errors import Refused
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.buying_blocks import notify_admins, send_alerts
+from bot.model.account_facts import PAUSED, UNKNOWN_RENTAL, Pause
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.person import Person
+from bot.policy.team.roles import may_pause_buying
+from store.db import Tx
+
+
+async def pause(deps: Deps, person: Person, why: str = "") -> bool:
+    """Stop buying, and notify the other admins and the home channel who did it and `why`. Return False if buying
+    was paused already. Raise Refused if the person is no admin."""
+    return await _set(deps, person, paused=True, why=why)
+
+
+async def resume(deps: Deps, person: Person, why: str = "") -> bool:
+    """Allow buying again, and notify the same people who did it and `why`. Return False if buying wasn't paused.
+    Raise Refused if the person is no admin."""
+    return await _set(deps, person, paused=False, why=why)
+
+
+async def _set(deps: Deps, person: Person, *, paused: bool, why: str) -> bool:
+    if not may_pause_buying(person, deps.rules):
+        raise Refused("Only admins pause and resume buying. I changed nothing.")
+
+    async def decision(tx: Tx) -> bool:
+        pausing = await tx.questions.pausing()
+        if (await tx.account.get(PAUSED) is not None) == paused and (paused or not pausing):
+            return False
+        now = deps.clock.now()
+        await tx.account.set(PAUSED, Pause(by=person.id, at=now, why=why) if paused else None)
+        for question in () if paused else pausing:
+            await tx.questions.save(question, changed(question, pauses_buying=False))
+        kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, Facts(detail=why or None)
+        event = Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts)
+        await send_alerts(tx, deps, event)
+        return True
+
+    return await transact(deps, decision)
+
+
+async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
+    """Return whether the store lacks a rental that a button names. If so, notify the admins, once for each rental:
+    the database lost it, so perhaps nobody watches its machine."""
+    async with deps.store.read() as tx:
+        if await tx.rentals.get(rental_id) is not None:
+            return False
+
+    async def decision(tx: Tx) -> None:
+        if await tx.account.get(UNKNOWN_RENTAL, rental_id) is None:
+            await tx.account.set(UNKNOWN_RENTAL, deps.clock.now(), rental_id)
+            await notify_admins(tx, deps, EventKind.UNKNOWN_RENTAL, Facts(name=rental_id))
+
+    await transact(deps, decision)
+    return True

@@ -1,0 +1,275 @@
+"""What admins decide: about machines that no attempt has, and about rentals whose owner left."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, Refused, TooLate
+from bot.lifecycle.account.admin_questions import ask, decide, save
+from bot.lifecycle.account.adoption import adopt_machines, check_admin, cost_so_far
+from bot.lifecycle.actions.ownership import change_owner, load_to_change
+from bot.lifecycle.actions.queries import details_for_direct_message
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
+from bot.lifecycle.changes.transitions import finish
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.buying_blocks import is_blocked_by
+from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
+from bot.model.attempt import Why
+from bot.model.base import EVER, changed
+from bot.model.event import Event, EventKind, Facts
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import AdminQuestionView
+from bot.policy.buying.resource_names import named_owner
+from bot.policy.buying.unknown_machines import in_batches, is_name_typed, name_to_type
+from bot.policy.team.roles import may_use
+from store.db import Tx
+
+ASK_AGAIN_AFTER = timedelta(days=1)
+DESTROYED_WITHIN = timedelta(hours=1)
+"""The lease of machines that are destroyed at once. It gives the overdue deletion an end."""
+PUT_BACK_FOR = timedelta(hours=24)
+"""How long machines that are put back run after the click."""
+ALL_DECIDED = "All of them are decided by now, or have a message of their own. I changed nothing."
+
+
+async def view_for_message(tx: Tx, deps: Deps, reader: Person, question_id: str) -> AdminQuestionView | None:
+    """Return a question for a message to `reader`. Return None if the reader is no admin, or if the store lacks
+    the question."""
+    question = await tx.questions.get(question_id) if reader.id in deps.rules.admins else None
+    return None if question is None else await _view_of(tx, deps, reader, question)
+
+
+async def _view_of(tx: Tx, deps: Deps, reader: Person, question: AdminQuestion) -> AdminQuestionView:
+    about, rental = question.about, None
+    if isinstance(about, OwnerLeft):
+        rental = await tx.rentals.get(question.rental_id or "")
+    parts = tuple(await tx.questions.parts(question.id))
+    rentals = await tx.rentals.get_many([one.rental_id for one in parts if one.rental_id is not None])
+    purchases = {one.id: one.about for one in (question, *parts) if isinstance(one.about, Purchase)}
+    people = [
+        *(one.put_off_by for one in (question, *parts)),
+        *(one.decided.by for one in (question, *parts) if one.decided is not None),
+        *(person for one in purchases.values() for person in (one.guess, named_owner(one.machines))),
+        *(one.owner for one in (*rentals.values(), *([rental] if rental else []))),
+        about.owner if isinstance(about, OwnerLeft) else None,
+    ]
+    return AdminQuestionView(
+        question=question,
+        parts=parts,
+        restorable=frozenset([one.id for one in parts if await _restorable(tx, deps, one)]),
+        put_back_for=min(PUT_BACK_FOR, deps.rules.lease.max),
+        spent={one: cost_so_far(purchase.machines, deps.clock.now()) for one, purchase in purchases.items()},
+        rentals=rentals,
+        names=await tx.people.names([person for person in people if person is not None]),
+        paused=await is_blocked_by(tx, BuyingBlock.OLDER_DATABASE),
+        details=None if rental is None else await details_for_direct_message(tx, deps, reader, rental),
+    )
+
+
+async def preview(
+    deps: Deps, admin: Person, question_id: str, version: int, *, new_owner: bool = False
+) -> AdminQuestionView:
+    """Return a question for a dialog in which an admin decides it. With `new_owner`, the dialog gives its machines
+    or its rental an owner.
+
+    Raise Refused if the person is no admin, and TooLate if somebody decided before, if the question changed since
+    the reader saw version `version`, or if its subject can't get an owner now.
+    """
+    async with deps.store.read() as tx:
+        question = await _open(tx, deps, admin, question_id, version, new_owner=new_owner)
+        return await _view_of(tx, deps, admin, question)
+
+
+async def _open(
+    tx: Tx, deps: Deps, admin: Person, question_id: str, version: int, *, new_owner: bool = False
+) -> AdminQuestion:
+    """Return a question that waits for a decision. Raise as `preview`."""
+    check_admin(admin, deps)
+    question = await tx.questions.get(question_id)
+    if question is None:
+        raise TooLate("I don't know these machines any more. I changed nothing.")
+    if isinstance(question.about, OwnerLeft):
+        await load_to_change(tx, deps, admin, question.rental_id or "")
+    if (decided := question.decided) is not None:
+        raise AlreadyDecided(
+            question.rental_id,
+            Decision[decided.verdict.name],
+            name=(await tx.people.names([decided.by])).get(decided.by),
+            own=decided.by == admin.id,
+            ago=deps.clock.now() - decided.at,
+        )
+    if question.over_at is not None and question.rental_id is not None:
+        raise TooLate(f"It belongs to {question.rental_id} by now. I changed nothing.", question.rental_id)
+    if isinstance(question.about, Purchase) and question.about.same_as is not None:
+        raise TooLate("I asked about it twice. I changed nothing. Use my other message.")
+    if question.over_at is not None:
+        raise TooLate("It has ended. I changed nothing.")
+    if question.version != version:
+        raise TooLate("Its message changed just now. I changed nothing: read it again.")
+    if new_owner and isinstance(question.about, Purchase) and not question.about.runs:
+        raise TooLate("It doesn't run, so it can't get an owner now. I changed nothing.")
+    return question
+
+
+async def give_owner(
+    deps: Deps, admin: Person, question_id: str, version: int, *, owner: Person, span: timedelta | None = None
+) -> Rental:
+    """Make `owner` the owner of a rental, or of machines that run, for `span` from now. Return the rental.
+
+    Raise as `preview`, `adopt_machines` and `change_owner`.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        question = await _open(tx, deps, admin, question_id, version, new_owner=True)
+        if isinstance(question.about, OwnerLeft):
+            return await change_owner(tx, deps, admin, question.rental_id or "", owner)
+        if span is None:
+            raise Mistake("Choose for how long.")
+        ends_at = deps.clock.now() + span
+        rental = await adopt_machines(tx, deps, admin, question.purchase.alive, owner=owner, ends_at=ends_at)
+        await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+        return rental
+
+    return await transact(deps, decision)
+
+
+async def destroy(deps: Deps, admin: Person, question_id: str, version: int, *, typed: str) -> Rental:
+    """Make a rental of unknown machines for the admin and destroy it at once, so that its deletion is watched and
+    its cost is in the ledger. Return the rental.
+
+    Raise as `preview`, and Mistake if the admin did not type the name that `name_to_type` returns.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        question = await _open(tx, deps, admin, question_id, version)
+        if not is_name_typed(question.purchase, typed):
+            raise Mistake(f"That is not its name. Type {name_to_type(question.purchase)} to destroy it.")
+        now = deps.clock.now()
+        ends_at = now + min(DESTROYED_WITHIN, deps.rules.lease.max)
+        rental = await adopt_machines(tx, deps, admin, question.purchase.alive, owner=admin, ends_at=ends_at)
+        snapshot = await load_snapshot(tx, rental)
+        after, events = finish(
+            rental,
+            State.DESTROYED,
+            attempts=snapshot.attempts,
+            at=now,
+            bill=snapshot.spent(now),
+            why=Why.ASKED,
+            by=admin.id,
+        )
+        await apply(tx, deps, rental, after, *events)
+        await decide(tx, deps, question, admin.id, AdminVerdict.DESTROYED, rental_id=rental.id)
+        return after
+
+    return await transact(deps, decision)
+
+
+async def not_ours(deps: Deps, admin: Person, question_id: str, version: int, *, reason: str) -> None:
+    """Note that machines are not ours to manage: nobody is asked about them again. Raise as `preview`."""
+
+    async def decision(tx: Tx) -> None:
+        question = await _open(tx, deps, admin, question_id, version)
+        await decide(tx, deps, question, admin.id, AdminVerdict.NOT_OURS, reason=reason)
+
+    await transact(deps, decision)
+
+
+async def ask_again(deps: Deps, admin: Person, question_id: str, version: int) -> None:
+    """Ask the admins again in a day. Until then they can still decide. Raise as `preview`."""
+
+    async def decision(tx: Tx) -> None:
+        question = await _open(tx, deps, admin, question_id, version)
+        now = deps.clock.now()
+        until = now + ASK_AGAIN_AFTER
+        if question.rental_id is not None:
+            facts, kind = Facts(until=until), EventKind.OWNER_LEFT_LATER
+            event = Event(rental_id=question.rental_id, kind=kind, at=now, actor=admin.id, facts=facts)
+            await tx.events.add(event)
+        await save(tx, deps, question, changed(question, ask_again_at=until, put_off_by=admin.id))
+        await tx.people.note_seen(admin.id, now)
+
+    await transact(deps, decision)
+
+
+# --- several purchases
+
+
+async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
+    """Return the Slack ids in the names of the machines about which nobody decided. Raise Refused if the person is
+    no admin."""
+    check_admin(admin, deps)
+    async with deps.store.read() as tx:
+        parts = [one for one in await tx.questions.parts(question_id) if one.open]
+    return [owner for owner in {named_owner(one.purchase.machines) for one in parts} if owner is not None]
+
+
+async def put_all_back(deps: Deps, admin: Person, question_id: str) -> list[Rental]:
+    """Put the machines of one question back that run and whose name has an owner who may use the bot: each under
+    its id if that is free, for PUT_BACK_FOR from now or as long as the rules allow. Return the rentals.
+
+    All of them are put back in one transaction. The rest stays as it is. Raise Refused if the person is no admin
+    or if none of the machines can be put back, and TooLate if all are decided.
+    """
+
+    async def decision(tx: Tx) -> list[Rental]:
+        ends_at = deps.clock.now() + min(PUT_BACK_FOR, deps.rules.lease.max)
+        rentals = []
+        for part in await _open_parts(tx, deps, admin, question_id):
+            owner = await _named_owner(tx, part.purchase)
+            if owner is None or not may_use(owner, deps.rules):
+                continue
+            rental = await adopt_machines(
+                tx, deps, admin, part.purchase.alive, owner=owner, ends_at=ends_at, put_back=True
+            )
+            await decide(tx, deps, part, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+            rentals.append(rental)
+        if not rentals:
+            raise Refused(
+                "None of them can be put back: they don't run, or their names have no owner who may use me. "
+                "I changed nothing. Decide one by one."
+            )
+        return rentals
+
+    return await transact(deps, decision)
+
+
+async def one_by_one(deps: Deps, admin: Person, question_id: str) -> None:
+    """Ask the admins about each undecided purchase of one question, in separate messages. Raise Refused if the
+    person is no admin, and TooLate if all are decided."""
+
+    async def decision(tx: Tx) -> int:
+        batches = in_batches(await _open_parts(tx, deps, admin, question_id))
+        for part in batches[0]:
+            await ask(tx, deps, part)
+        await tx.people.note_seen(admin.id, deps.clock.now())
+        return len(batches) - 1
+
+    while await transact(deps, decision):
+        pass
+
+
+async def _open_parts(tx: Tx, deps: Deps, admin: Person, question_id: str) -> list[AdminQuestion]:
+    check_admin(admin, deps)
+    parts = [one for one in await tx.questions.parts(question_id) if one.open]
+    if not parts:
+        raise TooLate(ALL_DECIDED)
+    return parts
+
+
+async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
+    """Return the owner that the names of machines give, if one of the machines runs. Return None if none runs, if
+    the names give no owner, or if the store lacks that person, whom the click looks up."""
+    owner = named_owner(purchase.alive) if purchase.runs else None
+    return None if owner is None else await tx.people.get(owner, EVER)
+
+
+async def _restorable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
+    """Return whether a purchase may be put back, as far as the store knows. Its owner may be unknown until the
+    click."""
+    if not part.open or not part.purchase.runs or named_owner(part.purchase.alive) is None:
+        return False
+    owner = await _named_owner(tx, part.purchase)
+    return owner is None or may_use(owner, deps.rules)

@@ -1,0 +1,373 @@
+"""Decisions about a request or an extension that waits. The first decision wins; later ones raise TooLate."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.errors import AlreadyDecided, Decision, NextStep, OverBudget, Refused, RequestChanged, TooLate
+from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.budgets import passed_by
+from bot.lifecycle.money.buying_blocks import check_buying
+from bot.lifecycle.people.back_to_approval import ask_again
+from bot.lifecycle.people.deciders import requesters_of, rules_now
+from bot.lifecycle.people.teammates import check_boot_script
+from bot.lifecycle.people.waiting_requests import end_request
+from bot.model.attempt import Why
+from bot.model.base import EVER, changed
+from bot.model.budget import Demand
+from bot.model.event import Event, EventKind, Facts
+from bot.model.person import Person
+from bot.model.rental import Extension, Rental
+from bot.model.request import Envelope
+from bot.model.state import State
+from bot.model.text import one_line, span
+from bot.policy.buying.budgets import budgets_now, rules_of_project, say_passed
+from bot.policy.buying.fewer_hours import FewerHours, shortened
+from bot.policy.buying.spending import (
+    LONGEST_REASON,
+    ONLY_APPROVERS,
+    check_approver,
+    check_lease,
+    check_size,
+    check_usage,
+    over_limits,
+)
+from bot.policy.team.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
+from bot.policy.team.rules import Rules, WhenOver
+from bot.policy.use.leases import LEAST_TIME, too_little_time
+from store.db import Tx
+
+_TOO_LITTLE_TIME = f"Less than {span(LEAST_TIME)} are left until its end."
+_ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
+
+_DECISIONS: dict[EventKind, Decision | None] = {
+    EventKind.APPROVED: Decision.APPROVED,
+    EventKind.DENIED: Decision.DENIED,
+    EventKind.WITHDRAWN: Decision.WITHDREW,
+    EventKind.EXTENSION_APPROVED: Decision.APPROVED,
+    EventKind.EXTENDED_BY_OPERATOR: Decision.APPROVED,
+    EventKind.EXTENSION_DENIED: Decision.DENIED,
+    EventKind.EXTENSION_WITHDRAWN: Decision.WITHDREW,
+    EventKind.EXPIRED: None,
+    EventKind.EXTENSION_EXPIRED: None,
+}
+"""What the error for a late click calls the decision. None if nobody decided in time."""
+
+
+async def approve(
+    deps: Deps, person: Person, rental_id: str, version: int, *, length: timedelta | None = None, why: str = ""
+) -> Rental:
+    """Approve version `version` of the envelope that waits: that of the request, or of its extension. With
+    `length`, approve it for fewer hours (`FewerHours.length`). `why` is the operator's reason.
+
+    If too little time is left until the end that its owner named, the request waits for the owner instead: only
+    they can name another end.
+
+    Raise Refused if the person may not decide it or the team's limits no longer allow it, Mistake if the keys and
+    the set-up don't fit into a boot script, and RequestChanged if another version waits. Raise TooLate if nothing
+    waits any more, if the request now waits for its owner, if the owner left, or if `length` is not shorter than
+    what waits.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        rental, self_approved = await load_approvable(tx, deps, person, rental_id, version)
+        now = deps.clock.now()
+        await tx.people.note_seen(person.id, now)
+        fewer = await _fewer_hours(tx, deps, rental, length, now)
+        if rental.extension is not None:
+            extension = rental.extension
+            if fewer is not None and fewer.ends_at is not None:
+                extension = changed(extension, envelope=fewer.envelope, ends_at=fewer.ends_at)
+            return await _approve_extension(
+                tx, deps, person, rental, extension, fewer=fewer, self_approved=self_approved, why=why
+            )
+        if too_little_time(rental.request, now):
+            return await _wait_for_later_end(tx, deps, rental, now)
+        if rental.bought_later:
+            words = f"A machine of {rental.id} runs already: my database is older than it."
+            raise TooLate(f"{words} An admin decides about it first. I rented nothing.", rental.id)
+        await check_buying(tx)
+        check_size(rental.request, deps.rules)
+        await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
+        if rental.wish is None:  # a wish is checked against what runs when an offer fits
+            usage = await tx.rentals.usage(rental.owner, without=rental.id)
+            check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
+        approver = None if rental.owner_decides else person.id
+        after = transitions.approve(rental, now, approver=approver, fewer=fewer)
+        if after.wish is not None:
+            budgets = budgets_now(rental.owner, rental.project, deps.rules)
+            after = changed(after, wish=changed(after.wish, budgets=budgets))
+        passed = await _check_budgets(tx, deps, rental, after, person)
+        facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved, passed=passed, why=why)
+        return await apply(
+            tx,
+            deps,
+            rental,
+            after,
+            Event(rental_id=rental.id, kind=EventKind.APPROVED, at=now, actor=person.id, facts=facts),
+        )
+
+    rental = await transact(deps, decision)
+    if rental.waiting is not None:
+        who = "You" if person.id == rental.owner else "Who asked"
+        raise TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later one. I rented nothing.", rental.id)
+    return rental
+
+
+async def load_approvable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int) -> tuple[Rental, bool]:
+    """Return a rental of which this person may approve version `version` of the envelope, if its owner is still
+    here, and whether they approve their own request, as an approver. Raise Refused, RequestChanged and TooLate as
+    `approve`."""
+    rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
+    rules = await rules_now(tx, deps.rules, requesters_of(rental))
+    self_approved = check_may_decide(person, rental, rules)
+    owner = await tx.people.get(rental.owner, EVER)
+    if owner is not None and owner.deactivated:
+        words = f"{owner.name} left the workspace. An admin gives {rental.id} another owner first."
+        raise TooLate(f"{words} I changed nothing.", rental.id)
+    _check_version(deps, rental, version)
+    return rental, self_approved
+
+
+async def deny(deps: Deps, person: Person, rental_id: str, version: int, *, reason: str = "") -> Rental:
+    """Deny version `version` of the envelope that waits. At most LONGEST_REASON characters of the `reason` are
+    kept; it may be empty. Raise as `approve`, but check no limits."""
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await load_deniable(tx, deps, person, rental_id, version)
+        await tx.people.note_seen(person.id, deps.clock.now())
+        words = one_line(reason, LONGEST_REASON)
+        if rental.extension is not None:
+            return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_DENIED, reason=words)
+        return await end_request(tx, deps, rental, State.DENIED, by=person.id, reason=words)
+
+    return await transact(deps, decision)
+
+
+async def load_deniable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
+    """Return a rental of which this person may deny version `version` of the envelope. Raise as `deny`."""
+    rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
+    if not may_deny(person, await rules_now(tx, deps.rules, requesters_of(rental))):
+        raise Refused(ONLY_APPROVERS)
+    _check_version(deps, rental, version)
+    return rental
+
+
+async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
+    """Withdraw version `version` of a request or an extension that waits.
+
+    Raise Refused if the person may not withdraw it, and TooLate if that version no longer waits.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        rental = await _load_waiting(tx, deps, person, rental_id, refusal=_ONLY_OWNER)
+        if not may_withdraw(person, rental.owner, deps.rules):
+            raise Refused(_ONLY_OWNER)
+        _check_not_expired(deps, rental)
+        if rental.newest_envelope.version != version:
+            words = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
+            raise TooLate(words, rental.id)
+        await tx.people.note_seen(person.id, deps.clock.now())
+        if rental.extension is not None:
+            return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_WITHDRAWN)
+        return await end_request(tx, deps, rental, State.WITHDRAWN, by=person.id)
+
+    return await transact(deps, decision)
+
+
+def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
+    """Return whether the person approves their own request, as an approver. Raise Refused if they may not decide
+    what waits. `rules` are those that hold now (`deciders.rules_now`)."""
+    if rental.extension is None and rental.owner_decides:
+        if not may_accept(person.id, rental.owner):
+            raise Refused("Only who asked decides this. I changed nothing.")
+        check_user(person, rules)
+        if over_limits(rental.envelope.price, rental.envelope.total, rules_of_project(rules, rental.project)):
+            raise Refused("By now this needs an approver.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+        return False
+    return check_approver(person, requesters_of(rental), rules)
+
+
+# --- checks
+
+
+async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, refusal: str) -> Rental:
+    """Return a rental whose request or extension waits for a decision.
+
+    Raise TooLate if neither waits. People who may not read how it was decided get Refused with `refusal`.
+    """
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise TooLate("I don't know this request any more.")
+    if rental.waiting_envelope is None:
+        if not sees_money(person, rental.owner, deps.rules):
+            raise Refused(refusal)
+        raise await _why_nothing_waits(tx, deps, person, rental)
+    return rental
+
+
+def _check_not_expired(deps: Deps, rental: Rental) -> None:
+    """Raise TooLate if what waits has expired, even if the engine has not written that yet."""
+    if rental.extension is not None:
+        expires_at = rental.running_lease.ends_at
+    elif rental.waiting is not None:
+        expires_at = rental.waiting.expires_at
+    else:
+        return
+    if expires_at <= deps.clock.now():
+        raise _expired(rental)
+
+
+def _check_version(deps: Deps, rental: Rental, version: int) -> None:
+    """Raise TooLate if what waits has expired, and RequestChanged if another version waits.
+
+    Call this after the check of the person's rights: RequestChanged makes the surface show them the new version.
+    """
+    _check_not_expired(deps, rental)
+    if rental.newest_envelope.version != version:
+        raise RequestChanged(
+            f"The request {rental.id} has changed. Here is the new one. Your click decided nothing.", rental.id
+        )
+
+
+async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental) -> TooLate:
+    """Return the error for a person whose click came after the decision."""
+    ends = [event for event in await tx.events.of(rental.id) if event.kind in _DECISIONS]
+    if not ends:
+        return TooLate(f"{rental.id} doesn't wait for a decision. I changed nothing.", rental.id)
+    last = ends[-1]
+    decision = _DECISIONS[last.kind]
+    if decision is None or last.actor is None:
+        return _expired(rental)
+    return AlreadyDecided(
+        rental.id,
+        decision,
+        name=(await tx.people.names([last.actor])).get(last.actor),
+        own=last.actor == person.id,
+        ago=deps.clock.now() - last.at,
+    )
+
+
+def _expired(rental: Rental) -> TooLate:
+    return TooLate(f"The request {rental.id} expired before anyone decided. I changed nothing.", rental.id)
+
+
+# --- changes
+
+
+async def _fewer_hours(
+    tx: Tx, deps: Deps, rental: Rental, length: timedelta | None, now: datetime
+) -> FewerHours | None:
+    """Return what an approval for this length allows. Return None if it is approved as it was asked for. Raise
+    TooLate as `shortened`."""
+    if length is None:
+        return None
+    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+    return shortened(rental, length, spent=spent, now=now, rules=deps.rules)
+
+
+def _decision_facts(
+    envelope: Envelope,
+    *,
+    until: datetime | None = None,
+    fewer: FewerHours | None = None,
+    self_approved: bool = False,
+    passed: tuple[Demand, ...] = (),
+    why: str = "",
+) -> Facts:
+    """Return the facts of a decision about this envelope. `until` is the new end of an extension, and `why` what
+    the person said about the decision."""
+    return Facts(
+        envelope=envelope.version,
+        max_rate=envelope.max_rate,
+        total=envelope.total,
+        hours=envelope.lease,
+        until=until,
+        span=fewer.length if fewer else None,
+        asked_span=fewer.asked if fewer else None,
+        self_approved=self_approved,
+        passed=passed,
+        detail=why or None,
+    )
+
+
+async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Rental:
+    """Make the request wait for its owner, because too little time is left until its end. Return the rental
+    unchanged if the request waits for that already."""
+    if rental.needs_later_end:
+        return rental
+    after = await ask_again(tx, await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
+    (event,) = after.events
+    return await apply(tx, deps, rental, after.rental, event)
+
+
+async def _check_budgets(tx: Tx, deps: Deps, rental: Rental, after: Rental, person: Person) -> tuple[Demand, ...]:
+    """Return the budgets that an approval passes. Raise OverBudget if the rules refuse that, and Refused if its
+    owner decides alone, who may not pass a budget."""
+    passed = await passed_by(tx, deps.rules, after, deps.clock.now())
+    if passed and deps.rules.budgets.over is WhenOver.REFUSE:
+        names = await tx.people.names([rental.owner])
+        owner = None if person.id == rental.owner else names.get(rental.owner, rental.owner)
+        instead = "I approved nothing. Approve fewer hours or deny it, or ask an admin to raise the budget."
+        raise OverBudget(say_passed(passed[0], owner), instead=instead)
+    if passed and rental.owner_decides and rental.extension is None:
+        words = f"{say_passed(passed[0])} By now this needs an approver."
+        raise Refused(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+    return passed
+
+
+async def _approve_extension(
+    tx: Tx,
+    deps: Deps,
+    person: Person,
+    rental: Rental,
+    extension: Extension,
+    *,
+    fewer: FewerHours | None,
+    self_approved: bool,
+    why: str,
+) -> Rental:
+    check_lease(extension.envelope.lease, deps.rules)
+    now = deps.clock.now()
+    after = lease_changes.approve_extension(
+        rental,
+        extension,
+        approver=person.id,
+        now=now,
+    )
+    passed = await _check_budgets(tx, deps, rental, after, person)
+    facts = changed(
+        _decision_facts(
+            extension.envelope,
+            until=extension.ends_at,
+            fewer=fewer,
+            self_approved=self_approved,
+            passed=passed,
+            why=why,
+        ),
+        people=(extension.asked_by,),
+    )
+    return await apply(
+        tx,
+        deps,
+        rental,
+        after,
+        Event(rental_id=rental.id, kind=EventKind.EXTENSION_APPROVED, at=now, actor=person.id, facts=facts),
+    )
+
+
+async def _drop_extension(
+    tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind, *, reason: str = ""
+) -> Rental:
+    now = deps.clock.now()
+    after = lease_changes.drop_extension(rental, now)
+    facts = changed(
+        _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at, why=reason),
+        people=(rental.extension.asked_by,) if rental.extension else None,
+    )
+    return await apply(
+        tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+    )

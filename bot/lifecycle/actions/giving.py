@@ -1,0 +1,278 @@
+"""The team's idle machines: who asks their owner for one, and the owner who gives one to somebody."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from bot.errors import Mistake, NeedsKey, NextStep, NoTeammate, OverBudget, Refused, TooLate
+from bot.lifecycle.actions.queries import details_for, readable_by_all
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.budgets import demands_on_new_owner
+from bot.model.base import EVER
+from bot.model.budget import Demand
+from bot.model.event import Event, EventKind, Facts
+from bot.model.person import Person
+from bot.model.quote import Quote
+from bot.model.rental import Rental
+from bot.model.summary import IdleMachine, Over, RentalDetails
+from bot.model.text import say_limit
+from bot.policy.buying.budgets import rules_of_owner, say_passed
+from bot.policy.buying.spending import CONFIRM_ABOVE, check_person_rentals
+from bot.policy.team.roles import check_user, may_be_let_in, may_give, may_use
+from bot.policy.team.rules import Rules
+from bot.policy.use.giving import (
+    Left,
+    asked_last,
+    check_givable,
+    fits_request,
+    given_to,
+    is_given,
+    is_idle,
+    left_of,
+)
+from bot.policy.use.questions import EXTENSION_SILENCE
+from store.db import Tx
+
+MOST_SHOWN = 2
+"""How many idle machines stand before the offers."""
+
+# --- asking its owner
+
+
+async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, ...]:
+    """Return the idle machines of others that fit a quote's request, those first that have been idle longest.
+    Return none to a person whom their owners can't let in, or who replaces a machine, changes a request or wants
+    one at a later time."""
+    now, person = deps.clock.now(), await tx.people.get(quote.owner, EVER)
+    wants_now = not (quote.changes or quote.replaces_rental or quote.request.starts_at)
+    if not wants_now or person is None or not may_be_let_in(person, deps.rules):
+        return ()
+    idle = {one.id: one for one in await tx.rentals.idle() if is_idle(one, now) and not one.lets_in(person.id)}
+    if not idle:
+        return ()
+    facts = await tx.rentals.facts_of(idle)
+    events = await tx.events.of_many(idle, (EventKind.ASKED_FOR,))
+    names = await tx.people.names({one.owner for one in idle.values()})
+    found = []
+    for rental in idle.values():
+        if rental.use is not None and any(
+            fits_request(one, quote.request) for one in facts[rental.id].attempts[-1:]
+        ):
+            asked = asked_last(events[rental.id], now)
+            machine = IdleMachine(
+                rental=readable_by_all(rental),
+                owner=names.get(rental.owner, rental.owner),
+                since=rental.use.since,
+                asked_at=asked.at if asked is not None else None,
+            )
+            found.append(machine)
+    return tuple(sorted(found, key=lambda one: (one.since, one.rental.id))[:MOST_SHOWN])
+
+
+async def ask_for(deps: Deps, person: Person, rental_id: str) -> IdleMachine:
+    """Ask the owner of an idle machine for it, and return the machine.
+
+    Raise Mistake if the id is unknown or the person gets in already, and Refused if they can't be let in. Raise
+    TooLate if the machine is no longer idle or ends soon, its owner left, or somebody asked within the last hour.
+    """
+
+    async def decision(tx: Tx) -> IdleMachine:
+        check_user(person, deps.rules)
+        rental, now = await _load(tx, rental_id), deps.clock.now()
+        if rental.lets_in(person.id):
+            raise Mistake(f"You get into {rental.id} already.", next_step=NextStep.LOG_IN)
+        if not may_be_let_in(person, deps.rules):
+            raise Refused("Guests can't be let into a machine of others. I asked nobody.")
+        if not is_idle(rental, now):
+            raise TooLate(f"{rental.id} isn't idle any more, or it ends soon. I asked nobody.", rental.id)
+        owner = await tx.people.get(rental.owner, EVER)
+        name = owner.name if owner is not None else rental.owner
+        if owner is not None and owner.deactivated:
+            raise TooLate(
+                f"{name} left the workspace: admins decide about {rental.id}. I asked nobody.", rental.id
+            )
+        asked = asked_last(await tx.events.of(rental.id), now)
+        if asked is not None:
+            words = f"{name} was asked for {rental.id} less than an hour ago. I ask once an hour at most."
+            raise TooLate(words, rental.id)
+        event = Event(
+            rental_id=rental.id,
+            kind=EventKind.ASKED_FOR,
+            at=now,
+            actor=person.id,
+            facts=Facts(use=rental.use.bare if rental.use else None, until=rental.running_lease.ends_at),
+        )
+        after = transitions.alter(rental)
+        await apply(tx, deps, rental, after, event)
+        await tx.people.note_seen(person.id, now)
+        since = rental.use.since if rental.use is not None else now
+        return IdleMachine(rental=readable_by_all(after), owner=name, since=since, asked_at=now)
+
+    return await transact(deps, decision)
+
+
+# --- giving it
+
+
+async def give(deps: Deps, person: Person, rental_id: str, to: str) -> tuple[Rental, str]:
+    """Give a machine to another person, who has an hour to take it. Return the rental and that person's name. The
+    caller has looked the person up in Slack.
+
+    Raise Mistake if the id is unknown or the machine is theirs already, Refused if it is somebody else's, and
+    NoTeammate if they may not use the bot. Raise TooLate as `check_givable`, and Refused if what is left needs an
+    approver.
+    """
+
+    async def decision(tx: Tx) -> tuple[Rental, str]:
+        check_user(person, deps.rules)
+        rental, now = await _load(tx, rental_id), deps.clock.now()
+        if not may_give(person.id, rental.owner):
+            raise Refused(f"Only its owner gives {rental.id} to somebody. I changed nothing.")
+        if to == rental.owner:
+            raise Mistake(f"{rental.id} is yours already. I changed nothing.")
+        taker = await tx.people.get(to, EVER)
+        if taker is None or not may_use(taker, deps.rules):
+            name = taker.name if taker is not None else "That person"
+            raise NoTeammate(f"{name} may not use me, so {rental.id} stays yours.")
+        check_givable(rental, await tx.rentals.attempts(rental.id), now)
+        rules = rules_of_owner(deps.rules, rental.project, taker)
+        _check_limits(
+            rental,
+            left_of(rental, now, rules),
+            rules,
+            let_in=f"let {taker.name} in",
+            next_step=NextStep.NAME_TEAMMATES,
+        )
+        if given_to(to, await tx.events.of(rental.id), now) is not None:
+            return rental, taker.name
+        facts = Facts(people=(to,), until=rental.running_lease.ends_at, rate=rental.rate)
+        event = Event(rental_id=rental.id, kind=EventKind.GIVEN, at=now, actor=person.id, facts=facts)
+        after = transitions.alter(rental)
+        await apply(tx, deps, rental, after, event)
+        await tx.people.note_seen(person.id, now)
+        return after, taker.name
+
+    return await transact(deps, decision)
+
+
+# --- taking it
+
+
+class TakePreview(NamedTuple):
+    """A machine that a person is about to take, and what is left of it."""
+
+    details: RentalDetails
+    left: Left
+
+
+async def take_to_confirm(deps: Deps, person: Person, rental_id: str, shown_end: int) -> TakePreview | None:
+    """Return what a person would take if a confirmation dialog comes first. Return None if none is needed. Raise
+    as `take`."""
+    async with deps.store.read() as tx:
+        rental, left = await _takeable(tx, deps, person, rental_id, shown_end)
+        if left.total <= CONFIRM_ABOVE:
+            return None
+        return TakePreview(await details_for(tx, deps, person, rental), left)
+
+
+async def take(deps: Deps, person: Person, rental_id: str, shown_end: int) -> Rental:
+    """Make a person the owner of the machine that its owner gives them, and return it. `shown_end` is the end that
+    the message showed, as a Unix time.
+
+    What is left of it is judged like a rent: by the person's rights and key, and by the limits and budgets. It is
+    not bought, so a pause and the team's limit don't matter. What it still holds of budgets moves to the person
+    in the same transaction, and its cost from now on is charged to them.
+
+    Raise TooLate if it is no longer given to them, ends at another time than was shown, or as `check_givable`.
+    Raise Refused, OverBudget or NeedsKey if the rules don't allow it.
+    """
+
+    async def decision(tx: Tx) -> Rental:
+        now = deps.clock.now()
+        rental, _ = await _takeable(tx, deps, person, rental_id, shown_end)
+        silent_until = now + (deps.rules.check_in.after or EXTENSION_SILENCE)
+        after = transitions.change_owner(rental, person.id, now, silent_until=silent_until)
+        await apply(tx, deps, rental, after, _taken(rental, person.id, now), within_budgets=True)
+        await tx.people.note_seen(person.id, now)
+        return after
+
+    return await transact(deps, decision)
+
+
+async def _takeable(tx: Tx, deps: Deps, person: Person, rental_id: str, shown_end: int) -> tuple[Rental, Left]:
+    """Return a rental that a person can take now, and what is left of it. Raise as `take`."""
+    check_user(person, deps.rules)
+    rental, now = await _load(tx, rental_id), deps.clock.now()
+    if rental.owner == person.id:
+        raise TooLate(f"{rental.id} is yours already.", rental.id)
+    if given_to(person.id, await tx.events.of(rental.id), now) is None:
+        raise TooLate(f"{rental.id} is no longer given to you. I changed nothing.", rental.id)
+    owner = await tx.people.get(rental.owner, EVER)
+    if owner is not None and owner.deactivated:
+        words = f"{owner.name} left the workspace: admins decide about {rental.id}. I changed nothing."
+        raise TooLate(words, rental.id)
+    check_givable(rental, await tx.rentals.attempts(rental.id), now)
+    if int(rental.running_lease.ends_at.timestamp()) != shown_end:
+        words = f"{rental.id} has another end by now: my message shows it. Click there again."
+        raise TooLate(words, rental.id)
+    rules = rules_of_owner(deps.rules, rental.project, person)
+    left = left_of(rental, now, rules)
+    name = owner.name if owner is not None else "its owner"
+    _check_limits(rental, left, rules, let_in=f"ask {name} to let you in")
+    check_person_rentals((await tx.rentals.usage(person.id, without=rental.id)).person_rentals, rules)
+    if not await tx.people.keys(person.id):
+        raise NeedsKey(github=deps.rules.keys.github, before="you take it")
+    demands = await demands_if_taken(tx, deps.rules, rental, person.id, now)
+    passed = next((demand for demand in demands if demand.passes), None)
+    if passed is not None:
+        instead = f"I changed nothing. Instead, ask {name} to let you in."
+        raise OverBudget(say_passed(passed), instead=instead)
+    return rental, left
+
+
+def to_take(event: Event, reader: Person, details: RentalDetails, now: datetime) -> bool:
+    """Return whether an event gives a machine to a person who can still take it."""
+    given = event.kind is EventKind.GIVEN and reader.id in (event.facts.people or ())
+    return given and is_given(event, details.events, now)
+
+
+async def demands_if_taken(
+    tx: Tx, rules: Rules, rental: Rental, person_id: str, now: datetime
+) -> tuple[Demand, ...]:
+    """Return what a rental would ask of a person's budget if they took it now, the tightest month first."""
+    return await demands_on_new_owner(
+        tx, rules, transitions.change_owner(rental, person_id, now), _taken(rental, person_id, now), now
+    )
+
+
+def _taken(rental: Rental, person_id: str, now: datetime) -> Event:
+    """Return the event by which a person takes a machine."""
+    facts = Facts(people=(rental.owner, person_id), until=rental.running_lease.ends_at, rate=rental.rate)
+    return Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=person_id, facts=facts)
+
+
+def _check_limits(
+    rental: Rental, left: Left, rules: Rules, *, let_in: str, next_step: NextStep | None = None
+) -> None:
+    """Raise Refused if renting what is left would need an approver, who decides only before something is bought.
+    `let_in` is what to do instead."""
+    if not left.over:
+        return
+    most = rules.auto_approve
+    limits = {Over.PER_HOUR: f"{say_limit(most.per_hour)}/h", Over.TOTAL: f"{say_limit(most.total)} in all"}
+    over = " and ".join(limits[one] for one in left.over)
+    raise Refused(
+        f"What is left of {rental.id} is over {over}, so another owner would need an approver. "
+        f"I changed nothing. Instead, {let_in}.",
+        next_step=next_step,
+    )
+
+
+async def _load(tx: Tx, rental_id: str) -> Rental:
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
+    return rental

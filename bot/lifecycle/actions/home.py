@@ -1,0 +1,93 @@
+"""What a person's Home tab shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from bot.lifecycle.actions.queries import live_rentals
+from bot.lifecycle.actions.waiting import waiting_of
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.money.budgets import live_charges
+from bot.lifecycle.money.spend import charges_of_months
+from bot.model.budget import TEAM, Month, Scope, ScopeKind
+from bot.model.person import Person
+from bot.model.state import State
+from bot.model.summary import HomeView, TeamMonth
+from bot.policy.buying.budgets import budget_of, demands
+from bot.policy.buying.months import month_of
+from bot.policy.team.roles import check_user, may_use, sees_use_of_people
+from bot.policy.team.rules import Rules
+from store.db import Tx
+
+ROWS = 10
+"""How many rentals one page has."""
+
+
+async def opened(deps: Deps, person_id: str, shown: str) -> None:
+    """Have a person's Home tab published now, and from then on whenever something on it changes. `shown` is the
+    digest of what Slack shows them; nothing is published if that is still right. The caller has looked the person
+    up in Slack. Raise StoreBusy."""
+    async with deps.store.write() as tx:
+        await tx.messages.open_home(person_id, shown)
+
+
+async def turn_page(deps: Deps, person: Person, page: int) -> None:
+    """Show another page of the person's rentals in their Home tab, counted from 0. Raise Refused if they may not
+    use the bot."""
+    check_user(person, deps.rules)
+    async with deps.store.write() as tx:
+        await tx.messages.turn_home(person.id, page)
+
+
+async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
+    """Return what the person's Home tab shows, with this page of rentals, counted from 0, or with the first one if
+    that page has none. Return None if the person may not use the bot."""
+    rules, now = deps.rules, deps.clock.now()
+    if not may_use(person, rules):
+        return None
+    waits = tuple(await waiting_of(deps, person))
+    # A rental that waits for an offer is among what the person waits for.
+    queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
+    rentals = partial(live_rentals, deps, person, everyone=False, most=ROWS, without=queued, with_waiting=True)
+    live = await rentals(skip=page * ROWS)
+    if page and not live.shown:
+        page, live = 0, await rentals()
+    month = month_of(now, rules.billing_zone)
+    projects = {one.rental.project for one in live.shown if one.rental.owner == person.id}
+    projects |= {name for name, project in rules.projects.items() if person.id in project.people}
+    scopes = [
+        Scope(kind=ScopeKind.PERSON, name=person.id),
+        *(Scope(kind=ScopeKind.PROJECT, name=name) for name in sorted(projects)),
+    ]
+    async with deps.store.read() as tx:
+        charges = await charges_of_months(tx, rules, {month}, now, owner=person.id)
+        with_budget = [scope for scope in scopes if budget_of(scope, rules) is not None]
+        balances = await tx.budgets.balances(month, with_budget) if with_budget else []
+        keys = tuple(await tx.people.keys(person.id))
+        team_month = await _team_month(tx, rules, month, now) if sees_use_of_people(person, rules) else None
+    return HomeView(
+        live=live,
+        page=page,
+        waits=waits,
+        month=month,
+        spent=sum(charge.amount for charge in charges),
+        budgets=demands({}, balances, rules),
+        keys=keys,
+        team_month=team_month,
+    )
+
+
+async def _team_month(tx: Tx, rules: Rules, month: Month, now: datetime) -> TeamMonth:
+    """Return what the team spent in a month that still runs, and each budget.
+
+    The team's balance has what was charged, so that only what still bills is added up at each look.
+    """
+    scopes = (TEAM, *(Scope(kind=ScopeKind.PROJECT, name=name) for name in rules.projects))
+    balances = await tx.budgets.balances(month, scopes)
+    live = await live_charges(tx, rules, now)
+    charged = sum(balance.spent for balance in balances if balance.scope == TEAM)
+    return TeamMonth(
+        spent=charged + sum(charge.amount for charge in live if charge.month == month),
+        budgets=demands({}, balances, rules),
+    )

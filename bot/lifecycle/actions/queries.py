@@ -1,0 +1,403 @@
+"""Reads rentals for lists, `/gpu show` and messages: one in detail, or many in short."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.errors import Mistake, NextStep, OwnerOnly
+from bot.lifecycle.account.adoption import cost_so_far
+from bot.lifecycle.changes.snapshot import RentalSnapshot, cost_by_use, load_many, load_snapshot
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.money.billing import accrued
+from bot.lifecycle.people.deciders import requesters_of, rules_now, team_of
+from bot.lifecycle.people.teammates import keys_that_get_in, names_of, people_without_key
+from bot.model.admin_question import AdminQuestion
+from bot.model.base import EVER, changed
+from bot.model.budget import UseCosts
+from bot.model.event import Event, EventKind
+from bot.model.machine_use import RecentUse
+from bot.model.person import Person
+from bot.model.records import EndedCost, LiveCost
+from bot.model.rental import Rental
+from bot.model.state import UNBOUGHT, State
+from bot.model.summary import (
+    AccruedCost,
+    CostTotals,
+    EndedSummary,
+    PeopleAsked,
+    RentalDetails,
+    RentalList,
+    RentalSummary,
+    UnknownSummary,
+    UnknownTotal,
+)
+from bot.policy.buying.spending import may_approve
+from bot.policy.team.roles import (
+    Roles,
+    Team,
+    check_user,
+    may_be_let_in,
+    may_look,
+    may_read_direct_message,
+    may_see_ssh_command,
+    may_use,
+    roles_of,
+    rules_for,
+    sees_money,
+    sees_unknown_machines,
+    sees_use,
+)
+from bot.policy.team.rules import Rules
+from bot.policy.use.probing import runs_scripts
+from bot.policy.use.samples import recent_span, recent_use
+from store.db import Tx
+
+MOST_WAITING = 5
+"""How many requests that wait are listed. The others are only counted."""
+
+ENDED_SHOWN = timedelta(days=7)
+"""For how long a list shows a rental that is over."""
+
+
+async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
+    """Return a rental with what this person may see of it. The caller has checked that they may look at it."""
+    use = sees_use(person, rental, deps.rules)
+    money = sees_money(person, rental.owner, deps.rules)
+    details = await _details(tx, rental, deps.clock.now(), money=money, use=use)
+    details = changed(details, rental=readable_by(rental, everything=use))
+    if rental.state.over or not may_see_ssh_command(person, rental, deps.rules):
+        return details
+    keys = await keys_that_get_in(tx, rental, deps.rules)
+    return changed(details, keys_now={user_id: tuple(own) for user_id, own in keys.items()})
+
+
+async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
+    """Return a rental for a message of the outbox, which is rendered without knowing who reads it.
+
+    It includes the cost: a card and its thread show that to their channel, and questions and notices go only to
+    people who may see it. Of the machine's use it has the verdict and since when that holds.
+    """
+    return await _details(tx, rental, now, money=True, use=False)
+
+
+async def waiting_for_approver(
+    tx: Tx, deps: Deps, reader: Person, rental_ids: Collection[str]
+) -> list[RentalDetails] | None:
+    """Return these rentals for the message that reminds an approver of them, the oldest first. Return None if the
+    reader approves nothing any more."""
+    if not roles_of(reader, await rules_now(tx, deps.rules)).approver:
+        return None
+    rentals = await tx.rentals.get_many(rental_ids)
+    found = [await details_for_message(tx, rental, deps.clock.now()) for rental in rentals.values()]
+    return sorted(found, key=lambda details: (details.rental.created_at, details.rental.id))
+
+
+async def details_for_direct_message(
+    tx: Tx, deps: Deps, reader: Person, rental: Rental, event: Event | None = None
+) -> RentalDetails | None:
+    """Return a rental for a direct message about an event. Return None if its reader may not read it any more: a
+    teammate who left or became a guest. A former owner may read who the owner is now, and how the person who took
+    the machine from them gets in. Who asked for a machine or is given one may read that."""
+    details = await details_for(tx, deps, reader, rental)
+    may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners
+    if event is not None and event.facts.people and reader.id in event.facts.people:
+        may_read = may_read or (event.kind in {EventKind.KEPT, EventKind.GIVEN} and may_use(reader, deps.rules))
+        if event.kind is EventKind.OWNER_CHANGED and event.facts.people == (reader.id, rental.owner):
+            keys = await tx.people.keys_of((rental.owner,))
+            return changed(details, keys_now={rental.owner: tuple(keys.get(rental.owner, ()))})
+    return details if may_read else None
+
+
+async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: bool) -> RentalDetails:
+    snapshot = await load_snapshot(tx, rental)
+    waits = rental.waiting_envelope is not None
+    events = tuple(await tx.events.of(rental.id))
+    usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.model) if rental.vendor else None
+    return RentalDetails(
+        rental=rental if use else readable_by_all(rental),
+        attempts=snapshot.attempts,
+        resources=snapshot.resources,
+        ledger=snapshot.ledger,
+        events=readable_events(events, everything=use),
+        spent=snapshot.spent(now),
+        use_costs=cost_by_use(snapshot, events, now) if money else UseCosts(),
+        runs_script=await _runs_script(tx, rental),
+        usual=None if usual is None else timedelta(seconds=round(usual)),
+        names=await tx.people.names(_people_in(snapshot, events)),
+        replaced=await _replaced_by(tx, rental),
+        left=await _who_left(tx, snapshot, events),
+        owner=await tx.people.get(rental.owner, EVER) if waits else None,
+        owners_live=tuple(readable_by_all(other) for other in await tx.rentals.live(rental.owner))
+        if waits
+        else (),
+        sees_money=money,
+    )
+
+
+async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
+    """Return the former owners of a rental, and the people whose keys were sent, who left the workspace. Return
+    nobody if the rental had one owner only."""
+    former = {people[0] for e in events if e.kind is EventKind.OWNER_CHANGED and (people := e.facts.people)}
+    if not former:
+        return frozenset()
+    former |= {key.person for attempt in snapshot.attempts for key in attempt.script_keys}
+    known = [await tx.people.get(one, EVER) for one in sorted(former)]
+    return frozenset(person.id for person in known if person is not None and person.deactivated)
+
+
+async def _replaced_by(tx: Tx, rental: Rental) -> Rental | None:
+    replaced = await tx.rentals.get(rental.replaces) if rental.replaces is not None else None
+    return None if replaced is None else readable_by_all(replaced)
+
+
+async def _runs_script(tx: Tx, rental: Rental) -> bool:
+    """Return whether the machines of the rental's vendor are expected to run the boot script."""
+    if rental.vendor is None or rental.state is not State.READY:
+        return True
+    return runs_scripts((await tx.probe_answers.of_vendors([rental.vendor])).get(rental.vendor))
+
+
+def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
+    rental = snapshot.rental
+    people = {rental.owner, rental.approved_by, *rental.teammates} | {event.actor for event in events}
+    people |= {person for event in events for person in (*(event.facts.people or ()), *(event.facts.away or ()))}
+    scripts = [attempt.script for attempt in snapshot.attempts if attempt.script is not None]
+    people |= {key.person for script in scripts for key in script.keys}
+    people.add(rental.ending.by if rental.ending else None)
+    people.add(rental.alarm.taken_on_by if rental.alarm else None)
+    return {person for person in people if person is not None}
+
+
+async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
+    """Return a rental with its history, and how it was used lately if the person may see that. Raise Mistake if
+    the id is unknown, Refused if the person may not look."""
+    async with deps.store.read() as tx:
+        rental = await _visible(tx, deps, person, rental_id)
+        details = await details_for(tx, deps, person, rental)
+        if not sees_use(person, rental, deps.rules):
+            return details
+        return changed(details, recent_use=await use_of_last_day(tx, rental, deps.clock.now(), deps.rules))
+
+
+async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
+    """Return a rental whose SSH command the person may see. Raise as `show`, and OwnerOnly if they are neither its
+    owner nor a teammate."""
+    async with deps.store.read() as tx:
+        rental = await _visible(tx, deps, person, rental_id)
+        if not may_see_ssh_command(person, rental, deps.rules):
+            raise OwnerOnly(rental.id, (await tx.people.names([rental.owner])).get(rental.owner))
+        return await details_for(tx, deps, person, rental)
+
+
+async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
+    rental = await tx.rentals.get(rental_id)
+    if rental is None or not may_look(person, rental.owner, deps.rules):
+        check_user(person, deps.rules)  # first: otherwise the answer would show which ids exist
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
+    return rental
+
+
+async def live_rentals(
+    deps: Deps,
+    person: Person,
+    *,
+    everyone: bool,
+    most: int,
+    skip: int = 0,
+    without: Collection[str] = (),
+    with_waiting: bool = False,
+) -> RentalList:
+    """Return the live rentals of the person and those shared with them, or those of everyone: `most` of them at
+    most, with the cost of all. `skip` says how many come before them, and `without` has the ids of rentals to
+    leave out. For everyone, or `with_waiting`, it has what waits for the person's decision.
+
+    Raise Refused if the person may not use the bot. Slack waits for the answer, so all rentals are read together.
+    """
+    check_user(person, deps.rules)
+    async with deps.store.read() as tx:
+        now = deps.clock.now()
+        live = await tx.rentals.live_costs(None if everyone else person.id)
+        running = await tx.rentals.running()
+        own = [cost for cost in live if cost.owner == person.id]
+        shared = [cost for cost in live if cost.owner != person.id and may_be_let_in(person, deps.rules)]
+        wanted = [cost for cost in (live if everyone else [*own, *shared]) if cost.rental_id not in without]
+        page = wanted[skip : skip + most]
+        spent = {cost.rental_id: _spent(cost, now) for cost in page}
+        shown = list(spent)
+        rentals = await tx.rentals.get_many(shown)
+        to_decide = await _waiting_for(tx, deps, person) if everyone or with_waiting else []
+        waiting = await load_many(tx, [one.id for one in to_decide[:MOST_WAITING]])
+        named = [*rentals.values(), *to_decide[:MOST_WAITING]]
+        people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
+        names = await tx.people.names(people)
+        unknown = await tx.questions.purchases()
+        ended = [
+            one for one in await tx.rentals.ended_costs(now - ENDED_SHOWN) if everyone or person.id in one.billed
+        ]
+    sees_unknown = everyone and sees_unknown_machines(person, deps.rules)
+    return RentalList(
+        reader=person.id,
+        shown=tuple(
+            RentalSummary(
+                rental=readable_by(
+                    rentals[rental_id], everything=sees_use(person, rentals[rental_id], deps.rules)
+                ),
+                spent=spent[rental_id],
+                names=names,
+                sees_money=sees_money(person, rentals[rental_id].owner, deps.rules),
+            )
+            for rental_id in shown
+        ),
+        more=max(len(wanted) - skip - len(shown), 0),
+        own=_totals((cost.state, cost.rate, 1) for cost in own),
+        own_amount=sum(_spent(cost, now).amount for cost in own),
+        team=_totals((one.state, one.rate, one.number) for one in running),
+        idle=sum(one.number for one in running if one.idle),
+        waiting=tuple(
+            RentalSummary(
+                rental=readable_by_all(rental), spent=waiting[rental.id].spent(now), names=names, sees_money=True
+            )
+            for rental in to_decide[:MOST_WAITING]
+        ),
+        more_waiting=max(len(to_decide) - MOST_WAITING, 0),
+        unknown_total=_unknown_total(unknown),
+        unknown=tuple(
+            UnknownSummary(question=one, spent=cost_so_far(one.purchase.machines, now)) for one in unknown
+        )
+        if sees_unknown
+        else (),
+        ended=tuple(_ended(one, person, deps.rules, everyone=everyone) for one in ended),
+    )
+
+
+def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> EndedSummary:
+    """Return a rental that is over with what this person was charged for it, or everyone if they may see that."""
+    billed = cost.billed if everyone else {person.id: cost.billed[person.id]}
+    sees = all(sees_money(person, owner, rules) for owner in billed)
+    return EndedSummary(
+        rental_id=cost.rental_id,
+        request=changed(cost.request, gpu=cost.gpu, features=()) if cost.gpu else cost.request,
+        spent=AccruedCost(amount=sum(billed.values()), estimated=cost.estimated) if sees else None,
+    )
+
+
+def _unknown_total(questions: Iterable[AdminQuestion]) -> UnknownTotal:
+    alive = [machine for one in questions if one.open for machine in one.purchase.alive]
+    rates = [machine.rate for machine in alive if machine.rate is not None]
+    return UnknownTotal(count=len(alive), rate=sum(rates, start=Decimal(0)), unpriced=len(alive) - len(rates))
+
+
+async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
+    """Return the rentals with a request or an extension that waits and that this person may approve, oldest
+    first."""
+    waiting = await tx.rentals.waiting()
+    team = await team_of(tx, deps.rules) if waiting else Team()
+    return [
+        rental
+        for rental in waiting
+        if may_approve(person, requesters_of(rental), rules_for(deps.rules, team, requesters_of(rental)))
+    ]
+
+
+def _totals(alike: Iterable[tuple[State, Decimal | None, int]]) -> CostTotals:
+    """Return the sums of rentals: so many have the same state and rate."""
+    buying = [(rate or Decimal(0), count) for state, rate, count in alike if state not in UNBOUGHT]
+    return CostTotals(
+        count=sum(count for _, count in buying),
+        rate=sum((rate * count for rate, count in buying), start=Decimal(0)),
+    )
+
+
+def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
+    return accrued(cost.billed, cost.alive, now, estimated=cost.estimated)
+
+
+async def teammates_without_key(deps: Deps, rental: Rental) -> tuple[str, ...]:
+    """Return the names of a rental's teammates who have no SSH key. They were asked for one."""
+    async with deps.store.read() as tx:
+        return await names_of(tx, await people_without_key(tx, rental.teammates))
+
+
+async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
+    """Return the id of the rental that a post of the bot is about. Return None for any other post."""
+    async with deps.store.read() as tx:
+        return await tx.messages.rental_at(channel, ts)
+
+
+async def asked_about(deps: Deps, rental: Rental) -> PeopleAsked | None:
+    """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
+    async with deps.store.read() as tx:
+        return await people_asked(tx, rental)
+
+
+async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
+    """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
+    if rental.waiting_envelope is None or rental.owner_decides:
+        return None
+    events = [event for event in await tx.events.of(rental.id) if event.facts.admins_decide is not None]
+    if not events:
+        return None
+    facts = events[-1].facts
+    return PeopleAsked(
+        names=await names_of(tx, facts.people or ()),
+        admins_decide=bool(facts.admins_decide),
+        away=await names_of(tx, facts.away or ()),
+    )
+
+
+def own_roles(deps: Deps, person: Person) -> Roles:
+    """Return a person's own roles, for the help that fits them."""
+    return roles_of(person, deps.rules)
+
+
+# --- what people may read of how a machine is used
+
+
+DAY = timedelta(days=1)
+
+
+def readable_by(rental: Rental, *, everything: bool) -> Rental:
+    """Return the rental with what a person may read of its use: `everything`, or the verdict and since when. It
+    has no verdict while the readings do not suffice for one: without the evidence, the machine would look like one
+    that can't be seen into."""
+    if rental.use is None or (everything and not rental.use.undecided):
+        return rental
+    return readable_by_all(rental)
+
+
+def readable_by_all(rental: Rental) -> Rental:
+    """Return the rental with the verdict and since when it holds, for messages that a channel reads. It has no
+    verdict if the readings do not suffice for one."""
+    use = rental.use
+    return changed(rental, use=None if use is None or use.undecided else use.bare)
+
+
+def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
+    """Return the events of which a person may read something, without what they may not read."""
+    return tuple(
+        readable_event(event, everything=everything) for event in events if _is_readable(event, everything)
+    )
+
+
+def readable_event(event: Event, *, everything: bool) -> Event:
+    """Return an event with what a person may read of its evidence: `everything`, or the verdict and since when."""
+    use = event.facts.use
+    if use is None or everything:
+        return event
+    return changed(event, facts=changed(event.facts, use=use.bare))
+
+
+def _is_readable(event: Event, everything: bool) -> bool:
+    if event.kind is not EventKind.USE_CHANGED:
+        return True
+    return everything and (event.facts.use is None or not event.facts.use.undecided)
+
+
+async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -> RecentUse | None:
+    """Return how a ready machine was used in the last day. Return None if it is not ready or was never visited."""
+    if rental.state is not State.READY or rental.use is None:
+        return None
+    samples = await tx.samples.since(rental.id, now - recent_span(rules.idle))
+    return recent_use(samples, await tx.samples.highest(rental.id, now - DAY), now, rules.idle)

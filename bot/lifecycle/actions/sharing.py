@@ -1,0 +1,108 @@
+"""Letting teammates into a rental: with its purchase, or later by a line that its owner pastes on the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.queries import details_for
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.people.teammates import (
+    added_event,
+    check_boot_script,
+    checked_people,
+    keys_that_get_in,
+    names_of,
+)
+from bot.model.person import Person
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.summary import RentalDetails, Shared
+from bot.policy.access.teammates import check_number, keys_still_go_in, removable_lines
+from bot.policy.team.roles import check_user, may_add_teammates
+from store.db import Tx
+
+
+async def share(
+    deps: Deps, person: Person, rental_id: str, people: Sequence[str], *, version: int | None = None
+) -> Shared:
+    """Let people into a rental. Without people, return the lines for the people who were let in before.
+
+    The caller has looked up the people, or `teammates_of` the rental, in Slack. `version` is the envelope's
+    version that a dialog showed. Raise Mistake if the id is unknown, nobody or too many are named, or the keys
+    don't fit into the boot script. Raise Refused if the rental is somebody else's or one of the people can't be
+    let in, and TooLate if the rental is over or the request has changed.
+    """
+
+    async def decision(tx: Tx) -> Shared:
+        rental = await _load_shareable(tx, deps, person, rental_id, version)
+        wanted = await checked_people(tx, deps.rules, rental.owner, people) or rental.teammates
+        if not wanted:
+            raise Mistake("With whom?", next_step=NextStep.NAME_TEAMMATES)
+        added = [teammate for teammate in wanted if teammate not in rental.teammates]
+        after = transitions.add_teammates(rental, added) if added else rental
+        check_number(after.teammates)
+        go_in = keys_still_go_in(rental, await tx.rentals.attempts(rental.id))
+        if added:
+            if go_in:
+                await check_boot_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
+            now = deps.clock.now()
+            event = await added_event(tx, after, added, now)
+            await apply(tx, deps, rental, after, event)
+            await tx.people.note_seen(person.id, now)
+        return await _shared(tx, deps, after, wanted, go_in=go_in)
+
+    return await transact(deps, decision)
+
+
+async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
+    keys = await tx.people.keys_of((rental.owner, *rental.teammates))
+    let_in = await keys_that_get_in(tx, rental, deps.rules)
+    get_in = [user for user in people if user in let_in]
+    lines = dict.fromkeys(key.line for user in get_in for key in let_in[user])
+    return Shared(
+        rental=rental,
+        names=await names_of(tx, get_in),
+        without_key=await names_of(tx, [user for user in get_in if not let_in[user]]),
+        gone=await names_of(tx, [user for user in people if user not in let_in]),
+        key_lines=() if go_in else tuple(lines),
+        removable=() if go_in else removable_lines(people, rental.owner, rental.teammates, keys),
+    )
+
+
+async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str, ...]:
+    """Return the ids of the people whom this person let into a rental before. Return none if the rental is
+    somebody else's."""
+    async with deps.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+    return rental.teammates if rental is not None and rental.owner == person.id else ()
+
+
+async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
+    """Return a rental for the dialog that lets others in. Raise as `share`, and TooLate if its purchase no longer
+    sends their keys."""
+    async with deps.store.read() as tx:
+        rental = await _load_shareable(tx, deps, person, rental_id, version)
+        details = await details_for(tx, deps, person, rental)
+        if not keys_still_go_in(rental, details.attempts):
+            words = f"{rental.id} is bought already. I let nobody in."
+            raise TooLate(words, rental.id, next_step=NextStep.NAME_TEAMMATES)
+        return details
+
+
+async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int | None) -> Rental:
+    check_user(person, deps.rules)
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
+    if not may_add_teammates(person.id, rental.owner):
+        raise Refused(f"Only its owner lets others into {rental.id}. I changed nothing.")
+    if rental.state.over or rental.state is State.DESTROYING:
+        done = "is over" if rental.state.over else "is being destroyed"
+        raise TooLate(f"{rental.id} {done}. I let nobody in.", rental.id)
+    if version is not None and rental.envelope.version != version:
+        words = f"The request {rental.id} has changed. Its card shows the new one. I let nobody in."
+        raise TooLate(words, rental.id)
+    return rental

@@ -1,0 +1,23 @@
+"""The Home tab's own buttons."""
+
+from __future__ import annotations
+
+from bot.lifecycle.actions import home, queries, waiting
+from handlers.ids import NoValue, PageValue
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction
+from handlers.views.answers import lists, modals
+
+
+async def turn(context: Context, interaction: UserInteraction, value: PageValue) -> Outcome:
+    """Show another page of the person's rentals."""
+    await home.turn_page(context.deps, interaction.person, value.page)
+    return None
+
+
+async def show_team(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
+    """Show everyone's rentals in a dialog."""
+    person = interaction.person
+    live = await queries.live_rentals(context.deps, person, everyone=True, most=lists.ROWS)
+    waits = await waiting.starting(context.deps, person)
+    return OpenModal(modal=modals.team(lists.listing(live, context.reader(person), everyone=True, waits=waits)))

@@ -1,0 +1,197 @@
+"""Asking for offers, and renting one: what commands, buttons and dialogs have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.errors import DuplicateRental
+from bot.lifecycle.actions import previews, queries, quoting, renting
+from bot.model.base import changed
+from bot.model.quote import Quote, Wish
+from bot.model.request import Request
+from bot.policy.buying.budgets import projects_to_name
+from bot.policy.buying.waiting import typed_wish
+from handlers.directory.channels import is_direct
+from handlers.ids import (
+    NO_VALUE,
+    FormValue,
+    NearbyValue,
+    NoValue,
+    OfferValue,
+    QuoteHoursValue,
+    QuoteUntilValue,
+    QuoteValue,
+    VersionValue,
+)
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, ShowPrice, UserInteraction
+from handlers.parsing.draft import Get, Wait
+from handlers.parsing.request_text import request_text
+from handlers.parsing.until import example_end
+from handlers.views.answers import modals, offers, replies
+
+
+async def ask(
+    context: Context,
+    interaction: UserInteraction,
+    request: Request,
+    *,
+    rent_now: bool = False,
+    earlier: Quote | None = None,
+    wish: Wish | None = None,
+) -> Outcome:
+    """Start a search, which sends its offers to the `response_url`. `earlier` is the search that it repeats or
+    changes, and `wish` what the person typed about waiting. Without it, that of the earlier search holds."""
+    asked_in = _asked_in(interaction, earlier)
+    if wish is None and earlier is not None and earlier.wish is not None:
+        wish = _typed_wish(context, earlier.wish.until, any_time=earlier.wish.any_time)
+    await context.people.look_up(request.teammates)
+    await quoting.ask(
+        context.deps,
+        interaction.person,
+        request,
+        asked_in=asked_in,
+        direct=is_direct(asked_in),
+        reply_to=interaction.reply_to,
+        rent_now=rent_now,
+        replaces=interaction.origin.ephemeral,
+        changes=earlier.changes if earlier else None,
+        wish=wish,
+    )
+    return None
+
+
+async def ask_for(
+    context: Context,
+    interaction: UserInteraction,
+    command: Get | Wait,
+    *,
+    may_rent_now: bool = True,
+    earlier: Quote | None = None,
+) -> Outcome:
+    """Start a search for what was typed after `get` or `wait`, or in the form. `earlier` is the search that it
+    changes; of its words about waiting, only what stands in the command holds, unless it is a request that waits
+    for approval. Unless it `may_rent_now`, the word `now` does nothing."""
+    wish = None
+    if earlier is not None and earlier.changes is None:
+        earlier = changed(earlier, wish=None)
+    if isinstance(command, Wait):
+        wish = _typed_wish(context, command.until, any_time=command.any_time)
+    elif command.any_time:
+        wish = _typed_wish(context, None, any_time=True)
+    rent_now = may_rent_now and isinstance(command, Get) and command.now
+    return await ask(context, interaction, command.request, rent_now=rent_now, earlier=earlier, wish=wish)
+
+
+def _typed_wish(context: Context, until: datetime | None, *, any_time: bool) -> Wish:
+    return typed_wish(until, context.deps.clock.now(), context.deps.rules, any_time=any_time)
+
+
+async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
+    """Start a search for the person's last request. Reply only if that request named an end which no longer
+    stands."""
+    last = await previews.last_request(context.deps, interaction.person)
+    await ask(context, interaction, last.request)
+    if not last.end_dropped:
+        return None
+    again = request_text(changed(last.request, note=""), default_lease=last.request.lease)
+    end = example_end(context.deps.clock.now(), interaction.person.tz)
+    return Reply(content=replies.end_dropped(last.request, f"/gpu get {again} until {end}"))
+
+
+async def search_again(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
+    """Search for the same request again."""
+    quote = await previews.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
+    return await ask(context, interaction, quote.request, earlier=quote)
+
+
+async def show_nearby(context: Context, interaction: UserInteraction, value: NearbyValue) -> Outcome:
+    """Search for a request that is similar to the one that was asked for."""
+    quote, request = await previews.nearby_request(context.deps, interaction.person, value.quote_id, value.index)
+    return await ask(context, interaction, request, earlier=quote)
+
+
+async def keep_until(context: Context, interaction: UserInteraction, value: QuoteUntilValue) -> Outcome:
+    """Search for the same request with another first end."""
+    quote, request = await previews.request_until(context.deps, interaction.person, value.quote_id, value.moment)
+    return await ask(context, interaction, request, earlier=quote)
+
+
+async def for_hours(context: Context, interaction: UserInteraction, value: QuoteHoursValue) -> Outcome:
+    """Search for the same request with another length."""
+    hours = timedelta(hours=value.hours)
+    quote, request = await previews.request_for(context.deps, interaction.person, value.quote_id, hours)
+    return await ask(context, interaction, request, earlier=quote)
+
+
+async def price_for_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
+    """Search for the same request with its highest price as the price of all GPUs."""
+    quote, request = await previews.request_with_price_for_all(context.deps, interaction.person, value.quote_id)
+    return await ask(context, interaction, request, earlier=quote)
+
+
+async def show_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
+    """Replace the short list of offers by the whole one."""
+    most = offers.most_shown(everything=True)
+    view = await previews.offers_of_quote(context.deps, interaction.person, value.quote_id, most=most)
+    content = offers.answer(view, context.reader(interaction.person), everything=True)
+    return Reply(content=content, replaces_original=True)
+
+
+async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
+    """Open the request form, filled in with what the request changes: a search, or a request that waits.
+
+    Raise Refused if this person may not ask in this channel.
+    """
+    earlier = await changed_quote(context, interaction, value)
+    asked_in = _asked_in(interaction, earlier)
+    quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
+    request, wish = (earlier.request, earlier.wish) if earlier else (None, None)
+    reader = context.reader(interaction.person)
+    projects = projects_to_name(interaction.person, reader.rules)
+    catalog = context.catalog()
+    form = modals.form(catalog, reader, projects=projects, request=request, wish=wish, value=value)
+    price = ShowPrice(person=interaction.person, request=request) if request and catalog else None
+    return OpenModal(modal=form, price=price)
+
+
+async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
+    """Return the search that the form changes or repeats. Return None for a new search."""
+    match value:
+        case QuoteValue(quote_id=quote_id):
+            return await previews.quote_to_ask_again(context.deps, interaction.person, quote_id)
+        case VersionValue(rental_id=rental_id):
+            quote = await previews.quote_to_change(context.deps, interaction.person, rental_id)
+            return changed(quote, changes=rental_id)
+        case NoValue():
+            return None
+
+
+def _asked_in(interaction: UserInteraction, earlier: Quote | None) -> str:
+    """Return the channel that the request is for. A later search keeps the channel of the earlier one, even if its
+    button is in another channel."""
+    return earlier.asked_in if earlier else interaction.origin.channel
+
+
+async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
+    """Rent an offer, or open the dialog that confirms it if it can cost much."""
+    preview = await previews.rent_to_confirm(context.deps, interaction.person, value.quote_id, value.offer_id)
+    if preview is not None:
+        reader = context.reader(interaction.person)
+        return OpenModal(modal=modals.rent_confirm(preview.quote, preview.choice, reader, another=value.another))
+    return await rent_confirmed(context, interaction, value)
+
+
+async def rent_confirmed(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
+    """Rent an offer, or ask for approval. If this person rents the same already and `another` is false, only ask
+    whether they want another one."""
+    try:
+        rental = await renting.rent(
+            context.deps, interaction.person, value.quote_id, value.offer_id, another=value.another
+        )
+    except DuplicateRental as existing:
+        details = await queries.show(context.deps, interaction.person, existing.rental_id)
+        return Reply(content=offers.rents_already(details.rental, value.quote_id, value.offer_id))
+    without_key = await queries.teammates_without_key(context.deps, rental)
+    asked = await queries.asked_about(context.deps, rental)
+    return Reply(content=replies.rented(rental, asked=asked, without_key=without_key), replaces_original=True)

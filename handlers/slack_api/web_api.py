@@ -1,0 +1,93 @@
+"""The client of Slack's Web API, and what the errors of its calls mean for the next call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+NO_ANSWER: tuple[type[Exception], ...] = (
+    SlackClientError,
+    aiohttp.ClientError,
+    OSError,  # a time-out too
+    ValueError,
+    AttributeError,  # the SDK raises it if the answer is JSON but no object
+    RecursionError,  # JSON nested too deep to parse, or to quote in the SDK's own error
+)
+
+RATE_LIMITED = frozenset({"ratelimited", "rate_limited"})
+"""docs.slack.dev/reference/methods/chat.postMessage has both."""
+_TEMPORARY = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+)
+TOKEN_REFUSED = frozenset(
+    {
+        "invalid_auth",
+        "token_revoked",
+        "token_expired",
+        "account_inactive",
+        "not_authed",
+        "org_login_required",
+        "team_access_not_granted",
+    }
+)
+"""Slack refuses the bot's token for every call."""
+TOKEN_RETRY = timedelta(minutes=1)
+"""Real time until the token is tried again."""
+
+
+def slack_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
+    """Return a client that makes each call once, without the SDK's own retries, and leaves proxies and redirects
+    to `session`."""
+    client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
+    client.proxy = None  # the SDK took the environment's, which may not be meant for this address
+    return client
+
+
+def is_temporary(error: SlackApiError) -> bool:
+    """Return whether the same call may succeed later: the error says nothing about what was asked."""
+    code = error_code(error)
+    has_no_code = code == type(error).__name__
+    return has_no_code or status_code(error) >= 500 or code in _TEMPORARY | RATE_LIMITED
+
+
+def error_code(error: Exception) -> str:
+    """Return Slack's name for the error, such as `channel_not_found`, or else the exception's name."""
+    if isinstance(error, SlackApiError):
+        answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
+        if isinstance(answer, dict) and isinstance(answer.get("error"), str):
+            return str(answer["error"])
+    return type(error).__name__
+
+
+def status_code(error: SlackApiError) -> int:
+    """Return the HTTP status of the answer, 0 if there is none."""
+    status = getattr(error.response, "status_code", 0)
+    return status if isinstance(status, int) else 0
+
+
+def retry_after(error: SlackApiError) -> str:
+    """Return the Retry-After header, in seconds; empty if there is none."""
+    headers = getattr(error.response, "headers", None)
+    return str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
+
+
+def requested_wait(error: Exception) -> timedelta | None:
+    """Return for how long Slack asks to wait with this method. Return None if the error says something else."""
+    if not isinstance(error, SlackApiError):
+        return None
+    if status_code(error) != 429 and error_code(error) not in RATE_LIMITED:
+        return None
+    return timedelta(seconds=seconds_to_wait(retry_after(error)))
+
+
+def seconds_to_wait(retry_after: str) -> float:
+    """Return the seconds in a Retry-After header: between 1 and 3600, 30 if it can't be read."""
+    try:
+        return min(max(1.0, float(retry_after)), 3600.0)
+    except ValueError:
+        return 30.0
