@@ -422,7 +422,7 @@ def _decompress(gzip: _Decompressor, chunk: bytes, content: bytearray, max_size:
             raise _Unreadable("more than one gzip")
         try:
             output = gzip.decompress(chunk, _CHUNK)
-            while output:  # zlib can hold output back when all of its input is consumed
+            while output:  # zlib can withhold output when all of its input is consumed
                 content += output
                 if len(content) > max_size:
                     raise _Unreadable("too large")

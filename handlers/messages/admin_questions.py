@@ -43,7 +43,7 @@ MOST_SHOWN = 12
 LONGEST_REASON = 200
 
 
-@question(EventKind.UNKNOWN_MACHINE, EventKind.OLDER_DATABASE, EventKind.OWNER_LEFT)
+@question(EventKind.UNKNOWN_MACHINE, EventKind.BOUGHT_AFTER_BACKUP, EventKind.OWNER_LEFT)
 def admin_question(context: QuestionContext) -> Rendered:
     """Return the message of one question as of now."""
     event, view, times = context
@@ -52,7 +52,9 @@ def admin_question(context: QuestionContext) -> Rendered:
             return _purchase(purchase, view, event, times)
         case Purchases() as purchases:
             return (
-                _bought_later(purchases, view, times) if purchases.bought_later else _many(purchases, view, times)
+                _bought_after_backup(purchases, view, times)
+                if purchases.bought_after_backup
+                else _many(purchases, view, times)
             )
         case OwnerLeft() as left:
             return _owner_left(left, view.rental, view, event, times)
@@ -230,7 +232,7 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     )
 
 
-def _bought_later(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
+def _bought_after_backup(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     """Return the message about machines that were bought after the database was saved."""
     if _repeated(view):
         return blocks.message(_asked_twice(f"{plural(about.count, 'machine')} of mine"), closed=False)
@@ -244,7 +246,7 @@ def _bought_later(about: Purchases, view: AdminQuestionView, times: Times) -> Re
     paused = "Buying is paused, and nothing that waits can be approved until /gpu resume." if view.paused else ""
     parts = ["\n".join([lead, *_lines([_waiting(one, view, times) for one in waiting])]), "\n".join(done)]
     parts.append("\n".join(filter(None, [paused, _what_follows(view, waiting)])))
-    value, count = _value(view.question), len(view.restorable)
+    value, count = _value(view.question), len(view.readoptable)
     whole = "all " if count == len(waiting) else ""
     label = "Put it back" if count == len(waiting) == 1 else f"Put {whole}{count} back"
     return blocks.message(
@@ -327,10 +329,10 @@ def _put_back(question: AdminQuestion, view: AdminQuestionView, times: Times) ->
 
 
 def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
-    if not view.restorable:
+    if not view.readoptable:
         return "None can be put back: they don't run, or have no owner who may use me. Decide one by one."
-    rest = " For the rest, decide one by one." if len(waiting) > len(view.restorable) else ""
-    return f"Once put back, a machine runs for {span(view.put_back_for)}; its owner can extend it.{rest}"
+    rest = " For the rest, decide one by one." if len(waiting) > len(view.readoptable) else ""
+    return f"Once put back, a machine runs for {span(view.readopted_for)}; its owner can extend it.{rest}"
 
 
 # --- a rental whose owner left

@@ -11,7 +11,7 @@ from bot.model.attempt import Why
 from bot.model.event import EventKind, Facts, LeftOut
 from bot.model.state import UNBOUGHT, State
 from bot.model.text import about_span, listed, plural, say_at_most
-from bot.policy.team.roles import has_buttons
+from bot.policy.team.roles import is_owner
 from handlers.ids import Action, RentalOfferValue
 from handlers.messages.writers import (
     EventContext,
@@ -40,7 +40,7 @@ the next offer leaves the reason out."""
 _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
     {
         BuyingBlock.PAUSED: ("Buying is paused. An admin can go on with /gpu resume", "Buying was paused"),
-        BuyingBlock.OLDER_DATABASE: (
+        BuyingBlock.BOUGHT_AFTER_BACKUP: (
             "Buying is paused until an admin decides about machines of mine that my database doesn't know",
             "Buying was paused because of machines of mine that my database didn't know",
         ),
@@ -140,7 +140,7 @@ def _rent_dearer(context: EventContext) -> Rendered:
     if rental.state is not State.QUEUED:
         return blocks.message(f"{text} {current_state(context.details, context.times)}", closed=rental.state.over)
     rent = None
-    if facts.offer is not None and facts.rate is not None and has_buttons(context.reader.id, rental.owner):
+    if facts.offer is not None and facts.rate is not None and is_owner(context.reader.id, rental.owner):
         with suppress(Mistake):  # the market's id may not fit into a button
             value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")

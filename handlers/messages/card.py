@@ -9,7 +9,7 @@ from bot.model.machine_use import Use
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import about_span, say_at_most, span
-from bot.policy.access.teammates import keys_still_go_in
+from bot.policy.access.keys import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
 from handlers.ids import Action, RentalValue, VersionValue

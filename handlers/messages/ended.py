@@ -216,7 +216,7 @@ def _ended(context: EventContext) -> EventText:
     if end is State.DESTROYED:
         return EventText(f"Ended{context.when}; the vendor confirms it", cost)
     confirmed = "Nothing of it bills any more; the vendor confirms it." if billed else None
-    if facts.why is Why.BOUGHT_LATER:
+    if facts.why is Why.BOUGHT_AFTER_BACKUP:
         now_is = f"It is {escape(facts.name, 20)} now." if facts.name else "It has ended."
         return EventText(
             f"{STATES[end]}{context.by_whom_and_when}", f"Its machine was found on the account. {now_is}"

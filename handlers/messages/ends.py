@@ -9,7 +9,7 @@ from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.text import about_span, span
-from bot.policy.access.ending_script import ENDING_LOG
+from bot.policy.access.probe_script import ENDING_LOG
 from bot.policy.use.two_ends import can_move
 from handlers.messages.writers import (
     EventContext,
@@ -33,7 +33,7 @@ from handlers.phrases.machine_text import vendor
 from handlers.phrases.on_ending_text import SCRIPT, failed_with, on_ending_text, script_first_text
 from handlers.phrases.rental_text import machine
 
-_ABOUT_THE_END = (EventKind.ENDING, EventKind.PUT_BACK, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED)
+_ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED)
 """The events whose message says when a machine ends."""
 
 # --- notices
@@ -46,7 +46,7 @@ def _ending(context: EventContext) -> EventText:
     return EventText(f"{owner} was told that it ends{end}")
 
 
-@thread(EventKind.PUT_BACK)
+@thread(EventKind.ENDS_AGAIN)
 def _put_back(context: EventContext) -> EventText:
     return EventText("My database was put back", f"It ends {until_text(context)} again.")
 
@@ -106,7 +106,7 @@ def _it_ends(context: EventContext) -> Rendered:
 
 def _notice(context: EventContext, name: str, until: datetime) -> str:
     event, times = context.event, context.times
-    if event.kind is EventKind.PUT_BACK:
+    if event.kind is EventKind.ENDS_AGAIN:
         return _ends_again(context, name)
     if event.kind is EventKind.SCRIPT_FAILED:
         return _look_why_it_failed(event, name, times)

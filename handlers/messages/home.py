@@ -15,7 +15,7 @@ from bot.model.state import State
 from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
 from bot.model.text import plural, say_at_most
 from bot.policy.buying.budgets import say_left, say_month
-from bot.policy.team.roles import has_buttons
+from bot.policy.team.roles import is_owner
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button, cut, named
@@ -149,7 +149,7 @@ def _as_of(shown: Sequence[RentalSummary], times: Times) -> str:
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
     """Return the buttons of a rental: those that its owner has on its card, and for a teammate, Details and
     Extend."""
-    rental, own = one.rental, has_buttons(reader.id, one.rental.owner)
+    rental, own = one.rental, is_owner(reader.id, one.rental.owner)
     this = RentalValue(rental_id=rental.id)
     details = button("Details", Action.DETAILS, this)
     if rental.state is State.READY:

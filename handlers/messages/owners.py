@@ -48,7 +48,7 @@ def _adopted(context: EventContext) -> EventText:
     owner = person(context.details.names, new_owner)
     named = f", named {escape(facts.name)}" if facts.name else ""
     ran = f"It ran on the account{named}, and I didn't know it."
-    if facts.why is Why.BOUGHT_LATER:
+    if facts.why is Why.BOUGHT_AFTER_BACKUP:
         ran = f"It ran on the account{named}: my database is from an older backup."
         return EventText(f"{context.actor} put it back for {owner}", f"{ran} It ends {until_text(context)}.")
     if new_owner == context.event.actor:
@@ -107,7 +107,7 @@ def _how_adopted(event: Event, details: RentalDetails, times: Times) -> str:
         f"since {times.time(facts.since, event.at)}" if facts.since else "",
     )
     cost = so_far(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
-    if facts.why is Why.BOUGHT_LATER:
+    if facts.why is Why.BOUGHT_AFTER_BACKUP:
         return f"{admin} put back {machine(details)}{named}: my database is from an older backup. {money}, {cost}."
     return (
         f"{admin} made you the owner of {machine(details)}{named}. It ran on the account and I didn't know it: "

@@ -16,7 +16,7 @@ from bot.model.summary import RentalDetails
 from bot.model.text import plural, say_at_most, span
 from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import over_limits
-from bot.policy.team.roles import has_buttons
+from bot.policy.team.roles import is_owner
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
 from handlers.messages.writers import (
     EventContext,
@@ -423,7 +423,7 @@ def _decide_again(context: EventContext) -> Rendered:
         if rental.quote_id is not None and rental.replaces is None:
             tell = tell_button(rental.quote_id, rental.request)
     withdraw = button("Withdraw", Action.WITHDRAW, version)
-    buttons = (decide, tell, withdraw) if has_buttons(reader.id, rental.owner) else ()
+    buttons = (decide, tell, withdraw) if is_owner(reader.id, rental.owner) else ()
     return blocks.with_buttons(text, *buttons)
 
 

@@ -117,7 +117,7 @@ class EventContext(NamedTuple):
 
     def text_of(self, event: Event) -> EventText:
         """Return what a thread says about another event of the rental."""
-        if self.rental.bought_later and not event.facts.amount:
+        if self.rental.bought_after_backup and not event.facts.amount:
             # By now it is known that more was rented than the event says.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
         return thread[event.kind](self._replace(event=event))

@@ -21,8 +21,7 @@ from bot.policy.buying.spend import is_period
 from handlers.parsing.draft import Get, ParseContext, Wait
 from handlers.parsing.mentions import check_people, take_people
 from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
-from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, parse_request
-from handlers.parsing.request_text import request_text
+from handlers.parsing.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
 from handlers.parsing.sentences import Sentence, read_sentence
 from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_day

@@ -117,21 +117,8 @@ class Part(Enum):
 
 
 _SAID_OTHERWISE = {Part.LATEST_END: "later end", Part.WAITS: "end"}
-_AT_ONCE = (
-    Part.GPU,
-    Part.REGION,
-    Part.CONTRACT,
-    Part.VENDOR,
-    Part.COUNT,
-    Part.PRICE,
-    Part.LEASE,
-    Part.LATEST,
-    Part.END,
-    Part.LATEST_END,
-    Part.SETUP,
-    Part.PROJECT,
-)
-"""The parts that are checked for several values before all others."""
+_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
+"""The parts that may have several values, or that are checked for them after other parts."""
 
 
 Values = dict[Part, list[Any]]
@@ -319,7 +306,7 @@ class _Builder:
 
     def build(self) -> Built | tuple[Problem, ...]:
         draft = self.draft
-        steps: list[Callable[[], object]] = [partial(self._only, part) for part in _AT_ONCE]
+        steps: list[Callable[[], object]] = [partial(self._only, part) for part in Part if part not in _LATER]
         steps += (self._check_gpu, self._read_count, self._read_start, self._read_end, self._read_later_end)
         steps += (self._check_people, self._read_gpu, self._read_price, self._read_waits_until)
         for step in steps:

@@ -16,7 +16,7 @@ from bot.model.money import micros
 from bot.model.request import Contract, Request
 from bot.policy.team.policy_file import SETUP_NAME
 from handlers.parsing.draft import Get
-from handlers.parsing.request_text import request_text
+from handlers.parsing.requests import request_text
 from tests.handlers.parsing_helpers import CATALOG, LEASE, a_request, command, request_of
 
 

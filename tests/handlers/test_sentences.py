@@ -12,7 +12,7 @@ from bot.model.text import say_span
 from handlers.parsing import commands
 from handlers.parsing.commands import Command
 from handlers.parsing.draft import Get, Wait
-from handlers.parsing.request_text import request_text
+from handlers.parsing.requests import request_text
 from handlers.phrases.ends import end_text
 from sandbox.slack.default import ANA, BEN, TRAINING
 from tests.handlers.parsing_helpers import LEASE, command, request_of

@@ -33,7 +33,7 @@ DESTROYING = changed(
 
 
 def shown(details: RentalDetails, question: AdminQuestion = ASKED) -> Rendered:
-    view = AdminQuestionView(question=question, put_back_for=M, spent={}, names=details.names, details=details)
+    view = AdminQuestionView(question=question, readopted_for=M, spent={}, names=details.names, details=details)
     return admin_question(QuestionContext(LEFT, view, reading(LEFT.at, zone="UTC").times))
 
 

@@ -10,14 +10,13 @@ import structlog
 from typing_extensions import override
 
 from bot.errors import BuyingBlocked, GpubotError, MarketAway, Mistake, Refused, TooLate
-from bot.lifecycle.account.older_database import waits_for_slack
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.money.budgets import passed_by
-from bot.lifecycle.money.buying_blocks import check_buying
+from bot.lifecycle.money.buying_blocks import check_buying, waits_for_slack
 from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.people.teammates import check_boot_script, check_key
 from bot.lifecycle.steps.polling import poll_at
@@ -102,8 +101,7 @@ async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
     """End the wishes whose time is over. Return the search if the market is asked for it now. If not, end its
     claim, and return None.
 
-    After a start, the market is asked only once each rental's card is compared with Slack: if the database was put
-    back from an older copy, the owner may have stopped waiting.
+    After a start, the market is asked only once each rental's card is compared with Slack (`waits_for_slack`).
     """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:

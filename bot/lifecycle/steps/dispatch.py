@@ -39,7 +39,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if now < until:
         return snapshot.with_due(until)
     if not deps.opened.swept:
-        # If the database was restored, the rental's machine may run already. Don't say yet that nothing was
+        # If the database is a backup, the rental's machine may run already. Don't say yet that nothing was
         # rented.
         return snapshot.with_due(poll_at(now))
     if rental.state is State.QUEUED:

@@ -179,21 +179,9 @@ def propose(
     if team_rate_left is not None:
         caps.append(team_rate_left)
     max_rate = max(whole_cents_below(min(caps)), price)
-    return Proposal(
-        envelope=Envelope(
-            version=version,
-            gpu=gpu,
-            count=request.count,
-            region=request.region,
-            contract=request.contract,
-            vendor=request.vendor,
-            price=price,
-            max_rate=max_rate,
-            lease=request.longest,
-            total=spent + cost_at_most(max_rate, span),
-        ),
-        over=over,
-    )
+    total = spent + cost_at_most(max_rate, span)
+    envelope = Envelope.of(request, gpu, price=price, max_rate=max_rate, total=total, version=version)
+    return Proposal(envelope=envelope, over=over)
 
 
 def propose_extension(

@@ -17,7 +17,7 @@ from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSumm
 from bot.model.text import plural, say_at_most
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.months import month_of
-from bot.policy.team.roles import Roles, has_buttons
+from bot.policy.team.roles import Roles, is_owner
 from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.messages import admin_questions
@@ -318,7 +318,7 @@ def _buttons(details: RentalDetails, reader: Reader) -> list[blocks.Json | None]
     if rental.state is not State.READY or reader.id not in details.keys_now:
         return []
     extend = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
-    return [extend, destroy_button(rental) if has_buttons(reader.id, rental.owner) else None]
+    return [extend, destroy_button(rental) if is_owner(reader.id, rental.owner) else None]
 
 
 def catalog(known: Catalog, reader: Reader) -> Rendered:

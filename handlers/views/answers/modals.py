@@ -16,10 +16,10 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, RentalDetails
 from bot.model.text import about_span, say_at_most, say_rate, say_span, span
-from bot.policy.access.teammates import MOST_TEAMMATES
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
+from bot.policy.team.roles import MOST_TEAMMATES
 from bot.policy.team.rules import Hours, ProbeKind, Rules
 from bot.policy.use.leases import may_extend_by, without_past_end
 from bot.policy.use.two_ends import already_allowed
@@ -467,7 +467,7 @@ def destroy_confirm(details: RentalDetails, script_for: timedelta | None = None)
         verb, effect = "Destroy", "Everything on it is lost."
     if rental.lease is not None and rental.lease.script_first is not None:
         effect = f"{effect} It goes now, without waiting for its on-ending.sh."
-    none_known = FOUND_ON_ACCOUNT if rental.bought_later else "Nothing is rented."
+    none_known = FOUND_ON_ACCOUNT if rental.bought_after_backup else "Nothing is rented."
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
