@@ -19,7 +19,7 @@ from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, Part, keep_running
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind, NextCall
 from bot.model.records import Unsendable
-from handlers.delivery.content import answer_body, content, earliest_post, home_view, upload
+from handlers.delivery.content import content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace
 from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim
@@ -375,39 +375,18 @@ class Delivery(Part):
     async def _send(self, message: Message) -> Result:
         if message.next_call is NextCall.FIND:
             return await self._find(message)
-        if message.kind is MessageKind.HOME:
-            view = await home_view(with_newest_rules(self._deps), message)
-            self._check_claim()
-            return await self.poster.publish(message, view)
-        if message.kind is MessageKind.FILE:
-            file = await upload(with_newest_rules(self._deps), message)
-            self._check_claim()
-            return Result(_nothing_to_say(message)) if file is None else await self.poster.upload(message, file)
-        if message.kind.answer:
-            body = await answer_body(with_newest_rules(self._deps), message)
-            if body is None:
-                return Result(_nothing_to_say(message))
-            if message.next_call is NextCall.ANSWER:
-                self._check_claim()
-                return await self.poster.answer(message, body)
-            answer = Rendered(text=body["text"], blocks=tuple(body["blocks"]))
-            if message.next_call is NextCall.EDIT:
-                self._check_claim()
-                return await self.poster.edit(message, answer)
-            return await self._post(message, answer)
-        rendered = await content(with_newest_rules(self._deps), message)
-        if rendered is None:
+        shown = await content(with_newest_rules(self._deps), message)
+        if shown is None:
             return Result(_nothing_to_say(message))
+        if message.next_call is NextCall.POST and isinstance(shown, Rendered):
+            return await self._post(message, shown)
         self._check_claim()
-        if message.refreshes:
-            return await self.poster.refresh(message, rendered)
-        if message.next_call is NextCall.EDIT:
-            return await self.poster.edit(message, rendered)
-        return await self._post(message, rendered)
+        return await self.poster.send(message, shown)
 
     async def _find(self, message: Message) -> Result:
         if message.ts is not None:
-            return await self.poster.compare(message, await content(with_newest_rules(self._deps), message))
+            shown = await content(with_newest_rules(self._deps), message)
+            return await self.poster.compare(message, shown if isinstance(shown, Rendered) else None)
         async with self._deps.store.read() as tx:
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             since = await earliest_post(tx, message)
