@@ -17,7 +17,7 @@ from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, Part, keep_running
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, NextCall
+from bot.model.message import Message, NextCall
 from bot.model.records import Unsendable
 from handlers.delivery.content import content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
