@@ -7,7 +7,7 @@ import re
 from bot.errors import Mistake
 from bot.model.base import Frozen, changed
 from bot.model.text import short
-from bot.policy.access.teammates import check_number
+from bot.policy.team.roles import check_number
 from handlers.parsing.typed_text import MENTION, name_mentions
 
 _MENTION = MENTION.pattern

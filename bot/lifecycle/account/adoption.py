@@ -23,7 +23,7 @@ from bot.model.summary import AccruedCost
 from bot.policy.buying.budgets import project_of
 from bot.policy.buying.resource_names import names_of
 from bot.policy.buying.spending import check_lease
-from bot.policy.team.roles import may_manage_account, may_use
+from bot.policy.team.roles import is_admin, may_use
 from bot.policy.team.rules import Rules
 from store.db import Tx
 
@@ -37,7 +37,7 @@ ONLY_ADMINS = "Only admins decide about machines that I don't know. I changed no
 
 def check_admin(person: Person, deps: Deps) -> None:
     """Raise Refused if a person may not decide about unknown machines."""
-    if not may_manage_account(person, deps.rules):
+    if not is_admin(person, deps.rules):
         raise Refused(ONLY_ADMINS)
 
 

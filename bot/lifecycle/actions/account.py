@@ -9,7 +9,7 @@ from bot.model.account_facts import PAUSED, Pause
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
-from bot.policy.team.roles import may_pause_buying
+from bot.policy.team.roles import is_admin
 from store.db import Tx
 
 
@@ -26,7 +26,7 @@ async def resume(deps: Deps, person: Person, why: str = "") -> bool:
 
 
 async def _set(deps: Deps, person: Person, *, paused: bool, why: str) -> bool:
-    if not may_pause_buying(person, deps.rules):
+    if not is_admin(person, deps.rules):
         raise Refused("Only admins pause and resume buying. I changed nothing.")
 
     async def decision(tx: Tx) -> bool:

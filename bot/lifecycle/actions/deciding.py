@@ -35,7 +35,7 @@ from bot.policy.buying.spending import (
     check_usage,
     over_limits,
 )
-from bot.policy.team.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
+from bot.policy.team.roles import check_user, is_owner, may_deny, may_withdraw, sees_money
 from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.leases import LEAST_TIME, too_little_time
 from store.db import Tx
@@ -94,7 +94,7 @@ async def approve(
         await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
         if rental.wish is None:  # a wish is checked against what runs when an offer fits
             usage = await tx.rentals.usage(rental.owner, without=rental.id)
-            check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
+            check_usage(rental.envelope.max_rate, usage, deps.rules)
         approver = None if rental.owner_decides else person.id
         after = transitions.approve(rental, now, approver=approver, fewer=fewer)
         if after.wish is not None:
@@ -182,7 +182,7 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether the person approves their own request, as an approver. Raise Refused if they may not decide
     what waits. `rules` are those that hold now (`deciders.rules_now`)."""
     if rental.extension is None and rental.owner_decides:
-        if not may_accept(person.id, rental.owner):
+        if not is_owner(person.id, rental.owner):
             raise Refused("Only who asked decides this. I changed nothing.")
         check_user(person, rules)
         if over_limits(rental.envelope.price, rental.envelope.total, rules_of_project(rules, rental.project)):

@@ -19,8 +19,7 @@ from bot.model.event import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.text import plural, short
-from bot.policy.access.ending_script import ENDING_PATH, ENDING_SCRIPT
-from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH
+from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, PROBE_SCRIPT, SCRIPT_PATH
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import wants_probe
 

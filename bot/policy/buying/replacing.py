@@ -128,15 +128,4 @@ def propose_replacement(
     if offer.rate > max_rate or lease < min(LEAST_LEASE, left.lease) or not pays:
         return None
     total = min(left.total, cost_at_most(max_rate, billed_span(lease, rules)))
-    return Envelope(
-        version=1,
-        gpu=left.gpu,
-        count=request.count,
-        region=request.region,
-        contract=request.contract,
-        vendor=request.vendor,
-        price=offer.rate,
-        max_rate=max_rate,
-        lease=lease,
-        total=total,
-    )
+    return Envelope.of(request, left.gpu, price=offer.rate, max_rate=max_rate, total=total, lease=lease)

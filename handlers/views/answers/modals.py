@@ -16,10 +16,10 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, RentalDetails
 from bot.model.text import about_span, say_at_most, say_rate, say_span, span
-from bot.policy.access.teammates import MOST_TEAMMATES
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
+from bot.policy.team.roles import MOST_TEAMMATES
 from bot.policy.team.rules import Hours, ProbeKind, Rules
 from bot.policy.use.leases import may_extend_by, without_past_end
 from bot.policy.use.two_ends import already_allowed
