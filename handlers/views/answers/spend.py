@@ -16,6 +16,7 @@ from bot.policy.use.use_costs import MICROSECOND
 from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.budget_text import invoice_differences
 from handlers.phrases.format import (
     Reader,
     about_dollars,
@@ -31,7 +32,6 @@ from handlers.phrases.machine_text import describe
 from handlers.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
 from handlers.phrases.use_text import use_in_cents
 from handlers.views.answers import replies
-from handlers.views.answers.month_files import invoice_differences
 
 _FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
 _HOUR = timedelta(hours=1)
