@@ -213,7 +213,7 @@ def propose_longer_lease(
         return Proposal(envelope=rental.envelope, over=())
     return propose_extension(
         rental.unextended,
-        rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
+        rate=rental.rate_at_most,
         lease=ends_at - rental.running_lease.ready_at,
         spent=spent,
         until_end=ends_at - now,
@@ -225,7 +225,7 @@ def extension_needs_confirmation(rental: Rental, ends_at: datetime, now: datetim
     """Return whether a dialog confirms a lease until `ends_at` first. Up to the later of two ends none does: that
     end was accepted before."""
     lease = rental.running_lease
-    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
+    rate = rental.rate_at_most
     added = cost_at_most(rate, max(ends_at - max(lease.ends_at, now), timedelta(0)))
     return added > CONFIRM_ABOVE and not already_allowed(lease, ends_at)
 
