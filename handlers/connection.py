@@ -20,7 +20,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from typing_extensions import override
 
 from bot.errors import GpubotError, Unusable
-from bot.lifecycle.actions.prices import Prices
+from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.running import Part, keep_running
