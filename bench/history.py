@@ -14,12 +14,12 @@ from bench.rentals import LEASE, Bought, change_of, quote_of, rental_of
 from bot.clock import Clock
 from bot.lifecycle.money.billing import ledger_row
 from bot.lifecycle.money.budgets import RentalFacts, charges
-from bot.lifecycle.ports.outside import ResourceView
-from bot.lifecycle.ports.records import Change
+from bot.lifecycle.outside import ResourceView
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.offer import OFFER_LIFE, Offer
+from bot.model.records import Change
 from bot.model.rental import Ending
 from bot.model.state import State
 from bot.policy.team.rules import Rules

@@ -14,8 +14,7 @@ from bench.posting import posting
 from bench.worlds import World
 from bot.clock import Clock, MovedClock
 from bot.lifecycle.deps import random_id
-from bot.lifecycle.ports.outside import ResourceView
-from bot.lifecycle.ports.records import Change
+from bot.lifecycle.outside import ResourceView
 from bot.market.client import ComputeClear
 from bot.model.attempt import Attempt, AttemptState, Resource, SentScript
 from bot.model.base import changed
@@ -25,6 +24,7 @@ from bot.model.message import Message, MessageKind, to_channel
 from bot.model.offer import Offer
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState
+from bot.model.records import Change
 from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Request
 from bot.model.state import State

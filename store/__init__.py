@@ -1,1 +1,1 @@
-"""The database behind bot.lifecycle.ports.store.Store, on SQLite or PostgreSQL."""
+"""The database, on SQLite or PostgreSQL."""

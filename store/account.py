@@ -38,21 +38,24 @@ def _increment(dialect: str) -> Any:
 
 
 class Account:
-    """bot.lifecycle.ports.store.Account."""
+    """Facts about the account and this bot."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def get(self, fact: Fact[T], key: str = "") -> T | None:
+        """Return a fact. Return None if the store doesn't have it."""
         value = await self._conn.scalar(_GET, {"fact": fact.name, "of": key})
         return cast(T | None, _json(fact.kind).process_result_value(value, self._conn.dialect))
 
     async def all(self, fact: Fact[T]) -> dict[str, T]:
+        """Return the values of a fact by their keys."""
         rows = await self._conn.execute(_ALL, {"key": fact.name})
         read = _json(fact.kind).process_result_value
         return {row.key: cast(T, read(row.value, self._conn.dialect)) for row in rows}
 
     async def set(self, fact: Fact[T], value: T | None, key: str = "") -> None:
+        """Write a fact, or remove it if `value` is None."""
         if value is None:
             await self._conn.execute(_REMOVE, {"fact": fact.name, "of": key})
         else:
@@ -66,11 +69,14 @@ class Account:
         return await self._conn.scalar(_COUNT, {"key": counter}) or 0
 
     async def probe_key(self) -> str | None:
+        """Return the private key of the probe, in OpenSSH's format."""
         return cast(str | None, await self._conn.scalar(_PROBE_KEY))
 
     async def add_probe_key(self, private_key: str) -> None:
         await insert_new(self._conn, probe_key, {"private_key": private_key})
 
     async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
+        """Note that a person's message to the bot is answered, and return True. Return False if it was answered
+        before. Forget messages that were answered before `forget_before`."""
         await self._conn.execute(_FORGET, {"before": forget_before})
         return await insert_new(self._conn, answered_messages, {"message": message, "at": at})

@@ -30,7 +30,7 @@ _UPDATE = update(admin_questions).where(
 
 
 class AdminQuestions:
-    """bot.lifecycle.ports.store.AdminQuestions."""
+    """Questions to the admins."""
 
     def __init__(self, conn: AsyncConnection, messages: Messages) -> None:
         self._conn = conn
@@ -40,28 +40,37 @@ class AdminQuestions:
         return await fetch_first(self._conn, AdminQuestion, _GET, question_id)
 
     async def not_over(self) -> list[AdminQuestion]:
+        """Return the questions that the admins can decide, and those about machines that are not ours to manage
+        but still exist, oldest first. Leave out questions about rentals that are over or ending."""
         return to_models(AdminQuestion, await self._conn.execute(_NOT_OVER))
 
     async def purchases(self) -> list[AdminQuestion]:
+        """Return the questions of `not_over` that are about the unknown machines of one purchase."""
         return [question for question in await self.not_over() if isinstance(question.about, Purchase)]
 
     async def parts(self, question_id: str) -> list[AdminQuestion]:
+        """Return the questions that are asked in the messages of this one."""
         return to_models(AdminQuestion, await self._conn.execute(_PARTS, {"key": question_id}))
 
     async def has_open_part(self, question_id: str) -> bool:
         return cast(bool, await self._conn.scalar(_HAS_OPEN_PART, {"key": question_id}))
 
     async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
+        """Return the questions about a rental, or about machines that belong to it by now, oldest first."""
         return to_models(AdminQuestion, await self._conn.execute(_OF_RENTAL, {"key": rental_id}))
 
     async def pausing(self) -> list[AdminQuestion]:
+        """Return the questions that pause buying."""
         return to_models(AdminQuestion, await self._conn.execute(_PAUSING))
 
     async def add(self, question: AdminQuestion) -> None:
+        """Write a new question. Raise Stale if its id is in use."""
         if not await insert_new(self._conn, admin_questions, values(question)):
             raise Stale
 
     async def save(self, before: AdminQuestion, after: AdminQuestion) -> None:
+        """Write a change as the next version, and make the question's messages due. Raise Stale if the question
+        changed meanwhile."""
         row = values(after, without=frozenset({"id", "version"})) | {"version": before.version + 1}
         updated = await self._conn.execute(_UPDATE, {**row, "key": before.id, "was_version": before.version})
         if updated.rowcount != 1:

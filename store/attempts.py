@@ -10,9 +10,9 @@ from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, tuple_, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import OfferTaken
-from bot.lifecycle.ports.records import AliveResource, Change, StoredFacts
 from bot.model.attempt import ENDED_BY_VENDOR, AdoptedMachine, Attempt, AttemptState, GotReady, LedgerRow, Resource
 from bot.model.base import changed
+from bot.model.records import AliveResource, Change, StoredFacts
 from bot.model.rental import Rental
 from store.mapping import Values, insert_new, listed, param, select_by, to_model, to_models, upsert, values
 from store.tables import attempts, ledger, resources
@@ -124,7 +124,7 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
 
 
 class Attempts:
-    """The part of bot.lifecycle.ports.store.Rentals about attempts, resources and the ledger."""
+    """The part of `Rentals` about attempts, resources and the ledger."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
@@ -176,6 +176,8 @@ class Attempts:
             raise OfferTaken(attempt.called_offer.offer_id)
 
     async def note_read(self, read_again: Collection[Resource]) -> None:
+        """Write when resources were read again that are otherwise as the steps loaded them. One that counts as
+        gone meanwhile is alive again if it was read later. To all but Home, this is no change."""
         if not read_again:
             return
         gone = set(await self._conn.scalars(_GONE, {"ids": listed([one.resource_id for one in read_again])}))
@@ -205,6 +207,7 @@ class Attempts:
         return to_models(Resource, await self._conn.execute(_RESOURCES, {"key": rental_id}))
 
     async def facts_of(self, rental_ids: Collection[str]) -> dict[str, StoredFacts]:
+        """Return the facts of each of these rentals, in one query."""
         found = {rental_id: StoredFacts([], [], []) for rental_id in rental_ids}
         for row in await self._conn.execute(_FACTS_OF, {"ids": listed(rental_ids)}):
             columns = iter(row)
@@ -225,10 +228,12 @@ class Attempts:
         return found
 
     async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
+        """Return the resources that the store knows, by their ids."""
         rows = await self._conn.execute(_RESOURCES_BY_ID, {"ids": list(resource_ids)})
         return {row.resource_id: to_model(Resource, row) for row in rows}
 
     async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
+        """Return the attempt of each resource, by the resource's id."""
         pairs = {(resource.rental_id, resource.attempt) for resource in resources}
         query = select(attempts).where(tuple_(attempts.c.rental_id, attempts.c.n).in_(pairs))
         by_key = {(row.rental_id, row.n): _attempt_of(row) for row in await self._conn.execute(query)}
@@ -245,6 +250,7 @@ class Attempts:
         return None if row is None else _attempt_of(row)
 
     async def alive_resources(self) -> list[AliveResource]:
+        """Return the resources that are not gone."""
         return [AliveResource(*row) for row in await self._conn.execute(_ALIVE)]
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]:
@@ -256,11 +262,15 @@ class Attempts:
         return to_models(LedgerRow, await self._conn.execute(query))
 
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
+        """Return the median seconds from procurement to ready of the vendor's last rentals of this GPU. Return
+        None if there are fewer than 3."""
         rows = await self._conn.execute(_TIMES_TO_READY, {"vendor": vendor, "gpu": gpu})
         seconds = [(row.ready_at - row.intended_at).total_seconds() for row in rows]
         return median(seconds) if len(seconds) >= _FEWEST else None
 
     async def got_ready(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], GotReady]:
+        """Return how many of the last ten purchases got ready, by vendor and GPU: of `places` at least. A place
+        without any is left out."""
         if not places:
             return {}
         wanted = {"vendors": sorted({vendor for vendor, _ in places}), "gpus": sorted({gpu for _, gpu in places})}
@@ -269,8 +279,8 @@ class Attempts:
 
 
 # --- merging a report with what is stored. The rental may have changed meanwhile, so a report may be based on an
-# older copy. Merging adds what it knows, and never undoes a deletion that was requested or accepted, an answer or
-# an end.
+# earlier state. Merging adds what it knows, and never undoes a deletion that was requested or accepted, an answer
+# or an end.
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2

@@ -161,12 +161,14 @@ def _key(scope: Scope, month: Month) -> Values:
 
 
 class Budgets:
-    """bot.lifecycle.ports.store.Budgets."""
+    """What is charged to months, what rentals hold of them, and the balances of both."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
+        """Return the balances of a month, one for each of these scopes, in their order. A scope of which nothing
+        is stored has a balance of zero."""
         wanted = {
             f"{name}_{n}": getattr(scope, name) for n, scope in enumerate(scopes) for name in ("kind", "name")
         }
@@ -184,6 +186,8 @@ class Budgets:
         late: Micros = 0,
         limit: Micros | None = None,
     ) -> Balance | None:
+        """Add these differences to a balance and return it. With `limit`, add nothing and return None if the sum
+        of reserved and spent money would be higher."""
         if limit is not None and reserved + spent > limit:
             return None  # a new row has no condition
         row = {"month": month, "kind": scope.kind, "name": scope.name, "alerted": 0}
@@ -193,19 +197,25 @@ class Budgets:
         return None if found is None else _balance(found)
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
+        """Store the highest alert that was given of a balance."""
         await self._conn.execute(_NOTE_ALERT, {**_key(scope, month), "percent": percent})
 
     async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:
+        """Store when an alert of a balance is judged again, and who gets it. None: no alert waits."""
         plan = {"due_at": due_at, "reader": reader}
         await self._conn.execute(_PLAN_ALERT, {**_key(scope, month), **plan})
 
     async def alerts_due(self, at: datetime) -> list[Balance]:
+        """Return the balances with a planned alert that is due at this time, in the order in which all changes
+        write them."""
         return [_balance(row) for row in await self._conn.execute(_ALERTS_DUE, {"at": at})]
 
     async def reservations(self, rental_id: str) -> list[Reservation]:
+        """Return what a rental holds, by months and owners."""
         return to_models(Reservation, await self._conn.execute(_RESERVATIONS, {"key": rental_id}))
 
     async def replace_reservations(self, before: Sequence[Reservation], after: Sequence[Reservation]) -> None:
+        """Replace what a rental holds: all of its reservations. The balances are not changed."""
         if before:
             await self._conn.execute(_DROP_RESERVATIONS, {"key": before[0].rental_id})
         if after:
@@ -216,31 +226,40 @@ class Budgets:
             await self._conn.execute(_ADD_CHARGES, [values(one) for one in added])
 
     async def uncharged(self) -> list[str]:
+        """Return the ids of the rentals with a ledger row that was not charged. It reads the whole ledger."""
         return list((await self._conn.execute(_UNCHARGED)).scalars())
 
     async def charges_of(self, rental_id: str) -> list[Charge]:
+        """Return the charges of a rental, oldest first."""
         return to_models(Charge, await self._conn.execute(_CHARGES_OF, {"key": rental_id}))
 
     async def charges_in(self, month: Month, owner: str | None = None) -> list[Charge]:
+        """Return the charges in a month's report and file, oldest first. With `owner`, return this person's."""
         statement = _CHARGES_IN if owner is None else _CHARGES_OF_PERSON
         return to_models(Charge, await self._conn.execute(statement, {"key": month, "person": owner}))
 
     async def filed(self) -> dict[Month, datetime]:
+        """Return the months whose file is complete, with when it was made. Nothing is charged to them any more."""
         return {row.month: row.filed_at for row in await self._conn.execute(_FILED)}
 
     async def unfiled(self) -> list[Month]:
+        """Return the months that have charges and are not filed, oldest first."""
         return list(await self._conn.scalars(_UNFILED))
 
     async def file(self, month: Month, at: datetime, file: str) -> None:
+        """Keep a month's complete file. It is never changed."""
         await self._conn.execute(insert(filed_months), {"month": month, "filed_at": at, "file": file})
 
     async def filed_file(self, month: Month) -> str | None:
+        """Return the complete file of a month. Return None if the month is not filed."""
         return cast(str | None, await self._conn.scalar(_FILED_FILE, {"key": month}))
 
     async def billing_before(self, at: datetime) -> bool:
+        """Return whether something that may have billed before `at` has no ledger row yet."""
         return bool(await self._conn.scalar(_BILLING_BEFORE, {"at": at}))
 
     async def machines(self, month: Month) -> dict[str, ChargedMachine]:
+        """Return the machines of a month's charges and those that still bill, by their resource ids."""
         rows = [*await self._conn.execute(_CHARGED_MACHINES, {"in_month": month})]
         rows += await self._conn.execute(_ALIVE_MACHINES)
         return {
@@ -256,13 +275,17 @@ class Budgets:
         }
 
     async def all_balances(self, since: Month = "") -> list[Balance]:
+        """Return the balances with money of all months, or of those from `since` on."""
         rows = await self._conn.execute(_ALL, {"since": since})
         return [_balance(row) for row in rows if row.reserved or row.spent]
 
     async def of_team(self) -> list[Balance]:
+        """Return the team's balances of all months, oldest first."""
         return [_balance(row) for row in await self._conn.execute(_TEAM)]
 
     async def sums(self, since: Month = "") -> list[Balance]:
+        """Return what the balances of all months, or of those from `since` on, should be: the sums of reservations
+        and charges, without alerts."""
         found: dict[tuple[Month, Scope], Balance] = {}
 
         def add(row: Any, **more: Any) -> None:
@@ -278,6 +301,8 @@ class Budgets:
         return list(found.values())
 
     async def clear(self) -> None:
+        """Remove all reservations and the charges of months that are not filed, and set the money of all balances
+        to zero, to count them again."""
         await self._conn.execute(delete(reservations))
         await self._conn.execute(update(balances).values(reserved=0, spent=0, late=0))
         await self._conn.execute(delete(charges).where(_c.month.not_in(select(filed_months.c.month))))

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.due import Claimed
+from bot.model.records import Claimed
 from store.mapping import listed, param, to_models
 
 C = TypeVar("C", bound=Claimed)
@@ -171,7 +171,8 @@ def _oldest_due(table: Table, dialect: str, *, some_left_out: bool) -> Select[An
 
 
 class DueTable(Generic[C]):
-    """bot.lifecycle.ports.due.DueRows, except for `defer`."""
+    """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
+    and an end by the database's real time. A row is free without a claim, or past its claim's end."""
 
     def __init__(
         self,
@@ -190,6 +191,8 @@ class DueTable(Generic[C]):
         self._columns = columns
 
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[C]:
+        """Claim the rows that are due and free, except the rows `without`, for `seconds` of real time. Return at
+        most `limit` rows, the longest due first."""
         dialect = self._conn.dialect.name
         values = {"now": now, "holder": self._holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}
         statement = _claim(self._table, self._columns, dialect, some_left_out=bool(without))
@@ -197,37 +200,41 @@ class DueTable(Generic[C]):
         return to_models(self._kind, sorted(claimed, key=lambda row: (row.due_at, row.id)))
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
+        """Let the claims on these rows end `seconds` of real time from now. Return the rows that this process
+        still holds."""
         dialect = self._conn.dialect.name
         values = {"keys": listed(row_ids), "holder": self._holder, "lasts": _lasts(dialect, seconds)}
         return set((await self._conn.execute(_renew(self._table, dialect), values)).scalars())
 
+    async def defer(self, row: C, due_at: datetime) -> bool:
+        """End this process's claim on a row and set when it is next due. Return False, and do nothing, if it has
+        no claim on the row: another process has, or the row is gone."""
+        values = {"key": row.id, "holder": self._holder, "next_due": due_at}
+        return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
+
     async def hold(self, row_id: str) -> bool:
+        """Return whether this process holds the claim on it, also past the claim's end. If so, nobody takes it
+        until this transaction ends."""
         # No other process has claims on a SQLite database.
         if self._conn.dialect.name == "sqlite":
             return True
         return await self._conn.scalar(_hold(self._table), {"key": row_id, "holder": self._holder}) is not None
 
     async def release(self, row_id: str) -> None:
+        """End this process's claim on it."""
         await self._conn.execute(_release(self._table), {"key": row_id, "holder": self._holder})
 
     async def held_by_another(self, row_id: str) -> bool:
+        """Return whether another process holds the claim on it, and that claim has not ended."""
         statement = _held_by_another(self._table, self._conn.dialect.name)
         return await self._conn.scalar(statement, {"key": row_id, "holder": self._holder}) is not None
 
     async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
+        """Return when the first free row is due, except the rows `without`. With `claimed`, claimed rows count
+        too."""
         dialect = self._conn.dialect.name
         statement = _next_due(self._table, dialect, some_left_out=bool(without), claimed=claimed)
         return cast(datetime | None, await self._conn.scalar(statement, _with({}, without)))
-
-
-class PlainDueTable(DueTable[Claimed]):
-    """A table whose claimed rows have no version: the holder alone decides whether a row may be put off."""
-
-    async def defer(self, row: Claimed, due_at: datetime) -> bool:
-        """End the holder's claim on a row and set when it is next due. Return False, and do nothing, if the holder
-        has no claim on the row."""
-        values = {"key": row.id, "holder": self._holder, "next_due": due_at}
-        return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
 
 
 async def oldest_due(

@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, Table, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.dml import UpdateBase
@@ -70,6 +71,12 @@ def sqlite_path(url: str) -> Path | None:
     if len(rest) < 2 or not rest.startswith("/"):
         raise CannotOpen("GPUBOT_DATABASE_URL names no file: sqlite:///PATH")
     return Path(rest[1:])
+
+
+def without_password(url: str) -> str:
+    """Return the kind, the host and the name of a database, for the log."""
+    parts = make_url(url)
+    return f"{parts.get_backend_name()} {parts.host or ''}/{parts.database}".replace(" /", " ")
 
 
 def sqlite_engines(path: Path) -> Engines:

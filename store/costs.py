@@ -11,10 +11,9 @@ from pydantic_core import from_json
 from sqlalchemy import Text, and_, bindparam, false, func, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Accruing, Billing, EndedCost, LiveCost, Running
 from bot.model.machine_use import Verdict
+from bot.model.records import Accruing, Billing, Charged, EndedCost, LiveCost, Running
 from bot.model.state import State
-from bot.policy.buying.charges import Charged
 from store.mapping import param
 from store.tables import OWNER_CHANGED, attempts, charges, events, ledger, rentals, resources
 

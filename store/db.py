@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from copy import copy
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -14,9 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock, SystemClock
 from bot.errors import CannotOpen, GpubotError, InUse, StoreBusy
-from bot.lifecycle.ports.records import Change, Look
-from bot.lifecycle.ports.store import Store, Written
 from bot.model.account_facts import WRITES_TRIED_AT
+from bot.model.records import Change, Look
 from store import claims, migrating
 from store.account import Account
 from store.admin_questions import AdminQuestions
@@ -57,6 +60,24 @@ from store.tables import (
 )
 from store.visits import Visits
 
+
+class Written(StrEnum):
+    """The kinds of rows whose commit may make work due."""
+
+    QUOTES = "quotes"
+    SEARCHES = "searches"
+    RENTALS = "rentals"
+    MESSAGES = "messages"
+    KEYS = "keys"
+    """People's SSH keys."""
+    POLICIES = "policies"
+    VISITS = "visits"
+    """The commit began or ended visits of a machine, or made one due."""
+    JOBS = "jobs"
+    CHANGES = "changes"
+    """The commit changed a rental or a resource, and not only when a step is due."""
+
+
 _WRITTEN = {
     quotes: Written.QUOTES,
     shared_searches: Written.SEARCHES,
@@ -76,8 +97,8 @@ _MIGRATE_EVERY, _MIGRATE_TRIES = 0.2, 50
 """Real seconds between two tries of a start to migrate, and how many it makes."""
 
 
-class Transaction:
-    """bot.lifecycle.ports.store.Tx over one connection."""
+class Tx:
+    """One transaction. All of it is written, or nothing is."""
 
     def __init__(self, conn: AsyncConnection, clock: Clock, holder: str, *, writes: bool) -> None:
         """`holder` gets the claims that are made in this transaction."""
@@ -136,7 +157,7 @@ async def _revision(engines: Engines) -> str | None:
 
 
 @asynccontextmanager
-async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Transaction]:
+async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Tx]:
     """Read one moment of a database, which another process may have open. `name` is what PostgreSQL shows of the
     connection.
 
@@ -153,7 +174,7 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Transactio
                 found = await conn.run_sync(migrating.revision)
                 if found != HEAD:
                     raise CannotOpen("The database is of an older gpubot. Bring it up to date: gpubot migrate")
-                yield Transaction(conn, clock, name, writes=False)
+                yield Tx(conn, clock, name, writes=False)
     finally:
         await engines.dispose()
 
@@ -188,9 +209,22 @@ async def close(engines: Engines, ownership: Ownership) -> None:
         await ownership.release()
 
 
+@dataclass
+class _Noticed:
+    """What a process notices of its database while it works with it."""
+
+    commits: int = 0
+    beside_others: bool = False
+    """Whether other replicas want to know what this one commits."""
+
+
 class Database:
-    """bot.lifecycle.ports.store.OpenedStore. One process has a SQLite database open at a time; several share a
-    PostgreSQL."""
+    """The database as the process has opened it. One process has a SQLite database open at a time; several share a
+    PostgreSQL.
+
+    `in_background` and `beginning_with` return the same database for some of the work. They share everything but
+    how a write begins.
+    """
 
     def __init__(self, engines: Engines, ownership: Ownership, clock: Clock, claimant: str) -> None:
         """Call `open` instead."""
@@ -204,11 +238,13 @@ class Database:
         self._listeners: list[tuple[Callable[[], None], Written | None]] = []
         self._change_listeners: list[Callable[[Change], None]] = []
         self._reopen_listeners: list[Callable[[], None]] = []
-        self._commits = 0
+        self._noticed = _Noticed()
+        self._queue: AbstractAsyncContextManager[Any] = nullcontext()
+        self._note: Callable[[Tx], Awaitable[None]] | None = None
         self.shared = ownership.shared
+        """Whether other processes may use it at the same time."""
         self.joined = False
-        self._beside_others = False
-        """Whether other replicas want to know what this one commits."""
+        """Whether another process used it when this one opened it."""
 
     @classmethod
     async def open(cls, url: str, *, claimant: str, clock: Clock, hold_at_most: float = HOLD_AT_MOST) -> Database:
@@ -256,6 +292,8 @@ class Database:
         await close(self.engines, self._ownership)
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
+        """Call `listener` after each commit that wrote such a row, by any process, or after every commit of this
+        process if `written` is None. Work may be due then."""
         self._listeners.append((listener, written))
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
@@ -263,13 +301,16 @@ class Database:
         self._change_listeners.append(listener)
 
     def on_reopen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when the database is there again after it was lost. It may be a backup."""
         self._reopen_listeners.append(listener)
 
     async def look(self) -> Look:
+        """Return how this process stands among those that share the database. Raise CannotOpen if this one has to
+        end, because the database is being migrated. Raise StoreBusy if it doesn't answer."""
         if not isinstance(self._ownership, PostgresOwnership):
             return Look(database_time=None, replicas=1)
         look = await self._ownership.look()
-        self._beside_others = look.replicas > 1
+        self._noticed.beside_others = look.replicas > 1
         return look
 
     def _notified(self, payload: str) -> None:
@@ -277,7 +318,7 @@ class Database:
         holder, *kinds = payload.split()
         if holder == self._holder:
             return
-        self._beside_others = True
+        self._noticed.beside_others = True
         for listener, waits_for in self._listeners:
             if waits_for in kinds:
                 listener()
@@ -286,14 +327,26 @@ class Database:
         for listener in self._reopen_listeners:
             listener()
 
-    def in_background(self) -> Store:
+    def in_background(self) -> Database:
         """Return the same database for work that nobody waits for. On SQLite the writers of this work queue among
         themselves first, so that a person's write waits for at most one of them."""
-        return self if self._writer_lock is None else Background(self)
+        other = copy(self)
+        if self._writer_lock is not None:
+            other._queue = asyncio.Lock()
+        return other
+
+    def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
+        """Return the same database for work that is noted once. Its writes begin with `note`, in the same
+        transaction, until one of them was committed: either all of it is written, or nothing is. They raise what
+        `note` raises."""
+        other = copy(self)
+        other._note = note
+        return other
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Transaction]:
-        """Read one snapshot without waiting for writers. Raise StoreBusy if the database doesn't answer."""
+    async def read(self) -> AsyncIterator[Tx]:
+        """Begin a transaction that reads one snapshot and never waits for a writer. Raise StoreBusy if the
+        database doesn't answer."""
         conn = self.engines.reader.connect()
         with connection_errors():
             await conn.start()
@@ -301,17 +354,27 @@ class Database:
             with connection_errors():
                 await conn.begin()
             with query_errors():
-                yield Transaction(conn, self._clock, self._holder, writes=False)
+                yield Tx(conn, self._clock, self._holder, writes=False)
         finally:
             await return_connection(conn)
 
     @asynccontextmanager
-    async def write(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
-        async with self._connection(durable=durable) as conn:
-            tx = Transaction(conn, self._clock, self._holder, writes=True)
+    async def write(self, *, durable: bool = True) -> AsyncIterator[Tx]:
+        """Begin a short transaction that writes and is committed at its end. Raise StoreBusy if the database
+        doesn't take it in time, and Stale if a rental changed meanwhile (then only facts were written).
+
+        If `durable` is false, the commit does not wait for the disk. A crash of the process loses nothing. A power
+        cut may lose it, but never a durable commit and not what was committed before that one. Use it for what is
+        done again then: a claim, a due time, the result of a call to Slack; never for what a surface shows.
+        """
+        async with self._queue, self._connection(durable=durable) as conn:
+            tx = Tx(conn, self._clock, self._holder, writes=True)
             try:
+                if self._note is not None:
+                    await self._note(tx)
                 yield tx
                 await self._commit(conn, tx)
+                self._note = None
             except BaseException:
                 if tx.stale_changes:
                     await self._write_facts_of(conn, tx.stale_changes)
@@ -321,13 +384,15 @@ class Database:
                     listener(change)
 
     async def takes_writes(self) -> bool:
-        commits = self._commits
+        """Return whether something can be written now, by trying it. No listener of `on_commit` is called. A write
+        that only waited too long for its turn counts as taken if another one was committed meanwhile."""
+        commits = self._noticed.commits
         try:
             async with self._connection() as conn:
                 await Account(conn).set(WRITES_TRIED_AT, self._clock.real())
                 await conn.commit()
         except (GpubotError, DBAPIError):
-            return self._commits > commits
+            return self._noticed.commits > commits
         return True
 
     @asynccontextmanager
@@ -364,18 +429,18 @@ class Database:
         finally:
             self._writer_lock.release()
 
-    async def _commit(self, conn: AsyncConnection, tx: Transaction) -> None:
+    async def _commit(self, conn: AsyncConnection, tx: Tx) -> None:
         """Commit, and call the listeners of what was written."""
         written = {_WRITTEN[table] for table in conn.info[WRITTEN] if table in _WRITTEN}
         if tx.visits.changed:
             written.add(Written.VISITS)
         if tx.changes:
             written.add(Written.CHANGES)
-        if self._beside_others:
+        if self._noticed.beside_others:
             await self._notify(conn, written)
         try:
             await conn.commit()
-            self._commits += 1
+            self._noticed.commits += 1
         finally:
             # A commit that failed may have been written, so call the listeners in any case. A call that finds
             # nothing new does no harm.
@@ -394,7 +459,7 @@ class Database:
         """Roll the transaction back, then write the facts of these changes."""
         await conn.rollback()
         await conn.begin()
-        tx = Transaction(conn, self._clock, self._holder, writes=True)
+        tx = Tx(conn, self._clock, self._holder, writes=True)
         for change in stale_changes:
             await tx.rentals.write_facts(change, with_intents=False)
         await self._commit(conn, tx)
@@ -416,25 +481,3 @@ async def _migrate_alone(ownership: PostgresOwnership, engines: Engines, url: st
         "The database is in use by a gpubot of an older version. Call gpubot migrate: it has the older ones end, "
         "and brings the database up to date."
     )
-
-
-class Background:
-    """bot.lifecycle.ports.store.Store; see `Database.in_background`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._queue = asyncio.Lock()
-
-    def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
-        self._database.on_commit(listener, written)
-
-    def read(self) -> AbstractAsyncContextManager[Transaction]:
-        return self._database.read()
-
-    async def takes_writes(self) -> bool:
-        return await self._database.takes_writes()
-
-    @asynccontextmanager
-    async def write(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
-        async with self._queue, self._database.write(durable=durable) as tx:
-            yield tx

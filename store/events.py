@@ -42,13 +42,13 @@ _OF_RENTALS = (
 
 
 class Events:
-    """bot.lifecycle.ports.store.Events."""
+    """What happened to rentals and on the account."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def add(self, event: Event) -> int:
-        """Write the event and return its new id."""
+        """Write an event and return its id. The events of a rental are written with its change."""
         added = await self._conn.execute(_ADD, values(event, without=frozenset({"id"})))
         return int(added.scalar_one())
 
@@ -59,6 +59,8 @@ class Events:
     async def of_many(
         self, rental_ids: Collection[str], kinds: Collection[EventKind]
     ) -> Mapping[str, Sequence[Event]]:
+        """Return the events of these kinds of each of these rentals, oldest first. A rental without any has an
+        empty list."""
         found: defaultdict[str, list[Event]] = defaultdict(list)
         rows = await self._conn.execute(_OF_RENTALS, {"ids": list(rental_ids), "kinds": list(kinds)})
         for event in to_models(Event, rows):
@@ -69,10 +71,14 @@ class Events:
         return await fetch_first(self._conn, Event, _GET, event_id)
 
     async def other_end_of_pause(self, event: Event) -> Event | None:
+        """Return the event that ended this pause of buying, or the pause that this event ended. None if there is
+        none."""
         statement = _AFTER_PAUSE if event.kind is EventKind.PAUSED else _BEFORE_END
         other = await fetch_first(self._conn, Event, statement, event.id)
         return None if other is None or other.kind is event.kind else other
 
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
+        """Return the first events from `since` on and before `until`, in the order in which they were written:
+        `limit` at most, with ids above `after`."""
         given = {"since": since, "until": until, "after": after, "max_rows": limit}
         return to_models(Event, await self._conn.execute(_BETWEEN, given))

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.due import Claimed
+from bot.model.records import Claimed
 from store import claims
 from store.mapping import insert_new, param
 from store.tables import jobs
@@ -19,14 +19,16 @@ _BRING_FORWARD = (
 )
 
 
-class Jobs(claims.PlainDueTable):
-    """bot.lifecycle.ports.store.Jobs."""
+class Jobs(claims.DueTable[Claimed]):
+    """The work of which there is one for all processes, by its name: a job of the calendar, or delivery."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
         super().__init__(conn, holder, jobs, Claimed, _CLAIMED)
 
     async def begin(self, name: str, due_at: datetime) -> None:
+        """Write when a job is due first. Do nothing if the store has the job."""
         await insert_new(self._conn, jobs, {"id": name, "due_at": due_at, **claims.FREE})
 
     async def bring_forward(self, name: str, at: datetime) -> None:
+        """Make a job due at this time, unless it is due earlier or the store doesn't have it."""
         await self._conn.execute(_BRING_FORWARD, {"key": name, "at": at})

@@ -23,11 +23,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import Unsendable
-from bot.lifecycle.ports.store import EVER
+from bot.model.base import EVER
 from bot.model.budget import MonthPart
 from bot.model.event import EventKind
-from bot.model.message import Destination, Message, MessageKind, lowest_version, to_person
+from bot.model.message import Destination, Message, MessageKind, NextCall, lowest_version, to_person
+from bot.model.records import Unsendable
 from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import Values, fetch_first, insert_new, param, select_by, to_models, values
@@ -79,7 +79,7 @@ first."""
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
 """Whether nobody knows what Slack shows of a message, so that it is edited in any case."""
-_NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.compare_with.is_(None))
+_NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.version_at_start.is_(None))
 _HOME = _c.kind == MessageKind.HOME
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
 """Posts, answers and Home tabs that were opened, then edits that show a transition, then edits that show progress.
@@ -91,20 +91,13 @@ _DUE = (
     .order_by(_ORDER, case((_HOME, _c.due_at)), _c.id)
     .limit(bindparam("max_rows"))
 )
-# The conditions for each call that a message can need next. `Message.next_call` computes the same.
 _TO = type_coerce(_c.to, SafeText)
-_ANSWERS = _TO.like("%/%")  # a `response_url`, or one person in a channel; no id has a slash
-_EDITS = and_(~_ANSWERS, ~_HOME, _c.ts.is_not(None), _c.compare_with.is_(None))
-_FINDS = and_(~_ANSWERS, ~_HOME, or_(_c.compare_with.is_not(None), and_(_c.ts.is_(None), _c.sending)))
-_POSTS = and_(~_ANSWERS, ~_HOME, _c.ts.is_(None), ~_c.sending)
+_POSTS = _c.next_call == NextCall.POST
 _SENDABLE = _DUE.where(
     _c.id.not_in(bindparam("ids", expanding=True)),
-    ~and_(_ANSWERS, bindparam("answers", type_=Boolean)),
-    ~and_(_EDITS, bindparam("edits", type_=Boolean)),
-    ~and_(_EDITS, _SHOWN_AGAIN, bindparam("edits_again", type_=Boolean)),
-    ~and_(_FINDS, bindparam("finds", type_=Boolean)),
-    ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("channels", expanding=True)))),
-    ~and_(_HOME, bindparam("publishes", type_=Boolean)),
+    *(~and_(_c.next_call == call, bindparam(call.value, type_=Boolean)) for call in NextCall),
+    ~and_(_c.next_call == NextCall.EDIT, _SHOWN_AGAIN, bindparam("edits_again", type_=Boolean)),
+    ~and_(_POSTS, _TO.in_(bindparam("channels", expanding=True))),
     ~and_(_HOME, ~_c.urgent, _TO.in_(bindparam("homes", expanding=True))),
     ~_WAITS_FOR_CARD,
     ~and_(_POSTS, _WAITS_FOR_EARLIER),
@@ -230,9 +223,11 @@ _SHOW_AGAIN = (
         target_version=_NEXT_VERSION,
         due_at=param(_c.due_at, "now"),
         digest="",
-        compare_with=case(
-            (_c.kind != MessageKind.CARD, func.coalesce(_c.compare_with, _c.target_version)), else_=_c.compare_with
+        version_at_start=case(
+            (_c.kind != MessageKind.CARD, func.coalesce(_c.version_at_start, _c.target_version)),
+            else_=_c.version_at_start,
         ),
+        next_call=case((_c.kind != MessageKind.CARD, NextCall.FIND), else_=_c.next_call),
     )
 )
 _COMPARE_CARDS = (
@@ -246,7 +241,7 @@ _COMPARE_CARDS = (
             )
         ),
     )
-    .values(compare_with=func.coalesce(_c.compare_with, _c.target_version))
+    .values(version_at_start=func.coalesce(_c.version_at_start, _c.target_version), next_call=NextCall.FIND)
 )
 """Have the cards of rentals that may buy compared with Slack before they buy anything."""
 _not_over = admin_questions.c.over_at.is_(None)
@@ -281,15 +276,21 @@ _SAVE = (
 )
 
 
+def _stored(message: Message, *, without: frozenset[str]) -> Values:
+    return {**values(message, without=without), "next_call": message.next_call}
+
+
 class Messages:
-    """bot.lifecycle.ports.store.Messages."""
+    """The outbox."""
 
     def __init__(self, conn: AsyncConnection, real_now: datetime) -> None:
         self._conn = conn
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
-        row = {**values(message, without=frozenset({"id"})), "urgent": False}
+        """Queue a message; it is due at once if it doesn't say when. Do nothing if the same event has a message of
+        that kind to that destination already, or if it is a rental's second card."""
+        row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
         # A transaction that waited may be seconds older than the message that is written in it.
         lowest = lowest_version(max(self._real_now, message.created_at))
         row["target_version"] = max(message.target_version, lowest)
@@ -307,15 +308,20 @@ class Messages:
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:
+        """Make the open surfaces about a question to the admins due."""
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
+        """Edit the answer to a quote if it was posted as a direct message, because its buttons no longer work."""
         await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
     async def show_reminders(self) -> None:
+        """Make the open reminders of approvers due."""
         await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))
 
     async def open_home(self, reader: str, shown: str) -> None:
+        """Make the first page of a person's Home tab due, before all that is shown already. `shown` is the digest
+        of what Slack shows them now."""
         given = self._change(reader=to_person(reader), page={"page": 0}, shown=shown)
         if not (await self._conn.execute(_OPEN_HOME, given)).rowcount:
             now = self._real_now
@@ -323,15 +329,20 @@ class Messages:
             await self.add(home)
 
     async def turn_home(self, reader: str, page: int) -> None:
+        """Make a page of a person's Home tab due, counted from 0. Do nothing if they never opened it."""
         await self._conn.execute(_TURN_HOME, self._change(reader=to_person(reader), page={"page": page}))
 
     async def show_homes(self) -> None:
+        """Make the Home tabs due of all people who opened theirs."""
         await self._conn.execute(_SHOW_HOMES, self._change())
 
     async def any_home(self) -> bool:
+        """Return whether anybody opened their Home tab."""
         return bool(await self._conn.scalar(_ANY_HOME))
 
     async def show_all_again(self) -> None:
+        """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
+        that may ask a question or state an end is compared with Slack first (`Message.uncompared`)."""
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
 
@@ -342,35 +353,50 @@ class Messages:
         return await fetch_first(self._conn, Message, _GET, message_id)
 
     async def alert_of(self, event_id: int, to: Destination) -> Message | None:
+        """Return the alert of an event to this reader or channel."""
         rows = await self._conn.execute(_ALERT, {"event": event_id, "reader": to})
         return next(iter(to_models(Message, rows)), None)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
+        """Return what is due: posts and answers first, then edits that show a transition, then other edits, then
+        what is shown again, each in the order in which they were queued.
+
+        With `without`, return only what may be sent now. A reply in a thread waits for its card. Any other post
+        than a card waits for the earlier ones to its reader or channel about the same rental, and an alert about
+        the pause waits for the earlier ones about it."""
         given = {"now": real_now, "max_rows": limit}
         if without is None:
             return to_models(Message, await self._conn.execute(_DUE, given))
         lists = {name: list(getattr(without, name)) for name in ("ids", "channels", "passed", "homes")}
-        given |= {**vars(without), **lists}
+        calls = {call.value: call in without.calls for call in NextCall}
+        given |= {**calls, **lists, "edits_again": without.edits_again}
         return to_models(Message, await self._conn.execute(_SENDABLE, given))
 
     async def end_back_off(self) -> None:
+        """Schedule now what waits for a retry because its last call got no answer (`Message.tries`)."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
+        """Return the first real time at which something is due, or the first after `after`."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
+        """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A
+        message that also has a `due_at` is left out: that edit shows everything."""
         given = {"now": now, "max_rows": limit, "without": list(without)}
         return to_models(Message, await self._conn.execute(_TO_REFRESH, given))
 
     async def next_refresh(self) -> datetime | None:
+        """Return when the next refresh is due, in our time."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:
+        """Write what Slack has and when to look again. If the rental changed after `message` was read, the message
+        stays open and due, so that the change is shown."""
         await self._conn.execute(
             _SAVE,
             {
-                **values(message, without=_FIXED | {"target_version", "closed", "due_at"}),
+                **_stored(message, without=_FIXED | {"target_version", "closed", "due_at"}),
                 "key": message.id,
                 "read_version": message.target_version,
                 "close": message.closed,
@@ -384,17 +410,21 @@ class Messages:
         return await fetch_first(self._conn, Message, _CARD, rental_id)
 
     async def rental_at(self, channel: str, ts: str) -> str | None:
+        """Return the id of the rental that a posted message is about. Return None for any other message."""
         return cast(str | None, await self._conn.scalar(_RENTAL_AT, {"channel": channel, "ts": ts}))
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
+        """Send a rental's card and thread to `to` from now on: post the card again, and below it what the thread
+        has not said yet. The rental stores `to` as its `card_channel`, for what comes later."""
         unsent: Values = {
             "to": to,
             "channel": None,
             "ts": None,
             "shown_version": 0,
             "digest": "",
-            "compare_with": None,
+            "version_at_start": None,
             "sending": False,
+            "next_call": NextCall.POST,
             "tries": 0,
             "closed": False,
             "due_at": self._real_now,
@@ -405,17 +435,24 @@ class Messages:
         await self._conn.execute(update(rentals).where(rentals.c.id == rental_id).values(card_channel=to.value))
 
     async def direct_of(self, rental_id: str) -> list[Message]:
+        """Return the direct messages about one rental, oldest first."""
         return to_models(Message, await self._conn.execute(_DIRECT_OF_RENTAL, {"key": rental_id}))
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
+        """Return whether a file of this part of a month is on its way to a person."""
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 
     async def drop_answers(self, before: datetime, limit: int) -> int:
+        """Remove the oldest messages from before that real time that were sent to a `response_url`, `limit` at
+        most. Return how many were removed. The newest of all messages stays, so that no id is used again."""
         return (await self._conn.execute(_DROP_ANSWERS, {"before": before, "max_rows": limit})).rowcount
 
     async def drop_closed(self, before: datetime, over_before: datetime, limit: int) -> int:
+        """As `drop_answers`, for messages that are never edited again. Keep those of a rental that was not over
+        before `over_before`, our time, and those of a question that is not over."""
         given = {"before": before, "over_before": over_before, "max_rows": limit}
         return (await self._conn.execute(_DROP_CLOSED, given)).rowcount
 
     async def undelivered(self) -> int:
+        """Return how many wait to be posted, answered or edited. Refreshes don't count."""
         return await self._conn.scalar(_UNDELIVERED) or 0

@@ -13,8 +13,8 @@ from typing import Any, cast
 from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.records import KnownResource, UnfinishedAttempt, WatchedResource
 from bot.model.attempt import AttemptState, Marker, Resource
+from bot.model.records import KnownResource, UnfinishedAttempt, WatchedResource
 from store import claims
 from store.mapping import insert_new, param, to_model, values
 from store.tables import attempts, quotes, rentals, resources, shared_searches
@@ -93,7 +93,7 @@ _NOTE_DELETION = (
 
 
 class Overdue:
-    """bot.lifecycle.ports.store.Overdue."""
+    """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
 
     def __init__(self, conn: AsyncConnection, visits: Visits, holder: str) -> None:
         self._conn = conn
@@ -101,11 +101,14 @@ class Overdue:
         self._holder = holder
 
     async def database_time(self) -> datetime | None:
+        """Return the database's real time. Return None with SQLite, which uses this machine's clock."""
         if self._conn.dialect.name == "sqlite":
             return None
         return cast(datetime, await self._conn.scalar(_DATABASE_TIME))
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
+        """Return the id of what is due first, and when. Leave out the ids `without`, and what another process has
+        claimed."""
         oldest = [
             await claims.oldest_due(self._conn, table, self._holder, without)
             for table in (quotes, shared_searches, rentals)
@@ -113,13 +116,17 @@ class Overdue:
         return min((row for row in oldest if row is not None), key=lambda row: row[1], default=None)
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
+        """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when
+        their destruction began, else when their lease ends, else when the attempt was accepted or intended."""
         found = await self._conn.execute(_PAST_END, {"by": by})
         return await self._with_resources([dict(row._mapping) for row in found])
 
     async def watched(self) -> list[WatchedResource]:
+        """Return the resources that are not gone, by their ids."""
         return [to_model(WatchedResource, dict(row._mapping)) for row in await self._conn.execute(_WATCHED)]
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
+        """Return an attempt as it is now. Return None if it is settled."""
         found = await self._conn.execute(_ONE_UNSETTLED, {"key": rental_id, "attempt_n": n})
         rows = await self._with_resources([dict(row._mapping) for row in found])
         return rows[0] if rows else None
@@ -136,12 +143,15 @@ class Overdue:
         ]
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
+        """Return which of the ids belong to other attempts."""
         given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
         return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 
     async def mark_for_deletion(
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
+        """Mark the attempt for deletion, and note that the deletion of these resources was accepted. Its
+        machine is visited no more. Return False if it was marked already."""
         if attempt.newest:
             await self._visits.end(attempt.rental_id)
         marked = await self._conn.execute(_MARK, {"key": attempt.rental_id, "attempt_n": attempt.n})

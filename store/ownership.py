@@ -20,7 +20,7 @@ import structlog
 
 from bot.clock import Clock
 from bot.errors import CannotOpen, InUse
-from bot.lifecycle.ports.records import Look
+from bot.model.records import Look
 from store.connections import HOLD_AT_MOST, postgres_connection
 from store.migrations import HEAD
 from store.outages import DRIVER_ERRORS, connection_errors

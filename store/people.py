@@ -70,21 +70,24 @@ _NOT_ASKED_SINCE = (
 
 
 class People:
-    """bot.lifecycle.ports.store.People."""
+    """People, their SSH keys, and channels, as Slack showed them last."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
+        """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
         row = (await self._conn.execute(_PERSON, {"key": user_id, "not_before": not_before})).first()
         return None if row is None else to_model(Person, row)
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
+        """Return the last known display names, and the operator's. People that we don't know are left out."""
         found = await self._conn.execute(_NAMES, {"ids": list(user_ids)})
         operator = {OPERATOR.id: OPERATOR.name} if OPERATOR.id in user_ids else {}
         return operator | {row.id: row.name for row in found}
 
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
+        """Return these people, or all, as last known. People that the store doesn't know are left out."""
         if user_ids is None:
             return to_models(Person, await self._conn.execute(_EVERYBODY))
         return to_models(Person, await self._conn.execute(_THESE, {"ids": list(user_ids)}))
@@ -104,9 +107,13 @@ class People:
         await self._conn.execute(forget if user_id is None else forget.where(people.c.id == user_id))
 
     async def not_asked_since(self, before: datetime, limit: int) -> list[str]:
+        """Return the ids of people about whom Slack was last asked before that real time, the longest ago first,
+        `limit` at most. Leave out those who left the workspace."""
         return list(await self._conn.scalars(_NOT_ASKED_SINCE, {"before": before, "max_rows": limit}))
 
     async def drop_left(self, before: datetime, limit: int) -> int:
+        """Remove the rows and keys of people who left the workspace before that real time, the first who left
+        first, `limit` at most. Keep owners of rentals that are not over. Return how many were removed."""
         ids = list(await self._conn.scalars(_LEFT, {"before": before, "max_rows": limit}))
         if ids:
             await self._conn.execute(_DROP_KEYS, {"ids": ids})
@@ -114,15 +121,19 @@ class People:
         return len(ids)
 
     async def keys(self, user_id: str) -> list[Key]:
+        """Return a person's keys: the first is sent as the machine's own key, the others by its boot script."""
         return to_models(Key, await self._conn.execute(_KEYS, {"key": user_id}))
 
     async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
+        """Return the keys of several people by their ids, as `keys` does. People without a key are left out."""
         found: dict[str, list[Key]] = {}
         for row in await self._conn.execute(_KEYS_OF, {"ids": list(user_ids)}):
             found.setdefault(row.user_id, []).append(to_model(Key, row))
         return found
 
     async def add_key(self, user_id: str, key: Key) -> bool:
+        """Add a key as the person's last one and return True. If they have it already, only set its comment and
+        time, and return False."""
         position = await self._position(user_id, key.fingerprint)
         _, last = await self._first_and_last(user_id)
         new_position = last + 1 if position is None else position
@@ -130,10 +141,12 @@ class People:
         return position is None
 
     async def remove_key(self, user_id: str, fingerprint: str) -> bool:
+        """Remove a person's key. Return False if they have no such key."""
         removed = await self._conn.execute(_REMOVE_KEY, {"of_user": user_id, "of_key": fingerprint})
         return removed.rowcount == 1
 
     async def make_key_first(self, user_id: str, fingerprint: str) -> bool:
+        """Make a person's key the first one. Return False if they have no such key."""
         first, _ = await self._first_and_last(user_id)
         moved = await self._conn.execute(_MOVE_KEY, {"of_user": user_id, "of_key": fingerprint, "to": first - 1})
         return moved.rowcount == 1
@@ -147,6 +160,7 @@ class People:
         return lowest or 0, highest or 0
 
     async def note_seen(self, user_id: str, now: datetime) -> None:
+        """Note a sign of life: the person's ready rentals count as needed now."""
         # Versions and due times stay: only the step that asks "Still needed?" reads this.
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 

@@ -14,15 +14,17 @@ _NEWEST = select(policy_versions).order_by(policy_versions.c.n.desc()).limit(1)
 
 
 class Policies:
-    """bot.lifecycle.ports.store.Policies."""
+    """The policy files that came into force."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def newest(self) -> PolicyVersion | None:
+        """Return the version that is in force. Return None before the first one is stored."""
         found = to_models(PolicyVersion, await self._conn.execute(_NEWEST))
         return found[0] if found else None
 
     async def add(self, version: PolicyVersion) -> None:
+        """Write the next version. Raise Stale if its number is in use."""
         if not await insert_new(self._conn, policy_versions, values(version)):
             raise Stale

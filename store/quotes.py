@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Integer, bindparam, delete, false, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.due import Claimed
 from bot.model.quote import Quote
+from bot.model.records import Claimed
 from store import claims
 from store.mapping import fetch_first, param, select_by, to_models, values
 from store.messages import NEWEST_ID
@@ -93,8 +93,8 @@ _DROP_REPLY_TO = (
 )
 
 
-class Quotes(claims.PlainDueTable):
-    """bot.lifecycle.ports.store.Quotes."""
+class Quotes(claims.DueTable[Claimed]):
+    """What people asked for, with the offers that were found."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
         super().__init__(conn, holder, quotes, Claimed, _CLAIMED)
@@ -111,25 +111,33 @@ class Quotes(claims.PlainDueTable):
         await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "key": quote.id})
 
     async def asked_since(self, owner: str, since: datetime) -> list[datetime]:
+        """Return when a person asked for quotes since then, oldest first."""
         return list(await self._conn.scalars(_ASKED_SINCE, {"owner_id": owner, "since": since}))
 
     async def newest(self, owner: str) -> Quote | None:
+        """Return the last quote that a person asked for. Return None if the store has none."""
         found = to_models(Quote, await self._conn.execute(_NEWEST, {"owner_id": owner}))
         return found[0] if found else None
 
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
+        """Return the quotes of a person with an offer that waits for a key, asked for since then, newest first."""
         return to_models(Quote, await self._conn.execute(_CLICKED, {"owner_id": owner, "since": since}))
 
     async def waiting(self) -> list[Quote]:
+        """Return the quotes that wait for an offer, or whose rental did: those with `waits_for`."""
         return to_models(Quote, await self._conn.execute(_WAITING))
 
     async def waiting_for(self, search_id: str) -> list[Quote]:
+        """As `waiting`, for one shared search."""
         return to_models(Quote, await self._conn.execute(_WAITING_FOR, {"search_id": search_id}))
 
     async def waiting_of(self, owner: str) -> list[Quote]:
+        """As `waiting`, for one person."""
         return to_models(Quote, await self._conn.execute(_WAITING_OF, {"owner_id": owner}))
 
     async def drop_unused(self, before: datetime, limit: int) -> int:
+        """Remove the oldest quotes from before that time that made no rental and are answered, with their answers,
+        `limit` at most. Return how many were removed."""
         ids = list(await self._conn.scalars(_UNUSED, {"before": before, "max_rows": limit}))
         if ids:
             await self._conn.execute(_DROP_ANSWERS, {"ids": ids})
@@ -137,7 +145,9 @@ class Quotes(claims.PlainDueTable):
         return len(ids)
 
     async def drop_offers(self, before: datetime, limit: int) -> int:
+        """As `drop_unused`, but remove only the offers of quotes whose rental is over."""
         return (await self._conn.execute(_DROP_OFFERS, {"before": before, "max_rows": limit})).rowcount
 
     async def drop_reply_to(self, before: datetime, limit: int) -> int:
+        """As `drop_unused`, but remove only where the answer went."""
         return (await self._conn.execute(_DROP_REPLY_TO, {"before": before, "max_rows": limit})).rowcount

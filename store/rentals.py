@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -24,11 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.lifecycle.ports.due import ClaimedRental
-from bot.lifecycle.ports.records import Accruing, Change, EndedCost, LiveCost, Running, Usage
 from bot.model.attempt import AttemptState
 from bot.model.base import Frozen, changed
-from bot.model.money import micros
+from bot.model.money import in_dollars, micros
+from bot.model.records import Accruing, Change, ClaimedRental, EndedCost, LiveCost, Running, Usage
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, Rental, Waiting
 from bot.model.state import State
 from store import claims, costs
@@ -148,7 +146,7 @@ def _oldest_first(found: list[Rental]) -> list[Rental]:
 
 
 class Rentals(Attempts, claims.DueTable[ClaimedRental]):
-    """bot.lifecycle.ports.store.Rentals."""
+    """Rentals, and their attempts, resources and ledger."""
 
     def __init__(
         self,
@@ -181,6 +179,9 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         return None if row is None else rental_of(row)
 
     async def apply(self, change: Change) -> None:
+        """Write a change. Raise Stale if the rental changed meanwhile: the facts (attempts, resources, ledger) are
+        still written once the transaction commits, and nothing else is. Raise OfferTaken if the offer of a new
+        attempt has had one already."""
         # A savepoint lets OfferTaken undo the whole change even if the caller goes on in the same transaction.
         if change.attempts:
             async with self._conn.begin_nested():
@@ -202,38 +203,49 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
             await self._write_history(change)
         return current
 
-    async def defer(self, rental: ClaimedRental, due_at: datetime) -> None:
-        """Keep the due time that `make_due` or a change wrote meanwhile, if there is one."""
-        await self._conn.execute(_DEFER, {**_as_read(rental), "holder": self._holder, "next_due": due_at})
+    async def defer(self, rental: ClaimedRental, due_at: datetime) -> bool:
+        """As `DueTable.defer`, but keep the due time that `make_due` or a change wrote meanwhile, if there is one.
+        No message becomes due."""
+        values = {**_as_read(rental), "holder": self._holder, "next_due": due_at}
+        return (await self._conn.execute(_DEFER, values)).rowcount == 1
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
+        """As `defer`, for several rentals in one statement."""
         new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
         await self._conn.execute(_DEFER, new)
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
+        """Make these rentals due now."""
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})
 
     async def states(self) -> dict[State, int]:
+        """Return how many rentals that are not over are in each state."""
         return {State(row.state): row.number for row in await self._conn.execute(_STATES)}
 
     async def unconfirmed(self) -> int:
+        """Return how many rentals have an alarm: a machine that people were notified of is not confirmed gone."""
         return int(await self._conn.scalar(_UNCONFIRMED) or 0)
 
     async def lock_spending(self) -> None:
+        """Take the spending lock, and hold it until this transaction ends. Everything that is read after it
+        includes what the earlier holders committed, such as rentals and keys."""
         # SQLite doesn't need it, as it has one writer at a time.
         if not self._may_read_usage and self._conn.dialect.name == "postgresql":
             await self._conn.execute(_LOCK_SPENDING)
         self._may_read_usage = True
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
+        """Return what live rentals and their unproven attempts use, except the rental `without` and the rental
+        whose place that one takes. A transaction that writes has to take the spending lock first."""
         if not self._may_read_usage:
             raise RuntimeError("What decides by the usage has to take the spending lock first")
         row = (await self._conn.execute(_USAGE, {"owner_id": owner, "without": without})).one()
         unproven = (await self._conn.execute(_UNPROVEN, {"without": without})).scalars()
-        caps = Decimal(int(row[1])).scaleb(-6)
+        caps = in_dollars(int(row[1]))
         return Usage(person_rentals=row[0], team_rate=sum(unproven, start=caps))
 
     async def live(self, owner: str | None = None) -> list[Rental]:
+        """Return the rentals that are not over, oldest first: of one person or of all."""
         if owner is None:
             rows = await self._conn.execute(_LIVE)
         else:
@@ -241,38 +253,51 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         return _oldest_first(rentals_of(rows))
 
     async def waiting(self) -> list[Rental]:
+        """Return the rentals whose request or extension waits for an approver, oldest first."""
         return _oldest_first(rentals_of(await self._conn.execute(_WAITING)))
 
     async def idle(self) -> list[Rental]:
+        """Return the rentals that are not over and whose stored verdict is idle, oldest first."""
         return _oldest_first(rentals_of(await self._conn.execute(_IDLE)))
 
     async def shared_with(self, person_id: str) -> list[Rental]:
+        """Return the rentals that are not over and have this person as a teammate, oldest first."""
         rows = await self._conn.execute(_SHARED, {"quoted": f'"{person_id}"'})
         return _oldest_first(rentals_of(rows))
 
     async def owners(self) -> set[str]:
+        """Return the owners of the rentals that are not over."""
         return await costs.live_owners(self._conn)
 
     async def running(self) -> list[Running]:
+        """Return how many of the rentals that are not over are alike. It reads no rental for itself."""
         return await costs.running(self._conn)
 
     async def live_costs(self, person: str | None = None) -> list[LiveCost]:
+        """Return the rentals that are not over, oldest first, with their cost. With `person`, return their own and
+        those shared with them. Other tasks run meanwhile."""
         return await costs.live_costs(self._conn, self._pause, person)
 
     def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
+        """Yield the resources that are not gone, some at a time, and let other tasks run in between. With
+        `person`, yield those of all rentals that are or were theirs, and perhaps others."""
         return costs.accruing(self._conn, self._pause, person)
 
     async def ended_costs(self, since: datetime) -> list[EndedCost]:
+        """Return the rentals that were billed and ended at `since` or later, the one that ended last first."""
         return await costs.ended_costs(self._conn, since)
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
+        """Return the rentals that exist, by their ids."""
         found = await self._conn.execute(_MANY, {"ids": listed(rental_ids)})
         return {rental.id: rental for rental in rentals_of(found)}
 
     async def any_ever(self) -> bool:
+        """Return whether the store has or had a rental."""
         return await self._conn.scalar(_ANY) is not None
 
     async def all_ids(self) -> AsyncIterator[str]:
+        """Yield the ids of all rentals that are or were, in order. Other tasks run after each."""
         for rental_id in (await self._conn.execute(_ALL_IDS)).scalars():
             yield rental_id
             await self._pause()

@@ -60,7 +60,7 @@ _DROP = delete(samples).where(tuple_(_c.rental_id, _c.at).in_(_OLD))
 
 
 class Samples:
-    """bot.lifecycle.ports.store.Samples."""
+    """What the visits of machines read."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
@@ -69,21 +69,28 @@ class Samples:
         await upsert(self._conn, samples, values(sample))
 
     async def since(self, rental_id: str, at: datetime) -> list[Sample]:
+        """Return a rental's samples from `at` on, oldest first."""
         return to_models(Sample, await self._conn.execute(_SINCE, {"key": rental_id, "moment": at}))
 
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
+        """Return a rental's samples from `at` on and the last one before that, if there is one, oldest first."""
         return to_models(Sample, await self._conn.execute(_REACHING_BACK, {"key": rental_id, "moment": at}))
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
+        """Return the time and the highest reading, in percent, of each sample from `at` on that has a reading,
+        oldest first. No models are made: a day has up to 1,440 samples, and making them would hold up the event
+        loop."""
         rows = await self._conn.execute(_GPUS, {"key": rental_id, "moment": at})
         known = ((moment, _highest(text)) for moment, text in rows)
         return [(moment, highest) for moment, highest in known if highest is not None]
 
     async def newest_of(self, rental_ids: Collection[str]) -> dict[str, Sample]:
+        """Return the newest sample of each of these rentals that has one."""
         rows = await self._conn.execute(_NEWEST_OF, {"ids": listed(rental_ids)})
         return {sample.rental_id: sample for sample in to_models(Sample, rows)}
 
     async def drop_before(self, at: datetime, limit: int) -> int:
+        """Remove the oldest samples from before `at`, `limit` at most. Return how many were removed."""
         return (await self._conn.execute(_DROP, {"moment": at, "max_rows": limit})).rowcount
 
 
@@ -115,12 +122,14 @@ _ANSWERED = (
 
 
 class ProbeAnswers:
-    """bot.lifecycle.ports.store.ProbeAnswers."""
+    """Whether the probe answered soon after ready: one row for each machine of which that is known."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
+        """Note whether the probe answered. An answer replaces a silence that was noted before, and is never
+        replaced."""
         row = {"rental_id": rental_id, "vendor": vendor, "at": at, "answered": answered}
         if answered:
             await upsert(self._conn, probe_answers, row)
@@ -128,6 +137,7 @@ class ProbeAnswers:
             await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
 
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
+        """Return the answers of each vendor's machines. Vendors without any are left out."""
         # Use two queries for each vendor, which read eleven rows by the index. One query for all vendors would
         # read every row of each.
         found = {}

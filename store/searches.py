@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.due import Claimed
 from bot.model.quote import SharedSearch
+from bot.model.records import Claimed
 from bot.model.request import OfferQuery
 from store import claims
 from store.mapping import fetch_first, insert_new, param, select_by
@@ -37,8 +37,8 @@ _SAVE = (
 _DROP = delete(shared_searches).where(_c.id == param(_c.id, "key"))
 
 
-class Searches(claims.PlainDueTable):
-    """bot.lifecycle.ports.store.Searches."""
+class Searches(claims.DueTable[Claimed]):
+    """The searches that wishes share. A change that makes a rental `queued` makes the search of its quote due."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
         super().__init__(conn, holder, shared_searches, Claimed, _CLAIMED)
@@ -47,6 +47,8 @@ class Searches(claims.PlainDueTable):
         return await fetch_first(self._conn, SharedSearch, _GET, search_id)
 
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
+        """Write a search that is due at this time, or make the one that exists due by then, as if it had not
+        missed yet. Who works on it decides when the market is asked."""
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):
             await self.make_due(search_id, at)
@@ -60,6 +62,7 @@ class Searches(claims.PlainDueTable):
             await self.make_due(search_id, at)
 
     async def save(self, search: SharedSearch) -> None:
+        """Write when it was asked last and is next due. Do nothing if another process holds the claim."""
         values = {"asked": search.asked_at, "missed": search.misses, "next_due": search.due_at}
         await self._conn.execute(_SAVE, {"key": search.id, "holder": self._holder, **values})
 

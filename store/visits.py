@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.lifecycle.ports.due import Claimed
+from bot.model.records import Claimed
 from store import claims
 from store.mapping import insert_new, param
 from store.tables import visits
@@ -26,8 +26,9 @@ _END = delete(visits).where(_c.rental_id == param(_c.rental_id, "key"))
 _ONGOING = select(_c.rental_id).where(_c.rental_id.in_(bindparam("ids", expanding=True)))
 
 
-class Visits(claims.PlainDueTable):
-    """bot.lifecycle.ports.store.Visits."""
+class Visits(claims.DueTable[Claimed]):
+    """When each ready machine is visited next. A change that makes a rental ready plans its first visit; the
+    change by which it stops being ready ends them."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
         super().__init__(conn, holder, visits, Claimed, _CLAIMED)
@@ -40,12 +41,15 @@ class Visits(claims.PlainDueTable):
         await insert_new(self._conn, visits, {"rental_id": rental_id, "due_at": due_at, **claims.FREE})
 
     async def end(self, rental_id: str) -> None:
+        """Visit this machine no more."""
         self.changed = True
         await self._conn.execute(_END, {"key": rental_id})
 
     async def make_due(self, rental_id: str, at: datetime) -> None:
+        """Visit this machine at this time. Do nothing if it is not visited."""
         self.changed = True
         await self._conn.execute(_MAKE_DUE, {"key": rental_id, "moment": at})
 
     async def ongoing(self, rental_ids: Collection[str]) -> set[str]:
+        """Return those of these rentals whose visits have not ended."""
         return set((await self._conn.execute(_ONGOING, {"ids": list(rental_ids)})).scalars())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bot.lifecycle.ports.store import Store
 from bot.model.base import changed
 from bot.model.budget import TEAM
 from bot.policy.buying.charges import owners_of
+from store.db import Database
 
 
-async def check_budgets(store: Store) -> None:
+async def check_budgets(store: Database) -> None:
     """Check that each balance is the sum of what rentals hold and were charged, that a rental that is over holds
     nothing, and that charges are what the ledger has."""
     async with store.read() as tx:
@@ -30,7 +30,7 @@ async def check_budgets(store: Store) -> None:
                 assert all(one.owner in owners and one.project == rental.project for one in held)
 
 
-async def check_settled(store: Store) -> None:
+async def check_settled(store: Database) -> None:
     """Check that nothing is reserved any more, and that the team has spent what the ledger has."""
     await check_budgets(store)
     async with store.read() as tx:

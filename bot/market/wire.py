@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 import yaml
 
-from bot.lifecycle.ports.outside import OfferProgress, Procured, ResourceView
+from bot.lifecycle.outside import OfferProgress, Procured, ResourceView
 from bot.market import fields, ssh_address
 from bot.model.base import changed
 from bot.model.gpu import Families, name_key

@@ -31,3 +31,6 @@ def _utc(value: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A moment. Always in UTC; a datetime without a time zone is refused."""
+
+EVER = datetime.min.replace(tzinfo=UTC)
+"""The earliest time. As `not_before` it means: at any time."""

@@ -24,7 +24,7 @@ _log = structlog.get_logger("gpubot.github")
 
 
 class Github:
-    """bot.lifecycle.ports.outside.KeySource."""
+    """bot.lifecycle.outside.KeySource."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, *, seconds: float = SECONDS) -> None:
         """Call `github_at` instead. `seconds` is the time of one call."""

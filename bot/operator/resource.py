@@ -14,7 +14,7 @@ from typing import TypeVar
 from bot.clock import SystemClock
 from bot.config.settings import Settings, read_needed
 from bot.errors import Mistake
-from bot.lifecycle.ports.outside import ResourceView
+from bot.lifecycle.outside import ResourceView
 from bot.market.client import ComputeClear
 from bot.model.text import one_line, say_price
 

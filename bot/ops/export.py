@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 from zoneinfo import ZoneInfo
@@ -16,16 +15,16 @@ from bot.clock import Clock
 from bot.config.settings import Settings
 from bot.errors import Mistake, Unusable
 from bot.lifecycle.money.month_files import month_file
-from bot.lifecycle.ports.store import Tx
 from bot.model.budget import TEAM, MonthPart, Scope, ScopeKind
 from bot.model.event import Event
+from bot.model.text import say_dollars
 from bot.net.sandbox_clock import clock_of
 from bot.net.sessions import new_session
 from bot.policy.buying.focus import MonthFile
 from bot.policy.buying.months import month_of
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
-from store.db import reading
+from store.db import Tx, reading
 
 _MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 PAGE = 1000
@@ -85,8 +84,7 @@ async def export_month(settings: Settings, month: str, project: str | None, fold
 def month_written(file: MonthFile) -> str:
     """Return a line for the operator about a file that was written."""
     state = "" if file.complete is not None else " The month is not complete."
-    usd = f"${Decimal(file.amount).scaleb(-6):,.2f}"
-    return f"{file.name}: {usd} in {len(file.rows)} rows.{state}"
+    return f"{file.name}: {say_dollars(file.amount)} in {len(file.rows)} rows.{state}"
 
 
 # --- events

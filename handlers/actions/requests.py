@@ -20,7 +20,8 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
-from handlers.messages.approval import approval
+from handlers.messages.requests import approval
+from handlers.messages.writers import EventContext
 from handlers.parsing.form import InvalidForm, read_length
 from handlers.phrases.format import escape
 from handlers.views.answers import modals, replies
@@ -29,7 +30,7 @@ from handlers.views.answers import modals, replies
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Reply with what a rental waits for, or how it was decided."""
     newest = await deciding.newest_request(context.deps, interaction.person, value.rental_id)
-    return Reply(content=approval(newest.details, context.reader(interaction.person), asked=newest.asked))
+    return Reply(content=approval(EventContext(newest.asked, newest.details, context.reader(interaction.person))))
 
 
 async def approve(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
@@ -108,5 +109,5 @@ async def _newer_version(
 ) -> Outcome:
     newest = await deciding.newest_request(context.deps, interaction.person, rental_id)
     reader = context.reader(interaction.person)
-    current = approval(newest.details, reader, asked=newest.asked)
+    current = approval(EventContext(newest.asked, newest.details, reader))
     return Reply(content=replies.newer_version(escape(change.words, 300), current))

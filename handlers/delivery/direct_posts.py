@@ -13,10 +13,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.event import Event, EventKind
 from handlers.delivery.pace import POST, Pace
-from handlers.messages.alerts import alert
+from handlers.messages.render import alert_message
+from handlers.messages.writers import AlertContext
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
-from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
+from handlers.slack_api.web_api import NO_ANSWER, error_code, requested_wait
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -41,7 +42,7 @@ while Slack's answers are lost."""
 
 
 class DirectPosts:
-    """Posts without the outbox. Implements `bot.lifecycle.ports.outside.DirectPosts`.
+    """Posts without the outbox. Implements `bot.lifecycle.outside.DirectPosts`.
 
     No post is stored, so use it only while the outbox can't be used.
     """
@@ -62,7 +63,7 @@ class DirectPosts:
         if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):
             return False
         rules = with_newest_rules(self._deps).rules
-        rendered = alert(event, Reader(id=user, rules=rules, now=self._clock.now()))
+        rendered = alert_message(AlertContext(event, Reader(id=user, rules=rules, now=self._clock.now()), {}))
         if rendered is None:
             return True
         outcome = await self.send(user, rendered, tries=1)

@@ -20,11 +20,10 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import GpubotError, NoTeammate, Outage, Refused, StoreBusy
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.lifecycle.ports.store import EVER
 from bot.model.account_facts import GROUP_ANSWER, GroupAnswer
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.person import Person
-from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
+from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
 
 CACHED_FOR = timedelta(minutes=15)
 """Real time for which an answer is used, unless an event says that the person changed."""
@@ -75,7 +74,7 @@ class HomeWorkspace:
 class People:
     """Looks people up: reads the store's cache, then asks Slack.
 
-    Implements `bot.lifecycle.ports.outside.Directory`. Listeners and steps share one instance, so that both ask
+    Implements `bot.lifecycle.outside.Directory`. Listeners and steps share one instance, so that both ask
     again for a group that changed.
     """
 

@@ -1,4 +1,4 @@
-"""What listeners are given. `handlers.connection` makes one context and passes it to `register`."""
+"""What listeners are given. bot/app.py makes one context; `handlers.connection` passes it to `register`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.errors import MarketAway
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.lifecycle.ports.outside import KeySource
+from bot.lifecycle.outside import KeySource
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from handlers.delivery.direct_posts import DirectPosts

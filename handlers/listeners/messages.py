@@ -6,19 +6,18 @@ Shapes: docs.slack.dev/reference/events/message.im and docs.slack.dev/reference/
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
 from bot.clock import Clock
-from bot.lifecycle.ports.store import Store, Tx, Written
 from handlers.listeners import commands
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, InteractionKind, Origin, text
 from handlers.listeners.wrapper import AlreadyDone, serve
+from store.db import Tx
 
 REMEMBERED = timedelta(hours=1)
 """Real time for which the store knows which messages are done. Slack sends an event again within 6 minutes."""
@@ -64,9 +63,11 @@ async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | 
         text=words.text,
         written_at=datetime.fromtimestamp(float(ts), UTC),
     )
-    once = DoneOnce(context.deps.store, f"{channel}:{ts}", context.deps.clock)
-    context = replace(context, deps=replace(context.deps, store=once))
-    await serve(context, interaction, handler, _acknowledged_later, {"text": text(event, "text")})
+    once = partial(_note_done, message=f"{channel}:{ts}", clock=context.deps.clock)
+    deps = replace(context.deps, store=context.deps.store.beginning_with(once))
+    await serve(
+        replace(context, deps=deps), interaction, handler, _acknowledged_later, {"text": text(event, "text")}
+    )
 
 
 def words_to_bot(typed: str, bot: str, *, direct: bool) -> Words | None:
@@ -85,32 +86,9 @@ async def _acknowledged_later(**_: Any) -> None:
     """Do nothing: Bolt acknowledges an event after its middleware."""
 
 
-class DoneOnce(Store):
-    """The store for what one message asks for. Its first write also notes that the message is done, in the same
-    transaction. So what was committed is not done again if Slack sends the event again, and what was not is."""
-
-    def __init__(self, store: Store, message: str, clock: Clock) -> None:
-        self._store = store
-        self._message = message
-        self._clock = clock
-        self._noted = False
-
-    def read(self) -> AbstractAsyncContextManager[Tx]:
-        return self._store.read()
-
-    @asynccontextmanager
-    async def write(self, *, durable: bool = True) -> AsyncIterator[Tx]:
-        """As Store.write. Raise AlreadyDone if the message is done."""
-        async with self._store.write(durable=durable) as tx:
-            if not self._noted:
-                real_now = self._clock.real()
-                if not await tx.account.note_answered(self._message, real_now, real_now - REMEMBERED):
-                    raise AlreadyDone
-            yield tx
-        self._noted = True
-
-    async def takes_writes(self) -> bool:
-        return await self._store.takes_writes()
-
-    def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
-        self._store.on_commit(listener, written)
+async def _note_done(tx: Tx, *, message: str, clock: Clock) -> None:
+    """Note that a message is done, so that what was committed for it is not done again if Slack sends the event
+    again. Raise AlreadyDone if it is."""
+    now = clock.real()
+    if not await tx.account.note_answered(message, now, now - REMEMBERED):
+        raise AlreadyDone

@@ -6,8 +6,6 @@ So each line is cut, and rentals have pages.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
 from bot.model.budget import ScopeKind
@@ -15,23 +13,15 @@ from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
+from bot.model.text import plural, say_at_most
 from bot.policy.buying.budgets import say_left, say_month
-from bot.policy.team.roles import has_buttons
+from bot.policy.team.roles import is_owner
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, button, cut, named
+from handlers.phrases.blocks import Json, Rendered, button, cut, named
 from handlers.phrases.budget_text import scope_name
 from handlers.phrases.ends import without_a_yes
-from handlers.phrases.format import (
-    Reader,
-    Times,
-    dollars,
-    dollars_at_most,
-    escape,
-    join,
-    per_hour,
-    plural,
-)
+from handlers.phrases.format import Reader, Times, dollars, escape, join, per_hour
 from handlers.phrases.lease_buttons import (
     decision_buttons,
     destroy_button,
@@ -58,12 +48,10 @@ In a channel, or in Messages here:
 /gpu help shows all commands"""
 
 
-def home_tab(shown: HomeView | None, reader: Reader) -> Json:
-    """Return the Home tab of the reader. `shown` is None for a person who may not use the bot. `private_metadata`
-    is a hash of the blocks, which tells whether Slack already shows the same."""
+def home_tab(shown: HomeView | None, reader: Reader) -> Rendered:
+    """Return the Home tab of the reader. `shown` is None for a person who may not use the bot."""
     content = blocks.fit_view(_content(shown, reader) if shown is not None else _for_others())
-    version = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return {"type": "home", "private_metadata": version, "blocks": content}
+    return Rendered(text="", blocks=tuple(content), closed=False)
 
 
 def _for_others() -> list[Json | None]:
@@ -118,7 +106,7 @@ def _question(one: RentalSummary, times: Times) -> str:
     """Return `Approve up to $137.54? 8x H100 EU, Ana, p4wd9. Expires today at 14:00.`"""
     rental = one.rental
     subject = f"{describe(rental)}, {people(one)}, {rental.id}."
-    up_to = f"up to {dollars_at_most(rental.newest_envelope.total)}"
+    up_to = f"up to {say_at_most(rental.newest_envelope.total)}"
     if rental.extension is not None:
         until = f"until {times.date_and_time(rental.extension.ends_at)}"
         return join(f"Approve more time {until}, {up_to} in all? {subject}", without_a_yes(rental, times))
@@ -161,7 +149,7 @@ def _as_of(shown: Sequence[RentalSummary], times: Times) -> str:
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
     """Return the buttons of a rental: those that its owner has on its card, and for a teammate, Details and
     Extend."""
-    rental, own = one.rental, has_buttons(reader.id, one.rental.owner)
+    rental, own = one.rental, is_owner(reader.id, one.rental.owner)
     this = RentalValue(rental_id=rental.id)
     details = button("Details", Action.DETAILS, this)
     if rental.state is State.READY:

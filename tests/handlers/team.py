@@ -25,7 +25,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_told_again
 from bot.lifecycle.deps import Deps, Opened, random_id
 from bot.lifecycle.loops.policy_versions import reload, rules_at_start
-from bot.lifecycle.ports.outside import KeySource, Market
+from bot.lifecycle.outside import KeySource, Market
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -255,7 +255,7 @@ class Team:
         for rental in await self.rentals():
             if rental.lease is not None and rental.lease.shown_later_at is not None:
                 facts = Facts(until=rental.lease.ends_at)
-                event = Event(rental_id=rental.id, kind=EventKind.PUT_BACK, at=now, facts=facts)
+                event = Event(rental_id=rental.id, kind=EventKind.ENDS_AGAIN, at=now, facts=facts)
                 async with self.deps.store.write() as tx:
                     await apply(tx, deps, rental, note_told_again(rental), event)
         await self.deliver_all()
@@ -387,14 +387,14 @@ def _copy(source: Path, target: Path) -> None:
 
 
 class GithubWithoutUsers:
-    """bot.lifecycle.ports.outside.KeySource."""
+    """bot.lifecycle.outside.KeySource."""
 
     async def key_lines(self, _: str) -> None:
         return None
 
 
 class NothingOffered:
-    """The part of bot.lifecycle.ports.outside.Market that forms ask."""
+    """The part of bot.lifecycle.outside.Market that forms ask."""
 
     async def offers(self, _: OfferQuery) -> tuple[Offer, ...]:
         return ()
@@ -444,7 +444,12 @@ async def team(
                 in_force = await rules_at_start(store, PolicySource(policy, home_channel=GPUS, admins=(CLEO,)))
                 rules = in_force.rules
             deps = Deps(
-                store=counting, clock=clock, rules=rules, in_force=in_force, may_claim=may_claim, new_id=new_id
+                store=cast(Database, counting),
+                clock=clock,
+                rules=rules,
+                in_force=in_force,
+                may_claim=may_claim,
+                new_id=new_id,
             )
             uncounted = replace(deps, store=store)
             if policy is not None:

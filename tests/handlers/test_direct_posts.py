@@ -11,10 +11,10 @@ from aiohttp.client_reqrep import ConnectionKey
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.store import Store
 from bot.model.event import Event, EventKind, Facts
 from handlers.delivery.direct_posts import RETRY_AFTER, DirectPosts
 from handlers.delivery.pace import Pace
+from store.db import Database
 from tests.lifecycle.world import ANA, CLEO, RULES, Clock
 from tests.sandbox.compute_world import NOON
 
@@ -56,7 +56,7 @@ def clock() -> Clock:
 @pytest.fixture
 def messages(slack: Slack, clock: Clock) -> DirectPosts:
     return DirectPosts(
-        cast(AsyncWebClient, slack), Pace(), Deps(store=cast(Store, None), clock=clock, rules=RULES)
+        cast(AsyncWebClient, slack), Pace(), Deps(store=cast(Database, None), clock=clock, rules=RULES)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bot.lifecycle.ports.store import EVER
+from bot.model.base import EVER
 from bot.model.person import Person
 from handlers.directory.people import CACHED_FOR, People
 from sandbox.slack.default import BEN, CLEO

@@ -25,7 +25,7 @@ FRIDAY_EVENING = NOON + timedelta(days=3, hours=7)
 
 @dataclass
 class SlowMarket:
-    """The part of bot.lifecycle.ports.outside.Market that forms ask. A GPU whose answer is not set hangs."""
+    """The part of bot.lifecycle.outside.Market that forms ask. A GPU whose answer is not set hangs."""
 
     answers: dict[str, tuple[Offer, ...] | MarketAway] = field(default_factory=dict)
     asked: list[OfferQuery] = field(default_factory=list)

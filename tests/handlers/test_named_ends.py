@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports.store import EVER
 from bot.model.attempt import Why
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State

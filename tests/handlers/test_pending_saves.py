@@ -13,7 +13,7 @@ from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.message import Message
 from handlers.delivery.pending_saves import FIRST_RETRY, LONGEST_RETRY, PendingSaves, Result
-from store.db import Database, Transaction
+from store.db import Database, Tx
 from tests.databases import START, sqlite_url
 from tests.lifecycle.world import RULES, Clock
 from tests.store import make
@@ -30,7 +30,7 @@ class FailingStore:
         self.writes = 0
 
     @asynccontextmanager
-    async def write(self, *, durable: bool = True) -> AsyncIterator[Transaction]:
+    async def write(self, *, durable: bool = True) -> AsyncIterator[Tx]:
         self.writes += 1
         if self.errors:
             raise self.errors.pop(0)

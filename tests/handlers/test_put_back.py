@@ -20,6 +20,7 @@ from bot.model.rental import Asked, Question, Rental
 from bot.policy.team.rules import Limits
 from handlers.delivery.content import content
 from handlers.delivery.pace import Pace
+from handlers.phrases.blocks import Rendered
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO
 from tests.handlers.rental_states import H, asked, let_the_owner_decide, make_ready, running, starting
 from tests.handlers.team import NOON, RULES, Team, team
@@ -133,7 +134,7 @@ async def check_slack_says_what_the_store_says(ours: Team) -> None:
         place = (message.channel or "", message.ts)
         rendered = await content(ours.deps, message)
         assert message.due_at is None
-        if message.closed or rendered is None:
+        if message.closed or not isinstance(rendered, Rendered):
             continue
         assert seen[place].text.startswith(rendered.text), "a question's first post also mentions people"
         payload = seen[place].metadata["event_payload"]
@@ -189,11 +190,11 @@ async def test_the_owner_reads_again_when_a_machine_ends_whose_extension_was_los
             assert (message["channel"], message["ts"]) not in before
             assert f"({rental.id}) ends 19:00 again. Copy results off" in message["reads"]
             assert [button["text"][:6] for button in message["buttons"]] == ["Extend", "Destro"]
-            (event,) = [e for e in await events(ours, rental) if e.kind is EventKind.PUT_BACK]
+            (event,) = [e for e in await events(ours, rental) if e.kind is EventKind.ENDS_AGAIN]
             assert event.facts.until == rental.running_lease.ends_at
             await check_slack_says_what_the_store_says(ours)
             await ours.restart()
-            assert len([e for e in await events(ours, rental) if e.kind is EventKind.PUT_BACK]) == 1
+            assert len([e for e in await events(ours, rental) if e.kind is EventKind.ENDS_AGAIN]) == 1
 
 
 async def test_within_a_minute_twenty_surfaces_say_what_the_store_says_and_each_owner_reads_the_end(

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.ports.records import Change
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from handlers.delivery.loop import Delivery

@@ -16,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.clock import MovedClock
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.outside import Market
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels

@@ -16,7 +16,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from bot.lifecycle.ports.store import Store, Tx
+from store.db import Database, Tx
 
 MOST: Mapping[str, tuple[int, int]] = MappingProxyType(
     {
@@ -150,7 +150,7 @@ _CURRENT: ContextVar[Counted | None] = ContextVar("current", default=None)
 class CountingStore:
     """A store that counts the transactions of each listener."""
 
-    store: Store
+    store: Database
     counted: list[Counted] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:

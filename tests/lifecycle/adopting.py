@@ -8,9 +8,9 @@ from bot.lifecycle.account.adoption import adopt_machines
 from bot.lifecycle.account.unknown_machines import unknown_machine
 from bot.lifecycle.actions import ownership
 from bot.lifecycle.deps import transact
-from bot.lifecycle.ports.store import Tx
 from bot.model.person import Person
 from bot.model.rental import Rental
+from store.db import Tx
 from tests.lifecycle.world import ANA, CLEO, World
 
 

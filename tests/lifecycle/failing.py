@@ -13,10 +13,10 @@ from typing_extensions import override
 
 from bot.clock import Clock
 from bot.errors import StoreBusy
-from bot.lifecycle.ports.outside import Market
-from bot.lifecycle.ports.store import Store, Tx
+from bot.lifecycle.outside import Market
 from bot.model.machine_use import EndToTell, Visit
 from bot.probe.prober import SshProber
+from store.db import Database, Tx
 from tests.lifecycle.world import World
 
 
@@ -93,7 +93,7 @@ class ProberWithoutHostKey(SshProber):
 class FailingStore:
     """A store that can refuse writes, and reads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self.refuses_writes = True
         self.refuses_reads = False
@@ -120,7 +120,7 @@ class FailingStore:
 class StoreWithClock(FailingStore):
     """A store whose database has a clock of its own, which is `ahead` of a right one. None: SQLite."""
 
-    def __init__(self, store: Store, clock: Clock, ahead: timedelta | None) -> None:
+    def __init__(self, store: Database, clock: Clock, ahead: timedelta | None) -> None:
         super().__init__(store)
         self.refuses_writes = False
         self._clock = clock

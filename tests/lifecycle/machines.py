@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from bot.clock import Clock
-from bot.lifecycle.ports.outside import Prober
+from bot.lifecycle.outside import Prober
 from bot.model.base import changed
 from bot.model.machine_use import (
     EndToTell,

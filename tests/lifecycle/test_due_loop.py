@@ -21,12 +21,12 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visit_loop import Visits
-from bot.lifecycle.ports.due import Claimed, DueRows
-from bot.lifecycle.ports.store import Tx, Written
 from bot.model.attempt import AttemptState
+from bot.model.records import Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
-from store.db import Database
+from store.claims import DueTable
+from store.db import Database, Tx, Written
 from tests.databases import START, beside
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import HOUR, MINUTE, PROBE, World, world
@@ -61,7 +61,7 @@ class Loop(DueLoop[Claimed]):
         self.claims: dict[str, Callable[[], bool]] = {}
 
     @override
-    def rows(self, tx: Tx) -> DueRows[Claimed]:
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
         return tx.quotes
 
     @override
@@ -356,7 +356,9 @@ class HangingStore:
 async def test_a_process_that_hung_between_its_intent_and_its_call_makes_no_call(both: World) -> None:
     here, hangs = both, Hangs()
     rental = await here.rent(await here.ask(), settle=False)
-    await hang_and_let_another_go_on(here, replace(here.deps, store=HangingStore(here, rental, hangs)), hangs)
+    await hang_and_let_another_go_on(
+        here, replace(here.deps, store=cast(Database, HangingStore(here, rental, hangs))), hangs
+    )
     assert await here.calls("procure_offer") == []
     await here.until(rental, State.READY)
     assert len(await here.calls("procure_offer")) == 1

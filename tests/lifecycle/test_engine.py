@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
@@ -15,11 +16,11 @@ from bot.errors import StoreBusy
 from bot.lifecycle.actions import ending, quoting
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.loops.engine import Engine
-from bot.lifecycle.ports.store import Store, Tx
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.request import Request
 from bot.model.state import State
+from store.db import Database, Tx
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, SECOND, TRAINING, World
 from tests.store.make import REPLY_TO
 
@@ -83,7 +84,7 @@ async def test_a_claimed_rental_counts_as_in_flight_before_its_step_begins(here:
 class UnsureStore:
     """A store that raises StoreBusy after it committed, while it is `in_doubt`."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self.in_doubt = False
         self.read = store.read
@@ -102,7 +103,7 @@ class UnsureStore:
 async def test_a_claim_whose_commit_had_no_answer_ends_by_itself_and_its_step_runs(here: World) -> None:
     """Steps that run meanwhile are not run twice."""
     store = UnsureStore(here.deps.store)
-    here.engine = Engine(replace(here.deps, store=store), claim_seconds=1)
+    here.engine = Engine(replace(here.deps, store=cast(Database, store)), claim_seconds=1)
     fault = await here.fault("procure_offer", "hold_before")
     offers, others = await here.ask(), await here.ask(BEN)
     first = await here.rent(offers, settle=False)

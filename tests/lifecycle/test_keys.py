@@ -17,7 +17,6 @@ from bot.lifecycle.actions.renting import NotRented, Rent, Rented
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.person import Key, Person
-from bot.model.rental import Rental
 from bot.policy.team.rules import Keys, Rules
 from store.db import Database
 from tests.databases import ON_SQLITE, START

@@ -13,10 +13,11 @@ from bot.clock import CorrectedClock
 from bot.errors import StoreBusy, TooLate
 from bot.lifecycle.actions import leasing
 from bot.lifecycle.actions.action import carry_out
-from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.outside import Market
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.state import State
+from store.db import Database
 from tests.lifecycle.adopting import add_machine, adopt
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.failing import (
@@ -248,7 +249,7 @@ async def test_a_machine_is_deleted_while_the_store_takes_no_writes_and_that_is_
     rental = await here.ready()
     good, store = here.deps, FailingStore(here.deps.store)
     await be_down_until(here, end_of(rental) - MINUTE)
-    here.restart(replace(good, store=store))
+    here.restart(replace(good, store=cast(Database, store)))
     await pass_minutes(here, 2 * GRACE + 3 * MINUTE)
     assert await here.alive() == []
     assert [attempt.marked_for_deletion for attempt in await here.attempts(rental)] == [False]
@@ -263,7 +264,7 @@ async def test_nothing_is_deleted_while_the_store_cannot_be_read(here: World) ->
     good, store = here.deps, FailingStore(here.deps.store)
     await be_down_until(here, end_of(rental) - MINUTE)
     store.refuses_reads = True
-    here.restart(replace(good, store=store))
+    here.restart(replace(good, store=cast(Database, store)))
     await pass_minutes(here, HOUR)
     assert len(await here.alive()) == 1
     assert await here.calls("delete_resource") == []
@@ -285,7 +286,7 @@ def with_clocks(
         replace(
             here.deps,
             clock=clock,
-            store=StoreWithClock(here.deps.store, here.clock, database),
+            store=cast(Database, StoreWithClock(here.deps.store, here.clock, database)),
             ahead_of_witnesses=lambda: [-clock.ahead - witness for witness in witnesses],
         )
     )

@@ -15,12 +15,12 @@ from bot.clock import MovedClock
 from bot.lifecycle.actions import queries
 from bot.lifecycle.actions.home import home_for
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.records import Change
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, Purchase, UnknownMachine
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.state import State
 from bot.model.summary import AccruedCost, CostTotals, RentalList, UnknownTotal
 from bot.policy.team.rules import Rules

@@ -15,8 +15,8 @@ from bot.clock import MovedClock
 from bot.errors import CannotOpen, StoreBusy
 from bot.lifecycle.loops.jobs import DELIVERY
 from bot.lifecycle.loops.replica import Replica
-from bot.lifecycle.ports.records import Look
-from bot.lifecycle.ports.store import OpenedStore
+from bot.model.records import Look
+from store.db import Database
 from tests.databases import START
 
 
@@ -38,7 +38,7 @@ class Clock(MovedClock):
         return
 
 
-class Database:
+class OtherClock:
     """A database whose clock is `ahead` of this machine's, and which fails with `fails`, the first one first."""
 
     def __init__(self, clock: Clock) -> None:
@@ -66,8 +66,8 @@ class Database:
 )
 async def test_a_process_claims_only_while_its_clock_is_within_two_seconds(ahead: float, *, claims: bool) -> None:
     clock = Clock(START)
-    database = Database(clock)
-    replica = Replica(cast(OpenedStore, database), clock)
+    database = OtherClock(clock)
+    replica = Replica(cast(Database, database), clock)
     database.ahead = timedelta(seconds=ahead)
     await replica.look()
     assert (replica.may_claim(), replica.replicas) == (claims, 3)
@@ -78,7 +78,7 @@ async def test_a_process_claims_only_while_its_clock_is_within_two_seconds(ahead
 
 async def test_a_process_claims_nothing_from_the_moment_at_which_both_witnesses_differ() -> None:
     clock, witnesses = Clock(START), [timedelta(0), timedelta(0)]
-    replica = Replica(cast(OpenedStore, Database(clock)), clock, ahead_of_witnesses=lambda: witnesses)
+    replica = Replica(cast(Database, OtherClock(clock)), clock, ahead_of_witnesses=lambda: witnesses)
     await replica.look()
     assert replica.may_claim()
     witnesses[:] = [timedelta(hours=2), timedelta(hours=2)]
@@ -91,8 +91,8 @@ async def test_a_process_claims_nothing_from_the_moment_at_which_both_witnesses_
 
 async def test_a_process_steps_aside_once_its_clock_was_wrong_for_a_minute_while_another_one_works() -> None:
     clock = Clock(START)
-    database = Database(clock)
-    replica = Replica(cast(OpenedStore, database), clock)
+    database = OtherClock(clock)
+    replica = Replica(cast(Database, database), clock)
     steps = [
         # seconds, ahead, another delivers, stands aside
         (0, 7200, True, False),
@@ -113,7 +113,7 @@ async def test_a_process_steps_aside_once_its_clock_was_wrong_for_a_minute_while
 
 async def test_a_process_ends_if_the_database_is_migrated_and_goes_on_after_an_outage() -> None:
     clock = Clock(START)
-    database = Database(clock)
+    database = OtherClock(clock)
     database.fails = [StoreBusy("away"), StoreBusy("away"), CannotOpen("gpubot migrate migrates the database.")]
     with pytest.raises(CannotOpen, match="migrates"):
-        await Replica(cast(OpenedStore, database), clock).run()
+        await Replica(cast(Database, database), clock).run()

@@ -9,8 +9,7 @@ import pytest
 
 from bot.lifecycle.deps import Deps, Opened
 from bot.lifecycle.loops.retention import AT_ONCE, LOOK_UP_AT_ONCE, drop_old, look_for_people_who_left
-from bot.lifecycle.ports.store import EVER
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.message import MessageKind, to_response_url
 from bot.model.person import Key, Person
 from bot.model.state import State

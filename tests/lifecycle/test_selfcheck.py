@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import aiohttp
 import pytest
@@ -16,6 +17,7 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
 from bot.ops import health
 from bot.policy.use.clocks import ClockDifference
+from store.db import Database
 from tests.databases import beside
 from tests.lifecycle.failing import FailingStore
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
@@ -143,7 +145,7 @@ async def test_health_answers_503_with_the_whole_report_when_the_bot_is_not_well
 async def outage(here: World, *, away: bool = False) -> tuple[FailingStore, SelfCheck, Slack]:
     store, slack = FailingStore(here.deps.store), Slack()
     store.refuses_reads = away
-    deps = replace(here.deps, store=store)
+    deps = replace(here.deps, store=cast(Database, store))
     return store, SelfCheck(deps, Engine(deps), slack), slack
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.lifecycle.actions import offers
-from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.outside import Market
 from bot.model.base import changed
 from bot.model.offer import Offer
 from bot.model.request import OfferQuery

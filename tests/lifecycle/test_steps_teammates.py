@@ -6,8 +6,7 @@ import pytest
 
 from bot.errors import Mistake
 from bot.lifecycle.actions import queries, quoting, sharing
-from bot.lifecycle.ports.store import EVER
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import EventKind as E
 from bot.model.person import Key, Person
 from bot.model.rental import Rental

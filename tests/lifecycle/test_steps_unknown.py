@@ -18,14 +18,14 @@ from bot.lifecycle.account.sweep import sweep
 from bot.lifecycle.account.unknown_machines import note_unknown, unknown_machine
 from bot.lifecycle.actions import admin_questions as service
 from bot.lifecycle.deps import Opened
-from bot.lifecycle.ports.outside import Market, ResourceView
-from bot.lifecycle.ports.store import Store, Tx
+from bot.lifecycle.outside import Market, ResourceView
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Purchase, Purchases
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.message import Message
 from bot.model.state import State
 from handlers.delivery import content
+from store.db import Database, Tx
 from tests.lifecycle.adopting import add_machine
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World, world
@@ -108,10 +108,13 @@ async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: 
         await here.sweep()
         assert [message.to.value for message in await cards(here, open_one)] == [CLEO.id, BEN.id]
         assert [message.to.value for message in await cards(here, other)] == [CLEO.id]
-        assert [one.to.value for one in await here.questions(Purchases, bought_later=True)] == [CLEO.id, BEN.id]
+        assert [one.to.value for one in await here.questions(Purchases, bought_after_backup=True)] == [
+            CLEO.id,
+            BEN.id,
+        ]
     # Who is no admin any more reads nothing of these machines.
     only_cleo = replace(here.deps, rules=changed(both, admins=(CLEO.id,)))
-    for message in (*await cards(here, open_one), *await here.questions(Purchases, bought_later=True)):
+    for message in (*await cards(here, open_one), *await here.questions(Purchases, bought_after_backup=True)):
         assert (await content.content(only_cleo, message) is not None) is (message.to.value == CLEO.id)
 
 
@@ -344,7 +347,7 @@ async def test_up_to_ten_new_purchases_are_each_asked_about_and_more_in_one_mess
     await here.sweep()
     await here.sweep()
     assert len(await here.questions(Purchase)) == 10
-    (together,) = await here.questions(Purchases, bought_later=False)
+    (together,) = await here.questions(Purchases, bought_after_backup=False)
     assert (together.to.value, (await here.account_event(E.UNKNOWN_MACHINE)).facts.count) == (CLEO.id, 11)
     first = together.question_id or ""
     with pytest.raises(Refused):
@@ -360,7 +363,7 @@ async def test_up_to_ten_new_purchases_are_each_asked_about_and_more_in_one_mess
 class CountingStore:
     """A store that notes how many unknown machines each of its transactions writes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self.written: list[int] = []
 
@@ -384,14 +387,14 @@ class CountingStore:
 
 async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(here: World) -> None:
     counting = CountingStore(here.deps.store)
-    deps = replace(here.deps, store=cast(Store, counting))
+    deps = replace(here.deps, store=cast(Database, counting))
     lie = await here.list_resources_as(
         [*many(40), *many(20, "cluster", "a"), *many(70, "huge", "b"), *many(15, "x")]
     )
     await sweep(deps)
     assert sorted(filter(None, counting.written)) == [15, 20, 40, 70]
     assert sorted(len(one.purchase.machines) for one in await open_purchases(here)) == [*[1] * 55, 20, 70]
-    (together,) = await here.questions(Purchases, bought_later=False)
+    (together,) = await here.questions(Purchases, bought_after_backup=False)
     async with here.deps.store.read() as tx:
         asked = await tx.questions.parts(together.question_id or "")
     assert len(asked) == 57
@@ -404,14 +407,14 @@ async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(h
 
 
 async def test_a_sweep_that_ends_in_the_middle_is_completed_by_the_next_one(here: World) -> None:
-    failing = replace(here.deps, store=cast(Store, FailingStore(here.deps.store, after=1)))
+    failing = replace(here.deps, store=cast(Database, FailingStore(here.deps.store, after=1)))
     lie = await here.list_resources_as(many(60))
     with pytest.raises(StoreBusy):
         await sweep(failing)
     assert len(await open_purchases(here)) == 50
     await here.sweep()
     assert len(await open_purchases(here)) == 60
-    assert len(await here.questions(Purchases, bought_later=False)) == 1
+    assert len(await here.questions(Purchases, bought_after_backup=False)) == 1
     assert len(await here.questions(Purchase)) == 10
     await here.release(lie)
     await here.settle()
@@ -420,7 +423,7 @@ async def test_a_sweep_that_ends_in_the_middle_is_completed_by_the_next_one(here
 class FailingStore(CountingStore):
     """A store that takes no writes after the first `after`."""
 
-    def __init__(self, store: Store, after: int) -> None:
+    def __init__(self, store: Database, after: int) -> None:
         super().__init__(store)
         self._left = after
 

@@ -11,12 +11,11 @@ import pytest
 
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.notifications import change
-from bot.lifecycle.changes.transitions import STARTS, TRANSITIONS, ForbiddenTransition
-from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Why
 from bot.model.base import changed
+from bot.model.records import Change
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Extension, Question, Rental
-from bot.model.state import ENDS, State
+from bot.model.state import ENDS, STARTS, TRANSITIONS, ForbiddenTransition, State, check_transition
 from bot.model.summary import AccruedCost
 from bot.policy.team.rules import Rules
 from tests.databases import START
@@ -68,10 +67,10 @@ def test_every_arrow_is_explained() -> None:
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
 def test_exactly_the_transitions_of_the_table_are_allowed(before: State, after: State) -> None:
     if after in TRANSITIONS[before] or after == before:
-        transitions.check_transition(before, after)
+        check_transition(before, after)
     else:
         with pytest.raises(ForbiddenTransition, match=f"{before} -> {after}"):
-            transitions.check_transition(before, after)
+            check_transition(before, after)
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS, ids=lambda state: state.value)
@@ -100,10 +99,10 @@ def test_a_change_begins_a_rental_in_a_starting_state_only(state: State) -> None
 @pytest.mark.parametrize("state", State)
 def test_a_rental_starts_waiting_queued_buying_or_ready(state: State) -> None:
     if state in STARTS:
-        transitions.check_transition(None, state)
+        check_transition(None, state)
     else:
         with pytest.raises(ForbiddenTransition):
-            transitions.check_transition(None, state)
+            check_transition(None, state)
 
 
 def test_nothing_follows_an_end_and_every_end_can_be_reached() -> None:
@@ -274,7 +273,7 @@ def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> 
 @pytest.mark.parametrize("end", [State.DENIED, State.EXPIRED, State.WITHDRAWN, State.CANCELLED])
 def test_the_end_of_a_request_says_what_it_cost_unless_its_machine_was_bought_later(end: State) -> None:
     bill = AccruedCost(amount=0, estimated=False)
-    for bought_later, amount in ((False, 0), (True, None)):
-        rental = rental_in(State.AWAITING_APPROVAL, bought_later=bought_later)
+    for bought_after_backup, amount in ((False, 0), (True, None)):
+        rental = rental_in(State.AWAITING_APPROVAL, bought_after_backup=bought_after_backup)
         _, (event,) = transitions.finish(rental, end, attempts=(), at=START, bill=bill)
         assert event.facts.amount == amount

@@ -7,11 +7,11 @@ from datetime import timedelta
 from bot.clock import MovedClock
 from bot.lifecycle.actions import queries
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.records import Change
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import GpuUse, Missed, RecentUse, Sample, Use, Verdict
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.team.rules import Approvers, Rules

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import String, bindparam, cast, func, select, type_coerce, update
+from sqlalchemy import String, bindparam, case, cast, func, select, type_coerce, update
 from typing_extensions import override
 
 from bot.clock import MovedClock
@@ -28,12 +28,11 @@ from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.money.buying_blocks import note_token
-from bot.lifecycle.ports.store import Store, Written
 from bot.lifecycle.steps.polling import soonest
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.attempt import NAMED
 from bot.model.event import EventKind
-from bot.model.message import to_response_url
+from bot.model.message import NextCall, to_response_url
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
@@ -43,7 +42,7 @@ from bot.policy.buying.resource_names import make_name
 from bot.policy.team.rules import Approvers, Rules
 from bot.probe.prober import SshProber
 from soak.databases import spare_the_disk
-from store.db import Database
+from store.db import Database, Written
 from store.tables import messages, rentals
 from tests.budgets import check_budgets
 from tests.lifecycle.machines import Machines
@@ -74,7 +73,8 @@ _MARK_POSTED = (
         shown_version=_c.target_version,
         due_at=None,
         urgent=False,
-        compare_with=None,
+        version_at_start=None,
+        next_call=case((_c.next_call.in_([NextCall.POST, NextCall.FIND]), NextCall.EDIT), else_=_c.next_call),
         digest="shown",
         posted_at=func.coalesce(_c.posted_at, _NOW),
         channel=func.coalesce(_c.channel, type_coerce(_c.to, _c.channel.type)),
@@ -117,7 +117,7 @@ class KnownChannels:
 class KnownPeople:
     """What Slack knows of people. The store learns of a change when it asks."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self.changed: dict[str, Person] = {}
         self.asked_anew: list[str] = []
@@ -191,7 +191,7 @@ class World(WorldReader):
 
         A pass begins when the loop's own would: once its next row is due, or a commit wakes it."""
         for _ in range(200):
-            await self._run_pass(self.engine._searches, self.engine._wishes, self.engine._steps)
+            await self._run_pass(*self.engine.loops)
             await self._run_pass(self.visits)
             if self.overdue.due():
                 await self.overdue.delete_overdue()
@@ -214,7 +214,7 @@ class World(WorldReader):
 
     @property
     def _loops(self) -> tuple[DueLoop[Any], ...]:
-        return self.engine._searches, self.engine._wishes, self.engine._steps, self.visits
+        return *self.engine.loops, self.visits
 
     async def deliver_all(self) -> None:
         """Mark all queued messages as posted."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import MarketAway
-from bot.lifecycle.ports.outside import OfferProgress
+from bot.lifecycle.outside import OfferProgress
 from bot.market.client import ComputeClear
 from tests.market.conftest import NOON, Api
 

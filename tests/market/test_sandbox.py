@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.clock import MovedClock
-from bot.lifecycle.ports.outside import Market, Prober
+from bot.lifecycle.outside import Market, Prober
 from bot.market.client import ComputeClear
 from bot.model.base import changed
 from bot.model.request import Contract, Request

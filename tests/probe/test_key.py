@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import asyncssh
 import pytest
@@ -22,7 +23,7 @@ async def test_the_first_start_makes_the_key_and_later_ones_have_the_same(
     deps = Deps(store=database, clock=clock, rules=RULES)
     first = await stored_probe_key(deps)
     # A database that takes no writes must not keep the bot from starting.
-    later = await stored_probe_key(Deps(store=FailingStore(database), clock=clock, rules=RULES))
+    later = await stored_probe_key(Deps(store=cast(Database, FailingStore(database)), clock=clock, rules=RULES))
 
     assert later.public_line == first.public_line
     assert later.secret == first.secret

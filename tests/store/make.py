@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.lifecycle.ports.records import Change
-from bot.lifecycle.ports.store import Store
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import Charge
@@ -15,9 +16,13 @@ from bot.model.event import Event, EventKind
 from bot.model.message import Message, MessageKind, stored_destination, to_response_url
 from bot.model.offer import Offer
 from bot.model.quote import Quote, QuoteState
+from bot.model.records import Change
 from bot.model.rental import Decider, Lease, Question, Rental, Waiting
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
+from store.db import Database
+from store.mapping import to_models
+from store.tables import messages
 from tests.databases import START
 
 HOME = "C0HOME"
@@ -209,7 +214,7 @@ def unchecked(before: Rental | None, after: Rental, **fields: Any) -> Change:
 
 
 async def store_rental(
-    database: Store, started: Rental | None = None, *attempts: Attempt, at: datetime = START
+    database: Database, started: Rental | None = None, *attempts: Attempt, at: datetime = START
 ) -> Rental:
     """Store a rental with its quote, an event, its card and these attempts. Return it."""
     started = started or rental()
@@ -228,7 +233,7 @@ async def store_rental(
     return started
 
 
-async def store_charged(database: Store, *charged: Charge, **attempted: Any) -> None:
+async def store_charged(database: Database, *charged: Charge, **attempted: Any) -> None:
     """Store rentals that are over with a resource and a ledger row for each of these charges. `attempted` are
     fields of their attempts."""
     for one in charged:
@@ -248,3 +253,11 @@ async def store_charged(database: Store, *charged: Charge, **attempted: Any) -> 
             gone = resource(resource_id, rental_id, gone_at=one.ended_at)
             await tx.rentals.apply(Change(before=over, after=over, resources=(gone,), ledger=(row,)))
             await tx.budgets.add_charges([one])
+
+
+async def stored_messages(conn: AsyncConnection) -> list[Message]:
+    """Return the whole outbox, oldest first. Check that the next call stored with each message is its own."""
+    rows = (await conn.execute(select(messages).order_by(messages.c.id))).all()
+    found = to_models(Message, rows)
+    assert [row.next_call for row in rows] == [message.next_call for message in found]
+    return found

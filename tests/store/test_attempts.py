@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from bot.errors import OfferTaken, Stale, TooLate
-from bot.lifecycle.ports.records import AliveResource, Change
 from bot.model.attempt import Attempt, AttemptState, GotReady, Marker, Resource, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.records import AliveResource, Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database

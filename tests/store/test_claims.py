@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from bot.clock import MovedClock
-from bot.lifecycle.ports.due import Claimed, DueRows
+from bot.model.records import Claimed
 from bot.model.request import OfferQuery
 from bot.model.state import State
-from store.db import Database, Transaction
+from store.claims import DueTable
+from store.db import Database, Tx
 from tests.databases import START, beside
 from tests.store import make
 
@@ -54,7 +55,7 @@ async def a_search(database: Database, row_id: str, due_at: datetime | None) -> 
 class Kind:
     """A table that a loop works through."""
 
-    rows: Callable[[Transaction], DueRows[Any]]
+    rows: Callable[[Tx], DueTable[Any]]
     add: Callable[[Database, str, datetime | None], Awaitable[None]]
 
 

@@ -16,7 +16,7 @@ import pytest
 from bot.__main__ import main
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, InUse, Mistake
-from bot.lifecycle.ports.records import Change
+from bot.model.records import Change
 from soak.databases import SERVER_PACKAGE
 from store.backup import copy_sqlite
 from store.copying import copy_to_postgres

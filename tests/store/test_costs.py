@@ -6,8 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.lifecycle.ports.records import Billing, Change, LiveCost
 from bot.model.attempt import AttemptState
+from bot.model.records import Billing, Change, LiveCost
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START

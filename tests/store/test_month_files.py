@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.lifecycle.ports.records import Change
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.budget import ChargedMachine, MonthPart, Scope, ScopeKind
 from bot.model.message import MessageKind, to_person
+from bot.model.records import Change
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START

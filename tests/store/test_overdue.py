@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from bot.lifecycle.ports.records import Change, KnownResource
 from bot.model.attempt import AttemptState, Marker
+from bot.model.records import Change, KnownResource
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START

@@ -11,16 +11,15 @@ from typing import Any
 
 from sqlalchemy import event
 
-from bot.lifecycle.ports.due import Claimed
-from bot.lifecycle.ports.records import Change, UnfinishedAttempt, Unsendable
-from bot.lifecycle.ports.store import EVER
 from bot.model.account_facts import PAUSED
+from bot.model.base import EVER
 from bot.model.budget import MonthPart
 from bot.model.event import EventKind
 from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
+from bot.model.records import Change, Claimed, UnfinishedAttempt, Unsendable
 from bot.model.request import OfferQuery
-from store.db import Database, Transaction
+from store.db import Database, Tx
 from tests.databases import START
 from tests.store import make
 
@@ -86,10 +85,10 @@ CLAIMED = Claimed(id="k7mq2", due_at=START)
 KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F")
 OF_ONE_PERSON = "rentals_live|rentals_owner"
 """SQLite uses the first; PostgreSQL chooses by how many rentals the person had."""
-Query = Callable[[Transaction], Awaitable[object]]
+Query = Callable[[Tx], Awaitable[object]]
 
 
-async def usage(tx: Transaction, without: str | None = None) -> None:
+async def usage(tx: Tx, without: str | None = None) -> None:
     await tx.rentals.lock_spending()
     await tx.rentals.usage(make.ANA, without=without)
 
@@ -97,7 +96,7 @@ async def usage(tx: Transaction, without: str | None = None) -> None:
 def with_one(query: Query) -> Query:
     """Return the query in a store that has a rental: without one, it reads nothing more."""
 
-    async def run(tx: Transaction) -> None:
+    async def run(tx: Tx) -> None:
         await tx.quotes.add(make.quote(str(RENTAL.quote_id)))
         await tx.rentals.apply(Change(before=None, after=RENTAL))
         await query(tx)
@@ -105,12 +104,12 @@ def with_one(query: Query) -> Query:
     return run
 
 
-async def accruing(tx: Transaction, person: str | None) -> None:
+async def accruing(tx: Tx, person: str | None) -> None:
     async for _ in tx.rentals.accruing(person):
         pass
 
 
-async def drop_unused(tx: Transaction) -> None:
+async def drop_unused(tx: Tx) -> None:
     await tx.quotes.add(make.quote(created_at=START - timedelta(days=9)))
     assert await tx.quotes.drop_unused(START, 9) == 1
 

@@ -8,12 +8,12 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Stale
-from bot.lifecycle.ports.records import Change
 from bot.model.attempt import AttemptState, Marker
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.machine_use import Sample
 from bot.model.message import MessageKind
+from bot.model.records import Change
 from bot.model.rental import Decider, Extension, Rental
 from bot.model.state import State
 from store.db import Database

@@ -12,10 +12,9 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import CannotOpen, InUse
-from bot.lifecycle.ports.due import Claimed
-from bot.lifecycle.ports.store import Written
 from bot.model.message import MessageKind
-from store.db import Database, migrate
+from bot.model.records import Claimed
+from store.db import Database, Written, migrate
 from tests.databases import START, Postgres, cut_connections
 from tests.store import make
 from tests.store.fact import read, write
@@ -186,8 +185,6 @@ async def test_a_claim_is_held_until_another_process_takes_it_past_its_end(
 async def make_older(url: str) -> None:
     """Take a database one revision back."""
     connection = await asyncpg.connect(url)
-    await connection.execute("ALTER TABLE channels DROP COLUMN name")
-    await connection.execute("ALTER TABLE rentals DROP COLUMN lease_shown_later_at")
-    await connection.execute("ALTER TABLE balances DROP COLUMN alert_due_at, DROP COLUMN alert_to")
-    await connection.execute("UPDATE alembic_version SET version_num = 'v0400'")
+    await connection.execute("ALTER TABLE messages DROP COLUMN next_call")
+    await connection.execute("UPDATE alembic_version SET version_num = 'v0500'")
     await connection.close()

@@ -12,10 +12,9 @@ from sqlalchemy import text
 
 from bot.clock import MovedClock
 from bot.errors import Refused, StoreBusy
-from bot.lifecycle.ports.records import Change
-from bot.lifecycle.ports.store import Written
 from bot.model.message import MessageKind
-from store.db import Database
+from bot.model.records import Change
+from store.db import Database, Written
 from store.inline_sqlite import CHECKPOINT_PAGES
 from tests.databases import Postgres
 from tests.store import make

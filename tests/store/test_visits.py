@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.lifecycle.ports.store import Written
 from bot.model.attempt import AttemptState
 from bot.model.machine_use import GpuUse, Missed, Sample
 from bot.model.rental import Rental
 from bot.model.state import State
-from store.db import Database
+from store.db import Database, Written
 from tests.databases import START
 from tests.store import make
 

@@ -13,6 +13,7 @@ from bot.model.event import Event
 from bot.model.event import EventKind as K
 from bot.model.summary import AccruedCost, AdminQuestionView
 from handlers.messages.admin_questions import admin_question
+from handlers.messages.writers import QuestionContext
 from tests.views.screens import message, page
 from tests.views.stories import ANA, BEN, CARL, NAMES, clock, reading, ready
 from tests.views.test_unknown_machines import NOW, TRAIN
@@ -39,18 +40,20 @@ def shown(
     **fields: Any,
 ) -> str:
     at = clock(14, 10)
-    event = Event(id=1, rental_id=None, kind=K.OLDER_DATABASE, at=at)
-    about = Purchases(count=count or len(parts), bought_later=later, empty=empty)
+    event = Event(id=1, rental_id=None, kind=K.BOUGHT_AFTER_BACKUP, at=at)
+    about = Purchases(count=count or len(parts), bought_after_backup=later, empty=empty)
     view = AdminQuestionView(
         question=AdminQuestion(id="u1", about=about, found_at=at, asked_at=at),
         parts=parts,
-        restorable=frozenset(one.id for one in can),
-        put_back_for=timedelta(hours=24),
+        readoptable=frozenset(one.id for one in can),
+        readopted_for=timedelta(hours=24),
         spent={one.id: AccruedCost(amount=27_600_000, estimated=False) for one in parts},
         names=NAMES,
         paused=True,
     )
-    return message(admin_question(changed(view, **fields), event, reading(NOW, zone="UTC").times), NOW)
+    return message(
+        admin_question(QuestionContext(event, changed(view, **fields), reading(NOW, zone="UTC").times)), NOW
+    )
 
 
 def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:

@@ -15,7 +15,7 @@ from bot.model.quote import QuoteState, Wish
 from bot.model.rental import Ending
 from bot.model.state import State
 from bot.model.summary import AccruedCost, OfferChoice, RentalDetails
-from handlers.messages.event_text import event_text
+from handlers.messages.render import history_text
 from handlers.views.answers.offers import answer
 from tests.views.screens import approval, card, direct, message, page, thread
 from tests.views.stories import (
@@ -129,9 +129,7 @@ Held up: Compute Clear refuses my token. I try until 12:51, then it waits on for
 
 def test_the_history_says_if_slack_did_not_confirm_the_owner() -> None:
     fits = happened(K.OFFER_FITS, NOW, vendor="nebius", rate=Decimal("19.36"), owner_unconfirmed=True)
-    words = event_text(fits, waits(fits), reading(NOW).times)
-    assert words is not None
-    assert words.text == (
+    assert history_text(fits, waits(fits), reading(NOW), money=True) == (
         "An offer fits: Nebius at $19.36/h. "
         "Slack didn't tell me in time whether Ana is still here, so I went by its last answer."
     )
@@ -167,7 +165,7 @@ An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. You have 3
 
 def test_who_waits_reads_why_nothing_is_bought_for_anyone() -> None:
     paused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.PAUSED, name="Cleo", detail="bill check <b>")
-    older = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.OLDER_DATABASE)
+    older = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.BOUGHT_AFTER_BACKUP)
     refused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.UNAUTHORIZED, until=WISH.until)
     over = [direct(each, changed(ready(), events=(each,))) for each in (paused, older, refused)]
     assert page(

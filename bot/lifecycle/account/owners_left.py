@@ -13,12 +13,12 @@ from bot.lifecycle.changes.lease_changes import drop_extension
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.people.waiting_requests import end_request
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.admin_question import OwnerLeft
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
+from store.db import Tx
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ import structlog
 from bot.errors import MarketAway
 from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.ports.outside import OfferProgress, ResourceView
+from bot.lifecycle.outside import OfferProgress, ResourceView
 from bot.model.attempt import NAMED, UNSEEN, Attempt, AttemptState, Resource
 from bot.model.base import changed
 
@@ -185,14 +185,7 @@ def updated_resource(
         return _missing(before, now, counts=missing_counts)
     if before is not None and before.gone_at is not None and view.deleted:
         return before
-    base = before or Resource(
-        resource_id=view.resource_id,
-        rental_id=attempt.rental_id,
-        attempt=attempt.n,
-        status=view.status,
-        first_seen=now,
-        read_at=now,
-    )
+    base = before or named_resource(view.resource_id, attempt, now)
     came_back = base.gone_at is not None and not view.deleted
     return changed(
         base,

@@ -15,10 +15,10 @@ from bot.lifecycle.account.unknown_machines import ASKED_AT_ONCE, note_unknown
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import make_due
 from bot.lifecycle.deps import StepDeps, transact
-from bot.lifecycle.ports.outside import ResourceView
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.outside import ResourceView
 from bot.model.attempt import Attempt, AttemptState, Marker, Resource
 from bot.model.base import changed
+from store.db import Tx
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ class Found:
 
 async def first_sweep(deps: StepDeps) -> None:
     """Compare the account with the store, and note that this was done since the database was opened. Nothing is
-    bought before that: if it is an older copy, the machine that a request wants may run already. Raise as
+    bought before that: if the database is a backup, the machine that a request wants may run already. Raise as
     `sweep`."""
     opened_at = deps.opened.at
     await sweep(deps)

@@ -8,6 +8,7 @@ and words, and the operator's socket, call an action with `action.carry_out`.
 The functions of these modules show something, or have not become actions yet. Each takes the person and checks at
 that moment whether they may do or see that, and raises the errors of bot/errors.py, which have words for people.
 
+action            what an action is, and how it is planned and carried out
 quoting           ask for offers, and the price of what a form has chosen
 offers            what a search found
 renting           rent an offer, change a request that waits; the offer that was clicked before there was a key

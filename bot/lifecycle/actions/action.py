@@ -27,11 +27,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 from bot.errors import GpubotError, OverBudget
 from bot.lifecycle.actions.queries import details_for
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.ports.store import Tx
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 Loaded = TypeVar("Loaded")
 Plan = TypeVar("Plan")

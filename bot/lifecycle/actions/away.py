@@ -10,7 +10,6 @@ from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.people.deciders import deciders, rules_now
 from bot.lifecycle.people.teammates import names_of
 from bot.lifecycle.people.waiting_requests import ask_others, count_again
-from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import ABSENCES
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -18,6 +17,7 @@ from bot.model.person import Absence, Person
 from bot.model.summary import PeopleAsked
 from bot.policy.team.hours import LONGEST_WAIT
 from bot.policy.team.roles import roles_of
+from store.db import Tx
 
 KEPT = 10
 """How many absences of a person are kept: they decide how long a request that waits has waited."""

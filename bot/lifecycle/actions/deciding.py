@@ -29,18 +29,17 @@ from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.people.deciders import requesters_of, rules_now
 from bot.lifecycle.people.teammates import check_boot_script
 from bot.lifecycle.people.waiting_requests import end_request
-from bot.lifecycle.ports.records import Usage
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.attempt import Why
-from bot.model.base import Frozen, changed
+from bot.model.base import EVER, Frozen, changed
 from bot.model.budget import Demand
 from bot.model.event import DECISIONS, Event, EventKind, Facts, newest_asked
 from bot.model.person import Person
+from bot.model.records import Usage
 from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.text import one_line
+from bot.model.text import one_line, span
 from bot.policy.buying.budgets import budgets_now, rules_of_project, say_passed
 from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
 from bot.policy.buying.spending import (
@@ -53,11 +52,12 @@ from bot.policy.buying.spending import (
     needs_confirmation,
     over_limits,
 )
-from bot.policy.team.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
+from bot.policy.team.roles import check_user, is_owner, may_deny, may_withdraw, sees_money
 from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.leases import LEAST_TIME, too_little_time
+from store.db import Tx
 
-_TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
+_TOO_LITTLE_TIME = f"Less than {span(LEAST_TIME)} are left until its end."
 _ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
 
 _DECISIONS: dict[EventKind, Decision | None] = {
@@ -126,7 +126,7 @@ class Approve(Action[ToApprove, ToApprove, Rental]):
             return replace(found, after=after, passed=await passed_by(tx, deps.rules, after, now))
         if too_little_time(rental.request, now):
             return found
-        if rental.bought_later:
+        if rental.bought_after_backup:
             words = f"A machine of {rental.id} runs already: my database is older than it."
             raise TooLate(f"{words} An admin decides about it first. I rented nothing.", rental.id)
         await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
@@ -153,7 +153,7 @@ class Approve(Action[ToApprove, ToApprove, Rental]):
             else:
                 check_size(rental.request, by.rules)
             if usage is not None:
-                check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, by.rules)
+                check_usage(rental.envelope.max_rate, usage, by.rules)
             _check_budgets(loaded, by)
         except (Refused, Mistake) as refusal:
             raise loaded.block or refusal from None
@@ -289,7 +289,7 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether the person approves their own request, as an approver. Raise Refused if they may not decide
     what waits. `rules` are those that hold now (`deciders.rules_now`)."""
     if rental.extension is None and rental.owner_decides:
-        if not may_accept(person.id, rental.owner):
+        if not is_owner(person.id, rental.owner):
             raise Refused("Only who asked decides this. I changed nothing.")
         check_user(person, rules)
         if over_limits(rental.envelope.price, rental.envelope.total, rules_of_project(rules, rental.project)):

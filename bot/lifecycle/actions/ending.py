@@ -13,7 +13,6 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.ready_machine import last_visits
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -24,6 +23,7 @@ from bot.model.state import UNBOUGHT, State
 from bot.policy.team.roles import may_destroy
 from bot.policy.use import on_ending
 from bot.policy.use.probing import has_probe
+from store.db import Tx
 
 
 @dataclass(frozen=True)

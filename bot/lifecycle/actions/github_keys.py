@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.keys import KeysSaved, save_keys
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.outside import KeySource
+from bot.lifecycle.outside import KeySource
 from bot.model.message import Destination
 from bot.model.person import Person
 from bot.policy.access.github_keys import GithubKeys, check_name, comment_of, keys_to_show, keys_with

@@ -13,17 +13,18 @@ from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_on_new_owner
-from bot.lifecycle.ports.store import EVER, Tx
+from bot.model.base import EVER
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.quote import Quote
+from bot.model.records import Usage
 from bot.model.rental import Rental
 from bot.model.summary import IdleMachine, Over, RentalDetails
 from bot.model.text import say_limit
 from bot.policy.buying.budgets import rules_of_owner, say_passed
 from bot.policy.buying.spending import CONFIRM_ABOVE, check_person_rentals
-from bot.policy.team.roles import check_user, may_be_let_in, may_give, may_use
+from bot.policy.team.roles import check_user, is_owner, may_be_let_in, may_use
 from bot.policy.team.rules import Rules
 from bot.policy.use.giving import (
     Left,
@@ -36,6 +37,7 @@ from bot.policy.use.giving import (
     left_of,
 )
 from bot.policy.use.questions import EXTENSION_SILENCE
+from store.db import Tx
 
 MOST_SHOWN = 2
 """How many idle machines stand before the offers."""
@@ -146,7 +148,7 @@ class Give(OnRental[tuple[Rental, str]]):
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> tuple[Rental, str]:
         rental, to, now = plan, self.to, deps.clock.now()
-        if not may_give(person.id, rental.owner):
+        if not is_owner(person.id, rental.owner):
             raise Refused(f"Only its owner gives {rental.id} to somebody. I changed nothing.")
         if to == rental.owner:
             raise Mistake(f"{rental.id} is yours already. I changed nothing.")
@@ -186,7 +188,7 @@ class Offered:
     """The name of its owner."""
     rules: Rules
     """Those of its project and of the person who takes it."""
-    person_rentals: int
+    usage: Usage
     has_key: bool
     demands: tuple[Demand, ...]
     """What it would ask of the person's budget, the tightest month first."""
@@ -231,7 +233,7 @@ class Take(Action[Offered, Offered, Rental]):
             left=left_of(rental, now, rules),
             owner=owner.name if owner is not None else "its owner",
             rules=rules,
-            person_rentals=(await tx.rentals.usage(person.id, without=rental.id)).person_rentals,
+            usage=await tx.rentals.usage(person.id, without=rental.id),
             has_key=bool(await tx.people.keys(person.id)),
             demands=await demands_if_taken(tx, deps.rules, rental, person.id, now),
         )
@@ -239,7 +241,7 @@ class Take(Action[Offered, Offered, Rental]):
     def plan(self, loaded: Offered, by: By) -> Offered:
         rules = loaded.rules
         _check_limits(loaded.rental, loaded.left, rules, let_in=f"ask {loaded.owner} to let you in")
-        check_person_rentals(loaded.person_rentals, rules)
+        check_person_rentals(loaded.usage, rules)
         if not loaded.has_key:
             raise NeedsKey(github=by.rules.keys.github, before="you take it")
         passed = next((demand for demand in loaded.demands if demand.passes), None)

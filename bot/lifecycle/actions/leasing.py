@@ -18,7 +18,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.people.back_to_approval import others_facts
 from bot.lifecycle.people.deciders import deciders, requesters_of
-from bot.lifecycle.ports.store import EVER, Tx
+from bot.model.base import EVER
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
@@ -35,13 +35,14 @@ from bot.policy.buying.spending import (
     within_budgets,
 )
 from bot.policy.team.hours import zone_of
-from bot.policy.team.roles import check_user, decides_at_once, may_decide_idle, may_extend, sees_money
+from bot.policy.team.roles import check_user, decides_at_once, is_approver_or_admin, may_extend, sees_money
 from bot.policy.team.rules import Rules
 from bot.policy.use.giving import who_waits
 from bot.policy.use.leases import extension_left
 from bot.policy.use.questions import after_answer, after_extension, asks_again_at, unanswered
 from bot.policy.use.two_ends import already_allowed
 from bot.policy.use.visit_times import soonest_visit
+from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
 """An equal command within this time is a duplicate: its first answer was lost, or it was sent twice."""
@@ -386,7 +387,7 @@ class OnUnanswered(Direct[Rental, Rental]):
     rental_id: str
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
-        if not may_decide_idle(person, deps.rules):
+        if not is_approver_or_admin(person, deps.rules):
             raise Refused("Approvers and admins decide that. I changed nothing.")
         rental = await tx.rentals.get(self.rental_id)
         if rental is None:

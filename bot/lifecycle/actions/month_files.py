@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.month_files import month_file, send_file
-from bot.lifecycle.ports.store import Tx
 from bot.model.budget import MonthPart
 from bot.model.message import to_person
 from bot.model.person import Person
 from bot.policy.buying.focus import MonthFile
 from bot.policy.team.roles import check_reads_spend, sees_spend_of_people
+from store.db import Tx
 
 
 async def ask_for(deps: Deps, person: Person, part: MonthPart) -> None:

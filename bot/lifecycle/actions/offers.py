@@ -13,9 +13,8 @@ from bot.lifecycle.actions.waiting import load_wait
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.buying_blocks import is_blocked_by
 from bot.lifecycle.people.teammates import names_of, people_without_key
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.lifecycle.steps.replacing import remainder_now
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
@@ -24,6 +23,7 @@ from bot.model.summary import OfferChoice, QuoteView, WaitPreview
 from bot.policy.buying.offers import nearest_first, one_for_each_vendor
 from bot.policy.buying.spending import recommended
 from bot.policy.use.probing import needs_script, runs_scripts
+from store.db import Tx
 
 
 async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region: bool = False) -> QuoteView:

@@ -9,7 +9,6 @@ from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.ready_machine import load_machine, question_facts
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft
 from bot.model.base import changed
@@ -18,6 +17,7 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.use.ready import idle_now
+from store.db import Tx
 
 
 async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:

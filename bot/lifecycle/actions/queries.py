@@ -13,15 +13,14 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.billing import accrued
 from bot.lifecycle.people.deciders import requesters_of, rules_now, team_of
 from bot.lifecycle.people.teammates import keys_that_get_in, names_of, people_without_key
-from bot.lifecycle.ports.records import EndedCost, LiveCost
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.admin_question import AdminQuestion
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
 from bot.model.machine_use import RecentUse
 from bot.model.person import Person
 from bot.model.quote import Quote
+from bot.model.records import EndedCost, LiveCost
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import (
@@ -40,21 +39,22 @@ from bot.policy.team.roles import (
     Roles,
     Team,
     check_user,
+    is_approver_or_admin,
+    is_owner,
     may_be_let_in,
     may_look,
     may_read_direct_message,
     may_see_ssh_command,
     may_use,
-    may_use_quote,
     roles_of,
     rules_for,
     sees_money,
-    sees_unknown_machines,
     sees_use,
 )
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import runs_scripts
 from bot.policy.use.samples import recent_span, recent_use
+from store.db import Tx
 
 MOST_WAITING = 5
 """How many requests that wait are listed. The others are only counted."""
@@ -206,7 +206,7 @@ async def own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
     quote = await tx.quotes.get(quote_id)
     if quote is None:
         raise unknown_search()
-    if not may_use_quote(person.id, quote.owner):
+    if not is_owner(person.id, quote.owner):
         raise Refused("That is somebody else's search.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     return quote
 
@@ -253,7 +253,7 @@ async def live_rentals(
         ended = [
             one for one in await tx.rentals.ended_costs(now - ENDED_SHOWN) if everyone or person.id in one.billed
         ]
-    sees_unknown = everyone and sees_unknown_machines(person, deps.rules)
+    sees_unknown = everyone and is_approver_or_admin(person, deps.rules)
     return RentalList(
         reader=person.id,
         shown=tuple(

@@ -11,9 +11,8 @@ from bot.clock import Clock
 from bot.errors import MarketAway, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.queries import own_quote, unknown_search
 from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.outside import Market
 from bot.lifecycle.people.teammates import check_boot_script, checked_people, with_people_added_since
-from bot.lifecycle.ports.outside import Market
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import Frozen, changed
 from bot.model.message import Destination
@@ -25,9 +24,10 @@ from bot.model.state import State
 from bot.policy.access.boot import check_setup
 from bot.policy.buying.budgets import project_of
 from bot.policy.buying.spending import check_size, with_price_of_total
-from bot.policy.team.roles import check_user, may_change, may_use_in
+from bot.policy.team.roles import check_user, is_owner, may_use_in
 from bot.policy.use.leases import counted_from, too_little_time, without_past_end
 from bot.policy.use.two_ends import kept_until, last_moment
+from store.db import Tx
 
 QUOTES_PER_MINUTE = 6
 
@@ -232,7 +232,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id else None
-    if rental is not None and not may_change(person.id, rental.owner):
+    if rental is not None and not is_owner(person.id, rental.owner):
         raise Refused("Only who asked can change this request. I changed nothing.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)

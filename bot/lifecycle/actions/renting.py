@@ -25,8 +25,6 @@ from bot.lifecycle.people.teammates import (
     people_without_key,
     with_people_added_since,
 )
-from bot.lifecycle.ports.records import Usage
-from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Destination
@@ -34,15 +32,17 @@ from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
+from bot.model.records import Usage
 from bot.model.rental import Rental, Waiting
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, PeopleAsked
 from bot.policy.buying.budgets import Room, rules_of_project
 from bot.policy.buying.spending import cheapest_other, needs_confirmation, offer_choice
-from bot.policy.team.roles import check_user, may_change
+from bot.policy.team.roles import check_user, is_owner
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import check_time_left
+from store.db import Tx
 
 CLICK_COUNTS_FOR = timedelta(days=1)
 """For how long after a search the click of a person without a key still counts."""
@@ -72,8 +72,7 @@ class Limits:
             offer,
             request,
             self.rules,
-            person_rentals=self.usage.person_rentals,
-            team_rate=self.usage.team_rate,
+            usage=self.usage,
             room=self.room,
             version=self.version,
             spent=self.spent,
@@ -239,7 +238,7 @@ async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
     """Return the request that a quote changes. Raise Refused if the person may not change it, TooLate if it no
     longer waits."""
     rental = await tx.rentals.get(quote.changes or "")
-    if rental is not None and not may_change(person.id, rental.owner):
+    if rental is not None and not is_owner(person.id, rental.owner):
         raise Refused("Only who asked can change this request.")
     if rental is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so I changed nothing.", quote.changes)

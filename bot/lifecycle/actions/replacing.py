@@ -13,7 +13,6 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.people.teammates import check_key
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.replacing import checked_request, load_replaceable
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Destination
@@ -24,6 +23,7 @@ from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.model.text import one_line
 from bot.policy.buying.spending import CONFIRM_ABOVE
+from store.db import Tx
 
 LONGEST_REASON = 200
 """Characters of what an owner says about a machine that doesn't work."""

@@ -24,7 +24,6 @@ from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
 from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in
 from bot.lifecycle.people.waiting_requests import end_request
-from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
@@ -34,6 +33,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import DearerRent, PeopleAsked, WaitingView, WaitPreview
+from bot.model.text import plural
 from bot.policy.buying.budgets import Room, budgets_now, rules_of_project
 from bot.policy.buying.spending import (
     Proposal,
@@ -45,9 +45,10 @@ from bot.policy.buying.spending import (
     within_budgets,
 )
 from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
-from bot.policy.team.roles import check_user, may_change, may_destroy
+from bot.policy.team.roles import check_user, is_owner, may_destroy
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import check_time_left, counted_from
+from store.db import Tx
 
 _HIGHEST = Decimal(10_000)
 """USD per GPU and hour. A price must be lower, so that all sums fit into the store's numbers."""
@@ -279,7 +280,7 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental]):
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
         if rental is None or quote is None or rental.state is not State.QUEUED:
             raise TooLate("It waits no more, so I changed nothing.", rental.id if rental else None)
-        if not may_change(person.id, rental.owner):
+        if not is_owner(person.id, rental.owner):
             raise Refused("Only its owner can rent at a higher price. I changed nothing.")
         now = deps.clock.now()
         offer = next((offer for offer in quote.offers if offer.offer_id == self.offer_id), None)
@@ -447,9 +448,8 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, wish: Wish) ->
     views = await _views(tx, await tx.quotes.waiting_of(person.id))
     count = sum(view.quote.id != quote.id for view in views)
     if count >= most:
-        machines = f"{count} machine{'' if count == 1 else 's'}"
         raise Refused(
-            f"You wait for {machines} already; your team's limit is {most} a person.",
+            f"You wait for {plural(count, 'machine')} already; your team's limit is {most} a person.",
             next_step=NextStep.STOP_WAITING,
         )
     query, now = shared_query(quote.request), deps.clock.now()

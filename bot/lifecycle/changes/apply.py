@@ -7,13 +7,13 @@ from datetime import datetime
 from bot.lifecycle.changes.notifications import change
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import settle
-from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.event import Event
 from bot.model.message import Message
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.use.visit_times import soonest_visit
+from store.db import Tx
 
 
 async def apply(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.lifecycle.ports.records import Change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Approvers, Event, EventKind, To
@@ -18,6 +17,7 @@ from bot.model.message import (
     to_channel,
     to_person,
 )
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import ReadyAnnouncement, Rules

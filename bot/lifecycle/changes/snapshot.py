@@ -13,18 +13,18 @@ from bot.lifecycle.changes.apply import apply, settle_stored
 from bot.lifecycle.changes.transitions import schedule
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
-from bot.lifecycle.ports.records import StoredFacts
-from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import Sample
 from bot.model.money import Micros
+from bot.model.records import StoredFacts
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.use.use_costs import Billed, Stretch, stretches, use_costs
+from store.db import Tx
 
 WriteDue: TypeAlias = Callable[[Rental, datetime | None, Sequence[Resource]], Awaitable[None]]
 """Writes when a rental that didn't change is next due, and the resources of it that were read again, and ends its

@@ -1,7 +1,7 @@
-"""The transition table, and one function for each transition that sets every field the transition owns.
+"""One function for each transition of a rental, which sets every field that the transition owns.
 
-docs/lifecycle.md draws the table. Each function returns the next version of a rental; none writes to the store.
-`lease_changes` has the changes that keep the state.
+The table of transitions is in bot/model/state.py. Each function returns the next version of a rental; none writes
+to the store. `lease_changes` has the changes that keep the state.
 """
 
 from __future__ import annotations
@@ -19,70 +19,17 @@ from bot.model.offer import Offer
 from bot.model.quote import Quote, Wish
 from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
 from bot.model.request import Envelope, Request
-from bot.model.state import State
+from bot.model.state import ForbiddenTransition, State, check_change, check_transition
 from bot.model.summary import AccruedCost
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.waiting import wish_for
 from bot.policy.use.end_notices import approval_notice_at
 from bot.policy.use.questions import after_asking, for_new_owner
 
-S = State
-
-STARTS = frozenset({S.AWAITING_APPROVAL, S.QUEUED, S.PROCURING, S.READY})
-"""A rental starts in `ready` only if its machine was adopted."""
-
-TRANSITIONS: dict[State, frozenset[State]] = {
-    S.AWAITING_APPROVAL: frozenset(
-        {S.QUEUED, S.PROCURING, S.DENIED, S.EXPIRED, S.WITHDRAWN, S.AWAITING_APPROVAL, S.DESTROYING}
-    ),
-    S.QUEUED: frozenset({S.PROCURING, S.AWAITING_APPROVAL, S.DESTROYING}),
-    S.PROCURING: frozenset({S.PROVISIONING, S.DESTROYING, S.AWAITING_APPROVAL, S.QUEUED}),
-    S.PROVISIONING: frozenset({S.READY, S.PROCURING, S.DESTROYING}),
-    S.READY: frozenset({S.DESTROYING, S.LOST}),
-    S.DESTROYING: frozenset(
-        {S.DESTROYED, S.FAILED, S.CANCELLED, S.LOST, S.DENIED, S.EXPIRED, S.WITHDRAWN},
-    ),
-    S.DESTROYED: frozenset(),
-    S.FAILED: frozenset(),
-    S.CANCELLED: frozenset(),
-    S.LOST: frozenset(),
-    S.DENIED: frozenset(),
-    S.EXPIRED: frozenset(),
-    S.WITHDRAWN: frozenset(),
-}
-
 ALARM_AFTER = timedelta(minutes=5)
 """How long a deletion may take before people are notified that it is not confirmed."""
 TAKEN_ON_SILENCE = timedelta(hours=2)
 """How long an alarm is silent after someone took it on. After that, people are notified again."""
-
-
-class ForbiddenTransition(Exception):
-    """A bug: the code asked for a transition that the table doesn't have."""
-
-
-# --- the table
-
-
-def check_transition(before: State | None, after: State) -> None:
-    """Raise ForbiddenTransition unless the table has this transition. `before` is None for a new rental. A rental
-    may stay in its state."""
-    allowed = after in STARTS if before is None else before == after or after in TRANSITIONS[before]
-    if not allowed:
-        raise ForbiddenTransition(f"{before} -> {after}")
-
-
-def check_change(before: State | None, after: State) -> None:
-    """Raise ForbiddenTransition unless one stored change may lead from `before` to `after`: by one transition, or
-    by two if it ends.
-
-    A rental without a live resource ends at once: it passes through `destroying` within the change. Every Change
-    is checked by this function.
-    """
-    if before is not None and after.over and after not in TRANSITIONS[before] and before != after:
-        check_transition(before, S.DESTROYING)
-        before = S.DESTROYING
-    check_transition(before, after)
 
 
 def _move(rental: Rental, to: State, **fields: Any) -> Rental:
@@ -125,10 +72,10 @@ def new_rental(
 ) -> Rental:
     """Return a new rental: it waits for a decision, or `waiting` is None and it is bought at once. With a `wish`
     it waits for an offer instead. A rental that takes the place of `replaces` has the approver of that one."""
-    state, due_at = (S.PROCURING, now) if wish is None else (S.QUEUED, wish.until)
+    state, due_at = (State.PROCURING, now) if wish is None else (State.QUEUED, wish.until)
     return Rental(
         id=rental_id,
-        state=state if waiting is None else S.AWAITING_APPROVAL,
+        state=state if waiting is None else State.AWAITING_APPROVAL,
         quote_id=quote.id,
         owner=quote.owner,
         project=quote.project,
@@ -163,18 +110,12 @@ def change_request(
     }
     if waiting is None:
         return _procure(rental, now, **fields)
-    return _move(rental, S.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
+    return _move(rental, State.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
 
 
 def add_teammates(rental: Rental, people: Iterable[str]) -> Rental:
     """Let more people in."""
     return alter(rental, teammates=tuple(dict.fromkeys((*rental.teammates, *people))))
-
-
-def note_bought_later(rental: Rental, found: bool) -> Rental:
-    """Set whether a machine with the rental's id was found that the store doesn't know. `found` is False if the
-    admins say that it is not ours to manage."""
-    return alter(rental, bought_later=found)
 
 
 def change_owner(
@@ -219,7 +160,7 @@ def give_approval_notice(rental: Rental) -> Rental:
 
 
 def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
-    return _move(rental, S.PROCURING, **fields, waiting=None, procuring_since=now, blocked=None, due_at=now)
+    return _move(rental, State.PROCURING, **fields, waiting=None, procuring_since=now, blocked=None, due_at=now)
 
 
 # --- waiting for an offer
@@ -229,7 +170,7 @@ def _queue(rental: Rental, *, wish: Wish, **fields: Any) -> Rental:
     none = dict.fromkeys(("waiting", "procuring_since", "blocked", "accepted_at"))
     notice_at = fields.get("approval_notice_at", rental.approval_notice_at)
     due_at = wish.until if notice_at is None else min(wish.until, notice_at)
-    return _move(rental, S.QUEUED, **none, **fields, wish=wish, due_at=due_at)
+    return _move(rental, State.QUEUED, **none, **fields, wish=wish, due_at=due_at)
 
 
 def buy_for_wish(rental: Rental, offer: Offer, now: datetime) -> Rental:
@@ -246,7 +187,7 @@ def rent_dearer(
     fields = {"request": request, "envelope": envelope, "clicked_offer": offer.offer_id}
     if waiting is None:
         return _procure(rental, now, **fields)
-    return _move(rental, S.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
+    return _move(rental, State.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
 
 
 def wait_on(rental: Rental, wish: Wish) -> Rental:
@@ -263,7 +204,7 @@ def await_decision(
     """Make a request wait for a decision again: what can be bought is outside its envelope, or comes too late."""
     return _move(
         rental,
-        S.AWAITING_APPROVAL,
+        State.AWAITING_APPROVAL,
         envelope=envelope,
         clicked_offer=clicked_offer,
         gpu=None,
@@ -297,18 +238,6 @@ def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Ren
     return alter(rental, blocked=changed(before, why=why or before.why))
 
 
-def hold_purchase(rental: Rental, since: datetime) -> Rental:
-    """Buy nothing more for the rental before people decide again: the database was put back, and the rental may
-    have been cancelled. `since` is so long ago that buying counts as blocked too long."""
-    return alter(rental, blocked=Blocked(since=since, why=Why.PUT_BACK))
-
-
-def note_ended_since_copy(rental: Rental) -> Rental:
-    """Note that somebody probably destroyed a machine that was lost, since Slack shows a later state of it."""
-    ending = None if rental.ending is None else changed(rental.ending, why=Why.ENDED_SINCE_COPY)
-    return alter(rental, ending=ending)
-
-
 def unblock_buying(rental: Rental) -> Rental:
     """Note that nothing blocks buying."""
     return alter(rental, blocked=None)
@@ -316,7 +245,7 @@ def unblock_buying(rental: Rental) -> Rental:
 
 def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
     """Move to `provisioning`: the market accepted the attempt."""
-    return _move(rental, S.PROVISIONING, blocked=None, accepted_at=now, due_at=due_at)
+    return _move(rental, State.PROVISIONING, blocked=None, accepted_at=now, due_at=due_at)
 
 
 def wait_for_ssh(rental: Rental, since: datetime) -> Rental:
@@ -334,7 +263,7 @@ def give_up_attempt(rental: Rental, now: datetime) -> Rental:
     its next notice comes later."""
     return _move(
         rental,
-        S.PROCURING,
+        State.PROCURING,
         procuring_since=rental.procuring_since or now,
         accepted_at=None,
         quiet_since_real=None,
@@ -359,7 +288,7 @@ def become_ready(
     answered on it."""
     return _move(
         rental,
-        S.READY,
+        State.READY,
         host=host,
         port=port,
         host_key=host_key,
@@ -379,7 +308,7 @@ def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """Begin to destroy every machine of the rental. An alarm about an earlier attempt stays, but its next notice
     comes later."""
     return _move(
-        rental, S.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
+        rental, State.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
     )
 
 
@@ -399,7 +328,7 @@ def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
 
 def confirm_destroyed(rental: Rental, at: datetime) -> Rental:
     """End a rental in `destroying`: every machine of it is confirmed gone."""
-    ending = rental.ending or Ending(outcome=S.DESTROYED)
+    ending = rental.ending or Ending(outcome=State.DESTROYED)
     return _move(rental, ending.outcome, ending=ending, over_at=at, due_at=None)
 
 
@@ -411,7 +340,7 @@ def _ended(ending: Ending) -> dict[str, Any]:
 def known_bill(rental: Rental, bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:
     """Return `amount` and `estimated` for Facts. Both are None if nobody knows that the rental cost nothing:
     nothing has billed yet but an attempt still may, or the store doesn't know a machine of it."""
-    known = not rental.bought_later and (bool(bill.amount) or all(attempt.settled for attempt in attempts))
+    known = not rental.bought_after_backup and (bool(bill.amount) or all(attempt.settled for attempt in attempts))
     return {"amount": bill.amount, "estimated": bill.estimated} if known else {"amount": None, "estimated": None}
 
 

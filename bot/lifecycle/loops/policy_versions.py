@@ -15,7 +15,6 @@ from bot.lifecycle.deps import Deps, RulesInForce, transact, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.money.budgets import count_again
 from bot.lifecycle.money.buying_blocks import send_alerts
-from bot.lifecycle.ports.store import OpenedStore, Tx, Written
 from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -23,6 +22,7 @@ from bot.model.policy_version import PolicyVersion
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.team.policy_file import Policy, PolicySource
 from bot.policy.team.rules import Rules
+from store.db import Database, Tx, Written
 
 log = structlog.get_logger("gpubot")
 
@@ -40,7 +40,7 @@ class Reload:
     """The keys whose values changed, such as `lease.max`."""
 
 
-async def rules_at_start(store: OpenedStore, source: PolicySource) -> RulesInForce:
+async def rules_at_start(store: Database, source: PolicySource) -> RulesInForce:
     """Return the rules with which the process starts: those of the policy file or, if it has mistakes or other
     processes use the store's rules already, those of the store. Change nothing; the first `reload` does.
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from bot.lifecycle.deps import Deps, StepDeps
-from bot.lifecycle.ports.store import Tx
 from bot.model.message import RESPONSE_URL_LIFE
+from store.db import Tx
 
 AT_ONCE = 500
 """How many rows one transaction removes. A larger one would keep other writes waiting."""

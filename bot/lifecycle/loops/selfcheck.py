@@ -21,12 +21,12 @@ from bot.lifecycle.deps import Deps, StepDeps, transact, with_newest_rules
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.money.budgets import correct
-from bot.lifecycle.ports.outside import DirectPosts
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.outside import DirectPosts
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.buying.months import month_of, month_start
 from bot.policy.use.clocks import ClockDifference
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_at, overdue_grace
+from store.db import Tx
 
 log = structlog.get_logger()
 
@@ -79,7 +79,8 @@ class SelfCheck(Part):
     _outage: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.engine.on_outage = self._outage.set
+        for loop in self.engine.loops:
+            loop.on_outage = self._outage.set
 
     @property
     def wrong(self) -> list[str]:

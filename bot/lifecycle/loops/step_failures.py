@@ -11,10 +11,10 @@ from datetime import timedelta
 from bot.errors import bug_number
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.money.buying_blocks import send_alerts
-from bot.lifecycle.ports.due import ClaimedRental
 from bot.model.account_facts import FAILING_STEPS, FailureRun
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.records import ClaimedRental
 from bot.policy.use.leases import overdue_at
 
 NOTIFY_AFTER = 3

@@ -10,12 +10,11 @@ import structlog
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_host_key, note_on_ending, note_probe_answer, note_use
 from bot.lifecycle.deps import StepDeps, transact
-from bot.lifecycle.ports.due import Claimed
-from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt
 from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import EndToTell, GpusSeen, Missed, Report, Sample, Verdict, Visit
+from bot.model.records import Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.use.as_sold import not_as_sold
@@ -24,6 +23,7 @@ from bot.policy.use.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran
 from bot.policy.use.two_ends import can_move
 from bot.policy.use.verdicts import after_visit, differs, window
 from bot.policy.use.visit_times import MOST_KEYS_NOTIFIED, WHILE_AWAITED, asks_vendor, next_visit, soonest_visit
+from store.db import Tx
 
 log = structlog.get_logger()
 

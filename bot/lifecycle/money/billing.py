@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.lifecycle.ports.records import Accruing, Billing
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.money import Micros, cost, cost_at_most
+from bot.model.records import Accruing, Billing
 from bot.model.summary import AccruedCost
 from bot.policy.buying.spending import UNPROVEN_COUNTS_FOR
 

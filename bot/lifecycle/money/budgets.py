@@ -12,7 +12,6 @@ from bot.errors import Stale
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.notifications import alerts
 from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing, unwritten_row
-from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope, ScopeKind, scopes_of
@@ -20,16 +19,18 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.money import Micros, cost_at_most
 from bot.model.person import OPERATOR
 from bot.model.quote import Wish
+from bot.model.records import Charged
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
-from bot.policy.buying.charges import Charged, cut, owners_of
+from bot.policy.buying.charges import cut, owners_of
 from bot.policy.buying.months import month_end, month_start, months_between
 from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
 from bot.policy.buying.waiting import first_look
 from bot.policy.team.rules import Rules
 from bot.policy.use.use_costs import Stretch, stretches
+from store.db import Tx
 
 NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
 """How a rental ends that waited for a decision: what waited was never allowed."""

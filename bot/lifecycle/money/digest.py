@@ -9,17 +9,16 @@ from decimal import Decimal
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.lifecycle.money.spend import charges_of_months, forecast_of_month, months_of_usual_day
-from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import DIGEST_DUE
 from bot.model.budget import TEAM
 from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.spend import Digest, Period, PeriodKind, ProjectWeek, Spent
 from bot.model.state import UNBOUGHT, State
-from bot.policy.buying.digest import newest_digest, week_of
 from bot.policy.buying.months import month_of, months_between
-from bot.policy.buying.spend import in_period
+from bot.policy.buying.spend import in_period, newest_digest, week_of
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 
 async def send_digest(deps: Deps) -> None:

@@ -11,7 +11,6 @@ import structlog
 from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.money.budgets import live_charges
 from bot.lifecycle.money.spend import unknown_machine_count
-from bot.lifecycle.ports.store import Tx
 from bot.model.budget import Charge, Month, MonthPart, ScopeKind
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
@@ -19,6 +18,7 @@ from bot.policy.buying.focus import BillingMonth, FileRow, MonthFile
 from bot.policy.buying.months import month_end
 from bot.policy.team.roles import is_member
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 log = structlog.get_logger()
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
 from bot.lifecycle.money.buying_blocks import send_alerts
-from bot.lifecycle.ports.store import Tx
 from bot.model.account_facts import UNUSUAL_DAY
 from bot.model.budget import Charge, Month, Scope, ScopeKind
 from bot.model.event import DearRental, Event, EventKind, Facts
@@ -20,6 +19,7 @@ from bot.policy.buying import spend
 from bot.policy.buying.months import month_end, month_of, months_between
 from bot.policy.buying.spend import MEDIAN_OF, Running, period_of
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 DEAR_RENTALS = 3
 """How many rentals an alert of an unusual day names."""

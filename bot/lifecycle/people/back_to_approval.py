@@ -8,7 +8,6 @@ from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import await_decision
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.people.deciders import Deciders, deciders
-from bot.lifecycle.ports.store import Tx
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -18,6 +17,7 @@ from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import Proposal, over_limits, propose
 from bot.policy.team.hours import after_hours
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 
 async def ask_again(
@@ -58,7 +58,7 @@ async def ask_again(
         now=now,
     )
     bill = snapshot.spent(now)
-    known = not rental.bought_later and all(attempt.settled for attempt in snapshot.attempts)
+    known = not rental.bought_after_backup and all(attempt.settled for attempt in snapshot.attempts)
     facts = changed(
         envelope_facts(after, asked),
         before=rental.envelope.max_rate,

@@ -11,8 +11,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.buying_blocks import notify_admins
-from bot.lifecycle.ports.outside import Directory
-from bot.lifecycle.ports.store import Tx
+from bot.lifecycle.outside import Directory
 from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, to_person
@@ -31,6 +30,7 @@ from bot.policy.team.roles import (
     then_people,
 )
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 LOOKED_UP_AT_ONCE = 20
 """How many new members of groups are looked up at the same time, for their names and time zones."""

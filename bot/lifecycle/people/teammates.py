@@ -7,8 +7,7 @@ from datetime import datetime
 
 from bot.errors import NeedsKey, NoTeammate
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.ports.store import EVER, Tx
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Key, Person
@@ -16,11 +15,11 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.policy.access.boot import check_script_size, further_keys
-from bot.policy.access.teammates import check_number, check_teammate
 from bot.policy.buying.next_offers import with_needed_script
-from bot.policy.team.roles import is_teammate
+from bot.policy.team.roles import check_number, check_teammate, is_teammate
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import needs_script, wants_probe
+from store.db import Tx
 
 
 async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]) -> tuple[str, ...]:

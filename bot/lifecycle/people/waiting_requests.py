@@ -14,7 +14,6 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter, finish
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.people.deciders import Deciders, deciders, requesters_of
-from bot.lifecycle.ports.store import Tx
 from bot.model.base import changed
 from bot.model.event import (
     DECISIONS,
@@ -31,6 +30,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.asking import Waits, others_are_due, reminders
 from bot.policy.team.hours import Availability, after_hours
+from store.db import Tx
 
 
 class _Waiting(NamedTuple):

@@ -10,7 +10,7 @@ from bot.lifecycle.changes.lease_changes import change_rate, note_address
 from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import hourly
-from bot.lifecycle.ports.outside import OfferProgress, ResourceView
+from bot.lifecycle.outside import OfferProgress, ResourceView
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.model.attempt import Attempt
 from bot.policy.use.visit_times import Check, next_check

@@ -8,16 +8,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
-from bot.lifecycle.account.older_database import waits_for_slack
 from bot.lifecycle.account.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.changes.snapshot import RentalSnapshot, save
 from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something
-from bot.lifecycle.money.buying_blocks import buying_block, check_buying
+from bot.lifecycle.money.buying_blocks import buying_block, check_buying, waits_for_slack
+from bot.lifecycle.outside import Procured
 from bot.lifecycle.people.teammates import keys_that_get_in, with_boot_script
-from bot.lifecycle.ports.outside import Procured
-from bot.lifecycle.ports.store import Tx
 from bot.lifecycle.steps.blocked_buying import (
     WHY_BLOCKED,
     asked_again,
@@ -54,6 +52,7 @@ from bot.policy.buying.offers import likeliest_first
 from bot.policy.buying.resource_names import make_name
 from bot.policy.buying.spending import BLOCKED_AT_MOST
 from bot.policy.use.leases import too_little_time
+from store.db import Tx
 
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this is not tried: it could expire during the call."""
@@ -167,10 +166,10 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if too_little_time(rental.request, now):
         return await asked_again(deps, snapshot, Why.TOO_LITTLE_TIME, now)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
-        put_back = rental.blocked.why is Why.PUT_BACK
-        return await asked_again(deps, snapshot, Why.PUT_BACK if put_back else Why.BUYING_BLOCKED, now)
+        shown_later = rental.blocked.why is Why.SHOWN_LATER
+        return await asked_again(deps, snapshot, Why.SHOWN_LATER if shown_later else Why.BUYING_BLOCKED, now)
     if not deps.opened.swept:
-        # If the database was restored, the machine may run already. The first sweep has usually ended by the next
+        # If the database is a backup, the machine may run already. The first sweep has usually ended by the next
         # poll.
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
@@ -180,7 +179,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
             return snapshot.with_due(poll_at(now))
     await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
-        block = BuyingBlock.OLDER_DATABASE if rental.bought_later else await buying_block(tx)
+        block = BuyingBlock.BOUGHT_AFTER_BACKUP if rental.bought_after_backup else await buying_block(tx)
         if block is not None:
             return await wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = None if rental.quote_id is None else await tx.quotes.get(rental.quote_id)
@@ -204,11 +203,10 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return await wait_on(deps, snapshot, rental.wish, last or Why.NOTHING_LEFT, now)
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
     chosen = _chosen_vendor(snapshot, quote)
-    offers = await _usable(deps, rental, offers, chosen)
-    begun = await _buy_first(deps, snapshot, offers)
+    begun = await _buy_first(deps, snapshot, await _usable(deps, rental, offers, chosen))
     if begun is not None:
         return begun
-    if _fits_later(deps, snapshot, offers) or (snapshot.unproven and waits_for_lookups(rental)):
+    if snapshot.unproven and waits_for_lookups(rental):
         return await wait_for_lookups(deps, snapshot, now)
     if rental.wish is not None:
         return await wait_on(deps, snapshot, rental.wish, Why.NOTHING_LEFT, now)
@@ -224,8 +222,6 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return begun
     allowed = _allowed(deps, snapshot, offers)
     outside = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
-    if _fits_later(deps, snapshot, offers):
-        return await wait_for_lookups(deps, snapshot, now)
     question = to_ask_about(outside, rental.envelope)
     if question is not None:
         return await asked_again(deps, snapshot, question[0], now, question[1])
@@ -250,8 +246,11 @@ async def _usable(
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
-    """Buy the first offer that is allowed and had no attempt yet, with the keys that people have now. Return None
-    if there is no such offer. If the owner has no key, end the rental as failed."""
+    """Buy the first offer that is allowed and had no attempt yet, with the keys that people have now.
+
+    If the owner has no key, end the rental as failed. If an offer is allowed only once lookups prove that earlier
+    attempts cost nothing, wait for them. Return None if there is no such offer.
+    """
     rental = snapshot.rental
     async with deps.store.read() as tx:
         keys = await keys_that_get_in(tx, rental, deps.rules)
@@ -271,7 +270,9 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
         except BuyingBlocked:  # someone blocked buying after this step began
             return snapshot.with_due(deps.clock.now())
         return await _call(deps, intended, attempt, plan.text)
-    return None
+    return (
+        await wait_for_lookups(deps, snapshot, deps.clock.now()) if _fits_later(deps, snapshot, offers) else None
+    )
 
 
 def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:

@@ -11,11 +11,10 @@ from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.renting import Rent
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.people.teammates import with_boot_script
-from bot.lifecycle.ports.store import EVER
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.lifecycle.steps.shared_offers import SharedOffers
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Offer
 from bot.model.person import Channel

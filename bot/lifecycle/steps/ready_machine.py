@@ -6,9 +6,9 @@ from datetime import datetime
 
 from bot.lifecycle.changes.lease_changes import note_unseen
 from bot.lifecycle.changes.snapshot import RentalSnapshot, load_snapshot
-from bot.lifecycle.deps import Deps, may_compare
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.people.deciders import deciders
-from bot.lifecycle.ports.store import EVER, Tx
+from bot.model.base import EVER
 from bot.model.event import EventKind, Facts
 from bot.model.machine_use import Sample, Use, Verdict
 from bot.model.rental import Rental
@@ -16,6 +16,7 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.probing import has_probe
 from bot.policy.use.ready import Machine, Replacement, is_ending
 from bot.policy.use.verdicts import window
+from store.db import Tx
 
 
 async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:
@@ -39,7 +40,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
             one.read_at < deps.opened.at or one.missing_since is not None
             for one in (snapshot.alive_of(live) if live is not None else ())
         ),
-        may_compare=may_compare(deps),
+        just_opened=deps.just_opened,
     )
 
 

@@ -13,9 +13,8 @@ from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.people.back_to_approval import envelope_facts
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in, with_boot_script
-from bot.lifecycle.ports.store import EVER, Tx
 from bot.model.attempt import Why
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.gpu import fits_model
 from bot.model.person import Person
@@ -36,7 +35,8 @@ from bot.policy.buying.replacing import (
     was_not_as_sold,
 )
 from bot.policy.buying.spending import NOT_RENTED, check_size, check_usage
-from bot.policy.team.roles import check_user, may_replace
+from bot.policy.team.roles import check_user, is_owner
+from store.db import Tx
 
 
 async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Rental, Remainder]:
@@ -48,7 +48,7 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
-    if not may_replace(person.id, rental.owner):
+    if not is_owner(person.id, rental.owner):
         raise Refused(f"Only its owner can replace {rental.id}. I changed nothing.")
     now = deps.clock.now()
     check_replaceable(rental, now, not_as_sold=was_not_as_sold(await tx.events.of(rental.id)))
@@ -105,7 +105,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
         if not offers:
             return None
         usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
-        team_left = check_usage(offers[0].rate, usage.person_rentals, usage.team_rate, deps.rules)
+        team_left = check_usage(offers[0].rate, usage, deps.rules)
         for offer in offers:
             envelope = propose_replacement(offer, request, left, team_left, deps.rules)
             if envelope is None:

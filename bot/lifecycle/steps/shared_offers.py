@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.clock import Clock
-from bot.lifecycle.ports.outside import Market
+from bot.lifecycle.outside import Market
 from bot.model.offer import Offer
 from bot.model.request import OfferQuery, Request
 

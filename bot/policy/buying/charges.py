@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from bot.model.attempt import LedgerRow
 from bot.model.budget import Charge
 from bot.model.event import Event, EventKind
-from bot.model.rental import Rental
+from bot.model.records import Charged
 from bot.policy.buying.months import month_of, month_start, months_between, next_month
 from bot.policy.use.use_costs import Stretch, use_costs
 
@@ -22,33 +22,6 @@ class Owned(NamedTuple):
 
     since: datetime | None
     owner: str
-
-
-class Charged(NamedTuple):
-    """The values of a rental by which what it billed is charged."""
-
-    rental_id: str
-    owner: str
-    project: str
-    gpus: int
-    attempts: int
-    ready_at: datetime | None
-    ending_since: datetime | None
-    over_at: datetime | None
-
-    @classmethod
-    def of(cls, rental: Rental) -> Charged:
-        """Return those of a rental."""
-        return cls(
-            rental.id,
-            rental.owner,
-            rental.project,
-            rental.request.count,
-            rental.attempts,
-            rental.lease.ready_at if rental.lease is not None else None,
-            rental.ending.since if rental.ending is not None else None,
-            rental.over_at,
-        )
 
 
 def owners_of(owner: str, events: Iterable[Event]) -> tuple[Owned, ...]:

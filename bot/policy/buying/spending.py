@@ -15,10 +15,11 @@ from bot.model.event import OtherOffer
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.person import Person
+from bot.model.records import Usage
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.summary import OfferChoice, Over
-from bot.model.text import say_at_most, say_limit, span
+from bot.model.text import plural, say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
@@ -179,21 +180,9 @@ def propose(
     if team_rate_left is not None:
         caps.append(team_rate_left)
     max_rate = max(whole_cents_below(min(caps)), price)
-    return Proposal(
-        envelope=Envelope(
-            version=version,
-            gpu=gpu,
-            count=request.count,
-            region=request.region,
-            contract=request.contract,
-            vendor=request.vendor,
-            price=price,
-            max_rate=max_rate,
-            lease=request.longest,
-            total=spent + cost_at_most(max_rate, span),
-        ),
-        over=over,
-    )
+    total = spent + cost_at_most(max_rate, span)
+    envelope = Envelope.of(request, gpu, price=price, max_rate=max_rate, total=total, version=version)
+    return Proposal(envelope=envelope, over=over)
 
 
 def propose_extension(
@@ -287,8 +276,7 @@ def check_lease(lease: timedelta, rules: Rules) -> None:
 
 def most_gpus(rules: Rules) -> str:
     """Return how many GPUs one rental may have, such as `8 GPUs`."""
-    most = rules.limits.per_rental_gpus
-    return f"{most} GPU{'' if most == 1 else 's'}"
+    return plural(rules.limits.per_rental_gpus, "GPU")
 
 
 def check_size(request: Request, rules: Rules) -> None:
@@ -313,21 +301,21 @@ def check_total(request: Request, envelope: Envelope) -> None:
         )
 
 
-def check_person_rentals(person_rentals: int, rules: Rules) -> None:
+def check_person_rentals(usage: Usage, rules: Rules) -> None:
     """Raise Refused if one more rental exceeds the limit of a person."""
-    if person_rentals >= rules.limits.per_person_rentals:
+    if usage.person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
-            f"You have {person_rentals} rental{'' if person_rentals == 1 else 's'}; your team's limit is "
+            f"You have {plural(usage.person_rentals, 'rental')}; your team's limit is "
             f"{rules.limits.per_person_rentals} a person.",
             next_step=NextStep.DESTROY_ONE,
         )
 
 
-def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: Rules) -> Decimal:
+def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
     """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` exceeds
     the limit of the person or of the team."""
-    check_person_rentals(person_rentals, rules)
-    left = rules.limits.team_per_hour - team_rate
+    check_person_rentals(usage, rules)
+    left = rules.limits.team_per_hour - usage.team_rate
     if price > left:
         raise Refused(
             f"That would pass your team's {say_limit(rules.limits.team_per_hour)}/h: "
@@ -341,8 +329,7 @@ def check_rent(
     offer: Offer,
     rules: Rules,
     *,
-    person_rentals: int,
-    team_rate: Decimal,
+    usage: Usage,
     room: Room,
     version: int = 1,
     spent: Micros = 0,
@@ -353,7 +340,7 @@ def check_rent(
     Raise Refused or Mistake if the offer can't be rented now, even with an approval.
     """
     check_size(request, rules)
-    left = check_usage(offer.rate, person_rentals, team_rate, rules)
+    left = check_usage(offer.rate, usage, rules)
     proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent, team_rate_left=left)
     check_total(request, proposal.envelope)
     return within_budgets(proposal, room.passed(proposal.envelope.total, rules), rules)
@@ -384,8 +371,7 @@ def offer_choice(
     request: Request,
     rules: Rules,
     *,
-    person_rentals: int,
-    team_rate: Decimal,
+    usage: Usage,
     room: Room,
     version: int = 1,
     spent: Micros = 0,
@@ -395,16 +381,7 @@ def offer_choice(
     `block` says why buying is blocked."""
     refused: GpubotError | None = None
     try:
-        proposal = check_rent(
-            request,
-            offer,
-            rules,
-            person_rentals=person_rentals,
-            team_rate=team_rate,
-            room=room,
-            version=version,
-            spent=spent,
-        )
+        proposal = check_rent(request, offer, rules, usage=usage, room=room, version=version, spent=spent)
     except (Refused, Mistake) as error:
         refused = error.with_traceback(None)
         proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent)

@@ -11,14 +11,14 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Extended, PeopleAsked, RentalDetails
+from bot.model.text import span
 from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
-from handlers.messages.event_text import ask_again_text
 from handlers.phrases import blocks
 from handlers.phrases.asked_text import asked_for
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.ends import end, end_moves, until_named, without_a_yes
+from handlers.phrases.ends import ask_again_text, end, end_moves, until_named, without_a_yes
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import (
     Reader,
@@ -31,7 +31,6 @@ from handlers.phrases.format import (
     join,
     mention,
     per_hour,
-    span,
 )
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button
 from handlers.phrases.machine_text import describe
@@ -125,7 +124,7 @@ def end_dropped(request: Request, command: str) -> Rendered:
     """Return the reply to `/gpu again` if the last request named an end that has passed or is near.
 
     `command` is an example that names another end."""
-    near = f"has passed or is less than {LEAST_TIME // timedelta(minutes=1)} min away"
+    near = f"has passed or is less than {span(LEAST_TIME)} away"
     name = f"{describe(request)}, {span(request.lease)} from ready"
     another = f"To name another: {escape(command, 300)}"
     return reply(f"The end that you named {near}, so I look for {name}. {another}")

@@ -9,11 +9,13 @@ from bot.model.budget import Scope, ScopeKind
 from bot.model.money import Micros, in_cents
 from bot.model.person import OPERATOR
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
+from bot.model.text import plural
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import MICROSECOND, day_of, month_before
 from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.budget_text import invoice_differences
 from handlers.phrases.format import (
     Reader,
     about_dollars,
@@ -24,13 +26,11 @@ from handlers.phrases.format import (
     join,
     literal,
     percent,
-    plural,
 )
 from handlers.phrases.machine_text import describe
 from handlers.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
 from handlers.phrases.use_text import use_in_cents
 from handlers.views.answers import replies
-from handlers.views.answers.month_files import invoice_differences
 
 _FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
 _HOUR = timedelta(hours=1)

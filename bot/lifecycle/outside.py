@@ -1,4 +1,4 @@
-"""Protocols of the outside except the store: the marketplace, SSH and Slack."""
+"""Protocols of the outside: the marketplace, SSH, GitHub and Slack. bot/app.py passes the implementations in."""
 
 from __future__ import annotations
 

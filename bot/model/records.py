@@ -9,16 +9,32 @@ from typing import NamedTuple, Self
 
 from pydantic import model_validator
 
-from bot.lifecycle.changes.transitions import check_change
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
-from bot.model.message import Message
+from bot.model.message import Message, NextCall
 from bot.model.money import Micros
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.model.state import State
-from bot.policy.buying.charges import Charged
+from bot.model.state import State, check_change
+
+
+class Claimed(Frozen):
+    """A row that was due and that this process has claimed. It holds nothing that is parsed: a row that can't be
+    loaded must fail in its own work, not when it is claimed together with others."""
+
+    id: str
+    due_at: Instant
+
+
+class ClaimedRental(Claimed):
+    """A rental that was due, as it was claimed."""
+
+    version: int
+    state: str
+    owner: str
+    accepted_at: Instant | None
+    ends_at: Instant | None
 
 
 class Look(Frozen):
@@ -59,6 +75,33 @@ class Billing(NamedTuple):
     """When its attempt was intended."""
     billed_to: datetime | None
     """Until when it is in the ledger. None if it isn't."""
+
+
+class Charged(NamedTuple):
+    """The values of a rental by which what it billed is charged."""
+
+    rental_id: str
+    owner: str
+    project: str
+    gpus: int
+    attempts: int
+    ready_at: datetime | None
+    ending_since: datetime | None
+    over_at: datetime | None
+
+    @classmethod
+    def of(cls, rental: Rental) -> Charged:
+        """Return those of a rental."""
+        return cls(
+            rental.id,
+            rental.owner,
+            rental.project,
+            rental.request.count,
+            rental.attempts,
+            rental.lease.ready_at if rental.lease is not None else None,
+            rental.ending.since if rental.ending is not None else None,
+            rental.over_at,
+        )
 
 
 class AliveResource(NamedTuple):
@@ -213,19 +256,22 @@ class Unsendable(Frozen):
     sent."""
 
     ids: frozenset[int] = frozenset()
-    finds: bool = False
-    """All messages whose conversation is read back first."""
-    posts: bool = False
-    """All other posts."""
+    calls: frozenset[NextCall] = frozenset()
+    """All messages that need one of these calls next."""
+    edits_again: bool = False
+    """Edits of what is shown again."""
     channels: frozenset[str] = frozenset()
     """Posts to these channels and people, by id."""
     passed: frozenset[int] = frozenset()
     """Unsent messages for which later ones to the same reader no longer wait, by id."""
-    edits: bool = False
-    edits_again: bool = False
-    """Edits of what is shown again."""
-    answers: bool = False
-    publishes: bool = False
-    """All Home tabs."""
     homes: frozenset[str] = frozenset()
     """The Home tabs of these people, by id, unless they turned to another page."""
+
+    def excludes(self, message: Message) -> bool:
+        """Return whether a message became unsendable after the query that returned it."""
+        call = message.next_call
+        return (
+            call in self.calls
+            or (self.edits_again and call is NextCall.EDIT and message.shown_again)
+            or (call is NextCall.POST and message.to.value in self.channels)
+        )
