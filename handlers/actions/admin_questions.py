@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.errors import Mistake
 from bot.lifecycle.actions import admin_questions as service
+from handlers.actions.calling import carry_out, does
 from handlers.ids import Field, QuestionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, UserInteraction
@@ -31,10 +32,7 @@ async def open_destroy(context: Context, interaction: UserInteraction, value: Qu
     return OpenModal(modal=views.destroy(view))
 
 
-async def ask_again(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Ask again tomorrow. The message says so."""
-    await service.ask_again(context.deps, interaction.person, value.question_id, value.version)
-    return None
+ask_again = does(service.AskAgain)
 
 
 async def give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
@@ -48,29 +46,26 @@ async def give_owner(context: Context, interaction: UserInteraction, value: Ques
         return FieldErrors(errors={Field.OWNER: "Choose a person."})
     try:
         owner = await context.people.get(chosen)
-        await service.give_owner(
-            context.deps, interaction.person, value.question_id, value.version, owner=owner, span=span
-        )
+        action = service.GiveOwner(value.question_id, value.version, owner, span)
+        return await carry_out(context, interaction, action)
     except Mistake as problem:
         return FieldErrors(errors={Field.OWNER: problem.words})
-    return None
 
 
 async def not_ours(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
     """Note that a machine is not ours to manage. The message says so."""
     reason = interaction.inputs.get(Field.REASON, "")
-    await service.not_ours(context.deps, interaction.person, value.question_id, value.version, reason=reason)
-    return None
+    return await carry_out(context, interaction, service.NotOurs(value.question_id, value.version, reason))
 
 
 async def destroy(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
     """Destroy a machine. The message and the new rental's card say so."""
     typed = interaction.inputs.get(Field.MACHINE_NAME, "")
     try:
-        await service.destroy(context.deps, interaction.person, value.question_id, value.version, typed=typed)
+        action = service.DestroyUnknown(value.question_id, value.version, typed)
+        return await carry_out(context, interaction, action)
     except Mistake as problem:
         return FieldErrors(errors={Field.MACHINE_NAME: problem.words})
-    return None
 
 
 async def readopt_all(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
@@ -78,8 +73,7 @@ async def readopt_all(context: Context, interaction: UserInteraction, value: Que
     # The backup may lack the owners, or that they left.
     owners = await service.owners_to_look_up(context.deps, interaction.person, value.question_id)
     await context.people.refresh(owners)
-    await service.readopt_all(context.deps, interaction.person, value.question_id)
-    return None
+    return await carry_out(context, interaction, service.ReadoptAll(value.question_id))
 
 
 async def one_by_one(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from bot.errors import Mistake
 from bot.lifecycle.actions import giving
-from bot.lifecycle.actions.action import Confirmation
 from bot.model.rental import Rental
-from bot.model.summary import IdleMachine
-from handlers.actions.calling import carry_out
-from handlers.ids import EndValue, RentalValue, ShareValue
+from handlers.actions.calling import carry_out, does
+from handlers.ids import ShareValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown
+from handlers.listeners.interaction import Outcome, UserInteraction, reply_unless_shown
 from handlers.views.answers import giving as views
 
-
-async def ask_for(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Ask the owner of an idle machine for it."""
-
-    def reply(machine: IdleMachine) -> Outcome:
-        return Reply(content=views.asked(machine))
-
-    return await carry_out(context, interaction, giving.AskFor(value.rental_id), reply)
+ask_for = does(giving.AskFor, lambda machine, _: views.asked(machine))
+take = does(
+    giving.Take,
+    lambda rental, _: views.taken(rental),
+    dialog=lambda wanted, reader: views.take_confirm(wanted.rental, wanted.plan.left, reader),
+    unless_shown=True,
+)
 
 
 async def give(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
@@ -37,17 +34,3 @@ async def give(context: Context, interaction: UserInteraction, value: ShareValue
         return reply_unless_shown(interaction, views.given(*given))
 
     return await carry_out(context, interaction, giving.Give(value.rental_id, to), reply)
-
-
-async def take(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
-    """Take a machine."""
-
-    def dialog(wanted: Confirmation[giving.Offered]) -> OpenModal:
-        reader = context.reader(interaction.person)
-        return OpenModal(modal=views.take_confirm(wanted.rental, wanted.plan.left, value, reader))
-
-    def reply(rental: Rental) -> Outcome:
-        return reply_unless_shown(interaction, views.taken(rental))
-
-    action = giving.Take(value.rental_id, value.shown_end)
-    return await carry_out(context, interaction, action, reply, dialog=dialog)

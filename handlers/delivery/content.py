@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from bot.lifecycle.actions.admin_questions import view_for_message
 from bot.lifecycle.actions.giving import demands_if_taken, to_take
 from bot.lifecycle.actions.home import home_for
-from bot.lifecycle.actions.month_files import file_for
 from bot.lifecycle.actions.offers import quote_view
 from bot.lifecycle.actions.queries import (
     details_for_direct_message,
@@ -18,6 +17,7 @@ from bot.lifecycle.actions.queries import (
     readable_event,
     waiting_for_approver,
 )
+from bot.lifecycle.actions.spend import file_for
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_of, if_approved
 from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.errors import MarketAway, Mistake, NoTeammate
+from bot.errors import Mistake
 from handlers.actions import (
     admin_questions,
     github_keys,
@@ -14,17 +14,16 @@ from handlers.actions import (
     offers,
     rentals,
     replacing,
+    request_form,
     requests,
     sharing,
     waiting,
 )
-from handlers.ids import Callback, Field, FormValue, NoValue, callback_of
-from handlers.listeners import form_price
+from handlers.ids import Callback, Field, NoValue, callback_of
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
+from handlers.listeners.interaction import Outcome, UserInteraction
 from handlers.listeners.wrapper import ValueHandler, on
 from handlers.parsing.commands import read_github_name
-from handlers.parsing.form import InvalidForm, read_form
 
 
 async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
@@ -34,23 +33,6 @@ async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Out
 async def github_name(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
     name = read_github_name(interaction.inputs.get(Field.GITHUB_NAME, ""))
     return await github_keys.look(context, interaction, name)
-
-
-async def form(context: Context, interaction: UserInteraction, value: FormValue) -> Outcome:
-    """Start a search with the form's request: a new one, or one that changes another."""
-    context.forms.forget(interaction.view_id)
-    now, zone = context.deps.clock.now(), interaction.person.tz
-    try:
-        get = read_form(interaction.inputs, context.known_catalog(), context.deps.rules, now=now, zone=zone)
-    except InvalidForm as invalid:
-        return FieldErrors(errors=invalid.errors)
-    except MarketAway as away:
-        return FieldErrors(errors={Field.GPU: away.words})
-    earlier = await offers.changed_quote(context, interaction, value)
-    try:
-        return await offers.ask_for(context, interaction, get, earlier=earlier)
-    except NoTeammate as problem:
-        return FieldErrors(errors={Field.TEAMMATES: problem.words})
 
 
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
@@ -64,7 +46,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Callback.KEY, key),
             on(Callback.GITHUB_NAME, github_name),
             on(Callback.CHOOSE_KEYS, github_keys.take_chosen),
-            on(Callback.FORM, form),
+            on(Callback.FORM, request_form.submit),
             on(Callback.RENT_CONFIRM, offers.rent),
             on(Callback.HIGHEST_PRICE, waiting.rent_up_to),
             on(Callback.RENT_FOR_ME, waiting.rent),
@@ -97,4 +79,4 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
 
 async def chosen(context: Context, interaction: UserInteraction) -> Outcome:
     """Handle a choice in an input of an open dialog. Only the request form shows anything then."""
-    return await form_price.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
+    return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None

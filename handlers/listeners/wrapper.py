@@ -20,8 +20,9 @@ from bot.model.message import RESPONSE_URL_LIFE, Destination
 from bot.model.person import Person
 from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
+from handlers.actions import request_form
 from handlers.ids import Action, ActionId, CallbackId, V
-from handlers.listeners import form_price, responses
+from handlers.listeners import responses
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
     FieldErrors,
@@ -40,7 +41,7 @@ from handlers.listeners.private_keys import find_private_keys, without_private_k
 from handlers.parsing.commands import is_destroy
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
-from handlers.views.answers import choices, modals, replies
+from handlers.views.answers import choices, replies
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
 ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]
@@ -297,7 +298,7 @@ async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
     be missing: its error is then below the first input. Replace a dialog without inputs by a notice."""
     inputs = input_blocks(body)
     if not inputs:
-        modal = modals.notice("Not done", " ".join(errors.values()))
+        modal = blocks.notice("Not done", " ".join(errors.values()))
         await ack(response_action="update", view=modal.view)
         return
     shown: dict[str, str] = {}
@@ -316,7 +317,7 @@ async def _show_price(
 ) -> None:
     """Show in an open form what its choice costs, after the acknowledgement: that waits for the market."""
     try:
-        await form_price.show(context, view, wanted)
+        await request_form.show(context, view, wanted)
     except Exception as error:
         _report_bug(interaction, error, committed=bool(commits))
 
@@ -324,7 +325,7 @@ async def _show_price(
 async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:
     opened = await responses.open_modal(context, interaction, _view(context, interaction, opening))
     if opened is not None and opening.price is not None:
-        await form_price.show(context, opened, opening.price)
+        await request_form.show(context, opened, opening.price)
     # A reply that stays says what was done, and has a button that opens the modal again.
     if opened is None and opening.reply is None:
         reply = Reply(content=replies.reply("Slack didn't open the dialog. I changed nothing. Try again."))

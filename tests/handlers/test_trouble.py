@@ -17,7 +17,7 @@ from handlers.listeners import buttons, commands, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, UserInteraction, click, command, submission
 from handlers.listeners.wrapper import make_listener
-from handlers.views.answers import modals as modal_views
+from handlers.phrases import blocks
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.parsing_helpers import CATALOG
 from tests.handlers.team import Team, an_offer, team
@@ -131,7 +131,7 @@ async def test_an_unknown_dialog_says_that_it_is_from_before_an_update(tmp_path:
 
 async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        shown = modal_views.notice("Not done", "It is gone.").view
+        shown = blocks.notice("Not done", "It is gone.").view
         view = {**shown, "private_metadata": '{"value_type": "none"}'}
         (answer,) = await ours.handle(submission, modals.submitted, {"user": {"id": ANA}, "view": view})
         assert "There is nothing to send off here. I changed nothing." in str(answer["view"])

@@ -24,12 +24,14 @@ from handlers.directory.people import HomeWorkspace, People
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, ActionId, Callback, CallbackId, numbered
 from handlers.listeners import buttons, modals, slack_events
 from handlers.listeners.context import Context
-from handlers.listeners.register import register
+from handlers.listeners.slack_events import register
 from store.db import Database
 from tests.handlers.team import MANIFEST, NOON, RULES, GithubWithoutUsers, NothingOffered
 from tests.handlers.transactions import MOST
 
-VIEWS = tuple(Path(__file__).parents[2] / "handlers" / room for room in ("messages", "phrases", "views"))
+VIEWS = tuple(
+    Path(__file__).parents[2] / "handlers" / room for room in ("actions", "messages", "phrases", "views")
+)
 
 
 @pytest.fixture
