@@ -23,6 +23,7 @@ from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import names_of
@@ -45,7 +46,7 @@ async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) 
     for question in questions:
         for rental in await _named_rentals(tx, question):
             if rental.lease is None and not rental.bought_later:
-                await apply(tx, deps, rental, note_bought_later(rental, found=True))
+                await apply(tx, deps, Change(rental, note_bought_later(rental, found=True)))
 
 
 async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
@@ -80,7 +81,7 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
             by=decided.by if decided is not None else None,
         )
         events = (changed(event, facts=changed(event.facts, name=question.rental_id)),)
-    await apply(tx, deps, rental, after, *events)
+    await apply(tx, deps, Change(rental, after, events))
 
 
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
@@ -115,16 +116,16 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
         return
     if rental.state is State.READY:
         if not await _looks_again(tx, deps, rental):
-            await apply(tx, deps, rental, note_shown_later(rental, now))
+            await apply(tx, deps, Change(rental, note_shown_later(rental, now)))
     elif rental.ending is not None and rental.ending.why is Why.ENDED_WHILE_AWAY:
-        await apply(tx, deps, rental, note_ended_since_copy(rental))
+        await apply(tx, deps, Change(rental, note_ended_since_copy(rental)))
     elif rental.state is State.QUEUED:
         snapshot = await load_snapshot(tx, rental)
         asked = await back_to_approval.ask_again(tx, snapshot, Why.PUT_BACK, now=now, rules=deps.rules)
-        await apply(tx, deps, rental, asked.rental, *asked.events)
+        await apply(tx, deps, Change(rental, asked.rental, asked.events))
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
         after = hold_purchase(rental, now - BLOCKED_AT_MOST)
-        await apply(tx, deps, rental, after)
+        await apply(tx, deps, Change(rental, after))
 
 
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:

@@ -20,6 +20,7 @@ from bot.model.base import EVER, changed
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
@@ -102,13 +103,8 @@ async def approve(
             after = changed(after, wish=changed(after.wish, budgets=budgets))
         passed = await _check_budgets(tx, deps, rental, after, person)
         facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved, passed=passed, why=why)
-        return await apply(
-            tx,
-            deps,
-            rental,
-            after,
-            Event(rental_id=rental.id, kind=EventKind.APPROVED, at=now, actor=person.id, facts=facts),
-        )
+        event = Event(rental_id=rental.id, kind=EventKind.APPROVED, at=now, actor=person.id, facts=facts)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
     rental = await transact(deps, decision)
     if rental.waiting is not None:
@@ -301,7 +297,7 @@ async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime)
         return rental
     after = await ask_again(tx, await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
     (event,) = after.events
-    return await apply(tx, deps, rental, after.rental, event)
+    return await apply(tx, deps, Change(rental, after.rental, (event,)))
 
 
 async def _check_budgets(tx: Tx, deps: Deps, rental: Rental, after: Rental, person: Person) -> tuple[Demand, ...]:
@@ -350,13 +346,8 @@ async def _approve_extension(
         ),
         people=(extension.asked_by,),
     )
-    return await apply(
-        tx,
-        deps,
-        rental,
-        after,
-        Event(rental_id=rental.id, kind=EventKind.EXTENSION_APPROVED, at=now, actor=person.id, facts=facts),
-    )
+    event = Event(rental_id=rental.id, kind=EventKind.EXTENSION_APPROVED, at=now, actor=person.id, facts=facts)
+    return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 async def _drop_extension(
@@ -368,6 +359,5 @@ async def _drop_extension(
         _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at, why=reason),
         people=(rental.extension.asked_by,) if rental.extension else None,
     )
-    return await apply(
-        tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-    )
+    event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+    return await apply(tx, deps, Change(rental, after, (event,)))

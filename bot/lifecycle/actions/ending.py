@@ -15,6 +15,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.policy.team.roles import may_destroy
@@ -44,7 +45,7 @@ async def destroy(deps: Deps, person: Person, rental_id: str, why: str = "") -> 
             by=person.id,
         )
         event = changed(event, facts=changed(event.facts, detail=why or None))
-        await apply(tx, deps, rental, after, event)
+        await apply(tx, deps, Change(rental, after, (event,)))
         await tx.people.note_seen(person.id, now)
         return after
 
@@ -71,7 +72,7 @@ async def destroy_after_script(deps: Deps, person: Person, rental_id: str) -> Re
         after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
         facts = Facts(until=ends_at, since=rental.running_lease.ends_at)
         event = Event(rental_id=rental.id, kind=EventKind.SCRIPT_FIRST, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event)
+        await apply(tx, deps, Change(rental, after, (event,)))
         await tx.people.note_seen(person.id, now)
         return after
 
@@ -131,6 +132,6 @@ async def take_on_alarm(deps: Deps, person: Person, rental_id: str) -> Rental:
         now = deps.clock.now()
         after = transitions.take_on_alarm(rental, alarm, person.id, now + transitions.TAKEN_ON_SILENCE)
         event = Event(rental_id=rental.id, kind=EventKind.TAKEN_ON, at=now, actor=person.id)
-        return await apply(tx, deps, rental, after, event)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
     return await transact(deps, decision)

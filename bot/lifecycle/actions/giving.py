@@ -16,6 +16,7 @@ from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.quote import Quote
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.summary import IdleMachine, Over, RentalDetails
 from bot.model.text import say_limit
@@ -106,7 +107,7 @@ async def ask_for(deps: Deps, person: Person, rental_id: str) -> IdleMachine:
             facts=Facts(use=rental.use.bare if rental.use else None, until=rental.running_lease.ends_at),
         )
         after = transitions.alter(rental)
-        await apply(tx, deps, rental, after, event)
+        await apply(tx, deps, Change(rental, after, (event,)))
         await tx.people.note_seen(person.id, now)
         since = rental.use.since if rental.use is not None else now
         return IdleMachine(rental=readable_by_all(after), owner=name, since=since, asked_at=now)
@@ -151,7 +152,7 @@ async def give(deps: Deps, person: Person, rental_id: str, to: str) -> tuple[Ren
         facts = Facts(people=(to,), until=rental.running_lease.ends_at, rate=rental.rate)
         event = Event(rental_id=rental.id, kind=EventKind.GIVEN, at=now, actor=person.id, facts=facts)
         after = transitions.alter(rental)
-        await apply(tx, deps, rental, after, event)
+        await apply(tx, deps, Change(rental, after, (event,)))
         await tx.people.note_seen(person.id, now)
         return after, taker.name
 
@@ -195,7 +196,7 @@ async def take(deps: Deps, person: Person, rental_id: str, shown_end: int) -> Re
         rental, _ = await _takeable(tx, deps, person, rental_id, shown_end)
         silent_until = now + (deps.rules.check_in.after or EXTENSION_SILENCE)
         after = transitions.change_owner(rental, person.id, now, silent_until=silent_until)
-        await apply(tx, deps, rental, after, _taken(rental, person.id, now), within_budgets=True)
+        await apply(tx, deps, Change(rental, after, (_taken(rental, person.id, now),), within_budgets=True))
         await tx.people.note_seen(person.id, now)
         return after
 

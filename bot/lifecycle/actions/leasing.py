@@ -19,6 +19,7 @@ from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.model.base import EVER
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import Extended, RentalDetails
@@ -77,7 +78,7 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
             again = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
         facts = Facts(until=again, since=after.running_lease.ends_at, span=span, people=waiting or None)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event)
+        await apply(tx, deps, Change(rental, after, (event,)))
         await tx.people.note_seen(person.id, now)
         return Kept(after, again)
 
@@ -188,7 +189,8 @@ async def extend(
             hours=proposal.envelope.lease,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event, within_budgets=kind is not EventKind.EXTENDED_BY_OPERATOR)
+        within = kind is not EventKind.EXTENDED_BY_OPERATOR
+        await apply(tx, deps, Change(rental, after, (event,), within_budgets=within))
         await tx.people.note_seen(person.id, now)
         people = await people_asked(tx, after) if asked else None
         return Extended(
@@ -311,7 +313,7 @@ async def _say_once(tx: Tx, deps: Deps, person: Person, rental_id: str, kind: Ev
     if not any(event.kind is kind for event in await tx.events.of(rental_id)):
         event = Event(rental_id=rental_id, kind=kind, at=now, actor=person.id)
         before, rental = rental, alter(rental)
-        await apply(tx, deps, before, rental, event)
+        await apply(tx, deps, Change(before, rental, (event,)))
     await tx.people.note_seen(person.id, now)
     return rental
 
@@ -386,7 +388,8 @@ async def ask_owner_again(deps: Deps, person: Person, rental_id: str) -> Rental:
             raise TooLate(words, rental.id)
         zone = zone_of(owner.tz if owner else None, deps.rules)
         at = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
-        return await apply(tx, deps, rental, after, _decided(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at))
+        event = _decided(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
     return await transact(deps, decision)
 
@@ -402,7 +405,8 @@ async def leave_alone(deps: Deps, person: Person, rental_id: str) -> Rental:
         ends_at = rental.running_lease.ends_at
         question = after_answer(rental.running_lease.question, ends_at, promised=False)
         after = lease_changes.decide_question(rental, question, now)
-        return await apply(tx, deps, rental, after, _decided(rental, EventKind.LEFT_ALONE, person, now, ends_at))
+        event = _decided(rental, EventKind.LEFT_ALONE, person, now, ends_at)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
     return await transact(deps, decision)
 

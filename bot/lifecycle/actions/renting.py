@@ -19,6 +19,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
@@ -68,7 +69,7 @@ async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id
     asked = await deciders(tx, deps.rules, [person.id], deps.clock.now()) if proposal.over else None
     rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx, deps))
     events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
-    await apply(tx, deps, None, rental, *events, within_budgets=True)
+    await apply(tx, deps, Change(None, rental, events, within_budgets=True))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     if quote.told:
         await tx.messages.show_quote(quote.id)
@@ -201,7 +202,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
     events = (event, *await let_in(tx, after, added, now))
-    await apply(tx, deps, rental, after, *events, within_budgets=True)
+    await apply(tx, deps, Change(rental, after, events, within_budgets=True))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     await tx.people.note_seen(person.id, now)
     return after

@@ -16,6 +16,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote
+from bot.model.records import Change
 from bot.model.state import State
 from bot.model.summary import Remainder, RentalDetails
 from bot.model.text import one_line
@@ -82,7 +83,7 @@ async def replace(deps: Deps, person: Person, rental_id: str, *, reply_to: Desti
         if reason and not said_before and rental.state is State.READY:
             facts = Facts(detail=detail)
             said = Event(rental_id=rental.id, kind=EventKind.NOT_WORKING, at=now, actor=person.id, facts=facts)
-            await apply(tx, deps, rental, transitions.alter(rental), said)
+            await apply(tx, deps, Change(rental, transitions.alter(rental), (said,)))
         await tx.people.note_seen(person.id, now)
         return quote
 

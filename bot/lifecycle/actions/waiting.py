@@ -23,6 +23,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import DearerRent, WaitingView, WaitPreview
@@ -148,7 +149,7 @@ async def rent_when_found(deps: Deps, person: Person, quote_id: str, *, gpu_rate
         kind = EventKind.QUEUED if waiting is None else EventKind.ASKED
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         events = (event, *await let_in(tx, rental, rental.teammates, now))
-        await apply(tx, deps, None, rental, *events, within_budgets=True)
+        await apply(tx, deps, Change(None, rental, events, within_budgets=True))
         await tx.quotes.save(changed(quote, rental_id=rental.id))
         return rental
 
@@ -222,7 +223,7 @@ async def wait_at_any_time(deps: Deps, person: Person, quote_id: str) -> Waiting
         await tx.quotes.save(quote)
         if rental is not None and rental.wish is not None:
             after = transitions.alter(rental, wish=changed(rental.wish, any_time=True))
-            await apply(tx, deps, rental, after)
+            await apply(tx, deps, Change(rental, after))
             rental = after
         await tx.searches.open(search, shared_query(quote.request), deps.clock.now())
         await tx.people.note_seen(person.id, deps.clock.now())
@@ -258,7 +259,7 @@ async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str)
         after = transitions.rent_dearer(rental, request, offer, envelope=dearer.envelope, waiting=waiting, now=now)
         facts = changed(envelope_facts(after, asked), read_at=offer.read_at)
         event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event, within_budgets=True)
+        await apply(tx, deps, Change(rental, after, (event,), within_budgets=True))
         await tx.people.note_seen(person.id, now)
         return after
 
