@@ -15,7 +15,6 @@ from importlib.metadata import version
 
 import aiohttp
 import structlog
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import Witness, Witnesses
 from bot.config.settings import Settings, SlackMode, read_settings
@@ -41,8 +40,7 @@ from bot.lifecycle.money.month_files import file_months
 from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
 from bot.lifecycle.people.deciders import check_deciders
 from bot.lifecycle.people.waiting_requests import check_waiting
-from bot.market.catalog_cache import CatalogCache
-from bot.market.client import ComputeClear
+from bot.market.client import CatalogCache, ComputeClear
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
@@ -61,10 +59,10 @@ from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
+from handlers.listeners.context import Context
 from handlers.listeners.wrapper import note_commit
-from handlers.messages.trouble import clock_text
 from handlers.slack_api.gate import Gate
-from handlers.slack_api.web_client import slack_client
+from handlers.slack_api.web_api import slack_client
 from store.connections import without_password
 from store.db import Database
 from store.migrations import HEAD
@@ -75,10 +73,6 @@ SANDBOX_CLAIM_SECONDS = 4.0
 """How long claims last in a sandbox. Its clock waits until the claims of a process that was killed have ended."""
 SWEEP_AGAIN = timedelta(seconds=10)
 """How soon the first sweep is tried again: nothing is bought before it."""
-CATALOG_EVERY_MINUTES, SWEEP_EVERY_MINUTES, SAMPLES_EVERY_MINUTES = 15, 5, 10
-APPROVERS_EVERY_MINUTES, OWNERS_EVERY_MINUTES, WAITING_EVERY_MINUTES = 15, 30, 5
-MONTHS_EVERY_MINUTES, UNUSUAL_EVERY_MINUTES, DIGEST_EVERY_MINUTES = 15, 15, 5
-RETENTION_EVERY_MINUTES, ALERTS_EVERY_MINUTES = 10, 5
 FIRST_ANSWERS = 5.0
 """Real seconds for which work waits at a start for the first answers of Compute Clear and Slack."""
 SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
@@ -98,7 +92,6 @@ class Bot:
     replica: Replica
     delivery: Delivery
     connection: Connection
-    client: AsyncWebClient
     catalog_cache: CatalogCache
     read_secrets: Callable[[], None]
     """Reads the settings again, and uses their tokens from the next call on."""
@@ -178,13 +171,7 @@ async def build(
         metrics, opened = Metrics(), Opened()
         opened.again(clock)
         store.on_reopen(partial(opened.again, clock))
-        replica = Replica(
-            store,
-            clock,
-            claim_seconds=claim_seconds,
-            ahead_of_witnesses=witnesses.ahead,
-            in_words=lambda one: clock_text(one.ahead, from_database=one.from_database),
-        )
+        replica = Replica(store, clock, claim_seconds=claim_seconds, ahead_of_witnesses=witnesses.ahead)
         deps = Deps(
             store=store,
             clock=clock,
@@ -227,8 +214,8 @@ async def build(
             may_claim=replica.may_claim,
             ahead_of_witnesses=witnesses.ahead,
         )
-        catalog_cache, gate = CatalogCache(market), Gate()
-        catalog = LocalJob("catalog", catalog_cache.refresh, clock, every(minutes=CATALOG_EVERY_MINUTES))
+        catalog_cache = CatalogCache(market)
+        catalog = LocalJob("catalog", catalog_cache.refresh, clock, every(minutes=15))
         sweeps = LocalJob("first sweep", _work(step_deps, first_sweep), clock, retry=SWEEP_AGAIN)
         store.on_reopen(sweeps.again)
         look_again = LOOK_AGAIN if store.shared else None
@@ -245,31 +232,31 @@ async def build(
             step_deps,
             [
                 Job(DELIVERY, delivery.run, None),
-                Job("sweep", _work(step_deps, sweep), every(minutes=SWEEP_EVERY_MINUTES), at_once=False),
+                Job("sweep", _work(step_deps, sweep), every(minutes=5), at_once=False),
                 Job(
                     "approvers",
                     _work(background, partial(check_deciders, directory=people)),
-                    every(minutes=APPROVERS_EVERY_MINUTES),
+                    every(minutes=15),
                 ),
-                Job("waiting", _work(background, check_waiting), every(minutes=WAITING_EVERY_MINUTES)),
-                Job("owners", _work(step_deps, check_owners), every(minutes=OWNERS_EVERY_MINUTES)),
-                Job("months", _work(step_deps, file_months), every(minutes=MONTHS_EVERY_MINUTES)),
-                Job("digest", _work(background, send_digest), every(minutes=DIGEST_EVERY_MINUTES)),
-                Job(ALERTS_JOB, _work(background, check_budget_alerts), every(minutes=ALERTS_EVERY_MINUTES)),
-                Job("unusual day", _work(background, notify_unusual_day), every(minutes=UNUSUAL_EVERY_MINUTES)),
+                Job("waiting", _work(background, check_waiting), every(minutes=5)),
+                Job("owners", _work(step_deps, check_owners), every(minutes=30)),
+                Job("months", _work(step_deps, file_months), every(minutes=15)),
+                Job("digest", _work(background, send_digest), every(minutes=5)),
+                Job(ALERTS_JOB, _work(background, check_budget_alerts), every(minutes=5)),
+                Job("unusual day", _work(background, notify_unusual_day), every(minutes=15)),
                 Job(
                     "balances",
                     _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances)),
                     every_day(),
                 ),
-                Job("retention", _work(background, drop_old), every(minutes=RETENTION_EVERY_MINUTES)),
+                Job("retention", _work(background, drop_old), every(minutes=10)),
                 Job("people", _work(step_deps, look_for_people_who_left), every_hour()),
-                Job("samples", _work(step_deps, drop_old_samples), every(minutes=SAMPLES_EVERY_MINUTES)),
+                Job("samples", _work(step_deps, drop_old_samples), every(minutes=10)),
             ],
             claim_seconds=claim_seconds,
             drain=lambda: finish(delivery.drain()),
         )
-        engine = Engine(step_deps, watch=metrics, claim_seconds=claim_seconds)
+        engine = Engine(step_deps, on_late=metrics.late, on_bug=metrics.failed, claim_seconds=claim_seconds)
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
         selfcheck = SelfCheck(
             step_deps,
@@ -280,15 +267,20 @@ async def build(
             machine=socket.gethostname(),
         )
         connection = Connection(
-            deps,
-            client,
+            Context(
+                deps=deps,
+                catalog=lambda: catalog_cache.known,
+                key_source=github,
+                prices=Prices.of(market, clock),
+                people=people,
+                channels=SlackChannels(deps, client),
+                client=client,
+                gate=Gate(),
+                direct=delivery.direct,
+                others_work=lambda: replica.others_work,
+            ),
             delivery,
-            gate=gate,
-            people=people,
-            catalog=lambda: catalog_cache.known,
-            key_source=github,
-            prices=Prices.of(market, clock),
-            tokens=tokens_of(settings),
+            tokens_of(settings),
             read_tokens=lambda: tokens_of(read_settings()),
             http=None
             if settings.slack_mode is SlackMode.SOCKET or settings.slack_http is None
@@ -327,7 +319,6 @@ async def build(
             replica=replica,
             delivery=delivery,
             connection=connection,
-            client=client,
             catalog_cache=catalog_cache,
             read_secrets=partial(_read_secrets, market, connection),
             report=HealthReport(clock, store, in_force, metrics, [*parts, delivery]),

@@ -85,8 +85,9 @@ class BuyingBlock(StrEnum):
 
     PAUSED = "paused"
     """An admin paused buying."""
-    OLDER_DATABASE = "older_database"
-    """The account has machines that were bought after the database was saved. An admin resumes buying."""
+    BOUGHT_AFTER_BACKUP = "older_database"
+    """The database was restored, and the account has machines that were bought after the backup. An admin resumes
+    buying."""
     UNAUTHORIZED = "unauthorized"
     """The marketplace refuses our token."""
 

@@ -18,7 +18,7 @@ import aiohttp
 
 from bot.clock import SystemClock
 from bot.model.attempt import LedgerRow
-from bot.model.money import MICROS_PER_DOLLAR
+from bot.model.money import MICROS_PER_DOLLAR, in_dollars
 from demo.laptop import Laptop, has_openssh
 from demo.play import GITHUB_NAME, HOME, PEOPLE, Missed, Play
 from demo.printing import Printer
@@ -314,7 +314,7 @@ async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
         rows = list(csv.DictReader(io.StringIO(await response.text())))
     summed = sum(Decimal(row["BilledCost"]) for row in rows)
     if summed * MICROS_PER_DOLLAR != billed:
-        raise Missed(f"The file has ${summed}, and the bill ${Decimal(billed) / MICROS_PER_DOLLAR}.")
+        raise Missed(f"The file has ${summed}, and the bill ${in_dollars(billed)}.")
     name, now = sent.files[0].name, await play.sandbox.now()
     play.on_action("Ben", "terminal", f"{name}: {len(rows)} rows, ${summed} in all", now)
 
@@ -330,4 +330,4 @@ async def _ledger(url: str) -> list[LedgerRow]:
 
 def total(micros: dict[str, int]) -> str:
     """Return the sum in dollars, to the micro-dollar."""
-    return f"${Decimal(sum(micros.values())) / MICROS_PER_DOLLAR:.6f}"
+    return f"${in_dollars(sum(micros.values())):.6f}"

@@ -15,28 +15,21 @@ import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError
-from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from typing_extensions import override
 
 from bot.errors import GpubotError, Unusable
-from bot.lifecycle.actions.prices import Prices
-from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.running import Part, keep_running
-from bot.lifecycle.outside import KeySource
-from bot.model.offer import Catalog
+from bot.model.text import plural
 from handlers.delivery.loop import Delivery
-from handlers.directory.channels import SlackChannels
-from handlers.directory.people import HomeWorkspace, People
+from handlers.directory.people import HomeWorkspace
 from handlers.listeners.context import Context
 from handlers.listeners.register import register
-from handlers.phrases.format import plural
-from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code, is_temporary
-from handlers.slack_api.gate import Gate
 from handlers.slack_api.http_server import HttpServer, Outcome
 from handlers.slack_api.scopes import log_missing_scopes
 from handlers.slack_api.sockets import Sockets
+from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, TOKEN_RETRY, error_code, is_temporary
 
 log = structlog.get_logger("gpubot")
 
@@ -138,6 +131,7 @@ class _Refused(Exception):
         self.words = f"{name}: Slack refuses it ({code}). gpubot doctor says more."
 
 
+@dataclass(eq=False)
 class Connection(Part):
     """Runs the listeners and delivery while Slack accepts the tokens."""
 
@@ -145,47 +139,30 @@ class Connection(Part):
     counted_as = "handlers_in_flight"
     vital = False
 
-    def __init__(
-        self,
-        deps: Deps,
-        client: AsyncWebClient,
-        delivery: Delivery,
-        *,
-        gate: Gate,
-        people: People,
-        catalog: Callable[[], Catalog | None],
-        key_source: KeySource,
-        prices: Prices,
-        tokens: Tokens,
-        read_tokens: Callable[[], Tokens],
-        replica: Replica | None = None,
-        http: HttpMode | None = None,
-        retry_refused: float = RETRY_REFUSED,
-    ) -> None:
-        """`client` is the client that every part uses; its token is replaced here. `read_tokens` reads the
-        settings and their files again, and may raise GpubotError. `replica` tells when this process leaves Slack's
-        requests to others; None: never. `http` is None in Socket Mode."""
-        self._deps = deps
-        self._client = client
-        self._delivery = delivery
-        self._gate = gate
-        self._people = people
-        self._catalog = catalog
-        self._key_source = key_source
-        self._prices = prices
-        self._read_tokens = read_tokens
-        self._replica = replica
-        self._http = http
-        self._retry_refused = retry_refused
-        self._tokens = tokens
-        self._receiver: Receiver | None = None
-        self.mode = "socket" if http is None else "http"
-        self.draining = False
-        """Whether the process stops. A load balancer then has to send requests to another one."""
-        self.refused: TokenRefusal | None = None
-        """Set while Slack refuses a token."""
-        self._unanswered_since: datetime | None = None
-        """When the first call was made that got no answer, in real time. None: Slack answered the last check."""
+    context: Context
+    """For the listeners. The token of its client, which every part uses, is replaced here."""
+    delivery: Delivery
+    tokens: Tokens
+    read_tokens: Callable[[], Tokens]
+    """Reads the settings and their files again, and may raise GpubotError."""
+    replica: Replica | None = None
+    """Tells when this process leaves Slack's requests to others. None: never."""
+    http: HttpMode | None = None
+    """None in Socket Mode."""
+    retry_refused: float = RETRY_REFUSED
+    """Real seconds until Slack is called again after it refused a token."""
+    draining: bool = False
+    """Whether the process stops. A load balancer then has to send requests to another one."""
+    refused: TokenRefusal | None = None
+    """Set while Slack refuses a token."""
+    _receiver: Receiver | None = None
+    _unanswered_since: datetime | None = None
+    """When the first call was made that got no answer, in real time. None: Slack answered the last check."""
+
+    @property
+    def mode(self) -> str:
+        """Return how Slack's requests come: `socket` or `http`."""
+        return "socket" if self.http is None else "http"
 
     async def connected(self) -> int:
         """Return how many connections are open: in HTTP mode 1 if the server listens."""
@@ -198,7 +175,7 @@ class Connection(Part):
     @property
     @override
     def in_flight(self) -> int:
-        return self._gate.in_flight
+        return self.context.gate.in_flight
 
     @override
     async def trouble(self) -> list[str]:
@@ -206,7 +183,7 @@ class Connection(Part):
         if self.refused is not None:
             return [self.refused.say(await self._undelivered())]
         since = self._unanswered_since
-        if since is None or self._deps.clock.real() - since < UNREACHABLE_AFTER:
+        if since is None or self.context.deps.clock.real() - since < UNREACHABLE_AFTER:
             return []
         return [
             f"Slack hasn't answered me since {since:%Y-%m-%d %H:%M} UTC: {_waits(await self._undelivered())}, and "
@@ -217,7 +194,7 @@ class Connection(Part):
     async def _undelivered(self) -> int | None:
         """Return how many messages and edits wait, or None if the store can't be read."""
         with suppress(GpubotError):
-            async with self._deps.store.read() as tx:
+            async with self.context.deps.store.read() as tx:
                 return await tx.messages.undelivered()
         return None
 
@@ -238,10 +215,10 @@ class Connection(Part):
         real time, and as long again for what is done after acknowledgements."""
         self.draining = True
         if self._receiver is not None:
-            if self._http is not None:
-                await self._deps.clock.pause(self._http.handover)
+            if self.http is not None:
+                await self.context.deps.clock.pause(self.http.handover)
             await self._receiver.drain(seconds)
-        await self._gate.drain(seconds)
+        await self.context.gate.drain(seconds)
 
     async def close(self) -> None:
         """Close all connections. Don't wait for payloads that are being handled."""
@@ -249,7 +226,7 @@ class Connection(Part):
             await self._receiver.close()
 
     def _stands_aside(self) -> bool:
-        return self._replica is not None and self._replica.stands_aside()
+        return self.replica is not None and self.replica.stands_aside()
 
     @override
     async def run(self) -> None:
@@ -259,8 +236,8 @@ class Connection(Part):
         so that the lease ends: try again every minute, with the tokens that the settings then have.
         """
         receiver = await self._connect_with_tokens(waiting=False)
-        watch_token = keep_running("slack_token", self._check_token, self._deps.clock)
-        listen = receiver.watch() if self._http is not None else self._listen(receiver)
+        watch_token = keep_running("slack_token", self._check_token, self.context.deps.clock)
+        listen = receiver.watch() if self.http is not None else self._listen(receiver)
         tasks = [asyncio.create_task(work) for work in (listen, watch_token)]
         try:
             await asyncio.gather(*tasks)
@@ -281,11 +258,11 @@ class Connection(Part):
             except _Refused as refused:
                 await self._handle_refusal(refused, waiting=waiting)
                 waiting = True
-                await self._deps.clock.pause(self._retry_refused)
+                await self.context.deps.clock.pause(self.retry_refused)
                 self._reload_tokens()
         log.info("gpubot.ready", mode=self.mode, connections=await self.connected())
         self.refused = None
-        self._delivery.token_renewed()
+        self.delivery.token_renewed()
         return self._receiver
 
     async def _listen(self, receiver: Receiver) -> None:
@@ -309,13 +286,13 @@ class Connection(Part):
 
     async def _until_aside(self, *, aside: bool) -> None:
         while self._stands_aside() is not aside:
-            await self._deps.clock.pause(ASIDE_EVERY)
+            await self.context.deps.clock.pause(ASIDE_EVERY)
 
     async def _note_refusal(self, setting: str) -> None:
         """Remember, and log, that Slack refuses this token, unless that is known already."""
         if self.refused is not None and self.refused.setting == setting:
             return
-        self.refused = TokenRefusal(setting, self._deps.clock.now())
+        self.refused = TokenRefusal(setting, self.context.deps.clock.now())
         log.error("slack.refused", words=self.refused.say(await self._undelivered()))
 
     async def _handle_refusal(self, refused: _Refused, *, waiting: bool) -> None:
@@ -327,7 +304,7 @@ class Connection(Part):
     async def _count_unfinished(self) -> int | None:
         """Return how many rentals are not over. Return None if the store can't be read."""
         try:
-            async with self._deps.store.read() as tx:
+            async with self.context.deps.store.read() as tx:
                 return sum((await tx.rentals.states()).values())
         except GpubotError:
             return None
@@ -335,9 +312,9 @@ class Connection(Part):
     def use_tokens(self, tokens: Tokens) -> bool:
         """Use these tokens from the next call on. Open connections stay. Return whether one is another token
         than before."""
-        different = tokens != self._tokens
-        self._tokens = tokens
-        self._client.token = tokens.bot
+        different = tokens != self.tokens
+        self.tokens = tokens
+        self.context.client.token = tokens.bot
         if self._receiver is not None and self._secret:
             self._receiver.use_secret(self._secret)
         return different
@@ -345,11 +322,11 @@ class Connection(Part):
     @property
     def _secret(self) -> str:
         """What the mode needs in addition to the bot's token."""
-        return self._tokens.app if self._http is None else self._tokens.signing_secret
+        return self.tokens.app if self.http is None else self.tokens.signing_secret
 
     def _reload_tokens(self) -> None:
         try:
-            self.use_tokens(self._read_tokens())
+            self.use_tokens(self.read_tokens())
         except (GpubotError, OSError, ValueError) as error:
             # For example a file that is being replaced. The next try reads it.
             log.warning("slack.tokens_not_read", error=type(error).__name__)
@@ -357,25 +334,25 @@ class Connection(Part):
     async def _check_token(self) -> None:
         """Wait until the next check of the bot's token, and check it. While Slack refuses it, read the settings
         again every minute."""
-        refused = self._delivery.refused
+        refused = self.delivery.refused
         with suppress(TimeoutError):
             async with asyncio.timeout(CHECK_EVERY):
                 await refused.wait()
         if refused.is_set():
             await self._note_refusal("SLACK_BOT_TOKEN")
         while not await self._token_works():
-            await self._deps.clock.pause(self._retry_refused)
+            await self.context.deps.clock.pause(self.retry_refused)
             self._reload_tokens()
         if refused.is_set():
             log.info("slack.token_accepted")
             self.refused = None
-            self._delivery.token_renewed()
+            self.delivery.token_renewed()
 
     async def _identity(self) -> AsyncSlackResponse:
         """Return Slack's answer about the bot's token. Note whether Slack answers at all."""
-        began = self._deps.clock.real()
+        began = self.context.deps.clock.real()
         try:
-            identity = await self._client.auth_test()
+            identity = await self.context.client.auth_test()
         except NO_ANSWER as error:
             answered = isinstance(error, SlackApiError) and not is_temporary(error)
             self._unanswered_since = None if answered else self._unanswered_since or began
@@ -389,7 +366,7 @@ class Connection(Part):
         except NO_ANSWER as error:
             log.warning("slack.token_check_failed", error=error_code(error))
             if error_code(error) in TOKEN_REFUSED:
-                self._delivery.refused.set()
+                self.delivery.refused.set()
                 await self._note_refusal("SLACK_BOT_TOKEN")
             return False
         return True
@@ -400,9 +377,9 @@ class Connection(Part):
             name = "SLACK_BOT_TOKEN"
             try:
                 identity = await self._identity()
-                if self._http is None:
+                if self.http is None:
                     name = "SLACK_APP_TOKEN"
-                    await self._client.apps_connections_open(app_token=self._tokens.app)
+                    await self.context.client.apps_connections_open(app_token=self.tokens.app)
                 return await self._open(identity)
             except SlackApiError as error:
                 code = error_code(error)
@@ -411,7 +388,7 @@ class Connection(Part):
                 log.warning("slack.not_connected", error=code)
             except NO_ANSWER as error:
                 log.warning("slack.not_connected", error=type(error).__name__)
-            await self._deps.clock.pause(RETRY)
+            await self.context.deps.clock.pause(RETRY)
 
     async def _open(self, identity: AsyncSlackResponse) -> Receiver:
         async def authorize(enterprise_id: str | None = None, team_id: str | None = None) -> AuthorizeResult:
@@ -419,7 +396,7 @@ class Connection(Part):
             return AuthorizeResult(
                 enterprise_id=enterprise_id,
                 team_id=team_id,
-                bot_token=self._client.token,
+                bot_token=self.context.client.token,
                 bot_id=identity.get("bot_id"),
                 bot_user_id=identity.get("user_id"),
             )
@@ -428,20 +405,20 @@ class Connection(Part):
         # server checks signatures before Bolt reads anything.
         app = AsyncApp(
             name="gpubot",
-            client=self._client,
+            client=self.context.client,
             authorize=authorize,
             process_before_response=True,
             request_verification_enabled=False,
         )
-        self._people.connected_to(HomeWorkspace.of(identity))
-        register(app, self._context())
+        self.context.people.connected_to(HomeWorkspace.of(identity))
+        register(app, self.context)
         receiver = self._receiver_for(app)
         log_missing_scopes(identity)
         await receiver.connect()
         return receiver
 
     def _receiver_for(self, app: AsyncApp) -> Receiver:
-        clock, gate, http = self._deps.clock, self._gate, self._http
+        clock, gate, http = self.context.deps.clock, self.context.gate, self.http
         if http is None:
             return Sockets(app, self._secret, clock, gate=gate, reload_token=self._reload_tokens)
         return HttpServer(
@@ -451,19 +428,5 @@ class Connection(Part):
             clock,
             gate=gate,
             on_request=http.on_request,
-            clock_ahead=timedelta if self._replica is None else self._replica.ahead,
-        )
-
-    def _context(self) -> Context:
-        return Context(
-            deps=self._deps,
-            catalog=self._catalog,
-            key_source=self._key_source,
-            prices=self._prices,
-            people=self._people,
-            channels=SlackChannels(self._deps, self._client),
-            client=self._client,
-            gate=self._gate,
-            direct=self._delivery.direct,
-            others_work=lambda: self._replica is not None and self._replica.others_work,
+            clock_ahead=timedelta if self.replica is None else self.replica.ahead,
         )

@@ -279,8 +279,8 @@ class Attempts:
 
 
 # --- merging a report with what is stored. The rental may have changed meanwhile, so a report may be based on an
-# older copy. Merging adds what it knows, and never undoes a deletion that was requested or accepted, an answer or
-# an end.
+# earlier state. Merging adds what it knows, and never undoes a deletion that was requested or accepted, an answer
+# or an end.
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2

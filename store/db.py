@@ -301,7 +301,7 @@ class Database:
         self._change_listeners.append(listener)
 
     def on_reopen(self, listener: Callable[[], None]) -> None:
-        """Call `listener` when the database is there again after it was lost. It may be an older copy."""
+        """Call `listener` when the database is there again after it was lost. It may be a backup."""
         self._reopen_listeners.append(listener)
 
     async def look(self) -> Look:

@@ -79,7 +79,7 @@ first."""
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
 """Whether nobody knows what Slack shows of a message, so that it is edited in any case."""
-_NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.compare_with.is_(None))
+_NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.version_at_start.is_(None))
 _HOME = _c.kind == MessageKind.HOME
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
 """Posts, answers and Home tabs that were opened, then edits that show a transition, then edits that show progress.
@@ -94,8 +94,8 @@ _DUE = (
 # The conditions for each call that a message can need next. `Message.next_call` computes the same.
 _TO = type_coerce(_c.to, SafeText)
 _ANSWERS = _TO.like("%/%")  # a `response_url`, or one person in a channel; no id has a slash
-_EDITS = and_(~_ANSWERS, ~_HOME, _c.ts.is_not(None), _c.compare_with.is_(None))
-_FINDS = and_(~_ANSWERS, ~_HOME, or_(_c.compare_with.is_not(None), and_(_c.ts.is_(None), _c.sending)))
+_EDITS = and_(~_ANSWERS, ~_HOME, _c.ts.is_not(None), _c.version_at_start.is_(None))
+_FINDS = and_(~_ANSWERS, ~_HOME, or_(_c.version_at_start.is_not(None), and_(_c.ts.is_(None), _c.sending)))
 _POSTS = and_(~_ANSWERS, ~_HOME, _c.ts.is_(None), ~_c.sending)
 _SENDABLE = _DUE.where(
     _c.id.not_in(bindparam("ids", expanding=True)),
@@ -230,8 +230,9 @@ _SHOW_AGAIN = (
         target_version=_NEXT_VERSION,
         due_at=param(_c.due_at, "now"),
         digest="",
-        compare_with=case(
-            (_c.kind != MessageKind.CARD, func.coalesce(_c.compare_with, _c.target_version)), else_=_c.compare_with
+        version_at_start=case(
+            (_c.kind != MessageKind.CARD, func.coalesce(_c.version_at_start, _c.target_version)),
+            else_=_c.version_at_start,
         ),
     )
 )
@@ -246,7 +247,7 @@ _COMPARE_CARDS = (
             )
         ),
     )
-    .values(compare_with=func.coalesce(_c.compare_with, _c.target_version))
+    .values(version_at_start=func.coalesce(_c.version_at_start, _c.target_version))
 )
 """Have the cards of rentals that may buy compared with Slack before they buy anything."""
 _not_over = admin_questions.c.over_at.is_(None)
@@ -343,7 +344,7 @@ class Messages:
 
     async def show_all_again(self) -> None:
         """Make due the open surfaces of everything that is not over, so that each is edited in any case. A surface
-        that may ask a question or state an end is compared with Slack first (`Message.compare_with`)."""
+        that may ask a question or state an end is compared with Slack first (`Message.uncompared`)."""
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
 
@@ -422,7 +423,7 @@ class Messages:
             "ts": None,
             "shown_version": 0,
             "digest": "",
-            "compare_with": None,
+            "version_at_start": None,
             "sending": False,
             "tries": 0,
             "closed": False,

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import CannotOpen
+from bot.model.text import plural
 from store import way_back
 from store.connections import copying_tables, sqlite_path
 from store.migrations import FIRST, HEAD
@@ -101,7 +102,7 @@ def check_start(connection: Connection, url: str, found: str | None) -> None:
     # Every revision from FIRST on has this column.
     live = connection.scalar(text("SELECT count(*) FROM rentals WHERE live"))
     if live:
-        are = "1 rental is live" if live == 1 else f"{live} rentals are live"
+        are = plural(live, "rental is live", "rentals are live")
         raise CannotOpen(
             f"The database is of an older gpubot (schema {found}, mine is {HEAD}), and {are}. Nobody ends their "
             "machines until I run. "

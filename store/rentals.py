@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -26,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import Stale
 from bot.model.attempt import AttemptState
 from bot.model.base import Frozen, changed
-from bot.model.money import micros
+from bot.model.money import in_dollars, micros
 from bot.model.records import Accruing, Change, ClaimedRental, EndedCost, LiveCost, Running, Usage
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, Rental, Waiting
 from bot.model.state import State
@@ -242,7 +241,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
             raise RuntimeError("What decides by the usage has to take the spending lock first")
         row = (await self._conn.execute(_USAGE, {"owner_id": owner, "without": without})).one()
         unproven = (await self._conn.execute(_UNPROVEN, {"without": without})).scalars()
-        caps = Decimal(int(row[1])).scaleb(-6)
+        caps = in_dollars(int(row[1]))
         return Usage(person_rentals=row[0], team_rate=sum(unproven, start=caps))
 
     async def live(self, owner: str | None = None) -> list[Rental]:

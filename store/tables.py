@@ -57,8 +57,8 @@ def _optional_text(name: str) -> Column[str]:
     return Column(name, SafeText)
 
 
-def _bool(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False)
+def _bool(name: str, *, key: str | None = None) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, key=key)
 
 
 def _int(name: str) -> Column[int]:
@@ -176,7 +176,7 @@ rentals = Table(
     _time("on_ending_at"),
     _optional_text("replaces"),
     _optional_text("replaced_by"),
-    _bool("bought_later"),
+    _bool("bought_later", key="bought_after_backup"),
     Column("extension", JsonText[Extension](Extension)),
     Column("ending_outcome", EnumText(State)),
     Column("ending_why", EnumText(Why)),
@@ -439,7 +439,7 @@ messages = Table(
     _time("created_at", nullable=False),
     _time("due_at"),
     _bool("urgent"),  # whether its next edit shows a transition
-    Column("compare_with", Integer),
+    Column("compare_with", Integer, key="version_at_start"),
     _time("refresh_at"),
 )
 Index("messages_rental", messages.c.rental_id, messages.c.id)

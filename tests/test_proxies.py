@@ -22,8 +22,8 @@ from bot.errors import MarketAway, Mistake, Unusable
 from bot.model.message import Message, MessageKind, to_response_url
 from bot.net.proxies import proxy_for
 from bot.net.sessions import new_session
-from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.sockets import Sockets
+from handlers.slack_api.web_api import NO_ANSWER
 from tests.market.conftest import Api
 from tests.market.conftest import api as api  # noqa: PLC0414 - a fixture
 from tests.recording_proxy import RecordingProxy, no_proxies, recording_proxy
@@ -80,7 +80,7 @@ async def test_every_client_uses_the_proxy(env: pytest.MonkeyPatch, proxy: Recor
     async with AsyncExitStack() as stack:
         bot = await built(stack)
         with pytest.raises(NO_ANSWER):
-            await bot.client.auth_test()
+            await bot.connection.context.client.auth_test()
         with pytest.raises(MarketAway) as away:
             await bot.catalog_cache.get()
         await send_reply(bot, "https://hooks.slack.test/commands/1")
@@ -111,11 +111,11 @@ async def test_no_request_to_this_machine_uses_a_proxy(
         api.answer("/available_gpus", {"H100": []})
         api.answer("/answers", {})
         bot = await built(stack)
-        assert (await bot.client.auth_test())["ok"]
+        assert (await bot.connection.context.client.auth_test())["ok"]
         assert "H100" in (await bot.catalog_cache.get()).gpus
         await send_reply(bot, f"{api.url}/answers")
         assert "/answers" in [seen.path for seen in api.seen]
-        app = AsyncApp(client=bot.client, signing_secret="")
+        app = AsyncApp(client=bot.connection.context.client, signing_secret="")
         sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1)
         connecting = asyncio.create_task(sockets.connect())
         with suppress(TimeoutError):
@@ -202,7 +202,7 @@ async def test_no_redirect_of_slack_is_followed(env: pytest.MonkeyPatch, api: Ap
     async with AsyncExitStack() as stack:
         bot = await built(stack)
         with pytest.raises(NO_ANSWER) as redirected:
-            await bot.client.auth_test()
+            await bot.connection.context.client.auth_test()
         assert not isinstance(redirected.value, SlackApiError)
         await send_reply(bot, f"{api.url}/answers")
         session = await stack.enter_async_context(new_session())
@@ -231,7 +231,7 @@ async def test_a_socket_follows_no_redirect(env: pytest.MonkeyPatch, api: Api) -
     api.answer("/api/apps.connections.open", {"ok": True, "url": f"{api.url.replace('http', 'ws')}/link"})
     async with AsyncExitStack() as stack:
         bot = await built(stack)
-        app = AsyncApp(client=bot.client, signing_secret="")
+        app = AsyncApp(client=bot.connection.context.client, signing_secret="")
         app.logger.addHandler(failed := Failed(logging.ERROR))
         sockets = Sockets(app, SECRETS[1], SystemClock(), count=1)
         connecting = asyncio.create_task(sockets.connect())

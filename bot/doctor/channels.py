@@ -12,7 +12,7 @@ from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hin
 from bot.policy.team.roles import approvers_of
 from bot.policy.team.rules import Rules
 from handlers.directory.channels import channel_of
-from handlers.slack_api.error_codes import NO_ANSWER
+from handlers.slack_api.web_api import NO_ANSWER
 
 APPROVERS = "approvers"
 PAGE_SIZE, MAX_PAGES = 500, 20

@@ -24,7 +24,7 @@ from bot.policy.team.policy_file import read_policy
 from bot.policy.team.rules import Rules
 from bot.probe.key import probe_key_in
 from bot.text_file import ENV_FILE, open_to_others
-from handlers.slack_api.web_client import slack_client
+from handlers.slack_api.web_api import slack_client
 
 CALL_SECONDS = 8.0
 """The time limit of one call, in real seconds."""

@@ -11,7 +11,7 @@ from bot.clock import Clock
 from bot.config.settings import Settings
 from bot.model.base import Frozen
 from bot.policy.team.rules import Rules
-from handlers.slack_api.error_codes import error_code
+from handlers.slack_api.web_api import error_code
 
 
 class Mark(StrEnum):

@@ -15,6 +15,7 @@ from bot.clock import Clock, http_date
 from bot.config.settings import SlackMode
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.errors import CannotOpen, InUse, KeysUnavailable, StoreBusy, Unusable
+from bot.model.text import say_clock_gap
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import clock_of
@@ -190,17 +191,11 @@ def clock(gaps: dict[str, timedelta | None]) -> list[Finding]:
     return [
         hint(
             CLOCK,
-            f"this machine is {_long(gap)} {'ahead of' if gap > timedelta(0) else 'behind'} {name}. "
+            f"this machine is {say_clock_gap(gap, name, zeros=True)}. "
             "Prices and leases go by this clock: let it be set over the network (NTP).",
         )
         for name, gap in far.items()
     ]
-
-
-def _long(gap: timedelta) -> str:
-    minutes, seconds = divmod(round(abs(gap).total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
 GITHUB = "GitHub"

@@ -20,10 +20,11 @@ from bot.config.settings import SlackMode
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
 from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hint, not_checked, ok, wrong
 from bot.doctor.host import gap_to
+from bot.model.text import plural
 from bot.policy.team.roles import Team, deciding_groups, then_people
 from handlers.directory.people import HomeWorkspace, person_of
-from handlers.slack_api.error_codes import NO_ANSWER
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
+from handlers.slack_api.web_api import NO_ANSWER
 from handlers.views.answers.spend import SAMPLE
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
@@ -263,7 +264,7 @@ async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:
     count = len(users) if isinstance(users, list) else 0
     if not count:
         return wrong(what, "it has no members. Add some, or name people in the policy.")
-    return ok(what, f"{count} member{'' if count == 1 else 's'}.")
+    return ok(what, f"{plural(count, 'member')}.")
 
 
 # --- errors

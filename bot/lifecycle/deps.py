@@ -59,8 +59,10 @@ class RulesInForce:
 
 @dataclass
 class Opened:
-    """Since when this process has the database without a gap. After a gap, as after a start, it may be an older
-    copy, such as a standby that took over."""
+    """When this process's current, uninterrupted access to the database began.
+
+    After an interruption, as after a start, the database may be a backup, or a standby that was promoted.
+    """
 
     at: datetime = EVER
     """By our clock."""
@@ -108,6 +110,13 @@ class Deps:
     new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
     """Makes a short id of this length."""
 
+    @property
+    def just_opened(self) -> bool:
+        """Whether the database was opened so recently that messages may still be compared with Slack. The time
+        must be short by both clocks: in a sandbox, ours can be faster than real time."""
+        clock, opened = self.clock, self.opened
+        return max(clock.now() - opened.at, clock.real() - opened.real) < COMPARED_WITHIN
+
 
 def _ignore(_: Attempt) -> None:
     return
@@ -138,13 +147,6 @@ def with_newest_rules(deps: D) -> D:
     now. Whatever lives longer than one of these calls this each time before it looks at the rules."""
     in_force = deps.in_force
     return deps if in_force is None or in_force.rules is deps.rules else replace(deps, rules=in_force.rules)
-
-
-def may_compare(deps: Deps) -> bool:
-    """Return whether the database was opened so recently that messages may still be compared with Slack. The time
-    must be short by both clocks: in a sandbox, ours can be faster than real time."""
-    clock, opened = deps.clock, deps.opened
-    return max(clock.now() - opened.at, clock.real() - opened.real) < COMPARED_WITHIN
 
 
 async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:

@@ -6,11 +6,12 @@ import asyncio
 import html
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
 import aiohttp
@@ -21,7 +22,7 @@ from pydantic import SecretStr
 
 from bot.clock import Clock, Witness, http_date
 from bot.errors import GpubotError, MarketAway, RateLimited, TokenRefused
-from bot.market import decompression, fields, wire
+from bot.market import fields, wire
 from bot.net.sessions import through_proxy
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ MAX_BODY = 16 * 1024 * 1024
 MAX_ON_LOOP = 256 * 1024
 """The most bytes of an answer that is decoded on the event loop. A larger answer is decoded in a thread, because
 it would delay acknowledgements to Slack."""
+_CHUNK = 64 * 1024
+"""How many bytes are decompressed at once. A few kilobytes of gzip can hold megabytes."""
 CONNECT_SECONDS = 10.0
 QUEUE_SECONDS = 15.0
 """The longest time that a call waits for a free connection."""
@@ -202,10 +205,10 @@ class Transport:
                     self._witness.note(response.headers, before)
                 try:
                     encodings = response.headers.get_list("Content-Encoding", split_commas=True)
-                    content = await decompression.body(response.aiter_raw(), encodings, call.largest)
+                    content = await _body(response.aiter_raw(), encodings, call.largest)
                 finally:
                     await response.aclose()
-        except decompression.Unreadable as error:
+        except _Unreadable as error:
             raise self.unusable(call, str(error)) from None
         except _NO_ANSWER as error:
             sent = not _was_not_sent(error)
@@ -366,3 +369,64 @@ class Redactor:
         # Invisible characters are dropped when a text is stored, which would join the parts of a token again.
         visible = text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
         return self._pattern.sub(MASK, visible) if self._pattern.search(visible) else text
+
+
+# --- bodies
+
+
+class _Decompressor(Protocol):
+    """The type that `zlib.decompressobj` returns. The standard library has no public name for it."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _Unreadable(ValueError):
+    """The body is too large, cut off, or has an encoding that was not asked for. The text says which."""
+
+
+async def _body(chunks: AsyncIterator[bytes], encodings: Sequence[str], max_size: int) -> bytes:
+    """Return the decompressed body of raw `chunks`.
+
+    `encodings` are the words of Content-Encoding. Raise _Unreadable unless there are none, or one gzip. Also raise
+    it as soon as the body is larger than `max_size` bytes, before or after decompression.
+    """
+    words = [word.strip().lower() for word in encodings if word.strip().lower() not in {"", "identity"}]
+    if words not in ([], ["gzip"]):
+        raise _Unreadable("an encoding that I did not ask for")
+    gzip = zlib.decompressobj(16 + zlib.MAX_WBITS) if words else None
+    content = bytearray()
+    received = 0
+    async for chunk in chunks:
+        received += len(chunk)
+        if received > max_size:
+            raise _Unreadable("too large")
+        if gzip is None:
+            content += chunk
+        else:
+            _decompress(gzip, chunk, content, max_size)
+    if gzip is not None and received and not gzip.eof:
+        raise _Unreadable("a gzip that is cut")
+    return bytes(content)
+
+
+def _decompress(gzip: _Decompressor, chunk: bytes, content: bytearray, max_size: int) -> None:
+    """Append the decompressed bytes of `chunk` to `content`."""
+    while chunk:
+        if gzip.eof:
+            raise _Unreadable("more than one gzip")
+        try:
+            output = gzip.decompress(chunk, _CHUNK)
+            while output:  # zlib can withhold output when all of its input is consumed
+                content += output
+                if len(content) > max_size:
+                    raise _Unreadable("too large")
+                output = gzip.decompress(gzip.unconsumed_tail, _CHUNK)
+        except zlib.error as error:
+            raise _Unreadable("no gzip") from error
+        chunk = gzip.unused_data

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from bot.model.base import Frozen, Instant
 
@@ -76,11 +76,13 @@ class Purchase(Frozen):
 class Purchases(Frozen):
     """Several purchases in one message. Each is a separate question that is a part of this one."""
 
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
     kind: Literal["purchases"] = "purchases"
     count: int
     """How many machines the purchases had when they were found."""
-    bought_later: bool
-    """Whether they were bought after the database was saved. Otherwise one sweep found many."""
+    bought_after_backup: bool = Field(alias="bought_later")
+    """Whether the database was restored, and they were bought after the backup. Otherwise one sweep found many."""
     empty: bool = False
     """Whether the database had no rental."""
 

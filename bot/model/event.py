@@ -94,9 +94,8 @@ class EventKind(StrEnum):
     `facts.until` at the latest."""
     SCRIPT_FAILED = "script_failed"
     """`/root/on-ending.sh` failed with `facts.exit_status`, before the end at `facts.until`."""
-    PUT_BACK = "put_back"
-    """The database was put back from an older copy. The owner is notified that the rental ends at `facts.until`
-    again."""
+    ENDS_AGAIN = "put_back"
+    """The database was restored. The owner is notified that the rental ends at `facts.until` again."""
     USE_CHANGED = "use_changed"
     """The verdict about its use changed to `facts.verdict`, since `facts.since`. People are not notified."""
     HOST_KEY_CHANGED = "host_key_changed"
@@ -155,8 +154,9 @@ class EventKind(StrEnum):
     """The machine still existed long after its end, so it was deleted without the rental's own step."""
     # About the account:
     UNKNOWN_MACHINE = "unknown_machine"
-    OLDER_DATABASE = "older_database"
-    """The account has machines, `facts.count`, that were bought after the database was saved. Buying is paused."""
+    BOUGHT_AFTER_BACKUP = "older_database"
+    """The database was restored, and the account has machines, `facts.count`, that were bought after the backup.
+    Buying is paused."""
     UNKNOWN_RENTAL = "unknown_rental"
     """Somebody clicked a button about a rental, `facts.name`, that the store does not know."""
     DIGEST = "digest"
@@ -250,8 +250,8 @@ class Facts(Frozen):
     """The version of the envelope that the event is about."""
     why: Why | None = None
     detail: str | None = None
-    """The market's own words, or those of the person who acted. Data, never markup. In OLDER_DATABASE, `empty` if
-    the database has no rental."""
+    """The market's own words, or those of the person who acted. Data, never markup. In BOUGHT_AFTER_BACKUP,
+    `empty` if the database has no rental."""
     admins_decide: bool | None = None
     """Whether the admins are asked because no approver is left who may decide."""
     read_at: Instant | None = None
@@ -573,7 +573,7 @@ EFFECTS: dict[EventKind, Effects] = {
         settles=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
     ),
     _E.SCRIPT_FAILED: Effects(direct=_OWNER, asks=_Q.END),
-    _E.PUT_BACK: Effects(direct=_OWNER, asks=_Q.END, settles=(_Q.END,)),
+    _E.ENDS_AGAIN: Effects(direct=_OWNER, asks=_Q.END, settles=(_Q.END,)),
     _E.USE_CHANGED: Effects(settles=(_Q.WANTED,), settles_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(direct=(To.OWNER, To.TEAMMATES)),
     _E.NOBODY_ANSWERS: Effects(approvers=Approvers.YES, asks=_Q.UNANSWERED, settles=(_Q.UNANSWERED,)),
@@ -620,7 +620,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.DELETED_OVERDUE: Effects(alert=(To.OWNER, To.ADMINS)),
     # Messages of their own ask the admins about these two, and about OWNER_LEFT.
     _E.UNKNOWN_MACHINE: Effects(),
-    _E.OLDER_DATABASE: Effects(),
+    _E.BOUGHT_AFTER_BACKUP: Effects(),
     _E.DIGEST: Effects(alert=(To.HOME_CHANNEL,)),
     # Finance gets the file itself.
     _E.MONTH_FILED: Effects(),

@@ -66,8 +66,7 @@ class NextCall(StrEnum):
     """A request to its `response_url`, or chat.postEphemeral."""
     FIND = "find"
     """conversations.history or .replies: the conversation is read back first. The outcome of a post is unknown, so
-    it could be posted twice; or the bot was started, perhaps on an older database, and nobody knows what Slack
-    shows."""
+    it could be posted twice; or the bot was started, perhaps with a backup, and nobody knows what Slack shows."""
     POST = "post"
     """chat.postMessage."""
     EDIT = "edit"
@@ -144,8 +143,8 @@ _VERSIONS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 def lowest_version(real_now: datetime) -> int:
     """Return the lowest version that a message may get at this real time: the seconds since 2026.
 
-    Versions grow more slowly than time: by one with each change. So after a database is put back from a copy, new
-    versions are higher than all that Slack was ever shown.
+    Versions grow more slowly than time: by one with each change. So if the database goes back to a backup, new
+    versions are still higher than all that Slack was ever shown.
     """
     return max((real_now - _VERSIONS_FROM) // timedelta(seconds=1), 1)
 
@@ -171,13 +170,13 @@ class Message(Frozen):
     """For a reply in a thread: whether the reply is also shown in the channel."""
     target_version: int = 1
     """The version that Slack should show. The store increases it with each change of what the message is about,
-    and Slack has it in the post's metadata. It never goes backwards, even if the database is put back from an
-    older copy (`lowest_version`)."""
+    and Slack has it in the post's metadata. It never goes backwards, even if the database goes
+    back to a backup (`lowest_version`)."""
     shown_version: int = 0
     """The version that Slack shows; 0 before it is posted."""
-    compare_with: int | None = None
-    """The version that the message had at the start of the bot: if Slack shows a later one, the database was put
-    back from an older copy. None once the versions are compared, and for a card, which is only edited."""
+    version_at_start: int | None = None
+    """The version that the message had when the database was opened: if Slack shows a later one, that database is
+    a backup. None once the versions are compared, and for a card that is only edited."""
     digest: str = ""
     """Hash of the text and blocks that Slack has, so that an edit that changes nothing is not sent."""
     channel: str | None = None
@@ -203,6 +202,11 @@ class Message(Frozen):
     time has passed. Slack's pace allows few edits, so everything with a `due_at` goes first."""
 
     @property
+    def uncompared(self) -> bool:
+        """Whether the message is still to be compared with what Slack shows."""
+        return self.version_at_start is not None
+
+    @property
     def refreshes(self) -> bool:
         """Whether its next edit only shows how much time has passed."""
         return self.due_at is None and self.refresh_at is not None
@@ -214,7 +218,7 @@ class Message(Frozen):
             return NextCall.PUBLISH
         if self.to.kind in {DestinationKind.RESPONSE_URL, DestinationKind.EPHEMERAL}:
             return NextCall.ANSWER
-        if self.compare_with is not None:
+        if self.uncompared:
             return NextCall.FIND
         if self.ts is not None:
             return NextCall.EDIT

@@ -13,7 +13,7 @@ Micros = int
 
 MICROS_PER_DOLLAR = 1_000_000
 _CENT = Decimal("0.01")
-_MICROS_PER_CENT = MICROS_PER_DOLLAR // 100
+MICROS_PER_CENT = MICROS_PER_DOLLAR // 100
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 
 
@@ -53,7 +53,7 @@ def whole_cents_below(rate: Decimal) -> Decimal:
 
 def whole_cents(amount: Micros) -> Micros:
     """Return `amount` cut down to whole cents: a limit that people read."""
-    return amount // _MICROS_PER_CENT * _MICROS_PER_CENT
+    return amount // MICROS_PER_CENT * MICROS_PER_CENT
 
 
 def in_cents(parts: Sequence[Micros], total: Micros | None = None) -> list[Micros]:
@@ -67,14 +67,19 @@ def in_cents(parts: Sequence[Micros], total: Micros | None = None) -> list[Micro
         parts: The exact amounts.
         total: The sum as it is shown, if it is shown already. It may have been rounded up or down.
     """
-    rounded = [part // _MICROS_PER_CENT for part in parts]
-    whole = round(Fraction(sum(parts) if total is None else total, _MICROS_PER_CENT))
+    rounded = [part // MICROS_PER_CENT for part in parts]
+    whole = round(Fraction(sum(parts) if total is None else total, MICROS_PER_CENT))
     missing = whole - sum(rounded)
-    for n in sorted(range(len(parts)), key=lambda n: -(parts[n] % _MICROS_PER_CENT))[:missing]:
+    for n in sorted(range(len(parts)), key=lambda n: -(parts[n] % MICROS_PER_CENT))[:missing]:
         rounded[n] += 1
-    return [cents * _MICROS_PER_CENT for cents in rounded]
+    return [cents * MICROS_PER_CENT for cents in rounded]
 
 
 def micros(dollars: Decimal) -> Micros:
     """Return dollars in whole micro-dollars, rounded up: for caps and limits."""
     return math.ceil(dollars * MICROS_PER_DOLLAR)
+
+
+def in_dollars(amount: Micros) -> Decimal:
+    """Return an amount in dollars, exactly and with six decimals."""
+    return Decimal(amount).scaleb(-6)

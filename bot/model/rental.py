@@ -96,8 +96,8 @@ class Lease(Frozen):
     script_first: ScriptFirst | None = None
     """Set while the machine is destroyed after its `/root/on-ending.sh`. An extension drops it."""
     shown_later_at: Instant | None = None
-    """When it was found that Slack shows a later state of the machine than the database, which was put back from
-    an older copy. None once the machine was looked up and its owner was told of its end."""
+    """When it was found that Slack shows a later state of the machine than the database. None once the machine was
+    looked up and its owner was told of its end."""
 
     @property
     def last_end(self) -> datetime:
@@ -209,9 +209,9 @@ class Rental(Frozen):
     replaced_by: str | None = None
     """The id of the rental that takes this one's place. A rental is replaced at most once. None again if the other
     rental ended without a machine while this one still ran."""
-    bought_later: bool = False
-    """Whether a machine with the rental's id was found that the store does not know: it was bought after the
-    database was saved. Nothing more is bought for the rental, and no message says that it cost nothing."""
+    bought_after_backup: bool = False
+    """Whether a machine with the rental's ID was found that the store doesn't know: it was bought after the
+    backup. Nothing more is bought for the rental, and no message says that it cost nothing."""
     extension: Extension | None = None
     ending: Ending | None = None
     """Set from `destroying` on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Self
 
 from pydantic import Field
 
@@ -113,3 +114,30 @@ class Envelope(Frozen):
     lease: timedelta
     total: Micros
     """The most that the rental can cost from procurement to deletion, earlier attempts included."""
+
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        gpu: str,
+        *,
+        price: Decimal,
+        max_rate: Decimal,
+        total: Micros,
+        lease: timedelta | None = None,
+        version: int = 1,
+    ) -> Self:
+        """Return the envelope for a request with these prices. Its lease is the longest that the request can run,
+        unless another one is given."""
+        return cls(
+            version=version,
+            gpu=gpu,
+            count=request.count,
+            region=request.region,
+            contract=request.contract,
+            vendor=request.vendor,
+            price=price,
+            max_rate=max_rate,
+            lease=request.longest if lease is None else lease,
+            total=total,
+        )

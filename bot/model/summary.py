@@ -130,10 +130,10 @@ class AdminQuestionView(Frozen):
     question: AdminQuestion
     parts: tuple[AdminQuestion, ...] = ()
     """Of a question about several purchases."""
-    restorable: frozenset[str] = frozenset()
-    """Ids of the parts that can be put back now, as far as it is known who their owners are."""
-    put_back_for: timedelta
-    """How long they run from the moment in which they are put back."""
+    readoptable: frozenset[str] = frozenset()
+    """IDs of the parts that can be re-adopted now, as far as it is known who their owners are."""
+    readopted_for: timedelta
+    """How long they run from the moment in which they are re-adopted."""
     spent: dict[str, AccruedCost]
     """What the machines of each question about a purchase cost, by its id."""
     rentals: dict[str, Rental] = Field(default_factory=dict)

@@ -1,12 +1,15 @@
-"""Text from outside, made safe to store and show; durations and rates as people type them."""
+"""Plain text, without the markup of Slack: text from outside made safe to store and show; counts, durations,
+amounts and prices as people read or type them."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
+from fractions import Fraction
 
-from bot.model.money import MICROS_PER_DOLLAR, Micros, whole_cents_below
+from bot.model.money import MICROS_PER_CENT, Micros, whole_cents_below
 
 ELLIPSIS = "…"
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -26,6 +29,11 @@ def one_line(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + ELLIPSIS
 
 
+def short(word: str, limit: int = 40) -> str:
+    """Return a word as an error quotes it: on one line, at most `limit` long."""
+    return one_line(word, limit)
+
+
 def for_terminal(text: str) -> str:
     """Return `text` without characters that could steer a terminal, such as escape sequences. Line breaks stay."""
     return "".join(
@@ -33,25 +41,54 @@ def for_terminal(text: str) -> str:
     )
 
 
-def span(length: timedelta) -> str:
+def plural(count: int, singular: str, plural_form: str | None = None) -> str:
+    """Return `1 machine` or `3 machines`."""
+    return f"{count} {singular if count == 1 else plural_form or singular + 's'}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return `a`, `a and b`, or `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+# --- durations
+
+
+def span(length: timedelta, *, zeros: bool = False) -> str:
     """Return a duration as people read it, in at most two units: `51 s`, `2 min 51 s`, `6 h 4 min`.
 
-    From 48 hours on it is in days: `2 days 3 h`.
+    Durations of 48 hours and more are in days: `2 days 3 h`. If the second unit is 0, it is left out, unless
+    `zeros` asks for it: `2 h 0 min`.
     """
     seconds = max(length // timedelta(seconds=1), 0)
     if seconds < 60:
         return f"{seconds} s"
-    if seconds < 3600:
-        return _two_units(seconds // 60, "min", seconds % 60, "s")
-    minutes = seconds // 60
-    if minutes < 48 * 60:
-        return _two_units(minutes // 60, "h", minutes % 60, "min")
-    hours = minutes // 60
-    return _two_units(hours // 24, "days", hours % 24, "h")
+    minutes, hours = seconds // 60, seconds // 3600
+    if minutes < 60:
+        big, small, units = minutes, seconds % 60, ("min", "s")
+    elif hours < 48:
+        big, small, units = hours, minutes % 60, ("h", "min")
+    else:
+        big, small, units = hours // 24, hours % 24, ("days", "h")
+    return f"{big} {units[0]}" + (f" {small} {units[1]}" if small or zeros else "")
 
 
-def _two_units(big: int, big_unit: str, small: int, small_unit: str) -> str:
-    return f"{big} {big_unit}" + (f" {small} {small_unit}" if small else "")
+def about_span(length: timedelta) -> str:
+    """Return an estimated duration, rounded to the minute and at least one minute."""
+    return span(timedelta(minutes=max((length + timedelta(seconds=30)) // timedelta(minutes=1), 1)))
+
+
+def rough_span(length: timedelta) -> str:
+    """Return a duration in one unit, rounded down: `40 s`, `3 min`, `2 h`, or `a moment` below a second."""
+    seconds = max(length // timedelta(seconds=1), 0)
+    if seconds < 60:
+        return f"{seconds} s" if seconds else "a moment"
+    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+
+
+def say_clock_gap(ahead: timedelta, whose: str, *, zeros: bool = False) -> str:
+    """Return how far a clock is ahead of another one, or behind it: `2 h ahead of the database's`."""
+    return f"{span(abs(ahead), zeros=zeros)} {'ahead of' if ahead > timedelta(0) else 'behind'} {whose}"
 
 
 def say_span(span: timedelta) -> str:
@@ -61,6 +98,26 @@ def say_span(span: timedelta) -> str:
         return f"{minutes * 60 + seconds}s"
     hours, minutes = divmod(minutes, 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
+
+
+# --- amounts and prices
+
+
+def say_dollars(amount: Micros) -> str:
+    """Return a known amount to the cent: `$14.68`, `<$0.01`."""
+    if 0 < amount < MICROS_PER_CENT:
+        return "<$0.01"
+    return ("-" if amount < 0 else "") + _dollars_and_cents(round(Fraction(abs(amount), MICROS_PER_CENT)))
+
+
+def say_at_most(amount: Micros) -> str:
+    """Return the most that something can cost, to the cent: `$9.21`. It is rounded up, so that it never costs more
+    than people read."""
+    return _dollars_and_cents(-(-max(amount, 0) // MICROS_PER_CENT))
+
+
+def _dollars_and_cents(cents: int) -> str:
+    return f"${cents // 100:,}.{cents % 100:02d}"
 
 
 def say_rate(rate: Decimal) -> str:
@@ -86,14 +143,3 @@ def say_limit(rate: Decimal) -> str:
     It is rounded down, so that nothing that is bought costs more than people read.
     """
     return f"${whole_cents_below(max(rate, Decimal(0))):,.2f}"
-
-
-def say_at_most(amount: Micros) -> str:
-    """Return the most that something can cost, to the cent: `$9.21`. It is rounded up, so that it never costs more
-    than people read."""
-    return f"${Decimal(-(-max(amount, 0) * 100 // MICROS_PER_DOLLAR)).scaleb(-2):,.2f}"
-
-
-def short(word: str, limit: int = 40) -> str:
-    """Return a word as an error quotes it: on one line, at most `limit` long."""
-    return one_line(word, limit)

@@ -19,7 +19,7 @@ from bot.model.budget import Scope, ScopeKind
 from bot.model.person import OPERATOR
 from bot.model.rental import Rental
 from bot.model.spend import SpendReport
-from bot.model.text import for_terminal, one_line
+from bot.model.text import for_terminal, one_line, say_at_most
 from bot.operator.protocol import (
     Approve,
     Command,
@@ -32,12 +32,11 @@ from bot.operator.protocol import (
     Show,
     Spend,
 )
-from bot.policy.team.rules import ProbeKind
 from handlers.parsing.commands import parse_spend
+from handlers.parsing.draft import ParseContext
 from handlers.parsing.rental_words import read_extension, read_id
-from handlers.parsing.request_parts import ParseContext
 from handlers.phrases.error_text import error_text
-from handlers.phrases.format import JOINER, Reader, channel, dollars_at_most, escape, identifier
+from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
 from handlers.views.answers import lists, replies
 from handlers.views.answers import spend as spend_views
 
@@ -107,12 +106,12 @@ def _deletable(machine: UnknownMachine | Resource) -> str:
 
 def _approvable(rental: Rental) -> str:
     """Return the commands that decide what waits for an approver."""
-    total = dollars_at_most(rental.newest_envelope.total).removeprefix("$")
+    total = say_at_most(rental.newest_envelope.total).removeprefix("$")
     return f"To decide about it: gpubot approve {rental.id} --up-to {total}, or gpubot deny {rental.id}"
 
 
 async def _spend(deps: Deps, command: Spend, reader: Reader) -> SpendReport:
-    asked = parse_spend(command.words, _context(deps, reader))
+    asked = parse_spend(command.words, ParseContext.of(deps.rules, reader.now, deps.rules.timezone))
     if asked.kind is ScopeKind.PERSON:
         raise Mistake("You act as the operator here, who rents nothing. Try: gpubot spend project vision")
     return await spending.report(deps, OPERATOR, Scope(kind=asked.kind, name=asked.project), asked.period)
@@ -122,7 +121,7 @@ async def _approve(deps: Deps, command: Approve) -> str:
     """Approve what waits, if its total is the one that the operator read."""
     rental = await _waiting(deps, command.id, "approve")
     typed = _DOLLARS.fullmatch(command.up_to.strip())
-    total = dollars_at_most(rental.newest_envelope.total)
+    total = say_at_most(rental.newest_envelope.total)
     agrees = typed is not None and f"${Decimal(typed[1].replace(',', '')):,.2f}" == total
     if rental.waiting_envelope is not None and not agrees:  # of one that was decided, `approve` says how
         what = "its total by now, so nothing was approved"
@@ -169,24 +168,14 @@ async def _with_channel_name(deps: Deps, text: str) -> str:
 
 
 async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
-    words = read_extension(f"{_id(command.id, 'extend')} {command.by}", _context(deps, reader))
+    words = read_extension(
+        f"{_id(command.id, 'extend')} {command.by}", ParseContext.of(deps.rules, reader.now, deps.rules.timezone)
+    )
     by = words.duration or words.until
     if words.id is None or by is None:
         raise Mistake("By how much longer? Try: gpubot extend k7mq2 2h")
     done = await leasing.extend(deps, OPERATOR, words.id, by, why=_reason(command.why))
     return replies.extended(done, reader.times).text
-
-
-def _context(deps: Deps, reader: Reader) -> ParseContext:
-    lease = deps.rules.lease
-    return ParseContext(
-        default_lease=lease.default,
-        max_lease=lease.max,
-        sees_use=deps.rules.idle.probe is ProbeKind.SSH,
-        now=reader.now,
-        zone=deps.rules.timezone,
-        hours=deps.rules.hours,
-    )
 
 
 def _id(typed: str, name: str) -> str:

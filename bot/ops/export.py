@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from bot.errors import Mistake, Unusable
 from bot.lifecycle.money.month_files import month_file
 from bot.model.budget import TEAM, MonthPart, Scope, ScopeKind
 from bot.model.event import Event
+from bot.model.text import say_dollars
 from bot.net.sandbox_clock import clock_of
 from bot.net.sessions import new_session
 from bot.policy.buying.focus import MonthFile
@@ -84,8 +84,7 @@ async def export_month(settings: Settings, month: str, project: str | None, fold
 def month_written(file: MonthFile) -> str:
     """Return a line for the operator about a file that was written."""
     state = "" if file.complete is not None else " The month is not complete."
-    usd = f"${Decimal(file.amount).scaleb(-6):,.2f}"
-    return f"{file.name}: {usd} in {len(file.rows)} rows.{state}"
+    return f"{file.name}: {say_dollars(file.amount)} in {len(file.rows)} rows.{state}"
 
 
 # --- events

@@ -1,4 +1,4 @@
-"""The content of /health and /metrics: the state of every part that runs."""
+"""The content of /health, /metrics and /machines: the state of every part that runs, and of the machines."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from pydantic import ValidationError
 
 from bot.clock import Clock
 from bot.errors import GpubotError
-from bot.lifecycle.account.watched_machines import watched_machines
 from bot.lifecycle.deps import RulesInForce
 from bot.lifecycle.loops.running import Part
 from bot.lifecycle.money.billing import accrued
 from bot.lifecycle.steps.polling import soonest
 from bot.model import account_facts
+from bot.model.records import WatchedResource
 from bot.model.state import State
+from bot.model.watched_machine import WatchedMachine
 from bot.ops import health
 from bot.ops.metrics import Figures, Metrics
 from bot.policy.buying.months import month_of
 from bot.policy.team.rules import Rules
-from store.db import Database
+from store.db import Database, Tx
 
 
 async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures | None:
@@ -146,3 +147,51 @@ class HealthReport:
         for part in self.parts:
             under_way[part.counted_as] += part.in_flight
         return under_way
+
+
+# --- what the watchdog reads of the machines
+
+
+async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:
+    """Return the machines that bill or may bill, by their resource ids."""
+    resources = await tx.overdue.watched()
+    names = await tx.people.names({resource.owner for resource in resources})
+    return tuple(
+        [
+            WatchedMachine(
+                resource_id=resource.resource_id,
+                name=resource.name,
+                rental_id=resource.rental_id,
+                owner=resource.owner,
+                owner_name=names.get(resource.owner),
+                rate=resource.offer_rate if resource.rate is None else resource.rate,
+                ends_at=await _latest_end(tx, resource, rules),
+            )
+            for resource in resources
+        ]
+    )
+
+
+async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
+    """Return the latest end that the lease allows, with the grace after it. Return None if that is not known."""
+    ended = resource.over_at or resource.destroying_since
+    if ended is None and (resource.extra or not resource.newest):
+        # Its machine is never the rental's: it is deleted as soon as it appears.
+        ended = resource.intended_at + rules.procure.provision_timeout
+    if ended is None and resource.ends_at is not None:
+        ended = max(resource.ends_at, resource.latest_end or resource.ends_at)
+    if ended is None:
+        ended = await _end_once_ready(tx, resource, rules)
+    return None if ended is None else ended + rules.lease.grace
+
+
+async def _end_once_ready(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
+    """Return the latest end of a machine that is getting ready. Return None if it was not accepted, or if its
+    rental can't be loaded."""
+    if resource.accepted_at is None:
+        return None
+    with suppress(ValidationError):
+        rental = await tx.rentals.get(resource.rental_id)
+        if rental is not None:
+            return resource.accepted_at + rules.procure.provision_timeout + rental.envelope.lease
+    return None

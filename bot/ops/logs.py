@@ -12,7 +12,6 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
-from decimal import Decimal
 from types import TracebackType
 from typing import TextIO, cast
 
@@ -20,6 +19,7 @@ import structlog
 
 from bot.config.settings import LogFormat
 from bot.model.event import EventKind
+from bot.model.money import in_dollars
 from bot.model.records import Change
 from bot.tracebacks import as_text, parts_of, place
 
@@ -82,7 +82,7 @@ def log_change(change: Change) -> None:
             "price": None if rate is None else f"${rate:f}/h",
             "why": None if facts.why is None else facts.why.name.lower(),
             "until": None if facts.until is None else facts.until.isoformat(),
-            "cost": None if facts.amount is None else f"${Decimal(facts.amount).scaleb(-6):f}",
+            "cost": None if facts.amount is None else f"${in_dollars(facts.amount):f}",
             "resource": facts.resource_id,
         }
         known = {key: value for key, value in line.items() if value is not None}

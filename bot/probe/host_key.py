@@ -8,8 +8,7 @@ from typing import Any
 import asyncssh
 import structlog
 
-from bot.probe.connecting import Connector
-from bot.probe.limited_connection import LimitedConnection
+from bot.probe.connecting import Connector, LimitedConnection
 
 _log = structlog.get_logger("gpubot.probe")
 

@@ -41,7 +41,7 @@ def new_probe_key() -> ProbeKey:
 
 
 async def stored_probe_key(deps: Deps) -> ProbeKey:
-    """Return the installation's key, from the store, so that a restored backup opens the same machines. Make it if
+    """Return the installation's key, from the store, so that a backup of it opens the same machines. Make it if
     there is none yet.
 
     The first start with a new database does so. Later ones only read, since a database that takes no writes must

@@ -9,9 +9,8 @@ from typing_extensions import override
 
 from bot.model.machine_use import EndToTell, Missed, Visit
 from bot.policy.access.probe_script import SCRIPT_PATH
-from bot.probe.connecting import Connector
+from bot.probe.connecting import Connector, LimitedConnection
 from bot.probe.host_key import HOST_KEY_ALGORITHMS, KEX_ALGORITHMS
-from bot.probe.limited_connection import LimitedConnection
 from bot.probe.report import is_complete, read_report
 
 USER = "root"

@@ -167,7 +167,7 @@ def _with_later_ends(
     """Return the machines that a bot names which is not well, with no end earlier than it is known, and the outage
     with the known ends of all others.
 
-    Such a bot may have a wrong clock, or a database that was restored from an older copy. An unknown end counts as
+    Such a bot may have a wrong clock, or a backup as its database. An unknown end counts as
     the latest of all, because a machine without an end is never deleted.
     """
     known = {**outage.unnamed_ends, **{one.resource_id: one.ends_at for one in state.machines}}

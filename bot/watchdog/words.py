@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.model.text import one_line, say_price, span
+from bot.model.text import one_line, plural, say_price, span
 from bot.model.watched_machine import WatchedMachine
 from bot.watchdog.look import Living, Look, Options, Trouble
 from bot.watchdog.state import Outage, State
@@ -18,6 +18,7 @@ MOST_LISTED = 20
 """How many machines a message lists. The others are only counted."""
 _TIME_ALONE = timedelta(hours=20)
 """A moment that is not further away than this is shown without its day."""
+_MINUTE = timedelta(minutes=1)
 _STILL_BILLS = "Shutting a machine down from inside does not stop its bill."
 
 
@@ -86,8 +87,9 @@ def well_without_but() -> str:
 def well_again(outage: Outage, at: datetime) -> str:
     """Return the message that the bot is well again."""
     done = sum(deletion.done for deletion in outage.deletions)
-    deletions = f" I deleted {_plural(done, 'machine')} meanwhile, and delete no more." if done else ""
-    return f"gpubot is well again, after {span(_minutes(at - outage.since))}.{deletions}"
+    deletions = f" I deleted {plural(done, 'machine')} meanwhile, and delete no more." if done else ""
+    whole_minutes = (at - outage.since) // _MINUTE * _MINUTE
+    return f"gpubot is well again, after {span(whole_minutes)}.{deletions}"
 
 
 def deleted(machine: WatchedMachine, at: datetime) -> str:
@@ -189,8 +191,8 @@ def _listing(state: State, look: Look) -> list[str]:
         group = endless if machine.ends_at is None else (before if machine.ends_at > look.at else past)
         group.append((f"• {_machine(machine, look.at)}", machine.rate if living.rate is None else living.rate))
     everything = [entry for group in groups.values() for entry in group]
-    verb = "lives" if len(everything) == 1 else "live"
-    lines, left = [f"{_plural(len(everything), 'machine')} {verb}, {_total(everything)}."], MOST_LISTED
+    live = plural(len(everything), "machine lives", "machines live")
+    lines, left = [f"{live}, {_total(everything)}."], MOST_LISTED
     for title, group in groups.items():
         if group and left > 0:
             lines += [title, *(line for line, _ in group[:left])]
@@ -239,11 +241,3 @@ def _time(moment: datetime, now: datetime) -> str:
     else:
         shown, plain = "{date_short} {time}", f"{moment:%a %d %b %H:%M} UTC"
     return f"<!date^{int(moment.timestamp())}^{shown}|{plain}>"
-
-
-def _minutes(span: timedelta) -> timedelta:
-    return max(span, timedelta(0)) // timedelta(minutes=1) * timedelta(minutes=1)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -73,12 +73,12 @@ async def destroy(context: Context, interaction: UserInteraction, value: Questio
     return None
 
 
-async def put_all_back(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Put back every purchase that can be put back. The message says so."""
-    # An older database may lack the owners, or that they left.
+async def readopt_all(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
+    """Re-adopt every purchase that can be re-adopted. The message says so."""
+    # The backup may lack the owners, or that they left.
     owners = await service.owners_to_look_up(context.deps, interaction.person, value.question_id)
     await context.people.refresh(owners)
-    await service.put_all_back(context.deps, interaction.person, value.question_id)
+    await service.readopt_all(context.deps, interaction.person, value.question_id)
     return None
 
 

@@ -25,8 +25,8 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, ShowPrice, UserInteraction
-from handlers.parsing.commands import Get, Wait
-from handlers.parsing.request_text import request_text
+from handlers.parsing.draft import Get, Wait
+from handlers.parsing.requests import request_text
 from handlers.parsing.until import example_end
 from handlers.views.answers import modals, offers, replies
 

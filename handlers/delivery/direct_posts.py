@@ -16,7 +16,7 @@ from handlers.delivery.pace import POST, Pace
 from handlers.messages.alerts import alert
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
-from handlers.slack_api.error_codes import NO_ANSWER, error_code, requested_wait
+from handlers.slack_api.web_api import NO_ANSWER, error_code, requested_wait
 
 log = structlog.get_logger("gpubot.delivery")
 

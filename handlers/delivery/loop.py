@@ -145,15 +145,14 @@ class Delivery(Part):
         self._wake.set()
 
     def reopened(self) -> None:
-        """Begin again, because the database is there again after it was lost. It may be an older copy, so drop the
+        """Begin again, because the database is there again after it was lost. It may be a backup, so drop the
         results of calls that it doesn't have: posts are found again, and any other call is made again."""
         self._unsaved.drop()
         self.begin_later()
 
     async def begin(self) -> None:
-        """Make every open surface due once. If the database was put back from an older copy, Slack may show
-        something else than the store. Call this before anything else changes the store. If the store takes no
-        writes, the next turn tries again."""
+        """Make every open surface due once: if the database is a backup, Slack may show something else. Call this
+        before anything else changes the store. If the store takes no writes, the next turn tries again."""
         self._has_begun = False
         try:
             async with self._deps.store.write() as tx:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from slack_sdk.errors import SlackApiError
 
-from handlers.slack_api.error_codes import NO_ANSWER, is_temporary, requested_wait
+from handlers.slack_api.web_api import NO_ANSWER, is_temporary, requested_wait
 
 POST_EVERY = timedelta(seconds=1)
 """chat.postMessage: about one a second for each channel."""

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import ClaimLost, GpubotError
-from bot.lifecycle.account.older_database import ask_again
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.people.deciders import ask_each_directly
+from bot.lifecycle.restored.messages import ask_again
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Destination, DestinationKind, Message, MessageKind, to_channel, to_person
@@ -36,8 +36,8 @@ class Result:
     """The message is posted again although the conversation could not be read back."""
     compared: bool = False
     """The message was compared with Slack, so it may be edited from now on."""
-    put_back: bool = False
-    """Slack shows a later version: the database was put back from an older copy."""
+    shows_later: bool = False
+    """Slack shows a later version, so the database was restored."""
 
 
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
@@ -50,7 +50,7 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
         await tx.messages.redirect(message.rental_id, message.to)
     else:
         await tx.messages.save(message)
-    if result.put_back and message.rental_id is not None:
+    if result.shows_later and message.rental_id is not None:
         await ask_again(tx, deps, message.rental_id)
     if given_up:
         await tx.account.increment(Counter.GIVEN_UP)
@@ -88,7 +88,7 @@ class PendingSaves:
         return frozenset(self._pending)
 
     def drop(self) -> None:
-        """Forget what is pending: the database is an older copy, in which another message may have the same id."""
+        """Forget what is pending: the database may be a backup, in which another message may have the same id."""
         self._pending.clear()
 
     def open_at(self, now: datetime) -> datetime:

@@ -41,7 +41,7 @@ from handlers.delivery.read_back import (
 from handlers.messages.render import asks
 from handlers.phrases.blocks import Json, Rendered
 from handlers.phrases.tables import plainer
-from handlers.slack_api.error_codes import (
+from handlers.slack_api.web_api import (
     NO_ANSWER,
     TOKEN_REFUSED,
     TOKEN_RETRY,
@@ -171,10 +171,10 @@ class Poster:
     async def compare(self, message: Message, rendered: Rendered | None) -> Result:
         """Compare a message with what Slack shows of it, before the first edit since the start.
 
-        If Slack shows a later version, the database was put back from an older copy. Then an open question is
-        posted again, so that people are asked again. Any other message is only edited next.
+        If Slack shows a later version, the database is a backup. Then an open question is posted again, so that
+        people are asked again. Any other message is only edited next.
         """
-        now, before = self._deps.clock.real(), message.compare_with or 0
+        now, before = self._deps.clock.real(), message.version_at_start or 0
         try:
             version = await self._finder.version_shown(message)
         except Unreadable:
@@ -183,12 +183,12 @@ class Poster:
             if not again.unknown_error or message.tries < UNKNOWN_ERROR_TRIES:
                 return self._read_later(message, again)
             version = None
-        compared = changed(message, compare_with=None, tries=0, due_at=now)
+        compared = changed(message, version_at_start=None, tries=0, due_at=now)
         if version is None or version <= before:
             return Result(compared, compared=True)
         log.warning("slack.shows_later", message=message.id, kind=message.kind, version=version, before=before)
         asks_again = rendered is not None and message.kind is not MessageKind.CARD and asks(rendered)
-        return Result(unposted(compared) if asks_again else compared, compared=True, put_back=True)
+        return Result(unposted(compared) if asks_again else compared, compared=True, shows_later=True)
 
     def _unreadable(self, message: Message) -> Result:
         """Return the message, whose conversation can't be read, to post again: the first time at once, later after

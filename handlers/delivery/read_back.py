@@ -18,7 +18,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bot.clock import Clock
 from bot.model.message import Destination, DestinationKind, Message, lowest_version
 from handlers.delivery.pace import READ, Pace
-from handlers.slack_api.error_codes import (
+from handlers.slack_api.web_api import (
     NO_ANSWER,
     TOKEN_REFUSED,
     TOKEN_RETRY,
@@ -240,8 +240,8 @@ def _is_ours(post: Mapping[str, Any]) -> bool:
 def _is_of(metadata: Mapping[str, Any], message: Message) -> bool:
     """Return whether a post with this metadata shows the message.
 
-    A post of the same id from before the message was queued doesn't: a restored database gives ids a second time.
-    A post without a version is of an older bot.
+    A post of the same id from before the message was queued doesn't: a backup as the database gives ids a second
+    time. A post without a version is of an older bot.
     """
     version = _version(metadata)
     queued_since = version is None or version >= lowest_version(message.created_at)

@@ -18,7 +18,7 @@ from bot.errors import StoreBusy
 from bot.lifecycle.deps import Deps
 from bot.model.person import Channel
 from bot.model.text import one_line
-from handlers.slack_api.error_codes import NO_ANSWER, error_code
+from handlers.slack_api.web_api import NO_ANSWER, error_code
 
 CACHED_FOR = timedelta(minutes=15)
 """Real time for which an answer is used, unless an event says that the conversation changed."""

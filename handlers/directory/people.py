@@ -23,7 +23,7 @@ from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.account_facts import GROUP_ANSWER, GroupAnswer
 from bot.model.base import EVER, changed
 from bot.model.person import Person
-from handlers.slack_api.error_codes import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
+from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary
 
 CACHED_FOR = timedelta(minutes=15)
 """Real time for which an answer is used, unless an event says that the person changed."""

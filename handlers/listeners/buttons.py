@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.actions import ending, leasing
-from bot.lifecycle.actions.account import note_unknown_rental
+from bot.lifecycle.restored.messages import note_unknown_rental
 from bot.model.event import EventKind
 from handlers.actions import (
     admin_questions,
@@ -100,7 +100,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.NOT_OURS, admin_questions.open_not_ours),
             on(Action.ASK_ABOUT_AGAIN, admin_questions.ask_again),
             on(Action.DESTROY_UNKNOWN, admin_questions.open_destroy),
-            on(Action.PUT_ALL_BACK, admin_questions.put_all_back),
+            on(Action.PUT_ALL_BACK, admin_questions.readopt_all),
             on(Action.ONE_BY_ONE, admin_questions.one_by_one),
             on(Action.SHOW_SPEND, spend.show),
             on(Action.SPEND_CSV, month_files.send),

@@ -8,14 +8,13 @@ from bot.lifecycle.deps import Deps
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
-from bot.policy.team.rules import ProbeKind
 from handlers.actions import github_keys, keys, offers, policy, spend
 from handlers.ids import NO_VALUE, UNREADABLE, LineValue
 from handlers.listeners import short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
-from handlers.parsing.request_parts import ParseContext
+from handlers.parsing.draft import Get, ParseContext, Wait
 from handlers.phrases.blocks import Rendered
 from handlers.views.answers import lists, probe, replies
 from handlers.views.answers.sentences import Topic
@@ -29,7 +28,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
     if command == commands.About(topic=Topic.WHO) and not interaction.origin.thread_ts:
         command = commands.ListRentals(all=True)
     match command:
-        case commands.Get() | commands.Wait():
+        case Get() | Wait():
             return await offers.ask_for(context, interaction, command)
         case commands.Plain.GET_FORM:
             return await offers.open_form(context, interaction)
@@ -113,31 +112,21 @@ async def show_line(context: Context, interaction: UserInteraction, value: LineV
     read."""
     text = value.text if value.text.startswith("wait ") else f"get {value.text}"
     command = _parse(context, interaction.person, text)
-    if not isinstance(command, commands.Get | commands.Wait):
+    if not isinstance(command, Get | Wait):
         raise Mistake(UNREADABLE)
     return await offers.ask_for(context, interaction, command, may_rent_now=False)
 
 
 def _parse(context: Context, person: Person, text: str) -> commands.Command:
-    rules, now = context.deps.rules, context.deps.clock.now()
+    now = context.deps.clock.now()
     catalog = context.catalog() or Catalog(gpus={}, vendors=(), regions=(), contracts=(), read_at=now)
-    read_for = ParseContext(
-        rules.lease.default,
-        rules.lease.max,
-        rules.idle.probe is ProbeKind.SSH,
-        now,
-        person.tz,
-        rules.hours,
-        rules.waiting.longest,
-        rules.setup,
-    )
     try:
-        command = commands.parse_command(text, catalog, read_for)
+        command = commands.parse_command(text, catalog, ParseContext.of(context.deps.rules, now, person.tz))
     except Mistake:
         # Without a catalogue, the name of any GPU looks like a mistake. `known_catalog` raises MarketAway instead.
         context.known_catalog()
         raise
-    if isinstance(command, commands.Get | commands.Wait):
+    if isinstance(command, Get | Wait):
         context.known_catalog()  # without it, the names in the request were not checked
     return command
 

@@ -1,4 +1,4 @@
-"""What listeners are given. `handlers.connection` makes one context and passes it to `register`."""
+"""What listeners are given. bot/app.py makes one context; `handlers.connection` passes it to `register`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from bot.model.message import DestinationKind, Message, MessageKind
 from handlers.delivery.direct_posts import PostOutcome
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, Reply, part
-from handlers.slack_api.error_codes import NO_ANSWER, error_code
+from handlers.slack_api.web_api import NO_ANSWER, error_code
 
 SEND_TIMEOUT = 0.8
 """Real seconds. Slack waits 3 s for the acknowledgement, and waiting for the store may have taken 2 of them."""

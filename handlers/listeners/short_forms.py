@@ -8,13 +8,14 @@ from functools import partial
 
 from bot.lifecycle.actions import queries
 from bot.lifecycle.actions.own_rentals import Purpose, own_rentals
+from bot.model.text import span
 from handlers.actions import giving, rentals, sharing
 from handlers.ids import ExtendValue, RentalValue, ShareValue, SpanValue, UntilValue, V
 from handlers.listeners import sentences
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.parsing import commands
-from handlers.phrases.format import Times, span
+from handlers.phrases.format import Times
 from handlers.phrases.lease_buttons import destroy_button
 from handlers.views.answers import choices
 from handlers.views.answers import sentences as answers

@@ -19,6 +19,7 @@ from bot.model.event import Event
 from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
+from bot.model.text import listed, plural, span
 from bot.policy.buying.resource_names import named_owner, names_of
 from bot.policy.buying.unknown_machines import name_to_type
 from bot.policy.team.rules import Rules
@@ -26,18 +27,7 @@ from handlers.ids import Action, Callback, Field, QuestionValue, VersionValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button, option
 from handlers.phrases.ends import end
-from handlers.phrases.format import (
-    Times,
-    escape,
-    identifier,
-    join,
-    listed,
-    per_hour,
-    person,
-    plural,
-    sentence,
-    span,
-)
+from handlers.phrases.format import Times, escape, identifier, join, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button
 from handlers.phrases.machine_text import describe, machines, vendor
 from handlers.phrases.rental_text import current_state, in_all, so_far
@@ -60,7 +50,9 @@ def admin_question(view: AdminQuestionView, event: Event, times: Times) -> Rende
             return _purchase(purchase, view, event, times)
         case Purchases() as purchases:
             return (
-                _bought_later(purchases, view, times) if purchases.bought_later else _many(purchases, view, times)
+                _bought_after_backup(purchases, view, times)
+                if purchases.bought_after_backup
+                else _many(purchases, view, times)
             )
         case OwnerLeft() as left:
             return _owner_left(left, view.rental, view, event, times)
@@ -242,7 +234,7 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     )
 
 
-def _bought_later(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
+def _bought_after_backup(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     """Return the message about machines that were bought after the database was saved."""
     if _repeated(view):
         return blocks.message(_asked_twice(f"{plural(about.count, 'machine')} of mine"), closed=False)
@@ -256,7 +248,7 @@ def _bought_later(about: Purchases, view: AdminQuestionView, times: Times) -> Re
     paused = "Buying is paused, and nothing that waits can be approved until /gpu resume." if view.paused else ""
     parts = ["\n".join([lead, *_lines([_waiting(one, view, times) for one in waiting])]), "\n".join(done)]
     parts.append("\n".join(filter(None, [paused, _what_follows(view, waiting)])))
-    value, count = _value(view.question), len(view.restorable)
+    value, count = _value(view.question), len(view.readoptable)
     whole = "all " if count == len(waiting) else ""
     label = "Put it back" if count == len(waiting) == 1 else f"Put {whole}{count} back"
     return blocks.message(
@@ -339,10 +331,10 @@ def _put_back(question: AdminQuestion, view: AdminQuestionView, times: Times) ->
 
 
 def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
-    if not view.restorable:
+    if not view.readoptable:
         return "None can be put back: they don't run, or have no owner who may use me. Decide one by one."
-    rest = " For the rest, decide one by one." if len(waiting) > len(view.restorable) else ""
-    return f"Once put back, a machine runs for {span(view.put_back_for)}; its owner can extend it.{rest}"
+    rest = " For the rest, decide one by one." if len(waiting) > len(view.readoptable) else ""
+    return f"Once put back, a machine runs for {span(view.readopted_for)}; its owner can extend it.{rest}"
 
 
 # --- a rental whose owner left

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.model.event import Event, EventKind
 from bot.model.person import OPERATOR
+from bot.model.text import listed, plural
 from handlers.ids import Action, RentalValue
 from handlers.messages.digest import digest
 from handlers.messages.trouble import outage_text, step_failure_text
@@ -13,18 +14,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.budget_text import budget_alert
 from handlers.phrases.error_text import mistakes_text
-from handlers.phrases.format import (
-    Reader,
-    actor,
-    channel,
-    dollars,
-    escape,
-    identifier,
-    join,
-    listed,
-    person,
-    plural,
-)
+from handlers.phrases.format import Reader, actor, channel, dollars, escape, identifier, join, person
 
 
 def alert(event: Event, reader: Reader, *, names: Mapping[str, str] | None = None) -> Rendered | None:

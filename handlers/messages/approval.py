@@ -10,6 +10,7 @@ from bot.model.rental import Extension, Rental, Waiting
 from bot.model.request import Envelope
 from bot.model.state import UNBOUGHT
 from bot.model.summary import RentalDetails
+from bot.model.text import plural, say_at_most, span
 from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import over_limits
 from bot.policy.team.asking import Mentions
@@ -24,15 +25,12 @@ from handlers.phrases.format import (
     Reader,
     Times,
     dollars,
-    dollars_at_most,
     join,
     limit_per_hour,
     note,
     per_hour,
     person,
-    plural,
     price,
-    span,
 )
 from handlers.phrases.lease_buttons import decision_buttons
 from handlers.phrases.limits_text import over_limits_of_envelope, over_limits_text, over_total_text
@@ -98,7 +96,7 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
 def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Reader) -> list[str]:
     rental, envelope, times = details.rental, details.rental.envelope, reader.times
     return [
-        f"Approve up to {dollars_at_most(envelope.total)}? "
+        f"Approve up to {say_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
         join(
             why_waiting(details),
@@ -172,7 +170,7 @@ def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> 
     asker = person(details.names, extension.asked_by)
     return [
         f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
-        f"{owner(details)}'s {machine(details)}, then up to {dollars_at_most(envelope.total)} in all.",
+        f"{owner(details)}'s {machine(details)}, then up to {say_at_most(envelope.total)} in all.",
         join(
             over_limits_text(over_limits(envelope.price, envelope.total, limits), limits),
             f"{asker} asks for it until {times.date_and_time(extension.ends_at)}, at {per_hour(rate)}; "

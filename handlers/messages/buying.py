@@ -9,6 +9,7 @@ from bot.errors import BuyingBlock, BuyingBlocked
 from bot.model.attempt import Why
 from bot.model.event import EventKind, Facts, LeftOut
 from bot.model.state import UNBOUGHT
+from bot.model.text import about_span, listed, plural, span
 from handlers.messages.composition import (
     EventContext,
     EventText,
@@ -18,19 +19,7 @@ from handlers.messages.composition import (
     sentence_case,
 )
 from handlers.phrases.error_text import paused_by
-from handlers.phrases.format import (
-    about_span,
-    difference,
-    escape,
-    join,
-    limit_per_hour,
-    listed,
-    per_hour,
-    person,
-    plural,
-    sentence,
-    span,
-)
+from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, person, sentence
 from handlers.phrases.machine_text import describe, machines, place, vendor
 from handlers.phrases.rental_text import machine, reason
 
@@ -42,7 +31,7 @@ the next offer leaves the reason out."""
 _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
     {
         BuyingBlock.PAUSED: ("Buying is paused. An admin can go on with /gpu resume", "Buying was paused"),
-        BuyingBlock.OLDER_DATABASE: (
+        BuyingBlock.BOUGHT_AFTER_BACKUP: (
             "Buying is paused until an admin decides about machines of mine that my database doesn't know",
             "Buying was paused because of machines of mine that my database didn't know",
         ),

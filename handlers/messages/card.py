@@ -8,7 +8,8 @@ from bot.model.base import changed
 from bot.model.machine_use import Use
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.access.teammates import keys_still_go_in
+from bot.model.text import about_span, say_at_most, span
+from bot.policy.access.keys import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
 from handlers.ids import Action, RentalValue, VersionValue
@@ -16,19 +17,7 @@ from handlers.phrases import blocks
 from handlers.phrases.asked_text import asked_now
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import at_its_end, ends
-from handlers.phrases.format import (
-    Reader,
-    Times,
-    about_span,
-    dollars_at_most,
-    highest,
-    join,
-    note,
-    per_hour,
-    person,
-    sentence,
-    span,
-)
+from handlers.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button, take_back_button
 from handlers.phrases.limits_text import over_total_text
 from handlers.phrases.machine_text import setup_text
@@ -145,7 +134,7 @@ def _waits(details: RentalDetails, times: Times) -> list[str]:
         f"Starts {times.time(starts, posted)}, ends {times.time(request.until, posted)}."
         if starts is not None and request.until is not None
         else "",
-        f"Up to {highest(rental.envelope)}, {dollars_at_most(rental.envelope.total)} in all.",
+        f"Up to {highest(rental.envelope)}, {say_at_most(rental.envelope.total)} in all.",
         f"I look until {times.time(until, posted)}." if until is not None else "",
         _failures(details, times),
         note(request.note),

@@ -8,20 +8,9 @@ from typing import NamedTuple
 from bot.model.event import Event, Facts
 from bot.model.person import OPERATOR
 from bot.model.summary import AccruedCost, RentalDetails
+from bot.model.text import about_span, say_at_most, span
 from handlers.phrases.budget_text import whose_budget
-from handlers.phrases.format import (
-    Times,
-    about_span,
-    actor,
-    dollars_at_most,
-    escape,
-    join,
-    limit_per_hour,
-    per_hour,
-    person,
-    sentence,
-    span,
-)
+from handlers.phrases.format import Times, actor, escape, join, limit_per_hour, per_hour, person, sentence
 from handlers.phrases.machine_text import vendor
 
 
@@ -139,7 +128,7 @@ def fewer_hours_text(facts: Facts) -> str:
 
 def total_text(facts: Facts) -> str | None:
     """Return `At most $137.54 in all.`, or None if the event has no total."""
-    return f"At most {dollars_at_most(facts.total)} in all." if facts.total is not None else None
+    return f"At most {say_at_most(facts.total)} in all." if facts.total is not None else None
 
 
 def cost_nothing_text(paid: bool | None) -> str:

@@ -7,10 +7,11 @@ from datetime import date
 
 from bot.model.money import in_cents
 from bot.model.spend import Digest, ProjectWeek, Spent
+from bot.model.text import plural
 from bot.policy.buying.budgets import say_month
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
-from handlers.phrases.format import about_dollars, dollars, escape, join, per_hour, percent, plural
+from handlers.phrases.format import about_dollars, dollars, escape, join, per_hour, percent
 
 MOST_PROJECTS = 10
 

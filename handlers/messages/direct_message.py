@@ -14,8 +14,9 @@ from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.policy.access.ending_script import ENDING_LOG
-from bot.policy.team.roles import has_buttons
+from bot.model.text import about_span, say_at_most
+from bot.policy.access.probe_script import ENDING_LOG
+from bot.policy.team.roles import is_owner
 from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, QuoteValue, RentalOfferValue, RentalValue, VersionValue
 from handlers.messages import giving_message, new_owner_message, question_message, teammate_message
@@ -24,18 +25,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import end, ready_until
 from handlers.phrases.error_text import NEXT_STEPS
-from handlers.phrases.format import (
-    Reader,
-    Times,
-    about_span,
-    actor,
-    dollars_at_most,
-    highest,
-    join,
-    per_hour,
-    person,
-    price,
-)
+from handlers.phrases.format import Reader, Times, actor, highest, join, per_hour, person, price
 from handlers.phrases.lease_buttons import (
     destroy_button,
     extend_button,
@@ -65,7 +55,9 @@ from handlers.views.answers.waiting import buttons_to_wait, stop_button, tell_bu
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
 """Why nothing was rented, if such a machine may be there later."""
-_ABOUT_THE_END = frozenset({EventKind.ENDING, EventKind.PUT_BACK, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED})
+_ABOUT_THE_END = frozenset(
+    {EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED}
+)
 """The events whose message says when a machine ends."""
 
 
@@ -238,7 +230,7 @@ def _rented(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
         return blocks.message(f"{name}. {current_state(details, times)}", closed=rental.state.over)
     each = f" at {price(facts.rate / rental.request.count)} per GPU" if facts.rate is not None else ""
     asked = f", as you asked {times.at_time(facts.since)}" if facts.since is not None else ""
-    total = f" Up to {dollars_at_most(facts.total)} in all." if facts.total is not None else ""
+    total = f" Up to {say_at_most(facts.total)} in all." if facts.total is not None else ""
     text = f"Rented: {describe(rental)}{each}{asked}.{total} {current_state(details, times)}"
     return blocks.message(text, blocks.section(text), blocks.actions(destroy_button(rental)), closed=False)
 
@@ -261,7 +253,7 @@ def _nothing_fits(event: Event, details: RentalDetails, reader: Reader) -> Rende
         text = f"{words.text} {current_state(details, reader.times)}"
         return blocks.message(text, closed=rental.state.over)
     rent = None
-    if facts.offer is not None and facts.rate is not None and has_buttons(reader.id, rental.owner):
+    if facts.offer is not None and facts.rate is not None and is_owner(reader.id, rental.owner):
         with suppress(Mistake):  # the market's id may not fit into a button
             value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
             rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
@@ -297,7 +289,7 @@ def _why_shorter(rental: Rental) -> str:
     last = lease.last_end
     if last - lease.ready_at >= rental.envelope.lease or last == rental.request.last_end:
         return ""
-    most = dollars_at_most(rental.envelope.total)
+    most = say_at_most(rental.envelope.total)
     return f" That is sooner than asked: it bills more than planned, and at most {most} was accepted."
 
 
@@ -331,7 +323,7 @@ def _ending(event: Event, details: RentalDetails, reader: Reader, *, posted_at: 
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     soon = f"in {about_span(left)}" if left >= timedelta(minutes=1) else "now"
     text = f"Ends {times.time(until, event.at)}, {soon}: {name}. "
-    if event.kind is EventKind.PUT_BACK:
+    if event.kind is EventKind.ENDS_AGAIN:
         text = _put_back(event, name, rental, reader)
     elif event.kind is EventKind.SCRIPT_FAILED:
         text = _script_failed(event, name, times)
@@ -430,7 +422,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Render
     if rental.owner_decides:
         who = "you" if reader.id == rental.owner else owner(details)
     most = rental.envelope.total
-    total = over_total_text(rental.request, most) or f"At most {dollars_at_most(most)} in all."
+    total = over_total_text(rental.request, most) or f"At most {say_at_most(most)} in all."
     total = "" if rental.needs_later_end else total
     text = join(words._replace(lead=f"Waiting for {who}").about(name), total, _first_runs_on(details))
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
@@ -446,7 +438,7 @@ def _asked_again(event: Event, details: RentalDetails, reader: Reader) -> Render
         text,
         blocks.section(text),
         blocks.actions(decide, tell, button("Withdraw", Action.WITHDRAW, version))
-        if has_buttons(reader.id, rental.owner)
+        if is_owner(reader.id, rental.owner)
         else None,
         closed=False,
     )

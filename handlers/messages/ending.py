@@ -7,8 +7,9 @@ from collections.abc import Callable
 from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.event import EventKind, Facts
 from bot.model.state import State
+from bot.model.text import listed, span
 from handlers.messages.composition import EventContext, EventText, cost_of, sentence_case
-from handlers.phrases.format import dollars, escape, identifier, join, listed, per_hour, span, with_full_stop
+from handlers.phrases.format import dollars, escape, identifier, join, per_hour, with_full_stop
 from handlers.phrases.rental_text import STATES, WHILE_AWAY, computed, in_all, reason, so_far
 from handlers.phrases.use_text import idle_part
 
@@ -131,7 +132,7 @@ def _ended(context: EventContext) -> EventText:
     if end is State.DESTROYED:
         return EventText(f"Ended{context.when}; the vendor confirms it", cost)
     confirmed = "Nothing of it bills any more; the vendor confirms it." if billed else None
-    if facts.why is Why.BOUGHT_LATER:
+    if facts.why is Why.BOUGHT_AFTER_BACKUP:
         now_is = f"It is {escape(facts.name, 20)} now." if facts.name else "It has ended."
         return EventText(
             f"{STATES[end]}{context.by_whom_and_when}", f"Its machine was found on the account. {now_is}"

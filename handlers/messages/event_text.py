@@ -30,7 +30,7 @@ def event_text(
 ) -> EventText | None:
     """Return the text of a rental's event. Return None for an event of the account. If `timed`, the text says when
     the event happened. `reader` is the text's only reader, None if several people read it."""
-    if details.rental.bought_later and not event.facts.amount:
+    if details.rental.bought_after_backup and not event.facts.amount:
         # By now it is known that more was rented than the event says.
         event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
     write = TEXTS.get(event.kind)

@@ -7,6 +7,7 @@ from bot.model.event import Event, EventKind, settled_by
 from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import say_at_most
 from bot.policy.access.keys import add_line
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.use.giving import TAKE_WITHIN, given_to, left_of
@@ -15,14 +16,7 @@ from handlers.messages import new_owner_message
 from handlers.messages.event_text import event_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.format import (
-    Reader,
-    Times,
-    dollars_at_most,
-    join,
-    per_hour,
-    person,
-)
+from handlers.phrases.format import Reader, Times, join, per_hour, person
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import how_it_ended, machine, owner
 from handlers.phrases.use_text import current_use, verdict_text
@@ -110,7 +104,7 @@ def given(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
     text = join(
         f"{giver} gives you {rental.id}: {describe(rental)}, {per_hour(left.rate)}.",
         f"It ends {times.time(rental.running_lease.ends_at, event.at)}; until then it costs you at most "
-        f"{dollars_at_most(left.total)}.",
+        f"{say_at_most(left.total)}.",
         _budget(details),
         "Once you take it, you pay and I ask you about it. Its keys stay as they are.",
         f"You can take it until {times.time(event.at + TAKE_WITHIN, event.at)}.",
@@ -127,7 +121,7 @@ def _budget(details: RentalDetails) -> str:
         return ""
     tightest = details.demands[0]
     left = f"You have {say_left(tightest, f' in {say_month(tightest.balance.month)}')}."
-    return join(left, f"It needs {dollars_at_most(tightest.more)}." if tightest.more > 0 else "")
+    return join(left, f"It needs {say_at_most(tightest.more)}." if tightest.more > 0 else "")
 
 
 def taken(event: Event, details: RentalDetails, reader: Reader) -> Rendered:

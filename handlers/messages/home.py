@@ -15,23 +15,15 @@ from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
+from bot.model.text import plural, say_at_most
 from bot.policy.buying.budgets import say_left, say_month
-from bot.policy.team.roles import has_buttons
+from bot.policy.team.roles import is_owner
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, button, cut, named
 from handlers.phrases.budget_text import scope_name
 from handlers.phrases.ends import without_a_yes
-from handlers.phrases.format import (
-    Reader,
-    Times,
-    dollars,
-    dollars_at_most,
-    escape,
-    join,
-    per_hour,
-    plural,
-)
+from handlers.phrases.format import Reader, Times, dollars, escape, join, per_hour
 from handlers.phrases.lease_buttons import (
     decision_buttons,
     destroy_button,
@@ -118,7 +110,7 @@ def _question(one: RentalSummary, times: Times) -> str:
     """Return `Approve up to $137.54? 8x H100 EU, Ana, p4wd9. Expires today at 14:00.`"""
     rental = one.rental
     subject = f"{describe(rental)}, {people(one)}, {rental.id}."
-    up_to = f"up to {dollars_at_most(rental.newest_envelope.total)}"
+    up_to = f"up to {say_at_most(rental.newest_envelope.total)}"
     if rental.extension is not None:
         until = f"until {times.date_and_time(rental.extension.ends_at)}"
         return join(f"Approve more time {until}, {up_to} in all? {subject}", without_a_yes(rental, times))
@@ -161,7 +153,7 @@ def _as_of(shown: Sequence[RentalSummary], times: Times) -> str:
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
     """Return the buttons of a rental: those that its owner has on its card, and for a teammate, Details and
     Extend."""
-    rental, own = one.rental, has_buttons(reader.id, one.rental.owner)
+    rental, own = one.rental, is_owner(reader.id, one.rental.owner)
     this = RentalValue(rental_id=rental.id)
     details = button("Details", Action.DETAILS, this)
     if rental.state is State.READY:

@@ -52,7 +52,7 @@ def _adopted(event: Event, details: RentalDetails, times: Times) -> str:
         f"since {times.time(facts.since, event.at)}" if facts.since else "",
     )
     cost = so_far(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
-    if facts.why is Why.BOUGHT_LATER:
+    if facts.why is Why.BOUGHT_AFTER_BACKUP:
         return f"{admin} put back {machine(details)}{named}: my database is from an older backup. {money}, {cost}."
     return (
         f"{admin} made you the owner of {machine(details)}{named}. It ran on the account and I didn't know it: "

@@ -7,6 +7,7 @@ from bot.model.event import Event, EventKind, settled_by
 from bot.model.machine_use import Use, Verdict
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import about_span
 from bot.policy.team.asking import Mentions
 from bot.policy.use.questions import spell_of, unanswered
 from handlers.ids import Action, RentalValue
@@ -14,7 +15,7 @@ from handlers.messages.event_text import event_text
 from handlers.phrases import blocks
 from handlers.phrases.asked_text import mentions
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.format import Reader, Times, about_span, dollars, escape, join, person
+from handlers.phrases.format import Reader, Times, dollars, escape, join, person
 from handlers.phrases.lease_buttons import destroy_button
 from handlers.phrases.machine_text import machines_of
 from handlers.phrases.rental_text import current_state

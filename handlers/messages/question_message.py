@@ -7,12 +7,13 @@ from bot.model.machine_use import NOT_COMPUTING, Missed, Use, Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
+from bot.model.text import about_span
 from bot.policy.use.questions import spell_of
 from handlers.ids import Action, HoursValue, RentalValue
 from handlers.messages.event_text import EventText, event_text, sentence_case
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.format import Reader, Times, about_span, per_hour
+from handlers.phrases.format import Reader, Times, per_hour
 from handlers.phrases.lease_buttons import destroy_button, extend_button
 from handlers.phrases.machine_text import machines_of, sold_but_seen
 from handlers.phrases.rental_text import first_after, how_it_ended, machine, new_one_text, possessive, so_far

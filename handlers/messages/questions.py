@@ -7,9 +7,10 @@ from datetime import datetime
 
 from bot.model.event import EventKind
 from bot.model.machine_use import NOT_COMPUTING, Verdict
+from bot.model.text import about_span
 from handlers.messages.composition import EventContext, EventText
 from handlers.phrases.ends import end_moves
-from handlers.phrases.format import Times, about_span, dollars, person
+from handlers.phrases.format import Times, dollars, person
 from handlers.phrases.use_text import without_work
 
 BUSY_THEN = "unless its GPUs are busy then"

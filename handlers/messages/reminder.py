@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from bot.model.event import DECISIONS, newest_asked
 from bot.model.summary import RentalDetails
+from bot.model.text import plural, say_at_most, span
 from handlers.ids import Action, RentalValue
 from handlers.messages.approval import approval
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import without_a_yes
-from handlers.phrases.format import Reader, Times, dollars_at_most, plural, span
+from handlers.phrases.format import Reader, Times
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import machine, owner
 
@@ -43,7 +44,7 @@ def _waits(details: RentalDetails) -> bool:
 def _line(details: RentalDetails, times: Times) -> str:
     """Return `Ana, 8x H100 EU, up to $137.54. Expires tomorrow at 10:05.`"""
     rental = details.rental
-    total = f"up to {dollars_at_most(rental.newest_envelope.total)}"
+    total = f"up to {say_at_most(rental.newest_envelope.total)}"
     if rental.extension is not None:
         longer = span(rental.extension.ends_at - rental.running_lease.ends_at)
         return f"{owner(details)}, {longer} more for {machine(details)}, {total}. {without_a_yes(rental, times)}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bot.model.attempt import Why
 from bot.model.event import EventKind
+from bot.model.text import span
 from bot.policy.use.giving import TAKE_WITHIN
 from handlers.messages.composition import (
     EventContext,
@@ -15,7 +16,7 @@ from handlers.messages.composition import (
     sentence_case,
 )
 from handlers.phrases.asked_text import asked_by_event
-from handlers.phrases.format import escape, identifier, join, person, span, with_full_stop
+from handlers.phrases.format import escape, identifier, join, person, with_full_stop
 from handlers.phrases.machine_text import sold_but_seen
 from handlers.phrases.on_ending_text import SCRIPT, failed_with
 from handlers.phrases.use_text import verdict_then
@@ -133,7 +134,7 @@ def _adopted(context: EventContext) -> EventText:
     owner = person(context.details.names, new_owner)
     named = f", named {escape(facts.name)}" if facts.name else ""
     ran = f"It ran on the account{named}, and I didn't know it."
-    if facts.why is Why.BOUGHT_LATER:
+    if facts.why is Why.BOUGHT_AFTER_BACKUP:
         ran = f"It ran on the account{named}: my database is from an older backup."
         return EventText(f"{context.actor} put it back for {owner}", f"{ran} It ends {_end_text(context)}.")
     if new_owner == context.event.actor:
@@ -208,7 +209,7 @@ TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
     EventKind.HOST_KEY_CHANGED: _host_key_changed,
     EventKind.USE_CHANGED: _use_changed,
     EventKind.ENDING: _ending,
-    EventKind.PUT_BACK: _put_back,
+    EventKind.ENDS_AGAIN: _put_back,
     EventKind.END_MOVED: _end_moved,
     EventKind.SCRIPT_FIRST: _script_first,
     EventKind.SCRIPT_FAILED: _script_failed,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.model.event import Event, EventKind
+from bot.model.text import plural, span
+from bot.policy.use.clocks import ClockDifference
 from handlers.messages.composition import EventContext, EventText
-from handlers.phrases.format import Times, escape, identifier, join, plural, span
+from handlers.phrases.format import Times, escape, identifier, join
 
 
 def step_failure_text(event: Event, times: Times) -> EventText | None:
@@ -36,12 +38,6 @@ def _step_failure(context: EventContext) -> EventText:
 TEXTS = dict.fromkeys((EventKind.STEP_FAILED, EventKind.STEP_WORKS, EventKind.DELETED_OVERDUE), _step_failure)
 
 
-def clock_text(ahead: timedelta, *, from_database: bool) -> str:
-    """Return how a machine's clock is wrong: `2 h ahead of the database's`."""
-    whose = "the database's" if from_database else "Compute Clear's and Slack's"
-    return f"{span(abs(ahead))} {'ahead of' if ahead > timedelta(0) else 'behind'} {whose}"
-
-
 def outage_text(event: Event, times: Times) -> str | None:
     """Return the text of an event about a database that doesn't work, or a clock that is wrong. Return None for
     other events."""
@@ -67,10 +63,10 @@ def outage_text(event: Event, times: Times) -> str | None:
                 "Copy results off: the disk goes too."
             )
         case EventKind.WRONG_CLOCK:
-            wrong = clock_text(facts.span or timedelta(0), from_database=facts.detail == "database")
+            wrong = ClockDifference(facts.span or timedelta(0), from_database=facts.detail == "database")
             return (
-                f"The clock of my machine {escape(facts.name or '', 60)} is {wrong}. Until it's set right, what "
-                "runs there does nothing but delete machines that are long past their end."
+                f"The clock of my machine {escape(facts.name or '', 60)} is {wrong.text}. Until it's set right, "
+                "what runs there does nothing but delete machines that are long past their end."
             )
         case EventKind.STORE_BACK:
             return (

@@ -14,16 +14,14 @@ from bot.errors import Mistake, RequestMistake
 from bot.model.base import Frozen, changed
 from bot.model.budget import ScopeKind
 from bot.model.offer import Catalog
-from bot.model.request import Request
 from bot.model.spend import PeriodKind
 from bot.model.text import one_line, short
 from bot.policy.access.keys import MOST_SCANNED
 from bot.policy.buying.spend import is_period
+from handlers.parsing.draft import Get, ParseContext, Wait
 from handlers.parsing.mentions import check_people, take_people
 from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
-from handlers.parsing.request_parser import MAX_LENGTH, looks_like_request, parse_request
-from handlers.parsing.request_parts import ParseContext
-from handlers.parsing.request_text import request_text
+from handlers.parsing.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
 from handlers.parsing.sentences import Sentence, read_sentence
 from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_day
@@ -37,25 +35,6 @@ MAX_NAME_LENGTH = 20
 """The most characters of a command's name, with the quotation marks or asterisks around it."""
 LONGEST_REASON = 200
 """The most characters of the reason for a pause."""
-
-
-class Get(Frozen):
-    """Look for offers. With `now`, rent the recommended one at once if nobody has to approve or confirm it."""
-
-    request: Request
-    now: bool = False
-    any_time: bool = False
-    """Whether it is also rented outside of the person's hours, if they wait for it."""
-
-
-class Wait(Frozen):
-    """Wait for a machine. Rents nothing: its answer asks what happens once there is one."""
-
-    request: Request
-    until: datetime | None
-    """The end of the wish. None if none was typed."""
-    any_time: bool = False
-    """Whether it is also rented outside of the person's hours."""
 
 
 class KeySet(Frozen):
@@ -244,8 +223,7 @@ def parse_command(text: str, catalog: Catalog, context: ParseContext) -> Command
 def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseContext) -> Command:
     """Return the command of this name, or the request if there is none. `rest` still has mentions of people."""
     if name in {None, "get"} and rest.strip():
-        parsed = parse_request(rest, catalog, context, after_verb=name is not None)
-        return Get(request=parsed.request, now=parsed.now, any_time=parsed.any_time)
+        return parse_request(rest, catalog, context, after_verb=name is not None)
     if name == "wait":
         return _parse_wait(rest, catalog, context)
     if name in _WITH_PEOPLE:
@@ -290,8 +268,7 @@ def _meant(sentence: Sentence, catalog: Catalog, context: ParseContext) -> Comma
 def _parse_wait(rest: str, catalog: Catalog, context: ParseContext) -> Command:
     if not rest.strip():
         raise Mistake("What do you wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri")
-    parsed = parse_request(rest, catalog, context._replace(waiting=True))
-    return Wait(request=parsed.request, until=parsed.waits_until, any_time=parsed.any_time)
+    return parse_request(rest, catalog, context, waiting=True)
 
 
 def command_text(command: Command, typed: str, *, default_lease: timedelta, zone: str) -> str:

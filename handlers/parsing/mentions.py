@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import NoReturn
 
-from bot.errors import Line, Mistake, RequestMistake
+from bot.errors import Mistake
 from bot.model.base import Frozen, changed
 from bot.model.text import short
-from bot.policy.access.teammates import check_number
+from bot.policy.team.roles import check_number
 from handlers.parsing.typed_text import MENTION, name_mentions
 
 _MENTION = MENTION.pattern
@@ -44,8 +42,12 @@ class Mentioned(Frozen):
         return changed(self, people=(*self.people, user), names=(*self.names, name))
 
 
+NOBODY = Mentioned(text="")
+
+
 def take_teammates(text: str) -> Mentioned:
-    """Return a request without its `with @ben and @cleo`, together with those people."""
+    """Return a request without its `with @ben and @cleo`, together with those people. Raise Mistake if they are
+    too many."""
     text = " ".join(text.split())
     people: dict[str, str] = {}
     for part in _WITH.finditer(text):
@@ -56,12 +58,14 @@ def take_teammates(text: str) -> Mentioned:
 
 
 def take_people(text: str) -> Mentioned:
-    """Return a text without the people that it mentions, for a command that is about people."""
+    """Return a text without the people that it mentions, for a command that is about people. Raise Mistake if they
+    are too many."""
     text = " ".join(text.split())
     return _mentioned(text, _people_in(text), ())
 
 
 def _mentioned(text: str, people: dict[str, str], misplaced: tuple[tuple[str, str], ...]) -> Mentioned:
+    check_number(people)
     rest = MENTION.sub(" ", text)
     return Mentioned(
         text=" ".join(_BARE_NAME.sub(" ", rest).split()),
@@ -76,35 +80,22 @@ def _people_in(text: str) -> dict[str, str]:
     return {found[1].upper(): name_mentions(found.group()) for found in MENTION.finditer(text)}
 
 
-def check_request_mentions(mentioned: Mentioned, line: Callable[[Mentioned], Line | None]) -> None:
-    """Raise RequestMistake if it is not clear whom a request mentions, or what for. Raise Mistake if it mentions
-    too many people. `line` returns the request with the people that it is given."""
-    check_number(mentioned.people)
+def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
+    """Return why it is not clear whom a request mentions or what for, and the people who may be meant. Return None
+    if it is clear."""
     if mentioned.unknown:
-        _raise(f'{_unknown(mentioned)} After "with", {_PICK}.', line(mentioned), without=True)
+        return f'{_unknown(mentioned)} After "with", {_PICK}.', mentioned
     if mentioned.misplaced:
         name = short(mentioned.misplaced[0][1])
-        _raise(f'Does {name} get in too? Then say "with".', line(mentioned.with_misplaced))
-    if mentioned.text.lower().endswith(" with"):
-        _raise(f"With whom? Then {_PICK}.", line(mentioned), without=True)
-
-
-def _raise(why: str, line: Line | None, *, without: bool = False) -> NoReturn:
-    raise RequestMistake(why, *([line] if line else []), without=without)
+        return f'Does {name} get in too? Then say "with".', mentioned.with_misplaced
+    return (f"With whom? Then {_PICK}.", mentioned) if mentioned.text.lower().endswith(" with") else None
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:
-    """Raise Mistake if a command has a name that nobody knows, or too many people. `command` is the command
-    without people."""
-    check_number(mentioned.people)
+    """Raise Mistake if a command has a name that nobody knows. `command` is the command without people."""
     if mentioned.unknown:
         raise Mistake(f"{_unknown(mentioned)} After {command}, {_PICK}.")
 
 
 def _unknown(mentioned: Mentioned) -> str:
     return f'I don\'t know who "{short(mentioned.unknown[0])}" is.'
-
-
-def with_names(names: Sequence[str]) -> str:
-    """Return ` with @ben @cleo`, to follow a command. Return an empty text without names."""
-    return f" with {' '.join(names)}" if names else ""

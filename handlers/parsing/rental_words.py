@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from bot.errors import Mistake
 from bot.model.base import Frozen
 from bot.model.text import say_span, short
-from handlers.parsing.durations import DURATION, parse_duration
-from handlers.parsing.request_parts import ParseContext
+from handlers.parsing.amounts import DURATION, parse_duration
+from handlers.parsing.draft import ParseContext
 from handlers.parsing.typed_text import normalize
 from handlers.parsing.until import UNTIL, UnclearEnd, example_end, parse_end
 

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 
 from bot.errors import Mistake
 from bot.model.base import Frozen, changed
-from handlers.parsing.durations import DURATION, parse_duration
+from handlers.parsing.amounts import DURATION, parse_duration
+from handlers.parsing.draft import ParseContext
 from handlers.parsing.rental_words import ID
-from handlers.parsing.request_parts import ParseContext
-from handlers.parsing.spoken import in_plain_words
-from handlers.parsing.typed_text import normalize_within
+from handlers.parsing.typed_text import in_plain_words, normalize_within
 from handlers.parsing.until import UNTIL, UnclearEnd, parse_end
 from handlers.parsing.vocabulary import Vocabulary
 from handlers.views.answers.sentences import Topic

@@ -1,112 +1,226 @@
-"""Reads the tokens of a request: what each adds to the request, and which can't be read.
+"""Reads the tokens of a request: what each adds to the draft, and why some can't be read.
 
-Each kind of token has exactly one method that reads it. Whether the parts make a request is decided in
-`request_parser.py`.
+Whether the parts make a request is decided in `draft.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 
-from handlers.parsing.amounts import (
-    AMOUNT_KINDS,
-    PRICE_KINDS,
-    AmountReader,
-    is_decimal,
-    looks_like_money,
-    number_readings,
-)
-from handlers.parsing.request_parts import LEFT_OUT, ProblemKind, Reading, RequestParts
-from handlers.parsing.tokens import Token, TokenKind
-from handlers.parsing.until import TIME_WORDS, UNTIL
+from bot.model.gpu import memory_sizes
+from bot.model.request import Contract
+from bot.model.text import short
+from bot.policy.team.hours import next_morning
+from bot.policy.use.two_ends import AFTER_NIGHT
+from handlers.parsing.amounts import OTHER_CURRENCIES, Money, parse_duration
+from handlers.parsing.draft import LEFT_OUT, ParseContext, Part, Price, Reading, RequestDraft, Unread
+from handlers.parsing.tokens import Kind, Token, TokenKind
+from handlers.parsing.until import TIME_WORDS, UNTIL, example_end
 from handlers.parsing.vocabulary import OTHER_VENDORS, Vocabulary
+from handlers.phrases.format import zone_of
 
-_VALUES_AFTER = {
-    **dict.fromkeys(("region", "in", "within", "inside"), (TokenKind.REGION, TokenKind.PLACE)),
-    **dict.fromkeys(("vendor", "provider", "via", "at", "@"), (TokenKind.VENDOR,)),
-    "from": (TokenKind.VENDOR, TokenKind.REGION, TokenKind.PLACE),
-    "on": (TokenKind.VENDOR, TokenKind.CONTRACT),
-    "contract": (TokenKind.CONTRACT,),
+_MAX_COUNT_AFTER_GPU = 8
+"""`h100 8` is a number of GPUs. A larger number after a GPU may be its memory, as in `h100 90`."""
+_SHORTEST_NIGHT = timedelta(hours=2)
+"""Who types `overnight` later than this before the morning means the next night."""
+_CURRENCIES = (
+    "eur euro euros gbp pound pounds chf francs cent cents yen jpy cny yuan inr rupees cad aud sek nok dkk kr pln"
+)
+_CURRENCY_WORDS = frozenset({*_CURRENCIES.split(), "zloty"})
+_PRICE_KINDS = frozenset({TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.PRICE, TokenKind.TOTAL, TokenKind.MONEY})
+_AMOUNT_KINDS = frozenset(
+    {TokenKind.NUMBER, Part.COUNT, TokenKind.MONEY, TokenKind.DURATION, TokenKind.RANGE, TokenKind.TIME}
+)
+_LIMIT_KINDS = _AMOUNT_KINDS | _PRICE_KINDS | {TokenKind.DASH}
+_UNITS = ("hours", "hour", "hrs", "minutes", "minute", "mins", "days", "day", "gpus", "gpu", "cards")
+_VALUES_AFTER: dict[str, tuple[Kind, ...]] = {
+    **dict.fromkeys(("region", "in", "within", "inside"), (Part.REGION, TokenKind.PLACE)),
+    **dict.fromkeys(("vendor", "provider", "via", "at", "@"), (Part.VENDOR,)),
+    "from": (Part.VENDOR, Part.REGION, TokenKind.PLACE),
+    "on": (Part.VENDOR, Part.CONTRACT),
+    "contract": (Part.CONTRACT,),
     **dict.fromkeys(("lease", "duration"), (TokenKind.DURATION,)),
     **dict.fromkeys(("hours", "hrs"), (TokenKind.DURATION, TokenKind.NUMBER)),
-    "count": (TokenKind.COUNT, TokenKind.NUMBER),
+    "count": (Part.COUNT, TokenKind.NUMBER),
 }
 """The values that may follow each key or preposition."""
 _OPTION_KINDS = frozenset(
-    {TokenKind.KEY, TokenKind.GPU, TokenKind.REGION, TokenKind.PLACE, TokenKind.CONTRACT, TokenKind.VENDOR}
+    {TokenKind.KEY, Part.GPU, Part.REGION, TokenKind.PLACE, Part.CONTRACT, Part.VENDOR}
     | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.AT_LEAST, TokenKind.EXCLUDES, TokenKind.PRICE, TokenKind.NOW}
-    | {TokenKind.SETUP, TokenKind.PROJECT, TokenKind.NO_PROBE}
+    | {Part.SETUP, Part.PROJECT, Part.NO_PROBE}
 )
-_COUNTED = frozenset({TokenKind.GPU, TokenKind.COUNT, TokenKind.NUMBER})
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
 _VERBS = frozenset({"get", "rent", "need", "want", "give", "find", "book", "grab", "show", "let", "for", "with"})
 _START_OR_PRICE = re.compile(r"(?:at|@) ?(\d{1,2})")
 _CLOCK_TIME = re.compile(r"(?:(by|before|from) )?(\d{1,2}(?::\d\d(?: ?[ap]m)?| ?[ap]m))")
-NIGHTS = frozenset({"tonight", "overnight"})
+_NIGHTS = frozenset({"tonight", "overnight"})
 _WORDS_BEFORE_NOUN_NOW = frozenset({"for", "of", "a", "the", "with"})
 
+# Why a text can't be read. `{typed}` is the text, and `{number}` the number in it.
+_UNREADABLE = 'I can\'t read "{typed}".'
+_NO_UNIT = 'I can\'t tell what "{typed}" is. Write {number}x for GPUs, {number}h for hours, ${number} for a price.'
+_LIMIT_WITHOUT_UNIT = 'I can\'t tell what "{typed}" is. A price has a dollar sign.'
+_LIMITED_COUNT = '"{typed}" is no exact number of GPUs, and I need one.'
+_MEMORY_OR_COUNT = 'Is "{typed}" its memory, {number} GB?'
+_RANGE = 'I need one number, and "{typed}" is two.'
+_TIME = 'I can\'t read the time "{typed}". A start is at 9:00 tomorrow, an end until 18:00.'
+_END = 'I can\'t read the end "{typed}". It can be 18:00, tomorrow 9am or fri 18:00.'
+_HOURS_AND_NUMBER = 'I can\'t read the time "{typed}".'
+_LATER = '"{typed}" would be later. A start has a time: at 9:00 tomorrow.'
+_NIGHT = "Until when?"
+_PRICE = 'I can\'t read the price "{typed}". A price is in US dollars per GPU and hour.'
+_PRICE_UNIT = 'A price is per GPU and hour, not "{typed}".'
+_UNKNOWN_OPTION = 'I don\'t know the option "{typed}". A note needs a space after its dash.'
+_SEVERAL_MACHINES = 'A rental is one machine, so I can\'t read "{typed}". Write how many GPUs it has.'
+_US = '"{typed}" can be the region or the people who ask.'
+_EXCLUDES = 'I can\'t leave something out, as in "{typed}". Name what you want.'
+_AT_LEAST = 'I can\'t look for a minimum, as in "{typed}". Name a number, or a limit: under $3.'
+_AMBIGUOUS = '"{typed}" can mean two things.'
+_VALUES = {
+    "contract": "spot or on demand",
+    **dict.fromkeys(("count", "hours", "hrs"), "a number"),
+    **dict.fromkeys(("lease", "duration"), "a time, such as 6h"),
+}
+"""What comes after a key, if that is no name and no price."""
 
-def read_tokens(tokens: list[Token], vocabulary: Vocabulary, *, after_verb: bool) -> RequestParts:
-    """Return what the tokens mean. `after_verb` tells whether they follow `get` or another verb."""
-    return _TokenReader(tokens, vocabulary, after_verb).read()
+
+def read_tokens(
+    tokens: list[Token], vocabulary: Vocabulary, context: ParseContext, *, after_verb: bool, waiting: bool
+) -> RequestDraft:
+    """Return the draft that the tokens fill.
+
+    `after_verb` tells whether they follow `get` or another verb, and `waiting` whether that verb is `wait`. After
+    `wait`, `until` says how long the person waits.
+    """
+    return _TokenReader(tokens, vocabulary, context, after_verb, waiting).read()
 
 
-class _TokenReader(AmountReader):
-    """Reads each token with the reader for its kind."""
+def _looks_like_money(token: Token) -> bool:
+    return any(sign in token.text for sign in f"${OTHER_CURRENCIES}") or token.text.lower() in _CURRENCY_WORDS
 
-    def __init__(self, tokens: list[Token], vocabulary: Vocabulary, after_verb: bool) -> None:
-        super().__init__(tokens, vocabulary)
+
+def _is_after_price(token: Token) -> bool:
+    """Return whether the number before this word is a price: `2 each`, `3 eur`."""
+    return token.kind is TokenKind.WORD and (token.text.lower() == "each" or _looks_like_money(token))
+
+
+def _may_be_unit(token: Token) -> bool:
+    """Return whether the token may be the unit of the number before it: `6 hous`, `3 and a half hours`."""
+    return token.name == "and" or (token.kind is TokenKind.WORD and not _looks_like_money(token))
+
+
+def _is_decimal(token: Token) -> bool:
+    """Return whether a number has decimals, as in `2.0`. Then it is a price, and no number of GPUs."""
+    exponent = token.number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent < 0
+
+
+def _number_readings(token: Token) -> tuple[Reading, ...]:
+    hours = timedelta(hours=min(int(token.number), 10**6))
+    price = Price(Money(token.number), limited=True)
+    readings = (Reading(Part.COUNT, int(token.number)), Reading(Part.LEASE, hours), Reading(Part.PRICE, price))
+    return readings[:1] if token.text.isalpha() else readings  # `one` is no price and no hour
+
+
+class _TokenReader:
+    """Goes through the tokens from left to right. `position` is the index of the token after the one that was read
+    last."""
+
+    def __init__(
+        self,
+        tokens: list[Token],
+        vocabulary: Vocabulary,
+        context: ParseContext,
+        after_verb: bool,
+        waiting: bool,
+    ) -> None:
+        self.tokens, self.vocabulary, self.context = tokens, vocabulary, context
+        self.position = 0
+        self.draft = RequestDraft(waiting=waiting, doubtful=any(token.loose for token in tokens))
+        self.names_gpu = any(token.kind is Part.GPU for token in tokens)
         self.after_verb = after_verb
-        self.readers: dict[TokenKind, Callable[[Token], None]] = {
-            TokenKind.GPU: lambda token: self.parts.gpus.append(token.name),
-            TokenKind.FEATURE: self._read_feature,
-            TokenKind.REGION: self._read_region,
+        self.end_part = Part.WAITS if waiting else Part.END
+        self.readers: dict[Kind, Callable[[Token], None]] = {
+            Part.FEATURE: self._read_feature,
+            Part.REGION: self._read_region,
+            Part.END: self._read_until,
             TokenKind.PLACE: self._read_place,
-            TokenKind.CONTRACT: lambda token: self.parts.contracts.append(token.name),
-            TokenKind.VENDOR: lambda token: self.parts.vendors.append(token.name),
-            TokenKind.SETUP: lambda token: self.parts.setups.append(token.name),
-            TokenKind.PROJECT: lambda token: self.parts.projects.append(token.name),
-            TokenKind.NO_PROBE: self._read_no_probe,
-            TokenKind.COUNT: lambda token: self.parts.counts.append(int(token.number)),
-            TokenKind.NUMBER: self.read_number,
-            TokenKind.DURATION: self.read_duration,
-            TokenKind.MONEY: self.read_price,
-            TokenKind.AT_MOST: self.read_price,
-            TokenKind.BELOW: self.read_price,
-            TokenKind.PRICE: self.read_price,
-            TokenKind.TOTAL: self.read_price,
-            TokenKind.RANGE: lambda token: self.add_problem(ProblemKind.RANGE, token),
+            TokenKind.NUMBER: self._read_number,
+            TokenKind.DURATION: self._read_duration,
+            **dict.fromkeys(_PRICE_KINDS, self._read_price),
+            TokenKind.RANGE: lambda token: self._unread(_RANGE, token),
             TokenKind.TIME: self._read_time,
-            TokenKind.UNTIL: self._read_until,
-            TokenKind.UP_TO_END: lambda token: self.parts.latest_ends.append(token.name),
-            TokenKind.START: lambda token: self.parts.starts.append(token.name),
-            TokenKind.ANY_TIME: self._read_any_time,
-            TokenKind.BUSY: self._read_busy,
             TokenKind.KEY: self._read_key,
             TokenKind.PREPOSITION: self._read_key,
             TokenKind.NOW: self._read_now,
-            TokenKind.URGENT: lambda _: self.mark_doubtful(),
-            TokenKind.FILLER: lambda _: None,
-            TokenKind.COURTESY: lambda _: None,
-            TokenKind.EXCLUDES: lambda token: self._read_unwanted(ProblemKind.EXCLUDES, token),
-            TokenKind.AT_LEAST: lambda token: self._read_unwanted(ProblemKind.AT_LEAST, token),
-            TokenKind.MACHINES: lambda token: self.add_problem(
-                ProblemKind.SEVERAL_MACHINES, token, readings=(LEFT_OUT,)
-            ),
+            TokenKind.EXCLUDES: lambda token: self._read_unwanted(_EXCLUDES, token),
+            TokenKind.AT_LEAST: lambda token: self._read_unwanted(_AT_LEAST, token),
+            TokenKind.MACHINES: lambda token: self._unread(_SEVERAL_MACHINES, token, readings=(LEFT_OUT,)),
             TokenKind.DASH: self._read_option,
-            TokenKind.AMBIGUOUS: lambda token: self.add_problem(ProblemKind.AMBIGUOUS, token),
+            TokenKind.AMBIGUOUS: lambda token: self._unread(_AMBIGUOUS, token),
             TokenKind.WORD: self._read_word,
         }
 
-    def read(self) -> RequestParts:
+    def read(self) -> RequestDraft:
         while self.position < len(self.tokens):
-            token = self.tokens[self.position]
             self.position += 1
+            self._read(self.tokens[self.position - 1])
+        unread = [self._night(one.text) if one.why is _NIGHT else one for one in self.draft.unread]
+        self.draft.unread = unread
+        return self.draft
+
+    def _read(self, token: Token) -> None:
+        """Read a token with the reader for its kind. Without one, the token is the value of a part, or only a
+        courtesy."""
+        if token.kind in self.readers:
             self.readers[token.kind](token)
-        return self.parts
+        elif isinstance(token.kind, Part):
+            self.draft.add(token.kind, int(token.number) if token.kind is Part.COUNT else token.name)
+
+    def _doubt(self) -> None:
+        self.draft.doubtful = True
+
+    # --- what stands around the token that was read last
+
+    def _peek(self, ahead: int = 0) -> Token | None:
+        position = self.position + ahead
+        return self.tokens[position] if 0 <= position < len(self.tokens) else None
+
+    def _previous(self) -> Token | None:
+        return self._peek(-2)
+
+    def _next_is(self, *kinds: Kind) -> bool:
+        token = self._peek()
+        return token is not None and token.kind in kinds
+
+    def _skip_fillers(self, *names: str) -> None:
+        while (token := self._peek()) is not None and token.kind is TokenKind.FILLER and token.name in names:
+            self.position += 1
+
+    def _skip_key(self, name: str) -> None:
+        token = self._peek()
+        if token is not None and token.kind is TokenKind.KEY and token.name == name:
+            self.position += 1
+
+    def _adjacent_gpu(self, step: int) -> Token | None:
+        """Return the GPU after (`step` 1) or before (-1) the token that was read last.
+
+        Only features, `of` and words such as `more` may stand between them.
+        """
+        position = self.position - 1 + step
+        while 0 <= position < len(self.tokens):
+            token = self.tokens[position]
+            if token.kind is Part.GPU:
+                return token
+            skipped = token.kind is Part.FEATURE or (step > 0 and token.kind is TokenKind.COURTESY)
+            if not skipped and token.name != "of":
+                return None
+            position += step
+        return None
 
     def _after_verb(self) -> bool:
         """Return whether a verb stands before the token that was read last, with only words such as `now`
@@ -118,40 +232,105 @@ class _TokenReader(AmountReader):
                 return False
         return self.after_verb
 
-    # --- regions, times, words
+    # --- why a text can't be read
+
+    def _unread(self, why: str, *tokens: Token, readings: tuple[Reading, ...] = (), alone: bool = False) -> None:
+        typed = " ".join(token.text for token in tokens)
+        number = "".join(letter for letter in typed if letter.isdigit()) or "2"
+        if why is not _NIGHT:
+            why = why.replace("{number}", number).replace("{typed}", typed)
+        self.draft.unread.append(Unread(typed, why, readings, alone))
+
+    def _unknown_word(self, *tokens: Token) -> None:
+        word = " ".join(token.text for token in tokens)
+        nearest = self.vocabulary.nearest_words(word)
+        readings: tuple[Reading, ...] = (LEFT_OUT,)
+        if " " in word or any(letter.isnumeric() for letter in word):
+            readings = ()  # it may be a vendor, as in `on foo`, or a number
+        for part, names in (
+            (Part.REGION, self.vocabulary.region_names),
+            (Part.VENDOR, self.vocabulary.vendor_names),
+            (Part.CONTRACT, tuple(Contract)),
+            (Part.GPU, self.vocabulary.families),
+        ):
+            if nearest and nearest[0] in names:
+                readings = (Reading(part, nearest[0]),)
+        why = f'I don\'t know "{{typed}}". Nearest: {", ".join(nearest)}.' if nearest else ""
+        self._unread(why, *tokens, readings=readings)
+
+    def _unknown_gpu(self, *tokens: Token) -> None:
+        nearest = self.vocabulary.nearest_gpus(" ".join(token.text for token in tokens))
+        why = f'I don\'t know the GPU "{{typed}}". Nearest: {", ".join(nearest)}.'
+        self._unread(why, *tokens, readings=tuple(Reading(Part.GPU, gpu) for gpu in nearest[:1]))
+
+    def _unknown_vendor(self, vendor: Token) -> None:
+        nearest = self.vocabulary.nearest_vendors(vendor.text)
+        why = f"I can't rent from {{typed}}. Vendors: {_some(self.vocabulary.vendor_names)}."
+        if nearest:
+            why = f'I don\'t know the vendor "{{typed}}". Nearest: {", ".join(nearest)}.'
+        self._unread(why, vendor, readings=(Reading(Part.VENDOR, next(iter(nearest), "")),))
+
+    def _missing_value(self, *words: Token) -> None:
+        key = " ".join(token.text for token in words).lower()
+        value = _VALUES.get(key, "a price, such as $3")
+        if key in {"region", "in"}:
+            value = f"a name: {_some(self.vocabulary.region_names)}"
+        elif key in {"vendor", "provider", "from", "via"}:
+            value = f"a name: {_some(self.vocabulary.vendor_names)}"
+        self._unread(f'After "{{typed}}" comes {value}.', *words, readings=(LEFT_OUT,))
+
+    def _night(self, typed: str) -> Unread:
+        """Return why a night can't be read. It may mean the next morning with a later end, if the person's zone is
+        known and the rules allow two ends."""
+        context = self.context
+        if self.draft.timed:
+            return Unread(typed, _LATER.replace("{typed}", typed), (LEFT_OUT,))
+        local = zone_of(context.zone)
+        morning = next_morning(context.now + _SHORTEST_NIGHT, local, context.hours)
+        if not context.zone or morning + AFTER_NIGHT - context.now > context.max_lease:
+            return Unread(typed, _NIGHT)
+        first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)
+        day = "today" if first.date() == context.now.astimezone(local).date() else "tomorrow"
+        later = f"{last.hour}:{last:%M}" if context.sees_use and not self.draft[Part.NO_PROBE] else ""
+        return Unread(typed, _NIGHT, (Reading(self.end_part, f"{day} {first.hour}:{first:%M}", later),))
+
+    # --- names, times, words
 
     def _read_region(self, token: Token) -> None:
-        following = self.peek()
-        before, after = (near and near.kind for near in (self.previous(), following))
-        joined = before in {TokenKind.COURTESY, TokenKind.FILLER, TokenKind.WORD} or after in _COUNTED
+        following = self._peek()
+        before, after = (near and near.kind for near in (self._previous(), following))
+        joined = before in {TokenKind.COURTESY, TokenKind.FILLER, TokenKind.WORD}
+        joined |= after in {Part.GPU, Part.COUNT, TokenKind.NUMBER}
         if token.text.lower() == "us" and self._after_verb():
-            self.add_problem(ProblemKind.US, token, readings=(Reading("regions", token.name), LEFT_OUT))
+            self._unread(_US, token, readings=(Reading(Part.REGION, token.name), LEFT_OUT))
         elif token.text.lower() == "other" and joined:
-            self.mark_doubtful()  # `the other h100` and `h100 or other` name no region
+            self._doubt()  # `the other h100` and `h100 or other` name no region
         else:
-            self.parts.regions.append(token.name)
+            self.draft.add(Part.REGION, token.name)
         if following is not None and following.name == "region":  # the EU region
             self.position += 1
 
     def _read_feature(self, token: Token) -> None:
-        self.parts.features.append(token.name)
+        self.draft.add(Part.FEATURE, token.name)
         typed = re.sub("[ -]", "", token.text.lower())
         if typed not in {token.name, token.name.removesuffix("b"), token.name.removesuffix("gb")}:
-            self.mark_doubtful()  # `80 gigs`
+            self._doubt()  # `80 gigs`
 
     def _read_place(self, token: Token) -> None:
-        readings = (Reading("regions", token.name),) if token.name else ()
-        self.add_problem(ProblemKind.PLACE, token, readings=readings)
+        region = f", and this is {token.name}" if token.name else f": {', '.join(self.vocabulary.region_names)}"
+        readings = (Reading(Part.REGION, token.name),) if token.name else ()
+        why = f'I can\'t look in "{{typed}}" alone: machines are sold by region{region}.'
+        self._unread(why, token, readings=readings)
 
-    def _read_unwanted(self, kind: ProblemKind, word: Token) -> None:
+    def _read_unwanted(self, why: str, word: Token) -> None:
         """Read a word such as `not` or `at least`, and what follows it."""
         tokens = [word]
-        while (token := self.peek()) is not None:
+        while (token := self._peek()) is not None:
             self.position += 1
             tokens.append(token)
             if token.kind not in {TokenKind.FILLER, TokenKind.PREPOSITION, TokenKind.KEY, TokenKind.COURTESY}:
                 break
-        self.add_problem(kind, *tokens)
+        self._unread(why, *tokens, alone=True)
 
     def _read_time(self, token: Token) -> None:
         """Read a time of day without `until`."""
@@ -159,70 +338,62 @@ class _TokenReader(AmountReader):
         price, clock = _START_OR_PRICE.fullmatch(typed), _CLOCK_TIME.fullmatch(typed)
         if price is not None:
             number = Token(TokenKind.NUMBER, price[1], number=Decimal(price[1]))
-            self.read_price_without_unit(token, number=number)
-        else:
-            readings = self._ends_and_starts(clock[1], clock[2]) if clock else ()
-            self.add_problem(ProblemKind.TIME, token, readings=readings)
-
-    @staticmethod
-    def _ends_and_starts(before: str | None, clock: str) -> tuple[Reading, ...]:
-        """Return what a time of day may mean after `before`, the word before it: an end, a start, or either."""
-        end = [Reading("ends", clock)] if before != "from" and UNTIL.fullmatch(f"until {clock}") else []
-        return (*end, *([Reading("starts", clock)] if before in {None, "from"} else []))
-
-    def _read_busy(self, _: Token) -> None:
-        self.parts.busy = True
-
-    def _read_any_time(self, _: Token) -> None:
-        self.parts.any_time = True
-        self.mark_doubtful()  # `any time now` doesn't ask for a machine at once
+            self._read_price_without_unit(token, number=number)
+            return
+        readings: list[Reading] = []
+        if clock is not None and clock[1] != "from" and UNTIL.fullmatch(f"until {clock[2]}"):
+            readings.append(Reading(self.end_part, clock[2]))
+        if clock is not None and clock[1] in {None, "from"}:
+            readings.append(Reading(Part.START, clock[2]))
+        self._unread(_TIME, token, readings=tuple(readings))
 
     def _read_until(self, token: Token) -> None:
         if token.name:
-            self.parts.ends.append(token.name)
+            self.draft.add(self.end_part, token.name)
             return
-        following = self.peek()
-        if following is not None and following.text.lower() in NIGHTS:
+        following = self._peek()
+        if following is not None and following.text.lower() in _NIGHTS:
             return
         self.position += 1 if following else 0
-        self.add_problem(ProblemKind.END, token, *([following] if following else []))
+        example = example_end(self.context.now, self.context.zone)
+        readings = () if following else (Reading(self.end_part, example),)
+        self._unread(_END, token, *([following] if following else []), readings=readings)
 
-    def _read_now(self, _token: Token) -> None:
-        self.parts.now_count += 1
-        previous = self.previous()
+    def _read_now(self, _: Token) -> None:
+        previous = self._previous()
         if previous is not None and previous.kind is TokenKind.FILLER and previous.name in _WORDS_BEFORE_NOUN_NOW:
-            self.mark_doubtful()  # `for now` doesn't say when to rent
+            self._doubt()  # `for now` doesn't say when to rent
 
     def _read_word(self, token: Token) -> None:
-        number = self.peek()
+        number = self._peek()
         word = token.text.lower()
-        if looks_like_money(token):
-            self.add_problem(ProblemKind.PRICE, token)
-        elif word in NIGHTS:
-            self.add_problem(ProblemKind.NIGHT, token)
+        if _looks_like_money(token):
+            self._unread(_PRICE, token)
+        elif word in _NIGHTS:
+            self._unread(_NIGHT, token)
         elif word in TIME_WORDS:
-            self.add_problem(ProblemKind.TIME, token)
+            self._unread(_TIME, token)
         elif word in OTHER_VENDORS and self.vocabulary.vendor_names:
-            self.add_problem(ProblemKind.UNKNOWN_VENDOR, token)
+            self._unknown_vendor(token)
         elif not self.names_gpu and token.text[:1].isalpha():
             self.names_gpu = True  # each further word is unknown
-            is_name = number is not None and number.kind is TokenKind.NUMBER and not is_decimal(number)
+            is_name = number is not None and number.kind is TokenKind.NUMBER and not _is_decimal(number)
             self.position += is_name
-            self.add_problem(ProblemKind.UNKNOWN_GPU, token, *([number] if number and is_name else []))
+            self._unknown_gpu(token, *([number] if number and is_name else []))
         elif token.text.lstrip("-+.")[:1].isnumeric():
-            self.add_problem(ProblemKind.UNREADABLE, token)
+            self._unread(_UNREADABLE, token)
         else:
-            self.add_problem(ProblemKind.UNKNOWN_WORD, token)
+            self._unknown_word(token)
 
     # --- keys and options
 
     def _read_key(self, key: Token) -> None:
         """Read a word such as `region`, `in` or `hours`, and the value after it."""
-        previous = self.previous()
+        previous = self._previous()
         kinds = _VALUES_AFTER[key.name]
-        self.skip_fillers(*(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
-        value = self.peek()
-        if key.name in {"at", "@"} and value is not None and value.kind in PRICE_KINDS:
+        self._skip_fillers(*(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
+        value = self._peek()
+        if key.name in {"at", "@"} and value is not None and value.kind in _PRICE_KINDS:
             return  # at $3
         if (
             key.kind is TokenKind.PREPOSITION
@@ -231,10 +402,9 @@ class _TokenReader(AmountReader):
         ):
             return  # from vendor nebius
         if value is None or value.kind not in {*kinds, TokenKind.WORD, TokenKind.NUMBER, TokenKind.DURATION}:
-            spot_contract = key.name == "contract" and previous is not None and previous.kind is TokenKind.CONTRACT
+            spot_contract = key.name == "contract" and previous is not None and previous.kind is Part.CONTRACT
             if not spot_contract:
-                missing = ProblemKind.UNKNOWN_WORD if key.name in {"at", "@", "on"} else ProblemKind.MISSING_VALUE
-                self.add_problem(missing, key)
+                (self._unknown_word if key.name in {"at", "@", "on"} else self._missing_value)(key)
             return
         self.position += 1
         if value.kind in kinds:
@@ -242,66 +412,232 @@ class _TokenReader(AmountReader):
         elif value.kind is TokenKind.WORD:
             self._read_unknown_value(key, value)
         elif value.kind is TokenKind.DURATION:
-            self.add_problem(ProblemKind.LATER if key.name in {"in", "within"} else ProblemKind.TIME, key, value)
+            self._unread(_LATER if key.name in {"in", "within"} else _TIME, key, value)
         elif key.name in {"at", "@"}:
-            self.read_price_without_unit(key, value, number=value)
+            self._read_price_without_unit(key, value, number=value)
         elif key.kind is TokenKind.PREPOSITION:
-            self.add_problem(ProblemKind.TIME, key, value)
+            self._unread(_TIME, key, value)
         else:
-            self.add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, key, value)
+            self._unread(_NO_UNIT, key, value)
 
     def _read_value(self, key: Token, value: Token, *, option: bool) -> None:
-        if value.kind is TokenKind.REGION:
-            self.parts.regions.append(value.name)
-            self.skip_key("region")
+        if value.kind is Part.REGION:
+            self.draft.add(Part.REGION, value.name)
+            self._skip_key("region")
         elif value.kind is not TokenKind.NUMBER:
-            self.readers[value.kind](value)
-            self.skip_key("region")
-        elif key.name != "count" and not option and self.adjacent_gpu(1) is not None:
-            self.add_problem(ProblemKind.NUMBER_WITHOUT_UNIT, value, readings=number_readings(value))
-        elif is_decimal(value) and key.name == "count":
-            self.add_problem(ProblemKind.UNREADABLE, value)
+            self._read(value)
+            self._skip_key("region")
+        elif key.name != "count" and not option and self._adjacent_gpu(1) is not None:
+            self._unread(_NO_UNIT, value, readings=_number_readings(value))
+        elif _is_decimal(value) and key.name == "count":
+            self._unread(_UNREADABLE, value)
         elif key.name == "count":
-            self.parts.counts.append(int(value.number))
+            self.draft.add(Part.COUNT, int(value.number))
         else:
             hours = min(value.number, Decimal(10**6))
-            self.parts.leases.append(timedelta(seconds=int(hours * 3600)))
+            self.draft.add(Part.LEASE, timedelta(seconds=int(hours * 3600)))
 
     def _read_unknown_value(self, key: Token, value: Token) -> None:
         kinds = _VALUES_AFTER[key.name]
-        if looks_like_money(value) or (value.text[:1].isnumeric() and not any(map(str.isalpha, value.text))):
+        if _looks_like_money(value) or (value.text[:1].isnumeric() and not any(map(str.isalpha, value.text))):
             self._read_word(value)
             return
         named = value.text.lower() in OTHER_VENDORS or bool(self.vocabulary.nearest_vendors(value.text))
         if key.name in {"at", "@", "on"} and value.text.lower() in TIME_WORDS:
-            self.add_problem(ProblemKind.TIME, key, value)
+            self._unread(_TIME, key, value)
         elif key.name in {"at", "@", "on"} and not named:
-            self.add_problem(ProblemKind.UNKNOWN_WORD, key, value)
-        elif TokenKind.VENDOR in kinds and not self.vocabulary.vendor_names:
-            self.parts.vendors.append(value.text)  # the marketplace knows its vendors, the bot doesn't yet
-        elif TokenKind.VENDOR in kinds:
-            self.add_problem(ProblemKind.UNKNOWN_VENDOR, value)
-        elif TokenKind.REGION in kinds:
-            self.add_problem(ProblemKind.UNKNOWN_REGION, value)
+            self._unknown_word(key, value)
+        elif Part.VENDOR in kinds and not self.vocabulary.vendor_names:
+            self.draft.add(Part.VENDOR, value.text)  # the marketplace knows its vendors, the bot doesn't yet
+        elif Part.VENDOR in kinds:
+            self._unknown_vendor(value)
+        elif Part.REGION in kinds:
+            near = self.vocabulary.nearest_regions(value.text)
+            why = f'I don\'t know the region "{{typed}}". Regions: {", ".join(self.vocabulary.region_names)}.'
+            self._unread(why, value, readings=tuple(Reading(Part.REGION, region) for region in near))
         else:
             self._read_word(value)
 
-    def _read_no_probe(self, _: Token) -> None:
-        self.parts.probe = False
-
     def _read_option(self, dash: Token) -> None:
         """Read a dash and the word directly after it: an option if the word is known."""
-        option = self.peek()
+        option = self._peek()
         if option is None:
             return
         self.position += 1
-        if option.name in {"gpu", "gpus"} and self.next_is(TokenKind.NUMBER, TokenKind.COUNT):
+        typed = Token(option.kind, dash.text + option.text)
+        if option.name in {"gpu", "gpus"} and self._next_is(TokenKind.NUMBER, Part.COUNT):
             self._read_key(Token(TokenKind.KEY, option.text, "count"))
         elif option.kind is TokenKind.NOW:
-            self.mark_doubtful()
+            self._doubt()
         elif option.kind in _OPTION_KINDS or option.name in _OPTION_WORDS:
             self.position -= 1
+        elif option.kind in _AMOUNT_KINDS:
+            self._unread(_UNREADABLE, typed)
         else:
-            typed = Token(option.kind, dash.text + option.text)
-            unreadable = option.kind in AMOUNT_KINDS
-            self.add_problem(ProblemKind.UNREADABLE if unreadable else ProblemKind.UNKNOWN_OPTION, typed)
+            self._unread(_UNKNOWN_OPTION, typed, readings=(LEFT_OUT,))
+
+    # --- amounts
+
+    def _read_number(self, token: Token) -> None:
+        gpu_after = self._adjacent_gpu(1)
+        gpu = gpu_after or self._adjacent_gpu(-1)
+        following = self._peek()
+        if _is_decimal(token) or self._ends_with_max() or (following is not None and _is_after_price(following)):
+            self._read_price_without_unit(token, number=token)
+        elif following is not None and following.kind is TokenKind.MACHINES:
+            self.position += 1
+            self._unread(_SEVERAL_MACHINES, token, following)
+        elif gpu_after is None and following is not None and _may_be_unit(following) and self._read_unit(token):
+            pass
+        elif gpu is None and not self.names_gpu and following is not None and following.kind is TokenKind.WORD:
+            self.draft.add(Part.COUNT, int(token.number))  # `8 h1oo`: the word after it is read as a GPU
+        elif gpu is None:
+            self._unread(_NO_UNIT, token, readings=_number_readings(token))
+        elif self._may_be_memory(token.number, gpu) or (gpu_after is None and token.number > _MAX_COUNT_AFTER_GPU):
+            self._unread(_MEMORY_OR_COUNT, token, readings=self._memory_or_count(token, gpu))
+        else:
+            self.draft.add(Part.COUNT, int(token.number))
+            if gpu_after is None:
+                self._doubt()
+
+    def _read_unit(self, number: Token) -> bool:
+        """Read a number and the word after it, which is no unit: `6 hous`, `3 and a half hours`. Return False if
+        the word may be a GPU."""
+        word = self._peek()
+        if word is None or word.kind is not TokenKind.WORD:
+            self._unread(_NO_UNIT, number)
+            return True
+        unit = next(iter(get_close_matches(word.text.lower(), _UNITS, 1, cutoff=0.75)), None)
+        if unit is None and not self.names_gpu:
+            return False
+        self.position += 1
+        readings: tuple[Reading, ...] = ()
+        if unit in {"gpus", "gpu", "cards"}:
+            readings = (Reading(Part.COUNT, int(number.number)),)
+        elif unit is not None:
+            readings = (Reading(Part.LEASE, parse_duration(f"{int(number.number)} {unit}")),)
+        self._unread(_NO_UNIT, number, word, readings=readings)
+        return True
+
+    def _read_price_without_unit(self, *tokens: Token, number: Token, total: bool = False) -> None:
+        """Read a number that is a price in dollars, unless a word after it may be another currency or a unit."""
+        word = self._peek()
+        each = word is not None and word.text.lower() == "each"
+        follows = word is not None and (word.kind is TokenKind.WORD or self._ends_with_max())
+        price = Price(Money(number.number, per_gpu=each), limited=True, total=total)
+        known = each or not follows or (word is not None and word.kind is TokenKind.AT_MOST)
+        self.position += follows
+        typed = (*tokens, word) if word is not None and follows else tokens
+        readings = (Reading(Part.PRICE, price),) if known else ()
+        foreign = word is not None and _is_after_price(word) and not each
+        self._unread(_PRICE if foreign else _LIMIT_WITHOUT_UNIT, *typed, readings=readings)
+
+    def _ends_with_max(self) -> bool:
+        """Return whether a `max` follows that limits the value before it: `6h max`."""
+        word, limit = self._peek(), self._peek(1)
+        after = word is not None and word.kind is TokenKind.AT_MOST and word.name in {"max", "maximum", "at most"}
+        return after and (limit is None or limit.kind not in _LIMIT_KINDS)
+
+    def _memory_or_count(self, number: Token, gpu: Token) -> tuple[Reading, ...]:
+        count = Reading(Part.COUNT, int(number.number))
+        if not self._may_be_memory(number.number, gpu):
+            return (count,)
+        return (Reading(Part.FEATURE, f"{number.number}gb"), count)
+
+    def _may_be_memory(self, number: Decimal, gpu: Token) -> bool:
+        return number in memory_sizes(self.vocabulary.variants_of(gpu.name))
+
+    def _read_duration(self, token: Token, *, latest: bool = False) -> None:
+        following, after = self._peek(), self._peek(1)
+        word_after = after is not None and after.kind is TokenKind.WORD
+        if token.ends_in_hours and following and following.kind is TokenKind.NUMBER and not word_after:
+            # `1h 30`: most people mean minutes. `6h 8 h100`: a number of GPUs. `6h 8 gpsu` is read with its word.
+            self.position += 1
+            if following.number >= 10 or self._adjacent_gpu(1) is None:
+                minutes = timedelta(minutes=int(min(following.number, Decimal(60))))
+                whole = minutes < timedelta(hours=1) and not _is_decimal(following)
+                readings = (Reading(Part.LEASE, token.duration + minutes),) if whole else ()
+                self._unread(_HOURS_AND_NUMBER, token, following, readings=readings)
+                return
+            self.position -= 1
+        if not latest and self._ends_with_max():
+            self.position += 1
+            self._doubt()
+            latest = True
+        self.draft.add(Part.LATEST if latest else Part.LEASE, token.duration)
+        self._skip_key("lease")
+
+    def _read_price(self, first: Token) -> None:
+        """Read a price, and the words before it: `under $3`, `max price 3`, `total budget of $500`."""
+        previous = self._previous()
+        after_for = previous is not None and previous.name == "for"
+        after_at = previous is not None and previous.name in {"at", "@"}
+        option = previous is not None and previous.kind is TokenKind.DASH
+        words = [first]
+        while True:
+            self._skip_fillers("of", "a", "the")
+            token = self._peek()
+            if words[-1].kind is TokenKind.MONEY or token is None or token.kind not in _PRICE_KINDS:
+                break
+            words.append(token)
+            self.position += 1
+        readable = {TokenKind.NUMBER, Part.COUNT, TokenKind.DURATION, TokenKind.WORD, TokenKind.DASH}
+        if words[-1].kind is TokenKind.MONEY:
+            self._read_money(words, after_for=after_for, after_at=after_at)
+        elif token is None or token.kind not in readable:
+            self._missing_value(*words)
+        else:
+            self.position += 1
+            self._read_limit(words, token, option=option)
+
+    def _read_money(self, words: list[Token], *, after_for: bool, after_at: bool) -> None:
+        money = words[-1].money
+        if money.other_unit:
+            self._unread(_PRICE_UNIT, Token(TokenKind.WORD, money.other_unit))
+            return
+        total_words = [token.name for token in words if token.kind is TokenKind.TOTAL]
+        # `budget $3/h` is a cap, `total $3/h` is the price of all GPUs.
+        hourly_budget = money.per_hour and all(name == "budget" for name in total_words)
+        total = money.total or (bool(total_words) and not hourly_budget)
+        limited = money.limit or len(words) > 1 or after_at
+        if after_at:
+            self._doubt()
+        self.draft.add(Part.PRICE, Price(money, limited=limited, total=total, after_for=after_for))
+
+    def _read_limit(self, words: list[Token], limit: Token, *, option: bool) -> None:
+        """Read a limit that is no amount of dollars, and the words before that limit."""
+        kinds = {token.kind for token in words}
+        total = TokenKind.TOTAL in kinds
+        is_number = limit.kind is TokenKind.NUMBER
+        before_gpu = self._adjacent_gpu(1) is not None
+        price = Price(Money(limit.number), limited=True, total=total)
+        if limit.kind is TokenKind.DURATION and kinds == {TokenKind.AT_MOST}:
+            self._read_duration(limit, latest=True)
+        elif is_number and TokenKind.PRICE in kinds and not total and (option or not before_gpu):
+            self.draft.add(Part.PRICE, price)
+        elif (
+            is_number and _is_decimal(limit) and not total and not before_gpu and not self._next_is(TokenKind.WORD)
+        ):
+            self.draft.add(Part.PRICE, price)
+            self._doubt()
+        elif limit.kind is Part.COUNT or (is_number and before_gpu and not _is_decimal(limit)):
+            count = Reading(Part.COUNT, int(limit.number))
+            self._unread(_LIMITED_COUNT, *words, limit, readings=(count,))
+        elif is_number:
+            self._read_price_without_unit(*words, limit, number=limit, total=total)
+        elif limit.kind is TokenKind.DURATION:
+            self._unread(_TIME, *words, limit)
+        elif limit.kind is TokenKind.DASH:
+            number = self._peek()
+            self.position += 1 if number else 0
+            typed = limit.text + (number.text if number else "")
+            self._unread(_PRICE, Token(TokenKind.WORD, typed))
+        elif any(letter.isdigit() for letter in limit.text):
+            self._unread(_PRICE, limit)
+        else:
+            self._unknown_word(*words, limit)
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return the names that fit into a sentence."""
+    return short(", ".join(names), 300) or "there are none now"

@@ -14,10 +14,20 @@ from decimal import Decimal
 from enum import Enum, auto
 
 from bot.model.text import short
-from handlers.parsing.durations import DURATION, NUMBER_WORDS, UNIT, parse_duration
-from handlers.parsing.prices import AMOUNT, AMOUNT_END, NO_MONEY, Money, match_money
+from handlers.parsing.amounts import (
+    AMOUNT,
+    AMOUNT_END,
+    DURATION,
+    NO_MONEY,
+    NUMBER_WORDS,
+    UNIT,
+    Money,
+    match_money,
+    parse_duration,
+)
+from handlers.parsing.draft import Part
 from handlers.parsing.until import LOOSE_END, START, UNTIL, UP_TO
-from handlers.parsing.vocabulary import Vocabulary
+from handlers.parsing.vocabulary import NameMatcher, Vocabulary
 
 MAX_TOKENS = 60
 """The most tokens of a request; none needs more. Each token takes as long as a look-up of all names in the
@@ -25,18 +35,10 @@ catalogue."""
 
 
 class TokenKind(Enum):
-    """What a token is."""
+    """What a token is that is no value for a part of the draft."""
 
-    GPU = auto()
-    FEATURE = auto()
-    """A word that tells the variants of a family apart: `80gb`, `sxm`."""
-    REGION = auto()
     PLACE = auto()
     """`Paris`, `eu-north1`. The name is that of its region group."""
-    CONTRACT = auto()
-    VENDOR = auto()
-    COUNT = auto()
-    """`8x`, `x8`, `8 GPUs`."""
     NUMBER = auto()
     """A number without a unit."""
     DURATION = auto()
@@ -45,21 +47,6 @@ class TokenKind(Enum):
     """`2 to 4 hours`, `2-3`."""
     TIME = auto()
     """`18:00`, `at 3`, `5pm`."""
-    UNTIL = auto()
-    """`until fri 18:00`. The name is the text after `until`, or empty if that is neither a time nor a day."""
-    UP_TO_END = auto()
-    """`up to 10:00`. The name is the end."""
-    START = auto()
-    """`at 9:00 tomorrow`. The name is the start."""
-    ANY_TIME = auto()
-    """`any time`: a machine that the person waits for is also rented outside of their hours."""
-    SETUP = auto()
-    """`setup torch`. The name is the set-up's, or empty if none follows."""
-    PROJECT = auto()
-    """`for project vision`. The name is the project's, or empty if none follows."""
-    BUSY = auto()
-    """`while busy`: it ends when its GPUs stop."""
-    NO_PROBE = auto()
     AT_MOST = auto()
     """`max`, `up to`: the limit itself is included."""
     BELOW = auto()
@@ -91,15 +78,20 @@ class TokenKind(Enum):
     """Anything else."""
 
 
+Kind = Part | TokenKind
+"""What a token is: a value for a part, such as `8x` or `until fri 18:00`, or something else."""
+
+
 @dataclass(frozen=True)
 class Token:
     """A part of a request with a meaning of its own."""
 
-    kind: TokenKind
+    kind: Kind
     text: str
     """As it was typed."""
     name: str = ""
-    """What the token stands for. Empty for `anywhere` and `any vendor`."""
+    """What the token stands for: the GPU, the region, what was typed after `until`. Empty for `anywhere` and `any
+    vendor`, and if nothing readable follows `until`, `setup` or `project`."""
     number: Decimal = Decimal(0)
     duration: timedelta = timedelta(0)
     loose: bool = False
@@ -118,10 +110,10 @@ _COURTESIES = (
     "cheaper cheapest another more some any or maybe ideally preferably about around roughly approx approximately",
     "~ long + /",
 )
-_PHRASES: dict[TokenKind, tuple[str, ...]] = {
-    TokenKind.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
-    TokenKind.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
-    TokenKind.ANY_TIME: ("any time", "anytime", "at any time", "whatever time", "at any hour", "day or night"),
+_PHRASES: dict[Kind, tuple[str, ...]] = {
+    Part.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
+    Part.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
+    Part.ANY_TIME: ("any time", "anytime", "at any time", "whatever time", "at any hour", "day or night"),
     TokenKind.AT_MOST: (
         "max", "maximum", "up to", "at most", "at max", "no more than", "not more than", "not over", "<=",
     ),
@@ -160,12 +152,12 @@ _PHRASES: dict[TokenKind, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 _ANY = {  # The token has an empty name: no region or vendor is asked for.
-    "anywhere": TokenKind.REGION,
-    "worldwide": TokenKind.REGION,
-    "global": TokenKind.REGION,
-    "any region": TokenKind.REGION,
-    "any vendor": TokenKind.VENDOR,
-    "any provider": TokenKind.VENDOR,
+    "anywhere": Part.REGION,
+    "worldwide": Part.REGION,
+    "global": Part.REGION,
+    "any region": Part.REGION,
+    "any vendor": Part.VENDOR,
+    "any provider": Part.VENDOR,
 }
 _KINDS = {phrase: kind for kind, phrases in _PHRASES.items() for phrase in phrases} | _ANY
 _PHRASE = re.compile(
@@ -193,8 +185,8 @@ _TIME = re.compile(
 _SETUP = re.compile(r"set[- ]?up(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
 _PROJECT = re.compile(r"(?:for )?(?:the )?project(?![a-z0-9_-])(?: ?[:=] ?| )?([^\s,;:=]*)")
 _NAMED = (
-    *((TokenKind.SETUP, _SETUP), (TokenKind.PROJECT, _PROJECT)),
-    *((TokenKind.UNTIL, UNTIL), (TokenKind.UP_TO_END, UP_TO), (TokenKind.START, START)),
+    *((Part.SETUP, _SETUP), (Part.PROJECT, _PROJECT)),
+    *((Part.END, UNTIL), (Part.LATEST_END, UP_TO), (Part.START, START)),
 )
 """Patterns of which the first group that matches is the token's name."""
 _DURATION = re.compile(DURATION)
@@ -206,14 +198,16 @@ _FEATURE = re.compile(
 _DASH = re.compile(r"(?:-{1,3}|\u2013+|\u2014+)(?=[\w.<$])")
 _MEMORY_AFTER_GPU = re.compile(r"-(\d{2,3})(?: ?gb?)?(?![\w.])")
 _WORD = re.compile(r"\S+")
-_LOOSE = {
+_LOOSE: dict[Kind, re.Pattern[str]] = {
     TokenKind.COURTESY: re.compile(""),
+    TokenKind.URGENT: re.compile(""),
+    Part.ANY_TIME: re.compile(""),  # `any time now` doesn't ask for a machine at once
     TokenKind.PREPOSITION: re.compile("^(?:within|inside|@)"),
-    TokenKind.REGION: re.compile("^(?:the )?states$|^europa$|based$|only$"),
-    TokenKind.CONTRACT: re.compile("^(?:no|without)"),
-    TokenKind.UNTIL: LOOSE_END,
-    TokenKind.UP_TO_END: LOOSE_END,
-    TokenKind.START: LOOSE_END,
+    Part.REGION: re.compile("^(?:the )?states$|^europa$|based$|only$"),
+    Part.CONTRACT: re.compile("^(?:no|without)"),
+    Part.END: LOOSE_END,
+    Part.LATEST_END: LOOSE_END,
+    Part.START: LOOSE_END,
     TokenKind.MONEY: re.compile(r"^[\d.]+ (?:an?|each|hourly)"),
 }
 """What people type quickly, by kind: found in the typed text, it makes the token loose."""
@@ -241,18 +235,18 @@ def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:
     return tokens
 
 
-def _is_loose(kind: TokenKind, text: str) -> bool:
+def _is_loose(kind: Kind, text: str) -> bool:
     pattern = _LOOSE.get(kind)
     return pattern is not None and pattern.search(text) is not None
 
 
-def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: TokenKind | None) -> TokenMatch:
+def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: Kind | None) -> TokenMatch:
     """Return the longest match at `start`. `attached_to` is the kind of the token directly before it, None after a
     space."""
-    if attached_to in {TokenKind.GPU, TokenKind.FEATURE} and text[start] == "-":
+    if attached_to in {Part.GPU, Part.FEATURE} and text[start] == "-":
         memory = _MEMORY_AFTER_GPU.match(text, start)
         if memory is not None:
-            return memory.end(), (Token(TokenKind.FEATURE, "", f"{memory[1]}gb"),)
+            return memory.end(), (Token(Part.FEATURE, "", f"{memory[1]}gb"),)
         if _match_feature(text, start + 1, vocabulary) is not None:
             start += 1
     dash = _DASH.match(text, start) if attached_to is None else None
@@ -273,13 +267,14 @@ def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: T
 
 def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
     """Yield which of the catalogue's names and of the fixed phrases match at `start`."""
-    for kind, matcher in (
-        (TokenKind.GPU, vocabulary.gpus),
-        (TokenKind.REGION, vocabulary.regions),
+    matchers: tuple[tuple[Kind, NameMatcher], ...] = (
+        (Part.GPU, vocabulary.gpus),
+        (Part.REGION, vocabulary.regions),
         (TokenKind.PLACE, vocabulary.places),
-        (TokenKind.CONTRACT, vocabulary.contracts),
-        (TokenKind.VENDOR, vocabulary.vendors),
-    ):
+        (Part.CONTRACT, vocabulary.contracts),
+        (Part.VENDOR, vocabulary.vendors),
+    )
+    for kind, matcher in matchers:
         named = matcher.match(text, start)
         if named is not None:
             yield named[0], (Token(kind, "", named[1]),)
@@ -287,7 +282,7 @@ def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[Toke
     if feature is not None:
         found = feature.groupdict()
         name = f"{found['memory']}gb" if found.get("memory") else re.sub("[ -]", "", feature.group())
-        yield feature.end(), (Token(TokenKind.FEATURE, "", name),)
+        yield feature.end(), (Token(Part.FEATURE, "", name),)
     match = _PHRASE.match(text, start)
     if match is not None:
         phrase = match.group()
@@ -311,17 +306,17 @@ def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[To
     if count is not None:
         number = next(group for group in count.groups() if group is not None)
         value = Decimal(NUMBER_WORDS.get(number, number))
-        yield count.end(), (Token(TokenKind.COUNT, "", number=value),)
+        yield count.end(), (Token(Part.COUNT, "", number=value),)
     yield from _match_count_and_gpu(text, start, vocabulary)
     for kind, pattern in _NAMED:
         named = pattern.match(text, start)
         if named is not None:
             yield named.end(), (Token(kind, "", next(filter(None, named.groups()), "").rstrip(".")),)
     begins = START.match(text, start)
-    for kind, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
+    for other, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
         match = pattern.match(text, start) if begins is None else None
         if match is not None:
-            yield match.end(), (Token(kind, ""),)
+            yield match.end(), (Token(other, ""),)
 
 
 def _match_count_and_gpu(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
@@ -331,7 +326,7 @@ def _match_count_and_gpu(text: str, start: int, vocabulary: Vocabulary) -> Itera
         return
     gpu = vocabulary.gpus.match(text, count.end())
     if gpu is not None:
-        yield gpu[0], (Token(TokenKind.COUNT, "", number=Decimal(count[1])), Token(TokenKind.GPU, "", gpu[1]))
+        yield gpu[0], (Token(Part.COUNT, "", number=Decimal(count[1])), Token(Part.GPU, "", gpu[1]))
 
 
 def _match_feature(text: str, start: int, vocabulary: Vocabulary) -> re.Match[str] | None:

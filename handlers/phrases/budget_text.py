@@ -7,17 +7,10 @@ from collections.abc import Mapping
 from bot.model.budget import UNASSIGNED, Demand, Scope, ScopeKind
 from bot.model.event import Event
 from bot.model.quote import Quote
+from bot.model.text import say_at_most
 from bot.policy.buying.budgets import project_of_channel, say_left, say_month, split_budget
 from bot.policy.team.rules import Rules, WhenOver
-from handlers.phrases.format import (
-    as_written,
-    channel,
-    dollars,
-    dollars_at_most,
-    escape,
-    percent,
-    person,
-)
+from handlers.phrases.format import as_written, channel, dollars, escape, percent, person
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
@@ -85,5 +78,5 @@ def standing(demand: Demand, names: Mapping[str, str]) -> str:
     """
     who = f"{scope_name(demand.balance.scope, names)} in {say_month(demand.balance.month)}"
     after = demand.free - demand.more
-    then = f"{dollars(after)} after this" if after >= 0 else f"this needs {dollars_at_most(-after)} more"
+    then = f"{dollars(after)} after this" if after >= 0 else f"this needs {say_at_most(-after)} more"
     return f"{who}: {say_left(demand, of_budget=True)}; {then}."

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from bot.model.machine_use import OnEndingState, Verdict
 from bot.model.rental import Rental
 from bot.model.request import Request
+from bot.model.text import span
 from bot.policy.use.two_ends import can_move, first_end, was_asked_for
-from handlers.phrases.format import Times, span, zone_of
+from handlers.phrases.format import Times, zone_of
 
 
 def how_long(request: Request, times: Times) -> str:

@@ -17,7 +17,8 @@ from bot.errors import (
     Refused,
 )
 from bot.model.person import OPERATOR
-from handlers.phrases.format import channel, escape, identifier, rough_span, time_token
+from bot.model.text import rough_span
+from handlers.phrases.format import channel, escape, identifier, time_token
 
 LONGEST = 1500
 
@@ -46,7 +47,7 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
 BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
     {
         BuyingBlock.PAUSED: "Buying is paused. An admin can go on with /gpu resume.",
-        BuyingBlock.OLDER_DATABASE: "Buying is paused: machines of mine run that my database doesn't know. "
+        BuyingBlock.BOUGHT_AFTER_BACKUP: "Buying is paused: machines of mine run that my database doesn't know. "
         "An admin decides about them and can then go on with /gpu resume.",
         BuyingBlock.UNAUTHORIZED: "Compute Clear refuses my token, so I can't rent now. Admins know.",
     }

@@ -1,4 +1,4 @@
-"""Values as people read them: foreign text, people, channels, money, spans and times.
+"""Values as people read them in Slack: foreign text, people, channels, money and times.
 
 Every function but `clean` returns mrkdwn. Foreign text is escaped once, in `escape`, by the rules of
 docs.slack.dev/messaging/formatting-message-text; `blocks.plain` undoes the entities for plain-text objects.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,8 +19,7 @@ from bot.model.event import Event
 from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.person import OPERATOR
 from bot.model.request import Envelope
-from bot.model.text import say_at_most, say_limit, say_price
-from bot.model.text import span as span  # noqa: PLC0414 - the views take all their phrases from here
+from bot.model.text import listed, say_dollars, say_limit, say_price
 from bot.policy.team.rules import Hours, Rules
 
 # --- text from outside
@@ -130,21 +129,9 @@ _CENT = Decimal("0.01")
 _ROUGH_FROM = 10 * MICROS_PER_DOLLAR
 
 
-def _cents(cents: int) -> str:
-    return f"${cents // 100:,}.{cents % 100:02d}"
-
-
 def dollars(amount: Micros) -> str:
     """Return a known amount to the cent: `$14.68`, `<$0.01`."""
-    if 0 < amount < MICROS_PER_DOLLAR // 100:
-        return "&lt;$0.01"
-    sign = "-" if amount < 0 else ""
-    return sign + _cents(round(Fraction(abs(amount) * 100, MICROS_PER_DOLLAR)))
-
-
-def dollars_at_most(amount: Micros) -> str:
-    """Return the most that something can cost, rounded up, as `say_at_most` does."""
-    return say_at_most(amount)
+    return entities(say_dollars(amount))
 
 
 def percent(part: Micros, whole: Micros) -> str:
@@ -195,20 +182,7 @@ def difference(before: Decimal, rate: Decimal, what: str) -> str:
     return f"{price(abs(rate - before))} {'over' if rate > before else 'under'} {what}"
 
 
-# --- spans and times
-
-
-def about_span(length: timedelta) -> str:
-    """Return an estimated span, rounded to the minute and at least one minute."""
-    return span(timedelta(minutes=max((length + timedelta(seconds=30)) // timedelta(minutes=1), 1)))
-
-
-def rough_span(length: timedelta) -> str:
-    """Return a span in one unit, rounded down: `40 s`, `3 min`, `2 h`, or `a moment` below a second."""
-    seconds = max(length // timedelta(seconds=1), 0)
-    if seconds < 60:
-        return f"{seconds} s" if seconds else "a moment"
-    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"
+# --- times
 
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -227,11 +201,6 @@ def asking_hours(hours: Hours) -> str:
     if len(ordered) > 2 and ordered == list(range(ordered[0], ordered[-1] + 1)):
         days = f"{DAYS[ordered[0]]} to {DAYS[ordered[-1]]}"
     return f"{days}, {clock_text(start)} to {clock_text(end)}"
-
-
-def plural(count: int, singular: str, plural_form: str | None = None) -> str:
-    """Return `1 machine` or `3 machines`."""
-    return f"{count} {singular if count == 1 else plural_form or singular + 's'}"
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -290,11 +259,6 @@ def join(*parts: str | None) -> str:
 def sentence(clause: str) -> str:
     """Return a clause with a capital first letter and a full stop."""
     return with_full_stop(clause[:1].upper() + clause[1:])
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Return `a`, `a and b`, or `a, b and c`."""
-    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def with_full_stop(clause: str) -> str:

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from bot.model.money import Micros, cost, cost_at_most
 from bot.model.rental import Rental
+from bot.model.text import say_at_most, span
 from bot.policy.buying.fewer_hours import lengths_to_choose
 from bot.policy.buying.spending import billed_span, propose_longer_lease
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, RentalValue, UntilValue, VersionValue
 from handlers.phrases.blocks import Json, button
-from handlers.phrases.format import Reader, dollars, dollars_at_most, span
+from handlers.phrases.format import Reader, dollars
 
 EXTEND_BY = timedelta(hours=2)
 
@@ -115,7 +116,7 @@ def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:
     there is no button for fewer hours."""
     envelope = rental.newest_envelope
     value = VersionValue(rental_id=rental.id, version=envelope.version)
-    approve = f"Approve up to {dollars_at_most(envelope.total)}"
+    approve = f"Approve up to {say_at_most(envelope.total)}"
     fewer = button("Approve fewer hours", Action.FEWER_HOURS, value) if lengths_to_choose(rental, now) else None
     return (
         button(approve, Action.APPROVE, value, style="primary"),

@@ -7,16 +7,11 @@ from collections.abc import Collection
 from bot.model.money import Micros, cost
 from bot.model.request import Envelope, Request
 from bot.model.summary import Over
+from bot.model.text import say_at_most, span
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import over_at_price, over_total
 from bot.policy.team.rules import Rules
-from handlers.phrases.format import (
-    dollars,
-    dollars_at_most,
-    limit,
-    limit_per_hour,
-    span,
-)
+from handlers.phrases.format import dollars, limit, limit_per_hour
 
 
 def cap_text(request: Request) -> str:
@@ -43,7 +38,7 @@ def over_total_text(request: Request, total: Micros) -> str:
     """
     if request.max_total is None or not over_total(request, total):
         return ""
-    return f"At most {dollars_at_most(total)} in all, over the {dollars(request.max_total)} asked for."
+    return f"At most {say_at_most(total)} in all, over the {dollars(request.max_total)} asked for."
 
 
 def over_limits_of_envelope(envelope: Envelope, rules: Rules, project: str) -> str:

@@ -11,8 +11,9 @@ from bot.model.machine_use import GpuModel, SetupState
 from bot.model.offer import vendor_name
 from bot.model.rental import Rental
 from bot.model.request import Contract, Envelope, Request
+from bot.model.text import listed
 from bot.policy.use.as_sold import differs
-from handlers.phrases.format import as_written, clean, escape, listed
+from handlers.phrases.format import as_written, clean, escape
 
 
 def vendor(name: str | None) -> str:

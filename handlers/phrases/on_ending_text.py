@@ -8,9 +8,10 @@ from bot.model.machine_use import OnEndingRefused, OnEndingState
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import span
 from bot.policy.use.on_ending import STARTS_BEFORE
 from bot.policy.use.two_ends import can_move
-from handlers.phrases.format import Times, person, span, time_token
+from handlers.phrases.format import Times, person, time_token
 
 SCRIPT = "on-ending.sh"
 PATH = "/root/on-ending.sh"

@@ -14,6 +14,7 @@ from bot.model.person import OPERATOR
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalSummary
+from bot.model.text import listed, span
 from bot.policy.team.hours import morning_after, zone_of
 from handlers.phrases.format import (
     Reader,
@@ -23,11 +24,9 @@ from handlers.phrases.format import (
     dollars,
     escape,
     join,
-    listed,
     per_hour,
     person,
     sentence,
-    span,
 )
 from handlers.phrases.machine_text import describe, gpu, machines_of, place, vendor
 from handlers.phrases.use_text import idle_part
@@ -72,7 +71,7 @@ _REASONS: dict[Why, str] = {
     Why.DEARER: "what is left costs more than was allowed",
     Why.OTHER_GPU: "only another GPU is left",
     Why.OVER_BUDGET: "a budget no longer has room for it",
-    Why.PUT_BACK: "my database was put back to an earlier state",
+    Why.SHOWN_LATER: "my database was put back to an earlier state",
     Why.BUYING_BLOCKED: "buying was held up too long",
     Why.OUTAGE: "Compute Clear doesn't answer",
     Why.PAUSED: "buying is paused",
@@ -81,16 +80,16 @@ _REASONS: dict[Why, str] = {
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} ended it",
     Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it",
-    Why.ENDED_SINCE_COPY: "my messages about it are newer than my database: somebody probably destroyed it",
+    Why.ENDED_SINCE_BACKUP: "my messages about it are newer than my database: somebody probably destroyed it",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
-    Why.BOUGHT_LATER: "its machine was found on the account",
+    Why.BOUGHT_AFTER_BACKUP: "its machine was found on the account",
     Why.NOTHING_FITTED: "no offer fitted in time",
     Why.UNPROVEN: "I make sure first that nothing was rented",
 }
 
 
-WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_COPY})
+WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_BACKUP})
 """The reasons of a machine that was gone at the first look: nobody knows when it ended."""
 
 
@@ -193,7 +192,7 @@ def so_far(cost: AccruedCost) -> str:
 
 def cost_nothing(details: RentalDetails) -> bool:
     """Return whether it is certain that the rental cost nothing."""
-    known = settled(details) and not details.rental.bought_later
+    known = settled(details) and not details.rental.bought_after_backup
     return known and details.spent.amount == 0 and not details.spent.estimated
 
 
@@ -204,7 +203,7 @@ def settled(details: RentalDetails) -> bool:
 
 def receipt(details: RentalDetails, *, idle: bool = True) -> str:
     """Return `6 h 4 min, $14.68, of which $3.10 idle.` for a rental that is over, with the last part if `idle`."""
-    if details.rental.bought_later and not details.spent.amount:
+    if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
     if not details.attempts:
         return "Nothing was rented."

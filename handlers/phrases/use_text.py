@@ -11,8 +11,9 @@ from bot.model.machine_use import GpuUse, Missed, RecentUse, Use, Verdict
 from bot.model.money import Micros, in_cents
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.model.text import about_span, listed, plural, span
 from bot.policy.team.rules import Idle
-from handlers.phrases.format import Times, about_span, dollars, listed, plural, span
+from handlers.phrases.format import Times, dollars
 
 MARKS = "▁▂▃▄▅▆▇"
 NOT_SEEN = "·"

@@ -15,8 +15,14 @@ from hypothesis import strategies as st
 
 from bot.model.machine_use import EndToTell, OnEnding, OnEndingRefused, OnEndingState
 from bot.policy.access.boot import script_text
-from bot.policy.access.ending_script import ENDING_PATH, ENDING_SCRIPT
-from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH, install_lines, probe_line
+from bot.policy.access.probe_script import (
+    ENDING_PATH,
+    ENDING_SCRIPT,
+    PROBE_SCRIPT,
+    SCRIPT_PATH,
+    install_lines,
+    probe_line,
+)
 from bot.probe.key import ProbeKey, new_probe_key
 from bot.probe.prober import SshProber
 from tests.programs import program

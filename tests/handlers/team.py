@@ -256,7 +256,7 @@ class Team:
         for rental in await self.rentals():
             if rental.lease is not None and rental.lease.shown_later_at is not None:
                 facts = Facts(until=rental.lease.ends_at)
-                event = Event(rental_id=rental.id, kind=EventKind.PUT_BACK, at=now, facts=facts)
+                event = Event(rental_id=rental.id, kind=EventKind.ENDS_AGAIN, at=now, facts=facts)
                 async with self.deps.store.write() as tx:
                     await apply(tx, deps, Change(rental, note_told_again(rental), (event,)))
         await self.deliver_all()

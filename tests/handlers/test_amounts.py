@@ -8,8 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from handlers.parsing.durations import DURATION, parse_duration
-from handlers.parsing.prices import Money, match_money
+from handlers.parsing.amounts import DURATION, Money, match_money, parse_duration
 from handlers.parsing.typed_text import normalize, normalize_within, plain_text, split_note
 
 

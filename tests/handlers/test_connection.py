@@ -25,6 +25,7 @@ from bot.lifecycle.loops.replica import Replica
 from demo.processes import free_port
 from handlers.connection import Connection, HttpMode, TokenRefusal, Tokens
 from handlers.delivery.loop import Delivery
+from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
 from handlers.slack_api.scopes import NEEDED
 from sandbox.slack import from_manifest
@@ -70,17 +71,20 @@ async def connecting(
         retry_handlers=[],
     )
     delivery = Delivery(ours.deps, client, ours.world.session)
+    deps = replace(ours.deps, clock=clock or ours.deps.clock)
     connection = Connection(
-        replace(ours.deps, clock=clock or ours.deps.clock),
-        client,
+        replace(
+            ours.context,
+            deps=deps,
+            client=client,
+            people=People(ours.deps, client),
+            channels=SlackChannels(deps, client),
+            direct=delivery.direct,
+            others_work=lambda: replica is not None and replica.others_work,
+        ),
         delivery,
-        gate=ours.context.gate,
-        people=People(ours.deps, client),
-        catalog=ours.context.catalog,
-        key_source=ours.context.key_source,
-        prices=ours.context.prices,
-        tokens=settings.tokens,
-        read_tokens=settings,
+        settings.tokens,
+        settings,
         replica=replica,
         http=http,
         retry_refused=0.02,

@@ -14,7 +14,7 @@ from bot.policy.team.rules import Rules
 from handlers.delivery.pending_saves import next_destination
 from handlers.delivery.posting import digest, post_target, repost_wait
 from handlers.phrases.blocks import Rendered
-from handlers.slack_api.error_codes import is_temporary
+from handlers.slack_api.web_api import is_temporary
 from tests.store import make
 
 CARD, THREAD, APPROVAL = MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL

@@ -11,8 +11,7 @@ from bot.model.base import changed
 from bot.model.machine_use import GpuModel, GpuUse, Report
 from bot.model.records import Change
 from bot.model.rental import Rental
-from bot.policy.access.ending_script import ENDING_SCRIPT
-from bot.policy.access.probe_script import PROBE_SCRIPT
+from bot.policy.access.probe_script import ENDING_SCRIPT, PROBE_SCRIPT
 from bot.policy.team.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA
 from tests.handlers.rental_states import running

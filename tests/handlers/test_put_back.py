@@ -190,11 +190,11 @@ async def test_the_owner_reads_again_when_a_machine_ends_whose_extension_was_los
             assert (message["channel"], message["ts"]) not in before
             assert f"({rental.id}) ends 19:00 again. Copy results off" in message["reads"]
             assert [button["text"][:6] for button in message["buttons"]] == ["Extend", "Destro"]
-            (event,) = [e for e in await events(ours, rental) if e.kind is EventKind.PUT_BACK]
+            (event,) = [e for e in await events(ours, rental) if e.kind is EventKind.ENDS_AGAIN]
             assert event.facts.until == rental.running_lease.ends_at
             await check_slack_says_what_the_store_says(ours)
             await ours.restart()
-            assert len([e for e in await events(ours, rental) if e.kind is EventKind.PUT_BACK]) == 1
+            assert len([e for e in await events(ours, rental) if e.kind is EventKind.ENDS_AGAIN]) == 1
 
 
 async def test_within_a_minute_twenty_surfaces_say_what_the_store_says_and_each_owner_reads_the_end(

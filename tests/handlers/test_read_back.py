@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.model.message import to_channel
 from handlers.delivery.pace import Pace
 from handlers.delivery.read_back import METADATA, PAGES, UNKNOWN_ERROR_TRIES, Finder, SearchAgain, Unreadable
-from handlers.slack_api.error_codes import TOKEN_RETRY
+from handlers.slack_api.web_api import TOKEN_RETRY
 from tests.handlers.team import NOON
 from tests.handlers.test_delivery_rules import refused
 from tests.lifecycle.world import Clock

@@ -14,9 +14,9 @@ from bot.errors import Mistake
 from bot.model.base import changed
 from bot.model.money import micros
 from bot.model.request import Contract, Request
-from bot.policy.access.setups import NAME
-from handlers.parsing.commands import Get
-from handlers.parsing.request_text import request_text
+from bot.policy.team.policy_file import SETUP_NAME
+from handlers.parsing.draft import Get
+from handlers.parsing.requests import request_text
 from tests.handlers.parsing_helpers import CATALOG, LEASE, a_request, command, request_of
 
 
@@ -89,7 +89,7 @@ requests = st.builds(
     vendor=st.none() | st.sampled_from(CATALOG.vendors),
     max_gpu_rate=st.none() | st.decimals(min_value="0.0001", max_value=1000, places=4),
     lease=st.integers(60, 72 * 3600).map(lambda seconds: timedelta(seconds=seconds)),
-    setup=st.none() | st.from_regex(NAME, fullmatch=True),
+    setup=st.none() | st.from_regex(SETUP_NAME, fullmatch=True),
     probe=st.booleans(),
     note=st.text(max_size=200).map(
         lambda text: " ".join("".join(c for c in text if c == " " or c.isprintable()).split())

@@ -11,7 +11,8 @@ from bot.model.state import State
 from bot.model.text import say_span
 from handlers.parsing import commands
 from handlers.parsing.commands import Command
-from handlers.parsing.request_text import request_text
+from handlers.parsing.draft import Get, Wait
+from handlers.parsing.requests import request_text
 from handlers.phrases.ends import end_text
 from sandbox.slack.default import ANA, BEN, TRAINING
 from tests.handlers.parsing_helpers import LEASE, command, request_of
@@ -27,9 +28,9 @@ MOST_DEAD_ENDS = len(SENTENCES) // 10
 def said(meant: Command) -> str:
     """Return a command as the table writes it."""
     match meant:
-        case commands.Get(request=request, now=now):
+        case Get(request=request, now=now):
             return f"{'buy' if now else 'get'} {request_text(request, default_lease=LEASE, zone=ZONE)}"
-        case commands.Wait(request=request):
+        case Wait(request=request):
             return f"wait {request_text(request, default_lease=LEASE, zone=ZONE)}"
         case commands.About(topic=topic):
             return f"about {topic}"
@@ -86,7 +87,7 @@ def test_no_sentence_buys_anything_but_the_one_that_says_only_now() -> None:
 )  # fmt: skip
 def test_what_is_read_from_other_words_is_not_bought_with_now(text: str) -> None:
     found = command(f"{text} now")
-    assert isinstance(found, commands.Get)
+    assert isinstance(found, Get)
     assert not found.now
 
 

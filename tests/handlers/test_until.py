@@ -9,7 +9,8 @@ import pytest
 
 from bot.errors import Mistake
 from bot.policy.team.rules import Hours
-from handlers.parsing.commands import Extend, Get
+from handlers.parsing.commands import Extend
+from handlers.parsing.draft import Get
 from handlers.parsing.until import UnclearEnd, parse_end
 from tests.handlers.parsing_helpers import command
 

@@ -32,7 +32,7 @@ def test_the_owner_is_pinged_of_what_there_is_to_do_or_to_know_now_and_of_nothin
     assert {kind for kind in E if readers(kind)} == {
         E.READY,
         E.ENDING,
-        E.PUT_BACK,
+        E.ENDS_AGAIN,
         E.STILL_NEEDED,
         E.HOST_KEY_CHANGED,
         E.NOT_AS_SOLD,

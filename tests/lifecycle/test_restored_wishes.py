@@ -9,9 +9,9 @@ from random import Random
 
 import pytest
 
-from bot.lifecycle.account import older_database
 from bot.lifecycle.account.sweep import first_sweep
 from bot.lifecycle.actions import waiting
+from bot.lifecycle.restored import messages
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -65,9 +65,9 @@ async def compare(here: World, rental: Rental, *, later: bool) -> None:
     async with here.deps.store.write() as tx:
         card = await tx.messages.card(rental.id)
         assert card is not None
-        await tx.messages.save(changed(card, compare_with=None))
+        await tx.messages.save(changed(card, version_at_start=None))
         if later:
-            await older_database.ask_again(tx, here.deps, rental.id)
+            await messages.ask_again(tx, here.deps, rental.id)
 
 
 @pytest.mark.parametrize("seed", range(RESTORES))
@@ -100,7 +100,7 @@ async def test_nothing_is_rented_for_a_wish_that_was_stopped_since_the_copy(
         rental = await here.rental(rental.id)
         assert rental.state is State.AWAITING_APPROVAL
         assert rental.waiting is not None
-        assert rental.waiting.why is Why.PUT_BACK
+        assert rental.waiting.why is Why.SHOWN_LATER
         assert E.OFFER_FITS not in await here.event_kinds(rental), "nobody reads that it is being rented"
 
 

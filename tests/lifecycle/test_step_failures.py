@@ -96,7 +96,7 @@ async def test_nobody_is_notified_of_a_rental_whose_steps_meet_a_busy_store(here
     """It is the store's trouble, which the self-check looks into at once and reports for the whole bot."""
     rental = await here.ready(lease=6 * HOUR)
     market, outages = break_steps(here, error), []
-    here.engine.on_outage = lambda: outages.append(here.now)
+    here.engine.steps.on_outage = lambda: outages.append(here.now)
     await here.pass_time(10 * MINUTE)
     assert len(outages) > 3
     market.broken = False

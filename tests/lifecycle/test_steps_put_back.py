@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.errors import TooLate
-from bot.lifecycle.account import older_database
 from bot.lifecycle.account.sweep import first_sweep
 from bot.lifecycle.actions import replacing
+from bot.lifecycle.restored import messages
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
 from bot.model.message import MessageKind
@@ -38,7 +38,7 @@ async def put_back(here: World, copy: Path) -> AsyncIterator[None]:
 async def slack_shows_a_later_version(here: World, rental: Rental) -> None:
     """Do what delivery does once it has compared the messages of a rental with Slack, then deliver."""
     async with here.deps.store.write() as tx:
-        await older_database.ask_again(tx, here.deps, rental.id)
+        await messages.ask_again(tx, here.deps, rental.id)
     here.slack_is_down = False
     await here.settle()
 
@@ -83,11 +83,11 @@ async def test_a_machine_that_is_gone_and_later_in_slack_is_not_offered_for_repl
         assert (await here.rental(rental.id)).state is State.READY, "Slack is asked first"
         await slack_shows_a_later_version(here, rental)
         rental = await here.until(rental, State.LOST)
-        assert (await here.last_event(rental, E.LOST)).facts.why is Why.ENDED_SINCE_COPY
+        assert (await here.last_event(rental, E.LOST)).facts.why is Why.ENDED_SINCE_BACKUP
         assert not may_be_replaced(rental, here.now)
         with pytest.raises(TooLate, match="Somebody probably destroyed"):
             await replacing.preview(here.deps, ANA, rental.id)
-        assert E.PUT_BACK not in await here.event_kinds(rental), "nobody reads that it ends again"
+        assert E.ENDS_AGAIN not in await here.event_kinds(rental), "nobody reads that it ends again"
         assert (await here.ledger(rental))[0].amount >= await here.bill() > 0
 
 
@@ -117,13 +117,13 @@ async def test_nobody_is_told_when_a_machine_ends_before_it_was_looked_up(
         away = await here.fault("get_resource", "status", status=503, times=None)
         await slack_shows_a_later_version(here, rental)
         await here.pass_time(10 * MINUTE)
-        assert E.PUT_BACK not in await here.event_kinds(rental)
+        assert E.ENDS_AGAIN not in await here.event_kinds(rental)
         await here.release(away)
-        await here.until_event(rental, E.PUT_BACK, within=MINUTE)
-        facts = (await here.last_event(rental, E.PUT_BACK)).facts
+        await here.until_event(rental, E.ENDS_AGAIN, within=MINUTE)
+        facts = (await here.last_event(rental, E.ENDS_AGAIN)).facts
         assert facts.until == end_of(rental)
         await slack_shows_a_later_version(here, rental)
-        assert (await here.event_kinds(rental)).count(E.PUT_BACK) == 1
+        assert (await here.event_kinds(rental)).count(E.ENDS_AGAIN) == 1
 
 
 async def test_a_machine_that_the_vendor_takes_later_is_lost_as_ever(
@@ -155,7 +155,7 @@ async def test_an_end_whose_extension_was_lost_comes_one_grace_after_its_owner_r
         assert (await here.rental(rental.id)).state is State.READY, "Slack may state another end"
         await slack_shows_a_later_version(here, rental)
         told = [m for m in await here.messages(MessageKind.DIRECT) if m.rental_id == rental.id][-1]
-        assert (await here.last_event(rental, E.PUT_BACK)).id == told.event_id
+        assert (await here.last_event(rental, E.ENDS_AGAIN)).id == told.event_id
         assert told.posted_at is not None
         await here.pass_time(GRACE - SECOND)
         assert (await here.rental(rental.id)).state is State.READY
@@ -212,6 +212,6 @@ async def test_nothing_is_bought_for_a_request_whose_cancellation_was_lost(
         await here.pass_time(MINUTE)
         rental = await here.rental(rental.id)
         assert rental.waiting is not None
-        assert rental.waiting.why is Why.PUT_BACK
+        assert rental.waiting.why is Why.SHOWN_LATER
         assert rental.owner_decides
         assert await here.bought() == []

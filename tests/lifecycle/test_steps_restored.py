@@ -66,7 +66,7 @@ async def open_purchases(here: World) -> list[AdminQuestion]:
 
 async def questions(here: World) -> list[Message]:
     """Return the messages about machines that were bought after the database was saved."""
-    return await here.questions(Purchases, bought_later=True)
+    return await here.questions(Purchases, bought_after_backup=True)
 
 
 async def last_question(here: World) -> str:
@@ -96,22 +96,22 @@ async def test_three_machines_bought_since_the_backup_are_put_back_with_one_clic
         await here.settle()
         await here.sweep()
         assert [message.to.value for message in await questions(here)] == [CLEO.id]
-        assert await here.account_event_kinds() == [E.OLDER_DATABASE]
-        assert (await here.account_event(E.OLDER_DATABASE)).facts.count == 3
+        assert await here.account_event_kinds() == [E.BOUGHT_AFTER_BACKUP]
+        assert (await here.account_event(E.BOUGHT_AFTER_BACKUP)).facts.count == 3
         assert await here.questions(Purchase) == []
 
         with pytest.raises(BuyingBlocked) as blocked:
             await here.get(person=BEN)
-        assert blocked.value.block is BuyingBlock.OLDER_DATABASE
+        assert blocked.value.block is BuyingBlock.BOUGHT_AFTER_BACKUP
         with pytest.raises(TooLate, match="runs already"):
             await here.approve(asked)
         for person in (ANA, BEN):
             with pytest.raises(Refused, match="Only admins"):
-                await admin_questions.put_all_back(here.deps, person, await last_question(here))
+                await admin_questions.readopt_all(here.deps, person, await last_question(here))
 
-        await admin_questions.put_all_back(here.deps, CLEO, await last_question(here))
+        await admin_questions.readopt_all(here.deps, CLEO, await last_question(here))
         with pytest.raises(TooLate, match="decided by now"):
-            await admin_questions.put_all_back(here.deps, CLEO, await last_question(here))
+            await admin_questions.readopt_all(here.deps, CLEO, await last_question(here))
         await here.settle()
         back = {rental.owner: rental for rental in await here.rentals() if rental.approved_by == CLEO.id}
         assert {owner: rental.state for owner, rental in back.items()} == dict.fromkeys(
@@ -132,7 +132,7 @@ async def test_three_machines_bought_since_the_backup_are_put_back_with_one_clic
         assert request.state is State.CANCELLED
         ended = await here.last_event(request, E.ENDED)
         assert (ended.facts.why, ended.facts.name, ended.facts.amount) == (
-            Why.BOUGHT_LATER,
+            Why.BOUGHT_AFTER_BACKUP,
             back[ANA.id].id,
             None,
         )
@@ -168,7 +168,7 @@ async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backu
         await here.pass_time(30 * MINUTE)
         assert await here.bought() == bought, "not even after buying goes on"
         waits = await here.rental(rental.id)
-        assert waits.bought_later
+        assert waits.bought_after_backup
         asked_again = await here.last_event(waits, E.ASKED_AGAIN)
         assert asked_again.facts.amount is None, "nobody reads that nothing is rented"
         (purchase,) = await open_purchases(here)
@@ -188,16 +188,16 @@ async def test_an_empty_database_says_so_and_leaves_names_without_an_owner(here:
         await add_machine(here, f"gpubot-abcd{n + 2}-1{owner}")
     await here.sweep()
     await here.sweep()
-    assert await here.account_event_kinds() == [E.OLDER_DATABASE]
-    assert (await here.account_event(E.OLDER_DATABASE)).facts.detail == "empty"
+    assert await here.account_event_kinds() == [E.BOUGHT_AFTER_BACKUP]
+    assert (await here.account_event(E.BOUGHT_AFTER_BACKUP)).facts.detail == "empty"
     question = await last_question(here)
     both = await asyncio.gather(
-        *(admin_questions.put_all_back(here.deps, CLEO, question) for _ in range(2)), return_exceptions=True
+        *(admin_questions.readopt_all(here.deps, CLEO, question) for _ in range(2)), return_exceptions=True
     )
     ((rental,),) = [result for result in both if isinstance(result, list)]
     assert (rental.id, rental.owner) == ("abcd3", ANA.id)
     with pytest.raises(Refused, match="one by one"):
-        await admin_questions.put_all_back(here.deps, CLEO, await last_question(here))
+        await admin_questions.readopt_all(here.deps, CLEO, await last_question(here))
     await admin_questions.one_by_one(here.deps, CLEO, await last_question(here))
     await here.settle()
     assert len(await here.questions(Purchase)) == 2
@@ -229,7 +229,7 @@ async def test_a_request_goes_on_only_once_none_of_its_machines_is_ours_to_manag
     for still in (True, False):
         purchase = (await open_purchases(here))[-1 if still else 0]
         await admin_questions.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="not ours")
-        assert (await here.rental(asked.id)).bought_later is still
+        assert (await here.rental(asked.id)).bought_after_backup is still
     await account.resume(here.deps, CLEO)
     await here.until(await here.approve(asked), State.READY)
 

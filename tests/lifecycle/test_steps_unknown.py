@@ -108,10 +108,13 @@ async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: 
         await here.sweep()
         assert [message.to.value for message in await cards(here, open_one)] == [CLEO.id, BEN.id]
         assert [message.to.value for message in await cards(here, other)] == [CLEO.id]
-        assert [one.to.value for one in await here.questions(Purchases, bought_later=True)] == [CLEO.id, BEN.id]
+        assert [one.to.value for one in await here.questions(Purchases, bought_after_backup=True)] == [
+            CLEO.id,
+            BEN.id,
+        ]
     # Who is no admin any more reads nothing of these machines.
     only_cleo = replace(here.deps, rules=changed(both, admins=(CLEO.id,)))
-    for message in (*await cards(here, open_one), *await here.questions(Purchases, bought_later=True)):
+    for message in (*await cards(here, open_one), *await here.questions(Purchases, bought_after_backup=True)):
         assert (await content.content(only_cleo, message) is not None) is (message.to.value == CLEO.id)
 
 
@@ -344,7 +347,7 @@ async def test_up_to_ten_new_purchases_are_each_asked_about_and_more_in_one_mess
     await here.sweep()
     await here.sweep()
     assert len(await here.questions(Purchase)) == 10
-    (together,) = await here.questions(Purchases, bought_later=False)
+    (together,) = await here.questions(Purchases, bought_after_backup=False)
     assert (together.to.value, (await here.account_event(E.UNKNOWN_MACHINE)).facts.count) == (CLEO.id, 11)
     first = together.question_id or ""
     with pytest.raises(Refused):
@@ -391,7 +394,7 @@ async def test_a_long_list_is_written_in_parts_of_fifty_and_no_purchase_is_cut(h
     await sweep(deps)
     assert sorted(filter(None, counting.written)) == [15, 20, 40, 70]
     assert sorted(len(one.purchase.machines) for one in await open_purchases(here)) == [*[1] * 55, 20, 70]
-    (together,) = await here.questions(Purchases, bought_later=False)
+    (together,) = await here.questions(Purchases, bought_after_backup=False)
     async with here.deps.store.read() as tx:
         asked = await tx.questions.parts(together.question_id or "")
     assert len(asked) == 57
@@ -411,7 +414,7 @@ async def test_a_sweep_that_ends_in_the_middle_is_completed_by_the_next_one(here
     assert len(await open_purchases(here)) == 50
     await here.sweep()
     assert len(await open_purchases(here)) == 60
-    assert len(await here.questions(Purchases, bought_later=False)) == 1
+    assert len(await here.questions(Purchases, bought_after_backup=False)) == 1
     assert len(await here.questions(Purchase)) == 10
     await here.release(lie)
     await here.settle()

@@ -66,10 +66,10 @@ async def check_starts(url: str, replicas: int) -> None:
             await add_machine(here, OF_A_LOST_HOUR.format(letter))
             await start(here, replicas)
             assert len(await here.questions(Purchase)) == n
-            assert len(await here.questions(Purchases, bought_later=True)) == n
+            assert len(await here.questions(Purchases, bought_after_backup=True)) == n
             assert await listed(here) == (2 * n, 2 * n, 2 * n)
-        (*_, last) = await here.questions(Purchases, bought_later=True)
-        await service.put_all_back(here.deps, CLEO, last.question_id or "")
+        (*_, last) = await here.questions(Purchases, bought_after_backup=True)
+        await service.readopt_all(here.deps, CLEO, last.question_id or "")
         assert await listed(here) == (2 * n - 1,) * 3, "it is no longer unknown, without another sweep"
         await here.settle()
 
@@ -203,11 +203,11 @@ async def test_a_message_about_many_machines_that_was_sent_twice_is_settled_as_o
         await ask_together(tx, here.deps, copies, count=3, later=True)
 
     await transact(here.deps, again)
-    first, second = [one.question_id or "" for one in await here.questions(Purchases, bought_later=True)]
+    first, second = [one.question_id or "" for one in await here.questions(Purchases, bought_after_backup=True)]
     await here.sweep()
     assert (await stored(here, second)).over_at == here.now
     assert await listed(here) == (3, 3, 3)
-    await service.put_all_back(here.deps, CLEO, first)
+    await service.readopt_all(here.deps, CLEO, first)
     assert await listed(here) == (0, 0, 0)
     await here.settle()
 
@@ -220,10 +220,10 @@ async def test_a_request_goes_on_once_its_machine_is_not_ours_although_the_admin
     first = await the_question(here, f"gpubot-{asked.id}-1")
     await repeat(here, first)
     await service.not_ours(here.deps, CLEO, first.id, first.version, reason="not ours")
-    assert (await here.rental(asked.id)).bought_later
+    assert (await here.rental(asked.id)).bought_after_backup
     await here.sweep()
     request = await here.rental(asked.id)
-    assert (request.bought_later, request.state) == (False, State.AWAITING_APPROVAL)
+    assert (request.bought_after_backup, request.state) == (False, State.AWAITING_APPROVAL)
     kept = await stored(here, first.id)
     assert kept.decided is not None
     assert kept.decided.verdict is AdminVerdict.NOT_OURS

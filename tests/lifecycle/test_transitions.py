@@ -264,7 +264,7 @@ def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> 
 @pytest.mark.parametrize("end", [State.DENIED, State.EXPIRED, State.WITHDRAWN, State.CANCELLED])
 def test_the_end_of_a_request_says_what_it_cost_unless_its_machine_was_bought_later(end: State) -> None:
     bill = AccruedCost(amount=0, estimated=False)
-    for bought_later, amount in ((False, 0), (True, None)):
-        rental = rental_in(State.AWAITING_APPROVAL, bought_later=bought_later)
+    for bought_after_backup, amount in ((False, 0), (True, None)):
+        rental = rental_in(State.AWAITING_APPROVAL, bought_after_backup=bought_after_backup)
         _, (event,) = transitions.finish(rental, end, attempts=(), at=START, bill=bill)
         assert event.facts.amount == amount

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.errors import BuyingBlock, Mistake, NeedsKey, Refused, TooLate
-from bot.lifecycle.account.older_database import ask_again
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.actions import waiting
 from bot.lifecycle.actions.account import pause, resume
 from bot.lifecycle.loops.wishes import LOOK_AGAIN
 from bot.lifecycle.money.buying_blocks import note_token
+from bot.lifecycle.restored.messages import ask_again
 from bot.model.admin_question import OwnerLeft
 from bot.model.base import changed
 from bot.model.event import EventKind as E

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from bot.lifecycle.account.watched_machines import watched_machines
 from bot.model.state import State
 from bot.model.watched_machine import WatchedMachine
+from bot.ops.health_report import watched_machines
 from tests.lifecycle.adopting import add_machine, adopt
 from tests.lifecycle.leases import end_of
 from tests.lifecycle.world import BEN, HOUR, MINUTE, World

@@ -72,7 +72,7 @@ _MARK_POSTED = (
         shown_version=_c.target_version,
         due_at=None,
         urgent=False,
-        compare_with=None,
+        version_at_start=None,
         digest="shown",
         posted_at=func.coalesce(_c.posted_at, _NOW),
         channel=func.coalesce(_c.channel, type_coerce(_c.to, _c.channel.type)),
@@ -189,7 +189,7 @@ class World(WorldReader):
 
         A pass begins when the loop's own would: once its next row is due, or a commit wakes it."""
         for _ in range(200):
-            await self._run_pass(self.engine._searches, self.engine._wishes, self.engine._steps)
+            await self._run_pass(*self.engine.loops)
             await self._run_pass(self.visits)
             if self.overdue.due():
                 await self.overdue.delete_overdue()
@@ -212,7 +212,7 @@ class World(WorldReader):
 
     @property
     def _loops(self) -> tuple[DueLoop[Any], ...]:
-        return self.engine._searches, self.engine._wishes, self.engine._steps, self.visits
+        return *self.engine.loops, self.visits
 
     async def deliver_all(self) -> None:
         """Mark all queued messages as posted."""

@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from bot.errors import MarketAway, TokenRefused
-from bot.market.catalog_cache import CatalogCache
-from bot.market.client import ComputeClear
+from bot.market.client import CatalogCache, ComputeClear
 from tests.market.conftest import Api
 from tests.market.test_client import discovery
 

@@ -18,10 +18,9 @@ from bot.model.attempt import OwnedKey
 from bot.model.base import changed
 from bot.model.person import Key
 from bot.policy.access.boot import LARGEST_SCRIPT, check_script_size, further_keys, keys_that_fit, script_text
-from bot.policy.access.ending_script import ENDING_SCRIPT
 from bot.policy.access.keys import LARGEST_RSA, read_key
-from bot.policy.access.probe_script import PROBE_SCRIPT, probe_line
-from bot.policy.access.setups import LARGEST_SETUP
+from bot.policy.access.probe_script import ENDING_SCRIPT, PROBE_SCRIPT, probe_line
+from bot.policy.team.policy_file import LARGEST_SETUP
 from bot.policy.team.rules import Rules
 from tests.programs import program
 from tests.ssh_server import run

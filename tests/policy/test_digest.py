@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.policy.buying.digest import newest_digest, week_of
+from bot.policy.buying.spend import newest_digest, week_of
 from bot.policy.team.rules import Rules
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)

@@ -84,7 +84,7 @@ def machine(visits: str = "", ends: float = 4, latest: float | None = None, **fi
 
 
 def told(
-    *events: Event, posted: float | None = None, to: str = make.ANA, compare_with: int | None = None
+    *events: Event, posted: float | None = None, to: str = make.ANA, version_at_start: int | None = None
 ) -> dict[str, Any]:
     """Return these events as the history of a machine, with a direct message of the last one."""
     history = [changed(event, id=number) for number, event in enumerate(events, 1)]
@@ -93,7 +93,7 @@ def told(
         to=to,
         event_id=history[-1].id,
         posted_at=None if posted is None else at(posted),
-        compare_with=compare_with,
+        version_at_start=version_at_start,
     )
     return {"history": history, "direct": [message]}
 
@@ -329,20 +329,20 @@ ONE_END: Sequence[tuple[str, dict[str, Any], float, Expected]] = [
     ("announced a grace ago", told(event(E.ENDING, 4, 4.25)), 4.25, End(Why.LEASE_ENDED)),
     (
         "put back after it was read",
-        told(event(E.READY, 0, 4), event(E.PUT_BACK, 3.9, 4)),
+        told(event(E.READY, 0, 4), event(E.ENDS_AGAIN, 3.9, 4)),
         4,
         GiveNotice(at(4.25)),
     ),
-    ("put back, and read again", told(event(E.PUT_BACK, 3.9, 4), posted=3.95), 4.1, 4.1 + AGAIN),
+    ("put back, and read again", told(event(E.ENDS_AGAIN, 3.9, 4), posted=3.95), 4.1, 4.1 + AGAIN),
     (
         "Slack may state another end",
-        {**told(event(E.READY, 0, 4), posted=0, compare_with=3), "may_compare": True},
+        {**told(event(E.READY, 0, 4), posted=0, version_at_start=3), "just_opened": True},
         4,
         4 + AGAIN,
     ),
     (
         "Slack could not be read",
-        told(event(E.READY, 0, 4), posted=0, compare_with=3),
+        told(event(E.READY, 0, 4), posted=0, version_at_start=3),
         4,
         GiveNotice(at(4.25)),
     ),
@@ -480,7 +480,7 @@ def test_the_owner_is_notified_once_for_each_end_that_their_script_failed_while_
 
 FIRST = ScriptFirst(by=make.BEN, ends_at=at(9))
 SET = told(event(E.SCRIPT_FIRST, 3.9, 4, make.BEN), posted=3.9)
-PUT_BACK = told(event(E.SCRIPT_FIRST, 3.9, 4, make.BEN), event(E.PUT_BACK, 3.95, 4))
+TOLD_AGAIN = told(event(E.SCRIPT_FIRST, 3.9, 4, make.BEN), event(E.ENDS_AGAIN, 3.95, 4))
 NOW = End(Why.ASKED, make.BEN)
 AFTER_SCRIPT: Sequence[tuple[str, OnEnding, float, dict[str, Any], Expected]] = [
     ("not started", THERE, 3.9, SET, 4),
@@ -492,9 +492,9 @@ AFTER_SCRIPT: Sequence[tuple[str, OnEnding, float, dict[str, Any], Expected]] = 
     ("running at the end, which waits for nothing", RUNNING, 4, SET, NOW),
     ("never started at the end", THERE, 4, SET, NOW),
     ("set by the owner, who got no message", RUNNING, 4, told(event(E.SCRIPT_FIRST, 3.9, 4, make.ANA)), NOW),
-    ("done, but Slack may show that it was taken back", DONE, 3.95, SET | {"may_compare": True}, 3.95 + AGAIN),
-    ("done, but the database was put back", DONE, 3.95, PUT_BACK, 4),
-    ("at the end, but the database was put back", THERE, 4, PUT_BACK, GiveNotice(at(4.25))),
+    ("done, but Slack may show that it was taken back", DONE, 3.95, SET | {"just_opened": True}, 3.95 + AGAIN),
+    ("done, but its owner was told of its end again", DONE, 3.95, TOLD_AGAIN, 4),
+    ("at the end, but its owner was told of its end again", THERE, 4, TOLD_AGAIN, GiveNotice(at(4.25))),
 ]
 
 
@@ -506,8 +506,8 @@ AFTER_SCRIPT: Sequence[tuple[str, OnEnding, float, dict[str, Any], Expected]] = 
 def test_a_machine_is_destroyed_after_its_script_for_who_wanted_that_and_at_its_end_at_the_latest(
     on_ending: OnEnding, now: float, fields: dict[str, Any], expected: Expected
 ) -> None:
-    if fields.get("may_compare"):
-        fields = {**fields, "direct": [changed(fields["direct"][0], compare_with=3)]}
+    if fields.get("just_opened"):
+        fields = {**fields, "direct": [changed(fields["direct"][0], version_at_start=3)]}
     asked = Question(asked=Asked(first_at=at(2), last_at=at(2), times=2))
     one = machine("4h 98", script_first=FIRST, on_ending=on_ending, question=asked, **fields)
     check(one, now, expected, RULES)

@@ -13,27 +13,23 @@ from bot.policy.team.roles import (
     Team,
     approvers_of,
     check_reads_spend,
-    has_buttons,
+    is_admin,
+    is_approver_or_admin,
+    is_owner,
     is_teammate,
-    may_accept,
-    may_add_teammates,
-    may_change,
     may_deny,
     may_destroy,
     may_extend,
     may_look,
-    may_pause_buying,
     may_read_direct_message,
     may_see_ssh_command,
     may_use_in,
-    may_use_quote,
     may_withdraw,
     roles_of,
     rules_for,
     sees_money,
     sees_spend_of,
     sees_spend_of_people,
-    sees_use_of_people,
 )
 from bot.policy.team.rules import Access, Approval, Approvers, Finance, Rules
 from tests.store import make
@@ -246,11 +242,10 @@ def test_a_teammate_whom_the_rules_no_longer_let_use_the_bot_may_do_nothing() ->
 def test_what_people_may_do_with_a_quote_and_a_request_of_ana(
     who: Person, *, own: bool, withdraws: bool, denies: bool, pauses: bool
 ) -> None:
-    for may in (may_use_quote, may_accept, may_change, has_buttons, may_add_teammates):
-        assert may(who.id, ANA.id) is own
+    assert is_owner(who.id, ANA.id) is own
     assert may_withdraw(who, ANA.id, RULES) is withdraws
     assert may_deny(who, RULES) is denies
-    assert may_pause_buying(who, RULES) is pauses
+    assert is_admin(who, RULES) is pauses
 
 
 @pytest.mark.parametrize(
@@ -268,7 +263,7 @@ def test_what_people_may_do_with_a_quote_and_a_request_of_ana(
 def test_finance_reads_what_people_spend_and_not_how_they_use_it(
     who: Person, reads: bool, people: bool, use: bool
 ) -> None:
-    assert (sees_spend_of_people(who, RULES), sees_use_of_people(who, RULES)) == (people, use)
+    assert (sees_spend_of_people(who, RULES), is_approver_or_admin(who, RULES)) == (people, use)
     assert sees_spend_of(who, "U0OTHER", RULES) is people
     assert sees_spend_of(who, who.id, RULES)
     if reads:

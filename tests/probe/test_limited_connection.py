@@ -6,8 +6,7 @@ import asyncio
 
 from typing_extensions import override
 
-from bot.probe.connecting import Connector
-from bot.probe.limited_connection import AT_ONCE, LimitedConnection
+from bot.probe.connecting import AT_ONCE, Connector, LimitedConnection
 from tests.probe.servers import listening
 
 

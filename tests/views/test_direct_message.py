@@ -399,8 +399,8 @@ def test_a_notice_that_an_outage_held_up_until_after_its_end_is_not_posted_below
 def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() -> None:
     lost = happened(K.LOST, clock(13, 3), why=Why.ENDED_WHILE_AWAY, vendor="nebius")
     over = gone(lost, state=State.LOST, why=Why.ENDED_WHILE_AWAY)
-    since = happened(K.LOST, clock(13, 3), why=Why.ENDED_SINCE_COPY, vendor="nebius")
-    destroyed = gone(since, state=State.LOST, why=Why.ENDED_SINCE_COPY)
+    since = happened(K.LOST, clock(13, 3), why=Why.ENDED_SINCE_BACKUP, vendor="nebius")
+    destroyed = gone(since, state=State.LOST, why=Why.ENDED_SINCE_BACKUP)
     assert page(direct(lost, over, clock(13, 4)), direct(since, destroyed, clock(13, 4))) == snapshot("""\
 
 Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. The vendor ended it, or somebody

@@ -14,6 +14,7 @@ from bot.model.attempt import Why
 from bot.model.money import cost_at_most
 from bot.model.request import Contract
 from bot.model.state import State
+from bot.model.text import about_span, plural, rough_span, say_at_most, span
 from handlers.phrases import format, machine_text, rental_text
 from handlers.phrases.blocks import cut, plain
 from handlers.views.answers.ssh_lines import code
@@ -41,7 +42,7 @@ def test_amounts_are_rounded_to_the_cent() -> None:
 
 @given(amount=some.amount)
 def test_an_amount_shown_as_the_most_is_never_below_the_real_one(amount: int) -> None:
-    shown = Decimal(format.dollars_at_most(amount).replace("$", "").replace(",", ""))
+    shown = Decimal(say_at_most(amount).replace("$", "").replace(",", ""))
     assert shown * 1_000_000 >= amount
     assert shown * 1_000_000 - amount < 10_000
 
@@ -49,9 +50,7 @@ def test_an_amount_shown_as_the_most_is_never_below_the_real_one(amount: int) ->
 def test_at_most_for_six_hours_includes_provisioning_and_grace() -> None:
     length = timedelta(hours=6, minutes=30)
     rates = ("2.47", "21.16")
-    assert [format.dollars_at_most(cost_at_most(Decimal(rate), length)) for rate in rates] == snapshot(
-        ["$16.06", "$137.54"]
-    )
+    assert [say_at_most(cost_at_most(Decimal(rate), length)) for rate in rates] == snapshot(["$16.06", "$137.54"])
 
 
 def test_prices_are_rounded_up_to_the_cent_with_about_in_front() -> None:
@@ -88,7 +87,7 @@ def test_a_difference_is_computed_from_the_exact_prices() -> None:
 
 def test_a_span_has_two_units_at_most() -> None:
     seconds = (-5, 0, 51.9, 171, 1800, 21_899, 86_400, 183_600, 259_200)
-    assert {each: format.span(timedelta(seconds=each)) for each in seconds} == snapshot(
+    assert {each: span(timedelta(seconds=each)) for each in seconds} == snapshot(
         {
             -5: "0 s",
             0: "0 s",
@@ -104,12 +103,12 @@ def test_a_span_has_two_units_at_most() -> None:
 
 
 def test_an_estimated_span_is_in_whole_minutes() -> None:
-    assert [format.about_span(timedelta(seconds=each)) for each in (10, 171)] == snapshot(["1 min", "3 min"])
+    assert [about_span(timedelta(seconds=each)) for each in (10, 171)] == snapshot(["1 min", "3 min"])
 
 
 def test_a_rough_span_has_one_unit() -> None:
     seconds = (-5, 0.5, 40, 119, 3599, 7300, 400_000)
-    assert [format.rough_span(timedelta(seconds=each)) for each in seconds] == snapshot(
+    assert [rough_span(timedelta(seconds=each)) for each in seconds] == snapshot(
         ["a moment", "a moment", "40 s", "1 min", "59 min", "2 h", "111 h"]
     )
 
@@ -293,8 +292,8 @@ def test_clauses_become_sentences() -> None:
         format.join("Nothing was rented.", None, "", "It ends."),
         format.sentence("nebius sold out"),
         format.with_full_stop("Another one?"),
-        format.plural(1, "machine"),
-        format.plural(2, "search", "searches"),
+        plural(1, "machine"),
+        plural(2, "search", "searches"),
     ] == snapshot(["Nothing was rented. It ends.", "Nebius sold out.", "Another one?", "1 machine", "2 searches"])
 
 

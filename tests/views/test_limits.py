@@ -261,7 +261,7 @@ def test_messages_about_unknown_machines_are_valid(
     times, spent = Times(now=now, zone="UTC"), AccruedCost(amount=1, estimated=False)
     view = AdminQuestionView(
         question=known,
-        put_back_for=timedelta(hours=24),
+        readopted_for=timedelta(hours=24),
         spent={known.id: spent},
         names={"U0BEN": words},
         paused=True,
@@ -269,7 +269,7 @@ def test_messages_about_unknown_machines_are_valid(
     for question in (known, decided):
         assert_valid(admin_questions.admin_question(changed(view, question=question), event, times))
         for later in (False, True):
-            whole = changed(known, about=Purchases(count=1, bought_later=later))
+            whole = changed(known, about=Purchases(count=1, bought_after_backup=later))
             together = changed(view, question=whole, parts=(question,))
             assert_valid(admin_questions.admin_question(together, event, times))
     for dialog in (

@@ -38,7 +38,7 @@ ASKS = OfferChoice(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_
 
 
 def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
-    rentals = (ready(spent=14_070_000), making(), waiting(), waiting(bought_later=True))
+    rentals = (ready(spent=14_070_000), making(), waiting(), waiting(bought_after_backup=True))
     views = [modals.destroy_confirm(details) for details in rentals]
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 

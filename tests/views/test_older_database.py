@@ -39,13 +39,13 @@ def shown(
     **fields: Any,
 ) -> str:
     at = clock(14, 10)
-    event = Event(id=1, rental_id=None, kind=K.OLDER_DATABASE, at=at)
-    about = Purchases(count=count or len(parts), bought_later=later, empty=empty)
+    event = Event(id=1, rental_id=None, kind=K.BOUGHT_AFTER_BACKUP, at=at)
+    about = Purchases(count=count or len(parts), bought_after_backup=later, empty=empty)
     view = AdminQuestionView(
         question=AdminQuestion(id="u1", about=about, found_at=at, asked_at=at),
         parts=parts,
-        restorable=frozenset(one.id for one in can),
-        put_back_for=timedelta(hours=24),
+        readoptable=frozenset(one.id for one in can),
+        readopted_for=timedelta(hours=24),
         spent={one.id: AccruedCost(amount=27_600_000, estimated=False) for one in parts},
         names=NAMES,
         paused=True,

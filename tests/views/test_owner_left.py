@@ -32,7 +32,7 @@ DESTROYING = changed(
 
 
 def shown(details: RentalDetails, question: AdminQuestion = ASKED) -> Rendered:
-    view = AdminQuestionView(question=question, put_back_for=M, spent={}, names=details.names, details=details)
+    view = AdminQuestionView(question=question, readopted_for=M, spent={}, names=details.names, details=details)
     rendered = admin_question(view, LEFT, reading(LEFT.at, zone="UTC").times)
     assert rendered is not None
     return rendered

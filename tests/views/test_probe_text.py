@@ -12,8 +12,7 @@ from bot.model.attempt import SentScript
 from bot.model.base import changed
 from bot.model.machine_use import Missed, SetupProgress, SetupState, Use, Verdict
 from bot.model.summary import RentalDetails
-from bot.policy.access.ending_script import ENDING_SCRIPT
-from bot.policy.access.probe_script import PROBE_SCRIPT, install_lines, probe_line
+from bot.policy.access.probe_script import ENDING_SCRIPT, PROBE_SCRIPT, install_lines, probe_line
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.probing import BY_HAND_AFTER
 from handlers.phrases import blocks

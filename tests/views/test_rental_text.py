@@ -56,7 +56,7 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
         with_cost(unseen, 0, estimated=True),
         with_cost(ready(), 0),
         waiting(state=State.DENIED),
-        waiting(state=State.DENIED, bought_later=True),
+        waiting(state=State.DENIED, bought_after_backup=True),
     )
     assert [read(rental_text.receipt(details), NOW) for details in rentals] == snapshot(
         [

@@ -42,7 +42,7 @@ def test_the_thread_follows_a_request_until_its_decision() -> None:
         thread(happened(K.APPROVED, clock(14, 12), ANA, self_approved=False, **ALLOWED), waiting()),
         thread(happened(K.DENIED, clock(14, 12), BEN), waiting()),
         thread(happened(K.DENIED, clock(14, 12), BEN, **FREE), waiting()),
-        thread(happened(K.DENIED, clock(14, 12), BEN, **FREE), waiting(bought_later=True)),
+        thread(happened(K.DENIED, clock(14, 12), BEN, **FREE), waiting(bought_after_backup=True)),
         thread(happened(K.WITHDRAWN, clock(14, 12), ANA, **FREE), waiting()),
         thread(happened(K.EXPIRED, clock(22, 5), **FREE), waiting()),
         thread(happened(K.EXPIRED, clock(22, 5), **FREE), making()),

@@ -42,7 +42,7 @@ def purchase(*machines: UnknownMachine, guess: str | None = None, **fields: Any)
 
 
 def view(question: AdminQuestion, spent: AccruedCost = SPENT) -> AdminQuestionView:
-    return AdminQuestionView(question=question, put_back_for=M, spent={question.id: spent}, names=NAMES)
+    return AdminQuestionView(question=question, readopted_for=M, spent={question.id: spent}, names=NAMES)
 
 
 def shown(*machines: UnknownMachine, spent: AccruedCost = SPENT, **fields: Any) -> str:

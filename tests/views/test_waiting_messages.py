@@ -167,7 +167,7 @@ An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. You have 3
 
 def test_who_waits_reads_why_nothing_is_bought_for_anyone() -> None:
     paused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.PAUSED, name="Cleo", detail="bill check <b>")
-    older = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.OLDER_DATABASE)
+    older = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.BOUGHT_AFTER_BACKUP)
     refused = happened(K.NOT_ALLOWED_NOW, NOW, block=BuyingBlock.UNAUTHORIZED, until=WISH.until)
     over = [direct(each, changed(ready(), events=(each,))) for each in (paused, older, refused)]
     assert page(

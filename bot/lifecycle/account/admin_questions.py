@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
-from bot.lifecycle.account.older_database import close_request
 from bot.lifecycle.deps import ID_LENGTH, Deps, transact
+from bot.lifecycle.restored.machines import close_request
 from bot.model.admin_question import (
     AdminQuestion,
     AdminVerdict,
@@ -57,7 +57,7 @@ def _asking_event(question: AdminQuestion, now: datetime) -> Event:
                 resource_id=first.resource_id, name=first.name, rate=first.rate, count=len(about.machines)
             )
         case Purchases():
-            kind = EventKind.OLDER_DATABASE if about.bought_later else EventKind.UNKNOWN_MACHINE
+            kind = EventKind.BOUGHT_AFTER_BACKUP if about.bought_after_backup else EventKind.UNKNOWN_MACHINE
             facts = Facts(count=about.count, detail="empty" if about.empty else None)
         case OwnerLeft():
             kind, facts = EventKind.OWNER_LEFT, Facts(people=(about.owner,))

@@ -23,7 +23,7 @@ from bot.model.summary import AccruedCost
 from bot.policy.buying.budgets import project_of
 from bot.policy.buying.resource_names import names_of
 from bot.policy.buying.spending import check_lease
-from bot.policy.team.roles import may_manage_account, may_use
+from bot.policy.team.roles import is_admin, may_use
 from bot.policy.team.rules import Rules
 from store.db import Tx
 
@@ -37,7 +37,7 @@ ONLY_ADMINS = "Only admins decide about machines that I don't know. I changed no
 
 def check_admin(person: Person, deps: Deps) -> None:
     """Raise Refused if a person may not decide about unknown machines."""
-    if not may_manage_account(person, deps.rules):
+    if not is_admin(person, deps.rules):
         raise Refused(ONLY_ADMINS)
 
 
@@ -55,7 +55,7 @@ async def adopt_machines(
     *,
     owner: Person,
     ends_at: datetime,
-    put_back: bool = False,
+    readopt: bool = False,
 ) -> Rental:
     """Make a rental in state ready of unknown machines of one purchase, in the caller's transaction, and return
     it. Its id is the one in their name if that is free, so that old buttons work again. The caller has taken the
@@ -63,7 +63,7 @@ async def adopt_machines(
 
     The rental has one attempt, which was never called: it has no offer and no name, so no lookup brings another
     machine in. The admin's click is the approval. No limit refuses the machines, since they bill already. With
-    `put_back`, the database is older than the machines, which are put back.
+    `readopt`, they were bought with the bot after the backup that is now its database.
 
     Raise Refused if the person is no admin, Mistake if `owner` may not use the bot or the lease would be too long,
     and TooLate if one of the machines belongs to a rental by now.
@@ -116,7 +116,7 @@ async def adopt_machines(
         until=ends_at,
         amount=bill.amount,
         estimated=bill.estimated,
-        why=Why.BOUGHT_LATER if put_back else None,
+        why=Why.BOUGHT_AFTER_BACKUP if readopt else None,
     )
     event = Event(rental_id=rental_id, kind=EventKind.ADOPTED, at=now, actor=admin.id, facts=facts)
     await apply(tx, deps, Change(None, rental, (event,), attempts=(attempt,), resources=resources))

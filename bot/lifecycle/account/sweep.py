@@ -38,7 +38,7 @@ class Found:
 
 async def first_sweep(deps: StepDeps) -> None:
     """Compare the account with the store, and note that this was done since the database was opened. Nothing is
-    bought before that: if it is an older copy, the machine that a request wants may run already. Raise as
+    bought before that: if the database is a backup, the machine that a request wants may run already. Raise as
     `sweep`."""
     opened_at = deps.opened.at
     await sweep(deps)

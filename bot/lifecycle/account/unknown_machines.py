@@ -10,10 +10,10 @@ from datetime import datetime
 
 from bot.errors import MarketAway
 from bot.lifecycle.account.admin_questions import ask, new_question, save
-from bot.lifecycle.account.older_database import bought_later, hold_requests
 from bot.lifecycle.account.reconcile import LOOK_UP_AGAIN
 from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.outside import ResourceView
+from bot.lifecycle.restored.machines import bought_after_backup, hold_requests
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases, UnknownMachine
 from bot.model.base import changed
 from bot.policy.buying.resource_names import names_of
@@ -120,8 +120,8 @@ async def _compare(
     deps: StepDeps, listed: Mapping[str, UnknownMachine], before: Sequence[AdminQuestion]
 ) -> tuple[Mapping[str, Sequence[UnknownMachine]], list[AdminQuestion], list[AdminQuestion]]:
     """Return three things. First, the machines that join a purchase which the store knows, by the question's id.
-    Then questions about new purchases. Last, questions about purchases that were made after the database was
-    saved."""
+    Then questions about new purchases. Last, questions about purchases that were made after the backup, if the
+    database was restored."""
     async with deps.store.read() as tx:
         # Some machines may have got an owner since the account was read.
         known = await tx.rentals.resources_by_id(list(listed))
@@ -134,13 +134,13 @@ async def _compare(
         asked: tuple[list[AdminQuestion], list[AdminQuestion]] = [], []
         for machines in by_purchase(new.values()):
             about = Purchase(machines=machines, guess=guesses.owner(machines))
-            asked[await bought_later(tx, machines)].append(new_question(deps, about))
+            asked[await bought_after_backup(tx, machines)].append(new_question(deps, about))
     return joined, *asked
 
 
 async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
     """Store new purchases, and ask the admins about each, or about all `together`. With `later`, the machines were
-    bought after the database was saved.
+    bought after the backup.
 
     A purchase is left out if one of its machines got an owner since the account was read, or if another process
     has asked about the machine since then; the next sweep finds the purchase's other machines. The open questions
@@ -185,11 +185,11 @@ async def ask_together(
     message.
 
     Many machines are written in several transactions: `count` is how many there are in all, and `whole` is the
-    question if it was written before. If the machines were bought `later` than the database was saved, buying is
-    paused, and nothing more is bought for the rentals that they name.
+    question if it was written before. If the machines were bought `later` than the backup, buying is paused,
+    and nothing more is bought for the rentals that they name.
     """
     if whole is None:
-        about = Purchases(count=count, bought_later=later, empty=later and not await tx.rentals.any_ever())
+        about = Purchases(count=count, bought_after_backup=later, empty=later and not await tx.rentals.any_ever())
         whole = changed(new_question(deps, about), pauses_buying=later)
         await ask(tx, deps, whole, new=True)
     else:

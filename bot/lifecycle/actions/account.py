@@ -1,15 +1,15 @@
-"""Pausing and resuming buying for everyone, and the alert of a click about a rental that the database lost."""
+"""Pausing and resuming buying for everyone."""
 
 from __future__ import annotations
 
 from bot.errors import Refused
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.money.buying_blocks import notify_admins, send_alerts
-from bot.model.account_facts import PAUSED, UNKNOWN_RENTAL, Pause
+from bot.lifecycle.money.buying_blocks import send_alerts
+from bot.model.account_facts import PAUSED, Pause
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
-from bot.policy.team.roles import may_pause_buying
+from bot.policy.team.roles import is_admin
 from store.db import Tx
 
 
@@ -26,7 +26,7 @@ async def resume(deps: Deps, person: Person, why: str = "") -> bool:
 
 
 async def _set(deps: Deps, person: Person, *, paused: bool, why: str) -> bool:
-    if not may_pause_buying(person, deps.rules):
+    if not is_admin(person, deps.rules):
         raise Refused("Only admins pause and resume buying. I changed nothing.")
 
     async def decision(tx: Tx) -> bool:
@@ -43,19 +43,3 @@ async def _set(deps: Deps, person: Person, *, paused: bool, why: str) -> bool:
         return True
 
     return await transact(deps, decision)
-
-
-async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
-    """Return whether the store lacks a rental that a button names. If so, notify the admins, once for each rental:
-    the database lost it, so perhaps nobody watches its machine."""
-    async with deps.store.read() as tx:
-        if await tx.rentals.get(rental_id) is not None:
-            return False
-
-    async def decision(tx: Tx) -> None:
-        if await tx.account.get(UNKNOWN_RENTAL, rental_id) is None:
-            await tx.account.set(UNKNOWN_RENTAL, deps.clock.now(), rental_id)
-            await notify_admins(tx, deps, EventKind.UNKNOWN_RENTAL, Facts(name=rental_id))
-
-    await transact(deps, decision)
-    return True

@@ -31,8 +31,8 @@ from store.db import Tx
 ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)
 """The lease of machines that are destroyed at once. It gives the overdue deletion an end."""
-PUT_BACK_FOR = timedelta(hours=24)
-"""How long machines that are put back run after the click."""
+READOPTED_FOR = timedelta(hours=24)
+"""How long machines that are re-adopted run after the click."""
 ALL_DECIDED = "All of them are decided by now, or have a message of their own. I changed nothing."
 
 
@@ -60,12 +60,12 @@ async def _view_of(tx: Tx, deps: Deps, reader: Person, question: AdminQuestion) 
     return AdminQuestionView(
         question=question,
         parts=parts,
-        restorable=frozenset([one.id for one in parts if await _restorable(tx, deps, one)]),
-        put_back_for=min(PUT_BACK_FOR, deps.rules.lease.max),
+        readoptable=frozenset([one.id for one in parts if await _is_readoptable(tx, deps, one)]),
+        readopted_for=min(READOPTED_FOR, deps.rules.lease.max),
         spent={one: cost_so_far(purchase.machines, deps.clock.now()) for one, purchase in purchases.items()},
         rentals=rentals,
         names=await tx.people.names([person for person in people if person is not None]),
-        paused=await is_blocked_by(tx, BuyingBlock.OLDER_DATABASE),
+        paused=await is_blocked_by(tx, BuyingBlock.BOUGHT_AFTER_BACKUP),
         details=None if rental is None else await details_for_direct_message(tx, deps, reader, rental),
     )
 
@@ -207,23 +207,23 @@ async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list
     return [owner for owner in {named_owner(one.purchase.machines) for one in parts} if owner is not None]
 
 
-async def put_all_back(deps: Deps, admin: Person, question_id: str) -> list[Rental]:
-    """Put the machines of one question back that run and whose name has an owner who may use the bot: each under
-    its id if that is free, for PUT_BACK_FOR from now or as long as the rules allow. Return the rentals.
+async def readopt_all(deps: Deps, admin: Person, question_id: str) -> list[Rental]:
+    """Re-adopt the machines of one question that run and whose name has an owner who may use the bot: each under
+    its ID if that is free, for READOPTED_FOR from now or as long as the rules allow. Return the rentals.
 
-    All of them are put back in one transaction. The rest stays as it is. Raise Refused if the person is no admin
-    or if none of the machines can be put back, and TooLate if all are decided.
+    All of them are re-adopted in one transaction. The rest stays as it is. Raise Refused if the person is no admin
+    or if none of the machines can be re-adopted, and TooLate if all are decided.
     """
 
     async def decision(tx: Tx) -> list[Rental]:
-        ends_at = deps.clock.now() + min(PUT_BACK_FOR, deps.rules.lease.max)
+        ends_at = deps.clock.now() + min(READOPTED_FOR, deps.rules.lease.max)
         rentals = []
         for part in await _open_parts(tx, deps, admin, question_id):
             owner = await _named_owner(tx, part.purchase)
             if owner is None or not may_use(owner, deps.rules):
                 continue
             rental = await adopt_machines(
-                tx, deps, admin, part.purchase.alive, owner=owner, ends_at=ends_at, put_back=True
+                tx, deps, admin, part.purchase.alive, owner=owner, ends_at=ends_at, readopt=True
             )
             await decide(tx, deps, part, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
             rentals.append(rental)
@@ -267,8 +267,8 @@ async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
     return None if owner is None else await tx.people.get(owner, EVER)
 
 
-async def _restorable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
-    """Return whether a purchase may be put back, as far as the store knows. Its owner may be unknown until the
+async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
+    """Return whether a purchase can be re-adopted, as far as the store knows. Its owner may be unknown until the
     click."""
     if not part.open or not part.purchase.runs or named_owner(part.purchase.alive) is None:
         return False

@@ -24,7 +24,7 @@ from bot.model.records import Change
 from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
-from bot.model.text import one_line
+from bot.model.text import one_line, span
 from bot.policy.buying.budgets import budgets_now, rules_of_project, say_passed
 from bot.policy.buying.fewer_hours import FewerHours, shortened
 from bot.policy.buying.spending import (
@@ -36,12 +36,12 @@ from bot.policy.buying.spending import (
     check_usage,
     over_limits,
 )
-from bot.policy.team.roles import check_user, may_accept, may_deny, may_withdraw, sees_money
+from bot.policy.team.roles import check_user, is_owner, may_deny, may_withdraw, sees_money
 from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.leases import LEAST_TIME, too_little_time
 from store.db import Tx
 
-_TOO_LITTLE_TIME = f"Less than {LEAST_TIME // timedelta(minutes=1)} min are left until its end."
+_TOO_LITTLE_TIME = f"Less than {span(LEAST_TIME)} are left until its end."
 _ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
 
 _DECISIONS: dict[EventKind, Decision | None] = {
@@ -87,7 +87,7 @@ async def approve(
             )
         if too_little_time(rental.request, now):
             return await _wait_for_later_end(tx, deps, rental, now)
-        if rental.bought_later:
+        if rental.bought_after_backup:
             words = f"A machine of {rental.id} runs already: my database is older than it."
             raise TooLate(f"{words} An admin decides about it first. I rented nothing.", rental.id)
         await check_buying(tx)
@@ -178,7 +178,7 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether the person approves their own request, as an approver. Raise Refused if they may not decide
     what waits. `rules` are those that hold now (`deciders.rules_now`)."""
     if rental.extension is None and rental.owner_decides:
-        if not may_accept(person.id, rental.owner):
+        if not is_owner(person.id, rental.owner):
             raise Refused("Only who asked decides this. I changed nothing.")
         check_user(person, rules)
         if over_limits(rental.envelope.price, rental.envelope.total, rules_of_project(rules, rental.project)):

@@ -22,7 +22,7 @@ from bot.model.summary import IdleMachine, Over, RentalDetails
 from bot.model.text import say_limit
 from bot.policy.buying.budgets import rules_of_owner, say_passed
 from bot.policy.buying.spending import CONFIRM_ABOVE, check_person_rentals
-from bot.policy.team.roles import check_user, may_be_let_in, may_give, may_use
+from bot.policy.team.roles import check_user, is_owner, may_be_let_in, may_use
 from bot.policy.team.rules import Rules
 from bot.policy.use.giving import (
     Left,
@@ -130,7 +130,7 @@ async def give(deps: Deps, person: Person, rental_id: str, to: str) -> tuple[Ren
     async def decision(tx: Tx) -> tuple[Rental, str]:
         check_user(person, deps.rules)
         rental, now = await _load(tx, rental_id), deps.clock.now()
-        if not may_give(person.id, rental.owner):
+        if not is_owner(person.id, rental.owner):
             raise Refused(f"Only its owner gives {rental.id} to somebody. I changed nothing.")
         if to == rental.owner:
             raise Mistake(f"{rental.id} is yours already. I changed nothing.")

@@ -16,7 +16,7 @@ from bot.model.state import State
 from bot.model.summary import HomeView, TeamMonth
 from bot.policy.buying.budgets import budget_of, demands
 from bot.policy.buying.months import month_of
-from bot.policy.team.roles import check_user, may_use, sees_use_of_people
+from bot.policy.team.roles import check_user, is_approver_or_admin, may_use
 from bot.policy.team.rules import Rules
 from store.db import Tx
 
@@ -65,7 +65,7 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
         with_budget = [scope for scope in scopes if budget_of(scope, rules) is not None]
         balances = await tx.budgets.balances(month, with_budget) if with_budget else []
         keys = tuple(await tx.people.keys(person.id))
-        team_month = await _team_month(tx, rules, month, now) if sees_use_of_people(person, rules) else None
+        team_month = await _team_month(tx, rules, month, now) if is_approver_or_admin(person, rules) else None
     return HomeView(
         live=live,
         page=page,

@@ -12,6 +12,7 @@ from bot.lifecycle.deps import Deps, transact
 from bot.model.message import Destination
 from bot.model.person import Key, Person
 from bot.model.state import UNBOUGHT, State
+from bot.model.text import plural
 from bot.policy.access.keys import read_key
 from bot.policy.team.roles import check_user
 from store.db import Tx
@@ -83,7 +84,7 @@ async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_to
 
 def _check_room(had: int, more: int, most: int) -> None:
     if more and had + more > most:
-        have = f"You have {had} key{'' if had == 1 else 's'}, and your team's limit is {most} a person."
+        have = f"You have {plural(had, 'key')}, and your team's limit is {most} a person."
         raise Mistake(f"{have} I saved nothing.", next_step=NextStep.REMOVE_A_KEY)
 
 

@@ -32,7 +32,7 @@ from bot.policy.buying.spending import (
     within_budgets,
 )
 from bot.policy.team.hours import zone_of
-from bot.policy.team.roles import check_user, decides_at_once, may_decide_idle, may_extend, sees_money
+from bot.policy.team.roles import check_user, decides_at_once, is_approver_or_admin, may_extend, sees_money
 from bot.policy.team.rules import Rules
 from bot.policy.use.giving import who_waits
 from bot.policy.use.leases import extension_left
@@ -417,7 +417,7 @@ async def _load_unanswered(tx: Tx, deps: Deps, person: Person, rental_id: str) -
     Raise Refused unless the person is an approver or an admin, Mistake if the id is unknown, and TooLate if the
     machine is in use again or no longer ready, its owner answered, or somebody decided before.
     """
-    if not may_decide_idle(person, deps.rules):
+    if not is_approver_or_admin(person, deps.rules):
         raise Refused("Approvers and admins decide that. I changed nothing.")
     rental = await tx.rentals.get(rental_id)
     if rental is None:

@@ -8,7 +8,7 @@ from bot.lifecycle.loops import policy_versions
 from bot.lifecycle.loops.policy_versions import Reload
 from bot.model.person import Person
 from bot.model.summary import PolicyView
-from bot.policy.team.roles import check_user, may_reload_policy
+from bot.policy.team.roles import check_user, is_admin
 
 
 async def show(deps: Deps, person: Person) -> PolicyView:
@@ -22,7 +22,7 @@ async def show(deps: Deps, person: Person) -> PolicyView:
     people |= {*rules.finance.people, *projects, *([version.by] if version and version.by else [])}
     async with deps.store.read() as tx:
         names = await tx.people.names(people)
-    admin = may_reload_policy(person, rules)
+    admin = is_admin(person, rules)
     return PolicyView(
         since=version.at if version else None,
         by=version.by if version else None,
@@ -39,7 +39,7 @@ def _has_file(deps: Deps) -> bool:
 async def reload(deps: Deps, person: Person) -> Reload:
     """Read the policy file again. Raise Refused if the person is no admin, and Mistake if there is no file; else
     as `policy_versions.reload`."""
-    if not may_reload_policy(person, deps.rules):
+    if not is_admin(person, deps.rules):
         raise Refused("Only admins have the policy file read again. I changed nothing.")
     if not _has_file(deps):
         raise Mistake(

@@ -35,7 +35,7 @@ from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
 from bot.policy.buying.offers import nearest_first, one_for_each_vendor
 from bot.policy.buying.spending import ONLY_APPROVERS, needs_confirmation, offer_choice, recommended
-from bot.policy.team.roles import check_user, may_change, may_use_quote, sees_money
+from bot.policy.team.roles import check_user, is_owner, sees_money
 from bot.policy.use.leases import too_little_time, without_past_end
 from bot.policy.use.probing import needs_script, runs_scripts
 from bot.policy.use.two_ends import kept_until, last_moment
@@ -246,7 +246,7 @@ async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
     quote = await tx.quotes.get(quote_id)
     if quote is None:
         raise _unknown_search()
-    if not may_use_quote(person.id, quote.owner):
+    if not is_owner(person.id, quote.owner):
         raise Refused("That is somebody else's search.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     return quote
 
@@ -304,7 +304,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id else None
-    if rental is not None and not may_change(person.id, rental.owner):
+    if rental is not None and not is_owner(person.id, rental.owner):
         raise Refused("Only who asked can change this request. I changed nothing.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)

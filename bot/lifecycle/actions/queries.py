@@ -38,6 +38,7 @@ from bot.policy.team.roles import (
     Roles,
     Team,
     check_user,
+    is_approver_or_admin,
     may_be_let_in,
     may_look,
     may_read_direct_message,
@@ -46,7 +47,6 @@ from bot.policy.team.roles import (
     roles_of,
     rules_for,
     sees_money,
-    sees_unknown_machines,
     sees_use,
 )
 from bot.policy.team.rules import Rules
@@ -236,7 +236,7 @@ async def live_rentals(
         ended = [
             one for one in await tx.rentals.ended_costs(now - ENDED_SHOWN) if everyone or person.id in one.billed
         ]
-    sees_unknown = everyone and sees_unknown_machines(person, deps.rules)
+    sees_unknown = everyone and is_approver_or_admin(person, deps.rules)
     return RentalList(
         reader=person.id,
         shown=tuple(

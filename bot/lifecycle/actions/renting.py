@@ -25,7 +25,7 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import Proposal, cheapest_other, check_rent
-from bot.policy.team.roles import check_user, may_change, may_use_quote
+from bot.policy.team.roles import check_user, is_owner
 from bot.policy.use.leases import check_time_left
 from store.db import Tx
 
@@ -129,7 +129,7 @@ async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_i
     quote = await tx.quotes.get(quote_id)
     if quote is None:
         raise gone
-    if not may_use_quote(person.id, quote.owner):
+    if not is_owner(person.id, quote.owner):
         raise Refused("Only who asked can rent from this list.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     if quote.rental_id is not None:
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
@@ -185,7 +185,7 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     Raise Refused if the person may not change it, TooLate if it no longer waits, NeedsKey without a key.
     """
     rental = await tx.rentals.get(quote.changes or "")
-    if rental is not None and not may_change(person.id, rental.owner):
+    if rental is not None and not is_owner(person.id, rental.owner):
         raise Refused("Only who asked can change this request.")
     if rental is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so I changed nothing.", quote.changes)

@@ -21,8 +21,8 @@ from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
-from bot.policy.access.teammates import check_number, keys_still_go_in, removable_lines
-from bot.policy.team.roles import check_user, may_add_teammates
+from bot.policy.access.keys import keys_still_go_in, removable_lines
+from bot.policy.team.roles import check_number, check_user, is_owner
 from store.db import Tx
 
 
@@ -98,7 +98,7 @@ async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, ve
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
-    if not may_add_teammates(person.id, rental.owner):
+    if not is_owner(person.id, rental.owner):
         raise Refused(f"Only its owner lets others into {rental.id}. I changed nothing.")
     if rental.state.over or rental.state is State.DESTROYING:
         done = "is over" if rental.state.over else "is being destroyed"

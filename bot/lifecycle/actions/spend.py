@@ -20,7 +20,7 @@ from bot.policy.buying import spend as policy
 from bot.policy.buying.budgets import budget_of
 from bot.policy.buying.months import month_of, months_between
 from bot.policy.buying.spend import days_of, in_period, period_of, points
-from bot.policy.team.roles import check_reads_spend, sees_spend_of, sees_spend_of_people, sees_use_of_people
+from bot.policy.team.roles import check_reads_spend, is_approver_or_admin, sees_spend_of, sees_spend_of_people
 from bot.policy.team.rules import Rules
 
 MOST_ROWS = 50
@@ -74,7 +74,7 @@ async def report(
         rows=tuple(SpendRow(key=key, spent=spent[key]) for key in shown),
         rest=sum((spent[key] for key in keys[MOST_ROWS:]), start=Spent()) if keys[MOST_ROWS:] else None,
         left_out=len(keys) - len(shown),
-        sees_use=chosen is RowsOf.PROJECTS or scope == own_scope or sees_use_of_people(person, rules),
+        sees_use=chosen is RowsOf.PROJECTS or scope == own_scope or is_approver_or_admin(person, rules),
         points=points(days_of(charges, period, now, zone)),
         forecast=forecast,
         unknown_count=unknown_count,
@@ -91,7 +91,7 @@ async def month_of_owner(deps: Deps, person: Person, rental_id: str) -> OwnerMon
     Raise Refused unless the person is an approver or an admin, and TooLate if the rental is unknown.
     """
     rules, now = deps.rules, deps.clock.now()
-    if not sees_use_of_people(person, rules):
+    if not is_approver_or_admin(person, rules):
         raise Refused("Only approvers and admins see what one person spent and how much of it was idle.")
     month = month_of(now, rules.billing_zone)
     async with deps.store.read() as tx:

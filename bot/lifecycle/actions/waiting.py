@@ -27,6 +27,7 @@ from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import DearerRent, WaitingView, WaitPreview
+from bot.model.text import plural
 from bot.policy.buying.budgets import budgets_now, rules_of_project
 from bot.policy.buying.spending import (
     Proposal,
@@ -38,7 +39,7 @@ from bot.policy.buying.spending import (
     within_budgets,
 )
 from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
-from bot.policy.team.roles import check_user, may_change, may_destroy, may_use_quote
+from bot.policy.team.roles import check_user, is_owner, may_destroy
 from bot.policy.use.leases import check_time_left, counted_from
 from store.db import Tx
 
@@ -272,7 +273,7 @@ async def _dearer(tx: Tx, deps: Deps, person: Person, rental_id: str, offer_id: 
     quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
     if rental is None or quote is None or rental.state is not State.QUEUED:
         raise TooLate("It waits no more, so I changed nothing.", rental.id if rental else None)
-    if not may_change(person.id, rental.owner):
+    if not is_owner(person.id, rental.owner):
         raise Refused("Only its owner can rent at a higher price. I changed nothing.")
     now = deps.clock.now()
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
@@ -314,7 +315,7 @@ async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
     quote = await tx.quotes.get(quote_id)
     if quote is None:
         raise TooLate("I don't know this search any more. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
-    if not may_use_quote(person.id, quote.owner):
+    if not is_owner(person.id, quote.owner):
         raise Refused("That is somebody else's search.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     return quote
 
@@ -384,9 +385,8 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, wish: Wish) ->
     views = await _views(tx, await tx.quotes.waiting_of(person.id))
     count = sum(view.quote.id != quote.id for view in views)
     if count >= most:
-        machines = f"{count} machine{'' if count == 1 else 's'}"
         raise Refused(
-            f"You wait for {machines} already; your team's limit is {most} a person.",
+            f"You wait for {plural(count, 'machine')} already; your team's limit is {most} a person.",
             next_step=NextStep.STOP_WAITING,
         )
     query, now = shared_query(quote.request), deps.clock.now()

@@ -121,16 +121,9 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
     return alter(rental, envelope=rental.unextended, extension=None, lease=lease, due_at=now)
 
 
-# --- the database was put back from an older copy
-
-
-def note_shown_later(rental: Rental, now: datetime) -> Rental:
-    """Note that Slack shows a later state of the machine than the database. The next step looks the machine up."""
-    return alter(rental, lease=changed(rental.running_lease, shown_later_at=now), due_at=now)
-
-
 def note_told_again(rental: Rental) -> Rental:
-    """Note that the machine still runs, and that its owner is told again when it ends."""
+    """Note that the machine still runs although Slack shows a later state of it, and that its owner is told again
+    when it ends."""
     return alter(rental, lease=changed(rental.running_lease, shown_later_at=None))
 
 

@@ -118,12 +118,6 @@ def add_teammates(rental: Rental, people: Iterable[str]) -> Rental:
     return alter(rental, teammates=tuple(dict.fromkeys((*rental.teammates, *people))))
 
 
-def note_bought_later(rental: Rental, found: bool) -> Rental:
-    """Set whether a machine with the rental's id was found that the store doesn't know. `found` is False if the
-    admins say that it is not ours to manage."""
-    return alter(rental, bought_later=found)
-
-
 def change_owner(
     rental: Rental,
     owner: str,
@@ -244,18 +238,6 @@ def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Ren
     return alter(rental, blocked=changed(before, why=why or before.why))
 
 
-def hold_purchase(rental: Rental, since: datetime) -> Rental:
-    """Buy nothing more for the rental before people decide again: the database was put back, and the rental may
-    have been cancelled. `since` is so long ago that buying counts as blocked too long."""
-    return alter(rental, blocked=Blocked(since=since, why=Why.PUT_BACK))
-
-
-def note_ended_since_copy(rental: Rental) -> Rental:
-    """Note that somebody probably destroyed a machine that was lost, since Slack shows a later state of it."""
-    ending = None if rental.ending is None else changed(rental.ending, why=Why.ENDED_SINCE_COPY)
-    return alter(rental, ending=ending)
-
-
 def unblock_buying(rental: Rental) -> Rental:
     """Note that nothing blocks buying."""
     return alter(rental, blocked=None)
@@ -358,7 +340,7 @@ def _ended(ending: Ending) -> dict[str, Any]:
 def known_bill(rental: Rental, bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:
     """Return `amount` and `estimated` for Facts. Both are None if nobody knows that the rental cost nothing:
     nothing has billed yet but an attempt still may, or the store doesn't know a machine of it."""
-    known = not rental.bought_later and (bool(bill.amount) or all(attempt.settled for attempt in attempts))
+    known = not rental.bought_after_backup and (bool(bill.amount) or all(attempt.settled for attempt in attempts))
     return {"amount": bill.amount, "estimated": bill.estimated} if known else {"amount": None, "estimated": None}
 
 

@@ -18,9 +18,9 @@ from typing import Any, ClassVar, Generic, TypeVar
 import structlog
 from typing_extensions import override
 
-from bot.errors import GpubotError
+from bot.errors import GpubotError, Outage
 from bot.lifecycle.deps import StepDeps, with_newest_rules
-from bot.lifecycle.loops.running import LOOK_AGAIN, PAUSE_AFTER_OUTAGE, Part, keep_running
+from bot.lifecycle.loops.running import LOOK_AGAIN, PAUSE_AFTER_OUTAGE, Part, ignore, keep_running
 from bot.lifecycle.steps.polling import until_polls
 from bot.model.records import Claimed
 from store.claims import DueTable
@@ -51,10 +51,6 @@ class _UnderWay:
     """Whether another process took the claim, or may have taken it in between."""
 
 
-def _ignore() -> None:
-    return
-
-
 class DueLoop(Part, ABC, Generic[R]):
     """Sleeps until a row is due or a commit wakes it, then claims the due rows and works on them, at most
     `at_once` at the same time."""
@@ -64,6 +60,8 @@ class DueLoop(Part, ABC, Generic[R]):
     waits_for_witnesses = True
     written: ClassVar[Written]
     """What a commit must have written to wake the loop."""
+    logged_as: ClassVar[tuple[str, str]]
+    """How failed work is logged: the first part of the event's name, and the key of the row's id."""
     retry: ClassVar[timedelta]
     """How long after failed work its row is due again."""
 
@@ -73,16 +71,18 @@ class DueLoop(Part, ABC, Generic[R]):
         *,
         at_once: int,
         claim_seconds: float = CLAIM_SECONDS,
-        on_outage: Callable[[], None] = _ignore,
+        on_bug: Callable[[str], None] = ignore,
     ) -> None:
-        """`on_outage` is called after each failure of the store."""
+        """`on_bug` is called with the name of what failed with a bug."""
         self.deps = deps
+        self.on_outage: Callable[[], None] = ignore
+        """Called after each failure of the store."""
         self.passes = 0
         self.claims_lost = 0
         """How many claims another process took while their work went on."""
         self._at_once = at_once
         self._claim_seconds = claim_seconds
-        self._on_outage = on_outage
+        self._on_bug = on_bug
         self._wake = asyncio.Event()
         self._under_way: dict[str, _UnderWay] = {}
         self._claiming = False
@@ -101,9 +101,14 @@ class DueLoop(Part, ABC, Generic[R]):
         """Work on a claimed row, and end its claim. If this raises, `failed` is called and the row is put off.
         While `claim_lasts` returns False, nothing may be bought or deleted."""
 
-    @abstractmethod
     async def failed(self, row: R, error: Exception) -> None:
         """Report that work on a row raised an error."""
+        name, key = self.logged_as
+        if isinstance(error, Outage):
+            log.warning(f"{name}.outage", **{key: row.id}, error=type(error).__name__)
+        else:
+            log.error(f"{name}.failed", **{key: row.id}, exc_info=error)
+            self._on_bug(name)
 
     async def load(self, tx: Tx, rows: Sequence[R]) -> None:
         """Read what the work on these rows needs, for all of them at once. Called in the transaction that claims
@@ -117,6 +122,7 @@ class DueLoop(Part, ABC, Generic[R]):
 
     def failed_with_bug(self) -> None:
         """Called after a pass that failed with a bug."""
+        self._on_bug(self.name)
 
     async def after_cancelling(self) -> None:
         """Wait for what cancelled work still has under way. Called before another process can go on with it."""
@@ -165,7 +171,7 @@ class DueLoop(Part, ABC, Generic[R]):
             self.name,
             self._turn,
             self.deps.clock,
-            on_outage=self._on_outage,
+            on_outage=self.on_outage,
             on_bug=self.failed_with_bug,
         )
 
@@ -269,7 +275,7 @@ class DueLoop(Part, ABC, Generic[R]):
                     return
             except GpubotError as error:
                 log.warning(f"{self.name}.not_released", error=type(error).__name__)
-                self._on_outage()
+                self.on_outage()
                 await self.deps.clock.pause(PAUSE_AFTER_OUTAGE)
 
     # --- claims

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from typing_extensions import override
@@ -16,9 +15,9 @@ from bot.errors import ClaimLost, GpubotError, Outage, StoreBusy
 from bot.lifecycle.changes.snapshot import RentalSnapshot, load, load_many
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
-from bot.lifecycle.loops.running import Part, finish
+from bot.lifecycle.loops.running import Part, finish, ignore
 from bot.lifecycle.loops.step_failures import StepFailures
-from bot.lifecycle.loops.wishes import Wishes
+from bot.lifecycle.loops.wishes import SHARED_AT_ONCE, Wishes
 from bot.lifecycle.steps.dispatch import step
 from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import find
@@ -39,28 +38,6 @@ GATHER = 0.05
 """Real seconds. Due times that end a step within this span are written together."""
 
 
-class Watch(Protocol):
-    """Receives figures about the engine (metrics)."""
-
-    def late(self, seconds: float) -> None:
-        """Record how many seconds after its due time a step was started."""
-
-    def failed(self, what: str) -> None:
-        """Record that a step failed with a bug. `what` is the rental's state, `quote`, `wishes`, or `engine` for a
-        pass of the engine."""
-
-
-class Unwatched:
-    """A Watch that ignores all figures."""
-
-    def late(self, seconds: float) -> None: ...
-    def failed(self, what: str) -> None: ...
-
-
-def _ignore() -> None:
-    return
-
-
 class Engine(Part):
     """Runs the due steps of rentals, quotes and wishes, each in a loop of its own: a search waits for every
     vendor, and must not keep the steps of rentals from running."""
@@ -74,82 +51,68 @@ class Engine(Part):
         deps: StepDeps,
         *,
         at_once: int = AT_ONCE,
-        watch: Watch | None = None,
+        on_late: Callable[[float], None] = ignore,
+        on_bug: Callable[[str], None] = ignore,
         claim_seconds: float = CLAIM_SECONDS,
     ) -> None:
+        """`on_late` is called with how many seconds after its due time a step was started, and `on_bug` with what
+        failed with a bug: the rental's state, `quote`, `wishes`, or `engine` for a pass of the engine."""
         self.deps = deps
-        self.on_outage: Callable[[], None] = _ignore
-        """Called after each failure of the store."""
-        watch = watch or Unwatched()
-        self._steps = Steps(deps, watch, at_once, claim_seconds, self._note_outage)
-        self._searches = Searches(deps, watch, max(at_once // 2, 1), claim_seconds, self._note_outage)
-        self._wishes = Wishes(
-            deps,
-            on_bug=partial(watch.failed, "wishes"),
-            claim_seconds=claim_seconds,
-            on_outage=self._note_outage,
-        )
-        self._loops: tuple[DueLoop[Any], ...] = (self._searches, self._wishes, self._steps)
-
-    @property
-    def passes(self) -> int:
-        """Return how often the engine looked for due rentals."""
-        return self._steps.passes
+        searches = max(at_once // 2, 1)
+        self.searches = Searches(deps, at_once=searches, claim_seconds=claim_seconds, on_bug=on_bug)
+        self.wishes = Wishes(deps, at_once=SHARED_AT_ONCE, claim_seconds=claim_seconds, on_bug=on_bug)
+        self.steps = Steps(deps, at_once=at_once, claim_seconds=claim_seconds, on_bug=on_bug, on_late=on_late)
+        self.loops: tuple[DueLoop[Any], ...] = (self.searches, self.wishes, self.steps)
 
     @property
     @override
     def in_flight(self) -> int:
         """Return how many steps are running, plus one for each of the loops that is claiming rows."""
-        return sum(loop.in_flight for loop in self._loops)
+        return sum(loop.in_flight for loop in self.loops)
 
     @override
     def pass_is_due(self) -> bool:
-        return any(loop.pass_is_due() for loop in self._loops)
+        return any(loop.pass_is_due() for loop in self.loops)
 
     def under_way(self) -> dict[str, datetime]:
         """Return the ids of the quotes, shared searches and rentals whose steps are running, and when each step
         started (real time)."""
-        return {key: at for loop in self._loops for key, at in loop.under_way().items()}
-
-    async def next_due(self) -> datetime | None:
-        """Return when the next unclaimed quote, shared search or rental is due."""
-        return soonest(*[await loop.next_due() for loop in self._loops])
+        return {key: at for loop in self.loops for key, at in loop.under_way().items()}
 
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return when the first quote, shared search or rental is due that this process doesn't work on, claimed
         or not."""
-        return soonest(*[await loop.first_due(tx) for loop in self._loops])
+        return soonest(*[await loop.first_due(tx) for loop in self.loops])
 
     @override
     async def figures(self) -> Mapping[str, Any]:
-        claims_lost = sum(loop.claims_lost for loop in self._loops)
-        return {"engine_passes": self.passes, "claims_lost": claims_lost}
+        return {
+            "engine_passes": self.steps.passes,
+            "claims_lost": sum(loop.claims_lost for loop in self.loops),
+        }
 
     @override
     async def run(self) -> None:
         """Run until cancelled. Steps that run at that moment go on; `drain` waits for them."""
-        await asyncio.gather(*(loop.run() for loop in self._loops))
+        await asyncio.gather(*(loop.run() for loop in self.loops))
 
     async def run_pass(self) -> datetime | None:
         """Start the due steps. Return when the next pass is due, or None if only a commit, the end of a step or
         the end of a claim makes one due."""
-        return soonest(*[await loop.run_pass() for loop in self._loops])
+        return soonest(*[await loop.run_pass() for loop in self.loops])
 
     async def drain(self) -> None:
         """Wait for the running steps."""
-        for loop in self._loops:
+        for loop in self.loops:
             await loop.drain()
 
     @override
     async def end(self) -> None:
         """Wait for the running steps for a while. Then cancel those that still run, and end their claims."""
         await finish(self.drain())
-        for loop in self._loops:
+        for loop in self.loops:
             await loop.end()
-
-    def _note_outage(self) -> None:
-        self.on_outage()
 
 
 class Steps(DueLoop[ClaimedRental]):
@@ -160,10 +123,16 @@ class Steps(DueLoop[ClaimedRental]):
     retry = RETRY_FAILED
 
     def __init__(
-        self, deps: StepDeps, watch: Watch, at_once: int, claim_seconds: float, on_outage: Callable[[], None]
+        self,
+        deps: StepDeps,
+        *,
+        at_once: int,
+        claim_seconds: float,
+        on_bug: Callable[[str], None],
+        on_late: Callable[[float], None],
     ) -> None:
-        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_outage=on_outage)
-        self._watch = watch
+        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_bug=on_bug)
+        self._on_late = on_late
         self._failures = StepFailures(deps)
         self._snapshots: dict[str, RentalSnapshot] = {}
         """Snapshots of the rentals whose step has not begun yet."""
@@ -191,7 +160,7 @@ class Steps(DueLoop[ClaimedRental]):
 
     @override
     def started(self, row: ClaimedRental, now: datetime) -> None:
-        self._watch.late((now - row.due_at).total_seconds())
+        self._on_late((now - row.due_at).total_seconds())
 
     @override
     async def work(self, row: ClaimedRental, claim_lasts: Callable[[], bool]) -> None:
@@ -207,19 +176,15 @@ class Steps(DueLoop[ClaimedRental]):
         if isinstance(error, StoreBusy | ClaimLost):
             # It says nothing about this rental. The self-check alerts people if the store stays busy.
             log.warning("step.outage", rental=row.id, state=row.state, error=type(error).__name__)
-            self._on_outage()
+            self.on_outage()
             return
         number = self._failures.count(row.id)
         if isinstance(error, Outage):
             log.warning("step.outage", rental=row.id, state=row.state, number=number, error=type(error).__name__)
         else:
             log.error("step.failed", rental=row.id, state=row.state, number=number, exc_info=error)
-            self._watch.failed(row.state)
+            self._on_bug(row.state)
         await self._notify(self._failures.notify(row))
-
-    @override
-    def failed_with_bug(self) -> None:
-        self._watch.failed("engine")
 
     async def _notify(self, notifying: Awaitable[None]) -> None:
         """Notify people of failed steps. If that fails too, the step's claim must still end."""
@@ -266,13 +231,13 @@ class Searches(DueLoop[Claimed]):
 
     name = "searches"
     written = Written.QUOTES
+    logged_as = "quote", "quote"
     retry = RETRY_FAILED
 
     def __init__(
-        self, deps: StepDeps, watch: Watch, at_once: int, claim_seconds: float, on_outage: Callable[[], None]
+        self, deps: StepDeps, *, at_once: int, claim_seconds: float, on_bug: Callable[[str], None]
     ) -> None:
-        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_outage=on_outage)
-        self._watch = watch
+        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_bug=on_bug)
         self._shared_offers = SharedOffers(deps.market, deps.clock)
 
     @override
@@ -287,13 +252,5 @@ class Searches(DueLoop[Claimed]):
             await find(self.deps, self._shared_offers, quote)
 
     @override
-    async def failed(self, row: Claimed, error: Exception) -> None:
-        if isinstance(error, Outage):
-            log.warning("quote.outage", quote=row.id, error=type(error).__name__)
-        else:
-            log.error("quote.failed", quote=row.id, exc_info=error)
-            self._watch.failed("quote")
-
-    @override
     def failed_with_bug(self) -> None:
-        self._watch.failed("engine")
+        self._on_bug("engine")

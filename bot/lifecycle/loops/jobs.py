@@ -14,7 +14,7 @@ from apscheduler.triggers.cron import CronTrigger
 from typing_extensions import override
 
 from bot.clock import Clock
-from bot.errors import GpubotError, StoreBusy
+from bot.errors import StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.running import Part, keep_running
@@ -51,6 +51,7 @@ class Jobs(DueLoop[Claimed]):
     later."""
 
     name = "jobs"
+    logged_as = "job", "job"
     written = Written.JOBS
     retry = timedelta(minutes=1)
 
@@ -125,13 +126,6 @@ class Jobs(DueLoop[Claimed]):
             await tx.jobs.defer(row, _next(job, now))
 
     @override
-    async def failed(self, row: Claimed, error: Exception) -> None:
-        if isinstance(error, GpubotError):
-            log.warning("job.outage", job=row.id, error=type(error).__name__)
-        else:
-            log.error("job.failed", job=row.id, exc_info=error)
-
-    @override
     def lost(self, row_id: str) -> None:
         self._under_way[row_id].task.cancel()
 
@@ -151,7 +145,7 @@ class LocalJob(Part):
     """None: it is done at the start, and when `again` is called."""
     retry: timedelta | None = None
     """How soon it runs again as long as it has not worked. None: at its next time."""
-    busy: bool = False
+    in_flight: int = 0
     worked: bool = False
     """Whether it has worked since the start, or since the last call of `again`."""
     next_at: datetime | None = None
@@ -162,11 +156,6 @@ class LocalJob(Part):
         """Run it now, as at the start."""
         self.worked = False
         self._wake.set()
-
-    @property
-    @override
-    def in_flight(self) -> int:
-        return int(self.busy)
 
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
@@ -186,7 +175,7 @@ class LocalJob(Part):
         await keep_running("job", turn, self.clock, job=self.name)
 
     async def _run_once(self, now: datetime) -> None:
-        self.busy, retry = True, self.retry
+        self.in_flight, retry = 1, self.retry
         try:
             await self.work()
             self.worked = not self._wake.is_set()
@@ -194,7 +183,7 @@ class LocalJob(Part):
             retry = timedelta(0)  # after the pause of `keep_running`
             raise
         finally:
-            self.busy = False
+            self.in_flight = 0
             self.next_at = None if self.trigger is None else self.trigger.get_next_fire_time(now, now)
             if retry is not None and not self.worked:
                 self.next_at = min(self.next_at or now + retry, now + retry)

@@ -56,6 +56,7 @@ class OverdueDeletion(Part):
     """Deletes overdue machines, checking every minute. Its loop shares nothing with the engine's."""
 
     name = "overdue"
+    in_flight = 0
 
     def __init__(self, deps: StepDeps) -> None:
         self._clock = CorrectedClock(deps.clock)
@@ -72,12 +73,6 @@ class OverdueDeletion(Part):
         """Accepted deletions that the store has not taken yet."""
         self.next_at: datetime | None = None
         """When the next known machine is to be deleted."""
-        self.busy = False
-
-    @property
-    @override
-    def in_flight(self) -> int:
-        return int(self.busy)
 
     def due(self) -> bool:
         """Return whether a check is due."""
@@ -103,11 +98,11 @@ class OverdueDeletion(Part):
 
     async def _turn(self) -> None:
         clock = self._deps.clock
-        self.busy, self.next_at = True, None
+        self.in_flight, self.next_at = 1, None
         try:
             await self.delete_overdue()
         finally:
-            self.busy = False
+            self.in_flight = 0
         await clock.pause(SHORTEST_PAUSE)
         later = (self._checked_at or clock.now()) + CHECK_EVERY
         await clock.sleep_until(soonest(later, self.next_at), asyncio.Event())

@@ -36,15 +36,13 @@ class Replica(Part):
         *,
         claim_seconds: float = CLAIM_SECONDS,
         ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple,
-        in_words: Callable[[ClockDifference], str] = str,
     ) -> None:
-        """`ahead_of_witnesses` is that of StepDeps. `in_words` says how this machine's clock differs."""
+        """`ahead_of_witnesses` is that of StepDeps."""
         self._store = store
         self._clock = clock
         self._every = claim_seconds / 4
         self._aside_after = ASIDE_AFTER_CLAIMS * claim_seconds
         self._ahead_of_witnesses = ahead_of_witnesses
-        self._in_words = in_words
         self._reading: Reading | None = None
         """The newest reading of the database's clock."""
         self._difference: ClockDifference | None = None
@@ -84,10 +82,7 @@ class Replica(Part):
         if difference is None:
             return []
         clocks = "both clocks" if difference.from_database else "it"
-        return [
-            f"this machine's clock is {self._in_words(difference)}: I work on nothing. Set {clocks}, by NTP for "
-            "example."
-        ]
+        return [f"this machine's clock is {difference.text}: I work on nothing. Set {clocks}, by NTP for example."]
 
     @override
     async def figures(self) -> Mapping[str, Any]:

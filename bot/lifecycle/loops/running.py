@@ -97,8 +97,8 @@ async def finish(work: Awaitable[None]) -> None:
         log.warning("gpubot.drain_timed_out")
 
 
-def _ignore() -> None:
-    return
+def ignore(*_: object) -> None:
+    """Do nothing. The default of callbacks."""
 
 
 async def keep_running(
@@ -106,8 +106,8 @@ async def keep_running(
     turn: Callable[[], Awaitable[object]],
     clock: Clock,
     *,
-    on_outage: Callable[[], None] = _ignore,
-    on_bug: Callable[[], None] = _ignore,
+    on_outage: Callable[[], None] = ignore,
+    on_bug: Callable[[], None] = ignore,
     **logged: str,
 ) -> NoReturn:
     """Call `turn` again and again until cancelled. A turn does what is due, and returns when it is time to look

@@ -78,7 +78,8 @@ class SelfCheck(Part):
     _outage: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.engine.on_outage = self._outage.set
+        for loop in self.engine.loops:
+            loop.on_outage = self._outage.set
 
     @property
     def wrong(self) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from typing_extensions import override
 
-from bot.errors import GpubotError
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.loops.running import ignore
 from bot.lifecycle.loops.visit import VisitFaults, visit
 from bot.model.records import Claimed
 from bot.policy.team.rules import ProbeKind
@@ -32,15 +32,12 @@ DROP_AT_ONCE = 1000
 """How many old samples one transaction drops. A larger one would keep other writes waiting."""
 
 
-def _ignore(_: str) -> None:
-    return
-
-
 class Visits(DueLoop[Claimed]):
     """Runs the visits that are due. A commit that begins, ends or hastens visits of a machine wakes the loop."""
 
     name = "visits"
     counted_as = "visits_in_flight"
+    logged_as = "visit", "rental"
     written = Written.VISITS
     retry = RETRY_FAILED
 
@@ -51,7 +48,7 @@ class Visits(DueLoop[Claimed]):
         at_once: int = AT_ONCE,
         logins_per_second: float = LOGINS_PER_SECOND,
         claim_seconds: float = CLAIM_SECONDS,
-        on_visit: Callable[[str], None] = _ignore,
+        on_visit: Callable[[str], None] = ignore,
     ) -> None:
         """`on_visit` is called with the outcome of each visit."""
         super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds)
@@ -118,13 +115,6 @@ class Visits(DueLoop[Claimed]):
         outcome = await visit(self.deps, row, self.faults)
         if outcome is not None:
             self._on_visit(outcome)
-
-    @override
-    async def failed(self, row: Claimed, error: Exception) -> None:
-        if isinstance(error, GpubotError):
-            log.warning("visit.outage", rental=row.id, error=type(error).__name__)
-        else:
-            log.error("visit.failed", rental=row.id, exc_info=error)
 
     async def _wait_for_login(self) -> None:
         """Wait for this visit's turn."""

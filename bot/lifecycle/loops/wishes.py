@@ -9,15 +9,14 @@ from functools import partial
 import structlog
 from typing_extensions import override
 
-from bot.errors import BuyingBlocked, GpubotError, MarketAway, Mistake, Outage, Refused, TooLate
-from bot.lifecycle.account.older_database import waits_for_slack
+from bot.errors import BuyingBlocked, GpubotError, MarketAway, Mistake, Refused, TooLate
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, StepDeps, transact
-from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.money.budgets import passed_by
-from bot.lifecycle.money.buying_blocks import check_buying
+from bot.lifecycle.money.buying_blocks import check_buying, waits_for_slack
 from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.people.teammates import check_boot_script, check_key
 from bot.lifecycle.steps.polling import poll_at
@@ -56,8 +55,8 @@ from store.db import Tx, Written
 log = structlog.get_logger()
 
 RETRY_FAILED = timedelta(minutes=1)
-AT_ONCE = 8
-"""How many searches run at the same time."""
+SHARED_AT_ONCE = 8
+"""How many shared searches run at the same time."""
 LOOK_AGAIN = timedelta(hours=1)
 """How soon a search is due again of which nobody waits, but rentals are being bought or approved that may wait on.
 If one of them does, its search is due at once."""
@@ -68,19 +67,8 @@ class Wishes(DueLoop[Claimed]):
 
     name = "wishes"
     written = Written.SEARCHES
+    logged_as = "wishes", "search"
     retry = RETRY_FAILED
-
-    def __init__(
-        self,
-        deps: StepDeps,
-        *,
-        on_bug: Callable[[], None],
-        claim_seconds: float = CLAIM_SECONDS,
-        on_outage: Callable[[], None],
-    ) -> None:
-        """`on_bug` is called after each failure with a bug."""
-        super().__init__(deps, at_once=AT_ONCE, claim_seconds=claim_seconds, on_outage=on_outage)
-        self._on_bug = on_bug
 
     @override
     def rows(self, tx: Tx) -> DueTable[Claimed]:
@@ -89,18 +77,6 @@ class Wishes(DueLoop[Claimed]):
     @override
     async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
         await look(self.deps, row.id, claim_lasts)
-
-    @override
-    async def failed(self, row: Claimed, error: Exception) -> None:
-        if isinstance(error, Outage):
-            log.warning("wishes.outage", search=row.id, error=type(error).__name__)
-        else:
-            log.error("wishes.failed", search=row.id, exc_info=error)
-            self._on_bug()
-
-    @override
-    def failed_with_bug(self) -> None:
-        self._on_bug()
 
 
 async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) -> None:
@@ -125,8 +101,7 @@ async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
     """End the wishes whose time is over. Return the search if the market is asked for it now. If not, end its
     claim, and return None.
 
-    After a start, the market is asked only once each rental's card is compared with Slack: if the database was put
-    back from an older copy, the owner may have stopped waiting.
+    After a start, the market is asked only once each rental's card is compared with Slack (`waits_for_slack`).
     """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:

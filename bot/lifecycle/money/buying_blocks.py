@@ -43,10 +43,17 @@ async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
     match block:
         case BuyingBlock.PAUSED:
             return await tx.account.get(PAUSED) is not None
-        case BuyingBlock.OLDER_DATABASE:
+        case BuyingBlock.BOUGHT_AFTER_BACKUP:
             return bool(await tx.questions.pausing())
         case BuyingBlock.UNAUTHORIZED:
             return await tx.account.get(UNAUTHORIZED_SINCE) is not None
+
+
+async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
+    """Return whether nothing may be bought for a rental yet, because its card isn't compared with Slack since the
+    database was opened. If the database is a backup, the owner may have cancelled the request since then."""
+    card = await tx.messages.card(rental_id) if deps.just_opened else None
+    return card is not None and card.uncompared
 
 
 async def note_token(deps: Deps, refused: bool) -> None:

@@ -15,9 +15,8 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.rental import Rental
 from bot.model.spend import Digest, Period, PeriodKind, ProjectWeek, Spent
 from bot.model.state import UNBOUGHT, State
-from bot.policy.buying.digest import newest_digest, week_of
 from bot.policy.buying.months import month_of, months_between
-from bot.policy.buying.spend import in_period
+from bot.policy.buying.spend import in_period, newest_digest, week_of
 from bot.policy.team.rules import Rules
 from store.db import Tx
 

@@ -58,7 +58,7 @@ async def ask_again(
         now=now,
     )
     bill = snapshot.spent(now)
-    known = not rental.bought_later and all(attempt.settled for attempt in snapshot.attempts)
+    known = not rental.bought_after_backup and all(attempt.settled for attempt in snapshot.attempts)
     facts = changed(
         envelope_facts(after, asked),
         before=rental.envelope.max_rate,

@@ -23,7 +23,7 @@ from bot.policy.buying.spending import BLOCKED_AT_MOST
 
 WHY_BLOCKED = {
     BuyingBlock.PAUSED: Why.PAUSED,
-    BuyingBlock.OLDER_DATABASE: Why.PAUSED,
+    BuyingBlock.BOUGHT_AFTER_BACKUP: Why.PAUSED,
     BuyingBlock.UNAUTHORIZED: Why.UNAUTHORIZED,
 }
 
@@ -43,7 +43,7 @@ async def asked_again(
 ) -> RentalSnapshot:
     """Return the snapshot of a request that waits for a decision again (see `ask_again`), or on for an offer."""
     wish = snapshot.rental.wish
-    if wish is not None and why is not Why.PUT_BACK:
+    if wish is not None and why is not Why.SHOWN_LATER:
         return await wait_on(deps, snapshot, wish, why, now)
     async with deps.store.read() as tx:
         return await ask_again(tx, snapshot, why, now=now, rules=deps.rules, offer=offer)

@@ -1,33 +1,90 @@
-"""One step of one rental: load it, act, save it."""
+"""One step of one rental: load it, act, save it.
+
+The steps of states with little to do are here too: of a rental that waits for a decision, for an offer or for its
+start time (bot/lifecycle/loops/wishes.py looks for offers), and of one that is being destroyed or is over.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
 
 from bot.errors import Stale
 from bot.lifecycle.changes.snapshot import RentalSnapshot, WriteDue, save
+from bot.lifecycle.changes.transitions import confirm_destroyed, finish, give_approval_notice
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.steps import (
-    destroying,
-    procuring,
-    provisioning,
-    ready,
-    resource_deletion,
-    waiting,
-)
-from bot.lifecycle.steps.polling import soonest
+from bot.lifecycle.money.billing import cost_something, ledger_span
+from bot.lifecycle.steps import procuring, provisioning, ready, resource_deletion
+from bot.lifecycle.steps.blocked_buying import end_wish
+from bot.lifecycle.steps.polling import poll_at, soonest
+from bot.lifecycle.steps.ready_machine import last_visits, with_unknown
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts
 from bot.model.state import ENDS, State
+from bot.policy.buying.spending import receipt_estimate
+from bot.policy.use.verdicts import unseen_since
 
 Step = Callable[[StepDeps, RentalSnapshot], Awaitable[RentalSnapshot]]
 
+
+async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Expire the request if nobody decided in time, or end the rental if its wish has ended."""
+    now, rental = deps.clock.now(), snapshot.rental
+    if rental.state is State.AWAITING_APPROVAL:
+        until = rental.waiting.expires_at if rental.waiting is not None else now
+    else:
+        until = rental.wish.until if rental.wish is not None else now
+    if now < until:
+        return snapshot.with_due(until)
+    if not deps.opened.swept:
+        # If the database is a backup, the rental's machine may run already. Don't say yet that nothing was
+        # rented.
+        return snapshot.with_due(poll_at(now))
+    if rental.state is State.QUEUED:
+        return end_wish(snapshot, now)
+    after, (event,) = finish(rental, State.EXPIRED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now))
+    return snapshot.with_rental(after, changed(event, kind=EventKind.EXPIRED))
+
+
+async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """End the rental if every attempt is settled. `resource_deletion` has done its round before this step."""
+    now, rental = deps.clock.now(), snapshot.rental
+    if not all(attempt.settled for attempt in snapshot.attempts):
+        return snapshot.with_due(None)
+    bill = snapshot.spent(now)
+    after = confirm_destroyed(rental, now)
+    why = after.ending.why if after.ending else None
+    stood = rental.lease is not None and rental.lease.latest_end is None
+    # False if the first of two ends came, or if the machine was adopted and so billed before its lease.
+    ran_its_length = why is Why.LEASE_ENDED and stood and rental.quote_id is not None
+    facts = Facts(
+        end=after.state,
+        why=why,
+        amount=bill.amount,
+        estimated=bill.estimated,
+        rate=rental.rate,
+        span=ledger_span(snapshot.ledger),
+        paid=cost_something(bill),
+        estimate=receipt_estimate(rental.rate, rental.envelope.lease, bill.amount, ran_its_length=ran_its_length),
+    )
+    return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ENDED, at=now, facts=facts))
+
+
+async def _stay_over(_: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Change nothing. The rental is due only while a resource that appeared after its end is being deleted."""
+    return snapshot.with_due(None)
+
+
 STEPS: dict[State, Step] = {
-    State.AWAITING_APPROVAL: waiting.wait,
-    State.QUEUED: waiting.wait,
+    State.AWAITING_APPROVAL: _wait,
+    State.QUEUED: _wait,
     State.PROCURING: procuring.procure,
     State.PROVISIONING: provisioning.provision,
     State.READY: ready.run,
-    State.DESTROYING: destroying.destroy,
-    **dict.fromkeys(ENDS, destroying.stay_over),
+    State.DESTROYING: _destroy,
+    **dict.fromkeys(ENDS, _stay_over),
 }
 
 
@@ -42,8 +99,8 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
         snapshot = await resource_deletion.continue_deletions(deps, snapshot)
         snapshot = await STEPS[snapshot.rental.state](deps, snapshot)
         if snapshot.rental.over_at is not None and over_before is None:
-            snapshot = await destroying.note_unseen_end(deps, snapshot)
-        snapshot = waiting.give_approval_notice_if_due(snapshot, deps.clock.now())
+            snapshot = await _note_unseen_end(deps, snapshot)
+        snapshot = _give_approval_notice_if_due(snapshot, deps.clock.now())
         next_round = resource_deletion.next_round(snapshot, deps.clock.now())
         if next_round is not None:
             snapshot = snapshot.with_due(soonest(next_round, snapshot.rental.due_at))
@@ -51,3 +108,34 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
     except Stale:
         async with deps.store.write() as tx:
             await tx.rentals.release(snapshot.rental.id)
+
+
+def _give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
+    """Return the snapshot with an event that notifies the owner of the approval, if the machine is not ready by
+    `approval_notice_at`. Before that time, return the snapshot due again at it."""
+    at = snapshot.rental.approval_notice_at
+    if at is None:
+        return snapshot
+    if at > now:
+        return snapshot.with_due(soonest(at, snapshot.rental.due_at))
+    return snapshot.with_rental(give_approval_notice(snapshot.rental)).with_event(
+        EventKind.APPROVED_NOT_READY, now
+    )
+
+
+async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
+    """Return the snapshot of a rental that has just ended with an unknown verdict from the moment since which
+    nobody saw its machine's use, if the bot was down before the end. Otherwise the last verdict would count until
+    the end. The end stays the last event."""
+    rental = snapshot.rental
+    if rental.use is None:
+        return snapshot
+    ending, (*earlier, ended) = rental.ending, snapshot.events
+    at = (ending.since if ending else None) or ended.at
+    async with deps.store.read() as tx:
+        visits = await last_visits(tx, rental, at, deps.rules)
+    since = unseen_since(rental.use, visits, at, deps.rules)
+    if since is None:
+        return snapshot
+    noted = with_unknown(replace(snapshot, events=tuple(earlier)), since, ended.at)
+    return noted.with_rental(noted.rental, ended)

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
-from bot.lifecycle.account.older_database import waits_for_slack
 from bot.lifecycle.account.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.changes.snapshot import RentalSnapshot, save
 from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something
-from bot.lifecycle.money.buying_blocks import buying_block, check_buying
+from bot.lifecycle.money.buying_blocks import buying_block, check_buying, waits_for_slack
 from bot.lifecycle.outside import Procured
 from bot.lifecycle.people.teammates import keys_that_get_in, with_boot_script
 from bot.lifecycle.steps.blocked_buying import (
@@ -167,10 +166,10 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if too_little_time(rental.request, now):
         return await asked_again(deps, snapshot, Why.TOO_LITTLE_TIME, now)
     if rental.blocked is not None and now - rental.blocked.since >= BLOCKED_AT_MOST:
-        put_back = rental.blocked.why is Why.PUT_BACK
-        return await asked_again(deps, snapshot, Why.PUT_BACK if put_back else Why.BUYING_BLOCKED, now)
+        shown_later = rental.blocked.why is Why.SHOWN_LATER
+        return await asked_again(deps, snapshot, Why.SHOWN_LATER if shown_later else Why.BUYING_BLOCKED, now)
     if not deps.opened.swept:
-        # If the database was restored, the machine may run already. The first sweep has usually ended by the next
+        # If the database is a backup, the machine may run already. The first sweep has usually ended by the next
         # poll.
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
@@ -180,7 +179,7 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
             return snapshot.with_due(poll_at(now))
     await deps.directory.refresh(rental.teammates)
     async with deps.store.read() as tx:
-        block = BuyingBlock.OLDER_DATABASE if rental.bought_later else await buying_block(tx)
+        block = BuyingBlock.BOUGHT_AFTER_BACKUP if rental.bought_after_backup else await buying_block(tx)
         if block is not None:
             return await wait_blocked(deps, snapshot, WHY_BLOCKED[block], now)
         quote = None if rental.quote_id is None else await tx.quotes.get(rental.quote_id)

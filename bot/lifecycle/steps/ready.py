@@ -63,7 +63,9 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             return _lost(deps, snapshot, now)
         case ready.TellEndAgain():
             facts = Facts(until=lease.ends_at)
-            return snapshot.with_rental(changes.note_told_again(rental)).with_event(EventKind.PUT_BACK, now, facts)
+            return snapshot.with_rental(changes.note_told_again(rental)).with_event(
+                EventKind.ENDS_AGAIN, now, facts
+            )
         case ready.DropVerdict(since):
             snapshot = with_unknown(snapshot, since, now)
             return snapshot.with_rental(changes.note_unseen(snapshot.rental, None))
@@ -107,7 +109,7 @@ def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnap
     away = any(resource.resource_id in deps.opened.gone for resource in snapshot.resources)
     why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
     if rental.running_lease.shown_later_at is not None:
-        why = Why.ENDED_SINCE_COPY
+        why = Why.ENDED_SINCE_BACKUP
     facts = Facts(
         end=State.LOST,
         why=why,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.lifecycle.changes.lease_changes import note_unseen
 from bot.lifecycle.changes.snapshot import RentalSnapshot, load_snapshot
-from bot.lifecycle.deps import Deps, may_compare
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.people.deciders import deciders
 from bot.model.base import EVER
 from bot.model.event import EventKind, Facts
@@ -40,7 +40,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
             one.read_at < deps.opened.at or one.missing_since is not None
             for one in (snapshot.alive_of(live) if live is not None else ())
         ),
-        may_compare=may_compare(deps),
+        just_opened=deps.just_opened,
     )
 
 

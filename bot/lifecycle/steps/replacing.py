@@ -36,7 +36,7 @@ from bot.policy.buying.replacing import (
     was_not_as_sold,
 )
 from bot.policy.buying.spending import NOT_RENTED, check_size, check_usage
-from bot.policy.team.roles import check_user, may_replace
+from bot.policy.team.roles import check_user, is_owner
 from store.db import Tx
 
 
@@ -49,7 +49,7 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
-    if not may_replace(person.id, rental.owner):
+    if not is_owner(person.id, rental.owner):
         raise Refused(f"Only its owner can replace {rental.id}. I changed nothing.")
     now = deps.clock.now()
     check_replaceable(rental, now, not_as_sold=was_not_as_sold(await tx.events.of(rental.id)))

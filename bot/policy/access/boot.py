@@ -18,9 +18,8 @@ from bot.model.base import Frozen
 from bot.model.event import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
-from bot.model.text import short
-from bot.policy.access.ending_script import ENDING_PATH, ENDING_SCRIPT
-from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH
+from bot.model.text import plural, short
+from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, PROBE_SCRIPT, SCRIPT_PATH
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import wants_probe
 
@@ -135,16 +134,16 @@ $before
 END
     return 1
   }}
-  put_back() {{ printf '%s\\n' "$before" | add_lines; }}
+  add_before() {{ printf '%s\\n' "$before" | add_lines; }}
 
   # It may also hang after that, so look every 5 seconds until this script ends.
-  while kill -0 $$ && sleep 5; do any_left || put_back; echo "$probe" | add_lines; done >/dev/null 2>&1 &
+  while kill -0 $$ && sleep 5; do any_left || add_before; echo "$probe" | add_lines; done >/dev/null 2>&1 &
   watcher=$!
   echo running >setup.state
   (cd /root && HOME=/root BASH_ENV="$dir/setup.env" "$dir/setup") </dev/null >setup.log 2>&1
   status=$?
   kill "$watcher"
-  put_back
+  add_before
   state="done"
   [ "$status" -eq 0 ] || state="failed $status"
   [ "$status" -eq 0 ] || [ ! -s setup.line ] || state="$state $(cat setup.line)"
@@ -224,8 +223,7 @@ def check_script_size(
         return
     parts = []
     if lines:
-        counted = "1 key" if len(lines) == 1 else f"{len(lines)} keys"
-        parts.append(f"{counted} besides the first ({_kilobytes(_size(''.join(lines)))})")
+        parts.append(f"{plural(len(lines), 'key')} besides the first ({_kilobytes(_size(''.join(lines)))})")
     if text is not None:
         parts.append(f"the set-up {setup} ({_kilobytes(_size(text))})")
     changes = "leave out the set-up or a teammate, or remove a key"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from math import gcd, isqrt, prod
 
 import asyncssh
 
 from bot.errors import Mistake, PrivateKey
+from bot.model.attempt import Attempt
 from bot.model.person import Key
+from bot.model.rental import Rental
+from bot.model.state import UNBOUGHT, State
 from bot.model.text import one_line
 
 LONGEST_LINE = 4000
@@ -253,3 +256,22 @@ def _checked(lines: Sequence[str]) -> Sequence[str]:
     if not lines or not all(_KEY_LINE.fullmatch(line) for line in lines):
         raise ValueError("not the lines of public keys")
     return lines
+
+
+# --- the keys of the people who are let into a rental
+
+
+def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:
+    """Return whether the next purchase still sends the keys of somebody who is let in now."""
+    waits = rental.state in {*UNBOUGHT, State.PROCURING}
+    return waits and not any(attempt.live for attempt in attempts)
+
+
+def removable_lines(
+    people: Sequence[str], owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]]
+) -> tuple[str, ...]:
+    """Return the key lines of `people` that nobody else in the rental has. Taking off a shared key would lock out
+    the other person. `keys` are by the Slack ids of their owners."""
+    stay = {key.line for user in (owner, *teammates) if user not in people for key in keys.get(user, ())}
+    lines = [key.line for user in people for key in keys.get(user, ())]
+    return tuple(dict.fromkeys(line for line in lines if line not in stay))

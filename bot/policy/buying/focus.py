@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 
 from bot.model.budget import Charge, ChargedMachine, Month, MonthPart
 from bot.model.gpu import display_name
-from bot.model.money import Micros
+from bot.model.money import Micros, in_dollars
 from bot.model.offer import vendor_name
 from bot.model.request import Contract
 from bot.policy.buying.months import month_end, month_start
@@ -164,10 +164,6 @@ def _text(text: str) -> str:
     return f"'{text}" if risky else text
 
 
-def _usd(amount: Micros) -> str:
-    return f"{Decimal(amount).scaleb(-6):.6f}"
-
-
 def _hours(charge: Charge) -> str:
     """Return the hours of a charge, rounded to a billionth: plain digits, since the specification allows no
     exponent."""
@@ -224,7 +220,7 @@ def _always(text: str) -> _Cell:
     return lambda _, __: text
 
 
-_amount = _of_charge(lambda charge: _usd(charge.amount))
+_amount = _of_charge(lambda charge: f"{in_dollars(charge.amount):f}")
 _quantity = _of_charge(_hours)
 _hours_unit = _always("Hours")
 _project = _of_charge(lambda charge: _text(charge.project))
@@ -285,8 +281,8 @@ OURS: Mapping[str, _Cell] = MappingProxyType(
         "x_Project": _project,
         "x_Requester": _of_row(lambda row: _text(row.requester) or row.charge.owner),
         "x_RentalId": _of_charge(lambda charge: _text(charge.rental_id)),
-        "x_IdleCost": _of_charge(lambda charge: _usd(charge.idle)),
-        "x_UnknownCost": _of_charge(lambda charge: _usd(charge.unknown)),
+        "x_IdleCost": _of_charge(lambda charge: f"{in_dollars(charge.idle):f}"),
+        "x_UnknownCost": _of_charge(lambda charge: f"{in_dollars(charge.unknown):f}"),
         "x_Estimated": _of_row(lambda row: _flag(row.charge.estimated or row.running)),
     }
 )

@@ -57,8 +57,8 @@ def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> No
 
 
 def _was_destroyed(rental: Rental) -> bool:
-    """Return whether somebody probably destroyed a lost machine before the database was put back."""
-    return rental.ending is not None and rental.ending.why is Why.ENDED_SINCE_COPY
+    """Return whether somebody probably destroyed a lost machine since the backup that is now the database."""
+    return rental.ending is not None and rental.ending.why is Why.ENDED_SINCE_BACKUP
 
 
 def _last_end(rental: Rental) -> datetime:
@@ -128,15 +128,4 @@ def propose_replacement(
     if offer.rate > max_rate or lease < min(LEAST_LEASE, left.lease) or not pays:
         return None
     total = min(left.total, cost_at_most(max_rate, billed_span(lease, rules)))
-    return Envelope(
-        version=1,
-        gpu=left.gpu,
-        count=request.count,
-        region=request.region,
-        contract=request.contract,
-        vendor=request.vendor,
-        price=offer.rate,
-        max_rate=max_rate,
-        lease=lease,
-        total=total,
-    )
+    return Envelope.of(request, left.gpu, price=offer.rate, max_rate=max_rate, total=total, lease=lease)

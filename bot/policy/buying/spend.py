@@ -1,6 +1,8 @@
-"""What charges sum to in some days, what a month will cost at this rate, and whether a day is unusually dear.
+"""What charges sum to in some days, what a month will cost at this rate, whether a day is unusually dear, and
+which days a digest is about.
 
-Days are those of the policy's `billing.timezone`. A charge is spread evenly over its time.
+Days are those of the policy's `billing.timezone`; for a digest, those of its `timezone`. A charge is spread evenly
+over its time.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ from bot.model.budget import Charge, Month, UseCosts
 from bot.model.money import Micros, cost, micros
 from bot.model.spend import Period, PeriodKind, SpendPoint, Spent
 from bot.policy.buying.months import month_end, month_of, month_start
+from bot.policy.team.hours import at_time
+from bot.policy.team.rules import Rules
 
 K = TypeVar("K", str, tuple[str, str])
 """By what charges are summed up: an id or a name, or two of them."""
-MICROSECOND, DAY = timedelta(microseconds=1), timedelta(days=1)
+MICROSECOND, DAY, WEEK = timedelta(microseconds=1), timedelta(days=1), timedelta(days=7)
 MEDIAN_OF = 14
 """The usual day is the median of so many days before today."""
 LEAST_DAYS = 5
@@ -287,3 +291,36 @@ def is_unusual(today: Micros, past: Sequence[Micros], unusual_from: Decimal) -> 
 def dearest(spent: Mapping[K, Spent], most: int) -> list[K]:
     """Return the keys that cost most, the dearest first."""
     return sorted(spent, key=lambda key: (-spent[key].amount, key))[:most]
+
+
+# --- the week of a digest
+
+
+class Week(NamedTuple):
+    """Seven days of the policy's `timezone`, from midnight to midnight."""
+
+    first: date
+    last: date
+    start: datetime
+    """The first moment, in UTC."""
+    end: datetime
+    """The first moment after it, in UTC."""
+
+
+def newest_digest(now: datetime, rules: Rules) -> datetime | None:
+    """Return the last moment up to now at which a digest was due, in UTC. Return None if the policy has none."""
+    if rules.digest is None:
+        return None
+    weekday, minutes = rules.digest
+    zone = ZoneInfo(rules.timezone)
+    today = now.astimezone(zone).date()
+    day = today - timedelta(days=(today.weekday() - weekday) % 7)
+    due = at_time(day, minutes, zone)
+    return due if due <= now else at_time(day - WEEK, minutes, zone)
+
+
+def week_of(digest: datetime, rules: Rules) -> Week:
+    """Return the week that a digest is about: the seven days before its own day."""
+    zone = ZoneInfo(rules.timezone)
+    day = digest.astimezone(zone).date()
+    return Week(day - WEEK, day - DAY, at_time(day - WEEK, 0, zone), at_time(day, 0, zone))

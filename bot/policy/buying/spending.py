@@ -18,7 +18,7 @@ from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.summary import OfferChoice, Over
-from bot.model.text import say_at_most, say_limit, span
+from bot.model.text import plural, say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
@@ -179,21 +179,9 @@ def propose(
     if team_rate_left is not None:
         caps.append(team_rate_left)
     max_rate = max(whole_cents_below(min(caps)), price)
-    return Proposal(
-        envelope=Envelope(
-            version=version,
-            gpu=gpu,
-            count=request.count,
-            region=request.region,
-            contract=request.contract,
-            vendor=request.vendor,
-            price=price,
-            max_rate=max_rate,
-            lease=request.longest,
-            total=spent + cost_at_most(max_rate, span),
-        ),
-        over=over,
-    )
+    total = spent + cost_at_most(max_rate, span)
+    envelope = Envelope.of(request, gpu, price=price, max_rate=max_rate, total=total, version=version)
+    return Proposal(envelope=envelope, over=over)
 
 
 def propose_extension(
@@ -289,8 +277,7 @@ def check_lease(lease: timedelta, rules: Rules) -> None:
 
 def most_gpus(rules: Rules) -> str:
     """Return how many GPUs one rental may have, such as `8 GPUs`."""
-    most = rules.limits.per_rental_gpus
-    return f"{most} GPU{'' if most == 1 else 's'}"
+    return plural(rules.limits.per_rental_gpus, "GPU")
 
 
 def check_size(request: Request, rules: Rules) -> None:
@@ -319,7 +306,7 @@ def check_person_rentals(person_rentals: int, rules: Rules) -> None:
     """Raise Refused if one more rental exceeds the limit of a person."""
     if person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
-            f"You have {person_rentals} rental{'' if person_rentals == 1 else 's'}; your team's limit is "
+            f"You have {plural(person_rentals, 'rental')}; your team's limit is "
             f"{rules.limits.per_person_rentals} a person.",
             next_step=NextStep.DESTROY_ONE,
         )

@@ -118,21 +118,8 @@ def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling 
 
 def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
     total = cost_at_most(max_rate, billed_span(request.longest, rules))
-    return Proposal(
-        envelope=Envelope(
-            version=1,
-            gpu=request.gpu,
-            count=request.count,
-            region=request.region,
-            contract=request.contract,
-            vendor=request.vendor,
-            price=max_rate,
-            max_rate=max_rate,
-            lease=request.longest,
-            total=total,
-        ),
-        over=over_limits(max_rate, total, rules),
-    )
+    envelope = Envelope.of(request, request.gpu, price=max_rate, max_rate=max_rate, total=total)
+    return Proposal(envelope=envelope, over=over_limits(max_rate, total, rules))
 
 
 def same_reason(one: str, other: str) -> bool:

@@ -1,8 +1,10 @@
-"""Reads the team's rules from the file that `GPUBOT_POLICY` names, or from what the store keeps of it."""
+"""Reads the team's rules from the file that `GPUBOT_POLICY` names, or from what the store keeps of it. Checks
+the set-up scripts that the file names, too."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,12 +18,20 @@ from bot.errors import WrongPolicy
 from bot.model.base import Frozen, changed
 from bot.model.policy_version import PolicyFile
 from bot.model.text import one_line
-from bot.policy.access.setups import ScriptReader, read_setups
 from bot.policy.team import yaml_file
 from bot.policy.team.rule_values import CHANNEL_ID, GROUP_ID, PROJECT_NAME, USER_ID, USER_OR_GROUP_ID, shown
 from bot.policy.team.rules import Approvers, Rules
 from bot.policy.team.yaml_file import KeyPath
 from bot.text_file import Unreadable, read_text
+
+LARGEST_SETUP = 6_000
+"""Bytes: half of a boot script, which has room for keys too."""
+LONGEST_SETUP_NAME = 32
+SETUP_NAME = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+"""What people type after `setup`. It has only characters that the parser of requests leaves unchanged."""
+
+ScriptReader = Callable[[str], str]
+"""Returns the text of the script with a path, as the policy file has it. Raises Unreadable."""
 
 
 class Policy(Frozen):
@@ -224,3 +234,52 @@ def _all_keys() -> dict[str, str]:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 models.append((f"{above}{name}.", kind))
     return found
+
+
+# --- the set-up scripts: `setup: {torch: setup/torch.sh}`
+
+
+def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tuple[str, ...], str]]:
+    """Return the text of each set-up script by its name, and what is wrong by the keys in the policy file.
+
+    `paths` is the value of the key `setup`: a path for each name, relative to the folder of the policy file.
+    """
+    if paths is None:
+        return {}, {}
+    if not isinstance(paths, dict):
+        return {}, {("setup",): "write a path for each name, such as {torch: setup/torch.sh}"}
+    texts: dict[str, str] = {}
+    wrong: dict[tuple[str, ...], str] = {}
+    for name, path in paths.items():
+        try:
+            texts[name] = _read_setup(name, path, read)
+        except ValueError as error:
+            wrong["setup", name] = str(error)
+    return texts, wrong
+
+
+def _read_setup(name: str, path: Any, read: ScriptReader) -> str:
+    """Return the text of a set-up script. Raise ValueError that says what is wrong."""
+    if len(name) > LONGEST_SETUP_NAME or not re.fullmatch(SETUP_NAME, name):
+        letters = f"up to {LONGEST_SETUP_NAME} small letters and digits"
+        raise ValueError(f"a name has {letters}, and single hyphens between them")
+    if not isinstance(path, str):
+        raise ValueError("write the path of a shell script, such as setup/torch.sh")
+    shown = one_line(path, 100)
+    try:
+        text = read(path)
+    except Unreadable as error:
+        raise ValueError(f"I can't read {shown}: {error}") from error
+    size = len(text.encode())
+    if not text.strip():
+        raise ValueError(f"{shown} is empty")
+    if size > LARGEST_SETUP:
+        raise ValueError(f"{shown} has {size:,} bytes; a set-up script has at most {LARGEST_SETUP:,}")
+    if "\0" in text:
+        raise ValueError(f"{shown} is no text: it has a NUL byte")
+    if "\r" in text:
+        # The kernel would look for a program named "/bin/sh\r".
+        raise ValueError(f"{shown} has the line ends of Windows; write it with those of Unix")
+    if not text.startswith("#!/"):
+        raise ValueError(f"the first line of {shown} must name its shell: #!/bin/sh")
+    return text

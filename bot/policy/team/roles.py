@@ -6,11 +6,15 @@ from collections.abc import Collection, Mapping
 
 from pydantic import Field
 
-from bot.errors import Refused
+from bot.errors import Mistake, NoTeammate, Refused
 from bot.model.base import Frozen, changed
 from bot.model.person import OPERATOR, Person
 from bot.model.rental import Rental
 from bot.policy.team.rules import Approvers, Rules
+
+MOST_TEAMMATES = 20
+"""How many teammates one rental may have. Each is looked up in Slack while a person waits, and gets direct
+messages."""
 
 
 class Roles(Frozen):
@@ -139,36 +143,25 @@ def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
     return direct or not rules.use.channels or channel in rules.use.channels
 
 
+def is_admin(person: Person, rules: Rules) -> bool:
+    """Return whether a person is an admin, who pauses and resumes buying, has the policy file read again, and
+    decides about machines that the bot doesn't know and about who owns a rental."""
+    return roles_of(person, rules).admin
+
+
+def is_approver_or_admin(person: Person, rules: Rules) -> bool:
+    """Return whether a person is an approver or an admin.
+
+    These people see machines that no rental has, and what everybody paid for idle and other time: all others see
+    only their own costs, and each project's. They also decide what follows if an owner doesn't answer.
+    """
+    roles = roles_of(person, rules)
+    return roles.approver or roles.admin
+
+
 def may_deny(person: Person, rules: Rules) -> bool:
     """Return whether a person may deny a request, their own included: approvers."""
     return roles_of(person, rules).approver
-
-
-def may_use_quote(person_id: str, owner: str) -> bool:
-    """Return whether a person may see a quote, rent from it and ask for it again: its owner alone."""
-    return person_id == owner
-
-
-def may_pause_buying(person: Person, rules: Rules) -> bool:
-    """Return whether a person may pause and resume buying: admins."""
-    return roles_of(person, rules).admin
-
-
-def may_reload_policy(person: Person, rules: Rules) -> bool:
-    """Return whether a person may have the policy file read again: admins."""
-    return roles_of(person, rules).admin
-
-
-def may_manage_account(person: Person, rules: Rules) -> bool:
-    """Return whether a person decides about machines that the bot doesn't know, and who owns a rental: admins."""
-    return roles_of(person, rules).admin
-
-
-def sees_unknown_machines(person: Person, rules: Rules) -> bool:
-    """Return whether a person may see machines that no rental has, and what they cost: approvers and admins, who
-    also see the money of others."""
-    roles = roles_of(person, rules)
-    return roles.approver or roles.admin
 
 
 # --- spend
@@ -187,13 +180,6 @@ def sees_spend_of_people(person: Person, rules: Rules) -> bool:
     return roles.approver or roles.admin or roles.finance
 
 
-def sees_use_of_people(person: Person, rules: Rules) -> bool:
-    """Return whether a person may see what each person paid for idle and other time: approvers and admins. All
-    others see their own, and each project's."""
-    roles = roles_of(person, rules)
-    return roles.approver or roles.admin
-
-
 def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
     """Return whether a person may see what one person spent: that person, approvers, admins and finance."""
     return person.id == other or sees_spend_of_people(person, rules)
@@ -207,12 +193,47 @@ def may_be_let_in(person: Person, rules: Rules) -> bool:
     return may_use(person, rules) and not person.guest
 
 
+def check_number(people: Collection[str]) -> None:
+    """Raise Mistake if these are more people than one rental may let in."""
+    if len(people) > MOST_TEAMMATES:
+        raise Mistake(f"At most {MOST_TEAMMATES} people get in besides its owner. I changed nothing.")
+
+
+def check_teammate(person: Person, rules: Rules) -> None:
+    """Raise NoTeammate, with the reason, if a person may not be let into a machine."""
+    if may_be_let_in(person, rules):
+        return
+    name = person.name
+    if person.bot:
+        why = f"{name} is an app, and only people get in."
+    elif person.deactivated:
+        why = f"{name} has left: the account is deactivated."
+    elif person.outsider:
+        why = f"{name} belongs to another workspace, and only members of ours get in."
+    elif person.guest:
+        why = f"{name} is a guest, and only members get in."
+    else:
+        why = f"Your team's rules don't let {name} use me."
+    raise NoTeammate(f"{why} I changed nothing. Leave {name} out.")
+
+
 def is_teammate(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether a rental's owner let a person in who may still be let in now."""
     return person.id in rental.teammates and may_be_let_in(person, rules)
 
 
 # --- a rental of `owner`
+
+
+def is_owner(person_id: str, owner: str) -> bool:
+    """Return whether a person owns a rental or a quote.
+
+    Only its owner sees a quote, rents from it and asks for it again; accepts what needs no approver; replaces a
+    machine or a request that waits; lets others in; and gives the rental away. Private messages show only the owner
+    the buttons that act on a rental, but a teammate gets Extend. Approvers and admins, who may act too, type
+    commands.
+    """
+    return person_id == owner
 
 
 def may_look(person: Person, owner: str, rules: Rules) -> bool:
@@ -243,38 +264,6 @@ def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> boo
     return may_see_ssh_command(person, rental, rules) or person.id in rules.admins
 
 
-def has_buttons(person_id: str, owner: str) -> bool:
-    """Return whether private messages show a person the buttons that act on a rental: its owner alone, but a
-    teammate gets Extend. Approvers and admins, who may act too, type commands."""
-    return person_id == owner
-
-
-def may_add_teammates(person_id: str, owner: str) -> bool:
-    """Return whether a person may let others into a rental: its owner alone."""
-    return person_id == owner
-
-
-def may_give(person_id: str, owner: str) -> bool:
-    """Return whether a person may give a rental to somebody else: its owner alone."""
-    return person_id == owner
-
-
-def may_accept(person_id: str, owner: str) -> bool:
-    """Return whether a person may accept what a rental's owner decides without an approver: its owner alone."""
-    return person_id == owner
-
-
-def may_replace(person_id: str, owner: str) -> bool:
-    """Return whether a person may rent another machine in the place of this one: its owner alone, whose envelope
-    pays for it."""
-    return person_id == owner
-
-
-def may_change(person_id: str, owner: str) -> bool:
-    """Return whether a person may replace a request that waits: its owner alone."""
-    return person_id == owner
-
-
 def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether a person may keep or extend a rental: its owner, its teammates and admins."""
     return may_see_ssh_command(person, rental, rules) or roles_of(person, rules).admin
@@ -284,12 +273,6 @@ def decides_at_once(person: Person) -> bool:
     """Return whether a person's own extension needs no approver: the operator's, who decides like one and gives a
     reason. In Slack an approver's extension over the limits is asked for, so that the others see it first."""
     return person.id == OPERATOR.id
-
-
-def may_decide_idle(person: Person, rules: Rules) -> bool:
-    """Return whether a person may decide what follows if an owner doesn't answer: approvers and admins."""
-    roles = roles_of(person, rules)
-    return roles.approver or roles.admin
 
 
 def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:

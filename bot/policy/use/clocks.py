@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from bot.model.text import say_clock_gap
+
 MOST_FROM_DATABASE = timedelta(seconds=2)
 """If this machine's clock and the database's are further apart, this process claims nothing: what is due by its
 clock may not be due."""
@@ -25,6 +27,11 @@ class ClockDifference(NamedTuple):
     """Negative if this machine's clock is behind."""
     from_database: bool
     """Whether it differs from the database's clock. Otherwise, it differs from both witnesses."""
+
+    @property
+    def text(self) -> str:
+        """Return how far this machine's clock is off: `2 h ahead of the database's`."""
+        return say_clock_gap(self.ahead, "the database's" if self.from_database else "Compute Clear's and Slack's")
 
 
 def clock_difference(

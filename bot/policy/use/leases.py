@@ -11,6 +11,7 @@ from bot.errors import Mistake, NextStep
 from bot.model.base import changed
 from bot.model.rental import Lease, Rental
 from bot.model.request import Request
+from bot.model.text import span
 from bot.policy.team.rule_values import LONGEST_SPAN
 from bot.policy.team.rules import Rules
 from bot.policy.use.two_ends import MOVES_BY, already_allowed, first_end
@@ -57,9 +58,8 @@ def too_little_time(request: Request, now: datetime) -> bool:
 def check_time_left(request: Request, now: datetime) -> None:
     """Raise Mistake if too little time is left until the last end that the person named."""
     if too_little_time(request, now):
-        least = LEAST_TIME // timedelta(minutes=1)
         raise Mistake(
-            f"Less than {least} min are left until the end that you named. Nothing was rented.",
+            f"Less than {span(LEAST_TIME)} are left until the end that you named. Nothing was rented.",
             next_step=NextStep.NAME_LATER_END,
         )
 

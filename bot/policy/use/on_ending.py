@@ -16,7 +16,7 @@ from bot.policy.use.two_ends import are_recent
 from bot.policy.use.verdicts import with_later_work
 
 STARTS_BEFORE = timedelta(minutes=15)
-"""How long before an end the machine starts the script. `ending_script.py` has the same time."""
+"""How long before an end the machine starts the script. `probe_script.py` has the same time."""
 FIRST_AT_MOST = timedelta(minutes=10)
 """How long a machine that somebody destroys runs on for the script."""
 NOT_SEEN = frozenset({Missed.NO_ANSWER, Missed.REFUSED, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE})

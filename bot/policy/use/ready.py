@@ -69,7 +69,7 @@ class Machine:
     """The most that the rental has cost by now."""
     found: bool = True
     """Whether the market had the machine when it was looked up since the database was opened."""
-    may_compare: bool = False
+    just_opened: bool = False
     """Whether messages about the machine may still be compared with Slack, since the bot has just started."""
 
     @property
@@ -245,15 +245,15 @@ def _gone(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
         return Due(now, End(Why.LEASE_ENDED))
-    if machine.live is not None or (machine.may_compare and _is_uncompared(machine.direct)):
+    if machine.live is not None or (machine.just_opened and _is_uncompared(machine.direct)):
         return None
     return Due(now, NoteLoss())
 
 
 def _is_uncompared(messages: Iterable[Message]) -> bool:
-    """Return whether one of these messages is not yet compared with Slack since the start. If the database was put
-    back from an older copy, Slack may show something else."""
-    return any(message.compare_with is not None for message in messages)
+    """Return whether one of these messages isn't compared with Slack yet since the database was opened. If that is
+    a backup, Slack may show something else."""
+    return any(message.uncompared for message in messages)
 
 
 def _look_again(_: Machine, __: Rules, now: datetime) -> Due:
@@ -351,12 +351,12 @@ class _Notified(NamedTuple):
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return how far the owner was notified of the end.
 
-    The ready message doesn't notify them of an end that can move. After the database was put back from an older
-    copy, only later notifications count.
+    The ready message doesn't notify them of an end that can move. After the database went back to a backup, only
+    later notifications count.
     """
     lease, owner = machine.lease, machine.rental.owner
-    put_back = max((event.id for event in machine.history if event.kind is EventKind.PUT_BACK), default=0)
-    events = [event for event in machine.history if event.id >= put_back]
+    again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
+    events = [event for event in machine.history if event.id >= again]
     same_end = [event for event in events if event.facts.until == lease.ends_at]
     stating = {one.id: one for one in same_end if not (two_ends.can_move(lease) and one.kind is EventKind.READY)}
     messages = [message for message in machine.direct if message.event_id in stating and message.to.value == owner]
@@ -443,7 +443,7 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     unseen = two_ends.is_unseen(use, visits, now)
     first_visit_decides = until is not None and not unseen and not two_ends.are_recent(visits, now)
     notified = _notified_of_end(machine)
-    if notified.uncertain and machine.may_compare:
+    if notified.uncertain and machine.just_opened:
         return Due(now + LOOK_AGAIN)
     if rental.extension is not None and not first_visit_decides:
         return Due(now, ExpireExtension(rental.extension.envelope.lease))
@@ -460,20 +460,21 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Destroy the machine for the person who wanted that after its script: once the script is done, or at the end.
-    If the database was put back since, they may have changed their mind: then it is an end like any other."""
+    If their owner was told of the end again since then, they may have changed their mind: then it is an end like
+    any other."""
     first, ends_at = machine.lease.script_first, machine.lease.ends_at
     if first is None or not _is_set(machine):
         return _end(machine, rules, now)
     if ends_at > now and not on_ending.is_done(machine.rental):
         return Due(ends_at)
-    if machine.may_compare and _is_uncompared(machine.direct):
+    if machine.just_opened and _is_uncompared(machine.direct):
         return Due(now + LOOK_AGAIN)
     return Due(now, End(Why.ASKED, first.by))
 
 
 def _is_set(machine: Machine) -> bool:
     """Return whether the newest word about the end is that the machine is destroyed after its script."""
-    kinds = [e.kind for e in machine.history if e.kind in {EventKind.SCRIPT_FIRST, EventKind.PUT_BACK}]
+    kinds = [e.kind for e in machine.history if e.kind in {EventKind.SCRIPT_FIRST, EventKind.ENDS_AGAIN}]
     return kinds[-1:] == [EventKind.SCRIPT_FIRST]
 
 

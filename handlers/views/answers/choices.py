@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import OwnRentals
+from bot.model.text import plural, span
 from handlers.ids import (
     NO_VALUE,
     Action,
@@ -21,7 +22,7 @@ from handlers.ids import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.format import Reader, join, person, plural, span
+from handlers.phrases.format import Reader, join, person
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import STATES
 

@@ -8,9 +8,10 @@ from typing import Any
 from bot.model.money import cost
 from bot.model.offer import Offer
 from bot.model.request import Request
+from bot.model.text import span
 from handlers.ids import PRICE, PRICE_AGAIN
 from handlers.phrases.blocks import Json, section
-from handlers.phrases.format import dollars, escape, per_hour, span
+from handlers.phrases.format import dollars, escape, per_hour
 from handlers.phrases.format import price as price_of
 from handlers.phrases.limits_text import cap_text
 from handlers.phrases.machine_text import contract, vendor

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.model.text import plural
 from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys, comment_of
 from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
-from handlers.phrases.format import escape, identifier, join, plural
+from handlers.phrases.format import escape, identifier, join
 from handlers.views.answers.keys import key_text
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)

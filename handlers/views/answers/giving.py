@@ -6,21 +6,12 @@ from collections.abc import Sequence
 
 from bot.model.rental import Rental
 from bot.model.summary import IdleMachine, RentalDetails
+from bot.model.text import about_span, say_at_most, span
 from bot.policy.use.giving import TAKE_WITHIN, Left
 from handlers.ids import Action, Callback, EndValue, RentalValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, button
-from handlers.phrases.format import (
-    Reader,
-    Times,
-    about_span,
-    as_written,
-    dollars_at_most,
-    escape,
-    join,
-    per_hour,
-    span,
-)
+from handlers.phrases.format import Reader, Times, as_written, escape, join, per_hour
 from handlers.phrases.machine_text import describe, machines_of
 from handlers.phrases.rental_text import owner
 from handlers.views.answers.replies import reply
@@ -88,7 +79,7 @@ def take_confirm(details: RentalDetails, left: Left, value: EndValue, reader: Re
     rental = details.rental
     lines = [
         f"{machines_of(rental)}, {per_hour(left.rate)}, now {owner(details)}'s. "
-        f"It ends in {span(left.ends_at - reader.now)}: until then you pay at most {dollars_at_most(left.total)}.",
+        f"It ends in {span(left.ends_at - reader.now)}: until then you pay at most {say_at_most(left.total)}.",
         "I ask you about it from now on. Its keys stay as they are.",
     ]
     return blocks.modal(

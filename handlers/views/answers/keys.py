@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.model.person import Key
+from bot.model.text import plural
 from bot.policy.access.keys import kind_of
 from handlers.ids import NO_VALUE, Action, KeyValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.format import clean, escape, identifier, join, plural
+from handlers.phrases.format import clean, escape, identifier, join
 
 ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
 GITHUB_COMMAND = "/gpu key github ana-dev"

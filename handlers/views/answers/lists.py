@@ -14,9 +14,10 @@ from bot.model.person import OPERATOR
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary, WaitingView
+from bot.model.text import plural, say_at_most
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.months import month_of
-from bot.policy.team.roles import Roles, has_buttons
+from bot.policy.team.roles import Roles, is_owner
 from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.messages import admin_questions
@@ -28,7 +29,6 @@ from handlers.phrases.format import (
     Reader,
     Times,
     dollars,
-    dollars_at_most,
     escape,
     highest,
     join,
@@ -36,7 +36,6 @@ from handlers.phrases.format import (
     limit_per_hour,
     note,
     per_hour,
-    plural,
     sentence,
 )
 from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
@@ -311,7 +310,7 @@ def _allowed(details: RentalDetails) -> str:
     """Return the limits of the envelope: `Allowed: ...`, or `Asked for: ...` if nobody allowed it."""
     envelope = details.rental.envelope
     word = "Asked for" if details.rental.state in _NEVER_ALLOWED else "Allowed"
-    return f"{word}: up to {highest(envelope)}, {dollars_at_most(envelope.total)} in all."
+    return f"{word}: up to {highest(envelope)}, {say_at_most(envelope.total)} in all."
 
 
 def _buttons(details: RentalDetails, reader: Reader) -> list[blocks.Json | None]:
@@ -319,7 +318,7 @@ def _buttons(details: RentalDetails, reader: Reader) -> list[blocks.Json | None]
     if rental.state is not State.READY or reader.id not in details.keys_now:
         return []
     extend = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
-    return [extend, destroy_button(rental) if has_buttons(reader.id, rental.owner) else None]
+    return [extend, destroy_button(rental) if is_owner(reader.id, rental.owner) else None]
 
 
 def _history_line(event: Event, details: RentalDetails, times: Times, *, money: bool) -> str:

@@ -15,11 +15,11 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, RentalDetails
-from bot.model.text import say_rate, say_span
-from bot.policy.access.teammates import MOST_TEAMMATES
+from bot.model.text import about_span, say_at_most, say_rate, say_span, span
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, LongerLease
+from bot.policy.team.roles import MOST_TEAMMATES
 from bot.policy.team.rules import Hours, ProbeKind, Rules
 from bot.policy.use.leases import may_extend_by, without_past_end
 from bot.policy.use.two_ends import already_allowed
@@ -39,20 +39,7 @@ from handlers.ids import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, option
 from handlers.phrases.ends import end_text, how_long_in_dialog
-from handlers.phrases.format import (
-    Reader,
-    about_span,
-    clean,
-    dollars,
-    dollars_at_most,
-    escape,
-    highest,
-    join,
-    note,
-    per_hour,
-    person,
-    span,
-)
+from handlers.phrases.format import Reader, clean, dollars, escape, highest, join, note, per_hour, person
 from handlers.phrases.lease_buttons import longer_cost
 from handlers.phrases.limits_text import over_limits_of_envelope, over_total_text
 from handlers.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
@@ -374,7 +361,7 @@ def approve_confirm(details: RentalDetails, reader: Reader) -> Modal:
     """Return the dialog that confirms an expensive approval, of a request or of an extension."""
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
-    total = dollars_at_most(envelope.total)
+    total = say_at_most(envelope.total)
     lines = [_asked_for(details, reader.now)]
     if extension is None:
         limits = over_limits_of_envelope(envelope, reader.rules, rental.project)
@@ -421,7 +408,7 @@ def fewer_hours(details: RentalDetails, choices: Sequence[FewerHours], reader: R
             "Approve for",
             [
                 option(
-                    f"{_length_label(rental, one)}{more}, up to {dollars_at_most(one.envelope.total)}",
+                    f"{_length_label(rental, one)}{more}, up to {say_at_most(one.envelope.total)}",
                     str(one.length // timedelta(seconds=1)),
                 )
                 for one in choices
@@ -480,7 +467,7 @@ def destroy_confirm(details: RentalDetails, script_for: timedelta | None = None)
         verb, effect = "Destroy", "Everything on it is lost."
     if rental.lease is not None and rental.lease.script_first is not None:
         effect = f"{effect} It goes now, without waiting for its on-ending.sh."
-    none_known = FOUND_ON_ACCOUNT if rental.bought_later else "Nothing is rented."
+    none_known = FOUND_ON_ACCOUNT if rental.bought_after_backup else "Nothing is rented."
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
@@ -560,7 +547,7 @@ def extend_confirm(
         f"{machines_of(rental)}, {owner(details)}. {more}. Then it ends in {span(longer.ends_at - reader.now)}."
     ]
     if details.sees_money:
-        lines.append(f"{so_far(details.spent)}; at most {dollars_at_most(envelope.total)} in all.")
+        lines.append(f"{so_far(details.spent)}; at most {say_at_most(envelope.total)} in all.")
         lines += filter(None, [over_total_text(rental.request, envelope.total)])
     if longer.proposal.over:
         passed = longer.proposal.passed

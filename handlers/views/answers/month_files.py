@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bot.model.budget import Month, MonthPart
 from bot.model.money import Micros
+from bot.model.text import listed, plural
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.focus import MonthFile
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
-from handlers.phrases.format import dollars, escape, join, listed, plural
+from handlers.phrases.format import dollars, escape, join
 
 
 def month_name(month: Month) -> str:

@@ -16,6 +16,7 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over, QuoteView, WaitingView
+from bot.model.text import about_span, listed, plural, say_at_most, span
 from bot.policy.buying.budgets import rules_of_project, say_passed
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
@@ -40,20 +41,15 @@ from handlers.phrases.error_text import paused_by, refusal_text
 from handlers.phrases.format import (
     Reader,
     Times,
-    about_span,
     channel,
     dollars,
-    dollars_at_most,
     escape,
     highest,
     join,
     limit,
     limit_per_hour,
-    listed,
     per_hour,
-    plural,
     price,
-    span,
     with_full_stop,
 )
 from handlers.phrases.limits_text import cap_text, limit_names
@@ -272,7 +268,7 @@ def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
     holds += f", and {dollars(before)} so far" if in_cents([before]) > [0] else ""
     dearer = envelope.max_rate > choice.offer.rate
     next_one = "; if it sells out I take the next up to that price" if dearer else ""
-    return f"About {estimate}, at most {dollars_at_most(envelope.total)} ({holds}){next_one}."
+    return f"About {estimate}, at most {say_at_most(envelope.total)} ({holds}){next_one}."
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
@@ -287,8 +283,8 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
         return text, None
     # Only its owner reads this answer, so a button may have a clock time.
     until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
-    more = dollars_at_most(cost_at_most(best.envelope.max_rate, night.more))
-    label = f"Keep it {until}: up to {more} more, inside the {dollars_at_most(best.envelope.total)}"
+    more = say_at_most(cost_at_most(best.envelope.max_rate, night.more))
+    label = f"Keep it {until}: up to {more} more, inside the {say_at_most(best.envelope.total)}"
     value = QuoteUntilValue(quote_id=quote.id, until=int(night.morning.timestamp()))
     return text, button(label, Action.KEEP_UNTIL, value, about=describe(quote.request))
 

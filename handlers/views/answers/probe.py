@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
-from bot.policy.access.ending_script import ENDING_PATH, ENDING_SCRIPT
-from bot.policy.access.probe_script import PROBE_SCRIPT, SCRIPT_PATH, install_lines
+from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, PROBE_SCRIPT, SCRIPT_PATH, install_lines
 from bot.policy.team.rules import ProbeKind, Rules
 from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
 from handlers.ids import Action, RentalValue

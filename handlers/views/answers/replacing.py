@@ -9,20 +9,14 @@ from bot.model.event import Event
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import Remainder, RentalDetails
+from bot.model.text import say_at_most, span
 from bot.policy.buying.replacing import may_be_replaced
 from handlers.ids import Action, Callback, Field, RentalValue
 from handlers.messages.event_text import EventText, event_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
 from handlers.phrases.error_text import NEXT_STEPS
-from handlers.phrases.format import (
-    Reader,
-    dollars_at_most,
-    highest,
-    join,
-    limit_per_hour,
-    span,
-)
+from handlers.phrases.format import Reader, highest, join, limit_per_hour
 from handlers.phrases.machine_text import describe, machines, vendor
 from handlers.phrases.rental_text import new_one_text, possessive
 from handlers.views.answers.waiting import tell_button
@@ -95,6 +89,6 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
 
 def remainder_text(count: int, left: Remainder) -> str:
     """Return `1x H100 SXM 80 GB, up to $2.47/h, for 4 h 50 min, at most $13.82 in all.`"""
-    most = dollars_at_most(left.total)
+    most = say_at_most(left.total)
     terms = f"up to {limit_per_hour(left.max_rate)}, for {span(left.lease)}, at most {most} in all."
     return f"{machines(count, left.gpu)}, {terms}"

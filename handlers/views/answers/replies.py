@@ -11,6 +11,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Extended, PeopleAsked, RentalDetails
+from bot.model.text import span
 from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
@@ -31,7 +32,6 @@ from handlers.phrases.format import (
     join,
     mention,
     per_hour,
-    span,
 )
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button
 from handlers.phrases.machine_text import describe
@@ -125,7 +125,7 @@ def end_dropped(request: Request, command: str) -> Rendered:
     """Return the reply to `/gpu again` if the last request named an end that has passed or is near.
 
     `command` is an example that names another end."""
-    near = f"has passed or is less than {LEAST_TIME // timedelta(minutes=1)} min away"
+    near = f"has passed or is less than {span(LEAST_TIME)} away"
     name = f"{describe(request)}, {span(request.lease)} from ready"
     another = f"To name another: {escape(command, 300)}"
     return reply(f"The end that you named {near}, so I look for {name}. {another}")

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import partial
 
 from bot.model.summary import PolicyView
+from bot.model.text import listed, plural, span
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.team.rules import (
     ProbeKind,
@@ -33,11 +34,8 @@ from handlers.phrases.format import (
     join,
     limit,
     limit_per_hour,
-    listed,
     mention_group,
     person,
-    plural,
-    span,
 )
 from handlers.views.answers.replies import reply
 

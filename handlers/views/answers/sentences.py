@@ -11,6 +11,7 @@ from bot.model.money import cost
 from bot.model.spend import PeriodKind, RowsOf
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import span
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import LongerLease
@@ -18,7 +19,7 @@ from handlers.ids import NO_VALUE, Action, SpendRowsValue, UntilValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import end
-from handlers.phrases.format import Reader, dollars, join, span
+from handlers.phrases.format import Reader, dollars, join
 from handlers.phrases.lease_buttons import destroy_button
 from handlers.views.answers.choices import extend_form_button, show_button, ssh_button
 from handlers.views.answers.lists import line

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bot.model.state import State
 from bot.model.summary import Shared
+from bot.model.text import plural
 from bot.policy.access.keys import add_line, remove_line
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
-from handlers.phrases.format import plural
 from handlers.phrases.rental_text import people_text, without_key_text
 from handlers.views.answers.ssh_lines import key_lines
 

@@ -9,6 +9,7 @@ from bot.model.budget import Scope, ScopeKind
 from bot.model.money import Micros, in_cents
 from bot.model.person import OPERATOR
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
+from bot.model.text import plural
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import MICROSECOND, day_of, month_before
 from handlers.ids import Action, SpendRowsValue, SpendValue
@@ -24,7 +25,6 @@ from handlers.phrases.format import (
     join,
     literal,
     percent,
-    plural,
 )
 from handlers.phrases.machine_text import describe
 from handlers.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell

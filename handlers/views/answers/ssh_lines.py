@@ -12,6 +12,7 @@ from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
+from bot.model.text import listed, plural
 from bot.policy.access.boot import SETUP_LOG, further_keys
 from bot.policy.access.keys import add_line
 from bot.policy.use.probing import boot_script_failed, boot_script_ran
@@ -19,7 +20,7 @@ from bot.policy.use.two_ends import can_move
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import end
-from handlers.phrases.format import Reader, Times, escape, identifier, join, listed, literal, person, plural
+from handlers.phrases.format import Reader, Times, escape, identifier, join, literal, person
 from handlers.phrases.machine_text import describe, setup_text
 from handlers.phrases.on_ending_text import can_have_one, on_ending_text, script_first_text
 from handlers.phrases.rental_text import machine, owner, possessive, state_word

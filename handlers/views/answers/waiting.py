@@ -11,6 +11,7 @@ from bot.model.quote import Quote, Wish
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import DearerRent, PeopleAsked, QuoteView, WaitingView, WaitPreview
+from bot.model.text import say_at_most, span
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import recommended
 from bot.policy.buying.waiting import ends_before_hours, first_look
@@ -28,7 +29,6 @@ from handlers.phrases.format import (
     asking_hours,
     channel,
     dollars,
-    dollars_at_most,
     escape,
     highest,
     join,
@@ -36,7 +36,6 @@ from handlers.phrases.format import (
     limit_per_hour,
     per_hour,
     price,
-    span,
 )
 from handlers.phrases.limits_text import cap_text, over_limits_text, over_total_text
 from handlers.phrases.machine_text import describe, gpu, place, vendor
@@ -70,7 +69,7 @@ def tell_button(quote_id: str, request: Request) -> Json:
 
 def _label(wait: WaitPreview) -> str:
     verb = "Ask for it" if wait.over else "Rent it for me"
-    length, total = span(wait.envelope.lease), dollars_at_most(wait.envelope.total)
+    length, total = span(wait.envelope.lease), say_at_most(wait.envelope.total)
     return f"{verb} at {limit_per_hour(wait.envelope.max_rate)} or less: {length}, up to {total}"
 
 
@@ -150,7 +149,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
 
 def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
     """Return what the machine costs, and when it is rented."""
-    request, most = quote.request, dollars_at_most(wait.envelope.total)
+    request, most = quote.request, say_at_most(wait.envelope.total)
     highest = limit_per_hour(wait.envelope.max_rate)
     at = reader.times.at_time(max(first_look(request, reader.rules) or reader.now, reader.now))
     rents = f"I read the prices {at} and rent the cheapest at {highest} or less."
@@ -196,7 +195,7 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
     highest = limit_per_hour(envelope.max_rate)
     lines = [
         f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
-        f"Up to {dollars_at_most(envelope.total)} in all.",
+        f"Up to {say_at_most(envelope.total)} in all.",
         f"If nothing fits, I try for {span(wait.until - reader.now)} at most.",
         "" if starts else when_it_looks(quote.wish, reader.rules),
         "" if starts and quote.offers else any_model(request),
@@ -219,7 +218,7 @@ def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
     lines = [
         f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
         f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
-        f"Up to {highest(envelope)}, {dollars_at_most(envelope.total)} in all; you allowed "
+        f"Up to {highest(envelope)}, {say_at_most(envelope.total)} in all; you allowed "
         f"{limit_per_hour(dearer.rental.envelope.max_rate)}.",
         over_total_text(dearer.rental.request, envelope.total),
         _who_decides(dearer, reader.rules),
@@ -309,7 +308,7 @@ def waiting_text(waiting: WaitingView, times: Times) -> str:
     if rental is None:
         return f"You wait for {_what(quote.request)}{until}."
     envelope = rental.envelope
-    limits = f"at {limit_per_hour(envelope.max_rate)} or less, up to {dollars_at_most(envelope.total)} in all"
+    limits = f"at {limit_per_hour(envelope.max_rate)} or less, up to {say_at_most(envelope.total)} in all"
     if rental.request.starts_at is not None:
         return f"Starts {times.at_time(rental.request.starts_at)}: {_what(rental.request)}, {limits}, {rental.id}."
     first = " An approver decides first." if rental.state is State.AWAITING_APPROVAL else ""

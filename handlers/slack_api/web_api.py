@@ -1,4 +1,4 @@
-"""The errors of calls to Slack, and what they mean for the next call."""
+"""The client of Slack's Web API, and what the errors of its calls mean for the next call."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 NO_ANSWER: tuple[type[Exception], ...] = (
@@ -37,6 +38,14 @@ TOKEN_REFUSED = frozenset(
 """Slack refuses the bot's token for every call."""
 TOKEN_RETRY = timedelta(minutes=1)
 """Real time until the token is tried again."""
+
+
+def slack_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
+    """Return a client that makes each call once, without the SDK's own retries, and leaves proxies and redirects
+    to `session`."""
+    client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
+    client.proxy = None  # the SDK took the environment's, which may not be meant for this address
+    return client
 
 
 def is_temporary(error: SlackApiError) -> bool:

@@ -1,0 +1,73 @@
+"""What follows if Slack shows something that the restored database lacks."""
+
+from __future__ import annotations
+
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_snapshot
+from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.money.buying_blocks import notify_admins
+from bot.lifecycle.people import back_to_approval
+from bot.model.account_facts import UNKNOWN_RENTAL
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import EventKind, Facts
+from bot.model.records import Change
+from bot.model.rental import Blocked, Rental
+from bot.model.state import State
+from bot.policy.buying.spending import BLOCKED_AT_MOST
+from store.db import Tx
+
+
+async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
+    """Make sure that a rental does nothing that its owner doesn't expect, after Slack showed a later state of it.
+
+    People are asked before anything is bought: somebody may have cancelled the request. A machine that should run
+    is looked up first; only if it does, its owner is told when it ends. If it is gone, somebody probably destroyed
+    it.
+    """
+    rental, now = await tx.rentals.get(rental_id), deps.clock.now()
+    if rental is None:
+        return
+    if rental.state is State.READY:
+        if not await _looks_again(tx, deps, rental):
+            lease = changed(rental.running_lease, shown_later_at=now)
+            await apply(tx, deps, Change(rental, alter(rental, lease=lease, due_at=now)))
+    elif rental.ending is not None and rental.ending.why is Why.ENDED_WHILE_AWAY:
+        ending = changed(rental.ending, why=Why.ENDED_SINCE_BACKUP)
+        await apply(tx, deps, Change(rental, alter(rental, ending=ending)))
+    elif rental.state is State.QUEUED:
+        snapshot = await load_snapshot(tx, rental)
+        asked = await back_to_approval.ask_again(tx, snapshot, Why.SHOWN_LATER, now=now, rules=deps.rules)
+        await apply(tx, deps, Change(rental, asked.rental, asked.events))
+    elif rental.state in {State.PROCURING, State.PROVISIONING}:
+        # As if buying had been blocked for so long that the next step asks people.
+        blocked = Blocked(since=now - BLOCKED_AT_MOST, why=Why.SHOWN_LATER)
+        await apply(tx, deps, Change(rental, alter(rental, blocked=blocked)))
+
+
+async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
+    """Return whether a ready machine is going to be looked up, or was looked up since the database was opened, so
+    that its owner was told of its end. Several messages about it may be later in Slack."""
+    if rental.running_lease.shown_later_at is not None:
+        return True
+    events = await tx.events.of(rental.id)
+    return any(event.kind is EventKind.ENDS_AGAIN and event.at >= deps.opened.at for event in events)
+
+
+async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
+    """Return whether the database lacks a rental that a clicked button names.
+
+    If so, notify the admins, once for each rental: perhaps nobody watches its machine.
+    """
+    async with deps.store.read() as tx:
+        if await tx.rentals.get(rental_id) is not None:
+            return False
+
+    async def decision(tx: Tx) -> None:
+        if await tx.account.get(UNKNOWN_RENTAL, rental_id) is None:
+            await tx.account.set(UNKNOWN_RENTAL, deps.clock.now(), rental_id)
+            await notify_admins(tx, deps, EventKind.UNKNOWN_RENTAL, Facts(name=rental_id))
+
+    await transact(deps, decision)
+    return True

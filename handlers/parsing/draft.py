@@ -1,0 +1,554 @@
+"""The one draft of a request: typed words, the form and offered corrections fill it, and it makes the request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
+from enum import Enum
+from functools import partial
+from itertools import islice, product
+from typing import Any, NamedTuple, Self, TypeVar
+
+from bot.model.base import Frozen
+from bot.model.gpu import typed_name
+from bot.model.money import Micros, micros, whole_cents
+from bot.model.request import Contract, Request
+from bot.model.text import say_rate, say_span, short
+from bot.policy.team.rules import Hours, ProbeKind, Rules
+from bot.policy.use.end_notices import LONG_LEASE
+from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
+from handlers.parsing.amounts import Money
+from handlers.parsing.mentions import NOBODY, Mentioned, unclear_people
+from handlers.parsing.until import UnclearEnd, parse_day, parse_later_end, parse_start
+from handlers.parsing.vocabulary import Vocabulary
+
+MAX_GPUS = 1000
+MAX_CAP = Decimal(1000)
+"""USD per GPU and hour."""
+MIN_CAP = Decimal("0.0001")
+"""USD per GPU and hour. A cap is a multiple of it."""
+MIN_LEASE = timedelta(minutes=1)
+MOST_CORRECTIONS = 3
+MOST_UNREAD = 3
+"""A mistake names at most this many unreadable texts. If there are more, it offers no correction, which would
+leave out the others silently."""
+_SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
+_NUMBER = re.compile(r"\d+")
+_HOUR = timedelta(hours=1)
+_AT_THE_LATEST = "It ends when its GPUs stop, and at the latest when?"
+T = TypeVar("T")
+
+
+class Get(Frozen):
+    """Look for offers. With `now`, rent the recommended one at once if nobody has to approve or confirm it."""
+
+    request: Request
+    now: bool = False
+    any_time: bool = False
+    """Whether it is also rented outside of the person's hours, if they wait for it."""
+
+
+class Wait(Frozen):
+    """Wait for a machine. Rents nothing: its answer asks what happens once there is one."""
+
+    request: Request
+    until: datetime | None
+    """When the person stops waiting. None if they didn't say."""
+    any_time: bool = False
+    """Whether it is also rented outside of the person's hours."""
+
+
+class ParseContext(NamedTuple):
+    """What the meaning of a text depends on besides its words."""
+
+    default_lease: timedelta
+    max_lease: timedelta
+    sees_use: bool
+    """Whether the rules let the bot see if machines are in use."""
+    now: datetime
+    zone: str
+    """The person's IANA time zone."""
+    hours: Hours = Hours()
+    """When people are asked. A night ends when they begin."""
+    longest_wait: timedelta = timedelta(days=7)
+    """How far ahead a start may be, or the end of waiting."""
+    setups: Collection[str] = ()  # the names of the policy's set-up scripts
+
+    @classmethod
+    def of(cls, rules: Rules, now: datetime, zone: str) -> Self:
+        """Return the context for a person in `zone`, under the rules in force."""
+        lease, sees_use = rules.lease, rules.idle.probe is ProbeKind.SSH
+        return cls(lease.default, lease.max, sees_use, now, zone, rules.hours, rules.waiting.longest, rules.setup)
+
+
+class Part(Enum):
+    """A part of a draft, with the name that people read."""
+
+    GPU = "GPU"
+    FEATURE = "feature"
+    """A word that tells the variants of a family apart: `80gb`, `sxm`."""
+    REGION = "region"
+    """An empty name means any region. The same goes for vendors."""
+    CONTRACT = "contract"
+    VENDOR = "vendor"
+    COUNT = "number of GPUs"
+    PRICE = "price"
+    LEASE = "time"
+    LATEST = "later end"
+    """A length after `up to`: the later of two ends, or the lease if there is no other length."""
+    END = "end"
+    """A time after `until`: `fri 18:00`, in lower case."""
+    LATEST_END = "later end than the first"
+    """A time after `up to`: the later of two ends after a named one."""
+    SETUP = "set-up"
+    PROJECT = "project"
+    START = "start"
+    """A time after `at`."""
+    WAITS = "end of waiting"
+    """The time until which the person waits."""
+    BUSY = "while busy"
+    NO_PROBE = "no-probe"
+    ANY_TIME = "any time"
+    """A machine that the person waits for is also rented outside of their hours."""
+    PEOPLE = "people"
+
+
+_SAID_OTHERWISE = {Part.LATEST_END: "later end", Part.WAITS: "end"}
+_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
+"""The parts that may have several values, or that are checked for them after other parts."""
+
+
+Values = dict[Part, list[Any]]
+"""The values of each part, in the order in which they were given. Different values exclude each other."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """An amount of money, and what the words around it say about it."""
+
+    money: Money
+    limited: bool
+    """Whether a word says that it is a maximum."""
+    total: bool = False
+    after_for: bool = False
+    """Whether it follows `for`: `for $20` is the price of everything, unless it says "per hour"."""
+
+
+class Reading(NamedTuple):
+    """A possible meaning of an unreadable text: a value for a part."""
+
+    part: Part | None
+    value: object
+    later_end: str = ""
+    """The later of two ends, if the value is the first end."""
+
+
+LEFT_OUT = Reading(None, None)
+"""The reading of a text that may add nothing to the request."""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A text that can't be read."""
+
+    text: str
+    """As it was typed."""
+    why: str
+    """A sentence. Empty for a word about which there is no more to say than that it is unknown."""
+    readings: tuple[Reading, ...] = ()
+    """What the text may mean, with every number and unit unchanged. Each reading gets a button."""
+    alone: bool = False
+    """Whether it changes the meaning of the text around it, so that nothing else can be said."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a draft makes no request."""
+
+    part: Part | None
+    """The part that is missing or wrong. None if a text belongs to no part."""
+    words: str
+    corrections: tuple[RequestDraft, ...] = ()
+    """Drafts that may have been meant: this one with another value of a part. Some make no request either."""
+    without: bool = False
+    """Whether the corrections leave out what can't be read."""
+    unclear: UnclearEnd | None = None
+    """Why a time can't be read, if that is the problem."""
+    too_early: bool = False
+    """Whether an end is not after what it has to follow."""
+
+
+class Built(NamedTuple):
+    """The request of a draft."""
+
+    request: Request
+    waits_until: datetime | None
+    """When the person stops waiting, if they said so."""
+    doubtful: bool
+    """Whether something has a second reading that is unlikely but possible. Then `now` must only show the
+    offers."""
+
+
+@dataclass
+class RequestDraft:
+    """The parts of a request, as far as they are known."""
+
+    values: Values = field(default_factory=dict)
+    people: Mentioned = NOBODY
+    note: str = ""
+    waiting: bool = False
+    """Whether the draft follows `wait`."""
+    unread: list[Unread] = field(default_factory=list)
+    doubtful: bool = False
+    """As `Built.doubtful`, for what is already known from the words."""
+
+    def __getitem__(self, part: Part) -> list[Any]:
+        """Return the different values of a part, each once. Of equal prices, return the one per GPU."""
+        values = self.values.get(part, [])
+        if part is Part.PRICE:
+            by_amount = {price.money.amount: price for price in sorted(values, key=lambda p: p.money.per_gpu)}
+            return list(by_amount.values())
+        return list(dict.fromkeys(values))
+
+    def first(self, part: Part) -> Any:
+        """Return the value of a part. Return None if it has none."""
+        return next(iter(self[part]), None)
+
+    def add(self, part: Part, value: object) -> None:
+        self.values.setdefault(part, []).append(value)
+
+    def with_values(self, changes: Values) -> RequestDraft:
+        """Return a copy in which these parts have other values."""
+        return replace(self, values=self.values | changes)
+
+    def with_readings(self, readings: tuple[Reading, ...]) -> RequestDraft:
+        """Return a copy in which these readings have been added to the values."""
+        draft = replace(self, values={part: list(values) for part, values in self.values.items()})
+        for part, value, later_end in readings:
+            if part is not None:
+                draft.add(part, value)
+            if later_end:
+                draft.add(Part.LATEST_END, later_end)
+        return draft
+
+    @property
+    def timed(self) -> bool:
+        """Whether a time or an end of the machine was given."""
+        return any(self.values.get(part) for part in (Part.LEASE, Part.LATEST, Part.END, Part.LATEST_END))
+
+    def is_total(self, price: Price) -> bool:
+        """Return whether a price is for everything: `$20 for 10h`, `10h for $20`. `under $3 for 6h` is a cap."""
+        timed = self.timed or price.after_for
+        return price.total or (timed and not price.limited and not price.money.per_hour)
+
+    def build(self, vocabulary: Vocabulary, context: ParseContext) -> Built | tuple[Problem, ...]:
+        """Return the request that the parts make, or everything that is wrong with them."""
+        if self.unread:
+            return (_problem_of_unread(self),)
+        return _Builder(self, vocabulary, context).build()
+
+
+def is_possible_cap(cap: Decimal) -> bool:
+    """Return whether a cap is within its bounds and a multiple of MIN_CAP."""
+    return MIN_CAP <= cap <= MAX_CAP and cap == cap.quantize(MIN_CAP)
+
+
+def _problem_of_unread(draft: RequestDraft) -> Problem:
+    """Return the problem that names all texts that can't be read."""
+    unread = list(dict.fromkeys(draft.unread))
+    alone = [one.why for one in unread if one.alone]
+    if alone:
+        return Problem(None, alone[0])
+    unknown = [f'"{one.text}"' for one in unread if not one.why]
+    # An unknown word may exclude the vendor after it.
+    correctable = len(unread) <= MOST_UNREAD and not (unknown and draft[Part.VENDOR])
+    choices = list(product(*(one.readings for one in unread))) if correctable else []
+    unread.sort(key=lambda one: bool(one.readings))  # first what stands in the way of a correction
+    *others, last = unknown[:MOST_UNREAD] or [""]
+    all_unknown = f"I don't know {', '.join(others)} and {last}" if others else f"I don't know {last}"
+    words = dict.fromkeys(one.why or f"{all_unknown}. A note goes after --." for one in unread)
+    sentences = dict.fromkeys(_SENTENCE_END.split(" ".join(islice(words, MOST_UNREAD))))
+    return Problem(
+        None,
+        " ".join(sentences),
+        tuple(map(draft.with_readings, choices[:MOST_CORRECTIONS])),
+        without=all(reading is LEFT_OUT for choice in choices for reading in choice),
+    )
+
+
+class _WrongPart(Exception):
+    """A part of the draft makes no request."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+class _Builder:
+    """Makes the request of a draft, one part after another. What later parts need is in attributes."""
+
+    def __init__(self, draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> None:
+        self.draft, self.vocabulary, self.context = draft, vocabulary, context
+        self.problems: list[Problem] = []
+        self.doubtful = draft.doubtful
+        self.gpu, self.features = "", tuple[str, ...]()
+        self.count = 1
+        self.starts_at: datetime | None = None
+        self.lease: timedelta | None = None
+        self.until: datetime | None = None
+        self.up_to: timedelta | None = None
+        self.cap: Decimal | None = None
+        self.max_total: Micros | None = None
+        self.waits_until: datetime | None = None
+
+    def build(self) -> Built | tuple[Problem, ...]:
+        draft = self.draft
+        steps: list[Callable[[], object]] = [partial(self._only, part) for part in Part if part not in _LATER]
+        steps += (self._check_gpu, self._read_count, self._read_start, self._read_end, self._read_later_end)
+        steps += (self._check_people, self._read_gpu, self._read_price, self._read_waits_until)
+        for step in steps:
+            try:
+                step()
+            except _WrongPart as wrong:
+                self.problems.append(wrong.problem)
+        if self.problems or self.lease is None:
+            return tuple(self.problems)
+        price = draft.first(Part.PRICE)
+        total = price is not None and draft.is_total(price)
+        said_per_gpu = price is None or (not total and (self.count == 1 or price.money.per_gpu))
+        for_all_time = price is not None and not price.money.per_hour and draft.timed and not self.max_total
+        request = Request(
+            gpu=self.gpu,
+            features=self.features,
+            count=self.count,
+            region=draft.first(Part.REGION) or None,
+            contract=Contract(draft.first(Part.CONTRACT) or Contract.ONDEMAND),
+            vendor=draft.first(Part.VENDOR) or None,
+            max_gpu_rate=self.cap,
+            max_total=self.max_total,
+            cap_said_per_gpu=said_per_gpu,
+            cap_for_each_or_all=not (said_per_gpu or total),
+            cap_for_all_time=for_all_time,
+            lease=self.lease,
+            until=self.until if self.starts_at is None else self.starts_at + self.lease,
+            starts_at=self.starts_at,
+            up_to=self.up_to,
+            teammates=draft.people.people,
+            setup=draft.first(Part.SETUP),
+            project=draft.first(Part.PROJECT),
+            probe=not draft[Part.NO_PROBE],
+            note=draft.note,
+        )
+        return Built(request, self.waits_until, self.doubtful)
+
+    def _wrong(self, part: Part, words: str, *corrections: Values, too_early: bool = False) -> _WrongPart:
+        drafts = tuple(map(self.draft.with_values, corrections))
+        return _WrongPart(Problem(part, words, drafts, too_early=too_early))
+
+    def _only(self, part: Part) -> Any:
+        """Return the value of a part. Return None if it has none. Refuse different ones."""
+        draft, different = self.draft, self.draft[part]
+        if len(different) < 2:
+            return draft.first(part)
+        name = _SAID_OTHERWISE.get(part, part.value)
+        if part is Part.LATEST and not (draft[Part.LEASE] or draft[Part.BUSY]):
+            name = Part.LEASE.value
+        shown = " and ".join(_shown(value, name) for value in different[:3])
+        each = ({part: [value]} for value in different[:MOST_CORRECTIONS])
+        raise self._wrong(part, f"One {name} at a time; I read {shown}.", *each)
+
+    def _check_gpu(self) -> None:
+        if not self.draft[Part.GPU]:
+            families = sorted(self.vocabulary.families, key=lambda family: family != "H100")[:1]
+            raise self._wrong(Part.GPU, "Which GPU?", *({Part.GPU: [family]} for family in families))
+
+    def _read_gpu(self) -> None:
+        """Read the GPU with its features. Refuse features that no model has together."""
+        gpu, typed = self.draft.first(Part.GPU), self.draft[Part.FEATURE]
+        if gpu is None:
+            return
+        self.gpu, self.features, fitting = self.vocabulary.narrowed(gpu, typed)
+        self.doubtful |= len(fitting.compared) < len(typed)
+        if not fitting.names:
+            names = ", ".join(typed_name(one.name) for one in self.vocabulary.variants_of(gpu)[:5])
+            words = short(f"{self.vocabulary.family_of(gpu) or gpu} {' '.join(typed)}")
+            raise self._wrong(Part.FEATURE, f'I don\'t know the GPU "{words}". There is: {names}.')
+
+    def _read_count(self) -> None:
+        count = self.draft.first(Part.COUNT)
+        if count == 0:
+            raise self._wrong(Part.COUNT, "0 GPUs is nothing to rent.")
+        if count is not None and count > MAX_GPUS:
+            raise self._wrong(Part.COUNT, f"{count} GPUs are more than anyone rents at once.")
+        self.count = count or 1
+
+    # --- times
+
+    @property
+    def _begins(self) -> datetime:
+        """When the machine's hours begin to count."""
+        return self.starts_at or self.context.now
+
+    def _read_start(self) -> None:
+        start, now = self._only(Part.START), self.context.now
+        if start is None:
+            return
+        if self.draft.waiting:
+            words = "With a start time I wait until then. It needs get."
+            raise self._wrong(Part.START, words, {Part.WAITS: []})
+        self.starts_at = self._time(Part.START, lambda: parse_start(start, now, self.context.zone))
+        if self.starts_at - now > self.context.longest_wait:
+            longest = say_span(self.context.longest_wait)
+            words = f'"at {start}" is too far away: a start is at most {longest} from now.'
+            raise self._wrong(Part.START, words)
+
+    def _read_waits_until(self) -> None:
+        """Read when the person stops waiting. A day without a time ends with their hours."""
+        end, context = self._only(Part.WAITS), self.context
+        if end is None:
+            return
+        parse = partial(parse_day, end, context.now, context.zone, context.hours.time[1])
+        self.waits_until = self._time(Part.WAITS, parse)
+        if self.waits_until - context.now > context.longest_wait:
+            longest = say_span(context.longest_wait)
+            raise self._wrong(Part.WAITS, f'"until {end}" is too far away: people wait {longest} at most.')
+
+    def _read_end(self) -> None:
+        """Read the lease and its end, if that was named. Of two ends, this is the first one.
+
+        Without a day, a named end is the next such time after the machine's hours begin to count.
+        """
+        draft, context = self.draft, self.context
+        end, latest_end = draft.first(Part.END), draft.first(Part.LATEST_END)
+        lease, latest, busy = draft.first(Part.LEASE), draft.first(Part.LATEST), bool(draft[Part.BUSY])
+        if draft.waiting and latest_end is not None:
+            words = "While you wait, the machine has a length, not an end. Try: for 6h up to 12h"
+            raise self._wrong(Part.LATEST_END, words)
+        if end is None and latest_end is not None:
+            at_least = {Part.END: [latest_end], Part.LATEST_END: []}
+            raise self._wrong(Part.LATEST_END, "Until when at least?", at_least)
+        if end is None:
+            if busy and latest is None:
+                raise self._wrong(Part.LATEST, _AT_THE_LATEST, {Part.LATEST: [LONG_LEASE]})
+            if lease is None:
+                lease = WHILE_BUSY if busy else latest or context.default_lease
+            self._check_length(Part.LEASE, lease)
+            self.lease = lease
+            return
+        if lease is not None:
+            words = "A length or an end, not both."
+            raise self._wrong(Part.END, words, {Part.END: [], Part.LATEST_END: []}, {Part.LEASE: []})
+        read = self._time(Part.END, partial(parse_later_end, end, self._begins, context.now, context.zone))
+        length = read.at - self._begins
+        if length > context.max_lease:
+            longest = say_span(context.max_lease)
+            raise self._wrong(Part.END, f'"until {end}" is too far away: a lease is at most {longest}.')
+        if self.starts_at is not None and length < MIN_LEASE:
+            words = f'"until {end}" is not after the start, {draft.first(Part.START)}.'
+            raise self._wrong(Part.END, words, too_early=True)
+        self.until, self.lease = read.at, length
+        # `now` shows offers if the end is tomorrow because its time has passed today, or was read as UTC because
+        # the person's zone is unknown.
+        self.doubtful |= (read.rolled and self.starts_at is None) or not context.zone
+
+    def _read_later_end(self) -> None:
+        """Read the later of two ends, counted as the lease is."""
+        draft, context, first, until = self.draft, self.context, self.lease, self.until
+        latest, latest_end = draft.first(Part.LATEST), draft.first(Part.LATEST_END)
+        leases, busy = draft[Part.LEASE], draft[Part.BUSY]
+        if first is None:
+            if latest is not None:
+                self._check_length(Part.LATEST, latest)
+            return
+        if until is not None and latest_end is not None:
+            if latest is not None:
+                one_each: tuple[Values, ...] = ({Part.LATEST_END: []}, {Part.LATEST: []})
+                raise self._wrong(Part.LATEST_END, "One later end at a time.", *one_each)
+            parse = partial(parse_later_end, latest_end, until, context.now, context.zone)
+            latest = self._time(Part.LATEST_END, parse).at - self._begins
+        if until is not None and latest is None and busy:
+            later = first + AFTER_NIGHT
+            raise self._wrong(Part.LATEST, _AT_THE_LATEST, {Part.LATEST: [later + -later % _HOUR]})
+        if latest is None or (until is None and (latest in leases or not (leases or busy))):
+            return
+        self._check_length(Part.LATEST, latest)
+        if latest <= first:
+            shown = say_span(first) if until is None else draft.first(Part.END)
+            words = f"The later end is not after the first one, {shown}."
+            swapped = ({Part.LEASE: [latest], Part.LATEST: [first]},) if leases else ()
+            raise self._wrong(Part.LATEST, words, *swapped, too_early=True)
+        if not context.sees_use or draft[Part.NO_PROBE]:
+            one_end: Values = {Part.BUSY: [], Part.LATEST: [], Part.LATEST_END: []}
+            part, later = (Part.LEASE, latest) if until is None else (Part.END, latest_end)
+            possible = filter(None, (draft.first(part), later))
+            words = "I can't move an end without seeing whether its GPUs are busy."
+            raise self._wrong(Part.LATEST, words, *(one_end | {part: [end]} for end in possible))
+        self.up_to = latest
+
+    def _check_length(self, part: Part, lease: timedelta) -> None:
+        longest = self.context.max_lease
+        if lease > longest:
+            words = f"{say_span(lease)} is too long: a lease is at most {say_span(longest)}."
+            raise self._wrong(part, words)
+        if lease < MIN_LEASE:
+            raise self._wrong(part, f"{say_span(lease)} is too short: a lease is at least 1 minute.")
+
+    def _time(self, part: Part, parse: Callable[[], T]) -> T:
+        """Return what `parse` reads. If the time is in doubt, an example is a correction only if it keeps the
+        numbers that were typed."""
+        try:
+            return parse()
+        except UnclearEnd as unclear:
+            numbers = set(_NUMBER.findall(self.draft.first(part)))
+            kept = [{part: [end]} for end in unclear.ends if numbers <= set(_NUMBER.findall(end))]
+            corrections = tuple(map(self.draft.with_values, kept))
+            raise _WrongPart(Problem(part, unclear.words, corrections, unclear=unclear)) from None
+
+    # --- people and prices
+
+    def _check_people(self) -> None:
+        unclear = unclear_people(self.draft.people)
+        if unclear is not None:
+            words, people = unclear
+            corrected = replace(self.draft, people=people)
+            without = people is self.draft.people
+            raise _WrongPart(Problem(Part.PEOPLE, words, (corrected,), without=without))
+
+    def _read_price(self) -> None:
+        """Read the highest price per GPU and hour, or the most that everything may cost, in whole cents.
+
+        A price for everything is divided among the GPUs and hours to see whether it is possible. That is only an
+        estimate, because a total has to pay for the time to start and end too. A total for each GPU is multiplied
+        by their number.
+        """
+        price = self.draft.first(Part.PRICE)
+        if price is None:
+            return
+        money, total, comes_to = price.money, self.draft.is_total(price), ""
+        cap, count = money.amount, 1 if money.per_gpu else self.count
+        if total:
+            if self.problems or self.lease is None:
+                return  # the count or the length is unknown
+            length = _HOUR if money.per_hour else self.up_to or self.lease
+            each = money.amount * 3600 / (length // timedelta(seconds=1)) / count
+            cap = each.quantize(MIN_CAP, rounding=ROUND_FLOOR)
+            comes_to = f"{say_rate(money.amount)} in all comes to that. "
+        if not is_possible_cap(cap):
+            raise self._wrong(
+                Part.PRICE,
+                f"A price of {say_rate(cap)} per GPU and hour can't be right. {comes_to}"
+                f"It goes from {say_rate(MIN_CAP)} to {say_rate(MAX_CAP)}, with up to 4 decimals.",
+            )
+        if total and not money.per_hour:
+            self.max_total = whole_cents(micros(money.amount * (self.count if money.per_gpu else 1)))
+        else:
+            self.cap = cap
+
+
+def _shown(value: object, name: str) -> str:
+    if isinstance(value, timedelta):
+        return say_span(value)
+    return say_rate(value.money.amount) if isinstance(value, Price) else str(value) or f"any {name}"

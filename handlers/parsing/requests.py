@@ -1,0 +1,249 @@
+"""The text of a request: read into a command or a mistake, and written as a person would type it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from itertools import zip_longest
+
+from bot.errors import Line, RequestMistake
+from bot.model.base import changed
+from bot.model.gpu import typed_name
+from bot.model.offer import Catalog
+from bot.model.request import Contract, Request
+from bot.model.text import one_line, say_at_most, say_rate, say_span
+from bot.policy.use.two_ends import WHILE_BUSY
+from handlers.parsing.draft import Built, Get, ParseContext, Part, Price, Problem, RequestDraft, Wait
+from handlers.parsing.mentions import NOBODY, take_teammates
+from handlers.parsing.token_reader import read_tokens
+from handlers.parsing.tokens import MAX_TOKENS, Token, TokenKind, tokenize
+from handlers.parsing.typed_text import (
+    AM_PM,
+    MAX_NOTE_LENGTH,
+    as_slack_sends_it,
+    in_plain_words,
+    name_mentions,
+    normalize,
+    normalize_within,
+    split_note,
+)
+from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
+from handlers.phrases.ends import end_text
+
+MAX_LENGTH = 1000
+"""Characters of a normalized request without its note."""
+_ASIDE = re.compile(
+    r"(?<!setup )(?<!project )(?<!with )(?:\"[^\"]*\"|[“„][^“”„]*[“”]|«[^«»]*»|\([^()]*\)|\[[^][]*\])",
+    re.IGNORECASE,
+)
+_CONDITIONAL = frozenset({"if", "only", "under", "max", "unless"})
+"""Words by which a note sets a condition."""
+
+
+def parse_request(
+    text: str, catalog: Catalog, context: ParseContext, *, after_verb: bool = True, waiting: bool = False
+) -> Get | Wait:
+    """Return the request in a text with its mentions (`text_with_mentions`). Raise RequestMistake if a part of it
+    can't be read or has two meanings, and Mistake if it has too many people.
+
+    `after_verb` tells whether the text follows `get` or another verb, and `waiting` whether that is `wait`.
+    """
+    vocabulary = vocabulary_of(catalog)
+    asked, note = _split_note(text, vocabulary)
+    mentioned = take_teammates(asked)
+    setups = "|".join(re.escape(name) for name in context.setups)
+    asked = re.sub(rf"\bwith (?=(?:{setups})(?!\S))", "setup ", mentioned.text) if setups else mentioned.text
+    tokens = _tokens(asked, vocabulary)
+    draft = read_tokens(tokens, vocabulary, context, after_verb=after_verb, waiting=waiting)
+    draft.people, draft.note = mentioned, one_line(name_mentions(note), MAX_NOTE_LENGTH)
+    built = draft.build(vocabulary, context)
+    if not isinstance(built, Built):
+        raise _mistake(built[0], vocabulary, context)
+    any_time = bool(draft[Part.ANY_TIME])
+    if waiting:
+        return Wait(request=built.request, until=built.waits_until, any_time=any_time)
+    now = not built.doubtful and _says_now(mentioned.text, tokens, draft, built.request)
+    now = now and not _may_be_condition(note, vocabulary)
+    return Get(request=built.request, now=now, any_time=any_time)
+
+
+def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) -> RequestMistake:
+    """Return the mistake with a line for each correction that makes a request.
+
+    A line keeps everything that was read: each number with its unit, each place, vendor, name and time. Only a
+    text that can't be read is replaced or left out, and the mistake names that text. If two values exclude each
+    other, each has a line. Otherwise there is no line.
+    """
+    lines = dict.fromkeys(line_of(draft, vocabulary, context) for draft in problem.corrections)
+    return RequestMistake(problem.words, *filter(None, lines), without=problem.without)
+
+
+def looks_like_request(text: str, catalog: Catalog) -> bool:
+    """Return whether a text without `get` is a request: it names a GPU, or its first word has a digit.
+
+    Raise RequestMistake if the text is too long for a request.
+    """
+    vocabulary = vocabulary_of(catalog)
+    asked, _ = _split_note(name_mentions(text), vocabulary)
+    tokens = _tokens(asked, vocabulary)
+    return any(map(str.isdigit, "".join(asked.split()[:1]))) or any(token.kind is Part.GPU for token in tokens)
+
+
+def _split_note(text: str, vocabulary: Vocabulary) -> tuple[str, str]:
+    """Return the request and its note, to which also belongs what stands in quotation marks or brackets, if it has
+    a number and can't be read: `(run 7)`."""
+    asked, note = split_note(text)
+    for aside in _ASIDE.findall(asked) if len(asked) <= 2 * MAX_LENGTH else []:
+        inner = normalize_within(aside[1:-1], MAX_LENGTH) or ""
+        unread = {token.kind for token in tokenize(inner, vocabulary)} & {TokenKind.WORD, TokenKind.NUMBER}
+        if unread and any(map(str.isdigit, inner)):
+            asked, note = asked.replace(aside, " ", 1), f"{aside[1:-1]} {note}".strip()
+    return asked, note
+
+
+def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
+    normalized = normalize_within(asked, MAX_LENGTH)
+    tokens = tokenize(in_plain_words(normalized), vocabulary) if normalized is not None else []
+    if normalized is None or len(tokens) > MAX_TOKENS:
+        raise RequestMistake("That is too long for a request. A note goes after --.")
+    return tokens
+
+
+def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Request) -> bool:
+    """Return whether the text says exactly `now`, once, and everything else in it is clear."""
+    exact = sum(word.lower() == "now" for word in asked.split())
+    doubtful = (
+        in_plain_words(normalize(asked)) != normalize(asked)
+        or any(sign in asked for sign in "?~")
+        or AM_PM.search(asked)
+        or any(_is_doubtful(price, draft) for price in draft.values.get(Part.PRICE, []))
+    )
+    clear = request.cap_said_per_gpu and not request.features and request.starts_at is None
+    says = sum(token.kind is TokenKind.NOW for token in tokens)
+    return exact == says == 1 and not doubtful and clear
+
+
+def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
+    """Return whether a note may be a part of the request, as in `get h100 now — under $2/h`: phones make one long
+    dash of the two hyphens of an option. A note that is too long to be read may be one."""
+    normalized = normalize_within(note, MAX_LENGTH)
+    if normalized is None or _CONDITIONAL & set(normalized.lower().split()):
+        return True
+    tokens = tokenize(normalized, vocabulary)
+    name_before = ""
+    for token, after in zip_longest(tokens, tokens[1:]):
+        counted = token.kind in {Part.COUNT, TokenKind.NUMBER} and after and after.kind is Part.GPU
+        placed = token.kind is Part.REGION and (token.text.isupper() or name_before == "in")
+        lasts = token.kind is TokenKind.DURATION and name_before in {"for", "at", "within"}
+        timed = token.kind is TokenKind.TIME and token.text[0].isalpha()
+        ends = token.kind is Part.END and token.name
+        if counted or placed or lasts or timed or ends or token.kind in {TokenKind.MONEY, Part.START}:
+            return True
+        name_before = token.name
+    return len(tokens) > MAX_TOKENS
+
+
+def _is_doubtful(price: Price, draft: RequestDraft) -> bool:
+    """Return whether a price may be for the whole time (`under $20 for 10h`), or may be no limit at all."""
+    return not price.money.per_hour and (draft.timed or price.after_for or not price.limited)
+
+
+# --- requests and drafts as text
+
+
+def request_text(
+    request: Request, *, default_lease: timedelta | None = None, zone: str = "UTC", more: Sequence[str] = ()
+) -> str:
+    """Return what a person in `zone` types after `/gpu get` for a request. Leave out the lease if it is
+    `default_lease`. `more` are words that follow the request, in front of its note.
+
+    The text parses back to the same request, also after Slack has escaped it.
+    """
+    gpu = typed_name(request.gpu, request.features)
+    length = "" if request.lease == default_lease else f"for {say_span(request.lease)}"
+    if request.until is not None and request.starts_at is None:
+        length = f"until {end_text(request.until, zone)}{_later_end(request, zone)}"
+    elif request.up_to is not None:
+        length = f"for {say_span(request.lease)} up to {say_span(request.up_to)}"
+    parts = (
+        gpu if request.count == 1 else f"{request.count}x {gpu}",
+        request.region,
+        "spot" if request.contract is Contract.SPOT else None,
+        _highest_price(request),
+        request.vendor and f"vendor {request.vendor}",
+        request.setup and f"setup {request.setup}",
+        request.project and f"for project {request.project}",
+        None if request.probe else "no-probe",
+        None if request.starts_at is None else f"at {end_text(request.starts_at, zone)}",
+        length,
+        *more,
+        request.note and f"-- {request.note}",
+    )
+    return " ".join(filter(None, parts))
+
+
+def _highest_price(request: Request) -> str:
+    if request.max_total is not None:
+        return f"{say_at_most(request.max_total).replace(',', '')} in all"
+    if request.max_gpu_rate is None:
+        return ""
+    return f"under {say_rate(request.max_gpu_rate)}{'/GPU/h' if request.cap_said_per_gpu else '/h'}"
+
+
+def _later_end(request: Request, zone: str) -> str:
+    """Return the later of two ends, to follow a named one: ` up to 14h`. If the length has seconds, which nobody
+    types, return the time of the end. Return an empty text if there is one end."""
+    if request.up_to is None or request.last_end is None:
+        return ""
+    typed = request.up_to % timedelta(minutes=1) == timedelta(0)
+    return f" up to {say_span(request.up_to) if typed else end_text(request.last_end, zone)}"
+
+
+def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> Line | None:
+    """Return the text of a draft, apart from what is unread or unclear about people. Return None if the other
+    parts make no request.
+
+    The line keeps every value as it was given, such as `until fri 18:00`. A draft with a start doesn't wait.
+    """
+    start = draft.first(Part.START)
+    waits = draft.waiting and not start
+    built = replace(draft, unread=[], people=NOBODY, waiting=waits).build(vocabulary, context)
+    if not isinstance(built, Built):
+        return None
+    price, latest = draft.first(Part.PRICE), draft.first(Part.LATEST)
+    end = draft.first(Part.WAITS) or draft.first(Part.END)
+    lease = draft.first(Part.LEASE) or (WHILE_BUSY if draft[Part.BUSY] else latest)
+    lease = None if end and not waits else lease
+    total = price is not None and draft.is_total(price)
+    request = changed(
+        built.request,
+        max_gpu_rate=None if total else built.request.max_gpu_rate,
+        max_total=None,
+        lease=lease or context.default_lease,
+        up_to=latest if lease not in {None, latest} else None,
+        until=None,
+        starts_at=None,
+        note="",
+    )
+    text = request_text(request, default_lease=None if lease else context.default_lease)
+    if total:
+        unit = ("/GPU" if price.money.per_gpu else "") + ("/h" if price.money.per_hour else "")
+        text += f" {say_rate(price.money.amount)}{unit} in all"
+    text += " from any vendor" if draft.values.get(Part.VENDOR) == [""] else ""
+    text += f" at {start}" if start else ""
+    text += " any time" if draft[Part.ANY_TIME] else ""
+    if end:
+        later = draft.first(Part.LATEST_END) or (say_span(latest) if latest and not lease else "")
+        text += f" until {end}" + (f" up to {later}" if later else "")
+    people, note = draft.people, f" -- {draft.note}" if draft.note else ""
+    return Line(
+        shown=text + _with(people.names) + note,
+        text=as_slack_sends_it(text) + _with(people.mentions) + as_slack_sends_it(note),
+        verb="wait" if waits else "get",
+    )
+
+
+def _with(people: Sequence[str]) -> str:
+    return f" with {' '.join(people)}" if people else ""
