@@ -52,7 +52,8 @@ async def _publisher(world: World, file: Path, owner: str) -> AsyncIterator[Call
             async def publish() -> None:
                 shown = await home_for(deps, person, 0)
                 reader = Reader(id=owner, rules=deps.rules, now=clock.now())
-                await client.views_publish(user_id=owner, view=home_tab(shown, reader))
+                view = {"type": "home", "blocks": list(home_tab(shown, reader).blocks)}
+                await client.views_publish(user_id=owner, view=view)
 
             yield publish
     finally:

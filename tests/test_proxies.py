@@ -22,6 +22,7 @@ from bot.errors import MarketAway, Mistake, Unusable
 from bot.model.message import Message, MessageKind, to_response_url
 from bot.net.proxies import proxy_for
 from bot.net.sessions import new_session
+from handlers.phrases.blocks import Rendered
 from handlers.slack_api.sockets import Sockets
 from handlers.slack_api.web_api import NO_ANSWER
 from tests.market.conftest import Api
@@ -69,7 +70,7 @@ async def send_reply(bot: Bot, url: str) -> None:
         body={"text": "hello", "blocks": []},
         created_at=SystemClock().now(),
     )
-    await bot.delivery.poster.answer(answer, {"text": "hello", "blocks": []})
+    await bot.delivery.poster.answer(answer, Rendered(text="hello"))
 
 
 @pytest.mark.parametrize("login", ["", "ana:pass%21word@"])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
-from bot.model.message import Message
+from bot.model.message import Message, NextCall
 from bot.model.money import Micros
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -260,19 +260,22 @@ class Unsendable(Frozen):
     sent."""
 
     ids: frozenset[int] = frozenset()
-    finds: bool = False
-    """All messages whose conversation is read back first."""
-    posts: bool = False
-    """All other posts."""
+    calls: frozenset[NextCall] = frozenset()
+    """All messages that need one of these calls next."""
+    edits_again: bool = False
+    """Edits of what is shown again."""
     channels: frozenset[str] = frozenset()
     """Posts to these channels and people, by id."""
     passed: frozenset[int] = frozenset()
     """Unsent messages for which later ones to the same reader no longer wait, by id."""
-    edits: bool = False
-    edits_again: bool = False
-    """Edits of what is shown again."""
-    answers: bool = False
-    publishes: bool = False
-    """All Home tabs."""
     homes: frozenset[str] = frozenset()
     """The Home tabs of these people, by id, unless they turned to another page."""
+
+    def excludes(self, message: Message) -> bool:
+        """Return whether a message became unsendable after the query that returned it."""
+        call = message.next_call
+        return (
+            call in self.calls
+            or (self.edits_again and call is NextCall.EDIT and message.shown_again)
+            or (call is NextCall.POST and message.to.value in self.channels)
+        )

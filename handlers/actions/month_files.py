@@ -7,7 +7,7 @@ from bot.model.budget import MonthPart
 from handlers.ids import SpendValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.views.answers.month_files import file_on_its_way
+from handlers.messages.money import file_on_its_way
 
 
 async def send(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:

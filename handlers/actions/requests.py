@@ -9,7 +9,8 @@ from bot.lifecycle.actions import deciding, previews
 from handlers.ids import Field, RentalValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown
-from handlers.messages.approval import approval
+from handlers.messages.requests import approval
+from handlers.messages.writers import EventContext
 from handlers.phrases.format import escape
 from handlers.views.answers import modals, replies
 
@@ -17,7 +18,7 @@ from handlers.views.answers import modals, replies
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Reply with what a rental waits for, or how it was decided."""
     newest = await previews.newest_request(context.deps, interaction.person, value.rental_id)
-    return Reply(content=approval(newest.details, context.reader(interaction.person), asked=newest.asked))
+    return Reply(content=approval(EventContext(newest.asked, newest.details, context.reader(interaction.person))))
 
 
 async def approve(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
@@ -97,5 +98,5 @@ async def _newer_version(
 ) -> Outcome:
     newest = await previews.newest_request(context.deps, interaction.person, rental_id)
     reader = context.reader(interaction.person)
-    current = approval(newest.details, reader, asked=newest.asked)
+    current = approval(EventContext(newest.asked, newest.details, reader))
     return Reply(content=replies.newer_version(escape(change.words, 300), current))

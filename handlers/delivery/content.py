@@ -1,11 +1,11 @@
-"""What a message of the outbox should say now."""
+"""What a message of the outbox should say now: loads what its writer needs, and calls the writer."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from bot.lifecycle.actions.admin_questions import view_for_message
 from bot.lifecycle.actions.giving import demands_if_taken, to_take
@@ -22,205 +22,234 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_of, if_approved
 from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
 from bot.model.base import EVER, changed
-from bot.model.event import Event, EventKind
+from bot.model.event import Event
 from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
-from bot.model.quote import Quote, QuoteState
+from bot.model.quote import QuoteState
 from bot.model.rental import Rental
-from bot.model.summary import RentalDetails
-from handlers.messages.admin_questions import admin_question
-from handlers.messages.alerts import alert, pause_over
+from bot.policy.buying.focus import MonthFile
+from handlers.messages.card import card
 from handlers.messages.home import home_tab
-from handlers.messages.reminder import reminder
-from handlers.messages.render import render_message
-from handlers.phrases.blocks import Json, Rendered
+from handlers.messages.money import month_file_words, no_file
+from handlers.messages.render import alert_message, direct_message, message_to_approvers, thread_reply
+from handlers.messages.requests import reminder
+from handlers.messages.writers import AlertContext, EventContext, Needs, QuestionContext, alert, direct, question
+from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 from handlers.views.answers import offers
-from handlers.views.answers.month_files import month_file_words, no_file
 from store.db import Tx
 
 
-async def home_view(deps: Deps, message: Message) -> Json:
-    """Return the Home tab of a person as it should be now."""
-    async with deps.store.read() as tx:
-        person, reader = await _person(tx, message.to.value), await _reader(tx, deps, message.to.value)
-    page = (message.body or {}).get("page", 0)
-    return home_tab(await home_for(deps, person, page), reader)
+class Answer(Rendered):
+    """A message that answers what one person did."""
+
+    options: dict[str, Any]
+    """What a `response_url` is sent besides the text and the blocks."""
 
 
-async def content(deps: Deps, message: Message) -> Rendered | None:
-    """Return what a message other than an answer shows now. Return None if it has nothing to show any more."""
-    async with deps.store.read() as tx:
-        if message.kind is MessageKind.QUESTION:
-            return await _admin_question(tx, deps, message)
-        if message.kind is MessageKind.REMINDER:
-            return await _reminder(tx, deps, message)
-        event = await tx.events.get(message.event_id) if message.event_id is not None else None
-        if event is not None and message.kind is not MessageKind.DIRECT:
-            event = readable_event(event, everything=False)
-        rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-        reader, asks = Reader(rules=deps.rules, now=deps.clock.now()), None
-        if message.to.kind is DestinationKind.PERSON and message.kind is MessageKind.APPROVAL:
-            reader = await _reader(tx, deps, message.to.value)
-        if message.kind is MessageKind.APPROVAL and rental is not None:
-            requesters = requesters_of(rental)
-            reader = changed(reader, rules=await rules_now(tx, deps.rules, requesters))
-            if message.shown_version == 0 and message.to.kind is DestinationKind.CHANNEL:
-                asks = (await deciders(tx, deps.rules, requesters, reader.now)).asked.mentions
-        if message.kind in {MessageKind.DIRECT, MessageKind.ALERT}:
-            reader = await _reader(tx, deps, message.to.value)
-        names = await tx.people.names(_people_in(event)) if event is not None else {}
-        if event is not None and event.kind in {EventKind.PAUSED, EventKind.RESUMED}:
-            return await _pause(tx, message, event, reader, names)
-        return render_message(
-            message,
-            event,
-            await _details(tx, deps, message, event, rental) if rental is not None else None,
-            reader,
-            names=names,
-            asks=asks,
-            newest=await _is_newest(tx, message) if rental is not None and rental.state.over else True,
-        )
-
-
-async def _pause(
-    tx: Tx, message: Message, event: Event, reader: Reader, names: Mapping[str, str]
-) -> Rendered | None:
-    """Return the alert that buying is paused, or goes on again.
-
-    If the pause was over before its alert was posted, one alert says both: the one about its end, or the one about
-    the pause if its reader gets none about the end. Return None for an alert that has nothing left to say.
-    """
-    other = await tx.events.other_end_of_pause(event)
-    if other is None:
-        return alert(event, reader, names=names)
-    of_other = await tx.messages.alert_of(other.id, message.to)
-    names = {**names, **await tx.people.names(_people_in(other))}
-    if event.kind is EventKind.PAUSED:
-        return pause_over(event, other, reader, names) if of_other is None else None
-    said = of_other is None or of_other.ts is not None
-    return alert(event, reader, names=names) if said else pause_over(other, event, reader, names)
-
-
-def _people_in(event: Event) -> list[str]:
-    """Return the people whom an alert of an event names."""
-    actor = [event.actor] if event.actor is not None else []
-    balance = event.facts.balance
-    owners = [one.owner for one in event.facts.dearest]
-    return [*actor, *([balance.scope.name] if balance is not None else []), *owners]
-
-
-async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether the reader of a direct message got, or still gets, no later one about the same rental."""
-    if message.kind is not MessageKind.DIRECT or message.rental_id is None:
-        return True
-    others = [one for one in await tx.messages.direct_of(message.rental_id) if one.to == message.to]
-    return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
-
-
-async def _reminder(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Return what an approver is reminded of. Return None if they approve nothing any more."""
-    person = await _person(tx, message.to.value)
-    found = await waiting_for_approver(tx, deps, person, (message.body or {}).get("rentals", ()))
-    if found is None:
-        return None
-    reader = await _reader(tx, deps, person.id)
-    return reminder(found, changed(reader, rules=await rules_now(tx, deps.rules)))
-
-
-async def _admin_question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Return the message of a question to the admins. Return None if its reader is no admin any more."""
-    event = await tx.events.get(message.event_id or 0)
-    reader = await _person(tx, message.to.value)
-    view = await view_for_message(tx, deps, reader, message.question_id or "")
-    if event is None or view is None:
-        return None
-    return admin_question(view, event, (await _reader(tx, deps, message.to.value)).times)
-
-
-async def _person(tx: Tx, user_id: str) -> Person:
-    return await tx.people.get(user_id, EVER) or Person(id=user_id, name="")
-
-
-async def _reader(tx: Tx, deps: Deps, user_id: str) -> Reader:
-    person = await _person(tx, user_id)
-    return Reader(id=person.id, rules=deps.rules, now=deps.clock.now(), zone=person.tz)
-
-
-async def _details(
-    tx: Tx, deps: Deps, message: Message, event: Event | None, rental: Rental
-) -> RentalDetails | None:
-    now = deps.clock.now()
-    if message.kind is not MessageKind.DIRECT:
-        details = await details_for_message(tx, rental, now)
-        if message.kind is not MessageKind.APPROVAL or rental.waiting_envelope is None:
-            return details
-        return changed(details, demands=await demands_of(tx, deps.rules, if_approved(rental, now), now))
-    reader = await _person(tx, message.to.value)
-    found = await details_for_direct_message(tx, deps, reader, rental, event)
-    if found is None or event is None or not to_take(event, reader, found, now):
-        return found
-    return changed(found, demands=await demands_if_taken(tx, deps.rules, rental, reader.id, now))
-
-
-@dataclass(frozen=True)
-class Upload:
+class Upload(NamedTuple):
     """A file and what is said beside it."""
 
-    name: str
-    content: bytes
+    file: MonthFile
     words: str
     """Escaped mrkdwn."""
     without_file: Rendered
     """What is posted if Slack takes no files of ours."""
 
 
-async def upload(deps: Deps, message: Message) -> Upload | None:
-    """Return the file that a message uploads, as it is now. Return None if it names none."""
+Shown = Rendered | Upload
+Load = Callable[[Deps, Message], Awaitable[Shown | None]]
+
+
+async def content(deps: Deps, message: Message) -> Shown | None:
+    """Return what a message shows now. Return None if it has nothing to show any more."""
+    return await _LOADS[message.kind](deps, message)
+
+
+# --- about a rental
+
+
+async def _card(deps: Deps, message: Message) -> Rendered | None:
+    async with deps.store.read() as tx:
+        rental = await _rental(tx, message)
+        if rental is None:
+            return None
+        return card(await details_for_message(tx, rental, deps.clock.now()), _readers(deps))
+
+
+async def _thread(deps: Deps, message: Message) -> Rendered | None:
+    async with deps.store.read() as tx:
+        rental, event = await _rental(tx, message), await _event(tx, message)
+        if rental is None or event is None:
+            return None
+        details = await details_for_message(tx, rental, deps.clock.now())
+        return thread_reply(EventContext(readable_event(event, everything=False), details, _readers(deps)))
+
+
+async def _approval(deps: Deps, message: Message) -> Rendered | None:
+    async with deps.store.read() as tx:
+        rental, event = await _rental(tx, message), await _event(tx, message)
+        if rental is None or event is None:
+            return None
+        requesters, in_channel = requesters_of(rental), message.to.kind is DestinationKind.CHANNEL
+        reader = _readers(deps) if in_channel else (await _reader(tx, deps, message))[1]
+        reader, asks = changed(reader, rules=await rules_now(tx, deps.rules, requesters)), None
+        if message.shown_version == 0 and in_channel:
+            asks = (await deciders(tx, deps.rules, requesters, reader.now)).asked.mentions
+        details = await details_for_message(tx, rental, reader.now)
+        if rental.waiting_envelope is not None:
+            demands = await demands_of(tx, deps.rules, if_approved(rental, reader.now), reader.now)
+            details = changed(details, demands=demands)
+        event = readable_event(event, everything=False)
+        return message_to_approvers(EventContext(event, details, reader, asks=asks))
+
+
+async def _direct(deps: Deps, message: Message) -> Rendered | None:
+    async with deps.store.read() as tx:
+        rental, event = await _rental(tx, message), await _event(tx, message)
+        if rental is None or event is None:
+            return None
+        person, reader = await _reader(tx, deps, message)
+        details = await details_for_direct_message(tx, deps, person, rental, event)
+        if details is None:
+            return None
+        needs = direct.needs.get(event.kind, Needs.NOTHING)
+        if Needs.BUDGET_IF_TAKEN in needs and to_take(event, person, details, reader.now):
+            demands = await demands_if_taken(tx, deps.rules, rental, person.id, reader.now)
+            details = changed(details, demands=demands)
+        newest = not rental.state.over or await _is_newest(tx, message)
+        return direct_message(EventContext(event, details, reader, posted_at=message.posted_at, newest=newest))
+
+
+async def _is_newest(tx: Tx, message: Message) -> bool:
+    """Return whether the reader of a direct message got, or still gets, no later one about the same rental."""
+    others = [one for one in await tx.messages.direct_of(message.rental_id or "") if one.to == message.to]
+    return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
+
+
+# --- about the account
+
+
+async def _alert(deps: Deps, message: Message) -> Rendered | None:
+    async with deps.store.read() as tx:
+        event = await _event(tx, message)
+        if event is None:
+            return None
+        event, other, told = readable_event(event, everything=False), None, None
+        if Needs.OTHER_END in alert.needs.get(event.kind, Needs.NOTHING):
+            other = await tx.events.other_end_of_pause(event)
+            told = await tx.messages.alert_of(other.id, message.to) if other is not None else None
+        names = await tx.people.names([one for end in (event, other) if end for one in alert.names(end)])
+        _, reader = await _reader(tx, deps, message)
+        return alert_message(AlertContext(event, reader, names, other, told))
+
+
+async def _question(deps: Deps, message: Message) -> Rendered | None:
+    """Return a question to the admins. Return None if its reader is no admin any more."""
+    async with deps.store.read() as tx:
+        event, (person, reader) = await _event(tx, message), await _reader(tx, deps, message)
+        view = await view_for_message(tx, deps, person, message.question_id or "")
+        if event is None or view is None:
+            return None
+        return question[event.kind](QuestionContext(event, view, reader.times))
+
+
+async def _reminder(deps: Deps, message: Message) -> Rendered | None:
+    """Return what an approver is reminded of. Return None if they approve nothing any more."""
+    async with deps.store.read() as tx:
+        person, reader = await _reader(tx, deps, message)
+        found = await waiting_for_approver(tx, deps, person, (message.body or {}).get("rentals", ()))
+        if found is None:
+            return None
+        return reminder(found, changed(reader, rules=await rules_now(tx, deps.rules)))
+
+
+async def _home(deps: Deps, message: Message) -> Rendered:
+    async with deps.store.read() as tx:
+        person, reader = await _reader(tx, deps, message)
+    return home_tab(await home_for(deps, person, (message.body or {}).get("page", 0)), reader)
+
+
+# --- what one person asked for
+
+
+async def _reply(_: Deps, message: Message) -> Answer | None:
+    """Return a reply as it was rendered when it was queued."""
+    if message.body is None:
+        return None
+    options = dict(message.body)
+    return Answer(text=options.pop("text"), blocks=tuple(options.pop("blocks")), options=options)
+
+
+async def _quote(deps: Deps, message: Message) -> Answer | None:
+    """Return the answer to `/gpu get`. Return None for the message about a search that is over."""
+    looking = message.kind is MessageKind.LOOKING
+    async with deps.store.read() as tx:
+        quote = await tx.quotes.get(message.quote_id or "")
+        if quote is None or (looking and quote.state is not QuoteState.LOOKING):
+            return None
+        if looking:
+            rendered = offers.looking(quote)
+        else:
+            _, reader = await _reader(tx, deps, message, quote.owner)
+            view = await quote_view(tx, deps, quote, most=offers.most_shown(everything=False))
+            rendered = offers.answer(view, reader)
+    options = {"response_type": "ephemeral", "replace_original": quote.replaces and not looking}
+    return Answer(text=rendered.text, blocks=rendered.blocks, options=options)
+
+
+async def _file(deps: Deps, message: Message) -> Upload | None:
     if message.charges_of is None:
         return None
     async with deps.store.read() as tx:
-        reader = await _person(tx, message.to.value)
-        file = await file_for(tx, deps, reader, message.charges_of, as_finance=message.event_id is not None)
-    # Writing thousands of rows would hold up the event loop, and Slack waits for acknowledgements.
-    written = await asyncio.to_thread(file.written)
-    return Upload(file.name, written.encode(), month_file_words(file, reader.id), no_file(file, reader.id))
+        person, _ = await _reader(tx, deps, message)
+        file = await file_for(tx, deps, person, message.charges_of, as_finance=message.event_id is not None)
+    return Upload(file, month_file_words(file, person.id), no_file(file, person.id))
+
+
+_LOADS: Mapping[MessageKind, Load] = MappingProxyType(
+    {
+        MessageKind.CARD: _card,
+        MessageKind.THREAD: _thread,
+        MessageKind.APPROVAL: _approval,
+        MessageKind.DIRECT: _direct,
+        MessageKind.ALERT: _alert,
+        MessageKind.REMINDER: _reminder,
+        MessageKind.QUESTION: _question,
+        MessageKind.HOME: _home,
+        MessageKind.QUOTE: _quote,
+        MessageKind.LOOKING: _quote,
+        MessageKind.REPLY: _reply,
+        MessageKind.FILE: _file,
+    }
+)
+
+
+# --- parts of several
+
+
+async def _rental(tx: Tx, message: Message) -> Rental | None:
+    return await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
+
+
+async def _event(tx: Tx, message: Message) -> Event | None:
+    return await tx.events.get(message.event_id) if message.event_id is not None else None
+
+
+def _readers(deps: Deps) -> Reader:
+    """Return the reader of a message that many people read."""
+    return Reader(rules=deps.rules, now=deps.clock.now())
+
+
+async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tuple[Person, Reader]:
+    """Return the only reader of a message: the person of `user_id`, by default the one to whom it goes."""
+    to = user_id or message.to.value
+    person = await tx.people.get(to, EVER) or Person(id=to, name="")
+    return person, Reader(id=person.id, rules=deps.rules, now=deps.clock.now(), zone=person.tz)
 
 
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:
     """Return the earliest time at which the message can have been posted, in our time: that of its event, or of
     its rental's start if it has no event. Return None if it has neither."""
-    event = await tx.events.get(message.event_id) if message.event_id is not None else None
-    if event is not None:
-        return event.at
-    rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-    return rental.created_at if rental is not None else None
-
-
-async def answer_body(deps: Deps, message: Message) -> Json | None:
-    """Return what an answer sends: a reply as it was rendered when it was queued, or the answer to a quote as it
-    is now. Return None if there is nothing to say any more."""
-    if message.kind is MessageKind.REPLY:
-        return message.body
-    looking = message.kind is MessageKind.LOOKING
-    async with deps.store.read() as tx:
-        quote = await tx.quotes.get(message.quote_id or "")
-        if quote is None:
-            return None
-        rendered = await _quote_answer(tx, deps, quote, looking=looking)
-    if rendered is None:
-        return None
-    return {
-        "text": rendered.text,
-        "blocks": list(rendered.blocks),
-        "response_type": "ephemeral",
-        "replace_original": quote.replaces and not looking,
-    }
-
-
-async def _quote_answer(tx: Tx, deps: Deps, quote: Quote, *, looking: bool) -> Rendered | None:
-    """Return the answer to `/gpu get`. With `looking`, return None once the search is over."""
-    if looking:
-        return offers.looking(quote) if quote.state is QuoteState.LOOKING else None
-    view = await quote_view(tx, deps, quote, most=offers.most_shown(everything=False))
-    return offers.answer(view, await _reader(tx, deps, quote.owner))
+    event, rental = await _event(tx, message), await _rental(tx, message)
+    return event.at if event is not None else rental.created_at if rental is not None else None

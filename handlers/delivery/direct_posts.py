@@ -13,7 +13,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.event import Event, EventKind
 from handlers.delivery.pace import POST, Pace
-from handlers.messages.alerts import alert
+from handlers.messages.render import alert_message
+from handlers.messages.writers import AlertContext
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 from handlers.slack_api.web_api import NO_ANSWER, error_code, requested_wait
@@ -62,7 +63,7 @@ class DirectPosts:
         if self._pace.post_at(user, real) > real or (failed_at is not None and real - failed_at < RETRY_AFTER):
             return False
         rules = with_newest_rules(self._deps).rules
-        rendered = alert(event, Reader(id=user, rules=rules, now=self._clock.now()))
+        rendered = alert_message(AlertContext(event, Reader(id=user, rules=rules, now=self._clock.now()), {}))
         if rendered is None:
             return True
         outcome = await self.send(user, rendered, tries=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,11 +24,12 @@ from bot.model.message import (
     DestinationKind,
     Message,
     MessageKind,
+    NextCall,
     ephemeral_place,
     to_channel,
     to_person,
 )
-from handlers.delivery.content import Upload
+from handlers.delivery.content import Answer, Shown, Upload
 from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, UPLOAD, Pace
 from handlers.delivery.pending_saves import Result
 from handlers.delivery.read_back import (
@@ -92,18 +94,30 @@ class Poster:
         """When, in real time, and how often each message was posted again because it could not be found. After a
         start this is empty: each message may then be posted once more at once."""
 
-    async def answer(self, message: Message, body: dict[str, Any]) -> Result:
+    async def send(self, message: Message, shown: Shown) -> Result:
+        """Make the call that shows a message as it should be now."""
+        if isinstance(shown, Upload):
+            return await self.upload(message, shown)
+        match message.next_call:
+            case NextCall.PUBLISH:
+                return await self.publish(message, shown)
+            case NextCall.ANSWER:
+                return await self.answer(message, shown)
+        return await (self.refresh if message.refreshes else self.edit)(message, shown)
+
+    async def answer(self, message: Message, rendered: Rendered) -> Result:
         """Send an answer to its `response_url`. It may be lost, so it must never be the only copy of something
         important."""
         if message.to.kind is DestinationKind.EPHEMERAL:
-            return await self._answer_in_channel(message, body)
+            return await self._answer_in_channel(message, rendered)
+        options = rendered.options if isinstance(rendered, Answer) else {}
         now = self._deps.clock.real()
         if now - message.created_at >= RESPONSE_URL_LIFE or message.tries >= ANSWER_TRIES:
             return Result(_closed(message), given_up=True)
         status, wait = 0, ""
         try:
-            for blocks in with_plainer(body["blocks"]):
-                plain = {**body, "blocks": blocks}
+            for blocks in with_plainer(rendered.blocks):
+                plain = {**options, "text": rendered.text, "blocks": list(blocks)}
                 async with self._session.post(message.to.value, json=plain, allow_redirects=False) as response:
                     status, wait = response.status, response.headers.get("Retry-After", "")
                 if status != BLOCKS_STATUS:
@@ -126,7 +140,7 @@ class Poster:
             log.info("answer.refused", message=message.id, status=status)
         return Result(_closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
 
-    async def _answer_in_channel(self, message: Message, body: dict[str, Any]) -> Result:
+    async def _answer_in_channel(self, message: Message, rendered: Rendered) -> Result:
         """Send an answer that one person sees in a channel. If Slack refuses it, or doesn't answer, make it a
         direct message."""
         now = self._deps.clock.real()
@@ -134,7 +148,7 @@ class Poster:
         in_direct_messages = changed(message, to=to_person(user), tries=0, due_at=now)
         if message.tries >= ANSWER_TRIES:
             return Result(in_direct_messages)
-        given: dict[str, Any] = {"channel": channel, "user": user, "text": body["text"], "blocks": body["blocks"]}
+        given: dict[str, Any] = {"channel": channel, "user": user, **_texts(rendered)}
         if thread is not None:
             given["thread_ts"] = thread
         try:
@@ -213,8 +227,7 @@ class Poster:
         to, thread = post_target(message, card)
         body: dict[str, Any] = {
             "channel": to.value,
-            "text": rendered.text,
-            "blocks": list(rendered.blocks),
+            **_texts(rendered),
             "metadata": metadata_of(message.id, message.target_version),
             "unfurl_links": False,
             "unfurl_media": False,
@@ -252,22 +265,25 @@ class Poster:
         return Result(self._up_to_date(changed(message, posted_at=self._deps.clock.now())))
 
     async def _upload(self, message: Message, file: Upload) -> None:
+        # Writing thousands of rows would hold up the event loop, and Slack waits for acknowledgements.
+        written = (await asyncio.to_thread(file.file.written)).encode()
         opened = await self._client.conversations_open(users=message.to.value)
-        begun = await self._client.files_getUploadURLExternal(filename=file.name, length=len(file.content))
+        begun = await self._client.files_getUploadURLExternal(filename=file.file.name, length=len(written))
         async with self._session.post(
-            str(begun["upload_url"]), data=file.content, allow_redirects=False, raise_for_status=True
+            str(begun["upload_url"]), data=written, allow_redirects=False, raise_for_status=True
         ):
             pass
         await self._client.files_completeUploadExternal(
-            files=[{"id": str(begun["file_id"]), "title": file.name}],
+            files=[{"id": str(begun["file_id"]), "title": file.file.name}],
             channel_id=str(opened["channel"]["id"]),
             initial_comment=file.words,
         )
 
-    async def publish(self, message: Message, view: Json) -> Result:
-        """Publish a Home tab, unless Slack shows the same already."""
+    async def publish(self, message: Message, rendered: Rendered) -> Result:
+        """Publish a Home tab, unless Slack shows the same already: the view's metadata has a hash of it."""
         self._pace.published(message.to.value, self._deps.clock.real())
-        shown = view["private_metadata"]
+        shown = digest(rendered)
+        view = {"type": "home", "private_metadata": shown, "blocks": list(rendered.blocks)}
         try:
             if shown != message.digest:
                 with self._pace.watching(self._deps.clock.real):
@@ -275,7 +291,7 @@ class Poster:
         except NO_ANSWER as error:
             failed = self._failed(message, error, PUBLISH)
             return replace(failed, message=changed(failed.message, sending=False))
-        return Result(self._up_to_date(changed(message, digest=shown), Rendered(text="", closed=False)))
+        return Result(self._up_to_date(changed(message, digest=shown), rendered))
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message so that it shows the rental as it is now."""
@@ -307,8 +323,7 @@ class Poster:
             body = {
                 "channel": message.channel or message.to.value,
                 "ts": message.ts or "",
-                "text": rendered.text,
-                "blocks": list(rendered.blocks),
+                **_texts(rendered),
                 "metadata": metadata_of(message.id, message.target_version),
             }
             await self._with_blocks(self._client.chat_update, body, self._count_edit)
@@ -402,6 +417,10 @@ def with_plainer(blocks: Sequence[Json]) -> list[Sequence[Json]]:
     without_data = plainer(blocks)
     tries = [blocks, without_data, []]
     return [blocks for n, blocks in enumerate(tries) if n == 0 or list(blocks) != list(tries[n - 1])]
+
+
+def _texts(rendered: Rendered) -> dict[str, Any]:
+    return {"text": rendered.text, "blocks": list(rendered.blocks)}
 
 
 def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:

@@ -15,7 +15,7 @@ from bot.model.admin_question import (
     Purchases,
     UnknownMachine,
 )
-from bot.model.event import Event
+from bot.model.event import Event, EventKind
 from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
@@ -24,8 +24,9 @@ from bot.policy.buying.resource_names import named_owner, names_of
 from bot.policy.buying.unknown_machines import name_to_type
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuestionValue, VersionValue
+from handlers.messages.writers import QuestionContext, question
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Modal, Rendered, button, option
+from handlers.phrases.blocks import Modal, Rendered, button, option
 from handlers.phrases.ends import end
 from handlers.phrases.format import Times, escape, identifier, join, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button
@@ -42,9 +43,10 @@ MOST_SHOWN = 12
 LONGEST_REASON = 200
 
 
-def admin_question(view: AdminQuestionView, event: Event, times: Times) -> Rendered:
-    """Return the message of one question as of now. `event` is the event that made this message: a later event may
-    have asked the question again."""
+@question(EventKind.UNKNOWN_MACHINE, EventKind.BOUGHT_AFTER_BACKUP, EventKind.OWNER_LEFT)
+def admin_question(context: QuestionContext) -> Rendered:
+    """Return the message of one question as of now."""
+    event, view, times = context
     match view.question.about:
         case Purchase() as purchase:
             return _purchase(purchase, view, event, times)
@@ -71,10 +73,6 @@ def _put_off(view: AdminQuestionView, times: Times) -> str:
     return f"{person(view.names, question.put_off_by)} says later: I ask again {again}."
 
 
-def _open(text: str, *buttons: Json | None) -> Rendered:
-    return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=False)
-
-
 # --- one purchase
 
 
@@ -89,7 +87,7 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
     guess = f"{it.subject} may be {person(view.names, purchase.guess)}'s." if purchase.guess else ""
     cost = "" if _unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
     value, about = _value(question), _what(purchase)
-    return _open(
+    return blocks.with_buttons(
         join(f"{_lead(purchase)}: {what}.", cost, guess, _not_running(purchase), later),
         button(f"Give {it.object} an owner", Action.GIVE_OWNER, value, about=about) if purchase.runs else None,
         button("Not ours to manage", Action.NOT_OURS, value, about=about),
@@ -355,7 +353,7 @@ def _owner_left(
     later, value = _put_off(view, times), _value(question)
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     waits = rental.state is State.AWAITING_APPROVAL
-    return _open(
+    return blocks.with_buttons(
         join(f"{left}. {_what_it_does(details, times)} Who takes it?", later),
         button("Give it an owner", Action.GIVE_OWNER, value, about=rental.id),
         None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=rental.id),

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
-from bot.errors import BuyingBlock, BuyingBlocked
+from bot.errors import BuyingBlock, BuyingBlocked, Mistake
 from bot.model.attempt import Why
 from bot.model.event import EventKind, Facts, LeftOut
-from bot.model.state import UNBOUGHT
-from bot.model.text import about_span, listed, plural, span
-from handlers.messages.composition import (
+from bot.model.state import UNBOUGHT, State
+from bot.model.text import about_span, listed, plural, say_at_most
+from bot.policy.team.roles import is_owner
+from handlers.ids import Action, RentalOfferValue
+from handlers.messages.writers import (
     EventContext,
     EventText,
     allowed_text,
     cost_nothing_text,
+    direct,
     market_answer,
     sentence_case,
+    thread,
 )
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import paused_by
-from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, person, sentence
+from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, person, price, sentence
+from handlers.phrases.lease_buttons import destroy_button
 from handlers.phrases.machine_text import describe, machines, place, vendor
-from handlers.phrases.rental_text import machine, reason
+from handlers.phrases.rental_text import current_state, reason
+from handlers.views.answers.waiting import stop_button
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
 """Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about
@@ -44,6 +53,7 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
 """Why nothing is bought for anyone, and the same once it is over."""
 
 
+@thread(EventKind.QUEUED)
 def _queued(context: EventContext) -> EventText:
     facts = context.facts
     starts = f"wants it {context.times.at_time(facts.starts_at)}" if facts.starts_at else "waits for an offer"
@@ -60,6 +70,7 @@ def _waits(context: EventContext) -> bool:
     return context.details.rental.state in UNBOUGHT
 
 
+@thread(EventKind.OFFER_FITS)
 def _offer_fits(context: EventContext) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
@@ -71,12 +82,14 @@ def _offer_fits(context: EventContext) -> EventText:
     return EventText(f"An offer fits: {place(facts.vendor, facts.vendor_region)}{price}", unconfirmed)
 
 
+@thread(EventKind.QUEUED_AGAIN)
 def _queued_again(context: EventContext) -> EventText:
     facts = context.facts
     why = sentence_case(reason(facts.why, facts.vendor)) if facts.why else "What fitted is sold out"
     return EventText(why, join("It waits on for the next offer that fits.", _tries_until(context)))
 
 
+@thread(EventKind.NOT_ALLOWED_NOW)
 def _not_allowed_now(context: EventContext) -> EventText:
     facts = context.facts
     why = _blocked(facts, facts.block, _waits(context)) if facts.block else escape(facts.detail or "", 300)
@@ -88,6 +101,15 @@ def _not_allowed_now(context: EventContext) -> EventText:
     )
 
 
+@direct(EventKind.NOT_ALLOWED_NOW)
+def _waits_on(context: EventContext) -> Rendered:
+    """Return why an offer that fits was not rented, with a button while the rental waits on."""
+    rental, text = context.rental, context.text.about(context.request)
+    if rental.state is not State.QUEUED:
+        return blocks.message(f"{text} {current_state(context.details, context.times)}", closed=rental.state.over)
+    return blocks.with_buttons(text, stop_button(rental.quote_id or "", rental.id))
+
+
 def _blocked(facts: Facts, block: BuyingBlock, still: bool) -> str:
     """Return why nothing is bought for anyone, or why nothing was if the rental doesn't wait `still`."""
     who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
@@ -97,9 +119,10 @@ def _blocked(facts: Facts, block: BuyingBlock, still: bool) -> str:
     return f"{who}. An admin can go on with /gpu resume" if who else now
 
 
+@thread(EventKind.NOTHING_FITS)
 def _nothing_fits(context: EventContext) -> EventText:
     facts, rental = context.facts, context.details.rental
-    who = "you" if context.reader == context.owner_id else context.owner
+    who = context.owner
     allowed = f", {who} allowed {limit_per_hour(facts.max_rate)}" if facts.max_rate is not None else ""
     free = "nothing like it is offered"
     if facts.offer is not None:
@@ -110,6 +133,21 @@ def _nothing_fits(context: EventContext) -> EventText:
     )
 
 
+@direct(EventKind.NOTHING_FITS)
+def _rent_dearer(context: EventContext) -> Rendered:
+    """Return what is offered before the start time, with a button that rents it."""
+    rental, facts, text = context.rental, context.facts, context.text.text
+    if rental.state is not State.QUEUED:
+        return blocks.message(f"{text} {current_state(context.details, context.times)}", closed=rental.state.over)
+    rent = None
+    if facts.offer is not None and facts.rate is not None and is_owner(context.reader.id, rental.owner):
+        with suppress(Mistake):  # the market's id may not fit into a button
+            value = RentalOfferValue(rental_id=rental.id, offer_id=facts.offer)
+            rent = button(f"Rent at {per_hour(facts.rate)} now", Action.RENT_DEARER, value, style="primary")
+    return blocks.with_buttons(text, rent, stop_button(rental.quote_id or "", rental.id))
+
+
+@thread(EventKind.RENTING)
 def _renting(context: EventContext) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
@@ -152,6 +190,7 @@ def _without_script(facts: Facts) -> str:
     return " without it" if facts.why is Why.SCRIPT_REFUSED else " without a start-up script"
 
 
+@thread(EventKind.NO_ANSWER)
 def _no_answer(context: EventContext) -> EventText:
     name = context.vendor_name
     match context.facts.why:
@@ -170,6 +209,7 @@ def _making_sure(where: str) -> str:
     return f"I make sure that nothing was rented {where} (about 2 min), then try the next. Don't rent again."
 
 
+@thread(EventKind.GIVEN_UP)
 def _given_up(context: EventContext) -> EventText:
     facts = context.facts
     late = f" in {about_span(facts.span)}" if facts.span else ""
@@ -183,6 +223,7 @@ def _given_up(context: EventContext) -> EventText:
     )
 
 
+@thread(EventKind.ACCEPTED)
 def _accepted(context: EventContext) -> EventText:
     usual = f"Usually ready in {about_span(context.facts.span)}." if context.facts.span else ""
     if context.facts.why is not None:
@@ -190,6 +231,21 @@ def _accepted(context: EventContext) -> EventText:
     return EventText(f"{sentence_case(context.vendor_name)} accepted; the machine is starting", usual)
 
 
+@direct(EventKind.ACCEPTED)
+def _rented(context: EventContext) -> Rendered:
+    """Return that a machine was rented for its owner, who waited for it."""
+    rental, facts, times = context.rental, context.facts, context.times
+    state = current_state(context.details, times)
+    if rental.state not in {State.PROVISIONING, State.READY}:
+        return blocks.message(f"{sentence_case(context.machine)}. {state}", closed=rental.state.over)
+    each = f" at {price(facts.rate / rental.request.count)} per GPU" if facts.rate is not None else ""
+    asked = f", as you asked {times.at_time(facts.since)}" if facts.since is not None else ""
+    total = f" Up to {say_at_most(facts.total)} in all." if facts.total is not None else ""
+    text = f"Rented: {describe(rental)}{each}{asked}.{total} {state}"
+    return blocks.with_buttons(text, destroy_button(rental))
+
+
+@thread(EventKind.WAITING)
 def _waiting(context: EventContext) -> EventText:
     facts = context.facts
     if facts.why is Why.UNPROVEN:
@@ -214,18 +270,9 @@ def _waiting_for_lookups(facts: Facts) -> EventText:
     return EventText(failed, rest) if failed else EventText(rest.removesuffix("."))
 
 
+@thread(EventKind.SILENT)
 def _silent(_: EventContext) -> EventText:
     return EventText("It runs and bills, but nothing answers on its SSH port yet", "It may need another minute.")
-
-
-def _ready(context: EventContext) -> EventText:
-    took = f" after {span(context.facts.span)}" if context.facts.span else ""
-    word = "Ready" if context.facts.why is None else "Running"
-    return EventText(
-        f"{word}{took}",
-        f"{person(context.details.names, context.owner_id)}'s {machine(context.details)}.",
-        colon=True,
-    )
 
 
 # --- what a purchase could not bring onto its machine: keys, and a set-up
@@ -268,19 +315,3 @@ def _people_without_key(context: EventContext, left_out: LeftOut) -> str:
     if not names:
         return ""
     return f"{listed(names)} {'has' if len(names) == 1 else 'have'} no SSH key and can't get in."
-
-
-TEXTS: dict[EventKind, Callable[[EventContext], EventText]] = {
-    EventKind.QUEUED: _queued,
-    EventKind.OFFER_FITS: _offer_fits,
-    EventKind.QUEUED_AGAIN: _queued_again,
-    EventKind.NOT_ALLOWED_NOW: _not_allowed_now,
-    EventKind.NOTHING_FITS: _nothing_fits,
-    EventKind.RENTING: _renting,
-    EventKind.NO_ANSWER: _no_answer,
-    EventKind.GIVEN_UP: _given_up,
-    EventKind.ACCEPTED: _accepted,
-    EventKind.WAITING: _waiting,
-    EventKind.SILENT: _silent,
-    EventKind.READY: _ready,
-}

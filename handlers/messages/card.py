@@ -18,7 +18,7 @@ from handlers.phrases.asked_text import asked_now
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import at_its_end, ends
 from handlers.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
-from handlers.phrases.lease_buttons import destroy_button, take_back_button
+from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.limits_text import over_total_text
 from handlers.phrases.machine_text import setup_text
 from handlers.phrases.on_ending_text import on_ending_text, script_first_text
@@ -221,7 +221,7 @@ def _buttons(details: RentalDetails) -> list[Json]:
             return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
         return buttons
     if rental.state is State.READY:
-        extend = take_back_button(rental) or button("Extend", Action.EXTEND_FORM, this)
+        extend = extend_form_button(rental)
         return [details_button, extend, destroy_button(rental)]
     if rental.state is State.DESTROYING:
         may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on

@@ -6,8 +6,6 @@ So each line is cut, and rentals have pages.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 
 from bot.model.budget import ScopeKind
@@ -20,7 +18,7 @@ from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import is_owner
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, button, cut, named
+from handlers.phrases.blocks import Json, Rendered, button, cut, named
 from handlers.phrases.budget_text import scope_name
 from handlers.phrases.ends import without_a_yes
 from handlers.phrases.format import Reader, Times, dollars, escape, join, per_hour
@@ -50,12 +48,10 @@ In a channel, or in Messages here:
 /gpu help shows all commands"""
 
 
-def home_tab(shown: HomeView | None, reader: Reader) -> Json:
-    """Return the Home tab of the reader. `shown` is None for a person who may not use the bot. `private_metadata`
-    is a hash of the blocks, which tells whether Slack already shows the same."""
+def home_tab(shown: HomeView | None, reader: Reader) -> Rendered:
+    """Return the Home tab of the reader. `shown` is None for a person who may not use the bot."""
     content = blocks.fit_view(_content(shown, reader) if shown is not None else _for_others())
-    version = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return {"type": "home", "private_metadata": version, "blocks": content}
+    return Rendered(text="", blocks=tuple(content), closed=False)
 
 
 def _for_others() -> list[Json | None]:

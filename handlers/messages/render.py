@@ -1,28 +1,38 @@
-"""Renders a message of the outbox with the view of its kind."""
+"""How the messages about events of rentals look now, by the writers of their kinds.
+
+Whoever needs the text of an event gets it here, because importing this module registers all writers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.message import Message, MessageKind
-from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.buying.replacing import FIRST_HOUR
-from bot.policy.team.asking import Mentions
 from handlers.ids import ANSWERS, action_of
-from handlers.messages.alerts import alert
-from handlers.messages.approval import approval
-from handlers.messages.card import card
-from handlers.messages.direct_message import direct_message, is_outdated
-from handlers.messages.event_text import event_text
-from handlers.messages.nobody_answers import nobody_answers
+from handlers.messages import account, admin_questions, buying, ended, ends, money, needed, owners, ready, requests
+from handlers.messages.ended import ended_receipt
+from handlers.messages.ends import is_outdated
+from handlers.messages.owners import no_longer_yours
+from handlers.messages.writers import (
+    AlertContext,
+    EventContext,
+    alert,
+    approvers,
+    direct,
+    said_once,
+    thread,
+    without_money,
+)
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
+
+SUBJECTS = (account, admin_questions, buying, ended, ends, money, needed, owners, ready, requests)
+"""The modules that register the writers of their kinds."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
 """How often a message that asks something about a ready machine is rendered again."""
@@ -34,59 +44,63 @@ def asks(rendered: Rendered) -> bool:
     return any(action_of(button["action_id"]) in ANSWERS for row in rows for button in row)
 
 
-def render_message(
-    message: Message,
-    event: Event | None,
-    details: RentalDetails | None,
-    reader: Reader,
-    *,
-    names: Mapping[str, str] | None = None,
-    newest: bool = True,
-    asks: Mentions | None = None,
-) -> Rendered | None:
-    """Return a message as it should look now. Return None if its event has no text there, or if its kind is not
-    rendered from a rental: the answer to a search, or a reply, which was rendered when it was queued.
+def thread_reply(context: EventContext) -> Rendered | None:
+    """Return the reply for an event, which is never edited. Return None if the event has no reply."""
+    return blocks.message(context.text.text) if context.event.effects.thread(context.event) else None
 
-    `names` has the people whom an alert names. `newest` tells whether the reader of a direct message got no later
-    one about the rental. `asks` has the people whom the post of a message to the approvers mentions.
+
+def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
+    """Return an event for a history, which has its time in front of it and names its reader too. Return an empty
+    text if the event has none. Without `money`, leave out amounts and prices."""
+    readable = event if money else changed(event, facts=without_money(event.facts))
+    context = EventContext(readable, details, changed(reader, id=""), timed=False)
+    return context.text.text if event.kind in thread else ""
+
+
+def message_to_approvers(context: EventContext) -> Rendered:
+    """Return what the approvers are asked, or how that was decided."""
+    shown = approvers.get(context.event.kind, requests.approval)(context)
+    return shown if context.event.kind is EventKind.NOBODY_ANSWERS else _refreshed(shown, context)
+
+
+def direct_message(context: EventContext) -> Rendered | None:
+    """Return the message to one person about an event, edited until nothing is left to decide. Return None if it
+    was held up for so long that a later one says more.
+
+    A former owner reads no more than who owns the machine now. Once a rental is over, its owner reads its receipt.
     """
-    if message.kind is MessageKind.ALERT:
-        return alert(event, reader, names=names) if event else None
-    if details is None:
+    event, rental, reader = context.event, context.rental, context.reader
+    if context.posted_at is None and is_outdated(context):
         return None
-    match message.kind:
-        case MessageKind.CARD:
-            return card(details, reader)
-        case MessageKind.THREAD if event:
-            return thread_reply(event, details, reader)
-        case MessageKind.DIRECT if event:
-            if message.posted_at is None and is_outdated(event, details, reader.now):
-                return None
-            shown = direct_message(event, details, reader, newest=newest, posted_at=message.posted_at)
-            return _refreshed(shown, event, details.rental, reader.now)
-        case MessageKind.APPROVAL if event and event.kind is EventKind.NOBODY_ANSWERS:
-            return nobody_answers(event, details, reader, asks=asks)
-        case MessageKind.APPROVAL if event:
-            return _refreshed(approval(details, reader, asked=event, asks=asks), event, details.rental, reader.now)
-    return None
+    if reader.id in context.details.former_owners and not rental.lets_in(reader.id) and not _is_for_them(context):
+        return no_longer_yours(context)
+    if rental.state.over and context.by_owner and not event.effects.tells_end:
+        return ended_receipt(context)
+    # An earlier release may have sent a message about a kind that has none now.
+    return _refreshed(direct.get(event.kind, said_once)(context), context)
 
 
-def _refreshed(shown: Rendered, event: Event, rental: Rental, now: datetime) -> Rendered:
+def _is_for_them(context: EventContext) -> bool:
+    """Return whether an event is for a person who was the owner once: the machine was taken from them, or they are
+    given it, or asked for it."""
+    if context.event.kind is EventKind.OWNER_CHANGED:
+        return context.event.actor == context.rental.owner
+    return context.event.kind in {EventKind.GIVEN, EventKind.KEPT}
+
+
+def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
     """Return an open message about a ready machine with the time after which it is rendered again: while it asks
     something, since the machine costs more and more; and when the first hour ends, in which the machine may be
     replaced."""
+    event, rental = context.event, context.rental
     if shown.closed or shown.refresh_after is not None or rental.state is not State.READY:
         return shown
     if event.effects.asks is not None:
         return changed(shown, refresh_after=REFRESH_ASKED_EVERY)
-    left = rental.running_lease.ready_at + FIRST_HOUR - now
+    left = rental.running_lease.ready_at + FIRST_HOUR - context.reader.now
     return changed(shown, refresh_after=left) if event.kind is EventKind.READY and left > timedelta(0) else shown
 
 
-# --- the replies below a card
-
-
-def thread_reply(event: Event, details: RentalDetails, reader: Reader) -> Rendered | None:
-    """Return the reply for an event, which is never edited. Return None if the event has no reply."""
-    words = event_text(event, details, reader.times) if event.effects.thread(event) else None
-    return None if words is None else blocks.message(words.text)
+def alert_message(context: AlertContext) -> Rendered | None:
+    """Return the alert of an event, which is never edited. Return None if there is nothing left to say."""
+    return alert[context.event.kind](context) if context.event.kind in alert else None

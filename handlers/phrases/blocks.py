@@ -152,6 +152,11 @@ def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
     return Rendered(text=cut(text, FALLBACK_TEXT) or "-", blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
 
 
+def with_buttons(text: str, *buttons: Json | None, closed: bool = False) -> Rendered:
+    """Return a message of one paragraph with a row of buttons below it."""
+    return message(text, section(text), actions(*buttons), closed=closed)
+
+
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
     """Return the blocks that fit. Drop the last paragraphs first and keep the buttons."""
     fitting = list(blocks)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.model.budget import UNASSIGNED, Demand, Scope, ScopeKind
-from bot.model.event import Event
+from bot.model.budget import UNASSIGNED, Demand, Month, Scope, ScopeKind
+from bot.model.money import Micros
 from bot.model.quote import Quote
-from bot.model.text import say_at_most
-from bot.policy.buying.budgets import project_of_channel, say_left, say_month, split_budget
-from bot.policy.team.rules import Rules, WhenOver
-from handlers.phrases.format import as_written, channel, dollars, escape, percent, person
+from bot.model.text import listed, plural, say_at_most
+from bot.policy.buying.budgets import project_of_channel, say_left, say_month
+from bot.policy.team.rules import Rules
+from handlers.phrases.format import as_written, channel, dollars, escape, person
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
@@ -28,26 +28,6 @@ def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
     """Return `vision's budget`, `Ana's budget` or `the team's budget`."""
     name = escape(scope.name, 40) if scope.kind is ScopeKind.PROJECT else person(names, scope.name)
     return f"{'the team' if scope.kind is ScopeKind.TEAM else name}'s budget"
-
-
-def budget_alert(event: Event, rules: Rules, names: Mapping[str, str]) -> str:
-    """Return the alert that a part of a budget is spent and reserved, and what follows.
-
-    It has the exact share and, if that is higher, the threshold that was passed.
-    """
-    balance, budget = event.facts.balance, event.facts.total
-    if balance is None or budget is None:
-        return ""
-    spent, reserved, _ = split_budget(balance, budget)
-    has = f"{scope_name(balance.scope, names)} has spent {dollars(spent)} of {say_month(balance.month)}'s"
-    share = percent(balance.spent + balance.reserved, budget)
-    past = "" if share == f"{balance.alerted}%" else f", past the alert at {balance.alerted}%"
-    more = f"{dollars(reserved)} is reserved for what runs: {share}{past}."
-    refuse = rules.budgets.over is WhenOver.REFUSE
-    full = balance.spent + balance.reserved >= budget
-    then = "nothing more is rented" if refuse else "each rental asks an approver"
-    when = "From now on" if full else "From 100% on"
-    return f"{has} {dollars(budget)}, and {more} Nothing stops. {when} {then}."
 
 
 def not_of_channel(quote: Quote, rules: Rules) -> str:
@@ -80,3 +60,19 @@ def standing(demand: Demand, names: Mapping[str, str]) -> str:
     after = demand.free - demand.more
     then = f"{dollars(after)} after this" if after >= 0 else f"this needs {say_at_most(-after)} more"
     return f"{who}: {say_left(demand, of_budget=True)}; {then}."
+
+
+def month_name(month: Month) -> str:
+    """Return a month in words: `November 2026`."""
+    return f"{say_month(month)} {month[:4]}"
+
+
+def invoice_differences(estimated: Micros, unknown_count: int) -> str:
+    """Return by what the invoice may differ from a report or file in which this much is `estimated`, while
+    `unknown_count` machines run that no rental has."""
+    parts = []
+    if estimated:
+        parts.append(f"what is estimated ({dollars(estimated)})")
+    running = f" ({plural(unknown_count, 'runs', 'run')} now)" if unknown_count else ""
+    parts += [f"machines not rented through me{running}", "tax"]
+    return f"The invoice may differ by {listed(parts)}."

@@ -142,3 +142,18 @@ def end_text(at: datetime, zone: str) -> str:
     """Return what a person in `zone` types for an end, after `until` or `up to`: `2026-11-27 18:00`. It has its
     date, so it means the same on any later day."""
     return f"{at.astimezone(zone_of(zone)):%Y-%m-%d %H:%M}"
+
+
+BUSY_THEN = "unless its GPUs are busy then"
+
+
+def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
+    """Return when the bot asks again, and that the end stands. `until` is None if the bot never asks again.
+    `moves` tells whether the end moves on if the machine is in use then."""
+    if ends and (until is None or until >= ends):
+        busy = f" {BUSY_THEN}" if moves else ""
+        return f"It still ends {times.time(ends)}{busy}; I don't ask again before."
+    if until is None:
+        return "I don't ask again."
+    either = f"; it ends {times.time(ends)} {BUSY_THEN if moves else 'either way'}" if ends else ""
+    return f"I ask again {times.at_time(until)}{either}."

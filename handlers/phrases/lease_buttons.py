@@ -95,6 +95,11 @@ def take_back_button(rental: Rental) -> Json | None:
     return button("Take the request back", Action.WITHDRAW, value)
 
 
+def extend_form_button(rental: Rental) -> Json:
+    """Return `Extend`, which opens a dialog, or the button of `take_back_button` in its place."""
+    return take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
+
+
 def keep_button(rental: Rental) -> Json | None:
     """Return `Keep k7mq2`, which gives a machine that is destroyed after its script its end of before. Return None
     for any other machine, and if that end is nearer."""

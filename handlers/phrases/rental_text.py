@@ -253,6 +253,13 @@ def new_one_text(rental: Rental) -> str:
     return f"The new one {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
 
 
+def first_runs_on(details: RentalDetails) -> str:
+    """Return `k7mq2 runs on.` if this rental was to take the place of k7mq2 and has no machine. Return an empty
+    text if it was to take no place, or if k7mq2 doesn't run either."""
+    replaced, has_none = details.replaced, details.rental.state.over or details.rental.waiting is not None
+    return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
+
+
 def ended_by(details: RentalDetails) -> Event | None:
     """Return the event with which somebody other than the owner ended the rental, or None if there is none."""
     ending = details.rental.ending

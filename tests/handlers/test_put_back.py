@@ -21,6 +21,7 @@ from bot.model.rental import Asked, Question, Rental
 from bot.policy.team.rules import Limits
 from handlers.delivery.content import content
 from handlers.delivery.pace import Pace
+from handlers.phrases.blocks import Rendered
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO
 from tests.handlers.rental_states import H, asked, let_the_owner_decide, make_ready, running, starting
 from tests.handlers.team import NOON, RULES, Team, team
@@ -134,7 +135,7 @@ async def check_slack_says_what_the_store_says(ours: Team) -> None:
         place = (message.channel or "", message.ts)
         rendered = await content(ours.deps, message)
         assert message.due_at is None
-        if message.closed or rendered is None:
+        if message.closed or not isinstance(rendered, Rendered):
             continue
         assert seen[place].text.startswith(rendered.text), "a question's first post also mentions people"
         payload = seen[place].metadata["event_payload"]

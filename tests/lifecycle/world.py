@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import String, bindparam, cast, func, select, type_coerce, update
+from sqlalchemy import String, bindparam, case, cast, func, select, type_coerce, update
 from typing_extensions import override
 
 from bot.clock import MovedClock
@@ -31,7 +31,7 @@ from bot.lifecycle.steps.polling import soonest
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.attempt import NAMED
 from bot.model.event import EventKind
-from bot.model.message import to_response_url
+from bot.model.message import NextCall, to_response_url
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
@@ -73,6 +73,7 @@ _MARK_POSTED = (
         due_at=None,
         urgent=False,
         version_at_start=None,
+        next_call=case((_c.next_call.in_([NextCall.POST, NextCall.FIND]), NextCall.EDIT), else_=_c.next_call),
         digest="shown",
         posted_at=func.coalesce(_c.posted_at, _NOW),
         channel=func.coalesce(_c.channel, type_coerce(_c.to, _c.channel.type)),

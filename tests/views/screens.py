@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.model.event import Event
-from bot.model.message import Message, MessageKind, stored_destination
+from bot.model.message import MessageKind
 from bot.model.summary import RentalDetails
 from bot.policy.team.asking import Mentions
-from handlers.messages.render import render_message
+from handlers.messages import render
+from handlers.messages.card import card as card_of
+from handlers.messages.writers import AlertContext, EventContext
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.format import JOINER
 from tests.views.stories import ANA, BEN, reading, ready
@@ -148,17 +150,18 @@ def outbox(
     posted_at: datetime | None = None,
 ) -> Rendered | None:
     """Render a message of the outbox; `shown` is 0 before it is posted."""
-    row = Message(
-        kind=kind,
-        to=stored_destination(to),
-        rental_id="k7mq2",
-        shown_version=shown,
-        created_at=now,
-        posted_at=posted_at,
-    )
     reader = reading(now, to if kind is MessageKind.DIRECT else "")
+    if event is None:
+        return card_of(details, reader) if details is not None else None
+    if details is None:
+        return render.alert_message(AlertContext(event, reader, {}))
     asks = Mentions(groups=("S0GPU",), people=(BEN,)) if shown == 0 else None
-    return render_message(row, event, details, reader, newest=newest, asks=asks)
+    write = {
+        MessageKind.THREAD: render.thread_reply,
+        MessageKind.DIRECT: render.direct_message,
+        MessageKind.APPROVAL: render.message_to_approvers,
+    }
+    return write[kind](EventContext(event, details, reader, posted_at=posted_at, newest=newest, asks=asks))
 
 
 def card(details: RentalDetails, now: datetime) -> str:

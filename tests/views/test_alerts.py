@@ -11,7 +11,8 @@ from bot.model.budget import TEAM, Balance, Scope, ScopeKind
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import MessageKind
 from bot.model.person import OPERATOR
-from handlers.messages.alerts import pause_over
+from handlers.messages.render import alert_message
+from handlers.messages.writers import AlertContext
 from tests.views.screens import message, outbox, page
 from tests.views.stories import CARL, M, clock, reading
 
@@ -51,7 +52,7 @@ def test_a_pause_that_is_over_is_told_with_its_end() -> None:
     def paused(actor: str, why: str | None = None) -> str:
         pause = Event(rental_id=None, kind=K.PAUSED, at=clock(9, 2), actor=actor, facts=Facts(detail=why))
         resumed = Event(rental_id=None, kind=K.RESUMED, at=clock(11, 4), actor=CARL)
-        return message(pause_over(pause, resumed, reading(NOW), {CARL: "Carl"}), NOW)
+        return message(alert_message(AlertContext(pause, reading(NOW), {CARL: "Carl"}, resumed)), NOW)
 
     operators, carls = paused(OPERATOR.id, "bill check"), paused(CARL, "The bill is too high")
     assert page(operators, carls, paused(CARL)) == snapshot("""\

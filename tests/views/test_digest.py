@@ -10,7 +10,8 @@ from bot.model.budget import UseCosts
 from bot.model.event import EventKind, Facts
 from bot.model.spend import Digest, ProjectWeek, Spent
 from bot.policy.team.rules import Rules
-from handlers.messages.alerts import alert
+from handlers.messages.render import alert_message
+from handlers.messages.writers import AlertContext
 from handlers.phrases.format import Reader
 from tests.databases import START
 from tests.store import make
@@ -37,7 +38,7 @@ WEEK = Digest(
 
 def text(week: Digest) -> str:
     event = make.event(EventKind.DIGEST, None, facts=Facts(digest=week))
-    rendered = alert(event, Reader(rules=Rules(), now=START))
+    rendered = alert_message(AlertContext(event, Reader(rules=Rules(), now=START), {}))
     assert rendered is not None
     return rendered.text
 

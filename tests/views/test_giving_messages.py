@@ -17,7 +17,8 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.use.giving import TAKE_WITHIN, left_of
 from handlers.ids import EndValue
-from handlers.messages.direct_message import direct_message
+from handlers.messages.render import direct_message
+from handlers.messages.writers import EventContext
 from handlers.views.answers.giving import take_confirm
 from tests.views.screens import dialog, direct, page, thread
 from tests.views.stories import ANA, BEN, CARL, RULES, M, clock, gone, happened, keys_now, lease, reading, ready
@@ -118,7 +119,8 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 """)
-    shown = direct_message(GIVEN, bens(GIVEN), reading(NOW, ANA))
+    shown = direct_message(EventContext(GIVEN, bens(GIVEN), reading(NOW, ANA)))
+    assert shown is not None
     assert shown.refresh_after == TAKE_WITHIN
 
 

@@ -16,7 +16,8 @@ from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.summary import HomeView, RentalDetails, RentalSummary, TeamMonth, WaitingView
 from handlers.messages.home import KEYS, TEAM_BUDGETS, home_tab
-from tests.slack_limits import Json, buttons, problems_of_view, text_objects, unescaped_markup
+from handlers.phrases.blocks import Rendered
+from tests.slack_limits import buttons, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.screens import read
 from tests.views.stories import ANA, BEN, clock, listed, reading, ready, request, waiting
@@ -41,10 +42,10 @@ def home_of(*shown: RentalDetails, **fields: object) -> HomeView:
     )
 
 
-def shown(view: Json, now: datetime) -> list[str]:
+def shown(tab: Rendered, now: datetime) -> list[str]:
     """Return the lines of a Home tab, each row of buttons as one line of the words that a screen reader reads."""
     lines = []
-    for block in view["blocks"]:
+    for block in tab.blocks:
         words = [read(text["text"], now) for text in text_objects(block) if text["type"] == "mrkdwn"]
         labels = [one.get("accessibility_label", one["text"]["text"]) for one in buttons(block)]
         lines.append("  ".join([*words, *(f"[{label}]" for label in labels)]))
@@ -117,8 +118,8 @@ def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_no
     assert "*Yours*  You rent nothing now." in said
     assert said[1] == "[Get GPUs]"
     none = home_tab(None, reading(NOON, ANA))
-    assert list(buttons(none["blocks"])) == []
-    assert problems_of_view(none) == []
+    assert list(buttons(none.blocks)) == []
+    assert problems_of_view({"type": "home", "blocks": none.blocks}) == []
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -162,10 +163,10 @@ def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
         keys=tuple(keys * KEYS),
     )
     tab = home_tab(view, reading(now, "U0ANA"))
-    assert problems_of_view(tab) == []
-    texts = [text["text"] for text in text_objects(tab["blocks"]) if text["type"] == "mrkdwn"]
+    assert problems_of_view({"type": "home", "blocks": tab.blocks}) == []
+    texts = [text["text"] for text in text_objects(tab.blocks) if text["type"] == "mrkdwn"]
     assert all(unescaped_markup(text) == [] for text in texts)
     for one in listed_now:
         assert any(one.rental.id in text for text in texts)
-    for button in buttons(tab["blocks"]):
+    for button in buttons(tab.blocks):
         assert_button_is_whole(button)

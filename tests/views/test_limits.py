@@ -34,7 +34,7 @@ from bot.model.admin_question import (
 )
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.message import Message, MessageKind, to_channel, to_person
+from bot.model.message import MessageKind
 from bot.model.offer import Catalog
 from bot.model.person import Channel, Key
 from bot.model.quote import Quote, QuoteState, Wish
@@ -50,6 +50,7 @@ from bot.model.summary import (
     WaitPreview,
 )
 from bot.policy.access.github_keys import GithubKeys
+from bot.policy.team.asking import Mentions
 from bot.policy.use.giving import Left
 from handlers.ids import (
     ACTION_VALUES,
@@ -69,7 +70,9 @@ from handlers.ids import (
     action_of,
 )
 from handlers.messages import admin_questions
-from handlers.messages.render import render_message
+from handlers.messages.card import card
+from handlers.messages.render import alert_message, direct_message, message_to_approvers, thread_reply
+from handlers.messages.writers import AlertContext, EventContext, QuestionContext, approvers, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Times
@@ -77,9 +80,11 @@ from handlers.views.answers import github_keys, giving, keys, lists, modals, off
 from handlers.views.answers import waiting as waiting_answers
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
+from tests.views.screens import outbox
 from tests.views.stories import RULES, clock, listed, reading, request, view_of, waiting
 
 THOROUGH = settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+MENTIONS = Mentions(groups=("S0GPU",), people=("U0BEN",))
 PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
 
 
@@ -136,27 +141,20 @@ def test_a_screen_reader_reads_what_a_button_is_about_and_no_amount_loses_digits
 
 
 @THOROUGH
-@given(
-    details=some.details,
-    event=some.events,
-    kind=st.sampled_from(MessageKind),
-    now=some.moment,
-    shown=st.integers(0, 1),
-)
+@given(details=some.details, event=some.events, now=some.moment, asks=st.booleans())
 def test_messages_of_the_outbox_are_valid(
-    details: RentalDetails, event: Event, kind: MessageKind, now: datetime, shown: int
+    details: RentalDetails, event: Event, now: datetime, *, asks: bool
 ) -> None:
     with_event = changed(details, events=(event, *details.events))
     for who in (details.rental.owner, "U0CARL"):
-        message = Message(
-            kind=kind,
-            to=to_person(who),
-            shown_version=shown,
-            created_at=now,
-        )
-        rendered = render_message(message, event, with_event, reading(now, who))
-        if rendered is not None:
-            assert_valid(rendered, mentions=PINGS if kind is MessageKind.APPROVAL and shown == 0 else ())
+        context = EventContext(event, with_event, reading(now, who), asks=MENTIONS if asks else None)
+        shown = [card(with_event, context.reader), alert_message(AlertContext(event, context.reader, {}))]
+        if event.kind in thread:
+            shown += [thread_reply(context), direct_message(context)]
+        for rendered in filter(None, shown):
+            assert_valid(rendered)
+        if event.kind in approvers:
+            assert_valid(message_to_approvers(context), mentions=PINGS if asks else ())
 
 
 @THOROUGH
@@ -267,11 +265,13 @@ def test_messages_about_unknown_machines_are_valid(
         paused=True,
     )
     for question in (known, decided):
-        assert_valid(admin_questions.admin_question(changed(view, question=question), event, times))
+        assert_valid(
+            admin_questions.admin_question(QuestionContext(event, changed(view, question=question), times))
+        )
         for later in (False, True):
             whole = changed(known, about=Purchases(count=1, bought_after_backup=later))
             together = changed(view, question=whole, parts=(question,))
-            assert_valid(admin_questions.admin_question(together, event, times))
+            assert_valid(admin_questions.admin_question(QuestionContext(event, together, times)))
     for dialog in (
         admin_questions.give_owner(view, rules=RULES),
         admin_questions.not_ours(view),
@@ -306,11 +306,10 @@ def test_short_replies_are_valid(words: str, lines: list[str], key: Key, other: 
 @given(note=some.text)
 def test_a_note_can_not_forge_a_line(note: str) -> None:
     now = clock(14, 5)
-    message = Message(kind=MessageKind.APPROVAL, to=to_channel("C0GPUS"), shown_version=1, created_at=now)
 
     def lines(wanted: Request) -> int:
         details = waiting(request=wanted)
-        rendered = render_message(message, details.events[0], details, reader=reading(now))
+        rendered = outbox(MessageKind.APPROVAL, details, now, details.events[0])
         assert rendered is not None
         return len(rendered.text.splitlines())
 
@@ -328,7 +327,4 @@ def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() 
 def test_a_date_far_away_is_rendered() -> None:
     expires_at = clock(22, 5) + timedelta(days=20_000)
     details = waiting(waiting=Waiting(decider=Decider.APPROVER, expires_at=expires_at))
-    message = Message(kind=MessageKind.CARD, to=to_channel("C0GPUS"), created_at=clock(14, 5))
-    rendered = render_message(message, None, details, reader=reading(clock(14, 5)))
-    assert rendered is not None
-    assert_valid(rendered)
+    assert_valid(card(details, reading(clock(14, 5))))

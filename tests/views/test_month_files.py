@@ -9,7 +9,7 @@ import pytest
 from bot.model.base import changed
 from bot.model.budget import TEAM, MonthPart, Scope, ScopeKind
 from bot.policy.buying.focus import BillingMonth, FileRow, MonthFile
-from handlers.views.answers.month_files import file_on_its_way, month_file_words, no_file
+from handlers.messages.money import file_on_its_way, month_file_words, no_file
 from tests.policy.test_focus import CHARGE, MACHINE
 from tests.store.make import ANA
 

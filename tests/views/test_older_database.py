@@ -13,6 +13,7 @@ from bot.model.event import Event
 from bot.model.event import EventKind as K
 from bot.model.summary import AccruedCost, AdminQuestionView
 from handlers.messages.admin_questions import admin_question
+from handlers.messages.writers import QuestionContext
 from tests.views.screens import message, page
 from tests.views.stories import ANA, BEN, CARL, NAMES, clock, reading, ready
 from tests.views.test_unknown_machines import NOW, TRAIN
@@ -50,7 +51,9 @@ def shown(
         names=NAMES,
         paused=True,
     )
-    return message(admin_question(changed(view, **fields), event, reading(NOW, zone="UTC").times), NOW)
+    return message(
+        admin_question(QuestionContext(event, changed(view, **fields), reading(NOW, zone="UTC").times)), NOW
+    )
 
 
 def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:

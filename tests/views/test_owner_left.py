@@ -13,6 +13,7 @@ from bot.model.rental import Ending
 from bot.model.state import State
 from bot.model.summary import AdminQuestionView, RentalDetails
 from handlers.messages.admin_questions import admin_question
+from handlers.messages.writers import QuestionContext
 from handlers.phrases.blocks import Rendered
 from tests.views.screens import approval, message, page, thread
 from tests.views.stories import ANA, BEN, CARL, M, clock, gone, happened, reading, ready, waiting
@@ -33,9 +34,7 @@ DESTROYING = changed(
 
 def shown(details: RentalDetails, question: AdminQuestion = ASKED) -> Rendered:
     view = AdminQuestionView(question=question, readopted_for=M, spent={}, names=details.names, details=details)
-    rendered = admin_question(view, LEFT, reading(LEFT.at, zone="UTC").times)
-    assert rendered is not None
-    return rendered
+    return admin_question(QuestionContext(LEFT, view, reading(LEFT.at, zone="UTC").times))
 
 
 def read(details: RentalDetails, question: AdminQuestion = ASKED) -> str:

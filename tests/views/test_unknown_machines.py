@@ -14,6 +14,7 @@ from bot.model.event import EventKind as K
 from bot.model.summary import AccruedCost, AdminQuestionView
 from bot.policy.buying.unknown_machines import is_name_typed
 from handlers.messages import admin_questions as views
+from handlers.messages.writers import QuestionContext
 from handlers.phrases.format import JOINER
 from tests.views.screens import dialog, message, page, read
 from tests.views.stories import ANA, CARL, NAMES, RULES, M, clock, reading
@@ -47,7 +48,9 @@ def view(question: AdminQuestion, spent: AccruedCost = SPENT) -> AdminQuestionVi
 
 def shown(*machines: UnknownMachine, spent: AccruedCost = SPENT, **fields: Any) -> str:
     times = reading(NOW, zone="UTC").times
-    return message(views.admin_question(view(purchase(*machines, **fields), spent), EVENT, times), NOW)
+    return message(
+        views.admin_question(QuestionContext(EVENT, view(purchase(*machines, **fields), spent), times)), NOW
+    )
 
 
 def decided(verdict: AdminVerdict, **fields: Any) -> str:
@@ -141,7 +144,7 @@ def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> N
     repeated = purchase()
     repeated = changed(repeated, about=changed(repeated.purchase, same_as="u1"), over_at=clock(14, 30))
     times = reading(NOW, zone="UTC").times
-    assert message(views.admin_question(view(repeated), EVENT, times), NOW) == snapshot(
+    assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
         "I asked you twice about 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. Use my other message."
     )
 

@@ -15,7 +15,7 @@ from bot.model.quote import QuoteState, Wish
 from bot.model.rental import Ending
 from bot.model.state import State
 from bot.model.summary import AccruedCost, OfferChoice, RentalDetails
-from handlers.messages.event_text import event_text
+from handlers.messages.render import history_text
 from handlers.views.answers.offers import answer
 from tests.views.screens import approval, card, direct, message, page, thread
 from tests.views.stories import (
@@ -129,9 +129,7 @@ Held up: Compute Clear refuses my token. I try until 12:51, then it waits on for
 
 def test_the_history_says_if_slack_did_not_confirm_the_owner() -> None:
     fits = happened(K.OFFER_FITS, NOW, vendor="nebius", rate=Decimal("19.36"), owner_unconfirmed=True)
-    words = event_text(fits, waits(fits), reading(NOW).times)
-    assert words is not None
-    assert words.text == (
+    assert history_text(fits, waits(fits), reading(NOW), money=True) == (
         "An offer fits: Nebius at $19.36/h. "
         "Slack didn't tell me in time whether Ana is still here, so I went by its last answer."
     )

@@ -95,7 +95,7 @@ async def approve(
         await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
         if rental.wish is None:  # a wish is checked against what runs when an offer fits
             usage = await tx.rentals.usage(rental.owner, without=rental.id)
-            check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
+            check_usage(rental.envelope.max_rate, usage, deps.rules)
         approver = None if rental.owner_decides else person.id
         after = transitions.approve(rental, now, approver=approver, fewer=fewer)
         if after.wish is not None:

@@ -223,7 +223,7 @@ async def _takeable(tx: Tx, deps: Deps, person: Person, rental_id: str, shown_en
     left = left_of(rental, now, rules)
     name = owner.name if owner is not None else "its owner"
     _check_limits(rental, left, rules, let_in=f"ask {name} to let you in")
-    check_person_rentals((await tx.rentals.usage(person.id, without=rental.id)).person_rentals, rules)
+    check_person_rentals(await tx.rentals.usage(person.id, without=rental.id), rules)
     if not await tx.people.keys(person.id):
         raise NeedsKey(github=deps.rules.keys.github, before="you take it")
     demands = await demands_if_taken(tx, deps.rules, rental, person.id, now)

@@ -105,8 +105,7 @@ async def judge_offer(
         request,
         offer,
         rules,
-        person_rentals=usage.person_rentals,
-        team_rate=usage.team_rate,
+        usage=usage,
         room=room,
         **again,
     )

@@ -293,7 +293,7 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
     await check_buying(tx)
     check_size(rental.request, deps.rules)
     usage = await tx.rentals.usage(rental.owner, without=rental.id)
-    check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
+    check_usage(rental.envelope.max_rate, usage, deps.rules)
     await check_key(tx, deps.rules, owner)
     await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=rental.owner)
     rules, envelope = rules_of_project(deps.rules, rental.project), rental.envelope

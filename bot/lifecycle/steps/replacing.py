@@ -106,7 +106,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
         if not offers:
             return None
         usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
-        team_left = check_usage(offers[0].rate, usage.person_rentals, usage.team_rate, deps.rules)
+        team_left = check_usage(offers[0].rate, usage, deps.rules)
         for offer in offers:
             envelope = propose_replacement(offer, request, left, team_left, deps.rules)
             if envelope is None:

@@ -229,8 +229,8 @@ def is_owner(person_id: str, owner: str) -> bool:
     """Return whether a person owns a rental or a quote.
 
     Only its owner sees a quote, rents from it and asks for it again; accepts what needs no approver; replaces a
-    machine or a request that waits; lets others in; and gives the rental away. Private messages show only the owner
-    the buttons that act on a rental, but a teammate gets Extend. Approvers and admins, who may act too, type
+    machine or a request that waits; lets others in; and gives the rental away. Private messages show only the
+    owner the buttons that act on a rental, but a teammate gets Extend. Approvers and admins, who may act too, type
     commands.
     """
     return person_id == owner

@@ -21,7 +21,7 @@ from bot.policy.team.roles import Roles, is_owner
 from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.messages import admin_questions
-from handlers.messages.event_text import event_text, without_money
+from handlers.messages.render import history_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import end, without_a_yes
@@ -270,8 +270,8 @@ def show_texts(details: RentalDetails, reader: Reader) -> ShowTexts:
         note(rental.request.note),
     ]
     events = _shown_events(details.events)
-    lines = [_history_line(event, details, times, money=money) for event in events]
-    history = [line for line in lines if line]
+    texts = [(event, history_text(event, details, reader, money=money)) for event in events]
+    history = [f"{times.time(event.at)}  {text}" for event, text in texts if text]
     earlier = len(details.events) - len(events)
     if earlier > 0:
         history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
@@ -319,12 +319,6 @@ def _buttons(details: RentalDetails, reader: Reader) -> list[blocks.Json | None]
         return []
     extend = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
     return [extend, destroy_button(rental) if is_owner(reader.id, rental.owner) else None]
-
-
-def _history_line(event: Event, details: RentalDetails, times: Times, *, money: bool) -> str:
-    readable = event if money else changed(event, facts=without_money(event.facts))
-    words = event_text(readable, details, times, timed=False)
-    return f"{times.time(event.at)}  {words.text}" if words else ""
 
 
 def catalog(known: Catalog, reader: Reader) -> Rendered:

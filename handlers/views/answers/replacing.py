@@ -1,25 +1,19 @@
-"""Replacing a machine that was lost or doesn't work: the button, the dialog and the messages."""
+"""Replacing a machine that was lost or doesn't work: the buttons and the dialog."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from bot.errors import NextStep
-from bot.model.event import Event
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import Remainder, RentalDetails
+from bot.model.summary import Remainder
 from bot.model.text import say_at_most, span
 from bot.policy.buying.replacing import may_be_replaced
 from handlers.ids import Action, Callback, Field, RentalValue
-from handlers.messages.event_text import EventText, event_text
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.error_text import NEXT_STEPS
-from handlers.phrases.format import Reader, highest, join, limit_per_hour
-from handlers.phrases.machine_text import describe, machines, vendor
-from handlers.phrases.rental_text import new_one_text, possessive
-from handlers.views.answers.waiting import tell_button
+from handlers.phrases.blocks import Json, Modal, button
+from handlers.phrases.format import highest, limit_per_hour
+from handlers.phrases.machine_text import machines, vendor
 
 
 def replace_button(rental: Rental) -> Json:
@@ -41,26 +35,6 @@ def button_while_it_runs(rental: Rental, now: datetime, *, not_as_sold: bool = F
     if not may_be_replaced(rental, now, not_as_sold=not_as_sold):
         return None
     return replace_button(rental) if rental.silent or not_as_sold else not_working_button(rental)
-
-
-def lost(event: Event, details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the message that the vendor took a machine.
-
-    Until its end, a button replaces it. Another one tells its owner when there is an offer.
-    """
-    rental = details.rental
-    words = event_text(event, details, reader.times) or EventText("Lost")
-    name = f"{possessive(details, reader)} {describe(rental)}, {rental.id}"
-    replaceable = may_be_replaced(rental, reader.now)
-    next_step = "" if replaceable else NEXT_STEPS[NextStep.ASK_AGAIN]
-    text = join(words.about(name), new_one_text(rental) or next_step)
-    buttons = [replace_button(rental)] if replaceable else []
-    if rental.replaced_by is not None:
-        value = RentalValue(rental_id=rental.replaced_by)
-        buttons.append(button(f"Show {rental.replaced_by}", Action.SHOW_RENTAL, value))
-    elif rental.quote_id is not None and reader.id == rental.owner:
-        buttons.append(tell_button(rental.quote_id, rental.request))
-    return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not buttons)
 
 
 def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:

@@ -15,11 +15,10 @@ from bot.model.text import span
 from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
-from handlers.messages.event_text import ask_again_text
 from handlers.phrases import blocks
 from handlers.phrases.asked_text import asked_for
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.ends import end, end_moves, until_named, without_a_yes
+from handlers.phrases.ends import ask_again_text, end, end_moves, until_named, without_a_yes
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import (
     Reader,

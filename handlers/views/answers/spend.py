@@ -11,10 +11,12 @@ from bot.model.person import OPERATOR
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.model.text import plural
 from bot.policy.buying.budgets import say_month
-from bot.policy.buying.spend import MICROSECOND, day_of, month_before
+from bot.policy.buying.spend import day_of, month_before
+from bot.policy.use.use_costs import MICROSECOND
 from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.budget_text import invoice_differences
 from handlers.phrases.format import (
     Reader,
     about_dollars,
@@ -30,7 +32,6 @@ from handlers.phrases.machine_text import describe
 from handlers.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
 from handlers.phrases.use_text import use_in_cents
 from handlers.views.answers import replies
-from handlers.views.answers.month_files import invoice_differences
 
 _FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
 _HOUR = timedelta(hours=1)

@@ -1,0 +1,159 @@
+"""What is spent: the week's digest, budgets that are nearly used up, dear days, and the file of a month."""
+
+from __future__ import annotations
+
+from calendar import month_abbr
+from datetime import date
+
+from bot.model.budget import MonthPart
+from bot.model.event import Event, EventKind
+from bot.model.money import in_cents
+from bot.model.spend import Digest, ProjectWeek, Spent
+from bot.model.text import plural
+from bot.policy.buying.budgets import say_month, split_budget
+from bot.policy.buying.focus import MonthFile
+from bot.policy.team.rules import WhenOver
+from handlers.ids import Action, RentalValue
+from handlers.messages.writers import AlertContext, alert
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.budget_text import invoice_differences, month_name, scope_name
+from handlers.phrases.format import about_dollars, dollars, escape, identifier, join, per_hour, percent, person
+
+MOST_PROJECTS = 10
+
+
+@alert(EventKind.DIGEST)
+def _digest(context: AlertContext) -> Rendered | None:
+    """Return the sums of a week, then a line for each project if there are several. The amounts of the projects
+    add up to the first one."""
+    week = context.facts.digest
+    if week is None:
+        return None
+    amounts = in_cents([one.spent.amount for one in week.projects])
+    first = f"Last week ({_days(week.first, week.last)}): {_spent(week.spent)}."
+    words = [join(first, f"Now: {_running(week)}.", _forecast(week))]
+    if len(week.projects) > 1:
+        words += [
+            f"{escape(one.project, 40)}: {dollars(amount)} for {plural(one.spent.rentals, 'rental')}"
+            f"{_idle_share(one.spent)}; now {_running(one)}"
+            for one, amount in list(zip(week.projects, amounts, strict=True))[:MOST_PROJECTS]
+        ]
+    more = len(week.projects) - MOST_PROJECTS
+    words += [f"{plural(more, 'more project')}: /gpu spend"] if more > 0 else []
+    return blocks.message("\n".join(words))
+
+
+def _days(first: date, last: date) -> str:
+    """Return `16 to 22 Nov`, or `30 Nov to 6 Dec`."""
+    begin = f"{first.day}" if first.month == last.month else f"{first.day} {month_abbr[first.month]}"
+    return f"{begin} to {last.day} {month_abbr[last.month]}"
+
+
+def _spent(spent: Spent) -> str:
+    """Return `$1,940.12 for 61 rentals; idle $212.70 (11%)`."""
+    idle = f"; idle {dollars(spent.use.idle)} ({percent(spent.use.idle, spent.amount)})" if spent.use.idle else ""
+    return f"{dollars(spent.amount)} for {plural(spent.rentals, 'rental')}{idle}"
+
+
+def _idle_share(spent: Spent) -> str:
+    return f", {percent(spent.use.idle, spent.amount)} idle" if spent.use.idle else ""
+
+
+def _running(one: Digest | ProjectWeek) -> str:
+    """Return `3 machines, $20.10/h`, then `; 1 not confirmed` for machines whose deletion isn't confirmed yet."""
+    runs = f"{plural(one.running, 'machine')}, {per_hour(one.rate)}" if one.running else "no machine"
+    return f"{runs}; {one.not_confirmed} not confirmed" if one.not_confirmed else runs
+
+
+def _forecast(week: Digest) -> str:
+    """Return `At this rate November comes to about $2,940.`"""
+    if week.forecast is None:
+        return ""
+    return f"At this rate {say_month(week.month)} comes to about {about_dollars(week.forecast)}."
+
+
+# --- alerts about the month and the day
+
+
+def _of_budget(event: Event) -> tuple[str, ...]:
+    return (event.facts.balance.scope.name,) if event.facts.balance is not None else ()
+
+
+@alert(EventKind.BUDGET_ALERT, names=_of_budget)
+def _budget_alert(context: AlertContext) -> Rendered | None:
+    """Return the alert that a part of a budget is spent and reserved, and what follows.
+
+    It has the exact share and, if that is higher, the threshold that was passed.
+    """
+    balance, budget = context.facts.balance, context.facts.total
+    if balance is None or budget is None:
+        return None
+    spent, reserved, _ = split_budget(balance, budget)
+    has = f"{scope_name(balance.scope, context.names)} has spent {dollars(spent)} of {say_month(balance.month)}'s"
+    share = percent(balance.spent + balance.reserved, budget)
+    past = "" if share == f"{balance.alerted}%" else f", past the alert at {balance.alerted}%"
+    more = f"{dollars(reserved)} is reserved for what runs: {share}{past}."
+    refuse = context.reader.rules.budgets.over is WhenOver.REFUSE
+    full = balance.spent + balance.reserved >= budget
+    then = "nothing more is rented" if refuse else "each rental asks an approver"
+    when = "From now on" if full else "From 100% on"
+    return blocks.message(f"{has} {dollars(budget)}, and {more} Nothing stops. {when} {then}.")
+
+
+@alert(EventKind.UNUSUAL_DAY, names=lambda event: [one.owner for one in event.facts.dearest])
+def _unusual_day(context: AlertContext) -> Rendered:
+    """Return that today is unusually dear, what made it so, and buttons that show the dearest rentals."""
+    facts, names, dearest = context.facts, context.names, context.facts.dearest
+    what = "; ".join(
+        f"{identifier(one.rental_id, 20)}, {person(names, one.owner)}, {dollars(one.amount)}" for one in dearest
+    )
+    text = join(
+        f"Unusual day: {dollars(facts.amount or 0)} so far today;",
+        f"a usual day costs {dollars(facts.estimate or 0)}.",
+        f"Most of it: {what}." if what else "",
+    )
+    shown = dict.fromkeys(one.rental_id for one in dearest)
+    return blocks.message(
+        text,
+        blocks.section(text),
+        blocks.actions(
+            *(button(f"Show {name}", Action.SHOW_RENTAL, RentalValue(rental_id=name)) for name in shown)
+        ),
+        closed=False,
+    )
+
+
+# --- the file of a month
+
+
+def month_file_words(file: MonthFile, reader: str) -> str:
+    """Return the words beside a file, for the person who gets it."""
+    part = file.part
+    whose = "everyone" if file.owner is None else "you" if file.owner == reader else "one person"
+    if part.project is not None:
+        project = escape(part.project)
+        whose = f"you in {project}" if file.owner == reader else project
+    rentals = plural(file.rental_count, "rental")
+    begin = f"{month_name(part.month)}, {whose}: {dollars(file.amount)} for {rentals}."
+    return join(begin, _completeness(file), invoice_differences(file.estimated, file.unknown_count))
+
+
+def _completeness(file: MonthFile) -> str:
+    if file.complete is not None:
+        return "The month is complete: this file never changes. What is found later is in a later month's file."
+    if file.running_count:
+        run = plural(file.running_count, "machine still runs", "machines still run")
+        return f"Not complete: {run}, counted up to now."
+    return "Not complete yet."
+
+
+def file_on_its_way(part: MonthPart) -> Rendered:
+    """Return the answer to a click that asks for a file."""
+    return blocks.message(f"The file of {month_name(part.month)} comes in our direct messages.")
+
+
+def no_file(file: MonthFile, reader: str) -> Rendered:
+    """Return the message in the place of a file that the Slack app may not send."""
+    words = "I can't send its file: my Slack app lacks the scope files:write. An admin can add it: gpubot doctor."
+    return blocks.message(f"{month_file_words(file, reader)} {words}")

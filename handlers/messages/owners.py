@@ -1,0 +1,261 @@
+"""Whose a machine is: machines that get an owner, that somebody asks for or is given, and whose owner left."""
+
+from __future__ import annotations
+
+from bot.model.attempt import Why
+from bot.model.base import changed
+from bot.model.event import Event, EventKind
+from bot.model.machine_use import Verdict
+from bot.model.state import State
+from bot.model.summary import AccruedCost, RentalDetails
+from bot.model.text import say_at_most
+from bot.policy.access.keys import add_line
+from bot.policy.buying.budgets import say_left, say_month
+from bot.policy.use.giving import TAKE_WITHIN, given_to, left_of
+from handlers.ids import Action, EndValue, HoursValue, ShareValue
+from handlers.messages.needed import is_open, keep_buttons, question_text
+from handlers.messages.ready import with_ssh_lines
+from handlers.messages.writers import (
+    EventContext,
+    EventText,
+    Needs,
+    direct,
+    no_longer_ready,
+    thread,
+    until_text,
+)
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.format import Times, escape, join, per_hour, person
+from handlers.phrases.lease_buttons import destroy_button, extend_form_button
+from handlers.phrases.machine_text import describe
+from handlers.phrases.rental_text import how_it_ended, machine, owner, so_far
+from handlers.phrases.use_text import current_use, verdict_text
+from handlers.views.answers.ssh_lines import key_lines, ssh_lines
+
+NEEDED_FOR = 4
+"""For how many hours its owner says by [I need it] that a machine is needed."""
+LINES = 2
+"""How many shell lines fit into a message besides everything else."""
+
+# --- another owner
+
+
+@thread(EventKind.ADOPTED)
+def _adopted(context: EventContext) -> EventText:
+    facts = context.facts
+    new_owner = next(iter(facts.people or ()), None)
+    owner = person(context.details.names, new_owner)
+    named = f", named {escape(facts.name)}" if facts.name else ""
+    ran = f"It ran on the account{named}, and I didn't know it."
+    if facts.why is Why.BOUGHT_AFTER_BACKUP:
+        ran = f"It ran on the account{named}: my database is from an older backup."
+        return EventText(f"{context.actor} put it back for {owner}", f"{ran} It ends {until_text(context)}.")
+    if new_owner == context.event.actor:
+        return EventText(f"{context.actor} took it over", f"{ran}{_ends_unless_destroyed(context)}")
+    return EventText(f"{context.actor} made {owner} its owner", f"{ran} It ends {until_text(context)}.")
+
+
+def _ends_unless_destroyed(context: EventContext) -> str:
+    """Return when the machine ends. Return an empty text if it was taken over only to be destroyed."""
+    at_once = {EventKind.DESTROYING, EventKind.ENDED}
+    if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
+        return ""
+    return f" It ends {until_text(context)}."
+
+
+@thread(EventKind.OWNER_CHANGED)
+def _owner_changed(context: EventContext) -> EventText:
+    people = [person(context.details.names, one) for one in context.facts.people or ()]
+    before, after = (people[0], people[1]) if len(people) > 1 else ("somebody else", "somebody")
+    if context.event.actor == next(iter((context.facts.people or ())[1:]), None):
+        return EventText(f"{after} took it over", f"{before} gave it.", colon=True)
+    return EventText(f"{context.actor} made {after} its owner", f"it was {before}'s.", colon=True)
+
+
+@direct(EventKind.ADOPTED, EventKind.OWNER_CHANGED)
+def _another_owner(context: EventContext) -> Rendered:
+    if not context.by_owner and context.event.actor == context.rental.owner:
+        return _taken(context)
+    if context.rental.state is State.READY and context.by_owner:
+        return _new_owner(context)
+    return no_longer_ready(context)
+
+
+def _new_owner(context: EventContext) -> Rendered:
+    """Return to the new owner of a ready machine what it costs, when it ends and how to get in. If the machine
+    computes nothing, ask whether it is needed."""
+    details, rental, event, times = context.details, context.rental, context.event, context.times
+    ends = f"It ends {times.time(rental.running_lease.ends_at, event.at)}: then it is destroyed."
+    how = _how_adopted if event.kind is EventKind.ADOPTED else _how_handed_over
+    asks = is_open(context)
+    return with_ssh_lines(
+        context,
+        [join(how(event, details, times), ends), *ssh_lines(details, context.reader)],
+        extend_form_button(rental),
+        destroy_button(rental),
+        *(keep_buttons(rental) if asks else ()),
+        last=question_text(context) if asks else "",
+    )
+
+
+def _how_adopted(event: Event, details: RentalDetails, times: Times) -> str:
+    facts, admin = event.facts, person(details.names, event.actor)
+    named = f", named {escape(facts.name)}" if facts.name else ""
+    money = join(
+        f"{per_hour(facts.rate)}" if facts.rate else "",
+        f"since {times.time(facts.since, event.at)}" if facts.since else "",
+    )
+    cost = so_far(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
+    if facts.why is Why.BOUGHT_AFTER_BACKUP:
+        return f"{admin} put back {machine(details)}{named}: my database is from an older backup. {money}, {cost}."
+    return (
+        f"{admin} made you the owner of {machine(details)}{named}. It ran on the account and I didn't know it: "
+        f"{money}, {cost}."
+    )
+
+
+def _how_handed_over(event: Event, details: RentalDetails, times: Times) -> str:
+    before = person(details.names, (event.facts.people or (None,))[0])
+    money = f", {per_hour(details.rental.rate)}" if details.rental.rate else ""
+    if event.actor == details.rental.owner:
+        line = f"{before} got the line that lets you in"
+        return f"You took {machine(details)} {times.at_time(event.at)}{money}. It was {before}'s; {line}."
+    return (
+        f"{person(details.names, event.actor)} made you the owner of {machine(details)}{money}. It was {before}'s."
+    )
+
+
+def _taken(context: EventContext) -> Rendered:
+    """Return to the earlier owner of a machine that somebody took the line that lets them in."""
+    details, who = context.details, owner(context.details)
+    text = (
+        f"{who} took {machine(details)} {context.times.at_time(context.event.at)} and pays for it from then on. "
+        f"Paste this on it, and {who} gets in:"
+    )
+    lines, _ = key_lines(add_line, [key.line for key in details.keys_now.get(details.rental.owner, ())], LINES)
+    return blocks.message("\n".join([text, *lines]), *map(blocks.section, [text, *lines]))
+
+
+def no_longer_yours(context: EventContext) -> Rendered:
+    """Return what every message to a former owner says: who owns the machine now, and nothing else about it."""
+    return blocks.message(f"{machine(context.details)} is {owner(context.details)}'s now.")
+
+
+# --- a machine that somebody asks for, or is given
+
+
+@thread(EventKind.ASKED_FOR)
+def _asked_for(context: EventContext) -> EventText:
+    return EventText(f"{context.actor} asked {context.owner} for it")
+
+
+@direct(EventKind.ASKED_FOR)
+def _let_in_or_give(context: EventContext) -> Rendered:
+    """Return to the owner of an idle machine who asks for it, and later what became of that."""
+    rental, event, who = context.rental, context.event, context.actor
+    answer = context.outcome
+    if answer is not None:
+        return blocks.message(join(f"{who} asked for {rental.id}.", _what_became_of_it(context, answer)))
+    if rental.state is not State.READY:
+        text = how_it_ended(context.details, f"your {machine(context.details)}", context.times)
+        return blocks.message(text, closed=rental.state.over)
+    name = context.details.names.get(event.actor or "", "them")
+    use = current_use(rental)
+    idle = f", {verdict_text(use, context.times).lower()}" if use and use.verdict is Verdict.IDLE else ""
+    price = f", {per_hour(rental.rate)}" if rental.rate is not None else ""
+    text = (
+        f"{who} asks for {rental.id}, your {describe(rental)}{idle}{price}. "
+        f"If you let {who} in, it stays yours. If you give it, {who} pays from then on."
+    )
+    for_them = ShareValue.of(rental.id, (event.actor or "",))
+    return blocks.with_buttons(
+        text,
+        button(blocks.short_label("Let {} in", name), Action.SHARE, for_them),
+        button(blocks.short_label("Give it to {}", name), Action.GIVE, for_them),
+        button("I need it", Action.KEEP, HoursValue(rental_id=rental.id, hours=NEEDED_FOR)),
+    )
+
+
+def _what_became_of_it(context: EventContext, answer: Event) -> str:
+    """Return how the question of an event was settled, to the owner."""
+    details, times, who = context.details, context.times, context.actor
+    match answer.kind:
+        case EventKind.KEPT:
+            return "It is still needed."
+        case EventKind.TEAMMATE_ADDED:
+            return f"You let {who} in."
+        case EventKind.GIVEN:
+            to = person(details.names, next(iter(answer.facts.people or ()), None))
+            return f"You gave it to {to}, who can take it until {times.time(answer.at + TAKE_WITHIN)}."
+        case EventKind.USE_CHANGED:
+            return f"It works again {times.at_time(answer.at)}."
+    return how_it_ended(details, f"your {machine(details)}", times)
+
+
+@thread(EventKind.GIVEN)
+def _given(context: EventContext) -> EventText:
+    to = person(context.details.names, next(iter(context.facts.people or ()), None))
+    until = context.times.time(context.event.at + TAKE_WITHIN)
+    return EventText(f"{context.actor} gives it to {to}", f"{to} can take it until {until}.", colon=True)
+
+
+@direct(EventKind.GIVEN, needs=Needs.BUDGET_IF_TAKEN)
+def _take_it(context: EventContext) -> Rendered:
+    """Return to a person who is given a machine what it costs them, and later what became of that."""
+    details, rental, event = context.details, context.rental, context.event
+    reader, times, answer = context.reader, context.times, context.outcome
+    if answer is not None and answer.kind is EventKind.OWNER_CHANGED:
+        if context.by_owner and rental.state is State.READY:
+            return _new_owner(context._replace(event=answer))
+        if not context.by_owner:
+            return no_longer_yours(context)
+    if rental.state is not State.READY:
+        shown = no_longer_ready(context)
+        return changed(shown, closed=shown.closed or not context.by_owner)
+    gave = f"{context.actor} gave you {machine(details)}."
+    if answer is not None and answer.kind is EventKind.GIVEN:
+        again = reader.id in (answer.facts.people or ())
+        then = "You can take it below." if again else "Somebody else can take it now."
+        return blocks.message(f"{gave} {then}")
+    if answer is not None:
+        return blocks.message(f"{gave} It is still needed, so it stays {owner(details)}'s.")
+    if given_to(reader.id, details.events, reader.now) != event:
+        return blocks.message(f"{gave} You didn't take it within an hour, so it stays {owner(details)}'s.")
+    left = left_of(rental, reader.now, reader.rules)
+    text = join(
+        f"{context.actor} gives you {rental.id}: {describe(rental)}, {per_hour(left.rate)}.",
+        f"It ends {times.time(rental.running_lease.ends_at, event.at)}; until then it costs you at most "
+        f"{say_at_most(left.total)}.",
+        _budget(details),
+        "Once you take it, you pay and I ask you about it. Its keys stay as they are.",
+        f"You can take it until {times.time(event.at + TAKE_WITHIN, event.at)}.",
+    )
+    value = EndValue(rental_id=rental.id, shown_end=int(rental.running_lease.ends_at.timestamp()))
+    shown = blocks.with_buttons(text, button(f"Take {rental.id}", Action.TAKE, value, style="primary"))
+    return changed(shown, refresh_after=event.at + TAKE_WITHIN - reader.now)
+
+
+def _budget(details: RentalDetails) -> str:
+    """Return what the reader's budget has left in the tightest month. Return an empty text if they have none."""
+    if not details.demands:
+        return ""
+    tightest = details.demands[0]
+    left = f"You have {say_left(tightest, f' in {say_month(tightest.balance.month)}')}."
+    return join(left, f"It needs {say_at_most(tightest.more)}." if tightest.more > 0 else "")
+
+
+# --- an owner who left
+
+
+@thread(EventKind.OWNER_LEFT)
+def _owner_left(context: EventContext) -> EventText:
+    people = [person(context.details.names, one) for one in context.facts.people or ()]
+    return EventText(
+        f"{people[0] if people else 'Its owner'} left the workspace", "Admins decide what becomes of it."
+    )
+
+
+@thread(EventKind.OWNER_LEFT_LATER)
+def _owner_left_later(context: EventContext) -> EventText:
+    return EventText(f"{context.actor} decides later whose it becomes")

@@ -1,0 +1,495 @@
+"""Requests and decisions: what an approver, or the owner again, decides before something is bought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.model.attempt import Why
+from bot.model.event import DECISIONS, Event, EventKind, Facts, newest_asked, newest_version
+from bot.model.machine_use import Verdict
+from bot.model.money import cost
+from bot.model.person import Person
+from bot.model.rental import Extension, Rental, Waiting
+from bot.model.request import Envelope
+from bot.model.state import UNBOUGHT, State
+from bot.model.summary import RentalDetails
+from bot.model.text import plural, say_at_most, span
+from bot.policy.buying.budgets import rules_of_owner
+from bot.policy.buying.spending import over_limits
+from bot.policy.team.roles import is_owner
+from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
+from handlers.messages.writers import (
+    EventContext,
+    EventText,
+    allowed_text,
+    approvers,
+    cost_of,
+    direct,
+    over_budget,
+    said_once,
+    sentence_case,
+    thread,
+    total_text,
+)
+from handlers.phrases import blocks
+from handlers.phrases.asked_text import asked_by_event, away_text, mentions
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.budget_text import standing
+from handlers.phrases.ends import hours_text, how_long, without_a_yes
+from handlers.phrases.format import (
+    Reader,
+    Times,
+    difference,
+    dollars,
+    escape,
+    highest,
+    join,
+    limit_per_hour,
+    note,
+    per_hour,
+    person,
+    price,
+)
+from handlers.phrases.lease_buttons import decision_buttons
+from handlers.phrases.limits_text import over_limits_of_envelope, over_limits_text, over_total_text
+from handlers.phrases.machine_text import describe, machines_of, place
+from handlers.phrases.rental_text import (
+    current_state,
+    first_after,
+    first_runs_on,
+    has_left,
+    machine,
+    owner,
+    people,
+    people_text,
+    possessive,
+    so_far,
+    why_asked_again,
+    why_waiting,
+)
+from handlers.phrases.use_text import current_use, verdict_text
+from handlers.views.answers.waiting import tell_button
+
+OTHERS_SHOWN = 3
+BUDGETS_SHOWN = 3
+
+# --- the thread
+
+
+@thread(EventKind.ASKED)
+def _asked(context: EventContext) -> EventText:
+    return EventText(
+        "Approval asked for",
+        join(
+            allowed_text(context.facts), total_text(context.facts), asked_by_event(context.facts, context.details)
+        ),
+        colon=True,
+    )
+
+
+@thread(EventKind.ASKED_AGAIN)
+def _asked_again(context: EventContext) -> EventText:
+    facts = context.facts
+    why = why_asked_again(context.event)
+    expires = f"Expires {context.times.date_and_time(facts.until)}." if facts.until else None
+    if facts.why is Why.TOO_LITTLE_TIME:
+        later = "It needs a later end."
+        return EventText(
+            "Waiting for a decision", join(f"{why}.", _cost_by_then(facts), later, expires), colon=True
+        )
+    now = f"{per_hour(facts.rate)} now" if facts.rate is not None else None
+    if now and facts.vendor:
+        now += f" from {place(facts.vendor, facts.vendor_region)}"
+    if now and facts.before is not None and facts.rate is not None and facts.rate > facts.before:
+        allowed = f"the {limit_per_hour(facts.before)} that {context.owner} allowed"
+        over = difference(facts.before, facts.rate, allowed)
+        why, now = f"it costs {now}, {over}", None
+    return EventText(
+        "Waiting for a decision",
+        join(
+            f"{why}.",
+            _cost_by_then(facts),
+            f"{now}." if now else None,
+            asked_by_event(facts, context.details),
+            expires,
+        ),
+        colon=True,
+    )
+
+
+def _cost_by_then(facts: Facts) -> str | None:
+    """Return what the rental has cost. Return None if the event doesn't say: an attempt may still bill, or a
+    machine of the rental was bought after the database was saved.
+
+    Without these words, people would still believe an earlier "it may be rented".
+    """
+    cost = cost_of(facts)
+    if cost is None:
+        return None
+    return "Nothing is rented." if cost.amount == 0 and not cost.estimated else f"{so_far(cost)}."
+
+
+@thread(EventKind.CHANGED)
+def _changed(context: EventContext) -> EventText:
+    envelope = context.details.rental.envelope
+    now = f"now {describe(envelope)}." if envelope.version == context.facts.envelope else None
+    return EventText(
+        f"{context.actor} changed the request",
+        join(
+            now,
+            sentence_case(allowed_text(context.facts)),
+            total_text(context.facts),
+            asked_by_event(context.facts, context.details),
+        ),
+        colon=now is not None,
+    )
+
+
+@thread(EventKind.APPROVED)
+def _approved(context: EventContext) -> EventText:
+    if context.event.actor == context.owner_id and context.facts.self_approved is False:
+        return EventText(f"{context.actor} goes on", allowed_text(context.facts), colon=True)
+    own = " (own request)" if context.facts.self_approved else ""
+    over = over_budget(context)
+    return EventText(f"Approved{context.by_whom_and_when}{own}{over}", allowed_text(context.facts), colon=True)
+
+
+@thread(EventKind.APPROVED_NOT_READY)
+def _approved_not_ready(context: EventContext) -> EventText:
+    """Return who approved the request and when. The approval is the last one before this event."""
+    approvals = [
+        event
+        for event in context.details.events
+        if event.kind is EventKind.APPROVED and event.at <= context.event.at
+    ]
+    if not approvals:
+        return EventText("Approved")
+    return EventText(f"Approved{context._replace(event=approvals[-1]).by_whom_and_when}")
+
+
+@thread(EventKind.DENIED, EventKind.EXPIRED, EventKind.WITHDRAWN)
+def _request_over(context: EventContext) -> EventText:
+    """Return that a request ended without a machine."""
+    cost = cost_of(context.facts)
+    rest = ""
+    if cost is not None and cost.amount == 0 and not cost.estimated:
+        rest = "It cost nothing." if context.details.attempts else "Nothing was rented."
+    elif cost is not None:
+        rest = f"{sentence_case(so_far(cost))}."
+    why, word = context.said, sentence_case(context.event.kind.value)
+    return EventText(f"{word}{context.by_whom_and_when}", join(f"{why}." if why else "", rest), colon=bool(why))
+
+
+@thread(EventKind.DECIDERS_CHANGED)
+def _deciders_changed(context: EventContext) -> EventText:
+    people = people_text([context.details.names.get(one, one) for one in context.facts.people or ()])
+    if context.facts.admins_decide:
+        return EventText("No approver is left", f"Admins are asked: {people}." if people else "Admins decide.")
+    return EventText("Approvers decide again", f"Asked: {people}." if people else "")
+
+
+@thread(EventKind.APPROVERS_REMINDED)
+def _approvers_reminded(context: EventContext) -> EventText:
+    names = [context.details.names.get(one, one) for one in context.facts.people or ()]
+    return EventText(f"{people_text(names) or 'Nobody'} {'was' if len(names) == 1 else 'were'} reminded")
+
+
+@thread(EventKind.OTHERS_ASKED)
+def _others_asked(context: EventContext) -> EventText:
+    names = context.details.names
+    asked = [names.get(one, one) for one in context.facts.then or ()]
+    away = [names.get(one, one) for one in context.facts.away or ()]
+    lead = away_text(away) if away else "Nobody has decided yet"
+    return EventText(f"{lead}, so {people_text(asked)} {'is' if len(asked) == 1 else 'are'} asked")
+
+
+@thread(EventKind.STARTED)
+def _started(context: EventContext) -> EventText:
+    allowed, replaced = allowed_text(context.facts), context.facts.name
+    if replaced is not None:
+        return EventText(f"{context.actor} rented it in the place of {escape(replaced, 20)}", allowed, colon=True)
+    return EventText(f"{context.actor} rented within the limits", allowed, colon=True)
+
+
+# --- to the approvers
+
+
+@approvers(
+    EventKind.ASKED,
+    EventKind.ASKED_AGAIN,
+    EventKind.CHANGED,
+    EventKind.OTHERS_ASKED,
+    EventKind.EXTENSION_ASKED,
+)
+def approval(context: EventContext) -> Rendered:
+    """Return the question while it waits for an answer. Later, return the answer.
+
+    If the owner changed the request since the event, the message shows the newest version.
+    """
+    details, rental, reader, asks = context.details, context.rental, context.reader, context.asks
+    asked = newest_version(context.event, details.events)
+    context, version = context._replace(event=asked), asked.facts.envelope
+    if rental.extension is not None and rental.extension.envelope.version == version:
+        lines = _extension(details, rental.extension, reader)
+    elif rental.waiting is not None and rental.approver_decides and rental.envelope.version == version:
+        lines = _request(details, rental.waiting, asked, reader)
+    else:
+        return _answer(context)
+    left = has_left(details)
+    if left:
+        lines.append(f"{owner(details)} left the workspace. Admins decide what becomes of it.")
+    else:
+        lines.append(_who_else_is_asked(context))
+        lines.append(mentions(details, asked, asks, reader.rules) if asks is not None else "")
+    lines = [line for line in lines if line]
+    return blocks.message(
+        "\n".join(lines),
+        *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
+        # An approval would rent for somebody who left, and the admins are already asked.
+        None if left else blocks.actions(*decision_buttons(rental, reader.now), _spend_button(rental)),
+        closed=False,
+    )
+
+
+def _spend_button(rental: Rental) -> Json:
+    """Return the button that shows an approver or an admin privately what the owner spent this month."""
+    return button("Owner's spend this month", Action.OWNER_SPEND, RentalValue(rental_id=rental.id))
+
+
+def _what_for_whom(details: RentalDetails, length: str) -> str:
+    words = note(details.rental.request.note)
+    return f"{describe(details.rental.envelope)}, {length}, for {people(details)}" + (
+        f": {words}" if words else ""
+    )
+
+
+def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Reader) -> list[str]:
+    rental, envelope, times = details.rental, details.rental.envelope, reader.times
+    return [
+        f"Approve up to {say_at_most(envelope.total)}? "
+        f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
+        join(
+            why_waiting(details),
+            over_limits_of_envelope(envelope, reader.rules, rental.project),
+            over_total_text(rental.request, envelope.total),
+            _once_it_fits(rental) or _prices(envelope, asked, times),
+            _who_changed(asked, details, times),
+        ),
+        _budgets(details),
+        join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
+    ]
+
+
+def _who_else_is_asked(context: EventContext) -> str:
+    """Return a sentence saying who else was asked to decide, and why.
+
+    Others are asked if all approvers are away, or if nobody has decided for a while.
+    """
+    later = first_after(context.details, context.event, EventKind.OTHERS_ASKED)
+    if later is None:
+        return asked_by_event(context.facts, context.details) if context.facts.away else ""
+    return context.text_of(later).text
+
+
+def _who_changed(asked: Event, details: RentalDetails, times: Times) -> str:
+    if asked.kind is not EventKind.CHANGED:
+        return ""
+    return f"Changed by {person(details.names, asked.actor)} {times.at_time(asked.at)}."
+
+
+def _once_it_fits(rental: Rental) -> str:
+    """Return at which price a rental is bought that waits for an offer. Return an empty text for others."""
+    if rental.wish is None or rental.wish.gpu is not None:
+        return ""
+    return f"Bought once there is one at {limit_per_hour(rental.envelope.max_rate)} or less."
+
+
+def _prices(envelope: Envelope, asked: Event, times: Times) -> str:
+    """Return the price that was clicked and that of the cheapest other offer, with the time at which both were
+    read."""
+    facts = asked.facts
+    each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
+    read = f"read {times.time(facts.read_at or asked.at)}"
+    more = (
+        f"; allows {limit_per_hour(envelope.max_rate)} if it sells out"
+        if envelope.max_rate > envelope.price
+        else ""
+    )
+    return join(f"{per_hour(envelope.price)} ({each}{read}){more}.", _other_offer(asked))
+
+
+def _other_offer(asked: Event) -> str:
+    other = asked.facts.other
+    if other is not None:
+        return f"Cheapest other then: {per_hour(other.rate)} from {place(other.vendor, other.vendor_region)}."
+    clicked = asked.kind in {EventKind.ASKED, EventKind.CHANGED} and asked.facts.read_at is not None
+    return "No other offer then." if clicked else ""
+
+
+def _length(rental: Rental, times: Times) -> str:
+    if rental.request.until is not None:
+        return how_long(rental.request, times)
+    return span(rental.envelope.lease) if rental.request.up_to is None else hours_text(rental.request)
+
+
+def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> list[str]:
+    rental, envelope, times = details.rental, extension.envelope, reader.times
+    owned_by = details.owner or Person(id=rental.owner, name="")
+    limits = rules_of_owner(reader.rules, rental.project, owned_by)
+    ends_at = rental.running_lease.ends_at
+    longer = extension.ends_at - ends_at
+    rate = rental.rate if rental.rate is not None else envelope.price
+    asker = person(details.names, extension.asked_by)
+    return [
+        f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
+        f"{owner(details)}'s {machine(details)}, then up to {say_at_most(envelope.total)} in all.",
+        join(
+            over_limits_text(over_limits(envelope.price, envelope.total, limits), limits),
+            f"{asker} asks for it until {times.date_and_time(extension.ends_at)}, at {per_hour(rate)}; "
+            f"{so_far(details.spent)}.",
+            note(rental.request.note),
+        ),
+        _budgets(details),
+        join(_others(details, times), without_a_yes(rental, times)),
+    ]
+
+
+def _budgets(details: RentalDetails) -> str:
+    """Return what is left of each budget now and after this."""
+    return join(*(standing(demand, details.names) for demand in details.demands[:BUDGETS_SHOWN]))
+
+
+def _others(details: RentalDetails, times: Times) -> str:
+    """Return what else the owner runs."""
+    others = [
+        rental for rental in details.owners_live if rental.id != details.rental.id and rental.state not in UNBOUGHT
+    ]
+    if not others:
+        return f"{owner(details)} runs nothing else."
+    shown = [_running(rental, times) for rental in others[:OTHERS_SHOWN]]
+    more = f"; {plural(len(others) - OTHERS_SHOWN, 'other')}" if len(others) > OTHERS_SHOWN else ""
+    return f"{owner(details)} runs now: {'; '.join(shown)}{more}."
+
+
+def _running(rental: Rental, times: Times) -> str:
+    """Return `1x A100 (k7mq2), idle for 50 min`, or since when it is rented if nobody sees how it is used."""
+    use = current_use(rental)
+    seen = use is not None and use.verdict is not Verdict.UNKNOWN
+    since = f"since {times.time(rental.procuring_since or rental.created_at)}"
+    return f"{machines_of(rental)} ({rental.id}), {verdict_text(use, times).lower() if use and seen else since}"
+
+
+def _answer(context: EventContext) -> Rendered:
+    details, times, decided = context.details, context.times, context.outcome
+    name = person(details.names, context.owner_id)
+    subject = f"{describe(details.rental)} for {name}, {details.rental.id}."
+    if decided is None:
+        return blocks.message(f"No longer asked: {subject} {current_state(details, times)}", closed=True)
+    if decided.kind is EventKind.CHANGED:
+        who = person(details.names, decided.actor)
+        return blocks.message(
+            f"Changed by {who} {times.at_time(decided.at)}: {subject} Nothing is left to decide here."
+        )
+    return blocks.message(join(context.text_of(decided).text, subject))
+
+
+# --- to the owner
+
+
+@direct(EventKind.ASKED_AGAIN)
+def _decide_again(context: EventContext) -> Rendered:
+    details, rental, event, reader = context.details, context.rental, context.event, context.reader
+    undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
+    if not undecided:
+        answer = context.outcome
+        state = f"Decided: {context.request}. {current_state(details, context.times)}"
+        return blocks.message(context.text_of(answer).about(context.request) if answer else state)
+    who = "an approver"
+    if rental.owner_decides:
+        who = "you" if context.by_owner else owner(details)
+    most = rental.envelope.total
+    total = over_total_text(rental.request, most) or f"At most {say_at_most(most)} in all."
+    total = "" if rental.needs_later_end else total
+    text = join(
+        context.text._replace(lead=f"Waiting for {who}").about(context.request), total, first_runs_on(details)
+    )
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    decide = tell = None
+    if rental.needs_later_end:
+        decide = button("Change", Action.CHANGE_RENTAL, version)
+    elif rental.owner_decides:
+        label = f"Go on up to {highest(rental.envelope)}"
+        decide = button(label, Action.ACCEPT, version, style="primary")
+        if rental.quote_id is not None and rental.replaces is None:
+            tell = tell_button(rental.quote_id, rental.request)
+    withdraw = button("Withdraw", Action.WITHDRAW, version)
+    buttons = (decide, tell, withdraw) if is_owner(reader.id, rental.owner) else ()
+    return blocks.with_buttons(text, *buttons)
+
+
+@direct(EventKind.DENIED, EventKind.EXPIRED)
+def _ask_again(context: EventContext) -> Rendered:
+    rental, event, words = context.rental, context.event, context.text
+    if event.kind is EventKind.DENIED:
+        whose = describe(rental) if context.by_owner else f"{owner(context.details)}'s {describe(rental)}"
+        text = words._replace(lead=f"{context.actor} said no to {whose}").text
+    else:
+        name = f"{possessive(context.details, context.reader)} {machines_of(rental)}, {rental.id}"
+        text = words._replace(lead=f"Nobody decided by {context.times.time(event.at)}").about(name)
+    again = button(
+        "Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id), about=describe(rental.request)
+    )
+    return blocks.with_buttons(join(text, first_runs_on(context.details)), again)
+
+
+@direct(EventKind.APPROVED_NOT_READY)
+def _approved_but_not_ready(context: EventContext) -> Rendered:
+    starting = context.rental.state in {State.PROCURING, State.PROVISIONING}
+    state = current_state(context.details, context.times)
+    return blocks.message(f"{context.text.about(context.request)} {state}", closed=not starting)
+
+
+direct(EventKind.APPROVED, EventKind.WITHDRAWN, EventKind.DECIDERS_CHANGED)(said_once)
+
+# --- the reminder of an approver, edited as requests are decided
+
+
+def reminder(listed: Sequence[RentalDetails], reader: Reader) -> Rendered:
+    """Return what still waits of the rentals that a reminder lists, and how the others were decided."""
+    waiting = [details for details in listed if _waits(details)]
+    decided = [text for details in listed if not _waits(details) and (text := _decided(details, reader))]
+    heading = "Nothing of this waits any more."
+    if waiting:
+        heading = f"{plural(len(waiting), 'request waits', 'requests wait')} for you:"
+    lines = [*(_reminder_line(details, reader.times) for details in waiting), *decided]
+    first = waiting[0].rental.id if waiting else None
+    return blocks.message(
+        "\n".join([heading, *lines]),
+        blocks.section(heading),
+        *(blocks.section(line) for line in lines),
+        blocks.actions(button("Open the first", Action.OPEN_REQUEST, RentalValue(rental_id=first)))
+        if first is not None
+        else None,
+        closed=not waiting,
+    )
+
+
+def _waits(details: RentalDetails) -> bool:
+    return details.rental.extension is not None or details.rental.approver_decides
+
+
+def _reminder_line(details: RentalDetails, times: Times) -> str:
+    """Return `Ana, 8x H100 EU, up to $137.54. Expires tomorrow at 10:05.`"""
+    rental = details.rental
+    total = f"up to {say_at_most(rental.newest_envelope.total)}"
+    if rental.extension is not None:
+        longer = span(rental.extension.ends_at - rental.running_lease.ends_at)
+        return f"{owner(details)}, {longer} more for {machine(details)}, {total}. {without_a_yes(rental, times)}"
+    expires = f" Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting else ""
+    return f"{owner(details)}, {describe(rental.envelope)} ({rental.id}), {total}.{expires}"
+
+
+def _decided(details: RentalDetails, reader: Reader) -> str:
+    """Return how a request was decided, as the message to all approvers says it."""
+    asked = newest_asked(details.events, DECISIONS)
+    return approval(EventContext(asked, details, reader)).text if asked is not None else ""

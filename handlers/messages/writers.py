@@ -1,0 +1,339 @@
+"""The writers of messages: for each kind of event, a function for each audience that its row in EFFECTS names.
+
+A writer stands in the module of its subject and registers what it writes: `@direct(EventKind.GIVEN)` is the direct
+message about GIVEN. `render.py` looks the writers up.
+
+A sentence leaves out each fact that its event doesn't have. So the text for readers who may not see money is the
+text of the event without its amounts and prices (`without_money`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import Flag, auto
+from typing import NamedTuple, TypeVar
+
+from bot.model.base import changed
+from bot.model.event import Event, EventKind, Facts, settled_by
+from bot.model.message import Message
+from bot.model.person import OPERATOR
+from bot.model.rental import Rental
+from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
+from bot.model.text import about_span, say_at_most, span
+from bot.policy.team.asking import Mentions
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Rendered
+from handlers.phrases.budget_text import whose_budget
+from handlers.phrases.format import Reader, Times, actor, escape, join, limit_per_hour, per_hour, person, sentence
+from handlers.phrases.machine_text import describe, vendor
+from handlers.phrases.rental_text import first_runs_on, how_it_ended, machine, possessive
+
+
+def sentence_case(text: str) -> str:
+    """Return the text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+class EventText(NamedTuple):
+    """The text of an event: a clause, and a rest that follows a colon or is sentences of its own."""
+
+    lead: str
+    rest: str = ""
+    colon: bool = False
+
+    @property
+    def text(self) -> str:
+        """Return both as one text."""
+        if not self.rest:
+            return sentence(self.lead)
+        return (
+            f"{sentence_case(self.lead)}: {self.rest}"
+            if self.colon
+            else f"{sentence(self.lead)} {sentence_case(self.rest)}"
+        )
+
+    def about(self, subject: str) -> str:
+        """Return both with `subject` between them, if nothing else in the message names the rental."""
+        return f"{sentence_case(self.lead)}: {subject}. {sentence_case(self.rest)}".rstrip()
+
+
+class EventContext(NamedTuple):
+    """What the writers of an event of a rental are given."""
+
+    event: Event
+    details: RentalDetails
+    reader: Reader
+    """Has no id if many people read the message."""
+    timed: bool = True
+    """Whether the text says when it happened. A history has the time in front of each line."""
+    posted_at: datetime | None = None
+    """When Slack took the message. None if it has not been posted yet."""
+    newest: bool = True
+    """Whether the reader got no later direct message about this rental."""
+    asks: Mentions | None = None
+    """The approvers whom the post of a message to them mentions. None for its edits, which mention nobody."""
+
+    @property
+    def facts(self) -> Facts:
+        """Return the event's facts."""
+        return self.event.facts
+
+    @property
+    def rental(self) -> Rental:
+        """Return the rental as it is now."""
+        return self.details.rental
+
+    @property
+    def times(self) -> Times:
+        """Return the times as the reader reads them."""
+        return self.reader.times
+
+    @property
+    def by_owner(self) -> bool:
+        """Whether the reader owns the rental now."""
+        return self.reader.id == self.rental.owner
+
+    @property
+    def machine(self) -> str:
+        """Return `your 1x H100 (k7mq2)`, or `Ana's 1x H100 (k7mq2)` for anybody else."""
+        return f"{possessive(self.details, self.reader)} {machine(self.details)}"
+
+    @property
+    def request(self) -> str:
+        """Return `your 1x H100 EU, k7mq2`, or `Ana's 1x H100 EU, k7mq2` for anybody else."""
+        return f"{possessive(self.details, self.reader)} {describe(self.rental)}, {self.rental.id}"
+
+    @property
+    def outcome(self) -> Event | None:
+        """Return the later event that settles what the event asks. Return None while it is open."""
+        return settled_by(self.event, self.details.events)
+
+    @property
+    def text(self) -> EventText:
+        """Return what a thread says about the event."""
+        return self.text_of(self.event)
+
+    def text_of(self, event: Event) -> EventText:
+        """Return what a thread says about another event of the rental."""
+        if self.rental.bought_after_backup and not event.facts.amount:
+            # By now it is known that more was rented than the event says.
+            event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
+        return thread[event.kind](self._replace(event=event))
+
+    @property
+    def actor(self) -> str:
+        """Return the name of the person who acted, `gpubot` if nobody did."""
+        return actor(self.details.names, self.event)
+
+    @property
+    def owner_id(self) -> str:
+        """Return the Slack id of the owner at the time of the event."""
+        return self.details.owner_at(self.event)
+
+    @property
+    def owner(self) -> str:
+        """Return the name of the owner at the time of the event, or `you` for that owner."""
+        owner = self.owner_id
+        return "you" if owner == self.reader.id else person(self.details.names, owner)
+
+    @property
+    def when(self) -> str:
+        """Return ` 18:41`, to follow a state. Return an empty text unless `timed`."""
+        return f" {self.times.time(self.event.at)}" if self.timed else ""
+
+    @property
+    def when_at(self) -> str:
+        """Return ` at 18:41`. Return an empty text unless `timed`."""
+        return f" {self.times.at_time(self.event.at)}" if self.timed else ""
+
+    @property
+    def by_whom_and_when(self) -> str:
+        """Return ` by Ben at 14:12`, or ` at 22:05` if nobody acted."""
+        by = f" by {self.actor}" if self.event.actor else ""
+        return by + (f" {self.times.at_time(self.event.at)}" if self.timed else "")
+
+    @property
+    def said(self) -> str:
+        """Return the words of the person who acted, in quotes, or an empty text if there are none.
+
+        The operator's words are left out: they follow the operator's name already (`actor`).
+        """
+        words = "" if self.event.actor == OPERATOR.id else escape(self.facts.detail or "", 200)
+        return f'"{words}"' if words else ""
+
+    @property
+    def vendor_name(self) -> str:
+        """Return `Hyperstack`, or `the vendor` if the event doesn't name it."""
+        return vendor(self.facts.vendor)
+
+
+class Needs(Flag):
+    """What a writer needs loaded besides what all writers for its audience get."""
+
+    NOTHING = 0
+    BUDGET_IF_TAKEN = auto()
+    """`details.demands`: what the machine would ask of the reader's budget if they took it."""
+    OTHER_END = auto()
+    """The other end of a pause of buying, and the alert about it to the same reader."""
+
+
+class AlertContext(NamedTuple):
+    """What the writers of alerts are given: the event alone, since its rental may be impossible to read."""
+
+    event: Event
+    reader: Reader
+    names: Mapping[str, str]
+    """Of the people whom the writer names."""
+    other_end: Event | None = None
+    """If buying is paused: its resumption. If it goes on: the pause. None if there is none."""
+    other_alert: Message | None = None
+    """The alert of `other_end` to the same reader. None if they got none."""
+
+    @property
+    def facts(self) -> Facts:
+        """Return the event's facts."""
+        return self.event.facts
+
+    @property
+    def times(self) -> Times:
+        """Return the times as the reader reads them."""
+        return self.reader.times
+
+    @property
+    def actor(self) -> str:
+        """Return the name of the person who acted, `gpubot` if nobody did."""
+        return actor(self.names, self.event)
+
+
+class QuestionContext(NamedTuple):
+    """What the writer of a question to the admins is given."""
+
+    event: Event
+    """The event that made the message. A later one may have asked the question again."""
+    view: AdminQuestionView
+    times: Times
+
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+def _actor(event: Event) -> tuple[str, ...]:
+    return (event.actor,) if event.actor is not None else ()
+
+
+class Audience(dict[EventKind, Callable[[C], R]]):
+    """The writers for one audience. Each is given a context, `C`, and returns what the audience reads, `R`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.needs: dict[EventKind, Needs] = {}
+        self._names: dict[EventKind, Callable[[Event], Iterable[str]]] = {}
+
+    def __call__(
+        self,
+        *kinds: EventKind,
+        needs: Needs = Needs.NOTHING,
+        names: Callable[[Event], Iterable[str]] = _actor,
+    ) -> Callable[[Callable[[C], R]], Callable[[C], R]]:
+        """Register the decorated function as the writer of these kinds.
+
+        What it `needs`, and the `names` of the people whom it mentions, are loaded before it is called.
+        """
+
+        def register(write: Callable[[C], R]) -> Callable[[C], R]:
+            self.update(dict.fromkeys(kinds, write))
+            self.needs.update(dict.fromkeys(kinds, needs))
+            self._names.update(dict.fromkeys(kinds, names))
+            return write
+
+        return register
+
+    def names(self, event: Event) -> tuple[str, ...]:
+        """Return the Slack ids of the people whom the writer of an event mentions."""
+        return tuple(self._names.get(event.kind, _actor)(event))
+
+
+thread = Audience[EventContext, EventText]()
+"""The reply below the card. Histories and the messages of other audiences have the same text."""
+direct = Audience[EventContext, Rendered]()
+approvers = Audience[EventContext, Rendered]()
+question = Audience[QuestionContext, Rendered]()
+alert = Audience[AlertContext, Rendered | None]()
+"""A writer returns None if there is nothing left to say."""
+
+
+def said_once(context: EventContext) -> Rendered:
+    """Return the direct message about an event that leaves nothing to decide: what the thread says."""
+    return blocks.message(join(context.text.about(context.request), first_runs_on(context.details)))
+
+
+def no_longer_ready(context: EventContext) -> Rendered:
+    """Return a message about a machine that was ready: it is being destroyed, or how it ended."""
+    text = how_it_ended(context.details, context.machine, context.times)
+    return blocks.message(text, closed=context.rental.state.over)
+
+
+# --- parts of several texts
+
+
+def until_text(context: EventContext) -> str:
+    """Return `18:40`, the end that the event names, or `as before` if it names none."""
+    return context.times.time(context.facts.until) if context.facts.until else "as before"
+
+
+def allowed_text(facts: Facts) -> str:
+    """Return `up to $21.16/h for 6 h.` Return an empty text if the event has neither the rate nor the length."""
+    parts = [
+        f"up to {_highest(facts.max_rate, facts.rate)}" if facts.max_rate is not None else "",
+        f"for {fewer_hours_text(facts) or span(facts.hours)}" if facts.hours is not None else "",
+    ]
+    text = join(*parts)
+    return f"{text}." if text else ""
+
+
+def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
+    return per_hour(max_rate) if max_rate == clicked else limit_per_hour(max_rate)
+
+
+def fewer_hours_text(facts: Facts) -> str:
+    """Return `4 h, not the 6 h asked for`. Return an empty text unless fewer hours were approved."""
+    if facts.span is None or facts.asked_span is None:
+        return ""
+    return f"{about_span(facts.span)}, not the {about_span(facts.asked_span)} asked for"
+
+
+def total_text(facts: Facts) -> str | None:
+    """Return `At most $137.54 in all.`, or None if the event has no total."""
+    return f"At most {say_at_most(facts.total)} in all." if facts.total is not None else None
+
+
+def cost_nothing_text(paid: bool | None) -> str:
+    """Return `it cost nothing` if `paid` is False, which is certain, else an empty text."""
+    return "" if paid is not False else "it cost nothing"
+
+
+def cost_of(facts: Facts) -> AccruedCost | None:
+    """Return what the rental has cost, or None if the event doesn't say."""
+    return None if facts.amount is None else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
+
+
+def market_answer(facts: Facts) -> str:
+    """Return the market's answer in its own words, or an empty text if there was none."""
+    return f"Its answer: {sentence(escape(facts.detail, 200))}" if facts.detail and facts.detail.strip() else ""
+
+
+def over_budget(context: EventContext) -> str:
+    """Return ` over vision's budget` if an approval passed a budget, else an empty text."""
+    passed = context.facts.passed
+    return f" over {whose_budget(passed[0].balance.scope, context.details.names)}" if passed else ""
+
+
+def without_money(facts: Facts) -> Facts:
+    """Return the facts without amounts and prices, for a reader who may not see them."""
+    nothing = dict.fromkeys(
+        ("rate", "before", "clicked", "max_rate", "total", "amount", "estimate", "estimated", "paid", "other")
+    )
+    return changed(facts, **nothing, passed=())
