@@ -76,6 +76,8 @@ class TokenKind(Enum):
     """Text with two readings of the same length."""
     WORD = auto()
     """Anything else."""
+    NOTHING = auto()
+    """What stands in front of the first token and after the last."""
 
 
 Kind = Part | TokenKind
