@@ -75,7 +75,7 @@ def _meaning(
             about = do(partial(sentences.about_rental, topic=topic), _rental)
             return about, Purpose.SHOW, "Which one do you mean?", choices.show_button
         case commands.Destroy():
-            return do(rentals.confirm_destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
+            return do(rentals.destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
         case commands.Keep(duration=duration):
             length = duration or KEEP_FOR
             keep = do(rentals.keep, partial(SpanValue.of, span=length))
