@@ -16,12 +16,12 @@ from bot.model.request import Contract
 from bot.model.text import short
 from bot.policy.team.hours import next_morning
 from bot.policy.use.two_ends import AFTER_NIGHT
-from handlers.parsing.amounts import OTHER_CURRENCIES, Money, parse_duration
-from handlers.parsing.draft import LEFT_OUT, ParseContext, Part, Price, Reading, RequestDraft, Unread
-from handlers.parsing.tokens import Kind, Token, TokenKind
-from handlers.parsing.until import TIME_WORDS, UNTIL, example_end
-from handlers.parsing.vocabulary import OTHER_VENDORS, Vocabulary
 from handlers.phrases.format import zone_of
+from handlers.typed.amounts import OTHER_CURRENCIES, Money, parse_duration
+from handlers.typed.draft import LEFT_OUT, ParseContext, Part, Price, Reading, RequestDraft, Unread
+from handlers.typed.tokens import Kind, Token, TokenKind
+from handlers.typed.until import TIME_WORDS, UNTIL, example_end
+from handlers.typed.vocabulary import OTHER_VENDORS, Vocabulary
 
 _NOTHING = Token(TokenKind.NOTHING, "")
 _MAX_COUNT_AFTER_GPU = 8
