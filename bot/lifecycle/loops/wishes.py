@@ -32,8 +32,7 @@ from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
-from bot.policy.buying.next_offers import with_needed_script
-from bot.policy.buying.offers import likeliest_first
+from bot.policy.buying.offers import likeliest_first, with_needed_script
 from bot.policy.buying.spending import check_size, check_usage, over_limits
 from bot.policy.buying.waiting import (
     Rent,
