@@ -96,7 +96,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         to_replace=to_replace,
         left=await remainder_now(tx, deps, to_replace, deps.clock.now()) if to_replace is not None else None,
-        still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
+        still_waiting=to_change.request if to_change is not None and to_change.decision is not None else None,
         teammates=await names_of(tx, teammates),
         without_key=without_key,
         wait=wait,
@@ -324,10 +324,10 @@ async def approval_to_confirm(deps: Deps, person: Person, rental_id: str, versio
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
-        envelope = rental.waiting_envelope if rental else None
+        envelope = rental.undecided_envelope if rental else None
         if rental is None or envelope is None or envelope.version != version or not needs_confirmation(envelope):
             return None
-        if rental.waiting is not None and too_little_time(rental.request, deps.clock.now()):
+        if rental.decision is not None and too_little_time(rental.request, deps.clock.now()):
             return None
         try:
             check_may_decide(person, rental, await rules_now(tx, deps.rules, requesters_of(rental)))

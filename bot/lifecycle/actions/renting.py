@@ -11,7 +11,7 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.money.budgets import reach_of_rent, room_for
 from bot.lifecycle.money.buying_blocks import check_buying
-from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
+from bot.lifecycle.people.back_to_approval import envelope_facts, pending_decision
 from bot.lifecycle.people.deciders import Deciders, deciders
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in, with_people_added_since
 from bot.model.base import changed
@@ -161,10 +161,10 @@ def _new_rental(
         rental_id=rental_id,
         card_channel=quote.card_channel or deps.rules.home_channel,
         envelope=proposal.envelope,
-        waiting=waiting_for(asked, now, deps.rules) if asked else None,
+        decision=pending_decision(asked, now, deps.rules) if asked else None,
         now=now,
     )
-    kind = EventKind.STARTED if rental.waiting is None else EventKind.ASKED
+    kind = EventKind.STARTED if rental.decision is None else EventKind.ASKED
     facts = _with_prices(envelope_facts(rental, asked), offer, quote)
     return rental, Event(rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=facts)
 
@@ -194,8 +194,10 @@ async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offe
     await check_key(tx, deps.rules, person)
     quote = changed(quote, request=await with_people_added_since(tx, quote, rental))
     asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
-    waiting = waiting_for(asked, now, deps.rules) if asked else None
-    after = transitions.change_request(rental, quote, offer, envelope=proposal.envelope, waiting=waiting, now=now)
+    decision = pending_decision(asked, now, deps.rules) if asked else None
+    after = transitions.change_request(
+        rental, quote, offer, envelope=proposal.envelope, decision=decision, now=now
+    )
     facts = _with_prices(envelope_facts(after, asked), offer, quote)
     event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]

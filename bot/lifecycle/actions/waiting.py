@@ -15,10 +15,10 @@ from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.money.budgets import reach_of_wish, room_for
-from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
+from bot.lifecycle.people.back_to_approval import envelope_facts, pending_decision
 from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in
-from bot.lifecycle.people.waiting_requests import end_request
+from bot.lifecycle.people.undecided import end_request
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.person import Person
@@ -131,22 +131,22 @@ async def rent_when_found(deps: Deps, person: Person, quote_id: str, *, gpu_rate
         await check_key(tx, deps.rules, person)
         quote = await _wait(tx, deps, person, quote, wish)
         asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
-        waiting = waiting_for(asked, now, deps.rules) if asked else None
-        if waiting is not None:
-            waiting = changed(waiting, expires_at=min(waiting.expires_at, wish.until))
+        decision = pending_decision(asked, now, deps.rules) if asked else None
+        if decision is not None:
+            decision = changed(decision, expires_at=min(decision.expires_at, wish.until))
         rental = transitions.new_rental(
             quote,
             None,
             rental_id=await free_id(tx, deps),
             card_channel=quote.card_channel or deps.rules.home_channel,
             envelope=proposal.envelope,
-            waiting=waiting,
+            decision=decision,
             wish=changed(wish, budgets=budgets_now(quote.owner, quote.project, deps.rules)),
             now=now,
         )
         facts = envelope_facts(rental, asked)
         facts = changed(facts, until=facts.until or wish.until, starts_at=request.starts_at)
-        kind = EventKind.QUEUED if waiting is None else EventKind.ASKED
+        kind = EventKind.QUEUED if decision is None else EventKind.ASKED
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         events = (event, *await let_in(tx, rental, rental.teammates, now))
         await apply(tx, deps, None, rental, *events, within_budgets=True)
@@ -255,8 +255,10 @@ async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str)
         rental, offer, now = dearer.rental, dearer.offer, deps.clock.now()
         request = changed(rental.request, max_gpu_rate=None, max_total=None)
         asked = await deciders(tx, deps.rules, [person.id], now) if dearer.over else None
-        waiting = waiting_for(asked, now, deps.rules) if asked else None
-        after = transitions.rent_dearer(rental, request, offer, envelope=dearer.envelope, waiting=waiting, now=now)
+        decision = pending_decision(asked, now, deps.rules) if asked else None
+        after = transitions.rent_dearer(
+            rental, request, offer, envelope=dearer.envelope, decision=decision, now=now
+        )
         facts = changed(envelope_facts(after, asked), read_at=offer.read_at)
         event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, rental, after, event, within_budgets=True)
