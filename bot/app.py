@@ -21,7 +21,7 @@ from bot.config.settings import Settings, SlackMode, read_settings
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import first_sweep, sweep
-from bot.lifecycle.actions.prices import Prices
+from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import D, Deps, Opened, StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine

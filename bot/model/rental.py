@@ -278,6 +278,12 @@ class Rental(Frozen):
         return changed(self.envelope, version=self.extension.envelope.version)
 
     @property
+    def rate_at_most(self) -> Decimal:
+        """What the machine costs, USD per hour, or the highest rate that the envelope allows while that is
+        unknown."""
+        return self.envelope.max_rate if self.rate is None else self.rate
+
+    @property
     def running_lease(self) -> Lease:
         """Return the lease. Raise ValueError if the rental was never ready: that is a bug in the caller."""
         if self.lease is None:

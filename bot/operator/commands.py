@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from bot.errors import GpubotError, Mistake, NextStep, RequestChanged, TooLate
-from bot.lifecycle.actions import account, deciding, ending, leasing, previews, queries
+from bot.lifecycle.actions import account, action, deciding, ending, leasing, queries
 from bot.lifecycle.actions import spend as spending
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.admin_question import UnknownMachine
@@ -84,7 +84,8 @@ async def carry_out(deps: Deps, command: Command) -> str:
         case Extend():
             text = await _extend(deps, command, reader)
         case Destroy():
-            rental = await ending.destroy(deps, OPERATOR, _id(command.id, "destroy"), _reason(command.why))
+            destroy = ending.Destroy(_id(command.id, "destroy"), _reason(command.why))
+            rental = await action.carry_out(deps, OPERATOR, destroy)
             text = replies.ending(rental).text
         case Approve():
             text = await _approve(deps, command)
@@ -128,7 +129,8 @@ async def _approve(deps: Deps, command: Approve) -> str:
         raise Mistake(f"{command.up_to} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")
     why = _reason(command.why)
     with _look_again(rental.id):
-        done = await deciding.approve(deps, OPERATOR, rental.id, rental.newest_envelope.version, why=why)
+        approve = deciding.Approve(rental.id, rental.newest_envelope.version, why=why)
+        done = await action.carry_out(deps, OPERATOR, approve)
     return replies.decided(done, "Approved").text
 
 
@@ -136,7 +138,8 @@ async def _deny(deps: Deps, command: Deny) -> str:
     rental = await _waiting(deps, command.id, "deny")
     why = _reason(command.why)
     with _look_again(rental.id):
-        done = await deciding.deny(deps, OPERATOR, rental.id, rental.newest_envelope.version, reason=why)
+        deny = deciding.Deny(rental.id, rental.newest_envelope.version, why)
+        done = await action.carry_out(deps, OPERATOR, deny)
     return replies.decided(done, "Denied").text
 
 
@@ -145,7 +148,7 @@ async def _waiting(deps: Deps, typed: str, name: str) -> Rental:
 
     Raises TooLate if nobody ever had to decide about it.
     """
-    return (await previews.newest_request(deps, OPERATOR, _id(typed, name))).details.rental
+    return (await deciding.newest_request(deps, OPERATOR, _id(typed, name))).details.rental
 
 
 @contextmanager
@@ -174,7 +177,7 @@ async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
     by = words.duration or words.until
     if words.id is None or by is None:
         raise Mistake("By how much longer? Try: gpubot extend k7mq2 2h")
-    done = await leasing.extend(deps, OPERATOR, words.id, by, why=_reason(command.why))
+    done = await action.carry_out(deps, OPERATOR, leasing.Extend(words.id, by, why=_reason(command.why)))
     return replies.extended(done, reader.times).text
 
 

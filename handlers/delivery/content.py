@@ -11,7 +11,7 @@ from bot.lifecycle.actions.admin_questions import view_for_message
 from bot.lifecycle.actions.giving import demands_if_taken, to_take
 from bot.lifecycle.actions.home import home_for
 from bot.lifecycle.actions.month_files import file_for
-from bot.lifecycle.actions.previews import quote_view
+from bot.lifecycle.actions.offers import quote_view
 from bot.lifecycle.actions.queries import (
     details_for_direct_message,
     details_for_message,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from types import MappingProxyType
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.actions import ending, leasing
 from bot.lifecycle.restored.messages import note_unknown_rental
-from bot.model.event import EventKind
 from handlers.actions import (
     admin_questions,
     github_keys,
@@ -74,28 +72,25 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.ASK_FOR, giving.ask_for),
             on(Action.GIVE, giving.give),
             on(Action.TAKE, giving.take),
-            on(Action.CANCEL, rentals.confirm_destroy),
+            on(Action.CANCEL, rentals.destroy),
             on(Action.APPROVE, requests.approve),
             on(Action.OPEN_REQUEST, requests.show),
             on(Action.FEWER_HOURS, requests.open_fewer_hours),
-            on(Action.DENY, requests.open_deny),
+            on(Action.DENY, requests.deny),
             on(Action.ACCEPT, requests.approve),
             on(Action.EXTEND_FORM, rentals.open_extend_form),
             on(Action.EXTEND, rentals.extend),
             on(Action.EXTEND_UNTIL, rentals.extend),
             on(Action.KEEP, rentals.keep),
             on(Action.KEEP_FOR, rentals.keep),
-            on(Action.ASK_OWNER_AGAIN, without_reply(leasing.ask_owner_again)),
-            on(Action.LEAVE_ALONE, without_reply(leasing.leave_alone)),
-            on(Action.DESTROY, rentals.confirm_destroy),
+            on(Action.ASK_OWNER_AGAIN, without_reply(leasing.AskOwnerAgain)),
+            on(Action.LEAVE_ALONE, without_reply(leasing.LeaveAlone)),
+            on(Action.DESTROY, rentals.destroy),
             on(Action.REPLACE, replacing.replace),
             on(Action.NOT_WORKING, replacing.ask_why),
             on(Action.PROBE_INSTALLED, rentals.visit_now),
-            on(
-                Action.KEEP_AS_IT_IS,
-                without_reply(partial(leasing.say_once, kind=EventKind.KEPT_AS_IT_IS)),
-            ),
-            on(Action.TAKEN_ON, without_reply(ending.take_on_alarm)),
+            on(Action.KEEP_AS_IT_IS, without_reply(leasing.KeepAsItIs)),
+            on(Action.TAKEN_ON, without_reply(ending.TakeOnAlarm)),
             on(Action.GIVE_OWNER, admin_questions.open_give_owner),
             on(Action.NOT_OURS, admin_questions.open_not_ours),
             on(Action.ASK_ABOUT_AGAIN, admin_questions.ask_again),

@@ -40,17 +40,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             if name is None:
                 return await github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
-        case (
-            commands.Show()
-            | commands.Ssh()
-            | commands.Share()
-            | commands.Give()
-            | commands.Extend()
-            | commands.Keep()
-            | commands.Longer()
-            | commands.About()
-            | commands.Destroy()
-        ):
+        case commands.OfRental():
             return await short_forms.carry_out(context, interaction, command)
         case commands.Spend():
             return await spend.ask(context, interaction, command)

@@ -20,7 +20,7 @@ import yaml
 from slack_bolt.app.async_app import AsyncApp
 
 from bot.clock import MovedClock
-from bot.lifecycle.actions.prices import SHARED_FOR, Prices
+from bot.lifecycle.actions.quoting import SHARED_FOR, Prices
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_told_again
 from bot.lifecycle.deps import Deps, Opened, random_id

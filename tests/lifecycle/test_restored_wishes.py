@@ -11,6 +11,7 @@ import pytest
 
 from bot.lifecycle.account.sweep import first_sweep
 from bot.lifecycle.actions import waiting
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.restored import messages
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -50,7 +51,7 @@ KINDS = (rent_when_found, approved, start_time)
 
 
 async def stops(here: World, rental: Rental) -> None:
-    await waiting.stop(here.deps, ANA, rental.id)
+    await carry_out(here.deps, ANA, waiting.StopWaiting(rental.id))
     await here.settle()
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
 from bot.lifecycle.actions import account, keys, replacing
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.market.client import Timeouts
 from bot.model.attempt import Why
@@ -56,7 +57,7 @@ async def lost(here: World, *, after: timedelta = HOUR, lease: timedelta = 6 * H
 
 async def click(here: World, rental: Rental, person: Person = ANA, *, reason: str = "") -> Quote:
     """Click Replace. Return the search, which is still due."""
-    return await replacing.replace(here.deps, person, rental.id, reply_to=REPLY_TO, reason=reason)
+    return await carry_out(here.deps, person, replacing.Replace(rental.id, reply_to=REPLY_TO, reason=reason))
 
 
 async def replaced(here: World, rental: Rental, *, reason: str = "") -> Rental:

@@ -21,6 +21,7 @@ from typing_extensions import override
 from bot.clock import MovedClock
 from bot.lifecycle.account.sweep import sweep
 from bot.lifecycle.actions import deciding, ending, leasing, quoting, renting
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Engine
@@ -339,7 +340,7 @@ class World(WorldReader):
     ) -> Rental:
         """Rent the first offer, or the first of a vendor."""
         offer = next(o for o in quote.offers if vendor in (None, o.vendor))
-        rental = await renting.rent(self.deps, person, quote.id, offer.offer_id, another=True)
+        rental = (await carry_out(self.deps, person, renting.Rent(quote.id, offer.offer_id, another=True))).rental
         if settle:
             await self.settle()
         return await self.rental(rental.id)
@@ -354,24 +355,24 @@ class World(WorldReader):
 
     async def approve(self, rental: Rental, person: Person = BEN) -> Rental:
         """Approve what waits now."""
-        return await self._decide(deciding.approve, rental, person)
+        return await self._decide(deciding.Approve, rental, person)
 
     async def deny(self, rental: Rental, person: Person = BEN) -> Rental:
         """Deny what waits now."""
-        return await self._decide(deciding.deny, rental, person)
+        return await self._decide(deciding.Deny, rental, person)
 
     async def withdraw(self, rental: Rental, person: Person = ANA) -> Rental:
-        return await self._decide(deciding.withdraw, rental, person)
+        return await self._decide(deciding.Withdraw, rental, person)
 
     async def _decide(self, decision: Any, rental: Rental, person: Person) -> Rental:
         current = await self.rental(rental.id)
         envelope = current.extension.envelope if current.extension else current.envelope
-        await decision(self.deps, person, rental.id, envelope.version)
+        await carry_out(self.deps, person, decision(rental.id, envelope.version))
         await self.settle()
         return await self.rental(rental.id)
 
     async def destroy(self, rental: Rental, person: Person = ANA, *, settle: bool = True) -> Rental:
-        await ending.destroy(self.deps, person, rental.id)
+        await carry_out(self.deps, person, ending.Destroy(rental.id))
         if settle:
             await self.settle()
         return await self.rental(rental.id)
@@ -379,13 +380,13 @@ class World(WorldReader):
     async def extend(
         self, rental: Rental, span: timedelta, person: Person = ANA, *, settle: bool = True
     ) -> Rental:
-        await leasing.extend(self.deps, person, rental.id, span)
+        await carry_out(self.deps, person, leasing.Extend(rental.id, span))
         if settle:
             await self.settle()
         return await self.rental(rental.id)
 
     async def keep(self, rental: Rental, span: timedelta, person: Person = ANA) -> Rental:
-        await leasing.keep(self.deps, person, rental.id, span)
+        await carry_out(self.deps, person, leasing.Keep(rental.id, span))
         await self.settle()
         return await self.rental(rental.id)
 

@@ -387,9 +387,8 @@ def test_an_extension_that_can_add_more_than_fifty_dollars_is_confirmed(
     if latest is not None:
         lease = changed(lease, latest_end=START + timedelta(hours=latest))
     rental = make.rental("k7mq2", state=State.READY, rate=Decimal(rate), lease=lease)
-    now = end + timedelta(hours=late) if late else START
-    until = max(end, now) + timedelta(hours=hours)
-    assert extension_needs_confirmation(rental, until, now) is confirms
+    begins, span = end + timedelta(hours=late), timedelta(hours=hours)
+    assert extension_needs_confirmation(rental, begins + span, span) is confirms
 
 
 def test_the_cheapest_offer_that_is_not_refused_is_recommended() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.errors import Mistake, NextStep, OwnerOnly
+from bot.errors import Mistake, NextStep, OwnerOnly, Refused, TooLate
 from bot.lifecycle.account.adoption import cost_so_far
 from bot.lifecycle.changes.snapshot import RentalSnapshot, cost_by_use, load_many, load_snapshot
 from bot.lifecycle.deps import Deps
@@ -19,6 +19,7 @@ from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
 from bot.model.machine_use import RecentUse
 from bot.model.person import Person
+from bot.model.quote import Quote
 from bot.model.records import EndedCost, LiveCost
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
@@ -39,6 +40,7 @@ from bot.policy.team.roles import (
     Team,
     check_user,
     is_approver_or_admin,
+    is_owner,
     may_be_let_in,
     may_look,
     may_read_direct_message,
@@ -197,6 +199,21 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
         check_user(person, deps.rules)  # first: otherwise the answer would show which ids exist
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     return rental
+
+
+async def own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
+    """Return a person's own quote. Raise TooLate if the store no longer has it, Refused if it isn't theirs."""
+    quote = await tx.quotes.get(quote_id)
+    if quote is None:
+        raise unknown_search()
+    if not is_owner(person.id, quote.owner):
+        raise Refused("That is somebody else's search.", next_step=NextStep.ASK_FOR_YOUR_OWN)
+    return quote
+
+
+def unknown_search() -> TooLate:
+    """Return the error for a click on a search that the store no longer has."""
+    return TooLate("I don't know this search any more. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
 
 
 async def live_rentals(

@@ -125,7 +125,7 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
     last = [one.resource_id for one in facts.resources if one.attempt == rental.attempts]
     billing = still_billing(facts.ledger, facts.resources, facts.attempts, now)
     begins = [part.started_at for resource_id, part in billing.items() if resource_id in last]
-    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
+    rate = rental.rate_at_most
     if begins:
         for month in months_between(min(begins), ends_at, zone):
             start, end = max(min(begins), month_start(month, zone)), min(ends_at, month_end(month, zone))

@@ -23,10 +23,11 @@ from bot.model.spend import Period, PeriodKind, SpendPoint, Spent
 from bot.policy.buying.months import month_end, month_of, month_start
 from bot.policy.team.hours import at_time
 from bot.policy.team.rules import Rules
+from bot.policy.use.use_costs import MICROSECOND, up_to
 
 K = TypeVar("K", str, tuple[str, str])
 """By what charges are summed up: an id or a name, or two of them."""
-MICROSECOND, DAY, WEEK = timedelta(microseconds=1), timedelta(days=1), timedelta(days=7)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 MEDIAN_OF = 14
 """The usual day is the median of so many days before today."""
 LEAST_DAYS = 5
@@ -103,16 +104,6 @@ def day_starts(start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]
 
 
 # --- sums
-
-
-def up_to(charge: Charge, moment: datetime, amount: Micros) -> Micros:
-    """Return how much of an amount of a charge fell into the time before `moment`. The rounded-down sums of the
-    parts of a charge sum to the whole amount."""
-    length = (charge.ended_at - charge.started_at) // MICROSECOND
-    passed = (moment - charge.started_at) // MICROSECOND
-    if length <= 0:
-        return amount if passed > 0 else 0
-    return amount * min(max(passed, 0), length) // length
 
 
 class _Sum:
@@ -192,7 +183,7 @@ def by_day(charges: Iterable[Charge], starts: Sequence[datetime]) -> list[Micros
         before = 0
         for n in range(first, len(starts)):
             following = starts[n + 1] if n + 1 < len(starts) else None
-            until = charge.amount if following is None else up_to(charge, following, charge.amount)
+            until = charge.amount if following is None else up_to(charge, following)
             days[n] += until - before
             before = until
             if following is None or charge.ended_at <= following:

@@ -213,7 +213,7 @@ def propose_longer_lease(
         return Proposal(envelope=rental.envelope, over=())
     return propose_extension(
         rental.unextended,
-        rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
+        rate=rental.rate_at_most,
         lease=ends_at - rental.running_lease.ready_at,
         spent=spent,
         until_end=ends_at - now,
@@ -221,13 +221,11 @@ def propose_longer_lease(
     )
 
 
-def extension_needs_confirmation(rental: Rental, ends_at: datetime, now: datetime) -> bool:
-    """Return whether a dialog confirms a lease until `ends_at` first. Up to the later of two ends none does: that
-    end was accepted before."""
-    lease = rental.running_lease
-    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
-    added = cost_at_most(rate, max(ends_at - max(lease.ends_at, now), timedelta(0)))
-    return added > CONFIRM_ABOVE and not already_allowed(lease, ends_at)
+def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
+    """Return whether a dialog confirms a lease until `ends_at`, which is longer by `span`, first. Up to the later
+    of two ends none does: that end was accepted before."""
+    added = cost_at_most(rental.rate_at_most, span)
+    return added > CONFIRM_ABOVE and not already_allowed(rental.running_lease, ends_at)
 
 
 def receipt_estimate(
