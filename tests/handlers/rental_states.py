@@ -34,7 +34,7 @@ async def let_the_owner_decide(ours: Team, rental: Rental) -> None:
     """Let the owner decide about a waiting request, at a price outside its envelope that needs a dialog."""
     envelope = changed(rental.envelope, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
     decision = changed(waiting(rental), decider=Decider.OWNER)
-    after = make.next_of(rental, waiting=decision, envelope=envelope)
+    after = make.next_of(rental, decision=decision, envelope=envelope)
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, after))
 

@@ -133,12 +133,12 @@ def test_a_rental_ends_only_in_a_state_that_is_an_end(state: State) -> None:
 
 
 def test_an_approved_request_no_longer_waits_and_is_not_blocked() -> None:
-    waits = rental_in(State.AWAITING_APPROVAL, waiting=make.waiting(), approved_by=make.BEN)
+    waits = rental_in(State.AWAITING_APPROVAL, decision=make.decision(), approved_by=make.BEN)
     after = transitions.approve(waits, START + HOUR, approver=make.ANA)
     assert after == make.next_of(
         waits,
         state=State.PROCURING,
-        waiting=None,
+        decision=None,
         approved_by=make.ANA,
         procuring_since=START + HOUR,
         due_at=START + HOUR,
@@ -146,21 +146,21 @@ def test_an_approved_request_no_longer_waits_and_is_not_blocked() -> None:
 
 
 def test_the_owner_who_decides_alone_is_no_approver() -> None:
-    waits = rental_in(State.AWAITING_APPROVAL, waiting=make.waiting(decider=Decider.OWNER), approved_by=make.BEN)
+    waits = rental_in(State.AWAITING_APPROVAL, decision=make.decision(decider=Decider.OWNER), approved_by=make.BEN)
     assert transitions.approve(waits, START, approver=None).approved_by == make.BEN
 
 
 def test_a_request_that_waits_for_a_decision_again_is_not_blocked() -> None:
     buying = rental_in(State.PROCURING, procuring_since=START, blocked=Blocked(since=START, why=Why.PAUSED))
     after = transitions.await_decision(
-        buying, make.waiting(), envelope=make.envelope(version=2), clicked_offer="offer-2", now=START + HOUR
+        buying, make.decision(), envelope=make.envelope(version=2), clicked_offer="offer-2", now=START + HOUR
     )
     assert after == make.next_of(
         buying,
         state=State.AWAITING_APPROVAL,
         envelope=make.envelope(version=2),
         clicked_offer="offer-2",
-        waiting=make.waiting(),
+        decision=make.decision(),
         procuring_since=None,
         blocked=None,
         due_at=START + HOUR,

@@ -17,7 +17,7 @@ from bot.model.message import Message, MessageKind, stored_destination, to_respo
 from bot.model.offer import Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.records import Change
-from bot.model.rental import Decider, Lease, Question, Rental, Waiting
+from bot.model.rental import Decider, Lease, PendingDecision, Question, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from store.db import Database
@@ -203,9 +203,9 @@ def lease(ends_at: datetime = START + timedelta(hours=4), **fields: Any) -> Leas
     )
 
 
-def waiting(**fields: Any) -> Waiting:
+def decision(**fields: Any) -> PendingDecision:
     """Return a decision that waits for an approver since START."""
-    return Waiting(**{"decider": Decider.APPROVER, "expires_at": START + timedelta(hours=8), **fields})
+    return PendingDecision(**{"decider": Decider.APPROVER, "expires_at": START + timedelta(hours=8), **fields})
 
 
 class _Unchecked(Change):

@@ -12,7 +12,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import drop_extension
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, StepDeps, transact
-from bot.lifecycle.people.waiting_requests import end_request
+from bot.lifecycle.people.undecided import end_request
 from bot.model.admin_question import OwnerLeft
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
@@ -51,7 +51,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
 
     async def decision(tx: Tx) -> None:
         now = deps.clock.now()
-        for rental in await tx.rentals.waiting():
+        for rental in await tx.rentals.undecided():
             if rental.extension is not None and rental.extension.asked_by == owner:
                 await _drop_extension(tx, deps, rental, owner, now)
         for rental in await tx.rentals.live(owner):

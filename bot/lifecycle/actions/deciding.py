@@ -28,7 +28,7 @@ from bot.lifecycle.money.buying_blocks import buying_blocked
 from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.people.deciders import requesters_of, rules_now
 from bot.lifecycle.people.teammates import check_boot_script
-from bot.lifecycle.people.waiting_requests import end_request
+from bot.lifecycle.people.undecided import end_request
 from bot.model.attempt import Why
 from bot.model.base import EVER, Frozen, changed
 from bot.model.budget import Demand
@@ -309,7 +309,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise TooLate("I don't know this request any more.")
-    if rental.waiting_envelope is None:
+    if rental.undecided_envelope is None:
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(refusal)
         raise await _why_nothing_waits(tx, deps, person, rental)
@@ -320,8 +320,8 @@ def _check_not_expired(deps: Deps, rental: Rental) -> None:
     """Raise TooLate if what waits has expired, even if the engine has not written that yet."""
     if rental.extension is not None:
         expires_at = rental.running_lease.ends_at
-    elif rental.waiting is not None:
-        expires_at = rental.waiting.expires_at
+    elif rental.decision is not None:
+        expires_at = rental.decision.expires_at
     else:
         return
     if expires_at <= deps.clock.now():

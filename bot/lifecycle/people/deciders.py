@@ -157,7 +157,7 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
 
 
 async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
-    now, waiting = deps.clock.now(), await tx.rentals.waiting()
+    now, waiting = deps.clock.now(), await tx.rentals.undecided()
     for rental in waiting:
         asked = await deciders(tx, deps.rules, requesters_of(rental), now)
         facts = Facts(

@@ -117,7 +117,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
                 rental_id=await free_id(tx, deps),
                 card_channel=rental.card_channel,
                 envelope=envelope,
-                waiting=None,
+                decision=None,
                 now=now,
                 replaces=rental,
             )

@@ -34,7 +34,7 @@ from bot.policy.team.hours import Availability, after_hours
 from store.db import Tx
 
 
-class _Waiting(NamedTuple):
+class _Undecided(NamedTuple):
     rental: Rental
     asked: Deciders
     waits: Waits
@@ -89,13 +89,13 @@ async def count_again(tx: Tx, deps: Deps) -> None:
     """Count again when each request that waits expires, because an approver went away or is back."""
     now, rules = deps.clock.now(), deps.rules
     for one in await _load(tx, deps):
-        waiting = one.rental.waiting
-        if waiting is None:
+        decision = one.rental.decision
+        if decision is None:
             continue
         expires_at = after_hours(one.waits.asked_at, rules.approval.expires, one.asked.hours, rules.hours)
         expires_at = max(expires_at, now)
-        if expires_at != waiting.expires_at:
-            after = alter(one.rental, waiting=changed(waiting, expires_at=expires_at), due_at=expires_at)
+        if expires_at != decision.expires_at:
+            after = alter(one.rental, decision=changed(decision, expires_at=expires_at), due_at=expires_at)
             await apply(tx, deps, Change(one.rental, after))
 
 
@@ -124,11 +124,11 @@ async def _remind(tx: Tx, deps: Deps) -> None:
             messages = []
 
 
-async def _load(tx: Tx, deps: Deps) -> list[_Waiting]:
+async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
     """Return what waits for approvers, oldest first, without the rentals of people who left: the admins are asked
     about these."""
     found = []
-    for rental in await tx.rentals.waiting():
+    for rental in await tx.rentals.undecided():
         events = await tx.events.of(rental.id)
         question = newest_asked(events, DECISIONS)
         if question is None or open_question(events, OpenQuestion.OWNER) is not None:
@@ -143,17 +143,17 @@ async def _load(tx: Tx, deps: Deps) -> list[_Waiting]:
             reminded=frozenset(person for people in reminded for person in people),
             others_asked=any(event.facts.then for event in (question, *later)),
         )
-        found.append(_Waiting(rental, asked, waits))
+        found.append(_Undecided(rental, asked, waits))
     return found
 
 
-def _reminders(waiting: list[_Waiting], deps: Deps, now: datetime) -> dict[str, tuple[str, ...]]:
+def _reminders(waiting: list[_Undecided], deps: Deps, now: datetime) -> dict[str, tuple[str, ...]]:
     available: dict[str, Availability] = {}
     for one in waiting:
         available |= one.asked.available
     return reminders([one.waits for one in waiting], available, deps.rules, now)
 
 
-def _others_are_due(one: _Waiting, deps: Deps, now: datetime) -> bool:
+def _others_are_due(one: _Undecided, deps: Deps, now: datetime) -> bool:
     available: Mapping[str, Availability] = one.asked.available
     return bool(one.asked.asked.others) and others_are_due(one.waits, available, deps.rules, now)
