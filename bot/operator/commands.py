@@ -32,11 +32,11 @@ from bot.operator.protocol import (
     Show,
     Spend,
 )
-from handlers.parsing.commands import parse_spend
-from handlers.parsing.draft import ParseContext
-from handlers.parsing.rental_words import read_extension, read_id
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
+from handlers.typed.commands import parse_spend
+from handlers.typed.draft import ParseContext
+from handlers.typed.rental_words import read_extension, read_id
 from handlers.views.answers import lists, replies
 from handlers.views.answers import spend as spend_views
 

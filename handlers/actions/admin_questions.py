@@ -9,7 +9,7 @@ from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, UserInteraction
 from handlers.messages import admin_questions as views
 from handlers.messages.backups import NONE_READOPTED
-from handlers.parsing.form import InvalidForm, read_hours
+from handlers.typed.form import InvalidForm, read_hours
 
 
 async def open_give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:

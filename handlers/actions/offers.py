@@ -29,9 +29,9 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, ShowPrice, UserInteraction
-from handlers.parsing.draft import Get, Wait
-from handlers.parsing.requests import request_text
-from handlers.parsing.until import example_end
+from handlers.typed.draft import Get, Wait
+from handlers.typed.requests import request_text
+from handlers.typed.until import example_end
 from handlers.views.answers import modals, offers, replies
 
 

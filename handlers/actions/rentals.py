@@ -21,8 +21,8 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
-from handlers.parsing.form import InvalidForm, read_hours
 from handlers.phrases.ends import read_as_utc
+from handlers.typed.form import InvalidForm, read_hours
 from handlers.views.answers import choices, lists, modals, probe, replies, ssh_lines
 
 

@@ -22,8 +22,8 @@ from handlers.listeners.interaction import (
 )
 from handlers.messages.requests import approval
 from handlers.messages.writers import EventContext
-from handlers.parsing.form import InvalidForm, read_length
 from handlers.phrases.format import escape
+from handlers.typed.form import InvalidForm, read_length
 from handlers.views.answers import modals, replies
 
 

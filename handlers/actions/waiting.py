@@ -13,7 +13,7 @@ from handlers.actions.calling import carry_out
 from handlers.ids import QuotePriceValue, QuoteValue, RentalOfferValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
-from handlers.parsing.form import InvalidForm, read_cap
+from handlers.typed.form import InvalidForm, read_cap
 from handlers.views.answers import waiting as views
 
 

@@ -13,9 +13,9 @@ from handlers.ids import NO_VALUE, UNREADABLE, LineValue
 from handlers.listeners import short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.parsing import commands
-from handlers.parsing.draft import Get, ParseContext, Wait
 from handlers.phrases.blocks import Rendered
+from handlers.typed import commands
+from handlers.typed.draft import Get, ParseContext, Wait
 from handlers.views.answers import lists, probe, replies
 from handlers.views.answers.sentences import Topic
 

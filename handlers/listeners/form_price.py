@@ -15,9 +15,9 @@ from bot.model.request import Request
 from handlers.ids import Field
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import ShowPrice, UserInteraction, part, text
-from handlers.parsing.form import InvalidForm, read_form
 from handlers.phrases.error_text import error_text
 from handlers.slack_api.web_api import NO_ANSWER, error_code
+from handlers.typed.form import InvalidForm, read_form
 from handlers.views.answers import form_price
 
 UPDATE_TIMEOUT = 3

@@ -23,8 +23,8 @@ from handlers.listeners import form_price
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import ValueHandler, on
-from handlers.parsing.commands import read_github_name
-from handlers.parsing.form import InvalidForm, read_form
+from handlers.typed.commands import read_github_name
+from handlers.typed.form import InvalidForm, read_form
 
 
 async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:

@@ -11,7 +11,7 @@ from bot.lifecycle.actions.leasing import Extend
 from handlers.ids import RentalValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.parsing.commands import Longer
+from handlers.typed.commands import Longer
 from handlers.views.answers import sentences
 from handlers.views.answers.sentences import Topic
 

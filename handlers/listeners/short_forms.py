@@ -14,9 +14,9 @@ from handlers.ids import ExtendValue, RentalValue, ShareValue, SpanValue, UntilV
 from handlers.listeners import sentences
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.parsing import commands
 from handlers.phrases.format import Times
 from handlers.phrases.lease_buttons import destroy_button
+from handlers.typed import commands
 from handlers.views.answers import choices
 from handlers.views.answers import sentences as answers
 from handlers.views.answers.choices import ButtonFor

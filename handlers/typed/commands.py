@@ -18,15 +18,15 @@ from bot.model.spend import PeriodKind
 from bot.model.text import one_line, short
 from bot.policy.access.keys import MOST_SCANNED
 from bot.policy.buying.spend import is_period
-from handlers.parsing.draft import Get, ParseContext, Wait
-from handlers.parsing.mentions import check_people, take_people
-from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
-from handlers.parsing.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
-from handlers.parsing.sentences import Sentence, read_sentence
-from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
-from handlers.parsing.until import UNTIL, UnclearEnd, parse_day
-from handlers.parsing.vocabulary import vocabulary_of
 from handlers.phrases.ends import end_text
+from handlers.typed.draft import Get, ParseContext, Wait
+from handlers.typed.mentions import check_people, take_people
+from handlers.typed.rental_words import ID, read_duration, read_extension, read_id
+from handlers.typed.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
+from handlers.typed.sentences import Sentence, read_sentence
+from handlers.typed.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
+from handlers.typed.until import UNTIL, UnclearEnd, parse_day
+from handlers.typed.vocabulary import vocabulary_of
 from handlers.views.answers.sentences import Topic
 
 MAX_COMMAND_LENGTH = MOST_SCANNED

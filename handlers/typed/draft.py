@@ -20,10 +20,10 @@ from bot.model.text import say_rate, say_span, short
 from bot.policy.team.rules import Hours, ProbeKind, Rules
 from bot.policy.use.end_notices import LONG_LEASE
 from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
-from handlers.parsing.amounts import Money
-from handlers.parsing.mentions import NOBODY, Mentioned, unclear_people
-from handlers.parsing.until import UnclearEnd, parse_day, parse_later_end, parse_start
-from handlers.parsing.vocabulary import Vocabulary
+from handlers.typed.amounts import Money
+from handlers.typed.mentions import NOBODY, Mentioned, unclear_people
+from handlers.typed.until import UnclearEnd, parse_day, parse_later_end, parse_start
+from handlers.typed.vocabulary import Vocabulary
 
 MAX_GPUS = 1000
 MAX_CAP = Decimal(1000)
