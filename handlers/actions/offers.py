@@ -31,15 +31,15 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
-from handlers.parsing.draft import Get, Wait
-from handlers.parsing.requests import request_text
-from handlers.parsing.until import example_end
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, join, per_hour
 from handlers.phrases.limits_text import over_limits_of_envelope
 from handlers.phrases.machine_text import describe, place
+from handlers.typed.draft import Get, Wait
+from handlers.typed.requests import request_text
+from handlers.typed.until import example_end
 from handlers.views.answers import offers, replies
 from handlers.views.answers.offers import cost_text
 

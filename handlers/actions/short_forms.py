@@ -34,14 +34,14 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.parsing import commands
-from handlers.parsing.commands import Longer
-from handlers.parsing.sentences import Topic
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import end
 from handlers.phrases.format import Reader, Times, dollars, join
 from handlers.phrases.lease_buttons import destroy_button
+from handlers.typed import commands
+from handlers.typed.commands import Longer
+from handlers.typed.sentences import Topic
 from handlers.views.answers import choices
 from handlers.views.answers.choices import ButtonFor, extend_form_button, show_button, ssh_button
 from handlers.views.answers.lists import line
@@ -54,22 +54,11 @@ KEEP_FOR = timedelta(hours=4)
 ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
 """What a sentence can only say about one rental."""
 
-RentalCommand = (
-    commands.Show
-    | commands.Ssh
-    | commands.Share
-    | commands.Give
-    | commands.Extend
-    | commands.Keep
-    | commands.Longer
-    | commands.About
-    | commands.Destroy
-)
 Do = Callable[[str], Awaitable[Outcome]]
 """Does what the command says with the rental of this id."""
 
 
-async def carry_out(context: Context, interaction: UserInteraction, command: RentalCommand) -> Outcome:
+async def carry_out(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Outcome:
     """Carry out a command about one rental. Without an id, it means the rental in whose thread it was written, or
     else the person's only one. If they have several, reply with the question which one is meant."""
     do, purpose, question, button_for = _meaning(context, interaction, command)
@@ -88,7 +77,7 @@ async def carry_out(context: Context, interaction: UserInteraction, command: Ren
 
 
 def _meaning(
-    context: Context, interaction: UserInteraction, command: RentalCommand
+    context: Context, interaction: UserInteraction, command: commands.RentalCommand
 ) -> tuple[Do, Purpose, str, ButtonFor]:
     """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
     mean several."""

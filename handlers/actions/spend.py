@@ -21,7 +21,6 @@ from handlers.ids import Action, RentalValue, SpendRowsValue, SpendValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages.money import file_on_its_way
-from handlers.parsing import commands
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.budget_text import invoice_differences
@@ -39,6 +38,7 @@ from handlers.phrases.format import (
 from handlers.phrases.machine_text import describe
 from handlers.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
 from handlers.phrases.use_text import use_in_cents
+from handlers.typed import commands
 from handlers.views.answers import replies
 
 

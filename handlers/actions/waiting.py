@@ -13,9 +13,9 @@ from handlers.actions.calling import carry_out, does
 from handlers.ids import QuotePriceValue, QuoteValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
-from handlers.parsing.form import InvalidForm, read_cap
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
+from handlers.typed.form import InvalidForm, read_cap
 from handlers.views.answers import waiting as views
 
 

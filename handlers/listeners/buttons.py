@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.errors import Mistake, Refused, TooLate
+from bot.errors import Mistake, QuestionLost, Refused, TooLate
 from bot.lifecycle.actions import ending, leasing
 from bot.lifecycle.restored.messages import note_unknown_rental
 from handlers.actions import (
@@ -31,7 +31,7 @@ from handlers.listeners import commands, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import InteractionKind, Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import ValueHandler, on
-from handlers.views.answers import replies
+from handlers.messages import backups
 
 HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
     dict(
@@ -110,7 +110,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
 
 
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle a click on any button, or a choice in a dialog. If the button's rental is unknown, because the
+    """Handle a click on any button, or a choice in a dialog. If what the button is about is unknown, because the
     database lost it, take the buttons off. Raise Mistake if a version before this one posted the button."""
     if interaction.kind is InteractionKind.CHOICE:
         return await modals.chosen(context, interaction)
@@ -118,8 +118,10 @@ async def click(context: Context, interaction: UserInteraction) -> Outcome:
     value = ACTION_VALUES[action].decode(interaction.value)
     try:
         return await HANDLERS[action](context, interaction, value)
+    except QuestionLost:
+        return Reply(content=backups.unknown_question(), replaces_for_all=True)
     except (Mistake, Refused, TooLate):
         rental_id = getattr(value, "rental_id", None)
         if rental_id is None or not await note_unknown_rental(context.deps, rental_id):
             raise
-        return Reply(content=replies.unknown_rental(rental_id), replaces_for_all=True)
+        return Reply(content=backups.unknown_rental(rental_id), replaces_for_all=True)

@@ -13,10 +13,10 @@ from handlers.actions.request_form import open_form
 from handlers.ids import NO_VALUE, UNREADABLE, LineValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.parsing import commands
-from handlers.parsing.draft import Get, ParseContext, Wait
-from handlers.parsing.sentences import Topic
 from handlers.phrases.blocks import Rendered
+from handlers.typed import commands
+from handlers.typed.draft import Get, ParseContext, Wait
+from handlers.typed.sentences import Topic
 from handlers.views.answers import lists, probe, replies
 
 COMMAND = "/gpu"
@@ -40,17 +40,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             if name is None:
                 return await github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
-        case (
-            commands.Show()
-            | commands.Ssh()
-            | commands.Share()
-            | commands.Give()
-            | commands.Extend()
-            | commands.Keep()
-            | commands.Longer()
-            | commands.About()
-            | commands.Destroy()
-        ):
+        case commands.OfRental():
             return await short_forms.carry_out(context, interaction, command)
         case commands.Spend():
             return await spend.ask(context, interaction, command)

@@ -23,7 +23,7 @@ from handlers.ids import Callback, Field, NoValue, callback_of
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, UserInteraction
 from handlers.listeners.wrapper import ValueHandler, on
-from handlers.parsing.commands import read_github_name
+from handlers.typed.commands import read_github_name
 
 
 async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, NextStep, Refused, TooLate
+from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, NextStep, QuestionLost, TooLate
 from bot.lifecycle.account.admin_questions import ask, decide, save
 from bot.lifecycle.account.adoption import adopt_machines, check_admin, check_new_owner, cost_so_far
 from bot.lifecycle.actions.action import Direct, Done, carry_out
@@ -23,6 +23,7 @@ from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AdminQuestionView
@@ -95,7 +96,7 @@ async def _open(
     check_admin(admin, deps)
     question = await tx.questions.get(question_id)
     if question is None:
-        raise TooLate("I don't know these machines any more. I changed nothing.")
+        raise QuestionLost
     if isinstance(question.about, OwnerLeft):
         await load_to_change(tx, deps, admin, question.rental_id or "")
     if (decided := question.decided) is not None:
@@ -180,7 +181,7 @@ class DestroyUnknown(OnQuestion[Rental], id="destroy_unknown"):
             why=Why.ASKED,
             by=person.id,
         )
-        await apply(tx, deps, rental, after, *events)
+        await apply(tx, deps, Change(rental, after, events))
         await decide(tx, deps, question, person.id, AdminVerdict.DESTROYED, rental_id=rental.id)
         return after
 
@@ -229,7 +230,8 @@ class OnParts(Direct[list[AdminQuestion], Done]):
         check_admin(person, deps)
         parts = [one for one in await tx.questions.parts(self.question_id) if one.open]
         if not parts:
-            raise TooLate(ALL_DECIDED)
+            lost = await tx.questions.get(self.question_id) is None
+            raise QuestionLost if lost else TooLate(ALL_DECIDED)
         return parts
 
 
@@ -237,8 +239,8 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
     """Re-adopt the machines of one question that run and whose name has an owner who may use the bot: each under
     its ID if that is free, for READOPTED_FOR from now or as long as the rules allow. Return the rentals.
 
-    All of them are re-adopted in one transaction. The rest stays as it is. Raise Refused if the person is no admin
-    or if none of the machines can be re-adopted, and TooLate if all are decided.
+    All of them are re-adopted in one transaction. The rest stays as it is. Raise Refused if the person is no
+    admin, and TooLate if all are decided.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> list[Rental]:
@@ -253,11 +255,6 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
             )
             await decide(tx, deps, part, person.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
             rentals.append(rental)
-        if not rentals:
-            raise Refused(
-                "None of them can be put back: they don't run, or their names have no owner who may use me. "
-                "I changed nothing. Decide one by one."
-            )
         return rentals
 
 
@@ -322,7 +319,7 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
         facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
     after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
     event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
-    await apply(tx, deps, rental, after, event)
+    await apply(tx, deps, Change(rental, after, (event,)))
     if question is not None:
         await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
     await tx.people.note_seen(admin.id, now)

@@ -18,6 +18,7 @@ from bot.lifecycle.people.teammates import (
     names_of,
 )
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
@@ -55,7 +56,7 @@ class Share(Direct[Rental, Shared], id="share"):
             if go_in:
                 await check_boot_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
             event = await added_event(tx, after, added, deps.clock.now())
-            await apply(tx, deps, rental, after, event)
+            await apply(tx, deps, Change(rental, after, (event,)))
         return await _shared(tx, deps, after, wanted, go_in=go_in)
 
 

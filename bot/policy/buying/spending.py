@@ -263,14 +263,9 @@ def count_allowed(count: int, rules: Rules) -> bool:
     return count <= rules.limits.per_rental_gpus
 
 
-def lease_allowed(lease: timedelta, rules: Rules) -> bool:
-    """Return whether a lease may be this long."""
-    return lease <= rules.lease.max
-
-
 def check_lease(lease: timedelta, rules: Rules) -> None:
     """Raise Mistake if a lease is longer than the rules allow."""
-    if not lease_allowed(lease, rules):
+    if lease > rules.lease.max:
         raise Mistake(f"A lease is at most {span(rules.lease.max)}. Ask for that or less.")
 
 
