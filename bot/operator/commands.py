@@ -33,12 +33,12 @@ from bot.operator.protocol import (
     Spend,
 )
 from handlers.actions.spend import report_text
+from handlers.messages import lists, replies
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
 from handlers.typed.commands import parse_spend
 from handlers.typed.draft import ParseContext
 from handlers.typed.rental_words import read_extension, read_id
-from handlers.views.answers import lists, replies
 
 MOST_RENTALS = 500
 LONGEST_WHY = 200

@@ -12,10 +12,10 @@ from handlers.actions import keys
 from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.messages.keys import key_text, saved_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
 from handlers.phrases.format import escape, identifier, join
-from handlers.views.answers.keys import key_text, saved_text
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:

@@ -9,7 +9,7 @@ from handlers.actions.calling import carry_out, does
 from handlers.ids import ShareValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, UserInteraction, reply_unless_shown
-from handlers.views.answers import giving as views
+from handlers.messages import giving as views
 
 ask_for = does(giving.AskFor, lambda machine, _: views.asked(machine))
 take = does(

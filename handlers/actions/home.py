@@ -11,9 +11,9 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction
+from handlers.messages import lists
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
-from handlers.views.answers import lists
 
 
 async def turn(context: Context, interaction: UserInteraction, value: PageValue) -> Outcome:

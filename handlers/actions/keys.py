@@ -19,11 +19,11 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.messages import keys as views
+from handlers.messages import offers, replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.error_text import error_text
-from handlers.views.answers import keys as views
-from handlers.views.answers import offers, replies
 
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:

@@ -31,6 +31,8 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.messages import offers, replies
+from handlers.messages.offers import cost_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal
 from handlers.phrases.ends import how_long_in_dialog
@@ -40,8 +42,6 @@ from handlers.phrases.machine_text import describe, place
 from handlers.typed.draft import Get, Wait
 from handlers.typed.requests import request_text
 from handlers.typed.until import example_end
-from handlers.views.answers import offers, replies
-from handlers.views.answers.offers import cost_text
 
 
 async def ask(

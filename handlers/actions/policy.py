@@ -25,6 +25,7 @@ from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEAS
 from handlers.ids import NO_VALUE, Action, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import mistakes_text
@@ -41,7 +42,6 @@ from handlers.phrases.format import (
     mention_group,
     person,
 )
-from handlers.views.answers.replies import reply
 
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:

@@ -37,6 +37,7 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
+from handlers.messages import choices, lists, probe, replies, ssh_lines
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, option
 from handlers.phrases.ends import read_as_utc
@@ -47,7 +48,6 @@ from handlers.phrases.machine_text import machines_of
 from handlers.phrases.on_ending_text import PATH
 from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, owner, so_far
 from handlers.typed.form import InvalidForm, read_hours
-from handlers.views.answers import choices, lists, probe, replies, ssh_lines
 
 
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:

@@ -8,7 +8,7 @@ from handlers.actions.calling import carry_out
 from handlers.ids import Field, RentalValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction
-from handlers.views.answers.replacing import replace_confirm
+from handlers.messages.replacing import replace_confirm
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:

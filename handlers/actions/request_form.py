@@ -42,6 +42,7 @@ from handlers.listeners.interaction import (
     part,
     text,
 )
+from handlers.messages.offers import request_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, option, section
 from handlers.phrases.ends import end_text
@@ -52,7 +53,6 @@ from handlers.phrases.limits_text import cap_text
 from handlers.phrases.machine_text import contract, gpu, vendor
 from handlers.slack_api.web_api import NO_ANSWER, error_code
 from handlers.typed.form import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW, InvalidForm, read_form
-from handlers.views.answers.offers import request_text
 
 UPDATE_TIMEOUT = 3
 """Real seconds."""

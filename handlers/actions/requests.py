@@ -29,6 +29,7 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
+from handlers.messages import replies
 from handlers.messages.requests import approval
 from handlers.messages.writers import EventContext
 from handlers.phrases import blocks
@@ -39,7 +40,6 @@ from handlers.phrases.limits_text import over_limits_of_envelope, over_total_tex
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import owner, so_far
 from handlers.typed.form import InvalidForm, read_length
-from handlers.views.answers import replies
 
 
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:

@@ -22,11 +22,11 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.messages.ssh_lines import key_lines
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import people, people_text, without_key_text
-from handlers.views.answers.ssh_lines import key_lines
 
 
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:

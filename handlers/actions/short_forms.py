@@ -34,6 +34,11 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.messages import choices
+from handlers.messages.choices import ButtonFor, extend_form_button, show_button, ssh_button
+from handlers.messages.lists import line
+from handlers.messages.replacing import not_working_button
+from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import end
@@ -42,11 +47,6 @@ from handlers.phrases.lease_buttons import destroy_button
 from handlers.typed import commands
 from handlers.typed.commands import Longer
 from handlers.typed.sentences import Topic
-from handlers.views.answers import choices
-from handlers.views.answers.choices import ButtonFor, extend_form_button, show_button, ssh_button
-from handlers.views.answers.lists import line
-from handlers.views.answers.replacing import not_working_button
-from handlers.views.answers.replies import reply
 
 KEEP_FOR = timedelta(hours=4)
 """How long `/gpu keep` without a time keeps a machine."""

@@ -20,6 +20,7 @@ from bot.policy.use.use_costs import MICROSECOND
 from handlers.ids import Action, RentalValue, SpendRowsValue, SpendValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.messages import replies
 from handlers.messages.money import file_on_its_way
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
@@ -39,7 +40,6 @@ from handlers.phrases.machine_text import describe
 from handlers.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
 from handlers.phrases.use_text import use_in_cents
 from handlers.typed import commands
-from handlers.views.answers import replies
 
 
 async def ask(context: Context, interaction: UserInteraction, command: commands.Spend) -> Outcome:

@@ -13,10 +13,10 @@ from handlers.actions.calling import carry_out, does
 from handlers.ids import QuotePriceValue, QuoteValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.messages import waiting as views
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 from handlers.typed.form import InvalidForm, read_cap
-from handlers.views.answers import waiting as views
 
 
 def _waits(quote: Quote, reader: Reader) -> Rendered:

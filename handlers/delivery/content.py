@@ -28,6 +28,7 @@ from bot.model.person import Person
 from bot.model.quote import QuoteState
 from bot.model.rental import Rental
 from bot.policy.buying.focus import MonthFile
+from handlers.messages import offers
 from handlers.messages.card import card
 from handlers.messages.home import home_tab
 from handlers.messages.money import month_file_words, no_file
@@ -36,7 +37,6 @@ from handlers.messages.requests import reminder
 from handlers.messages.writers import AlertContext, EventContext, Needs, QuestionContext, alert, direct, question
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
-from handlers.views.answers import offers
 from store.db import Tx
 
 

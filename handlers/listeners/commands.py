@@ -13,11 +13,11 @@ from handlers.actions.request_form import open_form
 from handlers.ids import NO_VALUE, UNREADABLE, LineValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.messages import lists, probe, replies
 from handlers.phrases.blocks import Rendered
 from handlers.typed import commands
 from handlers.typed.draft import Get, ParseContext, Wait
 from handlers.typed.sentences import Topic
-from handlers.views.answers import lists, probe, replies
 
 COMMAND = "/gpu"
 

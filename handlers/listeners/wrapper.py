@@ -38,10 +38,10 @@ from handlers.listeners.interaction import (
     part,
 )
 from handlers.listeners.private_keys import find_private_keys, without_private_keys
+from handlers.messages import choices, replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.typed.commands import is_destroy
-from handlers.views.answers import choices, replies
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
 ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]

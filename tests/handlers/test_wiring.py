@@ -29,9 +29,7 @@ from store.db import Database
 from tests.handlers.team import MANIFEST, NOON, RULES, GithubWithoutUsers, NothingOffered
 from tests.handlers.transactions import MOST
 
-VIEWS = tuple(
-    Path(__file__).parents[2] / "handlers" / room for room in ("actions", "messages", "phrases", "views")
-)
+VIEWS = tuple(Path(__file__).parents[2] / "handlers" / room for room in ("actions", "messages", "phrases"))
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from bot.model.summary import OfferChoice, Over
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import NOT_RENTED
 from handlers.actions.offers import rent_dialog
+from handlers.messages import offers
 from handlers.phrases.error_text import error_text
-from handlers.views.answers import offers
 from tests.views.screens import approval, card, dialog, message, page, thread
 from tests.views.stories import (
     ANA,

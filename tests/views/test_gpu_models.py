@@ -15,7 +15,7 @@ from bot.model.state import State
 from bot.model.summary import OfferChoice, Remainder, RentalDetails
 from handlers.actions.offers import rent_dialog
 from handlers.actions.requests import approve_dialog
-from handlers.views.answers import lists, offers, replacing
+from handlers.messages import lists, offers, replacing
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (
     ANA,

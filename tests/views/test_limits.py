@@ -76,15 +76,14 @@ from handlers.ids import (
     VersionValue,
     action_of,
 )
-from handlers.messages import admin_questions, backups
+from handlers.messages import admin_questions, backups, giving, keys, lists, offers, replies, ssh_lines
+from handlers.messages import waiting as waiting_answers
 from handlers.messages.card import card
 from handlers.messages.render import alert_message, direct_message, message_to_approvers, thread_reply
 from handlers.messages.writers import AlertContext, EventContext, QuestionContext, approvers, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Times
-from handlers.views.answers import giving, keys, lists, offers, replies, ssh_lines
-from handlers.views.answers import waiting as waiting_answers
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.screens import outbox

@@ -14,7 +14,7 @@ from bot.model.machine_use import OnEndingState as S
 from bot.model.rental import ScriptFirst
 from bot.model.summary import RentalDetails
 from handlers.actions.rentals import destroy_dialog
-from handlers.views.answers import lists, replies, ssh_lines
+from handlers.messages import lists, replies, ssh_lines
 from tests.views.screens import card, dialog, direct, message, page, thread
 from tests.views.stories import ANA, BEN, READY_EVENT, M, clock, gone, happened, lease, reading, ready
 

@@ -14,8 +14,8 @@ from bot.policy.buying.spending import LongerLease, propose_longer_lease
 from handlers.actions.rentals import extend_dialog, extend_form
 from handlers.actions.request_form import form_dialog
 from handlers.ids import UntilValue
+from handlers.messages import waiting
 from handlers.phrases.lease_buttons import extend_button
-from handlers.views.answers import waiting
 from tests.views.screens import approval, card, dialog, direct, page
 from tests.views.stories import (
     ASKED,

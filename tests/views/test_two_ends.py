@@ -20,8 +20,8 @@ from handlers.actions.offers import rent_dialog
 from handlers.actions.rentals import extend_dialog, extend_form
 from handlers.actions.requests import approve_dialog
 from handlers.ids import ExtendValue
+from handlers.messages import lists, offers, replies
 from handlers.phrases.format import Times
-from handlers.views.answers import lists, offers, replies
 from tests.views.boot_script_stories import key
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (

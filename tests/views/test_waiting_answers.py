@@ -16,7 +16,7 @@ from bot.model.summary import DearerRent, OfferChoice, Over, QuoteView, WaitingV
 from bot.policy.team.rules import Hours
 from handlers.actions.policy import terminal_text
 from handlers.actions.request_form import form_dialog
-from handlers.views.answers import lists, offers, waiting
+from handlers.messages import lists, offers, waiting
 from tests.slack_limits import problems_of_view
 from tests.views.screens import dialog, message, page
 from tests.views.stories import (

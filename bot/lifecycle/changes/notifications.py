@@ -1,4 +1,4 @@
-"""Turns an event into its messages, as the table in bot/model/event.py says. handlers/views/ has their words."""
+"""Turns an event into its messages, as the table in bot/model/event.py says. handlers/messages has their words."""
 
 from __future__ import annotations
 

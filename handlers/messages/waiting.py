@@ -18,6 +18,7 @@ from bot.policy.buying.waiting import ends_before_hours, first_look
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, RentalOfferValue, offer_value
+from handlers.messages import replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
 from handlers.phrases.budget_text import not_of_channel
@@ -39,7 +40,6 @@ from handlers.phrases.format import (
 )
 from handlers.phrases.limits_text import cap_text, over_limits_text, over_total_text
 from handlers.phrases.machine_text import describe, gpu, place, vendor
-from handlers.views.answers import replies
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:
