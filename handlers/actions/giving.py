@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from bot.errors import Mistake
 from bot.lifecycle.actions import giving
+from bot.lifecycle.actions.action import Confirmation
 from bot.model.rental import Rental
 from handlers.actions.calling import carry_out, does
-from handlers.ids import ShareValue
+from handlers.ids import EndValue, ShareValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import Outcome, UserInteraction, reply_unless_shown
+from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction, reply_unless_shown
 from handlers.messages import giving as views
 
 ask_for = does(giving.AskFor, lambda machine, _: views.asked(machine))
-take = does(
-    giving.Take,
-    lambda rental, _: views.taken(rental),
-    dialog=lambda wanted, reader: views.take_confirm(wanted.rental, wanted.plan.left, reader),
-    unless_shown=True,
-)
 
 
 async def give(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
@@ -34,3 +29,17 @@ async def give(context: Context, interaction: UserInteraction, value: ShareValue
         return reply_unless_shown(interaction, views.given(*given))
 
     return await carry_out(context, interaction, giving.Give(value.rental_id, to), reply)
+
+
+async def take(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
+    """Take a machine."""
+
+    def dialog(wanted: Confirmation[giving.Offered]) -> OpenModal:
+        reader = context.reader(interaction.person)
+        return OpenModal(modal=views.take_confirm(wanted.rental, wanted.plan.left, value, reader))
+
+    def reply(rental: Rental) -> Outcome:
+        return reply_unless_shown(interaction, views.taken(rental))
+
+    action = giving.Take(value.rental_id, value.shown_end)
+    return await carry_out(context, interaction, action, reply, dialog=dialog)

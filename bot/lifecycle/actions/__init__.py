@@ -5,8 +5,8 @@ Each row is a class of one of the modules below. Its fields are the value that a
 bot/lifecycle/actions/action.py describes the rest: `load`, `plan`, `confirms` and `do`. Slack's buttons, dialogs
 and words, and the operator's socket, call an action with `action.carry_out`.
 
-The functions of these modules show something, or have not become actions yet. Each takes the person and checks at
-that moment whether they may do or see that, and raises the errors of bot/errors.py, which have words for people.
+The functions of these modules show something. Each takes the person and checks at that moment whether they may see
+it. Functions and actions raise the errors of bot/errors.py, which have words for people.
 
 action            what an action is, and how it is planned and carried out
 quoting           ask for offers, and the price of what a form has chosen

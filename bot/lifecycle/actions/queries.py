@@ -13,7 +13,7 @@ from bot.lifecycle.changes.snapshot import RentalSnapshot, cost_by_use, load_man
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.billing import accrued
 from bot.lifecycle.people.deciders import requesters_of, rules_now, team_of
-from bot.lifecycle.people.teammates import keys_that_get_in, names_of, people_without_key
+from bot.lifecycle.people.teammates import keys_that_get_in, names_of
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import EVER, changed
 from bot.model.budget import UseCosts
@@ -334,22 +334,10 @@ def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
     return accrued(cost.billed, cost.alive, now, estimated=cost.estimated)
 
 
-async def teammates_without_key(deps: Deps, rental: Rental) -> tuple[str, ...]:
-    """Return the names of a rental's teammates who have no SSH key. They were asked for one."""
-    async with deps.store.read() as tx:
-        return await names_of(tx, await people_without_key(tx, rental.teammates))
-
-
 async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
     """Return the id of the rental that a post of the bot is about. Return None for any other post."""
     async with deps.store.read() as tx:
         return await tx.messages.rental_at(channel, ts)
-
-
-async def asked_about(deps: Deps, rental: Rental) -> PeopleAsked | None:
-    """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
-    async with deps.store.read() as tx:
-        return await people_asked(tx, rental)
 
 
 async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
