@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bot.errors import Stale
 from bot.lifecycle.changes import lease_changes, transitions
-from bot.lifecycle.changes.notifications import alerts
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing, unwritten_row
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
@@ -413,9 +413,7 @@ async def _give_alert(
         people=(reader,) if reader is not None else None,
     )
     event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=now, facts=facts)
-    event_id = await tx.events.add(event)
-    for message in alerts(event, rules, real_now):
-        await tx.messages.add(changed(message, event_id=event_id))
+    await send(tx, event, rules, real_now)
     return balance
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.notifications import reminded_of
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter, finish
 from bot.lifecycle.deps import Deps, transact
@@ -25,7 +26,7 @@ from bot.model.event import (
     newest_asked,
     open_question,
 )
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import MessageKind, queued, to_person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.asking import Waits, others_are_due, reminders
@@ -99,27 +100,23 @@ async def count_again(tx: Tx, deps: Deps) -> None:
 
 
 async def _remind(tx: Tx, deps: Deps) -> None:
-    """Send each person who is reminded now one message about all that wait for them. It belongs to the first
-    event."""
+    """Send each person who is reminded now one message about all that wait for them. It belongs to the first event
+    that reminds them."""
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)
-    messages = tuple(
-        Message(
-            kind=MessageKind.REMINDER,
-            to=to_person(person),
-            body={"rentals": list(rental_ids)},
-            created_at=real_now,
-            due_at=real_now,
-        )
-        for person, rental_ids in found.items()
-    )
+    unsent = dict(found)
     for one in waiting:
         people = tuple(person for person, rental_ids in found.items() if one.rental.id in rental_ids)
-        if people:
-            facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
-            event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
-            await apply(tx, deps, one.rental, alter(one.rental), event, more_messages=messages)
-            messages = ()
+        if not people:
+            continue
+        facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
+        event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
+        messages = tuple(
+            queued(MessageKind.REMINDER, to_person(reader), real_now, body={"rentals": list(unsent.pop(reader))})
+            for reader in reminded_of(event, deps.rules)
+            if reader in unsent
+        )
+        await apply(tx, deps, one.rental, alter(one.rental), event, more_messages=messages)
 
 
 async def _load(tx: Tx, deps: Deps) -> list[_Waiting]:
