@@ -355,12 +355,12 @@ def resume(why: Reason = None) -> None:
 def check(file: Annotated[Path, typer.Argument(help="A policy file, such as policy.yml.")]) -> None:
     """Print the rules of a policy file in plain words, or every mistake in it. Change nothing."""
     from bot.errors import WrongPolicy
-    from bot.policy.team.policy_file import read_policy
+    from bot.policy.team.policy_file import PolicySource
     from bot.policy.team.rules import Rules
     from handlers.views.answers.rules import terminal_text
 
     try:
-        read = read_policy(file, home_channel=Rules().home_channel, admins=())
+        read = PolicySource(file, home_channel=Rules().home_channel, admins=()).read()
     except WrongPolicy as wrong:
         for line in wrong.lines:
             print(f"{line}.")

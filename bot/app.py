@@ -21,7 +21,7 @@ from bot.config.settings import Settings, SlackMode, read_settings
 from bot.errors import GpubotError, Unusable
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import first_sweep, sweep
-from bot.lifecycle.actions.prices import Prices
+from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import D, Deps, Opened, StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS
 from bot.lifecycle.loops.engine import Engine
@@ -39,7 +39,7 @@ from bot.lifecycle.money.digest import send_digest
 from bot.lifecycle.money.month_files import file_months
 from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
 from bot.lifecycle.people.deciders import check_deciders
-from bot.lifecycle.people.waiting_requests import check_waiting
+from bot.lifecycle.people.undecided import check_waiting
 from bot.market.client import CatalogCache, ComputeClear
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for

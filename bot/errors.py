@@ -15,6 +15,7 @@
     |   +-- NoTeammate          somebody can't be let into a machine
     +-- TooLate                 someone or something was faster: says what is true now
     |   +-- AlreadyDecided      somebody decided the request before
+    |   +-- QuestionLost        the database lacks the question that is to be decided
     |   +-- RequestChanged      the request has changed since its button was shown
     |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
     +-- Outage                  temporary: nothing was done, try again
@@ -260,6 +261,13 @@ class AlreadyDecided(TooLate):
         self.name = name
         self.own = own
         self.ago = ago
+
+
+class QuestionLost(TooLate):
+    """The database lacks the question to the admins that is to be decided."""
+
+    def __init__(self) -> None:
+        super().__init__("I don't know these machines any more. I changed nothing.")
 
 
 class RequestChanged(TooLate):

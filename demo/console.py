@@ -20,7 +20,7 @@ import aiohttp
 
 from bot.clock import SystemClock
 from bot.errors import GpubotError, Mistake
-from bot.policy.team.policy_file import read_policy
+from bot.policy.team.policy_file import PolicySource
 from demo.dialogs import Dialogs
 from demo.laptop import Laptop
 from demo.own_policy import add_cast
@@ -182,7 +182,7 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
 
     Raise WrongPolicy if the file has mistakes, and NotRunning if the sandbox or the bot ends on its own.
     """
-    rules = None if policy is None else read_policy(policy, home_channel=HOME, admins=()).rules
+    rules = None if policy is None else PolicySource(policy, home_channel=HOME, admins=()).read().rules
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

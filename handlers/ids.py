@@ -566,9 +566,11 @@ class Action:
 class CallbackId(Generic[V]):
     """What a modal is for: its `callback_id`, and the types that its value may have."""
 
-    def __init__(self, callback_id: str, *value_types: type[V]) -> None:
+    def __init__(self, callback_id: str, *value_types: type[V], confirms: bool = False) -> None:
         self.id = callback_id
         self.value_types = value_types
+        self.confirms = confirms
+        """Whether it shows what an action would do, so that its submission does it."""
 
     def decode(self, text: str, type_name: str) -> V:
         """Return the value of a submitted modal, whose TYPE_NAME is `type_name`. Raise Mistake if the text is no
@@ -586,21 +588,23 @@ class Callback:
     GITHUB_NAME = CallbackId("github_name", NoValue)
     CHOOSE_KEYS = CallbackId("choose_keys", GithubKeysValue)
     FORM: CallbackId[FormValue] = CallbackId("form", QuoteValue, VersionValue, NoValue)
-    RENT_CONFIRM: CallbackId[OfferValue] = CallbackId("rent_confirm", OfferValue, AnotherOfferValue)
+    RENT_CONFIRM: CallbackId[OfferValue] = CallbackId("rent_confirm", OfferValue, AnotherOfferValue, confirms=True)
     HIGHEST_PRICE = CallbackId("highest_price", QuoteValue)
     RENT_FOR_ME: CallbackId[QuoteValue | QuotePriceValue] = CallbackId(
-        "rent_for_me_confirm", QuoteValue, QuotePriceValue
+        "rent_for_me_confirm", QuoteValue, QuotePriceValue, confirms=True
     )
-    RENT_DEARER = CallbackId("rent_dearer_confirm", RentalOfferValue)
-    APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue)
-    FEWER_HOURS = CallbackId("fewer_hours_form", VersionValue)
-    DENY = CallbackId("deny_form", VersionValue)
+    RENT_DEARER = CallbackId("rent_dearer_confirm", RentalOfferValue, confirms=True)
+    APPROVE_CONFIRM = CallbackId("approve_confirm", VersionValue, confirms=True)
+    FEWER_HOURS = CallbackId("fewer_hours_form", VersionValue, confirms=True)
+    DENY = CallbackId("deny_form", VersionValue, confirms=True)
     EXTEND = CallbackId("extend_lease", EndValue)
-    EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue] = CallbackId("extend_confirm", ExtendValue, UntilValue)
+    EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue] = CallbackId(
+        "extend_confirm", ExtendValue, UntilValue, confirms=True
+    )
     ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
-    TAKE_CONFIRM = CallbackId("take_confirm", EndValue)
-    DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue)
-    REPLACE = CallbackId("replace_rental", RentalValue)
+    TAKE_CONFIRM = CallbackId("take_confirm", EndValue, confirms=True)
+    DESTROY_CONFIRM = CallbackId("destroy_confirm", RentalValue, confirms=True)
+    REPLACE = CallbackId("replace_rental", RentalValue, confirms=True)
     GIVE_OWNER = CallbackId("give_owner_form", QuestionValue)
     NOT_OURS = CallbackId("not_ours_form", QuestionValue)
     DESTROY_UNKNOWN = CallbackId("destroy_unknown_confirm", QuestionValue)
@@ -616,6 +620,8 @@ ANSWERS = frozenset(
 )
 """The `action_id`s of the buttons that answer a question."""
 _CALLBACKS = {modal.id: modal for modal in vars(Callback).values() if isinstance(modal, CallbackId)}
+CONFIRMATIONS = frozenset(modal.id for modal in _CALLBACKS.values() if modal.confirms)
+"""The `callback_id`s of the dialogs that confirm an action."""
 MODAL_VALUES: Mapping[str, tuple[type[Value], ...]] = MappingProxyType(
     {callback_id: modal.value_types for callback_id, modal in _CALLBACKS.items()}
 )

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model.base import EVER
 from bot.model.budget import MonthPart
 from bot.model.event import EventKind
-from bot.model.message import Destination, Message, MessageKind, lowest_version, to_person
+from bot.model.message import Destination, Message, MessageKind, NextCall, lowest_version, to_person
 from bot.model.records import Unsendable
 from bot.model.state import State
 from store.columns import SafeText
@@ -91,20 +91,13 @@ _DUE = (
     .order_by(_ORDER, case((_HOME, _c.due_at)), _c.id)
     .limit(bindparam("max_rows"))
 )
-# The conditions for each call that a message can need next. `Message.next_call` computes the same.
 _TO = type_coerce(_c.to, SafeText)
-_ANSWERS = _TO.like("%/%")  # a `response_url`, or one person in a channel; no id has a slash
-_EDITS = and_(~_ANSWERS, ~_HOME, _c.ts.is_not(None), _c.version_at_start.is_(None))
-_FINDS = and_(~_ANSWERS, ~_HOME, or_(_c.version_at_start.is_not(None), and_(_c.ts.is_(None), _c.sending)))
-_POSTS = and_(~_ANSWERS, ~_HOME, _c.ts.is_(None), ~_c.sending)
+_POSTS = _c.next_call == NextCall.POST
 _SENDABLE = _DUE.where(
     _c.id.not_in(bindparam("ids", expanding=True)),
-    ~and_(_ANSWERS, bindparam("answers", type_=Boolean)),
-    ~and_(_EDITS, bindparam("edits", type_=Boolean)),
-    ~and_(_EDITS, _SHOWN_AGAIN, bindparam("edits_again", type_=Boolean)),
-    ~and_(_FINDS, bindparam("finds", type_=Boolean)),
-    ~and_(_POSTS, or_(bindparam("posts", type_=Boolean), _TO.in_(bindparam("channels", expanding=True)))),
-    ~and_(_HOME, bindparam("publishes", type_=Boolean)),
+    *(~and_(_c.next_call == call, bindparam(call.value, type_=Boolean)) for call in NextCall),
+    ~and_(_c.next_call == NextCall.EDIT, _SHOWN_AGAIN, bindparam("edits_again", type_=Boolean)),
+    ~and_(_POSTS, _TO.in_(bindparam("channels", expanding=True))),
     ~and_(_HOME, ~_c.urgent, _TO.in_(bindparam("homes", expanding=True))),
     ~_WAITS_FOR_CARD,
     ~and_(_POSTS, _WAITS_FOR_EARLIER),
@@ -234,6 +227,7 @@ _SHOW_AGAIN = (
             (_c.kind != MessageKind.CARD, func.coalesce(_c.version_at_start, _c.target_version)),
             else_=_c.version_at_start,
         ),
+        next_call=case((_c.kind != MessageKind.CARD, NextCall.FIND), else_=_c.next_call),
     )
 )
 _COMPARE_CARDS = (
@@ -247,7 +241,7 @@ _COMPARE_CARDS = (
             )
         ),
     )
-    .values(version_at_start=func.coalesce(_c.version_at_start, _c.target_version))
+    .values(version_at_start=func.coalesce(_c.version_at_start, _c.target_version), next_call=NextCall.FIND)
 )
 """Have the cards of rentals that may buy compared with Slack before they buy anything."""
 _not_over = admin_questions.c.over_at.is_(None)
@@ -282,6 +276,10 @@ _SAVE = (
 )
 
 
+def _stored(message: Message, *, without: frozenset[str]) -> Values:
+    return {**values(message, without=without), "next_call": message.next_call}
+
+
 class Messages:
     """The outbox."""
 
@@ -292,7 +290,7 @@ class Messages:
     async def add(self, message: Message) -> None:
         """Queue a message; it is due at once if it doesn't say when. Do nothing if the same event has a message of
         that kind to that destination already, or if it is a rental's second card."""
-        row = {**values(message, without=frozenset({"id"})), "urgent": False}
+        row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
         # A transaction that waited may be seconds older than the message that is written in it.
         lowest = lowest_version(max(self._real_now, message.created_at))
         row["target_version"] = max(message.target_version, lowest)
@@ -370,7 +368,8 @@ class Messages:
         if without is None:
             return to_models(Message, await self._conn.execute(_DUE, given))
         lists = {name: list(getattr(without, name)) for name in ("ids", "channels", "passed", "homes")}
-        given |= {**vars(without), **lists}
+        calls = {call.value: call in without.calls for call in NextCall}
+        given |= {**calls, **lists, "edits_again": without.edits_again}
         return to_models(Message, await self._conn.execute(_SENDABLE, given))
 
     async def end_back_off(self) -> None:
@@ -397,7 +396,7 @@ class Messages:
         await self._conn.execute(
             _SAVE,
             {
-                **values(message, without=_FIXED | {"target_version", "closed", "due_at"}),
+                **_stored(message, without=_FIXED | {"target_version", "closed", "due_at"}),
                 "key": message.id,
                 "read_version": message.target_version,
                 "close": message.closed,
@@ -425,6 +424,7 @@ class Messages:
             "digest": "",
             "version_at_start": None,
             "sending": False,
+            "next_call": NextCall.POST,
             "tries": 0,
             "closed": False,
             "due_at": self._real_now,

@@ -28,7 +28,7 @@ from bot.model.attempt import AttemptState, Marker, SentScript, Why
 from bot.model.budget import UNASSIGNED, MonthPart, ScopeKind
 from bot.model.event import EventKind, Facts
 from bot.model.machine_use import GpuUse, Missed, OnEnding, SetupProgress, Use
-from bot.model.message import MessageKind
+from bot.model.message import MessageKind, NextCall
 from bot.model.offer import Offer
 from bot.model.policy_version import PolicyFile
 from bot.model.quote import Nearby, QuoteState, Wish
@@ -141,9 +141,9 @@ rentals = Table(
     Column("teammates", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
     _text("clicked_offer"),
     Column("envelope", JsonText[Envelope](Envelope), nullable=False),
-    Column("waiting_decider", EnumText(Decider)),
-    Column("waiting_why", EnumText(Why)),
-    _time("waiting_expires_at"),
+    Column("waiting_decider", EnumText(Decider), key="decision_decider"),
+    Column("waiting_why", EnumText(Why), key="decision_why"),
+    Column("waiting_expires_at", UtcDateTime, key="decision_expires_at"),
     Column("wish", JsonText[Wish](Wish)),
     _optional_text("approved_by"),
     _time("approval_notice_at"),
@@ -434,6 +434,7 @@ messages = Table(
     _optional_text("ts"),
     _time("posted_at"),
     _bool("sending"),
+    Column("next_call", EnumText(NextCall), nullable=False, server_default=NextCall.POST),
     _int("tries"),
     _bool("closed"),
     _time("created_at", nullable=False),

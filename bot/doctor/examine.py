@@ -20,7 +20,7 @@ from bot.doctor.slack import slack
 from bot.errors import Unusable, WrongPolicy
 from bot.net.sessions import new_session
 from bot.ops.library_internals import check_dependencies
-from bot.policy.team.policy_file import read_policy
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 from bot.probe.key import probe_key_in
 from bot.text_file import ENV_FILE, open_to_others
@@ -98,7 +98,7 @@ def _probe_key(path: Path | None) -> list[Finding]:
 
 def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, list[Finding]]:
     def read(path: Path | None) -> Rules:
-        return read_policy(path, home_channel=settings.channel, admins=settings.admin_ids).rules
+        return PolicySource(path, home_channel=settings.channel, admins=settings.admin_ids).read().rules
 
     if "GPUBOT_POLICY" in wrong_settings:
         return read(None), [not_checked("policy", "GPUBOT_POLICY first.")]

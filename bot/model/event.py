@@ -66,7 +66,7 @@ class EventKind(StrEnum):
     """An attempt was accepted but did not get ready. It is being destroyed, and the next one follows."""
     ACCEPTED = "accepted"
     """An attempt bought a machine. `facts.why` is set if its outcome was unknown before (NO_ANSWER)."""
-    WAITING = "waiting"
+    BLOCKED = "waiting"
     """Buying is blocked by an outage, a pause, a refused token, or unproven attempts. `facts.count` is the number
     of unproven attempts, and `facts.end` is set if no other offer fits."""
     SILENT = "silent"
@@ -540,7 +540,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.NO_ANSWER: Effects(thread=unless_told_before, only_in_thread=True),
     _E.GIVEN_UP: Effects(thread=always),
     _E.ACCEPTED: Effects(thread=if_it_was_unknown, only_in_thread=True, direct=_OWNER, direct_if=if_it_waited),
-    _E.WAITING: Effects(thread=always),
+    _E.BLOCKED: Effects(thread=always),
     _E.SILENT: Effects(thread=always),
     _E.READY: Effects(thread=unless_silent, direct=(To.OWNER, To.TEAMMATES_WITH_KEY)),
     _E.TEAMMATE_ADDED: Effects(direct=(To.TEAMMATES_LET_IN,), settles=(_Q.WANTED,), settles_if=is_for_who_asked),

@@ -213,7 +213,8 @@ class Message(Frozen):
 
     @property
     def next_call(self) -> NextCall:
-        """Return the call that the message needs next. `store/messages.py` computes the same in SQL."""
+        """Return the call that the message needs next. The store keeps it in a column, by which delivery finds
+        what it may send."""
         if self.kind is MessageKind.HOME:
             return NextCall.PUBLISH
         if self.to.kind in {DestinationKind.RESPONSE_URL, DestinationKind.EPHEMERAL}:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, Self
-
-from pydantic import model_validator
+from typing import NamedTuple
 
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
-from bot.model.message import Message
+from bot.model.message import Message, NextCall
 from bot.model.money import Micros
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -220,17 +219,24 @@ class WatchedResource(Frozen):
     over_at: Instant | None
 
 
-class Change(Frozen):
-    """Everything that one decision writes. Attempts, resources and the ledger are facts and always written; the
-    rental, its events and messages only if the rental is still as it was in `before`. An attempt that the store
-    doesn't know yet is an intent, part of the decision, and written only with it."""
+@dataclass(frozen=True)
+class Change:
+    """A change of a rental: everything that one decision writes.
+
+    Attempts, resources and the ledger are facts and always written; the rental, its events and messages only if
+    the rental is still as it was in `before`. An attempt that the store doesn't know yet is an intent, part of the
+    decision, and written only with it.
+
+    Raise ForbiddenTransition if the table lacks the transition, so that no code path can bypass the table.
+    """
 
     before: Rental | None
     """None: a new rental."""
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Each with the index into `events` of its event, or None."""
+    """Each with the index into `events` of its event, or None. A decision names only those that do not follow from
+    its events."""
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
@@ -239,16 +245,14 @@ class Change(Frozen):
     case."""
     releases_claim: bool = False
     """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
-    visited_at: Instant | None = None
+    visited_at: datetime | None = None
     """The newest visit that the decision knows. If the machine was visited later, the rental counts as changed.
     None if the decision doesn't depend on visits."""
+    within_budgets: bool = False
+    """Whether it is written only if budgets hold what the rental adds to them."""
 
-    @model_validator(mode="after")
-    def _check_transition(self) -> Self:
-        """Raise ForbiddenTransition if the table lacks the transition, so that no code path can bypass the
-        table."""
+    def __post_init__(self) -> None:
         check_change(None if self.before is None else self.before.state, self.after.state)
-        return self
 
 
 class Unsendable(Frozen):
@@ -256,19 +260,22 @@ class Unsendable(Frozen):
     sent."""
 
     ids: frozenset[int] = frozenset()
-    finds: bool = False
-    """All messages whose conversation is read back first."""
-    posts: bool = False
-    """All other posts."""
+    calls: frozenset[NextCall] = frozenset()
+    """All messages that need one of these calls next."""
+    edits_again: bool = False
+    """Edits of what is shown again."""
     channels: frozenset[str] = frozenset()
     """Posts to these channels and people, by id."""
     passed: frozenset[int] = frozenset()
     """Unsent messages for which later ones to the same reader no longer wait, by id."""
-    edits: bool = False
-    edits_again: bool = False
-    """Edits of what is shown again."""
-    answers: bool = False
-    publishes: bool = False
-    """All Home tabs."""
     homes: frozenset[str] = frozenset()
     """The Home tabs of these people, by id, unless they turned to another page."""
+
+    def excludes(self, message: Message) -> bool:
+        """Return whether a message became unsendable after the query that returned it."""
+        call = message.next_call
+        return (
+            call in self.calls
+            or (self.edits_again and call is NextCall.EDIT and message.shown_again)
+            or (call is NextCall.POST and message.to.value in self.channels)
+        )

@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from bot.errors import GpubotError, Mistake, NextStep, RequestChanged, TooLate
-from bot.lifecycle.actions import account, deciding, ending, leasing, previews, queries
+from bot.lifecycle.actions import account, action, deciding, ending, leasing, queries
 from bot.lifecycle.actions import spend as spending
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.admin_question import UnknownMachine
@@ -32,11 +32,11 @@ from bot.operator.protocol import (
     Show,
     Spend,
 )
-from handlers.parsing.commands import parse_spend
-from handlers.parsing.draft import ParseContext
-from handlers.parsing.rental_words import read_extension, read_id
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
+from handlers.typed.commands import parse_spend
+from handlers.typed.draft import ParseContext
+from handlers.typed.rental_words import read_extension, read_id
 from handlers.views.answers import lists, replies
 from handlers.views.answers import spend as spend_views
 
@@ -67,7 +67,7 @@ async def carry_out(deps: Deps, command: Command) -> str:
             unknown = [
                 machine for one in live.unknown if one.question.open for machine in one.question.purchase.alive
             ]
-            waiting = [summary.rental for summary in live.waiting]
+            waiting = [summary.rental for summary in live.to_decide]
             text = "\n".join(
                 [
                     lists.list_texts(live, reader, everyone=True).text,
@@ -84,7 +84,8 @@ async def carry_out(deps: Deps, command: Command) -> str:
         case Extend():
             text = await _extend(deps, command, reader)
         case Destroy():
-            rental = await ending.destroy(deps, OPERATOR, _id(command.id, "destroy"), _reason(command.why))
+            destroy = ending.Destroy(_id(command.id, "destroy"), _reason(command.why))
+            rental = await action.carry_out(deps, OPERATOR, destroy)
             text = replies.ending(rental).text
         case Approve():
             text = await _approve(deps, command)
@@ -123,12 +124,13 @@ async def _approve(deps: Deps, command: Approve) -> str:
     typed = _DOLLARS.fullmatch(command.up_to.strip())
     total = say_at_most(rental.newest_envelope.total)
     agrees = typed is not None and f"${Decimal(typed[1].replace(',', '')):,.2f}" == total
-    if rental.waiting_envelope is not None and not agrees:  # of one that was decided, `approve` says how
+    if rental.undecided_envelope is not None and not agrees:  # of one that was decided, `approve` says how
         what = "its total by now, so nothing was approved"
         raise Mistake(f"{command.up_to} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")
     why = _reason(command.why)
     with _look_again(rental.id):
-        done = await deciding.approve(deps, OPERATOR, rental.id, rental.newest_envelope.version, why=why)
+        approve = deciding.Approve(rental.id, rental.newest_envelope.version, why=why)
+        done = await action.carry_out(deps, OPERATOR, approve)
     return replies.decided(done, "Approved").text
 
 
@@ -136,7 +138,8 @@ async def _deny(deps: Deps, command: Deny) -> str:
     rental = await _waiting(deps, command.id, "deny")
     why = _reason(command.why)
     with _look_again(rental.id):
-        done = await deciding.deny(deps, OPERATOR, rental.id, rental.newest_envelope.version, reason=why)
+        deny = deciding.Deny(rental.id, rental.newest_envelope.version, why)
+        done = await action.carry_out(deps, OPERATOR, deny)
     return replies.decided(done, "Denied").text
 
 
@@ -145,7 +148,7 @@ async def _waiting(deps: Deps, typed: str, name: str) -> Rental:
 
     Raises TooLate if nobody ever had to decide about it.
     """
-    return (await previews.newest_request(deps, OPERATOR, _id(typed, name))).details.rental
+    return (await deciding.newest_request(deps, OPERATOR, _id(typed, name))).details.rental
 
 
 @contextmanager
@@ -174,7 +177,7 @@ async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
     by = words.duration or words.until
     if words.id is None or by is None:
         raise Mistake("By how much longer? Try: gpubot extend k7mq2 2h")
-    done = await leasing.extend(deps, OPERATOR, words.id, by, why=_reason(command.why))
+    done = await action.carry_out(deps, OPERATOR, leasing.Extend(words.id, by, why=_reason(command.why)))
     return replies.extended(done, reader.times).text
 
 

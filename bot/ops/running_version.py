@@ -14,7 +14,7 @@ GIT_TIMEOUT = 10.0
 
 
 def running_version() -> str:
-    """Return the version and the commit, such as `gpubot 0.5.0 (commit 4229796c..)`.
+    """Return the version and the commit, such as `gpubot 0.6.0 (commit 4229796c..)`.
 
     pip notes where it installed a package from (https://packaging.python.org/specifications/direct-url/): the
     commit if it took the package from a git repository, as deploy/Dockerfile and docs/deploy-systemd.md do; the

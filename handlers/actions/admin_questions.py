@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from bot.errors import Mistake
+from bot.errors import Mistake, Refused
 from bot.lifecycle.actions import admin_questions as service
 from handlers.ids import Field, QuestionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, UserInteraction
 from handlers.messages import admin_questions as views
-from handlers.parsing.form import InvalidForm, read_hours
+from handlers.messages.backups import NONE_READOPTED
+from handlers.typed.form import InvalidForm, read_hours
 
 
 async def open_give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
@@ -74,11 +75,12 @@ async def destroy(context: Context, interaction: UserInteraction, value: Questio
 
 
 async def readopt_all(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Re-adopt every purchase that can be re-adopted. The message says so."""
+    """Re-adopt every purchase that can be re-adopted. The message says so. Raise Refused if none can be."""
     # The backup may lack the owners, or that they left.
     owners = await service.owners_to_look_up(context.deps, interaction.person, value.question_id)
     await context.people.refresh(owners)
-    await service.readopt_all(context.deps, interaction.person, value.question_id)
+    if not await service.readopt_all(context.deps, interaction.person, value.question_id):
+        raise Refused(NONE_READOPTED)
     return None
 
 

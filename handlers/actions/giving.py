@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from bot.errors import Mistake
 from bot.lifecycle.actions import giving
+from bot.lifecycle.actions.action import Confirmation
+from bot.model.rental import Rental
+from bot.model.summary import IdleMachine
+from handlers.actions.calling import carry_out
 from handlers.ids import EndValue, RentalValue, ShareValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown
@@ -12,8 +16,11 @@ from handlers.views.answers import giving as views
 
 async def ask_for(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Ask the owner of an idle machine for it."""
-    machine = await giving.ask_for(context.deps, interaction.person, value.rental_id)
-    return Reply(content=views.asked(machine))
+
+    def reply(machine: IdleMachine) -> Outcome:
+        return Reply(content=views.asked(machine))
+
+    return await carry_out(context, interaction, giving.AskFor(value.rental_id), reply)
 
 
 async def give(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
@@ -25,20 +32,22 @@ async def give(context: Context, interaction: UserInteraction, value: ShareValue
         raise Mistake(f"A machine goes to one person. Type /gpu give {value.rental_id}, then @, and pick a name.")
     (to,) = value.ids
     await context.people.look_up([to])
-    rental, name = await giving.give(context.deps, interaction.person, value.rental_id, to)
-    return reply_unless_shown(interaction, views.given(rental, name))
+
+    def reply(given: tuple[Rental, str]) -> Outcome:
+        return reply_unless_shown(interaction, views.given(*given))
+
+    return await carry_out(context, interaction, giving.Give(value.rental_id, to), reply)
 
 
 async def take(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
-    """Take a machine, or open the dialog that confirms it."""
-    preview = await giving.take_to_confirm(context.deps, interaction.person, value.rental_id, value.shown_end)
-    if preview is not None:
-        modal = views.take_confirm(preview.details, preview.left, value, context.reader(interaction.person))
-        return OpenModal(modal=modal)
-    return await take_confirmed(context, interaction, value)
-
-
-async def take_confirmed(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
     """Take a machine."""
-    rental = await giving.take(context.deps, interaction.person, value.rental_id, value.shown_end)
-    return reply_unless_shown(interaction, views.taken(rental))
+
+    def dialog(wanted: Confirmation[giving.Offered]) -> OpenModal:
+        reader = context.reader(interaction.person)
+        return OpenModal(modal=views.take_confirm(wanted.rental, wanted.plan.left, value, reader))
+
+    def reply(rental: Rental) -> Outcome:
+        return reply_unless_shown(interaction, views.taken(rental))
+
+    action = giving.Take(value.rental_id, value.shown_end)
+    return await carry_out(context, interaction, action, reply, dialog=dialog)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.lifecycle.actions import keys, queries
-from bot.lifecycle.actions.clicked_offer import NotRented, SearchedAgain
-from bot.lifecycle.actions.previews import RentPreview
+from bot.lifecycle.actions import keys
+from bot.lifecycle.actions.renting import NotRented, Rented, RentPlan, SearchedAgain
 from bot.model.person import Key
-from bot.model.rental import Rental
 from bot.policy.team.roles import check_user
 from handlers.ids import KeyValue, NoValue
 from handlers.listeners.context import Context
@@ -65,18 +63,16 @@ async def reply_to_new_keys(
 ) -> Outcome:
     """Return the reply to new keys: `words`, and what became of the offer that waited for a key."""
     match saved.clicked:
-        case RentPreview(quote=quote, choice=choice):
-            reply = Reply(content=offers.to_confirm(quote, choice, first_line=words), replaces_original=True)
-            another, reader = quote.clicked_another, context.reader(interaction.person)
+        case RentPlan(quote=quote, choice=choice, another=another):
+            content = offers.to_confirm(quote, choice, first_line=words, another=another)
+            reply, reader = Reply(content=content, replaces_original=True), context.reader(interaction.person)
             modal = modals.rent_confirm(quote, choice, reader, another=another, first_line=words)
             return OpenModal(modal=modal, reply=reply)
         case NotRented(problem=problem):
             content = replies.reply(f"{words} {error_text(problem)}")
         case SearchedAgain():
             content = replies.reply(f"{words} Those prices no longer stand, so I'm looking again.")
-        case Rental() as rental:
-            without_key = await queries.teammates_without_key(context.deps, rental)
-            asked = await queries.asked_about(context.deps, rental)
+        case Rented(rental=rental, asked=asked, without_key=without_key):
             content = replies.rented(rental, asked=asked, first_line=words, without_key=without_key)
         case None:
             content = replies.reply(words)

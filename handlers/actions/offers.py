@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.errors import DuplicateRental
-from bot.lifecycle.actions import previews, queries, quoting, renting
+from bot.lifecycle.actions import offers as found
+from bot.lifecycle.actions import queries, quoting
+from bot.lifecycle.actions.action import Confirmation
+from bot.lifecycle.actions.renting import Rent, Rented, RentPlan
 from bot.model.base import changed
 from bot.model.quote import Quote, Wish
 from bot.model.request import Request
 from bot.policy.buying.budgets import projects_to_name
 from bot.policy.buying.waiting import typed_wish
+from handlers.actions.calling import carry_out
 from handlers.directory.channels import is_direct
 from handlers.ids import (
     NO_VALUE,
@@ -25,9 +29,9 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, ShowPrice, UserInteraction
-from handlers.parsing.draft import Get, Wait
-from handlers.parsing.requests import request_text
-from handlers.parsing.until import example_end
+from handlers.typed.draft import Get, Wait
+from handlers.typed.requests import request_text
+from handlers.typed.until import example_end
 from handlers.views.answers import modals, offers, replies
 
 
@@ -90,7 +94,7 @@ def _typed_wish(context: Context, until: datetime | None, *, any_time: bool) -> 
 async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
     """Start a search for the person's last request. Reply only if that request named an end which no longer
     stands."""
-    last = await previews.last_request(context.deps, interaction.person)
+    last = await quoting.last_request(context.deps, interaction.person)
     await ask(context, interaction, last.request)
     if not last.end_dropped:
         return None
@@ -101,39 +105,39 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
 
 async def search_again(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Search for the same request again."""
-    quote = await previews.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
+    quote = await quoting.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
     return await ask(context, interaction, quote.request, earlier=quote)
 
 
 async def show_nearby(context: Context, interaction: UserInteraction, value: NearbyValue) -> Outcome:
     """Search for a request that is similar to the one that was asked for."""
-    quote, request = await previews.nearby_request(context.deps, interaction.person, value.quote_id, value.index)
+    quote, request = await quoting.nearby_request(context.deps, interaction.person, value.quote_id, value.index)
     return await ask(context, interaction, request, earlier=quote)
 
 
 async def keep_until(context: Context, interaction: UserInteraction, value: QuoteUntilValue) -> Outcome:
     """Search for the same request with another first end."""
-    quote, request = await previews.request_until(context.deps, interaction.person, value.quote_id, value.moment)
+    quote, request = await quoting.request_until(context.deps, interaction.person, value.quote_id, value.moment)
     return await ask(context, interaction, request, earlier=quote)
 
 
 async def for_hours(context: Context, interaction: UserInteraction, value: QuoteHoursValue) -> Outcome:
     """Search for the same request with another length."""
     hours = timedelta(hours=value.hours)
-    quote, request = await previews.request_for(context.deps, interaction.person, value.quote_id, hours)
+    quote, request = await quoting.request_for(context.deps, interaction.person, value.quote_id, hours)
     return await ask(context, interaction, request, earlier=quote)
 
 
 async def price_for_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Search for the same request with its highest price as the price of all GPUs."""
-    quote, request = await previews.request_with_price_for_all(context.deps, interaction.person, value.quote_id)
+    quote, request = await quoting.request_with_price_for_all(context.deps, interaction.person, value.quote_id)
     return await ask(context, interaction, request, earlier=quote)
 
 
 async def show_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Replace the short list of offers by the whole one."""
     most = offers.most_shown(everything=True)
-    view = await previews.offers_of_quote(context.deps, interaction.person, value.quote_id, most=most)
+    view = await found.offers_of_quote(context.deps, interaction.person, value.quote_id, most=most)
     content = offers.answer(view, context.reader(interaction.person), everything=True)
     return Reply(content=content, replaces_original=True)
 
@@ -159,9 +163,9 @@ async def changed_quote(context: Context, interaction: UserInteraction, value: F
     """Return the search that the form changes or repeats. Return None for a new search."""
     match value:
         case QuoteValue(quote_id=quote_id):
-            return await previews.quote_to_ask_again(context.deps, interaction.person, quote_id)
+            return await quoting.quote_to_ask_again(context.deps, interaction.person, quote_id)
         case VersionValue(rental_id=rental_id):
-            quote = await previews.quote_to_change(context.deps, interaction.person, rental_id)
+            quote = await quoting.quote_to_change(context.deps, interaction.person, rental_id)
             return changed(quote, changes=rental_id)
         case NoValue():
             return None
@@ -174,24 +178,21 @@ def _asked_in(interaction: UserInteraction, earlier: Quote | None) -> str:
 
 
 async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
-    """Rent an offer, or open the dialog that confirms it if it can cost much."""
-    preview = await previews.rent_to_confirm(context.deps, interaction.person, value.quote_id, value.offer_id)
-    if preview is not None:
-        reader = context.reader(interaction.person)
-        return OpenModal(modal=modals.rent_confirm(preview.quote, preview.choice, reader, another=value.another))
-    return await rent_confirmed(context, interaction, value)
+    """Rent an offer, or ask for its approval. If this person rents the same already and doesn't want another one,
+    only ask whether they do."""
+    reader = context.reader(interaction.person)
 
+    def dialog(wanted: Confirmation[RentPlan]) -> OpenModal:
+        plan = wanted.plan
+        return OpenModal(modal=modals.rent_confirm(plan.quote, plan.choice, reader, another=plan.another))
 
-async def rent_confirmed(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
-    """Rent an offer, or ask for approval. If this person rents the same already and `another` is false, only ask
-    whether they want another one."""
+    def reply(done: Rented) -> Outcome:
+        content = replies.rented(done.rental, asked=done.asked, without_key=done.without_key)
+        return Reply(content=content, replaces_original=True)
+
+    action = Rent(value.quote_id, value.offer_id, another=value.another)
     try:
-        rental = await renting.rent(
-            context.deps, interaction.person, value.quote_id, value.offer_id, another=value.another
-        )
+        return await carry_out(context, interaction, action, reply, dialog=dialog)
     except DuplicateRental as existing:
         details = await queries.show(context.deps, interaction.person, existing.rental_id)
         return Reply(content=offers.rents_already(details.rental, value.quote_id, value.offer_id))
-    without_key = await queries.teammates_without_key(context.deps, rental)
-    asked = await queries.asked_about(context.deps, rental)
-    return Reply(content=replies.rented(rental, asked=asked, without_key=without_key), replaces_original=True)

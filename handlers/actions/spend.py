@@ -10,7 +10,7 @@ from bot.policy.team.roles import may_use
 from handlers.ids import RentalValue, SpendRowsValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.parsing import commands
+from handlers.typed import commands
 from handlers.views.answers import spend
 
 

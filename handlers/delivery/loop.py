@@ -17,7 +17,7 @@ from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, Part, keep_running
 from bot.model.base import changed
-from bot.model.message import Message, MessageKind, NextCall
+from bot.model.message import Message, NextCall
 from bot.model.records import Unsendable
 from handlers.delivery.content import content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
@@ -251,7 +251,7 @@ class Delivery(Part):
             unsendable = self._unsendable(now)
             due = await tx.messages.due(now, BATCH, unsendable)
             for message in due:
-                if len(self._sending) < IN_FLIGHT and not _excludes(unsendable, message):
+                if len(self._sending) < IN_FLIGHT and not unsendable.excludes(message):
                     self._start(message)
                     unsendable = self._unsendable(now)
             if len(due) < BATCH:
@@ -292,23 +292,25 @@ class Delivery(Part):
     def _unsendable(self, now: datetime) -> Unsendable:
         """Return which messages can't be sent now: they, or a post to the same channel, are being sent; Slack's
         pace doesn't allow them; or the store could not save that they are being sent."""
-        publishing = sum(message.kind is MessageKind.HOME for message, _ in self._sending.values())
-        calls = Counter(message.next_call for message, _ in self._sending.values())
-        posting_to = {
-            message.to.value for message, _ in self._sending.values() if message.next_call is NextCall.POST
-        }
+        pace, sending = self._pace, [message for message, _ in self._sending.values()]
+        made = Counter(message.next_call for message in sending)
+        posting_to = {message.to.value for message in sending if message.next_call is NextCall.POST}
         outage = self._unsaved.open_at(now) > now
+        blocked = {
+            NextCall.ANSWER: pace.answer_at(now) > now,
+            NextCall.FIND: outage or made[NextCall.FIND] >= FINDS_IN_FLIGHT or pace.read_at(now) > now,
+            NextCall.POST: outage or pace.posts_at(now, made[NextCall.POST]) > now,
+            NextCall.EDIT: pace.edit_at(now, made[NextCall.EDIT]) > now,
+            NextCall.PUBLISH: made[NextCall.PUBLISH] >= HOMES_IN_FLIGHT
+            or pace.publish_at(now, made[NextCall.PUBLISH]) > now,
+        }
         return Unsendable(
             ids=frozenset(self._sending) | self._unsaved.ids,
-            finds=outage or calls[NextCall.FIND] >= FINDS_IN_FLIGHT or self._pace.read_at(now) > now,
-            posts=outage or self._pace.posts_at(now, calls[NextCall.POST]) > now,
-            channels=frozenset(self._pace.closed_channels(now)) | posting_to,
+            calls=frozenset(call for call, is_blocked in blocked.items() if is_blocked),
+            edits_again=pace.refresh_at(now, made[NextCall.EDIT]) > now,
+            channels=frozenset(pace.closed_channels(now)) | posting_to,
             passed=self._passed(now),
-            edits=self._pace.edit_at(now, calls[NextCall.EDIT]) > now,
-            edits_again=self._pace.refresh_at(now, calls[NextCall.EDIT]) > now,
-            answers=self._pace.answer_at(now) > now,
-            publishes=publishing >= HOMES_IN_FLIGHT or self._pace.publish_at(now, publishing) > now,
-            homes=frozenset(self._pace.closed_homes(now)),
+            homes=frozenset(pace.closed_homes(now)),
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
@@ -421,18 +423,3 @@ def _put_off(message: Message, until: datetime) -> Message:
     """Return a message, which could not be rendered or sent, due later. A refresh is not tried again: a card that
     is up to date must not count as undelivered."""
     return changed(message, refresh_at=None) if message.refreshes else changed(message, due_at=until)
-
-
-def _excludes(unsendable: Unsendable, message: Message) -> bool:
-    """Return whether a message became unsendable after the query that returned it."""
-    match message.next_call:
-        case NextCall.ANSWER:
-            return unsendable.answers
-        case NextCall.EDIT:
-            return unsendable.edits or (message.shown_again and unsendable.edits_again)
-        case NextCall.FIND:
-            return unsendable.finds
-        case NextCall.PUBLISH:
-            return unsendable.publishes
-        case NextCall.POST:
-            return unsendable.posts or message.to.value in unsendable.channels

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from types import MappingProxyType
 
-from bot.errors import Mistake, Refused, TooLate
+from bot.errors import Mistake, QuestionLost, Refused, TooLate
 from bot.lifecycle.actions import ending, leasing
 from bot.lifecycle.restored.messages import note_unknown_rental
-from bot.model.event import EventKind
 from handlers.actions import (
     admin_questions,
     github_keys,
@@ -32,7 +30,7 @@ from handlers.listeners import commands, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import InteractionKind, Outcome, Reply, UserInteraction
 from handlers.listeners.wrapper import ValueHandler, on
-from handlers.views.answers import replies
+from handlers.messages import backups
 
 HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
     dict(
@@ -74,28 +72,25 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Action.ASK_FOR, giving.ask_for),
             on(Action.GIVE, giving.give),
             on(Action.TAKE, giving.take),
-            on(Action.CANCEL, rentals.confirm_destroy),
+            on(Action.CANCEL, rentals.destroy),
             on(Action.APPROVE, requests.approve),
             on(Action.OPEN_REQUEST, requests.show),
             on(Action.FEWER_HOURS, requests.open_fewer_hours),
-            on(Action.DENY, requests.open_deny),
+            on(Action.DENY, requests.deny),
             on(Action.ACCEPT, requests.approve),
             on(Action.EXTEND_FORM, rentals.open_extend_form),
             on(Action.EXTEND, rentals.extend),
             on(Action.EXTEND_UNTIL, rentals.extend),
             on(Action.KEEP, rentals.keep),
             on(Action.KEEP_FOR, rentals.keep),
-            on(Action.ASK_OWNER_AGAIN, without_reply(leasing.ask_owner_again)),
-            on(Action.LEAVE_ALONE, without_reply(leasing.leave_alone)),
-            on(Action.DESTROY, rentals.confirm_destroy),
+            on(Action.ASK_OWNER_AGAIN, without_reply(leasing.AskOwnerAgain)),
+            on(Action.LEAVE_ALONE, without_reply(leasing.LeaveAlone)),
+            on(Action.DESTROY, rentals.destroy),
             on(Action.REPLACE, replacing.replace),
             on(Action.NOT_WORKING, replacing.ask_why),
             on(Action.PROBE_INSTALLED, rentals.visit_now),
-            on(
-                Action.KEEP_AS_IT_IS,
-                without_reply(partial(leasing.say_once, kind=EventKind.KEPT_AS_IT_IS)),
-            ),
-            on(Action.TAKEN_ON, without_reply(ending.take_on_alarm)),
+            on(Action.KEEP_AS_IT_IS, without_reply(leasing.KeepAsItIs)),
+            on(Action.TAKEN_ON, without_reply(ending.TakeOnAlarm)),
             on(Action.GIVE_OWNER, admin_questions.open_give_owner),
             on(Action.NOT_OURS, admin_questions.open_not_ours),
             on(Action.ASK_ABOUT_AGAIN, admin_questions.ask_again),
@@ -114,7 +109,7 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
 
 
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle a click on any button, or a choice in a dialog. If the button's rental is unknown, because the
+    """Handle a click on any button, or a choice in a dialog. If what the button is about is unknown, because the
     database lost it, take the buttons off. Raise Mistake if a version before this one posted the button."""
     if interaction.kind is InteractionKind.CHOICE:
         return await modals.chosen(context, interaction)
@@ -122,8 +117,10 @@ async def click(context: Context, interaction: UserInteraction) -> Outcome:
     value = ACTION_VALUES[action].decode(interaction.value)
     try:
         return await HANDLERS[action](context, interaction, value)
+    except QuestionLost:
+        return Reply(content=backups.unknown_question(), replaces_for_all=True)
     except (Mistake, Refused, TooLate):
         rental_id = getattr(value, "rental_id", None)
         if rental_id is None or not await note_unknown_rental(context.deps, rental_id):
             raise
-        return Reply(content=replies.unknown_rental(rental_id), replaces_for_all=True)
+        return Reply(content=backups.unknown_rental(rental_id), replaces_for_all=True)

@@ -13,9 +13,9 @@ from handlers.ids import NO_VALUE, UNREADABLE, LineValue
 from handlers.listeners import short_forms
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.parsing import commands
-from handlers.parsing.draft import Get, ParseContext, Wait
 from handlers.phrases.blocks import Rendered
+from handlers.typed import commands
+from handlers.typed.draft import Get, ParseContext, Wait
 from handlers.views.answers import lists, probe, replies
 from handlers.views.answers.sentences import Topic
 
@@ -40,17 +40,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             if name is None:
                 return await github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
-        case (
-            commands.Show()
-            | commands.Ssh()
-            | commands.Share()
-            | commands.Give()
-            | commands.Extend()
-            | commands.Keep()
-            | commands.Longer()
-            | commands.About()
-            | commands.Destroy()
-        ):
+        case commands.OfRental():
             return await short_forms.carry_out(context, interaction, command)
         case commands.Spend():
             return await spend.ask(context, interaction, command)

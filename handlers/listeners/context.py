@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import MarketAway
-from bot.lifecycle.actions.prices import Prices
+from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.outside import KeySource
 from bot.model.offer import Catalog

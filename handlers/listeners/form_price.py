@@ -9,15 +9,15 @@ from typing import Any
 import structlog
 
 from bot.errors import GpubotError, MarketAway
-from bot.lifecycle.actions import prices
+from bot.lifecycle.actions import quoting
 from bot.model.person import Person
 from bot.model.request import Request
 from handlers.ids import Field
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import ShowPrice, UserInteraction, part, text
-from handlers.parsing.form import InvalidForm, read_form
 from handlers.phrases.error_text import error_text
 from handlers.slack_api.web_api import NO_ANSWER, error_code
+from handlers.typed.form import InvalidForm, read_form
 from handlers.views.answers import form_price
 
 UPDATE_TIMEOUT = 3
@@ -65,7 +65,7 @@ async def _words(context: Context, person: Person, request: Request) -> str:
     if context.prices_asked.wait(person.id, context.deps.clock.monotonic()):
         return form_price.not_asked(request)
     try:
-        offer = await prices.cheapest(context.deps, context.prices, person, request)
+        offer = await quoting.cheapest(context.deps, context.prices, person, request)
     except MarketAway:
         return form_price.no_answer(request)
     except GpubotError as problem:

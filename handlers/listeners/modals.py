@@ -18,13 +18,13 @@ from handlers.actions import (
     sharing,
     waiting,
 )
-from handlers.ids import Callback, EndValue, ExtendValue, Field, FormValue, NoValue, VersionValue, callback_of
+from handlers.ids import Callback, Field, FormValue, NoValue, callback_of
 from handlers.listeners import form_price
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, Outcome, UserInteraction
 from handlers.listeners.wrapper import ValueHandler, on
-from handlers.parsing.commands import read_github_name
-from handlers.parsing.form import InvalidForm, read_form, read_hours, read_length
+from handlers.typed.commands import read_github_name
+from handlers.typed.form import InvalidForm, read_form
 
 
 async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
@@ -53,22 +53,6 @@ async def form(context: Context, interaction: UserInteraction, value: FormValue)
         return FieldErrors(errors={Field.TEAMMATES: problem.words})
 
 
-async def extend(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
-    try:
-        longer = read_hours(interaction.inputs)
-    except InvalidForm as invalid:
-        return FieldErrors(errors=invalid.errors)
-    return await rentals.extend(context, interaction, ExtendValue.of(value.rental_id, longer, value.moment))
-
-
-async def fewer_hours(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    try:
-        length = read_length(interaction.inputs)
-    except InvalidForm as invalid:
-        return FieldErrors(errors=invalid.errors)
-    return await requests.approve_fewer_hours(context, interaction, value, length)
-
-
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
     """Raise Mistake: a notice has no submit button, so the payload is forged or broken."""
     raise Mistake("There is nothing to send off here. I changed nothing.")
@@ -81,19 +65,19 @@ HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
             on(Callback.GITHUB_NAME, github_name),
             on(Callback.CHOOSE_KEYS, github_keys.take_chosen),
             on(Callback.FORM, form),
-            on(Callback.RENT_CONFIRM, offers.rent_confirmed),
+            on(Callback.RENT_CONFIRM, offers.rent),
             on(Callback.HIGHEST_PRICE, waiting.rent_up_to),
-            on(Callback.RENT_FOR_ME, waiting.rent_confirmed),
-            on(Callback.RENT_DEARER, waiting.rent_dearer_confirmed),
-            on(Callback.APPROVE_CONFIRM, requests.approve_confirmed),
-            on(Callback.FEWER_HOURS, fewer_hours),
+            on(Callback.RENT_FOR_ME, waiting.rent),
+            on(Callback.RENT_DEARER, waiting.rent_dearer),
+            on(Callback.APPROVE_CONFIRM, requests.approve),
+            on(Callback.FEWER_HOURS, requests.approve_fewer_hours),
             on(Callback.DENY, requests.deny),
-            on(Callback.EXTEND, extend),
-            on(Callback.EXTEND_CONFIRM, rentals.extend_confirmed),
+            on(Callback.EXTEND, rentals.extend_by_hours),
+            on(Callback.EXTEND_CONFIRM, rentals.extend),
             on(Callback.ADD_TEAMMATE, sharing.form),
-            on(Callback.TAKE_CONFIRM, giving.take_confirmed),
-            on(Callback.DESTROY_CONFIRM, rentals.destroy_confirmed),
-            on(Callback.REPLACE, replacing.confirmed),
+            on(Callback.TAKE_CONFIRM, giving.take),
+            on(Callback.DESTROY_CONFIRM, rentals.destroy),
+            on(Callback.REPLACE, replacing.replace),
             on(Callback.GIVE_OWNER, admin_questions.give_owner),
             on(Callback.NOT_OURS, admin_questions.not_ours),
             on(Callback.DESTROY_UNKNOWN, admin_questions.destroy),

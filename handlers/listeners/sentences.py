@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import Mistake
-from bot.lifecycle.actions import leasing, queries
+from bot.lifecycle.actions import queries
+from bot.lifecycle.actions.action import preview
+from bot.lifecycle.actions.leasing import Extend
 from handlers.ids import RentalValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.parsing.commands import Longer
+from handlers.typed.commands import Longer
 from handlers.views.answers import sentences
 from handlers.views.answers.sentences import Topic
 
@@ -26,16 +28,16 @@ async def keep_longer(
     context: Context, interaction: UserInteraction, value: RentalValue, *, command: Longer
 ) -> Outcome:
     """Ask whether the rental shall go on so much longer. Of two ends that may be meant, leave out one that is not
-    possible. Raise as `leasing.extend` if none is."""
-    wanted = command.untils or (command.duration or timedelta(0),)
+    possible. Raise as `Extend` if none is."""
+    ends = command.untils or (command.duration or timedelta(0),)
     previews, refused = [], None
-    for by in wanted:
+    for by in ends:
         try:
-            preview = await leasing.preview_extension(context.deps, interaction.person, value.rental_id, by)
+            wanted = await preview(context.deps, interaction.person, Extend(value.rental_id, by))
         except Mistake as mistake:
             refused = refused or mistake
         else:
-            previews.append(preview)
+            previews.append((wanted.rental, wanted.plan))
     if refused is not None and not previews:
         raise refused
     return Reply(content=sentences.keep_longer(previews, context.reader(interaction.person)))

@@ -14,9 +14,9 @@ from handlers.ids import ExtendValue, RentalValue, ShareValue, SpanValue, UntilV
 from handlers.listeners import sentences
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.parsing import commands
 from handlers.phrases.format import Times
 from handlers.phrases.lease_buttons import destroy_button
+from handlers.typed import commands
 from handlers.views.answers import choices
 from handlers.views.answers import sentences as answers
 from handlers.views.answers.choices import ButtonFor
@@ -28,22 +28,11 @@ KEEP_FOR = timedelta(hours=4)
 ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
 """What a sentence can only say about one rental."""
 
-RentalCommand = (
-    commands.Show
-    | commands.Ssh
-    | commands.Share
-    | commands.Give
-    | commands.Extend
-    | commands.Keep
-    | commands.Longer
-    | commands.About
-    | commands.Destroy
-)
 Do = Callable[[str], Awaitable[Outcome]]
 """Does what the command says with the rental of this id."""
 
 
-async def carry_out(context: Context, interaction: UserInteraction, command: RentalCommand) -> Outcome:
+async def carry_out(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Outcome:
     """Carry out a command about one rental. Without an id, it means the rental in whose thread it was written, or
     else the person's only one. If they have several, reply with the question which one is meant."""
     do, purpose, question, button_for = _meaning(context, interaction, command)
@@ -62,7 +51,7 @@ async def carry_out(context: Context, interaction: UserInteraction, command: Ren
 
 
 def _meaning(
-    context: Context, interaction: UserInteraction, command: RentalCommand
+    context: Context, interaction: UserInteraction, command: commands.RentalCommand
 ) -> tuple[Do, Purpose, str, ButtonFor]:
     """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
     mean several."""
@@ -86,7 +75,7 @@ def _meaning(
             about = do(partial(sentences.about_rental, topic=topic), _rental)
             return about, Purpose.SHOW, "Which one do you mean?", choices.show_button
         case commands.Destroy():
-            return do(rentals.confirm_destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
+            return do(rentals.destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
         case commands.Keep(duration=duration):
             length = duration or KEEP_FOR
             keep = do(rentals.keep, partial(SpanValue.of, span=length))

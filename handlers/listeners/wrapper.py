@@ -37,9 +37,9 @@ from handlers.listeners.interaction import (
     part,
 )
 from handlers.listeners.private_keys import find_private_keys, without_private_keys
-from handlers.parsing.commands import is_destroy
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
+from handlers.typed.commands import is_destroy
 from handlers.views.answers import choices, modals, replies
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]

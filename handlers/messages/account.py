@@ -28,13 +28,6 @@ def _authorized_again(_: AlertContext) -> Rendered:
     return blocks.message("Compute Clear accepts my token again. I go on where I was.")
 
 
-@alert(EventKind.UNKNOWN_RENTAL)
-def _unknown_rental(context: AlertContext) -> Rendered:
-    lost = escape(context.facts.name or "a rental", 20)
-    text = f"Somebody clicked a button about {lost}, and my database doesn't know it: it is an older copy."
-    return blocks.message(f"{text} If its machine runs, I ask you about it. Compute Clear shows all.")
-
-
 @alert(EventKind.NO_APPROVER_LEFT)
 def _no_approver_left(context: AlertContext) -> Rendered:
     waits = context.facts.count or 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -20,7 +19,6 @@ from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
 from bot.model.text import listed, plural, span
-from bot.policy.buying.resource_names import named_owner, names_of
 from bot.policy.buying.unknown_machines import name_to_type
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuestionValue, VersionValue
@@ -43,7 +41,7 @@ MOST_SHOWN = 12
 LONGEST_REASON = 200
 
 
-@question(EventKind.UNKNOWN_MACHINE, EventKind.BOUGHT_AFTER_BACKUP, EventKind.OWNER_LEFT)
+@question(EventKind.UNKNOWN_MACHINE, EventKind.OWNER_LEFT)
 def admin_question(context: QuestionContext) -> Rendered:
     """Return the message of one question as of now."""
     event, view, times = context
@@ -51,16 +49,13 @@ def admin_question(context: QuestionContext) -> Rendered:
         case Purchase() as purchase:
             return _purchase(purchase, view, event, times)
         case Purchases() as purchases:
-            return (
-                _bought_after_backup(purchases, view, times)
-                if purchases.bought_after_backup
-                else _many(purchases, view, times)
-            )
+            return _many(purchases, view, times)
         case OwnerLeft() as left:
             return _owner_left(left, view.rental, view, event, times)
 
 
-def _value(question: AdminQuestion) -> QuestionValue:
+def question_value(question: AdminQuestion) -> QuestionValue:
+    """Return the value of the buttons that decide a question."""
     return QuestionValue(question_id=question.id, version=question.version)
 
 
@@ -85,8 +80,8 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
         return blocks.message(f"{_lead(purchase)}: {what}. I asked again {times.at_time(question.asked_at)}.")
     it, later = _it(purchase), _put_off(view, times)
     guess = f"{it.subject} may be {person(view.names, purchase.guess)}'s." if purchase.guess else ""
-    cost = "" if _unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
-    value, about = _value(question), _what(purchase)
+    cost = "" if is_unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
+    value, about = question_value(question), _what(purchase)
     return blocks.with_buttons(
         join(f"{_lead(purchase)}: {what}.", cost, guess, _not_running(purchase), later),
         button(f"Give {it.object} an owner", Action.GIVE_OWNER, value, about=about) if purchase.runs else None,
@@ -133,16 +128,16 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
     question, spent, it = view.question, view.spent[view.question.id], _it(purchase)
     what, decided = _what(purchase), question.decided
     if purchase.same_as is not None:
-        return _asked_twice(what)
+        return asked_twice(what)
     if question.rental_id is not None and (decided is None or decided.verdict is AdminVerdict.NOT_OURS):
         return f"{it.are} part of {question.rental_id}: {what}."
     ended = f" {times.time(question.over_at)}" if question.over_at else ""
     if decided is None:
-        cost = "" if _unpriced(purchase) else f"{it.subject} cost {in_all(spent)}."
+        cost = "" if is_unpriced(purchase) else f"{it.subject} cost {in_all(spent)}."
         return join(f"Ended{ended}: {what}, which I didn't know.", cost)
     who, when = person(view.names, decided.by), times.at_time(decided.at)
     if decided.verdict is AdminVerdict.NOT_OURS:
-        cost = "" if _unpriced(purchase) else f"; {it.subject.lower()} cost {in_all(spent)}"
+        cost = "" if is_unpriced(purchase) else f"; {it.subject.lower()} cost {in_all(spent)}"
         why = f" {sentence(escape(decided.reason, LONGEST_REASON))}" if decided.reason else ""
         rest = f" Ended{ended}{cost}." if ended else " I don't ask again; /gpu list all shows the cost."
         return f"Not ours to manage, says {who} {when}: {what}.{why}{rest}"
@@ -150,7 +145,8 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
     return f"{who} {did} {when}: {what}. {it.are} {question.rental_id} now: /gpu show {question.rental_id}"
 
 
-def _asked_twice(what: str) -> str:
+def asked_twice(what: str) -> str:
+    """Return what a question says whose machines another one asks about too."""
     return f"I asked you twice about {what}. Use my other message."
 
 
@@ -174,17 +170,18 @@ def _name(machine: UnknownMachine) -> str:
 
 
 def _facts(purchase: Purchase, times: Times) -> str:
-    rate = _rate(purchase)
+    rate = rate_text(purchase)
     since = times.time(min(machine.since for machine in purchase.alive))
     return ", ".join(filter(None, (_what(purchase), rate, f"since {since}")))
 
 
-def _rate(purchase: Purchase) -> str:
+def rate_text(purchase: Purchase) -> str:
+    """Return what the machines of a purchase bill together."""
     rates = [machine.rate for machine in purchase.alive if machine.rate is not None]
-    return "price unknown" if _unpriced(purchase) else per_hour(sum(rates, start=Decimal(0)))
+    return "price unknown" if is_unpriced(purchase) else per_hour(sum(rates, start=Decimal(0)))
 
 
-def _unpriced(purchase: Purchase) -> bool:
+def is_unpriced(purchase: Purchase) -> bool:
     """Return whether the API states no price for one of the machines, so that the cost of all is not known."""
     return any(machine.rate is None for machine in purchase.alive)
 
@@ -192,14 +189,14 @@ def _unpriced(purchase: Purchase) -> bool:
 def _in_short(view: AdminQuestionView) -> str:
     """Return the facts of a dialog: `1x H100, Hyperstack, named train-3, $2.10/h, $48.30 so far.`"""
     purchase = view.question.purchase
-    cost = "" if _unpriced(purchase) else so_far(view.spent[view.question.id])
-    return ", ".join(filter(None, (_what(purchase), _rate(purchase), cost))) + "."
+    cost = "" if is_unpriced(purchase) else so_far(view.spent[view.question.id])
+    return ", ".join(filter(None, (_what(purchase), rate_text(purchase), cost))) + "."
 
 
 def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
     """Return unknown machines in one line of `/gpu list all`."""
     purchase, word = question.purchase, "Unknown" if question.decided is None else "Not ours to manage"
-    cost = "" if _unpriced(purchase) else f", {so_far(spent)}"
+    cost = "" if is_unpriced(purchase) else f", {so_far(spent)}"
     return f"{word}: {_facts(purchase, times)}{cost}."
 
 
@@ -208,8 +205,8 @@ def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
 
 def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     """Return the message about many unknown machines, which one sweep found."""
-    if _repeated(view):
-        return blocks.message(_asked_twice(f"{plural(about.count, 'machine')} that I don't know"), closed=False)
+    if repeated(view):
+        return blocks.message(asked_twice(f"{plural(about.count, 'machine')} that I don't know"), closed=False)
     waiting = [one.purchase for one in view.parts if one.open]
     count = sum(len(one.alive) for one in waiting)
     if not waiting:
@@ -221,118 +218,26 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     price = f"{per_hour(sum(rates, Decimal(0)))}{' and more' if len(rates) < count else ''}"
     are = "is" if count == 1 else "are"
     lead = f"{plural(count, 'machine')} that I don't know {are} on the account: {price}."
-    lines = "\n".join([lead, *_lines([f"{_facts(one, times)}." for one in waiting])])
+    lines = "\n".join([lead, *shown_lines([f"{_facts(one, times)}." for one in waiting])])
     then = "One by one asks about each in a message of its own. /gpu list all shows them too."
     return blocks.message(
         f"{lines}\n{then}",
         blocks.section(lines),
-        blocks.actions(button("One by one", Action.ONE_BY_ONE, _value(view.question))),
+        blocks.actions(button("One by one", Action.ONE_BY_ONE, question_value(view.question))),
         blocks.context(then),
         closed=False,
     )
 
 
-def _bought_after_backup(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
-    """Return the message about machines that were bought after the database was saved."""
-    if _repeated(view):
-        return blocks.message(_asked_twice(f"{plural(about.count, 'machine')} of mine"), closed=False)
-    waiting = [one for one in view.parts if one.open]
-    lead = _lead_of_later(about, view, waiting)
-    done = _lines([_put_back(one, view, times) for one in view.parts if not one.open])
-    if not waiting:
-        lead = lead if done else f"{lead} Each has a message of its own now."
-        paused = "Buying is still paused: /gpu resume" if view.paused else ""
-        return blocks.message("\n".join(filter(None, [lead, *done, _moved(about, view), paused])), closed=False)
-    paused = "Buying is paused, and nothing that waits can be approved until /gpu resume." if view.paused else ""
-    parts = ["\n".join([lead, *_lines([_waiting(one, view, times) for one in waiting])]), "\n".join(done)]
-    parts.append("\n".join(filter(None, [paused, _what_follows(view, waiting)])))
-    value, count = _value(view.question), len(view.readoptable)
-    whole = "all " if count == len(waiting) else ""
-    label = "Put it back" if count == len(waiting) == 1 else f"Put {whole}{count} back"
-    return blocks.message(
-        "\n".join(filter(None, parts)),
-        *(blocks.section(part) for part in parts if part),
-        blocks.actions(
-            button(label, Action.PUT_ALL_BACK, value, style="primary") if count else None,
-            button("One by one", Action.ONE_BY_ONE, value),
-        ),
-        closed=False,
-    )
-
-
-def _repeated(view: AdminQuestionView) -> bool:
+def repeated(view: AdminQuestionView) -> bool:
     """Return whether another message asks about all of these machines."""
     return bool(view.parts) and all(one.purchase.same_as is not None for one in view.parts)
 
 
-def _lines(lines: list[str]) -> list[str]:
+def shown_lines(lines: list[str]) -> list[str]:
     """Return the lines that are shown, and a line with how many more there are."""
     more = len(lines) - MOST_SHOWN
     return lines if more <= 0 else [*lines[:MOST_SHOWN], f"And {more} more."]
-
-
-def _lead_of_later(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
-    count = sum(len(one.purchase.alive) for one in waiting) or about.count
-    verb = "is" if waiting or not view.parts else "was"
-    which = "empty, but" if about.empty else "older than the account:"
-    if verb == "was":
-        runs = f"{plural(count, 'machine')} of mine ran that it didn't know"
-    else:
-        runs = f"{plural(count, 'machine')} of mine {'runs' if count == 1 else 'run'} that it doesn't know"
-    return f"My database {verb} {which} {runs}."
-
-
-def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return how many machines have separate messages, besides those that are decided here. Return an empty text
-    if none has, or if all have."""
-    here = sum(len(one.purchase.machines) for one in view.parts)
-    count = about.count - here
-    if not here or count <= 0:
-        return ""
-    have = "has a message of its own" if count == 1 else "have messages of their own"
-    return f"{count} more {have}."
-
-
-def _waiting(question: AdminQuestion, view: AdminQuestionView, times: Times) -> str:
-    """Return `f6rat: 8x H100, $18.40/h, since 09:14, $27.60 so far, Ana's.`"""
-    purchase, shown = question.purchase, question.purchase.alive
-    owner = named_owner(shown)
-    parts = [
-        machines(sum(machine.count for machine in shown), shown[0].gpu) if shown[0].gpu else "",
-        _rate(purchase),
-        f"since {times.time(min(machine.since for machine in shown))}",
-        "" if _unpriced(purchase) else so_far(view.spent[question.id]),
-        f"{person(view.names, owner)}'s" if owner else "no owner in its name",
-        "" if purchase.runs else f"doesn't run ({escape(shown[0].status)})",
-    ]
-    return f"{_id(purchase)}: {', '.join(part for part in parts if part)}."
-
-
-def _id(purchase: Purchase) -> str:
-    names = names_of(purchase.machines)
-    return names[0].rental_id if names else identifier(purchase.machines[0].resource_id[:8])
-
-
-def _put_back(question: AdminQuestion, view: AdminQuestionView, times: Times) -> str:
-    name, decided = _id(question.purchase), question.decided
-    rental = view.rentals.get(question.rental_id or "")
-    if question.purchase.same_as is not None:
-        return f"{name}: I asked twice. Use my other message."
-    if decided is None and rental is None:
-        return f"{name}: ended{f' {times.time(question.over_at)}' if question.over_at else ''}."
-    if decided is None or rental is None:
-        return f"{name}: decided."
-    new_id = "" if rental.id == name else f" as {rental.id}"
-    until = f" until {times.time(rental.lease.ends_at)}" if rental.lease else ""
-    who = f"{person(view.names, decided.by)} put it back {times.at_time(decided.at)}"
-    return f"{name}: {who}{new_id}, {person(view.names, rental.owner)}'s{until}."
-
-
-def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
-    if not view.readoptable:
-        return "None can be put back: they don't run, or have no owner who may use me. Decide one by one."
-    rest = " For the rest, decide one by one." if len(waiting) > len(view.readoptable) else ""
-    return f"Once put back, a machine runs for {span(view.readopted_for)}; its owner can extend it.{rest}"
 
 
 # --- a rental whose owner left
@@ -350,7 +255,7 @@ def _owner_left(
         return blocks.message(f"{left}. {who} made {new_owner} the owner: {name}.")
     if event.at < question.asked_at:
         return blocks.message(f"{left}: {name}. I asked again {times.at_time(question.asked_at)}.")
-    later, value = _put_off(view, times), _value(question)
+    later, value = _put_off(view, times), question_value(question)
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     waits = rental.state is State.AWAITING_APPROVAL
     return blocks.with_buttons(
@@ -415,7 +320,7 @@ def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
         hours,
         then,
         submit="Give",
-        value=_value(view.question),
+        value=question_value(view.question),
     )
 
 
@@ -428,7 +333,7 @@ def not_ours(view: AdminQuestionView) -> Modal:
         blocks.section(f"{_in_short(view)} I won't ask again, and I don't end {it.object}."),
         blocks.text_input(Field.REASON, "Why", hint="The other admins read it.", longest=LONGEST_REASON),
         submit="Not ours",
-        value=_value(view.question),
+        value=question_value(view.question),
     )
 
 
@@ -450,5 +355,5 @@ def destroy(view: AdminQuestionView) -> Modal:
         ),
         typed,
         submit=f"Destroy {count} machines" if count > 1 else f"Destroy {_name(purchase.alive[0])}",
-        value=_value(view.question),
+        value=question_value(view.question),
     )

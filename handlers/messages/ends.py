@@ -11,6 +11,7 @@ from bot.model.state import State
 from bot.model.text import about_span, span
 from bot.policy.access.probe_script import ENDING_LOG
 from bot.policy.use.two_ends import can_move
+from handlers.messages.backups import ends_again
 from handlers.messages.writers import (
     EventContext,
     EventText,
@@ -44,11 +45,6 @@ def _ending(context: EventContext) -> EventText:
     end = f" {context.times.time(context.facts.until)}" if context.facts.until else ""
     owner = person(context.details.names, context.details.rental.owner)
     return EventText(f"{owner} was told that it ends{end}")
-
-
-@thread(EventKind.ENDS_AGAIN)
-def _put_back(context: EventContext) -> EventText:
-    return EventText("My database was put back", f"It ends {until_text(context)} again.")
 
 
 @thread(EventKind.SCRIPT_FIRST)
@@ -107,7 +103,7 @@ def _it_ends(context: EventContext) -> Rendered:
 def _notice(context: EventContext, name: str, until: datetime) -> str:
     event, times = context.event, context.times
     if event.kind is EventKind.ENDS_AGAIN:
-        return _ends_again(context, name)
+        return ends_again(context, name)
     if event.kind is EventKind.SCRIPT_FAILED:
         return _look_why_it_failed(event, name, times)
     if event.facts.verdict is Verdict.UNKNOWN:
@@ -140,16 +136,6 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
     lease = rental.running_lease
     than = f" than until {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else ""
     return f"Need longer{than}? Ask before {times.time(before)}: no approver is there after that."
-
-
-def _ends_again(context: EventContext, name: str) -> str:
-    """Return that the machine ends as before, or that it ends soon if that end has passed."""
-    event, rental, times = context.event, context.rental, context.times
-    until = event.facts.until or rental.running_lease.ends_at
-    if until > event.at:
-        return f"My database was put back: {name} ends {end(rental, times, event.at)} again. "
-    gone = times.time(event.at + context.reader.rules.lease.grace, event.at)
-    return f"My database was put back: {name} was to end {times.time(until, event.at)}. It ends {gone}. "
 
 
 def _ends_unseen(context: EventContext) -> str:

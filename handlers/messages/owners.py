@@ -13,6 +13,7 @@ from bot.policy.access.keys import add_line
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.use.giving import TAKE_WITHIN, given_to, left_of
 from handlers.ids import Action, EndValue, HoursValue, ShareValue
+from handlers.messages.backups import readopted, readopted_in_thread
 from handlers.messages.needed import is_open, keep_buttons, question_text
 from handlers.messages.ready import with_ssh_lines
 from handlers.messages.writers import (
@@ -47,10 +48,9 @@ def _adopted(context: EventContext) -> EventText:
     new_owner = next(iter(facts.people or ()), None)
     owner = person(context.details.names, new_owner)
     named = f", named {escape(facts.name)}" if facts.name else ""
-    ran = f"It ran on the account{named}, and I didn't know it."
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
-        ran = f"It ran on the account{named}: my database is from an older backup."
-        return EventText(f"{context.actor} put it back for {owner}", f"{ran} It ends {until_text(context)}.")
+        return readopted_in_thread(context, owner, f"It ran on the account{named}")
+    ran = f"It ran on the account{named}, and I didn't know it."
     if new_owner == context.event.actor:
         return EventText(f"{context.actor} took it over", f"{ran}{_ends_unless_destroyed(context)}")
     return EventText(f"{context.actor} made {owner} its owner", f"{ran} It ends {until_text(context)}.")
@@ -108,7 +108,7 @@ def _how_adopted(event: Event, details: RentalDetails, times: Times) -> str:
     )
     cost = so_far(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
-        return f"{admin} put back {machine(details)}{named}: my database is from an older backup. {money}, {cost}."
+        return readopted(admin, f"{machine(details)}{named}", f"{money}, {cost}")
     return (
         f"{admin} made you the owner of {machine(details)}{named}. It ran on the account and I didn't know it: "
         f"{money}, {cost}."

@@ -13,7 +13,19 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.buying.replacing import FIRST_HOUR
 from handlers.ids import ANSWERS, action_of
-from handlers.messages import account, admin_questions, buying, ended, ends, money, needed, owners, ready, requests
+from handlers.messages import (
+    account,
+    admin_questions,
+    backups,
+    buying,
+    ended,
+    ends,
+    money,
+    needed,
+    owners,
+    ready,
+    requests,
+)
 from handlers.messages.ended import ended_receipt
 from handlers.messages.ends import is_outdated
 from handlers.messages.owners import no_longer_yours
@@ -31,7 +43,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
-SUBJECTS = (account, admin_questions, buying, ended, ends, money, needed, owners, ready, requests)
+SUBJECTS = (account, admin_questions, backups, buying, ended, ends, money, needed, owners, ready, requests)
 """The modules that register the writers of their kinds."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)

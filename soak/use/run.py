@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.lifecycle.actions import ending, leasing
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.changes.snapshot import cost_by_use, load_snapshot
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -145,24 +146,24 @@ class Simulation:
         if here.now >= asked.last_at + planned.answers_after:
             match planned.answer:
                 case Answer.DESTROY:
-                    await ending.destroy(deps, owner, one.rental.id)
+                    await carry_out(deps, owner, ending.Destroy(one.rental.id))
                     return
                 case Answer.KEEP:
-                    await leasing.keep(deps, owner, one.rental.id, HOUR)
+                    await carry_out(deps, owner, leasing.Keep(one.rental.id, HOUR))
                     return
                 case Answer.EXTEND if one.rental.running_lease.ends_at - here.now < 2 * HOUR:
-                    await leasing.extend(deps, owner, one.rental.id, 2 * HOUR)
+                    await carry_out(deps, owner, leasing.Extend(one.rental.id, 2 * HOUR))
                     return
         since = asked.approvers_at
         if since is None or here.now < since + DECIDES_AFTER or unanswered(one.rental, one.rental.use) is None:
             return
         match planned.decision:
             case Decision.DESTROY:
-                await ending.destroy(deps, BEN, one.rental.id)
+                await carry_out(deps, BEN, ending.Destroy(one.rental.id))
             case Decision.ASK_AGAIN:
-                await leasing.ask_owner_again(deps, BEN, one.rental.id)
+                await carry_out(deps, BEN, leasing.AskOwnerAgain(one.rental.id))
             case Decision.LEAVE:
-                await leasing.leave_alone(deps, BEN, one.rental.id)
+                await carry_out(deps, BEN, leasing.LeaveAlone(one.rental.id))
 
     async def _record(self) -> Record:
         here, lives = self._here, []

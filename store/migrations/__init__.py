@@ -5,5 +5,5 @@ A released revision is never edited, because databases have it already. Each lat
 
 FIRST = "v0100"
 """The oldest revision, that of the first release. Databases of revisions before it are refused."""
-HEAD = "v0500"
+HEAD = "v0600"
 """The newest revision."""

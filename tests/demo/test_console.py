@@ -10,7 +10,7 @@ import pytest
 
 from bot.errors import WrongPolicy
 from bot.model.policy_version import PolicyFile
-from bot.policy.team.policy_file import rules_in
+from bot.policy.team.policy_file import PolicySource
 from demo.console import play_along
 from demo.own_policy import named_in
 from tests.policy.test_rules import EVERY_KEY
@@ -170,6 +170,6 @@ async def test_a_policy_with_mistakes_starts_no_sandbox(tmp_path: Path) -> None:
 
 
 def test_whatever_a_policy_file_can_name_is_played() -> None:
-    rules = rules_in(PolicyFile(text=EVERY_KEY), home_channel="C0HOME", admins=())
+    rules = PolicySource(None, home_channel="C0HOME", admins=()).rules_in(PolicyFile(text=EVERY_KEY))
     in_file = set(re.findall(r"\b[USC]0[A-Z0-9]+\b", EVERY_KEY))
     assert named_in(rules).keys() == in_file

@@ -8,8 +8,8 @@ from typing import Any
 from bot.model.offer import Catalog
 from bot.model.request import Request
 from bot.policy.team.rules import Hours
-from handlers.parsing.commands import Command, parse_command
-from handlers.parsing.draft import Get, ParseContext
+from handlers.typed.commands import Command, parse_command
+from handlers.typed.draft import Get, ParseContext
 
 CATALOG = Catalog(
     gpus={

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from handlers.parsing.amounts import DURATION, Money, match_money, parse_duration
-from handlers.parsing.typed_text import normalize, normalize_within, plain_text, split_note
+from handlers.typed.amounts import DURATION, Money, match_money, parse_duration
+from handlers.typed.typed_text import normalize, normalize_within, plain_text, split_note
 
 
 @pytest.mark.parametrize(

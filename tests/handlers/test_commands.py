@@ -14,8 +14,8 @@ from bot.model.message import MessageKind
 from bot.model.quote import QuoteState
 from bot.policy.team.rules import Access
 from handlers.ids import Action
-from handlers.parsing.requests import request_text
 from handlers.phrases.format import time_token
+from handlers.typed.requests import request_text
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, GUS, TRAINING
 from tests.handlers.team import NOON, RULES, an_offer, team
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from bot.errors import Mistake, RequestMistake
 from bot.model.base import changed
 from bot.model.request import Request
-from handlers.parsing.draft import Get
-from handlers.parsing.requests import request_text
-from handlers.parsing.typed_text import as_slack_sends_it
+from handlers.typed.draft import Get
+from handlers.typed.requests import request_text
+from handlers.typed.typed_text import as_slack_sends_it
 from tests.handlers.parsing_helpers import LEASE, command
 from tests.handlers.requests_as_typed import TYPED
 from tests.handlers.requests_corpus import CORPUS

@@ -29,6 +29,19 @@ async def test_a_card_that_slack_refuses_in_its_channel_goes_to_the_home_channel
         assert (await card_of(ours, rental)).channel == GPUS
 
 
+async def test_if_the_bot_is_removed_from_the_channel_the_home_channel_gets_a_new_card_with_its_thread(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path) as ours:
+        rental = (await ours.rented()).id
+        await ours.deliver()
+        await ours.world.act(f"channels/{TRAINING}", "PATCH", bot=False)
+        await ours.command(ANA, f"destroy {rental}", GPUS)
+        await ours.submit(ANA)
+        card = await ours.deliver_until("Cancelled: 1x H100 SXM 80 GB EU, Ana", channel=GPUS)
+        assert (await ours.deliver_until("by Ana", channel=GPUS))["thread_ts"] == card["ts"]
+
+
 async def test_a_private_message_that_slack_refuses_is_given_up_and_sent_to_nobody_else(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.world.act("say", user=ANA, dm=True, text="hello")

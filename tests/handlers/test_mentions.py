@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import Mistake
-from handlers.parsing.commands import Share
-from handlers.parsing.draft import Get
+from handlers.typed.commands import Share
+from handlers.typed.draft import Get
 from tests.handlers.parsing_helpers import command, request_of
 
 BEN, CLEO = "<@U0BEN0000|ben>", "<@U0CLEO000|cleo>"

@@ -152,7 +152,7 @@ async def test_finance_gets_the_whole_file_before_the_store_knows_who_is_in_its_
     async with ours.deps.store.write() as tx:
         event = make.event(EventKind.MONTH_FILED, None, facts=Facts(month="2026-11"))
         known, part = {To.FINANCE: (EVE,)}, MonthPart(month="2026-11")
-        await send(tx, event, ours.deps.rules, ours.clock.real(), known=known, charges_of=part)
+        await send(tx, ours.deps, event, known=known, charges_of=part)
     await ours.deliver()
     _, rows = await file_of(ours, EVE)
     assert total(rows) == Decimal("6.45")

@@ -53,6 +53,7 @@ async def test_one_click_puts_back_what_has_an_owner_and_the_rest_is_decided_one
             assert "empty, but 4 machines of mine run" in message["reads"]
         await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEAD), "Put")
         await ours.click(BEN, await ours.look(BEN, direct(BEN), LEAD), "Put")
+        assert (await ours.replies())[-1].startswith("None of them can be put back")
         assert {(one.id, one.owner, one.state) for one in await ours.rentals()} == {
             ("f6rat", ANA, State.READY),
             ("abcd2", BEN, State.READY),

@@ -14,7 +14,7 @@ from bot.errors import Mistake
 from bot.lifecycle.deps import random_id
 from bot.model.base import changed
 from bot.model.budget import ScopeKind
-from handlers.parsing.commands import (
+from handlers.typed.commands import (
     Command,
     Destroy,
     Extend,

@@ -16,6 +16,7 @@ from bot.lifecycle.changes.lease_changes import note_question
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import GpuModel, GpusSeen
+from bot.model.records import Change
 from bot.model.rental import Asked, Question, Rental
 from bot.policy.team.rules import Limits
 from handlers.delivery.content import content
@@ -47,7 +48,7 @@ async def happens(ours: Team, rental: Rental, after: Rental, kind: EventKind, **
     """Write a change of a rental with an event, as a step does."""
     event = Event(rental_id=rental.id, kind=kind, at=ours.clock.now(), facts=Facts(**facts))
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, rental, after, event)
+        await apply(tx, ours.deps, Change(rental, after, (event,)))
     await ours.deliver_all()
 
 
@@ -257,3 +258,19 @@ async def test_a_post_about_a_lost_rental_keeps_its_buttons_until_a_click_and_th
         notices = [text for text in await ours.world.reads(CLEO, channel=direct(CLEO)) if rental.id in text]
         assert len(notices) == 1
         assert "my database doesn't know it" in notices[0]
+
+
+async def test_a_lost_question_to_the_admins_keeps_its_buttons_until_an_admin_clicks_it(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        copy = ours.copy_database()
+        await finds_a_machine(ours)
+        asked = await ours.look(CLEO, direct(CLEO), "A machine I don't know")
+        before = await posts(ours)
+        await ours.restart(put_back=copy)
+        assert await posts(ours) == before
+        for person in (ANA, CLEO):
+            await ours.click(person, asked, "Not ours to manage")
+            await ours.deliver_all()
+            shown = (await posts(ours))[asked["channel"], asked["ts"]]
+            assert ("which doesn't know this message" in shown.text) is (person == CLEO)
+        assert not any(block["type"] == "actions" for block in shown.blocks)

@@ -15,8 +15,8 @@ from bot.model.base import changed
 from bot.model.money import micros
 from bot.model.request import Contract, Request
 from bot.policy.team.policy_file import SETUP_NAME
-from handlers.parsing.draft import Get
-from handlers.parsing.requests import request_text
+from handlers.typed.draft import Get
+from handlers.typed.requests import request_text
 from tests.handlers.parsing_helpers import CATALOG, LEASE, a_request, command, request_of
 
 

@@ -9,11 +9,11 @@ import pytest
 from bot.errors import Mistake, RequestMistake
 from bot.model.state import State
 from bot.model.text import say_span
-from handlers.parsing import commands
-from handlers.parsing.commands import Command
-from handlers.parsing.draft import Get, Wait
-from handlers.parsing.requests import request_text
 from handlers.phrases.ends import end_text
+from handlers.typed import commands
+from handlers.typed.commands import Command
+from handlers.typed.draft import Get, Wait
+from handlers.typed.requests import request_text
 from sandbox.slack.default import ANA, BEN, TRAINING
 from tests.handlers.parsing_helpers import LEASE, command, request_of
 from tests.handlers.rental_states import H, make_ready, running, starting

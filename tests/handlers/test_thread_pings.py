@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.lifecycle.actions import ending
+from bot.lifecycle.actions.action import carry_out
 from bot.model.person import Person
 from bot.model.rental import Rental
 from handlers.delivery.loop import Delivery
@@ -39,7 +40,7 @@ async def test_the_thread_tells_everyone_who_wrote_there_the_owner_a_second_time
         for user, words in ((CLEO, "whose is it?"), (ANA, "mine")):
             said = await ours.world.act("say", user=user, channel=TRAINING, text=words, thread_ts=card["ts"])
             assert said["ok"]
-        await ending.destroy(ours.deps, BEN_APPROVES, rental.id)
+        await carry_out(ours.deps, BEN_APPROVES, ending.Destroy(rental.id))
         await ours.deliver()
         replies = [words for words in await ours.world.reads(ANA, channel=TRAINING) if REPLY in words]
         edited, reply = sorted(replies, reverse=True)
@@ -59,6 +60,6 @@ async def test_a_card_in_its_owners_direct_messages_has_no_reply_that_notifies_t
         assert (await ours.look(ANA, DM, "Starting"))["is_dm"]
         for fault in refused:
             await ours.end_fault(fault)
-        await ending.destroy(ours.deps, BEN_APPROVES, rental.id)
+        await carry_out(ours.deps, BEN_APPROVES, ending.Destroy(rental.id))
         await ours.deliver()
         assert [ping for ping in await pinged(ours) if ping[0] == ANA] == [(ANA, "dm")]

@@ -9,9 +9,9 @@ import pytest
 
 from bot.errors import Mistake
 from bot.policy.team.rules import Hours
-from handlers.parsing.commands import Extend
-from handlers.parsing.draft import Get
-from handlers.parsing.until import UnclearEnd, parse_end
+from handlers.typed.commands import Extend
+from handlers.typed.draft import Get
+from handlers.typed.until import UnclearEnd, parse_end
 from tests.handlers.parsing_helpers import command
 
 BERLIN, NEW_YORK, LORD_HOWE = "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from bot.errors import Mistake, RequestMistake
 from bot.policy.team.rules import Rules
 from handlers.ids import Field
-from handlers.parsing.commands import command_text
-from handlers.parsing.draft import Get, Wait
-from handlers.parsing.form import InvalidForm, read_form
-from handlers.parsing.requests import request_text
+from handlers.typed.commands import command_text
+from handlers.typed.draft import Get, Wait
+from handlers.typed.form import InvalidForm, read_form
+from handlers.typed.requests import request_text
 from handlers.views.answers.modals import ANY
 from tests.handlers.parsing_helpers import CATALOG, LEASE, MONDAY_NOON, a_request, command
 from tests.handlers.test_until import BERLIN, LORD_HOWE, NEW_YORK, local

@@ -14,7 +14,7 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.clock import MovedClock
-from bot.lifecycle.actions.prices import Prices
+from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.outside import Market
 from handlers.delivery.direct_posts import DirectPosts

@@ -5,9 +5,6 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import pytest
-
-from demo.processes import NotRunning
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import WAIT, World
 
@@ -90,13 +87,3 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     tokens = (world.slack.bot_token, world.slack.app_token, world.compute.token)
     assert not [token for token in tokens if token in written]
     await check_consistency(world, bought=["hyperstack"])
-
-
-async def test_without_rules_in_the_store_a_bad_file_ends_the_start(stopped_world: World) -> None:
-    world = stopped_world
-    with pytest.raises(NotRunning) as caught:
-        await world.start(GPUBOT_POLICY=str(policy(world, BAD)))
-    assert "GPUBOT_POLICY: line 2, self_aproval: there is no such key. Nearest: self_approval." in str(
-        caught.value
-    )
-    assert "Traceback" not in world.log.read_text(encoding="utf-8")

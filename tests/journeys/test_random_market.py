@@ -8,13 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.journeys.checks import log_is_clean
 from tests.journeys.random_market import RandomMarket
 from tests.journeys.world import World, open_world
 
 STEPS = 12
+SEED = 1
 
 
 def fits(offer: dict[str, Any], *, at_most: Decimal) -> bool:
@@ -46,11 +45,10 @@ async def ask_and_rent(world: World) -> None:
             return
 
 
-@pytest.mark.parametrize("seed", [1, 4])
 async def test_random_valid_answers_crash_nothing_and_only_offers_that_fit_are_bought(
-    folder: Path, seed: int
+    folder: Path,
 ) -> None:
-    market = RandomMarket(seed)
+    market = RandomMarket(SEED)
     await market.start()
     try:
         async with open_world(folder, COMPUTE_CLEAR_URL=market.url) as world:

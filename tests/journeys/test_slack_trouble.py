@@ -1,4 +1,4 @@
-"""Slack closes connections, limits rates, archives channels and revokes tokens."""
+"""Slack closes connections and revokes tokens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 from demo.processes import NotRunning
 from sandbox.client import SeenMessage
-from sandbox.slack.default import GPUS, TRAINING
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import WAIT, World, locked
 
@@ -72,40 +71,6 @@ async def test_a_click_during_a_stop_is_committed_and_acknowledged(world: World)
     await world.destroys("Ana", rental)
     await world.until_any_card(rental, ("Cancelled", "Destroyed"))
     await check_consistency(world, bought=await world.bought())
-
-
-async def test_posts_that_slack_limits_are_sent_later_and_those_to_an_archived_channel_to_the_home_channel(
-    world: World,
-) -> None:
-    slow = await world.sandbox.add_fault("chat.postMessage", "status", status=429, retry_after=1, times=2)
-    rental = await world.rents()
-    await slow.met()
-    await world.until_card(rental, "Ready")
-    await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
-
-    offers = await world.offers()
-    held = await world.hold("chat.postMessage", "before", match="Starting")
-    await world.clicks("Ana", offers, "Rent")
-    await held.met()
-    await world.sandbox.slack.patch(f"channels/{TRAINING}", {"archived": True})
-    await held.release()
-    await world.play.settle()
-    rental = await world.rental()
-    assert (await world.until_card(rental, "Ready")).channel == GPUS
-    await world.destroys("Ana", rental, channel="#gpus")
-    await world.until_card(rental, "Destroyed")
-    await check_consistency(world, bought=["hyperstack", "hyperstack"], rate_limited=2)
-
-
-async def test_if_the_bot_is_removed_from_the_channel_the_home_channel_gets_a_new_card(world: World) -> None:
-    rental = await world.rents()
-    await world.until_card(rental, "Ready")
-    await world.sandbox.slack.patch(f"channels/{TRAINING}", {"bot": False})
-    await world.destroys("Ana", rental, channel="dm")
-    assert (await world.until_card(rental, "Destroyed")).channel == GPUS
-    assert any("Ended" in reply for reply in await world.thread(rental))
-    await check_consistency(world, bought=["hyperstack"], moved=True)
 
 
 async def test_while_slack_refuses_the_token_leases_end_and_people_are_notified_later(world: World) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from datetime import timedelta
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 from demo.laptop import Laptop
 from tests.journeys.checks import check_consistency
@@ -12,6 +14,55 @@ from tests.journeys.world import World
 from tests.programs import program
 
 COMMAND = re.compile(r"^`?(ssh [^`\n]+)`?$", re.MULTILINE)
+CONFIG_BLOCK = re.compile(r"^Host gpu-\S+$(?:\n +\S.*$)+", re.MULTILINE)
+REFRESH = timedelta(seconds=30)
+
+
+async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_at_its_end(world: World) -> None:
+    program("ssh")
+    bens = Laptop.new(world.folder / "ben", "ben@laptop")
+    await world.play.types("Ben", "dm", f"key {bens.public_key}")
+    rental = await world.rents(text="get H100 EU with @ben for 3h")
+    await _shows_the_passed_time(world, rental)
+    await world.until_card(rental, "Ready")
+    assert "1x H100 SXM 80 GB EU, Ana with Ben" in (await world.card(rental)).text
+    await _log_in(world, await printed_command(world))
+    await _teammate_logs_in(world, rental, bens)
+    await world.play.until_sees("Ana", "Idle for", timedelta(hours=3), dm=True)
+    await world.play.types("Ana", "#training", f"keep {rental} 1h")
+    await world.skips(timedelta(minutes=75))
+    await world.play.until_sees("Ana", "Copy results off", timedelta(hours=3), dm=True)
+    await world.play.clicks("Ben", world.play.sees("Ben", "in 30 min", dm=True), "Extend 2 h")
+    assert "Ben extended it by 2 h" in " ".join(await world.thread(rental))
+    await _another_teammate_is_asked_for_a_key(world, rental)
+    await world.skips(timedelta(hours=2, minutes=15))
+    await world.until_card(rental, "Destroyed")
+    assert world.play.sees("Ben", "Destroyed", dm=True).text.endswith(f"({rental}).")
+    await check_consistency(world, bought=["hyperstack"])
+
+
+async def _shows_the_passed_time(world: World, rental: str) -> None:
+    """Check that the card is refreshed every 30 s although the vendor reports nothing new, also over a kill."""
+    await world.skips(REFRESH)
+    assert "1 min." not in (await world.card(rental)).text
+    until = await world.now() + REFRESH
+    while await world.now() < until:
+        # The report is settled, and names the refresh if nothing is due before it.
+        health = await world.play.settle()
+        assert (health["settled"], health["undelivered"]) == (True, 0)
+        assert datetime.fromisoformat(health["next_due"]) <= _next_refresh(world)
+        await world.next_due_time()
+    assert "1 min. Hyperstack" in (await world.card(rental)).text
+    await world.kill()
+    await world.restart()
+    await world.skips(REFRESH)
+    assert "1 min 30 s. Hyperstack" in (await world.card(rental)).text
+
+
+def _next_refresh(world: World) -> datetime:
+    with closing(sqlite3.connect(world.database)) as store:
+        (stored,) = store.execute("SELECT min(refresh_at) FROM messages").fetchone()
+    return datetime.fromisoformat(stored).replace(tzinfo=UTC)
 
 
 async def printed_command(world: World) -> list[str]:
@@ -21,24 +72,29 @@ async def printed_command(world: World) -> list[str]:
     return shlex.split(found[1])
 
 
-async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_at_its_end(world: World) -> None:
-    rental = await world.rents(text="get H100 EU for 3h")
-    await world.until_card(rental, "Ready")
-    await _log_in(world, await printed_command(world))
-    await world.play.until_sees("Ana", "Idle for", timedelta(hours=3), dm=True)
-    await world.play.types("Ana", "#training", f"keep {rental} 1h")
-    await world.skips(timedelta(minutes=75))
-    ending = await world.play.until_sees("Ana", "Copy results off", timedelta(hours=3), dm=True)
-    await world.play.clicks("Ana", ending, "Extend 2 h")
-    await world.skips(timedelta(hours=2, minutes=15))
-    await world.until_card(rental, "Destroyed")
-    await check_consistency(world, bought=["hyperstack"])
-
-
 async def _log_in(world: World, command: list[str]) -> None:
     """Check that the command works with the owner's key, and with no other."""
-    program("ssh")
     words = ["-o", "StrictHostKeyChecking=accept-new", *command[1:], "nvidia-smi"]
     assert "H100" in await world.laptop.ssh(*words)
     login = await Laptop.new(world.folder / "other", "eve@laptop").try_ssh(*words)
     assert (login.status, "Permission denied" in login.errors) == (255, True), login
+
+
+async def _teammate_logs_in(world: World, rental: str, laptop: Laptop) -> None:
+    """Check that Ben's key, which the boot script installs, opens the machine as `/gpu ssh` says."""
+    ready = world.play.sees("Ben", "is ready until", dm=True)
+    assert 'Opens with "ben@laptop" in about a minute' in ready.text
+    assert [button.text for button in ready.buttons] == ["Extend"]
+    await world.play.types("Ben", "dm", "ssh")
+    block = CONFIG_BLOCK.search(world.play.sees("Ben", f"Host gpu-{rental}", only_you=True).text)
+    assert block is not None
+    laptop.paste(block[0])
+    assert "H100" in await laptop.ssh(f"gpu-{rental}", "nvidia-smi")
+
+
+async def _another_teammate_is_asked_for_a_key(world: World, rental: str) -> None:
+    card = await world.card(rental)
+    await world.writes("Ana", "@gpubot share @cleo", channel=card.channel, thread_ts=card.ts)
+    request = await world.reads("Cleo", "I need your public SSH key for that. Then Ana can put it on the machine")
+    assert (await world.reads("Ana", "Cleo has no SSH key yet")).only_you
+    assert [button.text for button in request.buttons] == ["Add SSH key", "Take mine from GitHub"]

@@ -235,11 +235,6 @@ class World:
         if not outcome.ok:
             raise Missed(f"The dialog was not taken: {outcome}")
 
-    async def cancels(self, name: str, rental_id: str) -> None:
-        """Click Cancel on the card and confirm, and wait only for the acknowledgements."""
-        await self.clicks(name, await self.card(rental_id, name), "Cancel")
-        await self.confirms(name)
-
     async def asks_to_destroy(self, name: str, rental_id: str, *, channel: str = "#training") -> None:
         """Type `/gpu destroy` and confirm, and wait only for the acknowledgements."""
         await self.commands(name, f"destroy {rental_id}", channel=channel)

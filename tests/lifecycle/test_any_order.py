@@ -13,6 +13,7 @@ from asyncssh import generate_private_key
 
 from bot.errors import GpubotError
 from bot.lifecycle.actions import account, ending, giving, keys, leasing, sharing, waiting
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.loops.engine import Engine
 from bot.market.client import Timeouts
 from bot.model.base import changed
@@ -102,7 +103,7 @@ class RandomActions:
         pick, who = self.random, self.random.choice(RENTERS)
         queued = [rental for rental in await self.here.rentals() if rental.state is State.QUEUED]
         if queued and pick.random() < 0.2:
-            await waiting.stop(self.here.deps, who, pick.choice(queued).id)
+            await carry_out(self.here.deps, who, waiting.StopWaiting(pick.choice(queued).id))
             return
         starts_at = self.here.now + HOUR if pick.random() < 0.4 else None
         quote = await self.here.ask(
@@ -114,19 +115,21 @@ class RandomActions:
             typed=Wish(until=self.here.now + 2 * HOUR, any_time=True) if starts_at is None else None,
         )
         if pick.random() < 0.3:
-            await waiting.tell(self.here.deps, who, quote.id)
+            await carry_out(self.here.deps, who, waiting.TellMe(quote.id))
         else:
             price = Decimal(pick.choice([1, 2, 10]))
-            await waiting.rent_when_found(self.here.deps, who, quote.id, gpu_rate=price)
+            await carry_out(self.here.deps, who, waiting.RentWhenFound(quote.id, gpu_rate=price))
         await self.here.settle()
 
     async def give(self, rental: Rental, _: Person) -> None:
         """Let the owner give a machine to somebody, who mostly takes it."""
         to = self.random.choice(RENTERS)
         owner = next(person for person in EVERYONE if person.id == rental.owner)
-        given, _name = await giving.give(self.here.deps, owner, rental.id, to.id)
+        given, _name = await carry_out(self.here.deps, owner, giving.Give(rental.id, to.id))
         if self.random.random() < 0.8:
-            await giving.take(self.here.deps, to, rental.id, int(given.running_lease.ends_at.timestamp()))
+            await carry_out(
+                self.here.deps, to, giving.Take(rental.id, int(given.running_lease.ends_at.timestamp()))
+            )
         await self.here.settle()
 
     async def decide(self, rental: Rental, who: Person) -> None:
@@ -137,7 +140,7 @@ class RandomActions:
     async def change(self, rental: Rental, who: Person) -> None:
         span = self.random.choice([1, 24]) * HOUR
         if self.random.random() < 0.3:
-            await leasing.extend(self.here.deps, who, rental.id, self.here.now + span)
+            await carry_out(self.here.deps, who, leasing.Extend(rental.id, self.here.now + span))
             await self.here.settle()
         else:
             await self.random.choice([self.here.keep, self.here.extend])(rental, span, who)
@@ -172,9 +175,9 @@ class RandomActions:
         if how < 0.3 and rental.state in {State.PROVISIONING, State.READY}:
             await self.here.vanish(rental, self.random.choice(["deleted", "missing"]))
         elif how < 0.4:
-            await ending.take_on_alarm(self.here.deps, who, rental.id)
+            await carry_out(self.here.deps, who, ending.TakeOnAlarm(rental.id))
         else:
-            await ending.destroy(self.here.deps, who, rental.id)
+            await carry_out(self.here.deps, who, ending.Destroy(rental.id))
 
     async def fault(self) -> None:
         pick, endpoint = self.random, self.random.choice(ENDPOINTS)
@@ -243,7 +246,7 @@ class RandomActions:
         for rental in await here.rentals():
             if not rental.state.over:
                 with suppress(GpubotError):  # it is being destroyed already
-                    await ending.destroy(here.deps, CLEO, rental.id)
+                    await carry_out(here.deps, CLEO, ending.Destroy(rental.id))
         await here.pass_time(30 * MINUTE)
         await here.sweep()
         await here.pass_time(30 * MINUTE)

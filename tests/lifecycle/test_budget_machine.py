@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot.errors import GpubotError
-from bot.lifecycle.actions import deciding, giving, previews, renting, replacing
+from bot.lifecycle.actions import deciding, giving, renting, replacing
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.money.budgets import count_again
 from bot.model.base import changed
 from bot.model.budget import Month, Scope
@@ -108,12 +109,12 @@ class BudgetMachine(RuleBasedStateMachine):
     async def _change(self, rental: Rental, hours: int) -> None:
         owner = next(person for person in PEOPLE if person.id == rental.owner)
         quote = await self.here.ask(owner, changes=rental.id, lease=hours * HOUR)
-        await renting.rent(self.here.deps, owner, quote.id, quote.offers[0].offer_id)
+        await carry_out(self.here.deps, owner, renting.Rent(quote.id, quote.offers[0].offer_id))
         await self.here.settle()
 
     @rule(n=st.integers(0, 9), how=st.sampled_from(["approve", "approve fewer hours", "deny"]))
     def decide(self, n: int, how: str) -> None:
-        waiting = [one for one in self.run(self.here.rentals()) if one.waiting_envelope is not None]
+        waiting = [one for one in self.run(self.here.rentals()) if one.undecided_envelope is not None]
         if waiting:
             rental = waiting[n % len(waiting)]
             approver = DORA if rental.owner == BEN.id else BEN
@@ -123,9 +124,11 @@ class BudgetMachine(RuleBasedStateMachine):
 
     async def _approve_fewer_hours(self, rental: Rental, approver: Person) -> None:
         version = rental.newest_envelope.version
-        _, choices = await previews.fewer_hours_to_choose(self.here.deps, approver, rental.id, version)
+        _, choices = await deciding.fewer_hours_to_choose(self.here.deps, approver, rental.id, version)
         if choices:
-            await deciding.approve(self.here.deps, approver, rental.id, version, length=choices[-1].length)
+            await carry_out(
+                self.here.deps, approver, deciding.Approve(rental.id, version, length=choices[-1].length)
+            )
             await self.here.settle()
 
     @rule(n=st.integers(0, 9), hours=HOURS)
@@ -155,9 +158,9 @@ class BudgetMachine(RuleBasedStateMachine):
 
     async def _take(self, rental: Rental, to: Person) -> None:
         owner = next(person for person in PEOPLE if person.id == rental.owner)
-        await giving.give(self.here.deps, owner, rental.id, to.id)
+        await carry_out(self.here.deps, owner, giving.Give(rental.id, to.id))
         end = int(rental.running_lease.ends_at.timestamp())
-        await giving.take(self.here.deps, to, rental.id, end)
+        await carry_out(self.here.deps, to, giving.Take(rental.id, end))
         await self.here.settle()
 
     @rule(owner=st.sampled_from(PEOPLE), hours=HOURS)
@@ -175,7 +178,9 @@ class BudgetMachine(RuleBasedStateMachine):
             self.act(self._replace(rental, owner))
 
     async def _replace(self, rental: Rental, owner: Person) -> None:
-        await replacing.replace(self.here.deps, owner, rental.id, reply_to=REPLY_TO, reason="it doesn't work")
+        await carry_out(
+            self.here.deps, owner, replacing.Replace(rental.id, reply_to=REPLY_TO, reason="it doesn't work")
+        )
         await self.here.settle()
 
     @rule(n=st.integers(0, 9), how=st.sampled_from(["deleted", "missing"]))

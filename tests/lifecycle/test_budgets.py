@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import OverBudget, Refused
-from bot.lifecycle.actions import leasing, ownership, previews, spend
+from bot.lifecycle.actions import leasing, offers, ownership, spend
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.home import home_for
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.loops.selfcheck import check_balances
@@ -116,7 +117,7 @@ async def test_what_a_budget_does_not_hold_asks_an_approver_with_the_numbers(sql
     async with world(sqlite_url, rules=rules()) as here:
         await here.ready(lease=8 * HOUR)  # holds about $18 of $40
         quote = await here.ask(lease=10 * HOUR)
-        choice = (await previews.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
+        choice = (await offers.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
         assert (choice.over, choice.refused) == ((Over.BUDGET,), None)
         assert choice.passed[0].balance.scope == of("vision")
         assert choice.shorter is not None
@@ -137,7 +138,7 @@ async def test_what_a_budget_does_not_hold_asks_an_approver_with_the_numbers(sql
 async def test_rules_that_refuse_say_what_is_left_and_nothing_is_rented(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=rules(over=WhenOver.REFUSE, person=Decimal(5))) as here:
         quote = await here.ask(lease=4 * HOUR)
-        choice = (await previews.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
+        choice = (await offers.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
         assert isinstance(choice.refused, OverBudget)
         left = r"^You have \$5\.00 left in November\. This can come to \$11\.12\.$"
         with pytest.raises(OverBudget, match=left) as refused:
@@ -416,7 +417,7 @@ async def test_the_operator_extends_over_a_budget_at_once_and_only_slack_is_told
     approver refuses the operator."""
     async with world(sqlite_url, rules=rules(person=Decimal(19), team=Decimal(25))) as here:
         rental = await here.ready(lease=2 * HOUR)
-        await leasing.extend(here.deps, OPERATOR, rental.id, 10 * HOUR, why="a long run")
+        await carry_out(here.deps, OPERATOR, leasing.Extend(rental.id, 10 * HOUR, why="a long run"))
         event = await here.last_event(rental, E.EXTENDED_BY_OPERATOR)
         assert (event.actor, event.facts.detail) == (OPERATOR.id, "a long run")
         assert {demand.balance.scope for demand in event.facts.passed} == {of(ANA.id), TEAM}
@@ -432,4 +433,4 @@ async def test_the_operator_extends_over_a_budget_at_once_and_only_slack_is_told
         assert told == {(of(ANA.id), ANA.id), (of(ANA.id), home), (TEAM, home)}
         here.restart(replace(here.deps, rules=rules(over=WhenOver.REFUSE, person=Decimal(19))))
         with pytest.raises(OverBudget):
-            await leasing.extend(here.deps, OPERATOR, rental.id, 11 * HOUR, why="longer")
+            await carry_out(here.deps, OPERATOR, leasing.Extend(rental.id, 11 * HOUR, why="longer"))

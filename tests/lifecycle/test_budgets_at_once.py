@@ -11,7 +11,8 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import GpubotError, OverBudget, StoreBusy
-from bot.lifecycle.actions.renting import rent
+from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.renting import Rent
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import correct
 from bot.model.base import changed
@@ -52,7 +53,7 @@ async def clicks(deps: Deps, owners: list[str]) -> list[object]:
     async def click(n: int, person: Person) -> object:
         while True:
             try:
-                return await rent(deps, person, f"q{n}", f"o{n}", another=True)
+                return (await carry_out(deps, person, Rent(f"q{n}", f"o{n}", another=True))).rental
             except StoreBusy:  # too many clicks wait on a slow machine: the person clicks again
                 continue
 

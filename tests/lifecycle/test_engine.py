@@ -14,6 +14,7 @@ import pytest
 
 from bot.errors import StoreBusy
 from bot.lifecycle.actions import ending, quoting
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.loops.engine import Engine
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
@@ -139,7 +140,7 @@ async def test_searches_that_hang_leave_room_for_the_steps_of_rentals(here: Worl
         )
     await here.engine.run_pass()
     await here.until_hit(fault)
-    await ending.destroy(here.deps, ANA, rental.id)
+    await carry_out(here.deps, ANA, ending.Destroy(rental.id))
     async with asyncio.timeout(20):
         while not (await here.rental(rental.id)).state.over:
             here.jump(15 * SECOND)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.actions import waiting
+from bot.lifecycle.actions.action import carry_out
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -28,7 +29,7 @@ async def waits(here: World, gpu_rate: str = "10", **request: Any) -> Rental:
     """Let nobody have anything, and let Ana wait for an H100 that is rented for her at any time of the day."""
     await here.behaves("*", "nothing_free")
     quote = await here.ask(typed=Wish(until=here.now + LONGEST, any_time=True), **request)
-    rental = await waiting.rent_when_found(here.deps, ANA, quote.id, gpu_rate=Decimal(gpu_rate))
+    rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(gpu_rate)))).rental
     await here.settle()
     return rental
 
@@ -78,7 +79,7 @@ async def test_a_wish_goes_on_once_the_market_takes_the_token_again(here: World)
 async def test_a_start_time_survives_a_price_that_no_longer_stood(here: World) -> None:
     start = here.now + 2 * HOUR
     quote = await here.ask(starts_at=start, until=start + HOUR, lease=HOUR)
-    rental = await waiting.rent_when_found(here.deps, ANA, quote.id)
+    rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))).rental
     await here.fault("procure_offer", "status", status=410, times=1)
     rental = await here.until(rental, State.READY, within=3 * HOUR)
     assert rental.attempts == 2

@@ -12,12 +12,11 @@ import pytest
 from bot.clock import MovedClock
 from bot.errors import GpubotError, Mistake, NeedsKey, Refused
 from bot.lifecycle.actions import keys
-from bot.lifecycle.actions.clicked_offer import NotRented
-from bot.lifecycle.actions.renting import rent
+from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.renting import NotRented, Rent, Rented
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.person import Key, Person
-from bot.model.rental import Rental
 from bot.policy.team.rules import Keys, Rules
 from store.db import Database
 from tests.databases import ON_SQLITE, START
@@ -59,7 +58,7 @@ async def test_keys_that_are_added_at_once_rent_the_clicked_offer_once(database:
     async with database.write() as tx:
         await tx.quotes.add(make.quote(clicked_offer="offer-1"))
     results = await all_of(*(add(deps) for _ in range(3)))
-    assert sum(isinstance(saved.clicked, Rental) for saved in results) == 1
+    assert sum(isinstance(saved.clicked, Rented) for saved in results) == 1
     assert sum(saved.clicked is None for saved in results) == 2
     async with database.read() as tx:
         assert [rental.clicked_offer for rental in await tx.rentals.live(ANA.id)] == ["offer-1"]
@@ -76,10 +75,12 @@ async def test_the_last_key_is_removed_or_an_offer_is_rented_but_not_both(databa
     async with database.write() as tx:
         await tx.people.add_key(ANA.id, KEY)
         await tx.quotes.add(make.quote())
-    rented, removed = await all_of(rent(deps, ANA, "q1", "offer-1"), keys.remove_key(deps, ANA, KEY.fingerprint))
+    rented, removed = await all_of(
+        carry_out(deps, ANA, Rent("q1", "offer-1")), keys.remove_key(deps, ANA, KEY.fingerprint)
+    )
     async with database.read() as tx:
         rentals = await tx.rentals.live(ANA.id)
-    if isinstance(rented, Rental):
+    if isinstance(rented, Rented):
         assert isinstance(removed, Refused)
         assert (len(rentals), await owned(database)) == (1, [KEY.fingerprint])
     else:

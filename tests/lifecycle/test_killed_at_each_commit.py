@@ -15,6 +15,7 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.lifecycle.actions import leasing, renting, waiting
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.snapshot import load, save
 from bot.lifecycle.deps import StepDeps
@@ -83,7 +84,7 @@ async def live(url: str, kill_at: int | None, *, before: bool, waits: bool) -> N
         commits = MOST_COMMITS  # no kill any more: its life goes on as that of a rental that did not wait
     snapshot = await load(deps, rental_id)
     if snapshot is not None and snapshot.rental.running_lease.ends_at == START + 4 * HOUR:
-        await leasing.extend(deps, ANA, rental_id, HOUR)
+        await carry_out(deps, ANA, leasing.Extend(rental_id, HOUR))
     clock.put(START + 3 * HOUR)
     await reach(deps, rental_id, State.DESTROYED)
     await store.close()
@@ -94,7 +95,7 @@ async def waited(deps: StepDeps, clock: MovedClock) -> str:
     quote = await asked(deps)
     rental_id = quote.rental_id
     if rental_id is None:
-        rental_id = (await waiting.rent_when_found(deps, ANA, "q1", gpu_rate=Decimal(9))).id
+        rental_id = ((await carry_out(deps, ANA, waiting.RentWhenFound("q1", gpu_rate=Decimal(9)))).rental).id
     # A process that was killed during the call doesn't call again at once.
     for moment in (START, START + 2 * RULES.waiting.every):
         clock.put(moment)
@@ -110,7 +111,7 @@ async def rented(deps: StepDeps) -> str:
     quote = await asked(deps)
     if quote.rental_id is not None:
         return quote.rental_id
-    return (await renting.rent(deps, ANA, "q1", quote.offers[0].offer_id)).id
+    return ((await carry_out(deps, ANA, renting.Rent("q1", quote.offers[0].offer_id))).rental).id
 
 
 async def asked(deps: StepDeps) -> Quote:

@@ -10,6 +10,7 @@ import pytest
 
 from bot.errors import OverBudget
 from bot.lifecycle.actions import waiting
+from bot.lifecycle.actions.action import carry_out
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -31,7 +32,7 @@ async def wish(here: World) -> Rental:
     """Let Ana wait for a machine that is rented for her at up to $3.00/h for 2 h, $7.50 in all."""
     await here.behaves("*", "nothing_free")
     quote = await here.ask(typed=Wish(until=here.now + 24 * HOUR, any_time=True))
-    rental = await waiting.rent_when_found(here.deps, ANA, quote.id, gpu_rate=Decimal(3))
+    rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(3)))).rental
     await here.settle()
     return rental
 
@@ -48,7 +49,7 @@ async def start(here: World) -> Rental:
     """Let Ana name a start an hour from now, for 2 h."""
     starts_at = here.now + HOUR
     quote = await here.ask(starts_at=starts_at, until=starts_at + 2 * HOUR)
-    rental = await waiting.rent_when_found(here.deps, ANA, quote.id)
+    rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))).rental
     await here.behaves("*", "nothing_free")
     await here.settle()
     return rental
@@ -91,8 +92,8 @@ async def test_with_over_approver_a_lowered_budget_asks_an_approver_once(
     assert await here.bought() == []
     rental = await here.rental(rental.id)
     assert rental.approver_decides
-    assert rental.waiting is not None
-    assert rental.waiting.why is Why.OVER_BUDGET
+    assert rental.decision is not None
+    assert rental.decision.why is Why.OVER_BUDGET
     rental = await here.approve(rental)
     assert [one.budget for one in (await here.last_event(rental, E.APPROVED)).facts.passed] == [5_000_000]
     rental = await here.until(rental, State.READY)

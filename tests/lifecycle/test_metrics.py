@@ -10,6 +10,7 @@ import aiohttp
 
 from bot.clock import SystemClock
 from bot.lifecycle.actions import ending
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.model.machine_use import Missed
@@ -78,7 +79,7 @@ async def test_an_answered_attempt_is_counted_although_its_rental_changed_meanwh
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
     await here.until_hit(fault)
-    await ending.destroy(here.deps, ANA, rental.id)
+    await carry_out(here.deps, ANA, ending.Destroy(rental.id))
     await here.release(fault)
     await here.until(rental, State.CANCELLED)
     assert attempts(metrics) == {("intended", ""): 1, ("bought", ""): 1, ("gone", ""): 1}

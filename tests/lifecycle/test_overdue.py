@@ -12,6 +12,7 @@ import pytest
 from bot.clock import CorrectedClock
 from bot.errors import StoreBusy, TooLate
 from bot.lifecycle.actions import leasing
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.outside import Market
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
@@ -50,7 +51,7 @@ async def test_a_machine_in_use_whose_step_fails_is_deleted_two_graces_after_its
     assert [person for person, _ in notices] == [ANA.id, CLEO.id]
     assert (await here.rental(rental.id)).state is State.READY
     with pytest.raises(TooLate, match="being destroyed"):
-        await leasing.extend(here.deps, ANA, rental.id, HOUR)
+        await carry_out(here.deps, ANA, leasing.Extend(rental.id, HOUR))
     await here.pass_time(2 * HOUR)
     deletes = len(await here.calls("delete_resource"))
     assert deletes < 10
@@ -206,7 +207,7 @@ async def test_an_extension_during_the_overdue_deletion_stops_it(here: World) ->
     good = here.deps
 
     async def extend() -> None:
-        await leasing.extend(good, ANA, rental.id, HOUR)
+        await carry_out(good, ANA, leasing.Extend(rental.id, HOUR))
 
     market = InterruptedMarket(good.market, extend)
     here.restart(replace(good, market=cast(Market, market)))

@@ -8,8 +8,12 @@ from decimal import Decimal
 import pytest
 
 from bot.clock import MovedClock
-from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused, TooLate
-from bot.lifecycle.actions import previews
+from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused, RequestChanged, TooLate
+from bot.lifecycle.actions import quoting
+from bot.lifecycle.actions.action import to_confirm
+from bot.lifecycle.actions.deciding import Approve
+from bot.lifecycle.actions.offers import offers_of_quote, quote_view
+from bot.lifecycle.actions.renting import Rent
 from bot.lifecycle.deps import Deps
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE, Pause
 from bot.model.attempt import AttemptState
@@ -47,38 +51,40 @@ async def stored_quote(database: Database, *, changes: str | None = None) -> Non
 
 async def test_only_an_offer_above_fifty_dollars_is_confirmed_first(database: Database, deps: Deps) -> None:
     await stored_quote(database)
-    assert await previews.rent_to_confirm(deps, READER, "q1", "cheap") is None
-    preview = await previews.rent_to_confirm(deps, READER, "q1", "dear")
-    assert preview is not None
-    assert (preview.choice.offer, preview.choice.needs_approval) == (DEAR, True)
+    assert await to_confirm(deps, READER, Rent("q1", "cheap")) is None
+    wanted = await to_confirm(deps, READER, Rent("q1", "dear"))
+    assert wanted is not None
+    assert (wanted.plan.choice.offer, wanted.plan.choice.needs_approval) == (DEAR, True)
 
 
 async def test_an_offer_that_cannot_be_rented_is_not_confirmed_first(database: Database, deps: Deps) -> None:
     await stored_quote(database)
-    assert await previews.rent_to_confirm(deps, READER, "q1", "unknown") is None
+    with pytest.raises(TooLate, match="gone"):
+        await to_confirm(deps, READER, Rent("q1", "unknown"))
     for n in range(deps.rules.limits.per_person_rentals):
         await make.store_rental(database, make.rental(f"rent{n}"))
-    assert await previews.rent_to_confirm(deps, READER, "q1", "dear") is None
+    with pytest.raises(Refused, match="limit"):
+        await to_confirm(deps, READER, Rent("q1", "dear", another=True))
 
 
 async def test_an_offer_is_not_confirmed_before_its_owner_has_a_key(database: Database, deps: Deps) -> None:
     await stored_quote(database)
     async with database.write() as tx:
         await tx.people.remove_key(ANA, KEY.fingerprint)
-    assert await previews.rent_to_confirm(deps, READER, "q1", "dear") is None
+    assert await to_confirm(deps, READER, Rent("q1", "dear")) is None
 
 
 async def test_a_changed_request_includes_what_its_earlier_attempts_cost(database: Database, deps: Deps) -> None:
-    waits = make.rental("k7mq2", state=State.AWAITING_APPROVAL, waiting=make.waiting(), attempts=1)
+    waits = make.rental("k7mq2", state=State.AWAITING_APPROVAL, decision=make.decision(), attempts=1)
     await make.store_rental(database, waits, make.attempt("k7mq2", state=AttemptState.GONE))
     async with database.write() as tx:
         machine = make.resource("res-1", "k7mq2", status="deleted", gone_at=START + HOUR, read_at=START + HOUR)
         row = make.ledger_row("res-1", "k7mq2", amount=45_000_000)
         await tx.rentals.apply(make.unchecked(waits, waits, resources=(machine,), ledger=(row,)))
     await stored_quote(database, changes="k7mq2")
-    preview = await previews.rent_to_confirm(deps, READER, "q1", "cheap")
-    assert preview is not None
-    assert preview.choice.envelope.total > 50_000_000
+    wanted = await to_confirm(deps, READER, Rent("q1", "cheap"))
+    assert wanted is not None
+    assert wanted.plan.choice.envelope.total > 50_000_000
 
 
 async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database: Database, deps: Deps) -> None:
@@ -86,7 +92,7 @@ async def test_offers_are_refused_with_the_reason_why_buying_is_blocked(database
     async with database.write() as tx:
         await tx.account.set(UNAUTHORIZED_SINCE, START)
         await tx.account.set(PAUSED, Pause(by=ANA, at=START, why="the bill"))
-    view = await previews.offers_of_quote(deps, READER, "q1", most=1)
+    view = await offers_of_quote(deps, READER, "q1", most=1)
     (choice,) = view.choices
     assert isinstance(choice.refused, BuyingBlocked)
     assert choice.refused.block is BuyingBlock.PAUSED
@@ -107,12 +113,12 @@ async def test_the_short_answer_has_a_vendors_regions_in_one_line_and_the_neares
     async with database.read() as tx:
         quote = await tx.quotes.get("q1")
         assert quote is not None
-        short = await previews.quote_view(tx, deps, quote, most=3)
+        short = await quote_view(tx, deps, quote, most=3)
     assert [(choice.offer.offer_id, choice.other_regions) for choice in short.choices] == [
         ("nor-1", 2),
         ("dear", 0),
     ]
-    whole = await previews.offers_of_quote(deps, READER, "q1", most=20)
+    whole = await offers_of_quote(deps, READER, "q1", most=20)
     assert [choice.offer.offer_id for choice in whole.choices] == ["nor-1", "us-1", "can-1", "dear"]
     assert [one.offer_id for one in whole.quote.offers] == ["us-1", "can-1", "nor-1", "dear"]
 
@@ -120,10 +126,10 @@ async def test_the_short_answer_has_a_vendors_regions_in_one_line_and_the_neares
 async def test_a_quote_is_shown_to_its_owner_alone(database: Database, deps: Deps) -> None:
     await stored_quote(database)
     with pytest.raises(Refused) as refused:
-        await previews.offers_of_quote(deps, APPROVER, "q1", most=3)
+        await offers_of_quote(deps, APPROVER, "q1", most=3)
     assert refused.value.next_step is NextStep.ASK_FOR_YOUR_OWN
     with pytest.raises(TooLate) as late:
-        await previews.quote_to_ask_again(deps, READER, "gone")
+        await quoting.quote_to_ask_again(deps, READER, "gone")
     assert late.value.next_step is NextStep.ASK_AGAIN
 
 
@@ -132,16 +138,20 @@ async def test_a_quote_is_shown_to_its_owner_alone(database: Database, deps: Dep
     [
         (APPROVER, 1, 137_540_000, True),
         (APPROVER, 1, 50_000_000, False),
-        (APPROVER, 2, 137_540_000, False),
-        (READER, 1, 137_540_000, False),
+        (APPROVER, 2, 137_540_000, None),
+        (READER, 1, 137_540_000, None),
     ],
 )
 async def test_an_approval_above_fifty_dollars_is_confirmed_by_those_who_may_decide(
-    database: Database, deps: Deps, person: Person, *, version: int, total: int, confirms: bool
+    database: Database, deps: Deps, person: Person, *, version: int, total: int, confirms: bool | None
 ) -> None:
     envelope = make.envelope(total=total)
     await make.store_rental(
-        database, make.rental(state=State.AWAITING_APPROVAL, waiting=make.waiting(), envelope=envelope)
+        database, make.rental(state=State.AWAITING_APPROVAL, decision=make.decision(), envelope=envelope)
     )
-    preview = await previews.approval_to_confirm(deps, person, "k7mq2", version)
-    assert (preview is not None) is confirms
+    action = Approve("k7mq2", version)
+    if confirms is None:
+        with pytest.raises((Refused, RequestChanged)):
+            await to_confirm(deps, person, action)
+    else:
+        assert (await to_confirm(deps, person, action) is not None) is confirms

@@ -12,10 +12,11 @@ import pytest
 
 from bot.clock import MovedClock
 from bot.errors import AlreadyDecided, Decision, GpubotError, Outage, TooLate
-from bot.lifecycle.actions.deciding import approve, deny, withdraw
-from bot.lifecycle.actions.ending import destroy
-from bot.lifecycle.actions.leasing import extend
-from bot.lifecycle.actions.renting import rent
+from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.deciding import Approve, Deny, Withdraw
+from bot.lifecycle.actions.ending import Destroy
+from bot.lifecycle.actions.leasing import Extend
+from bot.lifecycle.actions.renting import Rent
 from bot.lifecycle.deps import Deps
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
@@ -88,9 +89,13 @@ async def quoted(database: Database, *, rate: str = "2.15") -> list[str]:
 # --- renting
 
 
+async def rent(deps: Deps, person: Person, action: Rent) -> Rental:
+    return (await carry_out(deps, person, action)).rental
+
+
 async def test_fifty_clicks_on_one_quote_make_one_rental(database: Database, deps: Deps) -> None:
     offers = await quoted(database)
-    rental, lost = await race(*(rent(deps, ANA, "q1", offers[n % 5]) for n in range(CLICKS)))
+    rental, lost = await race(*(rent(deps, ANA, Rent("q1", offers[n % 5])) for n in range(CLICKS)))
     async with database.read() as tx:
         assert [r.id for r in await tx.rentals.live(ANA.id)] == [rental.id]
         quote = await tx.quotes.get("q1")
@@ -104,7 +109,7 @@ async def test_fifty_clicks_on_one_quote_make_one_rental(database: Database, dep
 async def test_fifty_clicks_make_one_rental_if_the_person_may_have_one(database: Database, deps: Deps) -> None:
     limited = Deps(store=deps.store, clock=deps.clock, rules=changed(RULES, limits=Limits(per_person_rentals=1)))
     offers = await quoted(database)
-    await race(*(rent(limited, ANA, "q1", offers[0], another=True) for _ in range(CLICKS)))
+    await race(*(rent(limited, ANA, Rent("q1", offers[0], another=True)) for _ in range(CLICKS)))
 
 
 async def test_twenty_people_make_one_rental_if_the_teams_limit_has_room_for_one(
@@ -122,7 +127,8 @@ async def test_twenty_people_make_one_rental_if_the_teams_limit_has_room_for_one
             await tx.people.add_key(one.id, key)
             await tx.quotes.add(make.quote(f"q{n}", owner=one.id, offers=(make.offer(f"offer-{n}"),)))
     answers = await asyncio.gather(
-        *(rent(tight, one, f"q{n}", f"offer-{n}") for n, one in enumerate(people)), return_exceptions=True
+        *(rent(tight, one, Rent(f"q{n}", f"offer-{n}")) for n, one in enumerate(people)),
+        return_exceptions=True,
     )
     assert sum(isinstance(answer, Rental) for answer in answers) == 1
     assert all(isinstance(answer, Rental | GpubotError) for answer in answers)
@@ -138,7 +144,7 @@ async def waiting(database: Database) -> Rental:
         database,
         make.rental(
             state=State.AWAITING_APPROVAL,
-            waiting=make.waiting(),
+            decision=make.decision(),
             due_at=START + 8 * HOUR,
         ),
     )
@@ -147,7 +153,8 @@ async def waiting(database: Database) -> Rental:
 async def test_the_first_of_fifty_approvals_and_denials_decides(database: Database, deps: Deps) -> None:
     await waiting(database)
     approvers = [person(approver) for approver in APPROVERS]
-    clicks = [(approve if n % 2 else deny)(deps, approvers[n % 5], "k7mq2", 1) for n in range(CLICKS)]
+    actions = (Deny("k7mq2", 1), Approve("k7mq2", 1))
+    clicks = [carry_out(deps, approvers[n % 5], actions[n % 2]) for n in range(CLICKS)]
     rental, lost = await race(*clicks)
     assert rental.state in {State.PROCURING, State.DENIED}
     happened = await kinds(database, "k7mq2")
@@ -165,7 +172,9 @@ async def test_the_first_of_fifty_approvals_and_denials_decides(database: Databa
 async def test_a_request_is_withdrawn_or_approved_but_not_both(database: Database, deps: Deps) -> None:
     await waiting(database)
     clicks = [
-        withdraw(deps, ANA, "k7mq2", 1) if n % 2 else approve(deps, person(APPROVERS[n % 5]), "k7mq2", 1)
+        carry_out(deps, ANA, Withdraw("k7mq2", 1))
+        if n % 2
+        else carry_out(deps, person(APPROVERS[n % 5]), Approve("k7mq2", 1))
         for n in range(CLICKS)
     ]
     rental, _ = await race(*clicks)
@@ -194,7 +203,7 @@ async def in_use(database: Database) -> Rental:
 async def test_fifty_clicks_destroy_a_machine_once(database: Database, deps: Deps) -> None:
     await in_use(database)
     people = [ANA, person("U0ADMIN"), *(person(approver) for approver in APPROVERS)]
-    rental, lost = await race(*(destroy(deps, people[n % len(people)], "k7mq2") for n in range(CLICKS)))
+    rental, lost = await race(*(carry_out(deps, people[n % len(people)], Destroy("k7mq2")) for n in range(CLICKS)))
     assert rental.state is State.DESTROYING
     assert rental.ending is not None
     assert rental.ending.outcome is State.DESTROYED
@@ -209,7 +218,7 @@ async def test_fifty_clicks_on_one_extend_button_extend_once(database: Database,
     shown = int(before.running_lease.ends_at.timestamp())
 
     async def click() -> Rental:
-        return (await extend(deps, ANA, "k7mq2", 2 * HOUR, shown_end=shown)).rental
+        return (await carry_out(deps, ANA, Extend("k7mq2", 2 * HOUR, shown_end=shown))).rental
 
     rental, _ = await race(*(click() for _ in range(CLICKS)))
     assert rental.running_lease.ends_at == before.running_lease.ends_at + 2 * HOUR

@@ -11,6 +11,7 @@ import pytest
 
 from bot.lifecycle.account.sweep import first_sweep
 from bot.lifecycle.actions import waiting
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.restored import messages
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -50,7 +51,7 @@ KINDS = (rent_when_found, approved, start_time)
 
 
 async def stops(here: World, rental: Rental) -> None:
-    await waiting.stop(here.deps, ANA, rental.id)
+    await carry_out(here.deps, ANA, waiting.StopWaiting(rental.id))
     await here.settle()
 
 
@@ -99,8 +100,8 @@ async def test_nothing_is_rented_for_a_wish_that_was_stopped_since_the_copy(
         assert await here.bought() == bought
         rental = await here.rental(rental.id)
         assert rental.state is State.AWAITING_APPROVAL
-        assert rental.waiting is not None
-        assert rental.waiting.why is Why.SHOWN_LATER
+        assert rental.decision is not None
+        assert rental.decision.why is Why.SHOWN_LATER
         assert E.OFFER_FITS not in await here.event_kinds(rental), "nobody reads that it is being rented"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.lifecycle.actions import deciding
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.people.deciders import check_deciders
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -145,7 +146,7 @@ async def test_the_time_to_decide_counts_only_in_the_hours_of_an_approver(
 async def test_a_reason_is_kept_with_a_denial_and_the_thread_has_it(here: World) -> None:
     rental = await here.get(count=8)
     reason = f"use\n4 <!here> {'x' * 300}"
-    await deciding.deny(here.deps, BEN, rental.id, 1, reason=reason)
+    await carry_out(here.deps, BEN, deciding.Deny(rental.id, 1, reason=reason))
     await here.settle()
     detail = (await here.last_event(rental, E.DENIED)).facts.detail
     assert detail is not None

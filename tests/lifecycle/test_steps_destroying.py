@@ -6,6 +6,7 @@ import pytest
 
 from bot.errors import Refused, TooLate
 from bot.lifecycle.actions import ending
+from bot.lifecycle.actions.action import carry_out
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
@@ -78,7 +79,7 @@ async def test_a_rental_cancelled_during_its_procure_call_has_its_machine_delete
     rental = await here.rent(await here.ask(), settle=False)
     await here.engine.run_pass()
     await here.until_hit(fault)
-    destroying = await ending.destroy(here.deps, ANA, rental.id)
+    destroying = await carry_out(here.deps, ANA, ending.Destroy(rental.id))
     assert (destroying.state, ending_of(destroying).outcome) == (State.DESTROYING, State.CANCELLED)
     await here.release(fault)
     rental = await ends_as(here, rental, State.CANCELLED)
@@ -171,7 +172,7 @@ async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_fi
     rental = await here.ready()
     await here.behaves("hyperstack", "delete_500", seconds=None)
     with pytest.raises(TooLate):
-        await ending.take_on_alarm(here.deps, CLEO, rental.id)
+        await carry_out(here.deps, CLEO, ending.TakeOnAlarm(rental.id))
     rental = await here.destroy(rental)
     await here.pass_time(5 * MINUTE - 15 * SECOND)
     assert E.NOT_CONFIRMED not in await here.event_kinds(rental)
@@ -188,9 +189,9 @@ async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_fi
     assert (await here.event_kinds(rental)).count(E.NOT_CONFIRMED) == 1
     await here.be_down(MINUTE)
     assert (await here.event_kinds(rental)).count(E.NOT_CONFIRMED) == 2
-    await ending.take_on_alarm(here.deps, CLEO, rental.id)
+    await carry_out(here.deps, CLEO, ending.TakeOnAlarm(rental.id))
     with pytest.raises(TooLate, match="Someone is on"):
-        await ending.take_on_alarm(here.deps, ANA, rental.id)
+        await carry_out(here.deps, ANA, ending.TakeOnAlarm(rental.id))
     for times in (3, 4):
         await here.be_down(119 * MINUTE)
         assert (await here.event_kinds(rental)).count(E.NOT_CONFIRMED) == times - 1

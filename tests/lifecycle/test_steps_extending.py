@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import DuplicateExtension, Mistake, Refused, RequestChanged, TooLate
 from bot.lifecycle.actions import deciding, leasing
+from bot.lifecycle.actions.action import carry_out
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
@@ -37,10 +38,10 @@ async def test_an_extension_within_the_limits_moves_the_end_at_once(here: World)
 async def test_a_second_click_on_the_same_button_extends_nothing(here: World) -> None:
     rental = await here.ready(lease=HOUR)
     shown = int(end_of(rental).timestamp())
-    await leasing.extend(here.deps, ANA, rental.id, HOUR, shown_end=shown)
+    await carry_out(here.deps, ANA, leasing.Extend(rental.id, HOUR, shown_end=shown))
     await here.settle()
     with pytest.raises(TooLate, match="extended already"):
-        await leasing.extend(here.deps, ANA, rental.id, HOUR, shown_end=shown)
+        await carry_out(here.deps, ANA, leasing.Extend(rental.id, HOUR, shown_end=shown))
 
 
 async def test_the_same_command_within_two_minutes_extends_once(here: World) -> None:
@@ -53,7 +54,7 @@ async def test_the_same_command_within_two_minutes_extends_once(here: World) -> 
         await here.extend(rental, 2 * HOUR)
     shown = int(end_of(await here.rental(rental.id)).timestamp())
     assert shown == int((ends + 2 * HOUR).timestamp())
-    await leasing.extend(here.deps, ANA, rental.id, 2 * HOUR, shown_end=shown)
+    await carry_out(here.deps, ANA, leasing.Extend(rental.id, 2 * HOUR, shown_end=shown))
     await here.extend(rental, 2 * HOUR, CLEO)
     await here.extend(rental, 3 * HOUR)
     await here.pass_time(2 * MINUTE)
@@ -142,9 +143,9 @@ async def test_an_old_approval_button_never_decides_a_newer_extension(here: Worl
     old = rental.extension.envelope.version
     await here.withdraw(rental)
     rental = await here.extend(rental, 40 * HOUR)
-    for decision in (deciding.approve, deciding.deny):
+    for decision in (deciding.Approve, deciding.Deny):
         with pytest.raises(RequestChanged):
-            await decision(here.deps, BEN, rental.id, old)
+            await carry_out(here.deps, BEN, decision(rental.id, old))
     rental = await here.approve(rental)
     assert rental.envelope.lease == 64 * HOUR
 
@@ -187,7 +188,7 @@ async def test_an_extension_over_a_newer_longest_lease_is_not_approved(here: Wor
     rental = await waiting_for_extension(here)
     tight = changed(RULES, lease=Lease(max=24 * HOUR))
     with pytest.raises(Mistake, match="at most 24 h"):
-        await deciding.approve(replace(here.deps, rules=tight), BEN, rental.id, 2)
+        await carry_out(replace(here.deps, rules=tight), BEN, deciding.Approve(rental.id, 2))
 
 
 async def test_an_admin_does_not_approve_the_extension_that_they_asked_for(sqlite_url: str) -> None:

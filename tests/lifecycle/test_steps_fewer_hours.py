@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import Refused, RequestChanged, TooLate
-from bot.lifecycle.actions import deciding, previews
+from bot.lifecycle.actions import deciding
+from bot.lifecycle.actions.action import carry_out
 from bot.model.event import EventKind as E
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -20,13 +21,13 @@ from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World
 async def lengths(here: World, rental: Rental) -> dict[timedelta, int]:
     """Return the lengths that Ben may choose, with their totals in cents."""
     version = rental.newest_envelope.version
-    _, choices = await previews.fewer_hours_to_choose(here.deps, BEN, rental.id, version)
+    _, choices = await deciding.fewer_hours_to_choose(here.deps, BEN, rental.id, version)
     return {one.length: one.envelope.total // 10_000 for one in choices}
 
 
 async def approve(here: World, rental: Rental, length: timedelta, person: Person = BEN) -> Rental:
     version = rental.newest_envelope.version
-    await deciding.approve(here.deps, person, rental.id, version, length=length)
+    await carry_out(here.deps, person, deciding.Approve(rental.id, version, length=length))
     await here.settle()
     return await here.rental(rental.id)
 
@@ -69,9 +70,9 @@ async def test_only_approvers_approve_fewer_hours_and_only_of_the_version_that_t
         with pytest.raises(Refused, match="Only approvers"):
             await approve(here, rental, 2 * HOUR, person)
         with pytest.raises(Refused, match="Only approvers"):
-            await previews.fewer_hours_to_choose(here.deps, person, rental.id, 1)
+            await deciding.fewer_hours_to_choose(here.deps, person, rental.id, 1)
     with pytest.raises(RequestChanged):
-        await deciding.approve(here.deps, BEN, rental.id, 2, length=2 * HOUR)
+        await carry_out(here.deps, BEN, deciding.Approve(rental.id, 2, length=2 * HOUR))
 
 
 async def test_of_two_ends_the_later_one_becomes_earlier_never_before_the_first(here: World) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot.errors import GpubotError, Mistake, NeedsKey, NoTeammate, OverBudget, Refused, TooLate
-from bot.lifecycle.actions import giving, leasing, previews, queries, sharing
+from bot.lifecycle.actions import giving, leasing, offers, queries, sharing
+from bot.lifecycle.actions.action import carry_out, to_confirm
 from bot.lifecycle.changes import lease_changes
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.money.budgets import correct, live_charges
@@ -18,6 +19,7 @@ from bot.model.event import Event, Facts, OpenQuestion, open_question
 from bot.model.event import EventKind as E
 from bot.model.machine_use import Use, Verdict
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
@@ -39,7 +41,7 @@ async def bens_idle(here: World, **wish: Any) -> Rental:
 async def shown(here: World, person: Person = ANA, **wish: Any) -> list[str]:
     """Return the ids of the idle machines that a person reads of before the offers."""
     quote = await here.ask(person, **wish)
-    return [one.rental.id for one in (await previews.offers_of_quote(here.deps, person, quote.id, most=3)).idle]
+    return [one.rental.id for one in (await offers.offers_of_quote(here.deps, person, quote.id, most=3)).idle]
 
 
 async def ended(here: World, person: Person, *, everyone: bool) -> list[tuple[str, int | None]]:
@@ -49,7 +51,7 @@ async def ended(here: World, person: Person, *, everyone: bool) -> list[tuple[st
 
 
 async def give(here: World, rental: Rental, to: Person = ANA, by: Person = BEN) -> Rental:
-    given, _ = await giving.give(here.deps, by, rental.id, to.id)
+    given, _ = await carry_out(here.deps, by, giving.Give(rental.id, to.id))
     await here.settle()
     return given
 
@@ -57,7 +59,7 @@ async def give(here: World, rental: Rental, to: Person = ANA, by: Person = BEN) 
 async def take(here: World, rental: Rental, person: Person = ANA, shown_end: int | None = None) -> Rental:
     """Take a machine by the button of the newest message, or of one that showed another end."""
     end = end_of(await here.rental(rental.id)) if shown_end is None else shown_end
-    taken = await giving.take(here.deps, person, rental.id, end)
+    taken = await carry_out(here.deps, person, giving.Take(rental.id, end))
     await here.settle()
     return taken
 
@@ -81,7 +83,7 @@ async def works(here: World, rental: Rental) -> None:
     use = Use(verdict=Verdict.IN_USE, since=here.now)
     event = Event(rental_id=rental.id, kind=E.USE_CHANGED, at=here.now, facts=Facts(verdict=use.verdict, use=use))
     async with here.deps.store.write() as tx:
-        await apply(tx, here.deps, before, lease_changes.note_use(before, use, here.now), event)
+        await apply(tx, here.deps, Change(before, lease_changes.note_use(before, use, here.now), (event,)))
     await here.settle()
 
 
@@ -112,19 +114,19 @@ async def test_an_idle_machine_of_a_colleague_that_fits_stands_before_the_offers
 async def test_its_owner_is_asked_once_an_hour_over_all_who_ask_and_each_gets_the_answer(here: World) -> None:
     rental = await bens_idle(here)
     with pytest.raises(Mistake, match="You get into"):
-        await giving.ask_for(here.deps, BEN, rental.id)
-    machine = await giving.ask_for(here.deps, ANA, rental.id)
+        await carry_out(here.deps, BEN, giving.AskFor(rental.id))
+    machine = await carry_out(here.deps, ANA, giving.AskFor(rental.id))
     assert (machine.owner, machine.asked_at) == ("Ben", here.now)
     for person in (ANA, CLEO):
         with pytest.raises(TooLate, match="Ben was asked"):
-            await giving.ask_for(here.deps, person, rental.id)
+            await carry_out(here.deps, person, giving.AskFor(rental.id))
     quote = await here.ask(CLEO)
-    (line,) = (await previews.offers_of_quote(here.deps, CLEO, quote.id, most=3)).idle
+    (line,) = (await offers.offers_of_quote(here.deps, CLEO, quote.id, most=3)).idle
     assert line.asked_at == here.now
     await here.be_down(HOUR)
     await use(here, rental, Verdict.IDLE, machine.since)
-    await giving.ask_for(here.deps, CLEO, rental.id)
-    await leasing.keep(here.deps, BEN, rental.id, 4 * HOUR)
+    await carry_out(here.deps, CLEO, giving.AskFor(rental.id))
+    await carry_out(here.deps, BEN, leasing.Keep(rental.id, 4 * HOUR))
     await here.settle()
     direct = await here.direct(rental)
     assert direct.count((BEN.id, E.ASKED_FOR)) == 2
@@ -137,7 +139,7 @@ async def test_the_question_is_over_once_the_machine_works_or_ends_or_somebody_g
     here: World, end: str
 ) -> None:
     rental = await bens_idle(here)
-    await giving.ask_for(here.deps, ANA, rental.id)
+    await carry_out(here.deps, ANA, giving.AskFor(rental.id))
     await sharing.share(here.deps, BEN, rental.id, [CLEO.id])
     assert open_question(await here.events(rental), OpenQuestion.WANTED) is not None, "Ana still asks"
     match end:
@@ -165,7 +167,7 @@ async def test_who_takes_a_machine_owns_pays_and_is_asked_from_that_moment_and_i
         held = (await money(here, BEN.id))[0]
         await give(here, rental)
         assert (ANA.id, E.GIVEN) in await here.direct(rental)
-        assert await giving.take_to_confirm(here.deps, ANA, rental.id, end_of(rental)) is None
+        assert await to_confirm(here.deps, ANA, giving.Take(rental.id, end_of(rental))) is None
         at, attempts = here.now, await here.attempts(rental)
         rental = await take(here, rental)
         assert (rental.owner, rental.teammates, rental.approved_by) == (ANA.id, (CLEO.id,), None)
@@ -243,7 +245,7 @@ async def test_a_machine_is_given_by_its_owner_to_a_member_and_for_an_hour(here:
     await give(here, rental)
     assert await here.event_kinds(rental) == await here.event_kinds(await give(here, rental)), "asked once"
     await here.be_down(TAKE_WITHIN - SECOND)
-    await leasing.keep(here.deps, BEN, rental.id, HOUR)
+    await carry_out(here.deps, BEN, leasing.Keep(rental.id, HOUR))
     assert "no longer given to you" in str(await refusal(here, rental)), "he needs it himself"
     await give(here, rental)
     await here.be_down(TAKE_WITHIN)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.lifecycle.actions import replacing
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.queries import show
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -105,7 +106,7 @@ async def lost(here: World) -> Rental:
 
 
 async def replace_it(here: World, rental: Rental) -> Quote:
-    quote = await replacing.replace(here.deps, ANA, rental.id, reply_to=REPLY_TO)
+    quote = await carry_out(here.deps, ANA, replacing.Replace(rental.id, reply_to=REPLY_TO))
     await here.settle()
     return await here.quote(quote.id)
 

@@ -12,13 +12,14 @@ import pytest
 from bot.errors import Refused, TooLate
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.actions import leasing
-from bot.lifecycle.changes.notifications import change
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.loops.engine import Engine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.machine_use import GpuUse, Sample, Use, Verdict
 from bot.model.message import Message, MessageKind
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import AutoApprove
@@ -49,7 +50,7 @@ async def use(here: World, rental: Rental, verdict: Verdict, since: datetime) ->
     before = await here.rental(rental.id)
     after = alter(before, use=Use(verdict=verdict, since=since), due_at=here.now)
     async with here.deps.store.write() as tx:
-        await tx.rentals.apply(change(before, after, rules=here.deps.rules, real_now=here.now))
+        await tx.rentals.apply(Change(before, after))
     await here.settle()
     return await here.rental(rental.id)
 
@@ -147,12 +148,12 @@ async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
     rental, asked = await unanswered(here)
     await pass_until(here, rental, asked + 4 * HOUR)
     with pytest.raises(Refused, match="Approvers and admins"):
-        await leasing.leave_alone(here.deps, ANA, rental.id)
+        await carry_out(here.deps, ANA, leasing.LeaveAlone(rental.id))
     questions = await count(here, rental, E.STILL_NEEDED)
-    await leasing.leave_alone(here.deps, BEN, rental.id)
+    await carry_out(here.deps, BEN, leasing.LeaveAlone(rental.id))
     await here.settle()
     with pytest.raises(TooLate, match="no longer waits"):
-        await leasing.ask_owner_again(here.deps, CLEO, rental.id)
+        await carry_out(here.deps, CLEO, leasing.AskOwnerAgain(rental.id))
     assert await destroyed_at(here, rental) == end_of(rental)
     assert await count(here, rental, E.STILL_NEEDED) == questions
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1
@@ -163,7 +164,7 @@ async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_s
     for hours in (2, 4):
         await pass_until(here, rental, asked + hours * HOUR)
     questions = await asked_at(here, rental)
-    await leasing.ask_owner_again(here.deps, CLEO, rental.id)
+    await carry_out(here.deps, CLEO, leasing.AskOwnerAgain(rental.id))
     await here.settle()
     again = await asked_at(here, rental)
     assert again == [*questions, here.now]
@@ -171,7 +172,7 @@ async def test_an_approver_has_the_owner_asked_again_and_is_told_again_if_they_s
     assert (await here.last_event(rental, E.NOBODY_ANSWERS)).at == again[-1] + 4 * HOUR
     await here.keep(rental, HOUR)
     with pytest.raises(TooLate):
-        await leasing.leave_alone(here.deps, BEN, rental.id)
+        await carry_out(here.deps, BEN, leasing.LeaveAlone(rental.id))
     assert (await here.rental(rental.id)).state is State.READY
 
 
@@ -183,7 +184,7 @@ async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World
     here.people.changed[ANA.id] = changed(ANA, deactivated=True)
     await check_owners(here.deps)
     with pytest.raises(TooLate, match="Ana left the workspace: admins decide"):
-        await leasing.ask_owner_again(here.deps, BEN, rental.id)
+        await carry_out(here.deps, BEN, leasing.AskOwnerAgain(rental.id))
     await pass_until(here, rental, end_of(rental) - HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == questions
     assert await count(here, rental, E.NOBODY_ANSWERS) == 1

@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.lifecycle.actions import account, deciding, quoting
+from bot.lifecycle.actions.action import carry_out
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -122,7 +123,7 @@ async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: Worl
     rental = await asked_again(here)
     tight = changed(RULES, auto_approve=AutoApprove(per_hour="1.00"))
     with pytest.raises(Refused, match="needs an approver"):
-        await deciding.approve(replace(here.deps, rules=tight), ANA, rental.id, rental.envelope.version)
+        await carry_out(replace(here.deps, rules=tight), ANA, deciding.Approve(rental.id, rental.envelope.version))
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
@@ -134,5 +135,5 @@ async def test_a_request_over_newer_limits_is_not_approved(here: World, rules: d
     rental = await here.get(count=8, lease=2 * HOUR)
     tight = changed(RULES, **rules)
     with pytest.raises(Exception, match=says):
-        await deciding.approve(replace(here.deps, rules=tight), BEN, rental.id, 1)
+        await carry_out(replace(here.deps, rules=tight), BEN, deciding.Approve(rental.id, 1))
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL

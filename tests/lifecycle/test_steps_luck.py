@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from bot.lifecycle.actions import previews
+from bot.lifecycle.actions import offers
 from bot.lifecycle.outside import Market
 from bot.model.base import changed
 from bot.model.offer import Offer
@@ -46,7 +46,7 @@ async def test_a_vendor_whose_machines_seldom_got_ready_comes_last_among_equal_p
     assert len(offered) > 2
     assert offered[-1] == "datacrunch"
     quote = await here.ask(gpu="L40S", lease=HOUR)
-    view = await previews.offers_of_quote(here.deps, ANA, quote.id, most=20)
+    view = await offers.offers_of_quote(here.deps, ANA, quote.id, most=20)
     poor = {choice.offer.vendor for choice in view.choices if choice.got_ready and choice.got_ready.poor}
     assert poor == {"datacrunch"}
     await here.behaves(offered[0], "sold_out")

@@ -8,6 +8,7 @@ import pytest
 
 from bot.errors import Mistake, TooLate
 from bot.lifecycle.actions import deciding
+from bot.lifecycle.actions.action import carry_out
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -138,7 +139,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_buys_nothing_and_asks
     assert await here.calls("procure_offer") == []
     for person in (BEN, CLEO):
         with pytest.raises(Exception, match="Only who asked decides this"):
-            await deciding.approve(here.deps, person, rental.id, 2)
+            await carry_out(here.deps, person, deciding.Approve(rental.id, 2))
     # A later end is asked of an approver like any other request over the limits.
     rental = await here.rent(await here.ask(count=8, until=here.now + 3 * HOUR, changes=rental.id))
     assert (rental.state, waiting(rental).decider) == (State.AWAITING_APPROVAL, Decider.APPROVER)

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Refused, TooLate
-from bot.lifecycle.actions import ending, leasing, previews
+from bot.lifecycle.actions import ending, leasing
+from bot.lifecycle.actions.action import carry_out, preview
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -127,7 +128,7 @@ async def test_it_has_a_grace_if_the_bot_was_down_when_it_should_have_started(he
 
 
 async def destroyed_first(here: World, rental: Rental, person: Person = ANA) -> Rental:
-    await ending.destroy_after_script(here.deps, person, rental.id)
+    await carry_out(here.deps, person, ending.Destroy(rental.id, script_first=True))
     await here.settle()
     return await here.rental(rental.id)
 
@@ -137,9 +138,9 @@ async def test_a_machine_is_destroyed_once_its_script_is_done_in_ten_minutes_at_
 ) -> None:
     quick, script = await with_script(here, 3 * MINUTE)
     hangs, _ = await with_script(here, None)
-    preview = await previews.rental_to_destroy(here.deps, ANA, quick.id)
-    assert preview.script_for is not None
-    assert timedelta(0) <= TEN - preview.script_for < timedelta(seconds=1)
+    ends_at = (await preview(here.deps, ANA, ending.Destroy(quick.id))).plan.end_after_script
+    assert ends_at is not None
+    assert timedelta(0) <= TEN - (ends_at - here.now) < timedelta(seconds=1)
     pings = await direct_messages(here, quick)
     began = here.now
     quick, hangs = await destroyed_first(here, quick, BEN), await destroyed_first(here, hangs)
@@ -167,7 +168,7 @@ async def test_an_extension_takes_it_back_without_an_approval_with_the_ends_of_b
         for by in (before.ends_at, 2 * HOUR):
             held = await destroyed_first(here, rental)
             assert held.running_lease.last_end == before.latest_end
-            await leasing.extend(here.deps, ANA, rental.id, by)
+            await carry_out(here.deps, ANA, leasing.Extend(rental.id, by))
             await here.settle()
             kept = await here.rental(rental.id)
             lease = kept.running_lease
@@ -192,7 +193,7 @@ async def test_destroy_now_ends_it_and_a_second_click_on_the_box_changes_nothing
     rental = await destroyed_first(here, rental)
     with pytest.raises(TooLate):
         await destroyed_first(here, rental, BEN)
-    assert (await previews.rental_to_destroy(here.deps, ANA, rental.id)).script_for is None
+    assert (await preview(here.deps, ANA, ending.Destroy(rental.id))).plan.end_after_script is None
     assert (await here.rental(rental.id)) == rental
     clicked = here.now
     await here.destroy(rental)
@@ -214,7 +215,7 @@ async def test_the_box_is_there_only_for_who_may_destroy_and_while_the_script_ca
         await nothing_runs_first(here, rental)
     machine.answers(on_ending=OnEnding(state=OnEndingState.THERE))
     await here.pass_time(3 * MINUTE)
-    assert (await previews.rental_to_destroy(here.deps, ANA, rental.id)).script_for is not None
+    assert (await preview(here.deps, ANA, ending.Destroy(rental.id))).plan.end_after_script is not None
     machine.misses(Missed.REFUSED)
     await here.pass_time(3 * MINUTE)
     await nothing_runs_first(here, rental)
@@ -222,7 +223,7 @@ async def test_the_box_is_there_only_for_who_may_destroy_and_while_the_script_ca
 
 async def nothing_runs_first(here: World, rental: Rental) -> None:
     """Check that Destroy's dialog has no box, and that its submission changes nothing."""
-    assert (await previews.rental_to_destroy(here.deps, ANA, rental.id)).script_for is None
+    assert (await preview(here.deps, ANA, ending.Destroy(rental.id))).plan.end_after_script is None
     before = await here.rental(rental.id)
     with pytest.raises(TooLate):
         await destroyed_first(here, rental)

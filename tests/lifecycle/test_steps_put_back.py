@@ -11,10 +11,11 @@ import pytest
 from bot.errors import TooLate
 from bot.lifecycle.account.sweep import first_sweep
 from bot.lifecycle.actions import replacing
+from bot.lifecycle.actions.action import preview
 from bot.lifecycle.restored import messages
 from bot.model.attempt import Why
 from bot.model.event import EventKind as E
-from bot.model.message import MessageKind
+from bot.model.message import MessageKind, to_person
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.replacing import may_be_replaced
@@ -86,7 +87,7 @@ async def test_a_machine_that_is_gone_and_later_in_slack_is_not_offered_for_repl
         assert (await here.last_event(rental, E.LOST)).facts.why is Why.ENDED_SINCE_BACKUP
         assert not may_be_replaced(rental, here.now)
         with pytest.raises(TooLate, match="Somebody probably destroyed"):
-            await replacing.preview(here.deps, ANA, rental.id)
+            await preview(here.deps, ANA, replacing.Replace(rental.id, to_person(ANA.id)))
         assert E.ENDS_AGAIN not in await here.event_kinds(rental), "nobody reads that it ends again"
         assert (await here.ledger(rental))[0].amount >= await here.bill() > 0
 
@@ -211,7 +212,7 @@ async def test_nothing_is_bought_for_a_request_whose_cancellation_was_lost(
         await slack_shows_a_later_version(here, rental)
         await here.pass_time(MINUTE)
         rental = await here.rental(rental.id)
-        assert rental.waiting is not None
-        assert rental.waiting.why is Why.SHOWN_LATER
+        assert rental.decision is not None
+        assert rental.decision.why is Why.SHOWN_LATER
         assert rental.owner_decides
         assert await here.bought() == []

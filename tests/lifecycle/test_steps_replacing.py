@@ -13,6 +13,7 @@ import pytest
 
 from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
 from bot.lifecycle.actions import account, keys, replacing
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.market.client import Timeouts
 from bot.model.attempt import Why
@@ -56,7 +57,7 @@ async def lost(here: World, *, after: timedelta = HOUR, lease: timedelta = 6 * H
 
 async def click(here: World, rental: Rental, person: Person = ANA, *, reason: str = "") -> Quote:
     """Click Replace. Return the search, which is still due."""
-    return await replacing.replace(here.deps, person, rental.id, reply_to=REPLY_TO, reason=reason)
+    return await carry_out(here.deps, person, replacing.Replace(rental.id, reply_to=REPLY_TO, reason=reason))
 
 
 async def replaced(here: World, rental: Rental, *, reason: str = "") -> Rental:
@@ -80,7 +81,7 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     left, spent = rental.running_lease.ends_at - here.now, await here.bill()
     new = await replaced(here, rental)
     # Ana's envelope was approved by Ben, so nobody is asked again.
-    assert (new.state, new.waiting, new.approved_by) == (State.PROVISIONING, None, BEN.id)
+    assert (new.state, new.decision, new.approved_by) == (State.PROVISIONING, None, BEN.id)
     assert (new.replaces, new.owner, new.card_channel) == (rental.id, ANA.id, rental.card_channel)
     assert new.request == changed(rental.request, lease=left)
     assert (new.envelope.max_rate, new.envelope.lease) == (rental.envelope.max_rate, left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import Mistake
-from bot.lifecycle.actions import previews, queries, sharing
+from bot.lifecycle.actions import queries, quoting, sharing
 from bot.model.base import EVER, changed
 from bot.model.event import EventKind as E
 from bot.model.person import Key, Person
@@ -117,7 +117,7 @@ async def test_a_teammate_who_is_added_while_a_change_waits_for_the_click_stays(
     change = await here.ask(count=8, lease=HOUR, changes=rental.id)
     here.jump(MINUTE)
     await sharing.share(here.deps, ANA, rental.id, [EVE.id])
-    refreshed = await previews.quote_to_ask_again(here.deps, ANA, change.id)
+    refreshed = await quoting.quote_to_ask_again(here.deps, ANA, change.id)
     assert refreshed.request.teammates == (EVE.id,)
     rental = await here.rent(change)
     assert (rental.request.lease, rental.teammates) == (HOUR, (EVE.id,))

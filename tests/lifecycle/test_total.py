@@ -13,7 +13,8 @@ from decimal import Decimal
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.actions import previews, replacing, waiting
+from bot.lifecycle.actions import offers, quoting, replacing, waiting
+from bot.lifecycle.actions.action import carry_out, preview, to_confirm
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.quote import Quote
@@ -29,9 +30,9 @@ FOR_TWO_HOURS, FOR_FOUR_HOURS = Decimal("2.4000"), Decimal("1.3333")
 
 async def highest(here: World, quote: Quote) -> int:
     """Return the most that any button of the answer can cost, in micro-dollars."""
-    view = await previews.offers_of_quote(here.deps, ANA, quote.id, most=20)
+    view = await offers.offers_of_quote(here.deps, ANA, quote.id, most=20)
     totals = [choice.envelope.total for choice in view.choices if choice.refused is None]
-    wait = await waiting.preview(here.deps, ANA, quote.id, gpu_rate=None)
+    wait = (await preview(here.deps, ANA, waiting.RentWhenFound(quote.id))).plan.terms
     assert wait is not None
     return max(*totals, wait.envelope.total)
 
@@ -48,11 +49,11 @@ async def test_no_button_of_the_answer_costs_more_than_the_total(here: World) ->
 @pytest.mark.parametrize("count", [1, 3])
 async def test_the_price_follows_the_length_when_people_refresh_change_or_shorten(here: World, count: int) -> None:
     quote = await here.ask(max_total=count * TOTAL, count=count)
-    again = await previews.quote_to_ask_again(here.deps, ANA, quote.id)
-    last = await previews.last_request(here.deps, ANA)
+    again = await quoting.quote_to_ask_again(here.deps, ANA, quote.id)
+    last = await quoting.last_request(here.deps, ANA)
     for request in (again.request, last.request):
         assert (await here.ask(**dict(request))).request.max_gpu_rate == FOR_TWO_HOURS
-    _, longer = await previews.request_for(here.deps, ANA, quote.id, 4 * HOUR)
+    _, longer = await quoting.request_for(here.deps, ANA, quote.id, 4 * HOUR)
     assert (await here.ask(**dict(longer))).request.max_gpu_rate == FOR_FOUR_HOURS
 
 
@@ -68,7 +69,7 @@ async def test_a_named_end_that_is_nearer_by_now_pays_for_a_higher_price(here: W
 async def test_an_automatic_rent_and_its_next_vendors_stay_within_the_total(here: World) -> None:
     await here.behaves("*", "nothing_free")
     quote = await here.ask(max_total=TOTAL)
-    rental = await waiting.rent_when_found(here.deps, ANA, quote.id)
+    rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))).rental
     assert (rental.envelope.max_rate, rental.envelope.total) == (Decimal("2.40"), TOTAL)
     await here.behaves("nebius", "normal")
     await here.pass_time(2 * RULES.waiting.every)
@@ -97,14 +98,15 @@ async def test_a_dearer_machine_is_confirmed_in_a_dialog_that_names_the_total(he
     await here.behaves("*", "nothing_free")
     start = here.now + timedelta(hours=1)
     quote = await here.ask(max_total=TOTAL, starts_at=start, until=start + 2 * HOUR)
-    rental = await waiting.rent_when_found(here.deps, ANA, quote.id)
+    rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))).rental
     await here.behaves("nebius", "normal")
     rental = await here.until_event(rental, E.NOTHING_FITS, within=2 * HOUR)
     facts = (await here.last_event(rental, E.NOTHING_FITS)).facts
-    dearer = await waiting.dearer_to_confirm(here.deps, ANA, rental.id, facts.offer or "")
+    action = waiting.RentDearer(rental.id, facts.offer or "")
+    dearer = await to_confirm(here.deps, ANA, action)
     assert dearer is not None
-    assert dearer.envelope.total > TOTAL
-    rental = await waiting.rent_dearer(here.deps, ANA, rental.id, facts.offer or "")
+    assert dearer.plan.envelope.total > TOTAL
+    rental = await carry_out(here.deps, ANA, action)
     assert rental.request.max_total is None
     await here.settle()
 
@@ -119,7 +121,7 @@ async def test_a_replacement_keeps_its_price_and_has_what_is_left_of_the_total(h
     """The lease becomes shorter instead, as for any replacement."""
     rental = await here.ready(max_total=TOTAL)
     await here.pass_time(30 * MINUTE)
-    quote = await replacing.replace(here.deps, ANA, rental.id, reply_to=REPLY_TO, reason="hangs")
+    quote = await carry_out(here.deps, ANA, replacing.Replace(rental.id, reply_to=REPLY_TO, reason="hangs"))
     assert quote.request.max_gpu_rate == FOR_TWO_HOURS
     assert quote.request.max_total is not None
     assert quote.request.max_total < TOTAL - 1_000_000

@@ -11,7 +11,8 @@ from itertools import pairwise
 import pytest
 
 from bot.lifecycle.actions import queries
-from bot.lifecycle.actions.leasing import visit_now
+from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.leasing import VisitNow
 from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
 from bot.model.event import EventKind as E
 from bot.model.machine_use import Missed, Verdict
@@ -208,7 +209,7 @@ async def test_refused_logins_are_tried_less_and_less_often(here: World) -> None
     # Its owner says three times that they installed it. OpenSSH blocks an address after three failures in 15 s.
     visits = here.machines[rental].visits
     for _ in range(3):
-        await visit_now(here.deps, ANA, rental.id)
+        await carry_out(here.deps, ANA, VisitNow(rental.id))
         await here.pass_time(9 * SECOND)
     await here.pass_time(MINUTE)
     assert here.machines[rental].visits == visits + 2

@@ -14,6 +14,7 @@ from bot.errors import BuyingBlock, Mistake, NeedsKey, Refused, TooLate
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.actions import waiting
 from bot.lifecycle.actions.account import pause, resume
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.loops.wishes import LOOK_AGAIN
 from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.restored.messages import ask_again
@@ -55,7 +56,7 @@ async def waits(
     """Let somebody wait for a machine that is rented for them."""
     quote = await here.ask(person, **wish)
     price = None if gpu_rate is None else Decimal(gpu_rate)
-    rental = await waiting.rent_when_found(here.deps, person, quote.id, gpu_rate=price)
+    rental = (await carry_out(here.deps, person, waiting.RentWhenFound(quote.id, gpu_rate=price))).rental
     await here.settle()
     return await here.quote(quote.id), await here.rental(rental.id)
 
@@ -159,31 +160,31 @@ async def test_a_wait_that_ends_before_the_hours_begin_rents_once_its_owner_says
     await sold_out(here)
     here.jump(timedelta(hours=11))  # 23:00
     quote = await here.ask(typed=Wish(until=here.now + 6 * HOUR))
-    rental = await waiting.rent_when_found(here.deps, ANA, quote.id, gpu_rate=Decimal(10))
+    rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(10)))).rental
     await free(here)
     await here.pass_time(HOUR)
     assert (await here.rental(rental.id)).state is State.QUEUED
     with pytest.raises(Refused, match="somebody else's"):
-        await waiting.wait_at_any_time(here.deps, BEN, quote.id)
-    waits = await waiting.wait_at_any_time(here.deps, ANA, quote.id)
+        await carry_out(here.deps, BEN, waiting.WaitAtAnyTime(quote.id))
+    waits = await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
     assert waits.wish.any_time
     await here.until(rental, State.READY)
     with pytest.raises(TooLate, match="waits no more"):
-        await waiting.wait_at_any_time(here.deps, ANA, quote.id)
+        await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
 
 
 async def test_it_needs_a_key_a_price_and_a_free_place_and_the_quote_is_its_owners(here: World) -> None:
     await sold_out(here)
     quote = await here.ask()
     with pytest.raises(Mistake, match="highest price"):
-        await waiting.rent_when_found(here.deps, ANA, quote.id)
+        await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))
     with pytest.raises(Refused, match="somebody else's"):
-        await waiting.tell(here.deps, BEN, quote.id)
+        await carry_out(here.deps, BEN, waiting.TellMe(quote.id))
     with pytest.raises(Mistake, match="no price"):
-        await waiting.rent_when_found(here.deps, ANA, quote.id, gpu_rate=Decimal(0))
+        await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(0)))
     doras = await here.ask(DORA)
     with pytest.raises(NeedsKey):
-        await waiting.rent_when_found(here.deps, DORA, doras.id, gpu_rate=Decimal(10))
+        await carry_out(here.deps, DORA, waiting.RentWhenFound(doras.id, gpu_rate=Decimal(10)))
     async with here.deps.store.read() as tx:
         assert await tx.quotes.waiting_of(DORA.id) == []
     for _ in range(RULES.waiting.per_person):
@@ -191,24 +192,24 @@ async def test_it_needs_a_key_a_price_and_a_free_place_and_the_quote_is_its_owne
         here.jump(MINUTE)
     more = await here.ask()
     with pytest.raises(Refused, match="your team's limit is 3 a person"):
-        await waiting.tell(here.deps, ANA, more.id)
+        await carry_out(here.deps, ANA, waiting.TellMe(more.id))
 
 
 async def test_two_clicks_make_one_rental_and_stopping_frees_what_it_held(here: World) -> None:
     await sold_out(here)
     quote, rental = await waits(here)
-    again = await waiting.rent_when_found(here.deps, ANA, quote.id, gpu_rate=Decimal(10))
+    again = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(10)))).rental
     assert again.id == rental.id
     with pytest.raises(Refused):
-        await waiting.stop(here.deps, Person(id="U0EVE", name="Eve"), quote.id)
-    await waiting.stop(here.deps, ANA, rental.id)
+        await carry_out(here.deps, Person(id="U0EVE", name="Eve"), waiting.StopWaiting(quote.id))
+    await carry_out(here.deps, ANA, waiting.StopWaiting(rental.id))
     rental = await here.rental(rental.id)
     assert rental.state is State.WITHDRAWN
     assert await here.direct(rental) == []
     async with here.deps.store.read() as tx:
         assert await tx.budgets.reservations(rental.id) == []
     with pytest.raises(TooLate, match="waits no more"):
-        await waiting.stop(here.deps, ANA, quote.id)
+        await carry_out(here.deps, ANA, waiting.StopWaiting(quote.id))
     await free(here)
     await here.pass_time(HOUR)
     assert await here.bought() == []
@@ -276,7 +277,7 @@ async def test_what_people_wait_for_who_left_ends_and_nobody_is_asked_about_it(h
     await sold_out(here)
     _, rental = await waits(here)
     quote = await here.ask()
-    await waiting.tell(here.deps, ANA, quote.id)
+    await carry_out(here.deps, ANA, waiting.TellMe(quote.id))
     here.people.changed[ANA.id] = changed(ANA, deactivated=True)
     await check_owners(here.deps)
     assert (await here.rental(rental.id)).state is State.WITHDRAWN
@@ -310,7 +311,7 @@ async def test_all_who_wait_to_be_told_are_told_once(here: World) -> None:
     await sold_out(here)
     for person in (ANA, BEN, ANA):
         quote = await here.ask(person)
-        await waiting.tell(here.deps, person, quote.id)
+        await carry_out(here.deps, person, waiting.TellMe(quote.id))
     assert len(await waiting.waiting_of(here.deps, ANA)) == 2
     asked = len(await here.calls("get_offers"))
     await here.pass_time(EVERY)
@@ -325,7 +326,7 @@ async def test_all_who_wait_to_be_told_are_told_once(here: World) -> None:
     await here.pass_time(HOUR)
     assert len(await told(here)) == 2
     await sold_out(here)
-    again = await waiting.wait_again(here.deps, BEN, bens.id)
+    again = await carry_out(here.deps, BEN, waiting.WaitAgain(bens.id))
     assert again.id != bens.id
     await here.pass_time(3 * HOUR)
     assert [quote.state for quote in await told(here, BEN)] == [QuoteState.FOUND, QuoteState.NONE]
@@ -422,12 +423,12 @@ async def test_nothing_that_fits_by_then_says_what_is_free_and_its_owner_may_tak
     assert facts.offer is not None
     assert facts.until == at_time(SUMMER, 16 * 60 + 30, BERLIN)
     with pytest.raises(Refused):
-        await waiting.rent_dearer(here.deps, BEN, rental.id, facts.offer)
-    await waiting.rent_dearer(here.deps, ANA, rental.id, facts.offer)
+        await carry_out(here.deps, BEN, waiting.RentDearer(rental.id, facts.offer))
+    await carry_out(here.deps, ANA, waiting.RentDearer(rental.id, facts.offer))
     rental = await here.until(rental, State.READY)
     assert rental.envelope.price == facts.rate
     with pytest.raises(TooLate):
-        await waiting.rent_dearer(here.deps, ANA, rental.id, facts.offer)
+        await carry_out(here.deps, ANA, waiting.RentDearer(rental.id, facts.offer))
 
 
 async def test_less_than_half_an_hour_before_its_end_nothing_is_bought_any_more(here: World) -> None:
@@ -466,7 +467,7 @@ async def test_forty_people_who_wait_for_five_machines_are_served_in_order(here:
     waiting_ids = []
     for person in PEOPLE:
         quote = await here.ask(person, typed=Wish(until=here.now + 2 * DAY, any_time=True))
-        rental = await waiting.rent_when_found(here.deps, person, quote.id, gpu_rate=Decimal(9))
+        rental = (await carry_out(here.deps, person, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(9)))).rental
         waiting_ids.append(rental.id)
         here.jump(SECOND)
     began, asked = here.now, len(await here.calls("get_offers"))

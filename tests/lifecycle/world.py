@@ -15,12 +15,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import String, bindparam, cast, func, select, type_coerce, update
+from sqlalchemy import String, bindparam, case, cast, func, select, type_coerce, update
 from typing_extensions import override
 
 from bot.clock import MovedClock
 from bot.lifecycle.account.sweep import sweep
 from bot.lifecycle.actions import deciding, ending, leasing, quoting, renting
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.engine import Engine
@@ -31,7 +32,7 @@ from bot.lifecycle.steps.polling import soonest
 from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
 from bot.model.attempt import NAMED
 from bot.model.event import EventKind
-from bot.model.message import to_response_url
+from bot.model.message import NextCall, to_response_url
 from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote, Wish
 from bot.model.rental import Rental
@@ -73,6 +74,7 @@ _MARK_POSTED = (
         due_at=None,
         urgent=False,
         version_at_start=None,
+        next_call=case((_c.next_call.in_([NextCall.POST, NextCall.FIND]), NextCall.EDIT), else_=_c.next_call),
         digest="shown",
         posted_at=func.coalesce(_c.posted_at, _NOW),
         channel=func.coalesce(_c.channel, type_coerce(_c.to, _c.channel.type)),
@@ -338,7 +340,7 @@ class World(WorldReader):
     ) -> Rental:
         """Rent the first offer, or the first of a vendor."""
         offer = next(o for o in quote.offers if vendor in (None, o.vendor))
-        rental = await renting.rent(self.deps, person, quote.id, offer.offer_id, another=True)
+        rental = (await carry_out(self.deps, person, renting.Rent(quote.id, offer.offer_id, another=True))).rental
         if settle:
             await self.settle()
         return await self.rental(rental.id)
@@ -353,24 +355,24 @@ class World(WorldReader):
 
     async def approve(self, rental: Rental, person: Person = BEN) -> Rental:
         """Approve what waits now."""
-        return await self._decide(deciding.approve, rental, person)
+        return await self._decide(deciding.Approve, rental, person)
 
     async def deny(self, rental: Rental, person: Person = BEN) -> Rental:
         """Deny what waits now."""
-        return await self._decide(deciding.deny, rental, person)
+        return await self._decide(deciding.Deny, rental, person)
 
     async def withdraw(self, rental: Rental, person: Person = ANA) -> Rental:
-        return await self._decide(deciding.withdraw, rental, person)
+        return await self._decide(deciding.Withdraw, rental, person)
 
     async def _decide(self, decision: Any, rental: Rental, person: Person) -> Rental:
         current = await self.rental(rental.id)
         envelope = current.extension.envelope if current.extension else current.envelope
-        await decision(self.deps, person, rental.id, envelope.version)
+        await carry_out(self.deps, person, decision(rental.id, envelope.version))
         await self.settle()
         return await self.rental(rental.id)
 
     async def destroy(self, rental: Rental, person: Person = ANA, *, settle: bool = True) -> Rental:
-        await ending.destroy(self.deps, person, rental.id)
+        await carry_out(self.deps, person, ending.Destroy(rental.id))
         if settle:
             await self.settle()
         return await self.rental(rental.id)
@@ -378,13 +380,13 @@ class World(WorldReader):
     async def extend(
         self, rental: Rental, span: timedelta, person: Person = ANA, *, settle: bool = True
     ) -> Rental:
-        await leasing.extend(self.deps, person, rental.id, span)
+        await carry_out(self.deps, person, leasing.Extend(rental.id, span))
         if settle:
             await self.settle()
         return await self.rental(rental.id)
 
     async def keep(self, rental: Rental, span: timedelta, person: Person = ANA) -> Rental:
-        await leasing.keep(self.deps, person, rental.id, span)
+        await carry_out(self.deps, person, leasing.Keep(rental.id, span))
         await self.settle()
         return await self.rental(rental.id)
 

@@ -20,7 +20,7 @@ from bot.policy.team.hours import (
     next_within_any,
     zone_of,
 )
-from bot.policy.team.policy_file import read_policy
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Hours, Rules
 
 WORKDAYS = Hours()
@@ -171,5 +171,5 @@ def test_hours_that_cannot_be_read_give_one_line_that_says_how_to_write_them(
     path = tmp_path / "policy.yml"
     path.write_text(f"hours: {{{hours}}}", encoding="utf-8")
     with pytest.raises(Mistake) as caught:
-        read_policy(path, home_channel="C0HOME", admins=())
+        PolicySource(path, home_channel="C0HOME", admins=()).read()
     assert caught.value.words == f"GPUBOT_POLICY: line 1, hours.{words}"

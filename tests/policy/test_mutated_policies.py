@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import WrongPolicy
-from bot.policy.team.policy_file import Policy, read_policy
+from bot.policy.team.policy_file import Policy, PolicySource
 from tests.policy.test_rules import EVERY_KEY
 
 LINE = re.compile(r"(?:line \d+(?:, .+?)?: |I can't read ).*[^ :.]")
@@ -59,7 +59,7 @@ def read(tmp_path: Path, text: str) -> Policy | tuple[str, ...]:
     path = tmp_path / "policy.yml"
     path.write_text(text, encoding="utf-8")
     try:
-        return read_policy(path, home_channel="C0HOME", admins=("U0ADMIN",))
+        return PolicySource(path, home_channel="C0HOME", admins=("U0ADMIN",)).read()
     except WrongPolicy as wrong:
         return wrong.lines
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from bot.errors import Mistake, WrongPolicy
 from bot.model.base import changed
 from bot.model.policy_version import PolicyFile
-from bot.policy.team.policy_file import read_policy, rules_in
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import AutoApprove, ProbeKind, ReadyAnnouncement, Rules, WhenOver
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -56,7 +56,7 @@ waiting: {per_person: 5, longest: 3d, every: 90s}
 def read(tmp_path: Path, text: str) -> Rules:
     path = tmp_path / "policy.yml"
     path.write_text(text, encoding="utf-8")
-    return read_policy(path, home_channel="C0HOME", admins=("U0ADMIN",)).rules
+    return PolicySource(path, home_channel="C0HOME", admins=("U0ADMIN",)).read().rules
 
 
 def wrong(tmp_path: Path, text: str) -> list[str]:
@@ -126,7 +126,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [None, "", "# nothing\n", "{}"])
 def test_without_a_file_or_with_an_empty_one_the_defaults_hold(tmp_path: Path, text: str | None) -> None:
-    without = read_policy(None, home_channel="C0HOME", admins=("U0ADMIN",)).rules
+    without = PolicySource(None, home_channel="C0HOME", admins=("U0ADMIN",)).read().rules
     rules = without if text is None else read(tmp_path, text)
     assert rules == Rules(admins=("U0ADMIN",), home_channel="C0HOME")
     assert (rules.auto_approve.per_hour, rules.auto_approve.total) == (Decimal("10.00"), Decimal("100.00"))
@@ -380,13 +380,13 @@ def test_what_the_store_keeps_of_a_file_is_read_like_the_file(tmp_path: Path) ->
     (tmp_path / "torch.sh").write_text("#!/bin/sh\ntrue\n", encoding="utf-8")
     path = tmp_path / "policy.yml"
     path.write_text(EVERY_KEY + "setup: {torch: torch.sh}\n", encoding="utf-8")
-    policy = read_policy(path, home_channel="C0HOME", admins=("U0ADMIN",))
+    policy = PolicySource(path, home_channel="C0HOME", admins=("U0ADMIN",)).read()
     kept = PolicyFile.model_validate_json(policy.file.model_dump_json())
     (tmp_path / "torch.sh").unlink()
-    assert rules_in(kept, home_channel="C0HOME", admins=("U0ADMIN",)) == policy.rules
+    assert PolicySource(None, home_channel="C0HOME", admins=("U0ADMIN",)).rules_in(kept) == policy.rules
     lost = changed(kept, scripts={})
     with pytest.raises(WrongPolicy, match=r"setup.torch: I can't read torch.sh: it was not read with the file"):
-        rules_in(lost, home_channel="C0HOME", admins=())
+        PolicySource(None, home_channel="C0HOME", admins=()).rules_in(lost)
 
 
 def test_aliases_of_aliases_fill_no_memory(tmp_path: Path) -> None:
@@ -400,7 +400,7 @@ def test_a_policy_of_a_hundred_megabytes_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(100 * 1024 * 1024)
     with pytest.raises(Mistake, match="it is larger than 256 KiB"):
-        read_policy(path, home_channel="C0HOME", admins=())
+        PolicySource(path, home_channel="C0HOME", admins=()).read()
 
 
 @pytest.mark.parametrize(
@@ -417,7 +417,7 @@ def test_a_path_that_is_no_text_file_gives_one_line(
     path = tmp_path / "policy.yml"
     make(path)
     with pytest.raises(Mistake) as caught:
-        read_policy(path, home_channel="C0HOME", admins=())
+        PolicySource(path, home_channel="C0HOME", admins=()).read()
     assert caught.value.words == f"GPUBOT_POLICY: I can't read {path}: {words}"
 
 
@@ -467,7 +467,7 @@ def test_any_policy_is_understood_or_refused_in_clear_lines(
     path = tmp_path_factory.getbasetemp() / "fuzzed.yml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        rules = read_policy(path, home_channel="C0HOME", admins=()).rules
+        rules = PolicySource(path, home_channel="C0HOME", admins=()).read().rules
     except Mistake as mistake:
         for line in mistake.words.splitlines():
             assert re.fullmatch(r"GPUBOT_POLICY: .*[^ :]\.", line)
@@ -505,7 +505,7 @@ def test_a_file_without_keys_gives_one_line(tmp_path: Path, text: str) -> None:
 
 def test_a_file_that_cannot_be_read_gives_one_line(tmp_path: Path) -> None:
     with pytest.raises(Mistake, match="can't read") as caught:
-        read_policy(tmp_path / "none.yml", home_channel="C0HOME", admins=())
+        PolicySource(tmp_path / "none.yml", home_channel="C0HOME", admins=()).read()
     assert len(caught.value.words.splitlines()) == 1
 
 

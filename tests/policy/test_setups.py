@@ -8,7 +8,7 @@ import pytest
 
 from bot.errors import Mistake
 from bot.policy.access.boot import check_setup
-from bot.policy.team.policy_file import read_policy
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 
 SCRIPT = "#!/bin/sh\npip install torch\n"
@@ -17,7 +17,7 @@ SCRIPT = "#!/bin/sh\npip install torch\n"
 def read(tmp_path: Path, setup: str) -> Rules:
     policy = tmp_path / "policy.yml"
     policy.write_text(f"setup: {setup}\n", encoding="utf-8")
-    return read_policy(policy, home_channel="C0HOME", admins=()).rules
+    return PolicySource(policy, home_channel="C0HOME", admins=()).read().rules
 
 
 def test_set_up_scripts_are_read_relative_to_the_policy_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bot.errors import BuyingBlock, BuyingBlocked, Mistake, Refused
 from bot.model.base import changed
 from bot.model.money import cost, micros
 from bot.model.person import Person
+from bot.model.records import Usage
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over
@@ -193,17 +194,17 @@ def test_a_lease_that_is_too_long_is_refused_with_the_longest_one() -> None:
 
 
 def test_a_person_with_the_most_rentals_is_refused_one_more() -> None:
-    assert check_usage(Decimal(2), 3, Decimal(0), RULES) == Decimal("100.00")
+    assert check_usage(Decimal(2), Usage(person_rentals=3, team_rate=Decimal(0)), RULES) == Decimal("100.00")
     with pytest.raises(Refused, match="You have 4 rentals"):
-        check_usage(Decimal(2), 4, Decimal(0), RULES)
+        check_usage(Decimal(2), Usage(person_rentals=4, team_rate=Decimal(0)), RULES)
 
 
 def test_a_rate_over_the_teams_limit_is_refused_with_what_is_left() -> None:
-    assert check_usage(Decimal(2), 0, Decimal(98), RULES) == Decimal(2)
+    assert check_usage(Decimal(2), Usage(person_rentals=0, team_rate=Decimal(98)), RULES) == Decimal(2)
     with pytest.raises(Refused, match=r"\$2.00/h is left"):
-        check_usage(Decimal("2.01"), 0, Decimal(98), RULES)
+        check_usage(Decimal("2.01"), Usage(person_rentals=0, team_rate=Decimal(98)), RULES)
     with pytest.raises(Refused, match=r"\$0.00/h is left"):
-        check_usage(Decimal("2.01"), 0, Decimal(120), RULES)
+        check_usage(Decimal("2.01"), Usage(person_rentals=0, team_rate=Decimal(120)), RULES)
 
 
 # --- who approves
@@ -292,10 +293,10 @@ def test_a_rental_is_allowed_exactly_if_it_fits_both_limits(mine: int, team: Dec
     rules = Rules(limits=Limits(per_person_rentals=4, team_per_hour=Decimal(100)))
     allowed = mine < 4 and team + price <= 100
     if allowed:
-        assert check_usage(price, mine, team, rules) == 100 - team
+        assert check_usage(price, Usage(person_rentals=mine, team_rate=team), rules) == 100 - team
     else:
         with pytest.raises(Refused):
-            check_usage(price, mine, team, rules)
+            check_usage(price, Usage(person_rentals=mine, team_rate=team), rules)
 
 
 @given(st.decimals("0", "400", places=6), LEASES, SPENT, SPENT)
@@ -334,9 +335,8 @@ def choice(rate: str, *, rentals: int = 0, team: int = 0, **options: Any) -> Off
         make.offer(rate=Decimal(rate)),
         request(),
         RULES,
-        person_rentals=rentals,
+        usage=Usage(person_rentals=rentals, team_rate=Decimal(team)),
         room=Room(),
-        team_rate=Decimal(team),
         **options,
     )
 
@@ -387,9 +387,8 @@ def test_an_extension_that_can_add_more_than_fifty_dollars_is_confirmed(
     if latest is not None:
         lease = changed(lease, latest_end=START + timedelta(hours=latest))
     rental = make.rental("k7mq2", state=State.READY, rate=Decimal(rate), lease=lease)
-    now = end + timedelta(hours=late) if late else START
-    until = max(end, now) + timedelta(hours=hours)
-    assert extension_needs_confirmation(rental, until, now) is confirms
+    begins, span = end + timedelta(hours=late), timedelta(hours=hours)
+    assert extension_needs_confirmation(rental, begins + span, span) is confirms
 
 
 def test_the_cheapest_offer_that_is_not_refused_is_recommended() -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import Boolean, Connection, Table, select, text
 
 from bot.errors import NeedsKey
 from bot.lifecycle.actions import account, admin_questions, ending, renting, replacing, sharing
+from bot.lifecycle.actions.action import carry_out
 from bot.model.account_facts import Counter
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
@@ -99,7 +100,7 @@ async def play(here: World) -> Stored:
     await here.behaves(CHEAPEST, "delete_500", seconds=None)
     await here.destroy(alarmed)
     await here.until_event(alarmed, E.NOT_CONFIRMED)
-    await ending.take_on_alarm(here.deps, CLEO, alarmed.id)
+    await carry_out(here.deps, CLEO, ending.TakeOnAlarm(alarmed.id))
 
     here.slack_is_down = True
     await here.keep(kept, 4 * HOUR)
@@ -117,7 +118,7 @@ async def play(here: World) -> Stored:
     searched = await ask(here, BEN)
     clicked = await ask(here, DORA)
     with suppress(NeedsKey):
-        await renting.rent(here.deps, DORA, clicked.id, clicked.offers[0].offer_id, another=False)
+        await carry_out(here.deps, DORA, renting.Rent(clicked.id, clicked.offers[0].offer_id, another=False))
 
     starting = await get(here, probe=False)
     cancelled = await get(here, probe=False)
@@ -201,7 +202,7 @@ async def replace_one(here: World) -> tuple[Rental, Rental]:
     """Replace a machine that does not work. Return its rental and the new one."""
     replaced = await ready(here, lease=20 * HOUR)
     await here.pass_time(5 * MINUTE)
-    quote = await replacing.replace(here.deps, ANA, replaced.id, reply_to=REPLY_TO, reason="no driver")
+    quote = await carry_out(here.deps, ANA, replacing.Replace(replaced.id, reply_to=REPLY_TO, reason="no driver"))
     await here.settle()
     found = (await here.quote(quote.id)).rental_id
     assert found is not None

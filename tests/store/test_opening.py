@@ -104,7 +104,7 @@ _SET_REVISION = "UPDATE alembic_version SET version_num = '{}'"
 @pytest.mark.parametrize(
     ("revision", "says"),
     [
-        ("v9999", "of a newer gpubot (schema v9999, mine is v0500). Install that one."),
+        ("v9999", "of a newer gpubot (schema v9999, mine is v0600). Install that one."),
         (
             "0007",
             "of a gpubot before 0.1.0 (schema 0007), which no release reads. Move it away and start with a new "

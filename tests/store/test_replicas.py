@@ -185,8 +185,6 @@ async def test_a_claim_is_held_until_another_process_takes_it_past_its_end(
 async def make_older(url: str) -> None:
     """Take a database one revision back."""
     connection = await asyncpg.connect(url)
-    await connection.execute("ALTER TABLE channels DROP COLUMN name")
-    await connection.execute("ALTER TABLE rentals DROP COLUMN lease_shown_later_at")
-    await connection.execute("ALTER TABLE balances DROP COLUMN alert_due_at, DROP COLUMN alert_to")
-    await connection.execute("UPDATE alembic_version SET version_num = 'v0400'")
+    await connection.execute("ALTER TABLE messages DROP COLUMN next_call")
+    await connection.execute("UPDATE alembic_version SET version_num = 'v0500'")
     await connection.close()

@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from bot.errors import BuyingBlocked, TooLate
 from bot.lifecycle.actions import account, admin_questions, replacing
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.loops.selfcheck import check_balances
 from bot.lifecycle.money.budgets import count_again
 from bot.model.admin_question import AdminQuestion
@@ -244,13 +245,13 @@ async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_u
 
         # Nothing is bought until an admin says so, and never for a request of which a machine runs already.
         with pytest.raises(BuyingBlocked):
-            await replacing.replace(here.deps, ANA, new.lost, reply_to=REPLY_TO)
+            await carry_out(here.deps, ANA, replacing.Replace(new.lost, reply_to=REPLY_TO))
         await account.resume(here.deps, CLEO)
         with pytest.raises(TooLate, match="runs already"):
             await here.approve(await here.rental(new.bought_later))
         with pytest.raises(TooLate, match=f"{new.replacement} takes the place"):
-            await replacing.replace(here.deps, ANA, new.replaced, reply_to=REPLY_TO)
-        await replacing.replace(here.deps, ANA, new.lost, reply_to=REPLY_TO)
+            await carry_out(here.deps, ANA, replacing.Replace(new.replaced, reply_to=REPLY_TO))
+        await carry_out(here.deps, ANA, replacing.Replace(new.lost, reply_to=REPLY_TO))
         purchase = await still_unknown(here, new.open_purchase)
         adopted = await admin_questions.give_owner(
             here.deps, CLEO, purchase.id, purchase.version, owner=BEN, span=3 * HOUR

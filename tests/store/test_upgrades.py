@@ -41,8 +41,8 @@ def test_each_revision_before_the_newest_has_a_dump() -> None:
     config = Config()
     config.set_main_option("script_location", "store:migrations")
     revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    # v0200 to v0400 come with the release of 0.5.0, whose dump is made with it.
-    assert revisions - {"v0200", "v0300", "v0400", HEAD} <= set(RELEASED) <= revisions
+    # v0200 to v0500 come with the release of 0.5.0, whose dump is made with it.
+    assert revisions - {"v0200", "v0300", "v0400", "v0500", HEAD} <= set(RELEASED) <= revisions
 
 
 async def test_an_upgrade_keeps_every_row(released_url: str) -> None:
@@ -56,6 +56,10 @@ async def test_an_upgrade_keeps_every_row(released_url: str) -> None:
         assert [{column: row[column] for column in columns} for row in after[name]] == [
             {column: row[column] for column in columns} for row in before[name]
         ]
+    database = engine(released_url)
+    async with database.connect() as conn:
+        assert await make.stored_messages(conn)
+    await database.dispose()
 
 
 def paste(commands: list[str]) -> None:
@@ -146,10 +150,10 @@ async def test_run_leaves_a_postgres_with_live_rentals_to_gpubot_migrate_and_nam
 @pytest.mark.parametrize(
     ("url", "dumps"),
     [
-        ("postgresql://ana:s3cret@db.example:5432/gpubot", "gpubot.before-v0500.dump postgresql://ana@db.example:5432/gpubot"),
-        ("postgresql://db.example/gpus?password=s3cret&sslmode=require", "gpus.before-v0500.dump 'postgresql://db.example/gpus?sslmode=require'"),
-        ("postgresql://ana:s3cret@/gpubot?host=/run/postgresql", "gpubot.before-v0500.dump 'postgresql://ana@/gpubot?host=/run/postgresql'"),
-        ("postgresql://ana:s3cret@db.example", "gpubot.before-v0500.dump postgresql://ana@db.example"),
+        ("postgresql://ana:s3cret@db.example:5432/gpubot", "gpubot.before-v0600.dump postgresql://ana@db.example:5432/gpubot"),
+        ("postgresql://db.example/gpus?password=s3cret&sslmode=require", "gpus.before-v0600.dump 'postgresql://db.example/gpus?sslmode=require'"),
+        ("postgresql://ana:s3cret@/gpubot?host=/run/postgresql", "gpubot.before-v0600.dump 'postgresql://ana@/gpubot?host=/run/postgresql'"),
+        ("postgresql://ana:s3cret@db.example", "gpubot.before-v0600.dump postgresql://ana@db.example"),
     ],
 )  # fmt: skip
 def test_the_command_that_dumps_has_no_password(url: str, dumps: str) -> None:
@@ -158,9 +162,9 @@ def test_the_command_that_dumps_has_no_password(url: str, dumps: str) -> None:
 
 def test_a_dump_is_restored_beside_the_newer_database() -> None:
     assert restore("postgresql://ana:s3cret@/my%20gpus?host=/run/postgresql") == (
-        "createdb --maintenance-db='postgresql://ana@/my%20gpus?host=/run/postgresql' my_gpus_before_v0500",
+        "createdb --maintenance-db='postgresql://ana@/my%20gpus?host=/run/postgresql' my_gpus_before_v0600",
         "pg_restore --no-owner --exit-on-error "
-        "--dbname='postgresql://ana@/my_gpus_before_v0500?host=/run/postgresql' my_gpus.before-v0500.dump",
+        "--dbname='postgresql://ana@/my_gpus_before_v0600?host=/run/postgresql' my_gpus.before-v0600.dump",
     )
 
 

@@ -38,7 +38,7 @@ from bot.model.message import MessageKind
 from bot.model.offer import Catalog
 from bot.model.person import Channel, Key
 from bot.model.quote import Quote, QuoteState, Wish
-from bot.model.rental import Decider, Waiting
+from bot.model.rental import Decider, PendingDecision
 from bot.model.request import Request
 from bot.model.summary import (
     AccruedCost,
@@ -69,7 +69,7 @@ from handlers.ids import (
     VersionValue,
     action_of,
 )
-from handlers.messages import admin_questions
+from handlers.messages import admin_questions, backups
 from handlers.messages.card import card
 from handlers.messages.render import alert_message, direct_message, message_to_approvers, thread_reply
 from handlers.messages.writers import AlertContext, EventContext, QuestionContext, approvers, thread
@@ -268,10 +268,11 @@ def test_messages_about_unknown_machines_are_valid(
         assert_valid(
             admin_questions.admin_question(QuestionContext(event, changed(view, question=question), times))
         )
-        for later in (False, True):
+        for write in (admin_questions.admin_question, backups.machines_bought_after_backup):
+            later = write is backups.machines_bought_after_backup
             whole = changed(known, about=Purchases(count=1, bought_after_backup=later))
             together = changed(view, question=whole, parts=(question,))
-            assert_valid(admin_questions.admin_question(QuestionContext(event, together, times)))
+            assert_valid(write(QuestionContext(event, together, times)))
     for dialog in (
         admin_questions.give_owner(view, rules=RULES),
         admin_questions.not_ours(view),
@@ -326,5 +327,5 @@ def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() 
 
 def test_a_date_far_away_is_rendered() -> None:
     expires_at = clock(22, 5) + timedelta(days=20_000)
-    details = waiting(waiting=Waiting(decider=Decider.APPROVER, expires_at=expires_at))
+    details = waiting(decision=PendingDecision(decider=Decider.APPROVER, expires_at=expires_at))
     assert_valid(card(details, reading(clock(14, 5))))

@@ -13,6 +13,7 @@ from bot.model.event import Event
 from bot.model.event import EventKind as K
 from bot.model.summary import AccruedCost, AdminQuestionView
 from handlers.messages.admin_questions import admin_question
+from handlers.messages.backups import machines_bought_after_backup
 from handlers.messages.writers import QuestionContext
 from tests.views.screens import message, page
 from tests.views.stories import ANA, BEN, CARL, NAMES, clock, reading, ready
@@ -51,9 +52,8 @@ def shown(
         names=NAMES,
         paused=True,
     )
-    return message(
-        admin_question(QuestionContext(event, changed(view, **fields), reading(NOW, zone="UTC").times)), NOW
-    )
+    write = machines_bought_after_backup if later else admin_question
+    return message(write(QuestionContext(event, changed(view, **fields), reading(NOW, zone="UTC").times)), NOW)
 
 
 def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from bot.__main__ import cli
 from bot.model.policy_version import PolicyFile
 from bot.model.summary import PolicyView
-from bot.policy.team.policy_file import rules_in
+from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Project, Rules
 from handlers.phrases.format import Reader
 from handlers.views.answers.rules import shown, terminal_text
@@ -98,7 +98,7 @@ OTHERS = {
 
 def words(content: dict[str, Any]) -> str:
     file = PolicyFile(text=yaml.safe_dump(content))
-    return terminal_text(rules_in(file, home_channel="C0HOME", admins=()))
+    return terminal_text(PolicySource(None, home_channel="C0HOME", admins=()).rules_in(file))
 
 
 def with_key(key: str, value: str) -> dict[str, Any]:
@@ -145,7 +145,9 @@ def test_the_rules_begin_with_the_five_that_people_ask_about() -> None:
 
 def test_set_ups_are_named() -> None:
     file = PolicyFile(text="setup: {torch: torch.sh}", scripts={"torch.sh": "#!/bin/sh\ntrue\n"})
-    assert "Set-up scripts: torch." in terminal_text(rules_in(file, home_channel="C0HOME", admins=()))
+    assert "Set-up scripts: torch." in terminal_text(
+        PolicySource(None, home_channel="C0HOME", admins=()).rules_in(file)
+    )
 
 
 def test_policy_check_prints_the_rules_in_words(tmp_path: Path) -> None:

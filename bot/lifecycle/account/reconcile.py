@@ -185,14 +185,7 @@ def updated_resource(
         return _missing(before, now, counts=missing_counts)
     if before is not None and before.gone_at is not None and view.deleted:
         return before
-    base = before or Resource(
-        resource_id=view.resource_id,
-        rental_id=attempt.rental_id,
-        attempt=attempt.n,
-        status=view.status,
-        first_seen=now,
-        read_at=now,
-    )
+    base = before or named_resource(view.resource_id, attempt, now)
     came_back = base.gone_at is not None and not view.deleted
     return changed(
         base,

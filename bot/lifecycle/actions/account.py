@@ -39,7 +39,7 @@ async def _set(deps: Deps, person: Person, *, paused: bool, why: str) -> bool:
             await tx.questions.save(question, changed(question, pauses_buying=False))
         kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, Facts(detail=why or None)
         event = Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts)
-        await send(tx, event, deps.rules, deps.clock.real())
+        await send(tx, deps, event)
         return True
 
     return await transact(deps, decision)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, Refused, TooLate
+from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, QuestionLost, TooLate
 from bot.lifecycle.account.admin_questions import ask, decide, save
 from bot.lifecycle.account.adoption import adopt_machines, check_admin, cost_so_far
 from bot.lifecycle.actions.ownership import change_owner, load_to_change
@@ -19,6 +19,7 @@ from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AdminQuestionView
@@ -90,7 +91,7 @@ async def _open(
     check_admin(admin, deps)
     question = await tx.questions.get(question_id)
     if question is None:
-        raise TooLate("I don't know these machines any more. I changed nothing.")
+        raise QuestionLost
     if isinstance(question.about, OwnerLeft):
         await load_to_change(tx, deps, admin, question.rental_id or "")
     if (decided := question.decided) is not None:
@@ -160,7 +161,7 @@ async def destroy(deps: Deps, admin: Person, question_id: str, version: int, *, 
             why=Why.ASKED,
             by=admin.id,
         )
-        await apply(tx, deps, rental, after, *events)
+        await apply(tx, deps, Change(rental, after, events))
         await decide(tx, deps, question, admin.id, AdminVerdict.DESTROYED, rental_id=rental.id)
         return after
 
@@ -210,8 +211,8 @@ async def readopt_all(deps: Deps, admin: Person, question_id: str) -> list[Renta
     """Re-adopt the machines of one question that run and whose name has an owner who may use the bot: each under
     its ID if that is free, for READOPTED_FOR from now or as long as the rules allow. Return the rentals.
 
-    All of them are re-adopted in one transaction. The rest stays as it is. Raise Refused if the person is no admin
-    or if none of the machines can be re-adopted, and TooLate if all are decided.
+    All of them are re-adopted in one transaction. The rest stays as it is. Raise Refused if the person is no
+    admin, and TooLate if all are decided.
     """
 
     async def decision(tx: Tx) -> list[Rental]:
@@ -226,11 +227,6 @@ async def readopt_all(deps: Deps, admin: Person, question_id: str) -> list[Renta
             )
             await decide(tx, deps, part, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
             rentals.append(rental)
-        if not rentals:
-            raise Refused(
-                "None of them can be put back: they don't run, or their names have no owner who may use me. "
-                "I changed nothing. Decide one by one."
-            )
         return rentals
 
     return await transact(deps, decision)
@@ -255,7 +251,7 @@ async def _open_parts(tx: Tx, deps: Deps, admin: Person, question_id: str) -> li
     check_admin(admin, deps)
     parts = [one for one in await tx.questions.parts(question_id) if one.open]
     if not parts:
-        raise TooLate(ALL_DECIDED)
+        raise QuestionLost if await tx.questions.get(question_id) is None else TooLate(ALL_DECIDED)
     return parts
 
 

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 
-from bot.errors import AlreadyDecided, Decision, NextStep, OverBudget, Refused, RequestChanged, TooLate
+from bot.errors import (
+    AlreadyDecided,
+    BuyingBlocked,
+    Decision,
+    Mistake,
+    NextStep,
+    OverBudget,
+    Refused,
+    RequestChanged,
+    TooLate,
+)
+from bot.lifecycle.actions.action import Action, By, Direct
+from bot.lifecycle.actions.queries import details_for
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import passed_by
-from bot.lifecycle.money.buying_blocks import check_buying
+from bot.lifecycle.money.buying_blocks import buying_blocked
 from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.people.deciders import requesters_of, rules_now
 from bot.lifecycle.people.teammates import check_boot_script
-from bot.lifecycle.people.waiting_requests import end_request
+from bot.lifecycle.people.undecided import end_request
 from bot.model.attempt import Why
-from bot.model.base import EVER, changed
+from bot.model.base import EVER, Frozen, changed
 from bot.model.budget import Demand
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import DECISIONS, Event, EventKind, Facts, newest_asked
 from bot.model.person import Person
+from bot.model.records import Change, Usage
 from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
+from bot.model.summary import RentalDetails
 from bot.model.text import one_line, span
 from bot.policy.buying.budgets import budgets_now, rules_of_project, say_passed
-from bot.policy.buying.fewer_hours import FewerHours, shortened
+from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
 from bot.policy.buying.spending import (
     LONGEST_REASON,
     ONLY_APPROVERS,
@@ -33,6 +49,7 @@ from bot.policy.buying.spending import (
     check_lease,
     check_size,
     check_usage,
+    needs_confirmation,
     over_limits,
 )
 from bot.policy.team.roles import check_user, is_owner, may_deny, may_withdraw, sees_money
@@ -57,14 +74,30 @@ _DECISIONS: dict[EventKind, Decision | None] = {
 """What the error for a late click calls the decision. None if nobody decided in time."""
 
 
-async def approve(
-    deps: Deps, person: Person, rental_id: str, version: int, *, length: timedelta | None = None, why: str = ""
-) -> Rental:
+@dataclass(frozen=True)
+class ToApprove:
+    """What waits for an approver, and what its approval would make of it."""
+
+    rental: Rental
+    owner: str
+    """The name of its owner."""
+    self_approved: bool
+    """Whether the person approves their own request, as an approver."""
+    fewer: FewerHours | None
+    after: Rental | None
+    """The rental once it is approved. None if too little time is left until the end that its owner named: then it
+    waits for the owner, who alone can name another end."""
+    passed: tuple[Demand, ...] = ()
+    """The budgets that don't hold it."""
+    usage: Usage | None = None
+    """None if no limit counts: nothing new is bought, or only once an offer fits."""
+    block: BuyingBlocked | None = None
+
+
+@dataclass(frozen=True)
+class Approve(Action[ToApprove, ToApprove, Rental]):
     """Approve version `version` of the envelope that waits: that of the request, or of its extension. With
     `length`, approve it for fewer hours (`FewerHours.length`). `why` is the operator's reason.
-
-    If too little time is left until the end that its owner named, the request waits for the owner instead: only
-    they can name another end.
 
     Raise Refused if the person may not decide it or the team's limits no longer allow it, Mistake if the keys and
     the set-up don't fit into a boot script, and RequestChanged if another version waits. Raise TooLate if nothing
@@ -72,55 +105,116 @@ async def approve(
     what waits.
     """
 
-    async def decision(tx: Tx) -> Rental:
-        rental, self_approved = await load_approvable(tx, deps, person, rental_id, version)
-        now = deps.clock.now()
-        await tx.people.note_seen(person.id, now)
-        fewer = await _fewer_hours(tx, deps, rental, length, now)
+    id: ClassVar[str] = "approve"
+
+    rental_id: str
+    version: int
+    length: timedelta | None = None
+    why: str = ""
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> ToApprove:
+        rental, owner, self_approved = await load_approvable(tx, deps, person, self.rental_id, self.version)
+        now, fewer = deps.clock.now(), None
+        if self.length is not None:
+            spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+            fewer = shortened(rental, self.length, spent=spent, now=now, rules=deps.rules)
+        found = ToApprove(rental, owner, self_approved, fewer, None)
         if rental.extension is not None:
-            extension = rental.extension
-            if fewer is not None and fewer.ends_at is not None:
-                extension = changed(extension, envelope=fewer.envelope, ends_at=fewer.ends_at)
-            return await _approve_extension(
-                tx, deps, person, rental, extension, fewer=fewer, self_approved=self_approved, why=why
+            after = lease_changes.approve_extension(
+                rental, _extension_approved(rental.extension, fewer), approver=person.id, now=now
             )
+            return replace(found, after=after, passed=await passed_by(tx, deps.rules, after, now))
         if too_little_time(rental.request, now):
-            return await _wait_for_later_end(tx, deps, rental, now)
+            return found
         if rental.bought_after_backup:
             words = f"A machine of {rental.id} runs already: my database is older than it."
             raise TooLate(f"{words} An admin decides about it first. I rented nothing.", rental.id)
-        await check_buying(tx)
-        check_size(rental.request, deps.rules)
         await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
-        if rental.wish is None:  # a wish is checked against what runs when an offer fits
-            usage = await tx.rentals.usage(rental.owner, without=rental.id)
-            check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
-        approver = None if rental.owner_decides else person.id
-        after = transitions.approve(rental, now, approver=approver, fewer=fewer)
+        after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id, fewer=fewer)
         if after.wish is not None:
             budgets = budgets_now(rental.owner, rental.project, deps.rules)
             after = changed(after, wish=changed(after.wish, budgets=budgets))
-        passed = await _check_budgets(tx, deps, rental, after, person)
-        facts = _decision_facts(after.envelope, fewer=fewer, self_approved=self_approved, passed=passed, why=why)
-        return await apply(
-            tx,
-            deps,
-            rental,
-            after,
-            Event(rental_id=rental.id, kind=EventKind.APPROVED, at=now, actor=person.id, facts=facts),
+        return replace(
+            found,
+            after=after,
+            passed=await passed_by(tx, deps.rules, after, now),
+            # A wish is checked against what runs when an offer fits.
+            usage=None if rental.wish is not None else await tx.rentals.usage(rental.owner, without=rental.id),
+            block=await buying_blocked(tx),
         )
 
-    rental = await transact(deps, decision)
-    if rental.waiting is not None:
-        who = "You" if person.id == rental.owner else "Who asked"
-        raise TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later one. I rented nothing.", rental.id)
-    return rental
+    def plan(self, loaded: ToApprove, by: By) -> ToApprove:
+        rental, extension, usage = loaded.rental, loaded.rental.extension, loaded.usage
+        if loaded.after is None:
+            return loaded
+        try:
+            if extension is not None:
+                check_lease(_extension_approved(extension, loaded.fewer).envelope.lease, by.rules)
+            else:
+                check_size(rental.request, by.rules)
+            if usage is not None:
+                check_usage(rental.envelope.max_rate, usage, by.rules)
+            _check_budgets(loaded, by)
+        except (Refused, Mistake) as refusal:
+            raise loaded.block or refusal from None
+        return loaded
+
+    def confirms(self, plan: ToApprove) -> bool:
+        return plan.after is not None and needs_confirmation(plan.rental.newest_envelope)
+
+    def shown(self, plan: ToApprove) -> Rental:
+        return plan.rental
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: ToApprove) -> Rental | TooLate:
+        rental, after, now = plan.rental, plan.after, deps.clock.now()
+        if after is None:
+            await _wait_for_later_end(tx, deps, rental, now)
+            who = "You" if person.id == rental.owner else "Who asked"
+            return TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later one. I rented nothing.", rental.id)
+        if plan.block is not None:
+            raise plan.block
+        extension = rental.extension and _extension_approved(rental.extension, plan.fewer)
+        facts = _decision_facts(
+            after.envelope if extension is None else extension.envelope,
+            until=None if extension is None else extension.ends_at,
+            fewer=plan.fewer,
+            self_approved=plan.self_approved,
+            passed=plan.passed,
+            why=self.why,
+        )
+        kind = EventKind.APPROVED
+        if extension is not None:
+            kind, facts = EventKind.EXTENSION_APPROVED, changed(facts, people=(extension.asked_by,))
+        event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
 
-async def load_approvable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int) -> tuple[Rental, bool]:
-    """Return a rental of which this person may approve version `version` of the envelope, if its owner is still
-    here, and whether they approve their own request, as an approver. Raise Refused, RequestChanged and TooLate as
-    `approve`."""
+def _extension_approved(extension: Extension, fewer: FewerHours | None) -> Extension:
+    """Return an extension as it is approved."""
+    if fewer is None or fewer.ends_at is None:
+        return extension
+    return changed(extension, envelope=fewer.envelope, ends_at=fewer.ends_at)
+
+
+def _check_budgets(approval: ToApprove, by: By) -> None:
+    """Raise OverBudget if an approval passes budgets and the rules refuse that, and Refused if its owner decides
+    alone, who may not pass a budget."""
+    rental, passed = approval.rental, approval.passed
+    if passed and by.rules.budgets.over is WhenOver.REFUSE:
+        owner = None if by.person.id == rental.owner else approval.owner
+        instead = "I approved nothing. Approve fewer hours or deny it, or ask an admin to raise the budget."
+        raise OverBudget(say_passed(passed[0], owner), instead=instead)
+    if passed and rental.owner_decides and rental.extension is None:
+        words = f"{say_passed(passed[0])} By now this needs an approver."
+        raise Refused(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+
+
+async def load_approvable(
+    tx: Tx, deps: Deps, person: Person, rental_id: str, version: int
+) -> tuple[Rental, str, bool]:
+    """Return a rental of which this person may approve version `version` of the envelope, the name of its owner,
+    who is still here, and whether the person approves their own request, as an approver. Raise Refused,
+    RequestChanged and TooLate as `Approve`."""
     rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
     rules = await rules_now(tx, deps.rules, requesters_of(rental))
     self_approved = check_may_decide(person, rental, rules)
@@ -129,53 +223,66 @@ async def load_approvable(tx: Tx, deps: Deps, person: Person, rental_id: str, ve
         words = f"{owner.name} left the workspace. An admin gives {rental.id} another owner first."
         raise TooLate(f"{words} I changed nothing.", rental.id)
     _check_version(deps, rental, version)
-    return rental, self_approved
+    return rental, owner.name if owner is not None else rental.owner, self_approved
 
 
-async def deny(deps: Deps, person: Person, rental_id: str, version: int, *, reason: str = "") -> Rental:
+@dataclass(frozen=True)
+class Deny(Direct[Rental, Rental]):
     """Deny version `version` of the envelope that waits. At most LONGEST_REASON characters of the `reason` are
-    kept; it may be empty. Raise as `approve`, but check no limits."""
+    kept; it may be empty. Raise as `Approve`, but check no limits."""
 
-    async def decision(tx: Tx) -> Rental:
-        rental = await load_deniable(tx, deps, person, rental_id, version)
-        await tx.people.note_seen(person.id, deps.clock.now())
-        words = one_line(reason, LONGEST_REASON)
-        if rental.extension is not None:
-            return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_DENIED, reason=words)
-        return await end_request(tx, deps, rental, State.DENIED, by=person.id, reason=words)
+    id: ClassVar[str] = "deny"
 
-    return await transact(deps, decision)
+    rental_id: str
+    version: int
+    reason: str = ""
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
+        rental = await _load_waiting(tx, deps, person, self.rental_id, refusal=ONLY_APPROVERS)
+        if not may_deny(person, await rules_now(tx, deps.rules, requesters_of(rental))):
+            raise Refused(ONLY_APPROVERS)
+        _check_version(deps, rental, self.version)
+        return rental
+
+    def confirms(self, plan: Rental) -> bool:
+        return True
+
+    def shown(self, plan: Rental) -> Rental:
+        return plan
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        words = one_line(self.reason, LONGEST_REASON)
+        if plan.extension is not None:
+            return await _drop_extension(tx, deps, person, plan, EventKind.EXTENSION_DENIED, reason=words)
+        return await end_request(tx, deps, plan, State.DENIED, by=person.id, reason=words)
 
 
-async def load_deniable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
-    """Return a rental of which this person may deny version `version` of the envelope. Raise as `deny`."""
-    rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
-    if not may_deny(person, await rules_now(tx, deps.rules, requesters_of(rental))):
-        raise Refused(ONLY_APPROVERS)
-    _check_version(deps, rental, version)
-    return rental
-
-
-async def withdraw(deps: Deps, person: Person, rental_id: str, version: int) -> Rental:
+@dataclass(frozen=True)
+class Withdraw(Direct[Rental, Rental]):
     """Withdraw version `version` of a request or an extension that waits.
 
     Raise Refused if the person may not withdraw it, and TooLate if that version no longer waits.
     """
 
-    async def decision(tx: Tx) -> Rental:
-        rental = await _load_waiting(tx, deps, person, rental_id, refusal=_ONLY_OWNER)
+    id: ClassVar[str] = "withdraw"
+
+    rental_id: str
+    version: int
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
+        rental = await _load_waiting(tx, deps, person, self.rental_id, refusal=_ONLY_OWNER)
         if not may_withdraw(person, rental.owner, deps.rules):
             raise Refused(_ONLY_OWNER)
         _check_not_expired(deps, rental)
-        if rental.newest_envelope.version != version:
+        if rental.newest_envelope.version != self.version:
             words = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
             raise TooLate(words, rental.id)
-        await tx.people.note_seen(person.id, deps.clock.now())
-        if rental.extension is not None:
-            return await _drop_extension(tx, deps, person, rental, EventKind.EXTENSION_WITHDRAWN)
-        return await end_request(tx, deps, rental, State.WITHDRAWN, by=person.id)
+        return rental
 
-    return await transact(deps, decision)
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        if plan.extension is not None:
+            return await _drop_extension(tx, deps, person, plan, EventKind.EXTENSION_WITHDRAWN)
+        return await end_request(tx, deps, plan, State.WITHDRAWN, by=person.id)
 
 
 def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
@@ -202,7 +309,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise TooLate("I don't know this request any more.")
-    if rental.waiting_envelope is None:
+    if rental.undecided_envelope is None:
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(refusal)
         raise await _why_nothing_waits(tx, deps, person, rental)
@@ -213,8 +320,8 @@ def _check_not_expired(deps: Deps, rental: Rental) -> None:
     """Raise TooLate if what waits has expired, even if the engine has not written that yet."""
     if rental.extension is not None:
         expires_at = rental.running_lease.ends_at
-    elif rental.waiting is not None:
-        expires_at = rental.waiting.expires_at
+    elif rental.decision is not None:
+        expires_at = rental.decision.expires_at
     else:
         return
     if expires_at <= deps.clock.now():
@@ -258,17 +365,6 @@ def _expired(rental: Rental) -> TooLate:
 # --- changes
 
 
-async def _fewer_hours(
-    tx: Tx, deps: Deps, rental: Rental, length: timedelta | None, now: datetime
-) -> FewerHours | None:
-    """Return what an approval for this length allows. Return None if it is approved as it was asked for. Raise
-    TooLate as `shortened`."""
-    if length is None:
-        return None
-    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
-    return shortened(rental, length, spent=spent, now=now, rules=deps.rules)
-
-
 def _decision_facts(
     envelope: Envelope,
     *,
@@ -301,62 +397,7 @@ async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime)
         return rental
     after = await ask_again(tx, await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
     (event,) = after.events
-    return await apply(tx, deps, rental, after.rental, event)
-
-
-async def _check_budgets(tx: Tx, deps: Deps, rental: Rental, after: Rental, person: Person) -> tuple[Demand, ...]:
-    """Return the budgets that an approval passes. Raise OverBudget if the rules refuse that, and Refused if its
-    owner decides alone, who may not pass a budget."""
-    passed = await passed_by(tx, deps.rules, after, deps.clock.now())
-    if passed and deps.rules.budgets.over is WhenOver.REFUSE:
-        names = await tx.people.names([rental.owner])
-        owner = None if person.id == rental.owner else names.get(rental.owner, rental.owner)
-        instead = "I approved nothing. Approve fewer hours or deny it, or ask an admin to raise the budget."
-        raise OverBudget(say_passed(passed[0], owner), instead=instead)
-    if passed and rental.owner_decides and rental.extension is None:
-        words = f"{say_passed(passed[0])} By now this needs an approver."
-        raise Refused(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
-    return passed
-
-
-async def _approve_extension(
-    tx: Tx,
-    deps: Deps,
-    person: Person,
-    rental: Rental,
-    extension: Extension,
-    *,
-    fewer: FewerHours | None,
-    self_approved: bool,
-    why: str,
-) -> Rental:
-    check_lease(extension.envelope.lease, deps.rules)
-    now = deps.clock.now()
-    after = lease_changes.approve_extension(
-        rental,
-        extension,
-        approver=person.id,
-        now=now,
-    )
-    passed = await _check_budgets(tx, deps, rental, after, person)
-    facts = changed(
-        _decision_facts(
-            extension.envelope,
-            until=extension.ends_at,
-            fewer=fewer,
-            self_approved=self_approved,
-            passed=passed,
-            why=why,
-        ),
-        people=(extension.asked_by,),
-    )
-    return await apply(
-        tx,
-        deps,
-        rental,
-        after,
-        Event(rental_id=rental.id, kind=EventKind.EXTENSION_APPROVED, at=now, actor=person.id, facts=facts),
-    )
+    return await apply(tx, deps, Change(rental, after.rental, (event,)))
 
 
 async def _drop_extension(
@@ -368,6 +409,51 @@ async def _drop_extension(
         _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at, why=reason),
         people=(rental.extension.asked_by,) if rental.extension else None,
     )
-    return await apply(
-        tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-    )
+    event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+    return await apply(tx, deps, Change(rental, after, (event,)))
+
+
+# --- what people look at before they decide
+
+
+class RequestView(Frozen):
+    """The newest version of a request or an extension."""
+
+    details: RentalDetails
+    asked: Event
+    """The event that asked for it."""
+
+
+async def fewer_hours_to_choose(
+    deps: Deps, person: Person, rental_id: str, version: int
+) -> tuple[RentalDetails, list[FewerHours]]:
+    """Return a rental, and the shorter leases for which this person may approve version `version`, the longest
+    first: none if what waits is too short for fewer hours. Raise Refused, RequestChanged
+    and TooLate as `Approve`."""
+    async with deps.store.read() as tx:
+        rental, *_ = await load_approvable(tx, deps, person, rental_id, version)
+        now = deps.clock.now()
+        spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+        choices = [
+            shortened(rental, length, spent=spent, now=now, rules=deps.rules)
+            for length in lengths_to_choose(rental, now)
+        ]
+        return await details_for(tx, deps, person, rental), choices
+
+
+async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestView:
+    """Return the newest version of a request, for a person who clicked on an older one.
+
+    Raise Refused if they may not see its cost, TooLate if the request is unknown.
+    """
+    async with deps.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            raise TooLate("I don't know this request any more.")
+        if not sees_money(person, rental.owner, deps.rules):
+            raise Refused(ONLY_APPROVERS)
+        details = await details_for(tx, deps, person, rental)
+    asked = newest_asked(details.events, DECISIONS)
+    if asked is None:
+        raise TooLate("I don't know this request any more.")
+    return RequestView(details=details, asked=asked)

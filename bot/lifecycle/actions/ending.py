@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.action import Direct
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import finish
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.steps.ready_machine import last_visits
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.policy.team.roles import may_destroy
@@ -23,16 +27,50 @@ from bot.policy.use.probing import has_probe
 from store.db import Tx
 
 
-async def destroy(deps: Deps, person: Person, rental_id: str, why: str = "") -> Rental:
+@dataclass(frozen=True)
+class ToDestroy:
+    """A rental that a person may destroy now."""
+
+    rental: Rental
+    end_after_script: datetime | None
+    """When its machine ends at the latest if its `/root/on-ending.sh` runs first. None if that can't run now."""
+
+
+@dataclass(frozen=True)
+class Destroy(Direct[ToDestroy, Rental]):
     """Destroy a rental in any state, also while it is being bought. `why` is the person's reason.
+
+    With `script_first`, a ready machine is destroyed after its `/root/on-ending.sh`: once the script is done, or
+    ten minutes from now. Nothing else postpones that. An extension takes it back. Raise TooLate if the script
+    would not run now, or if somebody has said so already.
 
     Raise Mistake if the id is unknown, Refused if the person may not destroy it, TooLate if it is over or being
     destroyed.
     """
 
-    async def decision(tx: Tx) -> Rental:
-        rental = await load_destroyable(tx, deps, person, rental_id)
-        now = deps.clock.now()
+    id: ClassVar[str] = "destroy"
+
+    rental_id: str
+    why: str = ""
+    script_first: bool = False
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> ToDestroy:
+        rental = await _load_for_destroyer(tx, deps, person, self.rental_id, unknown=NextStep.LIST_YOURS)
+        if rental.state.over or rental.state is State.DESTROYING:
+            done = "is over" if rental.state.over else "is being destroyed already"
+            raise TooLate(f"{rental.id} {done}. I changed nothing.", rental.id)
+        return ToDestroy(rental, await end_after_script(tx, deps, rental))
+
+    def confirms(self, plan: ToDestroy) -> bool:
+        return True
+
+    def shown(self, plan: ToDestroy) -> Rental:
+        return plan.rental
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: ToDestroy) -> Rental:
+        if self.script_first:
+            return await _destroy_after_script(tx, deps, person, plan)
+        rental, now = plan.rental, deps.clock.now()
         snapshot = await load_snapshot(tx, rental)
         after, (event,) = finish(
             rental,
@@ -43,39 +81,22 @@ async def destroy(deps: Deps, person: Person, rental_id: str, why: str = "") -> 
             why=Why.ASKED,
             by=person.id,
         )
-        event = changed(event, facts=changed(event.facts, detail=why or None))
-        await apply(tx, deps, rental, after, event)
-        await tx.people.note_seen(person.id, now)
-        return after
-
-    return await transact(deps, decision)
+        event = changed(event, facts=changed(event.facts, detail=self.why or None))
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
 
-async def destroy_after_script(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Destroy a ready machine after its `/root/on-ending.sh`: once the script is done, or ten minutes from now.
-    Nothing else postpones that. An extension takes it back.
-
-    Raise TooLate if the script would not run now, or if somebody has said so already; nothing is changed then.
-    Also raise as `destroy`.
-    """
-
-    async def decision(tx: Tx) -> Rental:
-        rental = await load_destroyable(tx, deps, person, rental_id)
-        if rental.lease is not None and rental.lease.script_first is not None:
-            words = f"{rental.id} is destroyed after its on-ending.sh already. Uncheck it to destroy at once."
-            raise TooLate(words, rental.id)
-        now, ends_at = deps.clock.now(), await end_after_script(tx, deps, rental)
-        if ends_at is None:
-            words = f"on-ending.sh can't run on {rental.id} now. I changed nothing. Uncheck it to destroy at once."
-            raise TooLate(words, rental.id)
-        after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
-        facts = Facts(until=ends_at, since=rental.running_lease.ends_at)
-        event = Event(rental_id=rental.id, kind=EventKind.SCRIPT_FIRST, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event)
-        await tx.people.note_seen(person.id, now)
-        return after
-
-    return await transact(deps, decision)
+async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDestroy) -> Rental:
+    rental, ends_at, now = plan.rental, plan.end_after_script, deps.clock.now()
+    if rental.lease is not None and rental.lease.script_first is not None:
+        words = f"{rental.id} is destroyed after its on-ending.sh already. Uncheck it to destroy at once."
+        raise TooLate(words, rental.id)
+    if ends_at is None:
+        words = f"on-ending.sh can't run on {rental.id} now. I changed nothing. Uncheck it to destroy at once."
+        raise TooLate(words, rental.id)
+    after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
+    facts = Facts(until=ends_at, since=rental.running_lease.ends_at)
+    event = Event(rental_id=rental.id, kind=EventKind.SCRIPT_FIRST, at=now, actor=person.id, facts=facts)
+    return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | None:
@@ -87,15 +108,6 @@ async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | Non
     now = deps.clock.now()
     use = rental.use if has_probe(rental, live, deps.rules) else None
     return on_ending.end_after_script(rental, use, await last_visits(tx, rental, now, deps.rules), now, deps.rules)
-
-
-async def load_destroyable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Return a rental that this person may destroy now. Raise as `destroy`."""
-    rental = await _load_for_destroyer(tx, deps, person, rental_id, unknown=NextStep.LIST_YOURS)
-    if rental.state.over or rental.state is State.DESTROYING:
-        done = "is over" if rental.state.over else "is being destroyed already"
-        raise TooLate(f"{rental.id} {done}. I changed nothing.", rental.id)
-    return rental
 
 
 async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str, *, unknown: NextStep) -> Rental:
@@ -114,16 +126,24 @@ def _end_of(rental: Rental) -> State:
     return State.CANCELLED if rental.lease is None else State.DESTROYED
 
 
-async def take_on_alarm(deps: Deps, person: Person, rental_id: str) -> Rental:
+@dataclass(frozen=True)
+class TakeOnAlarm(Direct[Rental, Rental]):
     """Note that this person looks after a deletion that is not confirmed. The bot still retries the deletion.
 
     Raise Mistake if the id is unknown, Refused if the person may not destroy the rental, TooLate if its machines
     are confirmed gone or somebody took the alarm on already.
     """
 
-    async def decision(tx: Tx) -> Rental:
-        rental = await _load_for_destroyer(tx, deps, person, rental_id, unknown=NextStep.LIST_ALL)
-        alarm = rental.alarm
+    id: ClassVar[str] = "taken_on"
+    notes_seen: ClassVar[bool] = False
+
+    rental_id: str
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
+        return await _load_for_destroyer(tx, deps, person, self.rental_id, unknown=NextStep.LIST_ALL)
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        rental, alarm = plan, plan.alarm
         if alarm is None or alarm.count == 0:
             raise TooLate(f"{rental.id} has ended; the vendor confirms it.", rental.id)
         if not alarm.can_be_taken_on:
@@ -131,6 +151,4 @@ async def take_on_alarm(deps: Deps, person: Person, rental_id: str) -> Rental:
         now = deps.clock.now()
         after = transitions.take_on_alarm(rental, alarm, person.id, now + transitions.TAKEN_ON_SILENCE)
         event = Event(rental_id=rental.id, kind=EventKind.TAKEN_ON, at=now, actor=person.id)
-        return await apply(tx, deps, rental, after, event)
-
-    return await transact(deps, decision)
+        return await apply(tx, deps, Change(rental, after, (event,)))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import ClassVar
 
 from bot.errors import Mistake, NeedsKey, NextStep, NoTeammate, OverBudget, Refused, TooLate
-from bot.lifecycle.actions.queries import details_for, readable_by_all
+from bot.lifecycle.actions.action import Action, By, Direct, Done
+from bot.lifecycle.actions.queries import readable_by_all
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_on_new_owner
 from bot.model.base import EVER
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.quote import Quote
+from bot.model.records import Change, Usage
 from bot.model.rental import Rental
 from bot.model.summary import IdleMachine, Over, RentalDetails
 from bot.model.text import say_limit
@@ -72,16 +75,30 @@ async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, 
     return tuple(sorted(found, key=lambda one: (one.since, one.rental.id))[:MOST_SHOWN])
 
 
-async def ask_for(deps: Deps, person: Person, rental_id: str) -> IdleMachine:
+class OnRental(Direct[Rental, Done]):
+    """An action on a rental, by a person who may use the bot. Raise Mistake if the id is unknown."""
+
+    rental_id: str
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
+        check_user(person, deps.rules)
+        return await _load(tx, self.rental_id)
+
+
+@dataclass(frozen=True)
+class AskFor(OnRental[IdleMachine]):
     """Ask the owner of an idle machine for it, and return the machine.
 
     Raise Mistake if the id is unknown or the person gets in already, and Refused if they can't be let in. Raise
     TooLate if the machine is no longer idle or ends soon, its owner left, or somebody asked within the last hour.
     """
 
-    async def decision(tx: Tx) -> IdleMachine:
-        check_user(person, deps.rules)
-        rental, now = await _load(tx, rental_id), deps.clock.now()
+    id: ClassVar[str] = "ask_for"
+
+    rental_id: str
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> IdleMachine:
+        rental, now = plan, deps.clock.now()
         if rental.lets_in(person.id):
             raise Mistake(f"You get into {rental.id} already.", next_step=NextStep.LOG_IN)
         if not may_be_let_in(person, deps.rules):
@@ -106,18 +123,16 @@ async def ask_for(deps: Deps, person: Person, rental_id: str) -> IdleMachine:
             facts=Facts(use=rental.use.bare if rental.use else None, until=rental.running_lease.ends_at),
         )
         after = transitions.alter(rental)
-        await apply(tx, deps, rental, after, event)
-        await tx.people.note_seen(person.id, now)
+        await apply(tx, deps, Change(rental, after, (event,)))
         since = rental.use.since if rental.use is not None else now
         return IdleMachine(rental=readable_by_all(after), owner=name, since=since, asked_at=now)
-
-    return await transact(deps, decision)
 
 
 # --- giving it
 
 
-async def give(deps: Deps, person: Person, rental_id: str, to: str) -> tuple[Rental, str]:
+@dataclass(frozen=True)
+class Give(OnRental[tuple[Rental, str]]):
     """Give a machine to another person, who has an hour to take it. Return the rental and that person's name. The
     caller has looked the person up in Slack.
 
@@ -126,9 +141,13 @@ async def give(deps: Deps, person: Person, rental_id: str, to: str) -> tuple[Ren
     approver.
     """
 
-    async def decision(tx: Tx) -> tuple[Rental, str]:
-        check_user(person, deps.rules)
-        rental, now = await _load(tx, rental_id), deps.clock.now()
+    id: ClassVar[str] = "give"
+
+    rental_id: str
+    to: str
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> tuple[Rental, str]:
+        rental, to, now = plan, self.to, deps.clock.now()
         if not is_owner(person.id, rental.owner):
             raise Refused(f"Only its owner gives {rental.id} to somebody. I changed nothing.")
         if to == rental.owner:
@@ -151,34 +170,32 @@ async def give(deps: Deps, person: Person, rental_id: str, to: str) -> tuple[Ren
         facts = Facts(people=(to,), until=rental.running_lease.ends_at, rate=rental.rate)
         event = Event(rental_id=rental.id, kind=EventKind.GIVEN, at=now, actor=person.id, facts=facts)
         after = transitions.alter(rental)
-        await apply(tx, deps, rental, after, event)
-        await tx.people.note_seen(person.id, now)
+        await apply(tx, deps, Change(rental, after, (event,)))
         return after, taker.name
-
-    return await transact(deps, decision)
 
 
 # --- taking it
 
 
-class TakePreview(NamedTuple):
-    """A machine that a person is about to take, and what is left of it."""
+@dataclass(frozen=True)
+class Offered:
+    """A machine that its owner gives to a person, and everything by which taking it is decided."""
 
-    details: RentalDetails
+    rental: Rental
     left: Left
+    """What is left of it."""
+    owner: str
+    """The name of its owner."""
+    rules: Rules
+    """Those of its project and of the person who takes it."""
+    usage: Usage
+    has_key: bool
+    demands: tuple[Demand, ...]
+    """What it would ask of the person's budget, the tightest month first."""
 
 
-async def take_to_confirm(deps: Deps, person: Person, rental_id: str, shown_end: int) -> TakePreview | None:
-    """Return what a person would take if a confirmation dialog comes first. Return None if none is needed. Raise
-    as `take`."""
-    async with deps.store.read() as tx:
-        rental, left = await _takeable(tx, deps, person, rental_id, shown_end)
-        if left.total <= CONFIRM_ABOVE:
-            return None
-        return TakePreview(await details_for(tx, deps, person, rental), left)
-
-
-async def take(deps: Deps, person: Person, rental_id: str, shown_end: int) -> Rental:
+@dataclass(frozen=True)
+class Take(Action[Offered, Offered, Rental]):
     """Make a person the owner of the machine that its owner gives them, and return it. `shown_end` is the end that
     the message showed, as a Unix time.
 
@@ -190,47 +207,61 @@ async def take(deps: Deps, person: Person, rental_id: str, shown_end: int) -> Re
     Raise Refused, OverBudget or NeedsKey if the rules don't allow it.
     """
 
-    async def decision(tx: Tx) -> Rental:
+    id: ClassVar[str] = "take"
+
+    rental_id: str
+    shown_end: int
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Offered:
+        check_user(person, deps.rules)
+        rental, now = await _load(tx, self.rental_id), deps.clock.now()
+        if rental.owner == person.id:
+            raise TooLate(f"{rental.id} is yours already.", rental.id)
+        if given_to(person.id, await tx.events.of(rental.id), now) is None:
+            raise TooLate(f"{rental.id} is no longer given to you. I changed nothing.", rental.id)
+        owner = await tx.people.get(rental.owner, EVER)
+        if owner is not None and owner.deactivated:
+            words = f"{owner.name} left the workspace: admins decide about {rental.id}. I changed nothing."
+            raise TooLate(words, rental.id)
+        check_givable(rental, await tx.rentals.attempts(rental.id), now)
+        if int(rental.running_lease.ends_at.timestamp()) != self.shown_end:
+            words = f"{rental.id} has another end by now: my message shows it. Click there again."
+            raise TooLate(words, rental.id)
+        rules = rules_of_owner(deps.rules, rental.project, person)
+        return Offered(
+            rental=rental,
+            left=left_of(rental, now, rules),
+            owner=owner.name if owner is not None else "its owner",
+            rules=rules,
+            usage=await tx.rentals.usage(person.id, without=rental.id),
+            has_key=bool(await tx.people.keys(person.id)),
+            demands=await demands_if_taken(tx, deps.rules, rental, person.id, now),
+        )
+
+    def plan(self, loaded: Offered, by: By) -> Offered:
+        rules = loaded.rules
+        _check_limits(loaded.rental, loaded.left, rules, let_in=f"ask {loaded.owner} to let you in")
+        check_person_rentals(loaded.usage, rules)
+        if not loaded.has_key:
+            raise NeedsKey(github=by.rules.keys.github, before="you take it")
+        passed = next((demand for demand in loaded.demands if demand.passes), None)
+        if passed is not None:
+            instead = f"I changed nothing. Instead, ask {loaded.owner} to let you in."
+            raise OverBudget(say_passed(passed), instead=instead)
+        return loaded
+
+    def confirms(self, plan: Offered) -> bool:
+        return plan.left.total > CONFIRM_ABOVE
+
+    def shown(self, plan: Offered) -> Rental:
+        return plan.rental
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Offered) -> Rental:
         now = deps.clock.now()
-        rental, _ = await _takeable(tx, deps, person, rental_id, shown_end)
         silent_until = now + (deps.rules.check_in.after or EXTENSION_SILENCE)
-        after = transitions.change_owner(rental, person.id, now, silent_until=silent_until)
-        await apply(tx, deps, rental, after, _taken(rental, person.id, now), within_budgets=True)
-        await tx.people.note_seen(person.id, now)
-        return after
-
-    return await transact(deps, decision)
-
-
-async def _takeable(tx: Tx, deps: Deps, person: Person, rental_id: str, shown_end: int) -> tuple[Rental, Left]:
-    """Return a rental that a person can take now, and what is left of it. Raise as `take`."""
-    check_user(person, deps.rules)
-    rental, now = await _load(tx, rental_id), deps.clock.now()
-    if rental.owner == person.id:
-        raise TooLate(f"{rental.id} is yours already.", rental.id)
-    if given_to(person.id, await tx.events.of(rental.id), now) is None:
-        raise TooLate(f"{rental.id} is no longer given to you. I changed nothing.", rental.id)
-    owner = await tx.people.get(rental.owner, EVER)
-    if owner is not None and owner.deactivated:
-        words = f"{owner.name} left the workspace: admins decide about {rental.id}. I changed nothing."
-        raise TooLate(words, rental.id)
-    check_givable(rental, await tx.rentals.attempts(rental.id), now)
-    if int(rental.running_lease.ends_at.timestamp()) != shown_end:
-        words = f"{rental.id} has another end by now: my message shows it. Click there again."
-        raise TooLate(words, rental.id)
-    rules = rules_of_owner(deps.rules, rental.project, person)
-    left = left_of(rental, now, rules)
-    name = owner.name if owner is not None else "its owner"
-    _check_limits(rental, left, rules, let_in=f"ask {name} to let you in")
-    check_person_rentals((await tx.rentals.usage(person.id, without=rental.id)).person_rentals, rules)
-    if not await tx.people.keys(person.id):
-        raise NeedsKey(github=deps.rules.keys.github, before="you take it")
-    demands = await demands_if_taken(tx, deps.rules, rental, person.id, now)
-    passed = next((demand for demand in demands if demand.passes), None)
-    if passed is not None:
-        instead = f"I changed nothing. Instead, ask {name} to let you in."
-        raise OverBudget(say_passed(passed), instead=instead)
-    return rental, left
+        after = transitions.change_owner(plan.rental, person.id, now, silent_until=silent_until)
+        event = _taken(plan.rental, person.id, now)
+        return await apply(tx, deps, Change(plan.rental, after, (event,), within_budgets=True))
 
 
 def to_take(event: Event, reader: Person, details: RentalDetails, now: datetime) -> bool:

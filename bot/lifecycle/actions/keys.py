@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.actions.clicked_offer import ClickedOffer, rent_clicked
+from bot.lifecycle.actions.renting import ClickedOffer, rent_clicked
 from bot.lifecycle.deps import Deps, transact
 from bot.model.message import Destination
 from bot.model.person import Key, Person

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import ClassVar
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.action import Action, By, Direct, Done
 from bot.lifecycle.actions.queries import details_for, people_asked
 from bot.lifecycle.changes import lease_changes
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.people.back_to_approval import others_facts
 from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.model.base import EVER
+from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import Extended, RentalDetails
@@ -26,6 +30,7 @@ from bot.model.text import span as span_text
 from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import (
     LongerLease,
+    Proposal,
     extension_needs_confirmation,
     propose_longer_lease,
     within_budgets,
@@ -44,7 +49,8 @@ DUPLICATE_WITHIN = timedelta(minutes=2)
 """An equal command within this time is a duplicate: its first answer was lost, or it was sent twice."""
 
 
-class Kept(NamedTuple):
+@dataclass(frozen=True)
+class Kept:
     """A rental whose owner, a teammate or an admin said that it is still needed."""
 
     rental: Rental
@@ -53,17 +59,31 @@ class Kept(NamedTuple):
     never."""
 
 
-async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> Kept:
+class OnReady(Direct[Rental, Done]):
+    """An action on a ready machine, by its owner, a teammate or an admin. Raise as `load_extendable`."""
+
+    rental_id: str
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
+        return await load_extendable(tx, deps, person, self.rental_id)
+
+
+@dataclass(frozen=True)
+class Keep(OnReady[Kept]):
     """Note that the machine is still needed. The lease's end stands.
 
     The owner is asked nothing for `span`. The next question waits for the owner's hours. Raise as
     `load_extendable`.
     """
 
-    async def decision(tx: Tx) -> Kept:
-        rental = await load_extendable(tx, deps, person, rental_id)
-        now = deps.clock.now()
-        events = await tx.events.of(rental_id)
+    id: ClassVar[str] = "keep"
+
+    rental_id: str
+    span: timedelta
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Kept:
+        rental, span, now = plan, self.span, deps.clock.now()
+        events = await tx.events.of(rental.id)
         kept = said_just_now(events, person, {EventKind.KEPT}, now, span=span)
         waiting = who_waits(events)
         if kept is not None and not waiting and rental.running_lease.script_first is None:
@@ -77,52 +97,25 @@ async def keep(deps: Deps, person: Person, rental_id: str, span: timedelta) -> K
             again = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
         facts = Facts(until=again, since=after.running_lease.ends_at, span=span, people=waiting or None)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event)
-        await tx.people.note_seen(person.id, now)
+        await apply(tx, deps, Change(rental, after, (event,)))
         return Kept(after, again)
 
-    return await transact(deps, decision)
+
+@dataclass(frozen=True)
+class AskedLease:
+    """A longer lease that a person asks for, and what its owner's budgets have left for it."""
+
+    rental: Rental
+    ends_at: datetime
+    proposal: Proposal
+    """Whatever the budgets say."""
+    passed: tuple[Demand, ...]
+    rules: Rules
+    """Those of its project and its owner."""
 
 
-class ExtensionPreview(NamedTuple):
-    """A rental that a person is about to extend, as they may see it."""
-
-    details: RentalDetails
-    longer: LongerLease
-
-
-async def preview_extension(
-    deps: Deps, person: Person, rental_id: str, by: timedelta | datetime
-) -> ExtensionPreview:
-    """Return what `extend` would do. Raise as `extend`."""
-    async with deps.store.read() as tx:
-        now = deps.clock.now()
-        longer = await _longer_lease(tx, deps, person, rental_id, by, now=now, shown_end=None)
-        return ExtensionPreview(await details_for(tx, deps, person, longer.rental), longer)
-
-
-async def extension_to_confirm(
-    deps: Deps, person: Person, rental_id: str, by: timedelta | datetime, *, shown_end: int | None = None
-) -> ExtensionPreview | None:
-    """Return what `extend` would do if a confirmation dialog comes first. Return None if none is needed. Raise as
-    `extend`."""
-    async with deps.store.read() as tx:
-        now = deps.clock.now()
-        longer = await _longer_lease(tx, deps, person, rental_id, by, now=now, shown_end=shown_end)
-        if not extension_needs_confirmation(longer.rental, longer.ends_at, now):
-            return None
-        return ExtensionPreview(await details_for(tx, deps, person, longer.rental), longer)
-
-
-async def extend(
-    deps: Deps,
-    person: Person,
-    rental_id: str,
-    by: timedelta | datetime,
-    *,
-    shown_end: int | None = None,
-    why: str = "",
-) -> Extended:
+@dataclass(frozen=True)
+class Extend(Action[AskedLease, LongerLease, Extended]):
     """Make the lease longer: by a span from its end, or from now if the end has passed; or until a new end.
 
     If that is over the limits, ask an approver instead. The end stands until they approve. Up to the later of two
@@ -139,10 +132,54 @@ async def extend(
     `load_extendable`.
     """
 
-    async def decision(tx: Tx) -> Extended:
+    id: ClassVar[str] = "extend"
+
+    rental_id: str
+    by: timedelta | datetime
+    shown_end: int | None = None
+    why: str = ""
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> AskedLease:
+        rental, now = await load_extendable(tx, deps, person, self.rental_id), deps.clock.now()
+        lease = rental.running_lease
+        events = await tx.events.of(rental.id)
+        ends_at = _asked_end(rental, self.by, events, By(person, deps.rules, now), shown_end=self.shown_end)
+        spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+        owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
+        rules = rules_of_owner(deps.rules, rental.project, owner)
+        proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules)
+        passed: tuple[Demand, ...] = ()
+        if not already_allowed(lease, ends_at):
+            after = lease_changes.extend(
+                rental, envelope=proposal.envelope, ends_at=ends_at, question=lease.question, now=now
+            )
+            passed = await passed_by(tx, rules, after, now)
+        return AskedLease(rental, ends_at, proposal, passed, rules)
+
+    def plan(self, loaded: AskedLease, by: By) -> LongerLease:
+        rental, ends_at, now = loaded.rental, loaded.ends_at, by.now
+        lease = rental.running_lease
+        # Teammates, who may not see the owner's money, read no numbers.
+        refusal = (
+            None if by.person.id == rental.owner else f"A budget doesn't hold that much more for {rental.id}."
+        )
+        instead = "I changed nothing. Extend it by less, or ask an admin to raise the budget."
+        proposal = within_budgets(loaded.proposal, loaded.passed, loaded.rules, refusal=refusal, instead=instead)
+        if proposal.over and lease.ends_at <= now and not decides_at_once(by.person):
+            words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
+            raise TooLate(words, rental.id)
+        span = ends_at - max(lease.ends_at, now)
+        return LongerLease(rental=rental, ends_at=ends_at, span=span, proposal=proposal)
+
+    def confirms(self, plan: LongerLease) -> bool:
+        return extension_needs_confirmation(plan.rental, plan.ends_at, plan.span)
+
+    def shown(self, plan: LongerLease) -> Rental:
+        return plan.rental
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: LongerLease) -> Extended:
         now = deps.clock.now()
-        longer = await _longer_lease(tx, deps, person, rental_id, by, now=now, shown_end=shown_end)
-        rental, proposal, ends_at = longer.rental, longer.proposal, longer.ends_at
+        rental, proposal, ends_at = plan.rental, plan.proposal, plan.ends_at
         lease = rental.running_lease
         question = after_extension(lease.question, now, deps.rules)
         asked = None
@@ -172,7 +209,7 @@ async def extend(
             )
             kind = EventKind.EXTENDED
         facts = Facts(
-            detail=why or None,
+            detail=self.why or None,
             people=asked.people if asked else (waited.asked_by,) if waited else None,
             asked_span=waited.ends_at - max(lease.ends_at, now) if waited and ends_at < waited.ends_at else None,
             passed=proposal.passed if kind is EventKind.EXTENDED_BY_OPERATOR else (),
@@ -181,80 +218,38 @@ async def extend(
             envelope=proposal.envelope.version,
             until=ends_at,
             since=after.running_lease.ends_at if kind is EventKind.EXTENSION_ASKED else lease.ends_at,
-            span=longer.span,
+            span=plan.span,
             rate=proposal.envelope.price,
             max_rate=proposal.envelope.max_rate,
             total=proposal.envelope.total,
             hours=proposal.envelope.lease,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event, within_budgets=kind is not EventKind.EXTENDED_BY_OPERATOR)
-        await tx.people.note_seen(person.id, now)
+        within = kind is not EventKind.EXTENDED_BY_OPERATOR
+        await apply(tx, deps, Change(rental, after, (event,), within_budgets=within))
         people = await people_asked(tx, after) if asked else None
         return Extended(
             rental=after,
-            span=longer.span,
+            span=plan.span,
             waits=kind is EventKind.EXTENSION_ASKED,
             asked=people,
             sees_money=sees_money(person, rental.owner, deps.rules),
         )
 
-    return await transact(deps, decision)
 
-
-async def _longer_lease(
-    tx: Tx,
-    deps: Deps,
-    person: Person,
-    rental_id: str,
-    by: timedelta | datetime,
-    *,
-    now: datetime,
-    shown_end: int | None,
-) -> LongerLease:
-    """Return the longer lease that a person asks for. Raise as `extend`."""
-    rental = await load_extendable(tx, deps, person, rental_id)
-    lease = rental.running_lease
-    ends_at = await _asked_end(tx, deps, person, rental, by, now=now, shown_end=shown_end)
-    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
-    owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
-    rules = rules_of_owner(deps.rules, rental.project, owner)
-    proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules)
-    if not already_allowed(lease, ends_at):
-        after = lease_changes.extend(
-            rental, envelope=proposal.envelope, ends_at=ends_at, question=lease.question, now=now
-        )
-        # Teammates, who may not see the owner's money, read no numbers.
-        refusal = None if person.id == rental.owner else f"A budget doesn't hold that much more for {rental.id}."
-        instead = "I changed nothing. Extend it by less, or ask an admin to raise the budget."
-        passed = await passed_by(tx, rules, after, now)
-        proposal = within_budgets(proposal, passed, rules, refusal=refusal, instead=instead)
-    if proposal.over and lease.ends_at <= now and not decides_at_once(person):
-        words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
-        raise TooLate(words, rental.id)
-    span = ends_at - max(lease.ends_at, now)
-    return LongerLease(rental=rental, ends_at=ends_at, span=span, proposal=proposal)
-
-
-async def _asked_end(
-    tx: Tx,
-    deps: Deps,
-    person: Person,
-    rental: Rental,
-    by: timedelta | datetime,
-    *,
-    now: datetime,
-    shown_end: int | None,
+def _asked_end(
+    rental: Rental, asked: timedelta | datetime, events: Sequence[Event], by: By, *, shown_end: int | None
 ) -> datetime:
-    """Return the end that a person asks for. Raise as `extend` if no approver could allow it either."""
+    """Return the end that a person asks for. Raise as `Extend` if no approver could allow it either."""
+    person, now = by.person, by.now
     lease = rental.running_lease
     if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
         longer = "was extended" if rental.request.up_to is None else "has a later end"
         raise TooLate(f"{rental.id} {longer} already. I added nothing more.", rental.id)
     if person.id == rental.owner:
-        check_user(person, deps.rules)
-    ends_at = by if isinstance(by, datetime) else max(lease.ends_at, now) + by
-    if lease.script_first is not None and not isinstance(by, datetime):
+        check_user(person, by.rules)
+    ends_at = asked if isinstance(asked, datetime) else max(lease.ends_at, now) + asked
+    if lease.script_first is not None and not isinstance(asked, datetime):
         ends_at = max(ends_at, lease.script_first.ends_at)  # the machine ends no sooner than before
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
@@ -263,12 +258,12 @@ async def _asked_end(
     allowed = already_allowed(lease, ends_at)
     if rental.extension is not None and not allowed and not decides_at_once(person):
         raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
-    repeated = shown_end is None and isinstance(by, timedelta)
-    if repeated and _asked_just_now(await tx.events.of(rental.id), person, span, now):
+    repeated = shown_end is None and isinstance(asked, timedelta)
+    if repeated and _asked_just_now(events, person, span, now):
         words = f"You asked for {span_text(span)} more just now. I added nothing more."
         raise DuplicateExtension(words, rental.id)
     if not allowed:
-        _check_length(rental.id, span, extension_left(lease, now, deps.rules), deps.rules)
+        _check_length(rental.id, span, extension_left(lease, now, by.rules), by.rules)
     return ends_at
 
 
@@ -296,37 +291,43 @@ def said_just_now(
     )
 
 
-async def say_once(deps: Deps, person: Person, rental_id: str, kind: EventKind) -> Rental:
-    """Write what a person says about a machine by a button, as an event of this kind, and return the rental. If
-    the rental has such an event already, write none. Raise as `load_extendable`."""
+class SayOnce(OnReady[Rental]):
+    """What a person says about a machine by a button, as an event of a kind. If the rental has such an event
+    already, write none. Return the rental. Raise as `load_extendable`."""
 
-    async def decision(tx: Tx) -> Rental:
-        return await _say_once(tx, deps, person, rental_id, kind)
+    kind: ClassVar[EventKind]
 
-    return await transact(deps, decision)
-
-
-async def _say_once(tx: Tx, deps: Deps, person: Person, rental_id: str, kind: EventKind) -> Rental:
-    rental, now = await load_extendable(tx, deps, person, rental_id), deps.clock.now()
-    if not any(event.kind is kind for event in await tx.events.of(rental_id)):
-        event = Event(rental_id=rental_id, kind=kind, at=now, actor=person.id)
-        before, rental = rental, alter(rental)
-        await apply(tx, deps, before, rental, event)
-    await tx.people.note_seen(person.id, now)
-    return rental
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        if any(event.kind is self.kind for event in await tx.events.of(plan.id)):
+            return plan
+        event = Event(rental_id=plan.id, kind=self.kind, at=deps.clock.now(), actor=person.id)
+        return await apply(tx, deps, Change(plan, alter(plan), (event,)))
 
 
-async def visit_now(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Visit a machine as soon as a visit is allowed, because a person says that they installed the probe. Return
-    the rental. Raise as `load_extendable`."""
+@dataclass(frozen=True)
+class KeepAsItIs(SayOnce):
+    """Keep a machine although it is not what was sold."""
 
-    async def decision(tx: Tx) -> Rental:
-        rental = await _say_once(tx, deps, person, rental_id, EventKind.PROBE_INSTALLED)
-        last = (await tx.samples.newest_of([rental_id])).get(rental_id)
-        await tx.visits.make_due(rental_id, soonest_visit(last, deps.clock.now()))
+    id: ClassVar[str] = "keep_as_it_is"
+    kind: ClassVar[EventKind] = EventKind.KEPT_AS_IT_IS
+
+    rental_id: str
+
+
+@dataclass(frozen=True)
+class VisitNow(SayOnce):
+    """Visit a machine as soon as a visit is allowed, because a person says that they installed the probe."""
+
+    id: ClassVar[str] = "probe_installed"
+    kind: ClassVar[EventKind] = EventKind.PROBE_INSTALLED
+
+    rental_id: str
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        rental = await super().do(tx, deps, person, plan)
+        last = (await tx.samples.newest_of([rental.id])).get(rental.id)
+        await tx.visits.make_due(rental.id, soonest_visit(last, deps.clock.now()))
         return rental
-
-    return await transact(deps, decision)
 
 
 async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
@@ -344,6 +345,12 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
     if any(attempt.live and attempt.marked_for_deletion for attempt in await tx.rentals.attempts(rental.id)):
         raise _not_ready(rental.id, State.DESTROYING)
     return rental
+
+
+async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
+    """Return a rental that this person may extend now. Raise as `load_extendable`."""
+    async with deps.store.read() as tx:
+        return await details_for(tx, deps, person, await load_extendable(tx, deps, person, rental_id))
 
 
 def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
@@ -370,14 +377,38 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
 # --- what approvers decide about an idle machine whose owner doesn't answer
 
 
-async def ask_owner_again(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Ask the owner of a rental again, as soon as their hours allow it.
+class OnUnanswered(Direct[Rental, Rental]):
+    """What an approver or an admin decides about a rental whose owner was asked about it and did not answer.
 
-    Raise as `_load_unanswered`, and TooLate if the owner left.
+    Raise Refused unless the person is an approver or an admin, Mistake if the id is unknown, and TooLate if the
+    machine is in use again or no longer ready, its owner answered, or somebody decided before.
     """
 
-    async def decision(tx: Tx) -> Rental:
-        rental, now = await _load_unanswered(tx, deps, person, rental_id), deps.clock.now()
+    notes_seen: ClassVar[bool] = False
+
+    rental_id: str
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
+        if not is_approver_or_admin(person, deps.rules):
+            raise Refused("Approvers and admins decide that. I changed nothing.")
+        rental = await tx.rentals.get(self.rental_id)
+        if rental is None:
+            raise Mistake(f"I don't know {self.rental_id}.", next_step=NextStep.LIST_ALL)
+        if rental.state is not State.READY or unanswered(rental, rental.use) is None:
+            raise TooLate(f"{rental.id} no longer waits for an answer. I changed nothing.", rental.id)
+        return rental
+
+
+@dataclass(frozen=True)
+class AskOwnerAgain(OnUnanswered):
+    """Ask the owner of a rental again, as soon as their hours allow it. Raise TooLate too if the owner left."""
+
+    id: ClassVar[str] = "ask_owner_again"
+
+    rental_id: str
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        rental, now = plan, deps.clock.now()
         question = after_answer(rental.running_lease.question, now, promised=True)
         after = lease_changes.decide_question(rental, question, now)
         owner = await tx.people.get(rental.owner, EVER)
@@ -386,41 +417,25 @@ async def ask_owner_again(deps: Deps, person: Person, rental_id: str) -> Rental:
             raise TooLate(words, rental.id)
         zone = zone_of(owner.tz if owner else None, deps.rules)
         at = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
-        return await apply(tx, deps, rental, after, _decided(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at))
+        event = _decided(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
-    return await transact(deps, decision)
 
+@dataclass(frozen=True)
+class LeaveAlone(OnUnanswered):
+    """Ask nobody about the machine before its lease's end."""
 
-async def leave_alone(deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Ask nobody about the machine before its lease's end.
+    id: ClassVar[str] = "leave_alone"
 
-    Raise as `_load_unanswered`.
-    """
+    rental_id: str
 
-    async def decision(tx: Tx) -> Rental:
-        rental, now = await _load_unanswered(tx, deps, person, rental_id), deps.clock.now()
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        rental, now = plan, deps.clock.now()
         ends_at = rental.running_lease.ends_at
         question = after_answer(rental.running_lease.question, ends_at, promised=False)
         after = lease_changes.decide_question(rental, question, now)
-        return await apply(tx, deps, rental, after, _decided(rental, EventKind.LEFT_ALONE, person, now, ends_at))
-
-    return await transact(deps, decision)
-
-
-async def _load_unanswered(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Return a rental whose owner was asked about it and did not answer.
-
-    Raise Refused unless the person is an approver or an admin, Mistake if the id is unknown, and TooLate if the
-    machine is in use again or no longer ready, its owner answered, or somebody decided before.
-    """
-    if not is_approver_or_admin(person, deps.rules):
-        raise Refused("Approvers and admins decide that. I changed nothing.")
-    rental = await tx.rentals.get(rental_id)
-    if rental is None:
-        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
-    if rental.state is not State.READY or unanswered(rental, rental.use) is None:
-        raise TooLate(f"{rental.id} no longer waits for an answer. I changed nothing.", rental.id)
-    return rental
+        event = _decided(rental, EventKind.LEFT_ALONE, person, now, ends_at)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 def _decided(rental: Rental, kind: EventKind, person: Person, now: datetime, until: datetime) -> Event:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
 
-from bot.errors import Mistake, NextStep, Refused
+from bot.clock import Clock
+from bot.errors import MarketAway, Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.queries import own_quote, unknown_search
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.people.teammates import check_boot_script, checked_people
-from bot.model.base import changed
+from bot.lifecycle.outside import Market
+from bot.lifecycle.people.teammates import check_boot_script, checked_people, with_people_added_since
+from bot.lifecycle.steps.shared_offers import SharedOffers
+from bot.model.base import Frozen, changed
 from bot.model.message import Destination
+from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.request import Request
+from bot.model.state import State
 from bot.policy.access.boot import check_setup
 from bot.policy.buying.budgets import project_of
 from bot.policy.buying.spending import check_size, with_price_of_total
-from bot.policy.team.roles import check_user, may_use_in
-from bot.policy.use.leases import counted_from
+from bot.policy.team.roles import check_user, is_owner, may_use_in
+from bot.policy.use.leases import counted_from, too_little_time, without_past_end
+from bot.policy.use.two_ends import kept_until, last_moment
 from store.db import Tx
 
 QUOTES_PER_MINUTE = 6
@@ -129,3 +139,142 @@ def new_quote(
         created_at=now,
         due_at=now,
     )
+
+
+# --- asking again
+
+
+async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
+    """Return a person's own quote as `quote_of_today` does, for a new search with the same or a similar request.
+
+    Raise as `own_quote`.
+    """
+    async with deps.store.read() as tx:
+        return await quote_of_today(tx, await own_quote(tx, person, quote_id))
+
+
+async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
+    """Return a quote that changes a request, brought up to date: with the teammates who were added since, or for a
+    new rental if the request is over. Return any other quote unchanged."""
+    rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
+    if rental is None:
+        return quote
+    if rental.state.over:
+        return changed(quote, changes=None)
+    return changed(quote, request=await with_people_added_since(tx, quote, rental))
+
+
+class LastRequest(Frozen):
+    """A person's last request, to look for fresh offers for it."""
+
+    request: Request
+    end_dropped: bool
+    """The request named an end that has passed or is near, so it is for the usual length instead."""
+
+
+async def last_request(deps: Deps, person: Person) -> LastRequest:
+    """Return a person's last request. Raise Refused if they may not use the bot, Mistake if they made none."""
+    check_user(person, deps.rules)
+    async with deps.store.read() as tx:
+        quote = await tx.quotes.newest(person.id)
+    if quote is None:
+        raise Mistake("I know no request of yours.", next_step=NextStep.RENT_ONE)
+    now = deps.clock.now()
+    request = without_past_end(quote.request, now, deps.rules)
+    return LastRequest(request=request, end_dropped=too_little_time(quote.request, now))
+
+
+async def nearby_request(deps: Deps, person: Person, quote_id: str, index: int) -> tuple[Quote, Request]:
+    """Return a person's own quote and the similar request at `index`.
+
+    Raise as `quote_to_ask_again`, and TooLate if there is no such request.
+    """
+    quote = await quote_to_ask_again(deps, person, quote_id)
+    if index >= len(quote.nearby):
+        raise unknown_search()
+    return quote, changed(quote.nearby[index].request, teammates=quote.request.teammates)
+
+
+async def request_until(deps: Deps, person: Person, quote_id: str, first: datetime) -> tuple[Quote, Request]:
+    """Return a person's own quote, and its request with another first end, within the last one that was asked for.
+
+    Raise as `quote_to_ask_again`, and TooLate if that end is after the last one.
+    """
+    quote = await quote_to_ask_again(deps, person, quote_id)
+    if first > last_moment(quote.request, quote.created_at):
+        raise unknown_search()
+    return quote, kept_until(quote.request, first, quote.created_at)
+
+
+async def request_for(deps: Deps, person: Person, quote_id: str, lease: timedelta) -> tuple[Quote, Request]:
+    """Return a person's own quote, and its request with one end, after `lease`. Raise as `quote_to_ask_again`."""
+    quote = await quote_to_ask_again(deps, person, quote_id)
+    start = quote.request.starts_at
+    return quote, changed(quote.request, lease=lease, until=start + lease if start else None, up_to=None)
+
+
+async def request_with_price_for_all(deps: Deps, person: Person, quote_id: str) -> tuple[Quote, Request]:
+    """Return a person's own quote, and its request with the highest price divided by the number of GPUs. Raise as
+    `quote_to_ask_again`."""
+    quote = await quote_to_ask_again(deps, person, quote_id)
+    rate = quote.request.max_gpu_rate
+    each = None if rate is None else (rate / quote.request.count).quantize(Decimal("0.0001"), rounding=ROUND_FLOOR)
+    return quote, changed(quote.request, max_gpu_rate=each, cap_for_each_or_all=False)
+
+
+async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
+    """Return the quote of a request that waits, to change it. Its request has all teammates of the rental, also
+    those who were added later.
+
+    Raise Refused if the person may not change it, TooLate if it no longer waits. Raise Mistake if it waits for an
+    offer or a start time too.
+    """
+    async with deps.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id else None
+    if rental is not None and not is_owner(person.id, rental.owner):
+        raise Refused("Only who asked can change this request. I changed nothing.")
+    if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
+        raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
+    if quote.wish is not None and quote.wish.rents:
+        words = "A request that also waits for a machine can't be changed."
+        raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+    return changed(quote, request=changed(quote.request, teammates=rental.teammates))
+
+
+# --- the price of what a form has chosen
+
+SHARED_FOR = timedelta(minutes=1)
+"""Equal choices of all people this close together share one call."""
+ANSWER_WITHIN = 3.0
+"""Real seconds. Nobody who fills in a form waits for a price longer."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Where the prices of forms are read."""
+
+    shared: SharedOffers
+    answer_within: float = ANSWER_WITHIN
+    """Real seconds."""
+
+    @classmethod
+    def of(cls, market: Market, clock: Clock) -> Prices:
+        """Return the prices of a market."""
+        return cls(SharedOffers(market, clock, SHARED_FOR))
+
+
+async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request) -> Offer | None:
+    """Return the cheapest offer for a request. Return None if nothing is offered.
+
+    Nothing is stored, and the search is none of the searches that a person may start in a minute. Raise Refused if
+    the person may not use the bot or the request is too large, Mistake if its lease is too long, and MarketAway if
+    the market has not answered in time. Its answer is still used for the next equal choice.
+    """
+    check_user(person, deps.rules)
+    check_size(request, deps.rules)
+    try:
+        async with asyncio.timeout(prices.answer_within):
+            return next(iter(await prices.shared.get(with_price_of_total(request, deps.rules))), None)
+    except TimeoutError:
+        raise MarketAway("Compute Clear hasn't answered yet.", may_have_bought=False) from None

@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import ClassVar, TypeAlias
 
-from bot.errors import DuplicateRental, NeedsKey, NextStep, Refused, TooLate
+from bot.errors import BuyingBlocked, DuplicateRental, GpubotError, Mistake, NeedsKey, NextStep, Refused, TooLate
+from bot.lifecycle.actions.action import Action, By, planned
+from bot.lifecycle.actions.queries import own_quote, people_asked
+from bot.lifecycle.actions.quoting import new_quote, quote_of_today
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.deps import Deps, free_id, transact
+from bot.lifecycle.deps import Deps, free_id
 from bot.lifecycle.money.budgets import reach_of_rent, room_for
-from bot.lifecycle.money.buying_blocks import check_buying
-from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
+from bot.lifecycle.money.buying_blocks import buying_blocked
+from bot.lifecycle.people.back_to_approval import envelope_facts, pending_decision
 from bot.lifecycle.people.deciders import Deciders, deciders
-from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in, with_people_added_since
+from bot.lifecycle.people.teammates import (
+    check_boot_script,
+    let_in,
+    names_of,
+    people_without_key,
+    with_people_added_since,
+)
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.message import Destination
+from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
-from bot.model.rental import Rental
+from bot.model.records import Change, Usage
+from bot.model.rental import PendingDecision, Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.policy.buying.budgets import rules_of_project
-from bot.policy.buying.spending import Proposal, cheapest_other, check_rent
+from bot.model.summary import OfferChoice, PeopleAsked
+from bot.policy.buying.budgets import Room, rules_of_project
+from bot.policy.buying.spending import cheapest_other, needs_confirmation, offer_choice
 from bot.policy.team.roles import check_user, is_owner
+from bot.policy.team.rules import Rules
 from bot.policy.use.leases import check_time_left
 from store.db import Tx
 
@@ -32,142 +48,259 @@ CLICK_COUNTS_FOR = timedelta(days=1)
 """For how long after a search the click of a person without a key still counts."""
 
 
-async def rent(deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool = False) -> Rental:
+# --- what limits and budgets allow
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is left of the limits and budgets for a request, and whether anything is bought at all now."""
+
+    rules: Rules
+    """Those of its project."""
+    usage: Usage
+    room: Room
+    block: BuyingBlocked | None
+    version: int = 1
+    """The version that its envelope gets."""
+    spent: Micros = 0
+    """The most that earlier attempts have cost, which the envelope's total includes."""
+
+    def choice(self, request: Request, offer: Offer, block: BuyingBlocked | None = None) -> OfferChoice:
+        """Return what renting this offer allows, or why it can't be rented. `block` is a reason that comes before
+        any other."""
+        return offer_choice(
+            offer,
+            request,
+            self.rules,
+            usage=self.usage,
+            room=self.room,
+            version=self.version,
+            spent=self.spent,
+            block=block,
+        )
+
+
+async def load_limits(
+    tx: Tx, deps: Deps, request: Request, *, owner: str, project: str, rental: Rental | None = None
+) -> Limits:
+    """Return what is left of the limits and budgets for a request. `rental` is the one that waits and whose
+    request this would become."""
+    rules, now = rules_of_project(deps.rules, project), deps.clock.now()
+    limits = Limits(
+        rules=rules,
+        usage=await tx.rentals.usage(owner, without=rental.id if rental is not None else None),
+        room=await room_for(
+            tx,
+            rules,
+            owner=owner,
+            project=project,
+            reach=reach_of_rent(request.longest, now, rules),
+            rental=rental,
+        ),
+        block=await buying_blocked(tx),
+    )
+    if rental is None:
+        return limits
+    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+    return replace(limits, version=rental.envelope.version + 1, spent=spent)
+
+
+# --- renting
+
+
+@dataclass(frozen=True)
+class OfferToRent:
+    """An offer that a person wants to rent, and everything by which that is decided."""
+
+    quote: Quote
+    offer: Offer
+    to_change: Rental | None
+    """The request that waits, if the quote changes one."""
+    same: Rental | None
+    """A rental of the person that is the same."""
+    limits: Limits
+    has_key: bool
+
+
+@dataclass(frozen=True)
+class RentPlan:
+    """What renting an offer would do."""
+
+    quote: Quote
+    choice: OfferChoice
+    another: bool
+    """Whether the person wants another rental like the one that they have."""
+    to_change: Rental | None
+    has_key: bool
+    problem: DuplicateRental | BuyingBlocked | None
+    """Why it can't be done now, although a dialog may still open: this may end while the dialog is open."""
+
+
+@dataclass(frozen=True)
+class Rented:
+    """A rental that a person made or changed by renting an offer."""
+
+    rental: Rental
+    asked: PeopleAsked | None
+    """Who decides about it first."""
+    without_key: tuple[str, ...]
+    """The names of its teammates who have no SSH key."""
+
+
+@dataclass(frozen=True)
+class Rent(Action[OfferToRent, RentPlan, Rented]):
     """Rent an offer of a quote, or ask for its approval. A quote makes at most one rental.
 
     Raise TooLate if the quote made one already or the price no longer stands, DuplicateRental if the person rents
-    the same already and `another` is false, Mistake if too little time is left until the end that they named, and
-    Refused or Mistake if the rules don't allow it. Raise NeedsKey if only a key is missing; the offer is then
-    rented when the person adds one (`clicked_offer.rent_clicked`).
+    the same already and doesn't want `another`, Mistake if too little time is left until the end that they named,
+    and Refused or Mistake if the rules don't allow it. Raise NeedsKey if only a key is missing; the offer is then
+    rented when the person adds one (`rent_clicked`).
     """
 
-    async def decision(tx: Tx) -> Rental | NeedsKey:
-        try:
-            return await rent_offer(tx, deps, person, quote_id, offer_id, another=another)
-        except NeedsKey as missing:
-            # Not raised here: that would roll the transaction back.
-            await _note_click(tx, deps, person, quote_id, offer_id, another=another)
-            return missing
+    id: ClassVar[str] = "rent"
 
-    result = await transact(deps, decision)
-    if isinstance(result, NeedsKey):
-        raise result
-    return result
+    quote_id: str
+    offer_id: str
+    another: bool = False
 
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> OfferToRent:
+        check_user(person, deps.rules)
+        quote = await own_quote(tx, person, self.quote_id)
+        offer = _offer_of(quote, self.offer_id, deps.clock.now())
+        request = quote.request
+        await check_boot_script(tx, deps, quote.owner, request.teammates, request, reader=person.id)
+        to_change = await _request_to_change(tx, person, quote) if quote.changes is not None else None
+        same = None if self.another or to_change is not None else await _same(tx, person, request)
+        return OfferToRent(
+            quote=quote,
+            offer=offer,
+            to_change=to_change,
+            same=same,
+            limits=await load_limits(
+                tx, deps, request, owner=quote.owner, project=quote.project, rental=to_change
+            ),
+            has_key=bool(await tx.people.keys(person.id)),
+        )
 
-async def rent_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> Rental:
-    """Rent an offer as `rent` does, in the caller's transaction. Nothing is written if this raises."""
-    check_user(person, deps.rules)
-    quote, offer = await _load_offer(tx, deps, person, quote_id, offer_id)
-    if quote.changes is not None:
-        return await _change_request(tx, deps, person, quote, offer)
-    if not another:
-        await _check_duplicate(tx, person, quote.request)
-    proposal = await judge_offer(tx, deps, quote.request, offer, owner=quote.owner, project=quote.project)
-    await check_key(tx, deps.rules, person)
-    asked = await deciders(tx, deps.rules, [person.id], deps.clock.now()) if proposal.over else None
-    rental, event = _new_rental(deps, quote, offer, proposal, asked, rental_id=await free_id(tx, deps))
-    events = (event, *await let_in(tx, rental, rental.teammates, deps.clock.now()))
-    await apply(tx, deps, None, rental, *events, within_budgets=True)
-    await tx.quotes.save(changed(quote, rental_id=rental.id))
-    if quote.told:
-        await tx.messages.show_quote(quote.id)
-    await tx.people.note_seen(person.id, deps.clock.now())
-    return rental
+    def plan(self, loaded: OfferToRent, by: By) -> RentPlan:
+        same, block = loaded.same, loaded.limits.block
+        problem = (
+            block
+            if same is None
+            else DuplicateRental(f"You already rent the same ({same.id}). Another one?", same.id)
+        )
+        choice = loaded.limits.choice(loaded.quote.request, loaded.offer)
+        if choice.refused is not None:
+            raise problem or choice.refused
+        return RentPlan(loaded.quote, choice, self.another, loaded.to_change, loaded.has_key, problem)
 
+    def confirms(self, plan: RentPlan) -> bool:
+        return plan.has_key and needs_confirmation(plan.choice.envelope)
 
-async def judge_offer(
-    tx: Tx,
-    deps: Deps,
-    request: Request,
-    offer: Offer,
-    *,
-    owner: str,
-    project: str,
-    rental: Rental | None = None,
-) -> Proposal:
-    """Return what renting an offer would allow, with the limits and budgets that it is over. `rental` is the one
-    that waits and whose request this would become.
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: RentPlan) -> Rented | NeedsKey:
+        if plan.problem is not None:
+            raise plan.problem
+        if not plan.has_key:
+            await self._note_click(tx, deps, person, plan.quote)
+            return NeedsKey(github=deps.rules.keys.github)
+        now = deps.clock.now()
+        asked = await deciders(tx, deps.rules, [person.id], now) if plan.choice.over else None
+        decision = pending_decision(asked, now, deps.rules) if asked else None
+        if plan.to_change is None:
+            rental = await _rent(tx, deps, plan, asked=asked, decision=decision)
+        else:
+            rental = await _change(tx, deps, plan, plan.to_change, asked=asked, decision=decision)
+        without_key = await names_of(tx, await people_without_key(tx, rental.teammates))
+        return Rented(rental, await people_asked(tx, rental), without_key)
 
-    Raise Refused, Mistake or BuyingBlocked if the rules, the team's limits or a pause don't allow it.
-    """
-    await check_buying(tx)
-    rules, now = rules_of_project(deps.rules, project), deps.clock.now()
-    usage = await tx.rentals.usage(owner, without=rental.id if rental is not None else None)
-    reach = reach_of_rent(request.longest, now, rules)
-    room = await room_for(tx, rules, owner=owner, project=project, reach=reach, rental=rental)
-    again: dict[str, int] = {}
-    if rental is not None:
-        spent = (await load_snapshot(tx, rental)).spent_at_most(now)
-        again = {"version": rental.envelope.version + 1, "spent": spent}
-    return check_rent(
-        request,
-        offer,
-        rules,
-        person_rentals=usage.person_rentals,
-        team_rate=usage.team_rate,
-        room=room,
-        **again,
-    )
+    async def _note_click(self, tx: Tx, deps: Deps, person: Person, quote: Quote) -> None:
+        """Note this offer as the one that is rented when the person adds a key, instead of any earlier one."""
+        for earlier in await tx.quotes.clicked(person.id, deps.clock.now() - CLICK_COUNTS_FOR):
+            await tx.quotes.save(changed(earlier, clicked_offer=None, clicked_another=False))
+        await tx.quotes.save(changed(quote, clicked_offer=self.offer_id, clicked_another=self.another))
 
 
-async def _note_click(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str, *, another: bool) -> None:
-    """Note this offer as the one that is rented when the person adds a key, instead of any earlier one."""
-    now = deps.clock.now()
-    for earlier in await tx.quotes.clicked(person.id, now - CLICK_COUNTS_FOR):
-        await tx.quotes.save(changed(earlier, clicked_offer=None, clicked_another=False))
-    quote = await tx.quotes.get(quote_id)
-    if quote is not None:
-        await tx.quotes.save(changed(quote, clicked_offer=offer_id, clicked_another=another))
-    await tx.people.note_seen(person.id, now)
-
-
-async def _load_offer(tx: Tx, deps: Deps, person: Person, quote_id: str, offer_id: str) -> tuple[Quote, Offer]:
-    """Return an offer and its quote. Raise TooLate, Refused or Mistake if this person can't rent it."""
-    gone = TooLate("These offers are gone. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
-    quote = await tx.quotes.get(quote_id)
-    if quote is None:
-        raise gone
-    if not is_owner(person.id, quote.owner):
-        raise Refused("Only who asked can rent from this list.", next_step=NextStep.ASK_FOR_YOUR_OWN)
+def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
+    """Return an offer of a quote. Raise TooLate if it can't be rented any more, and Mistake if too little time is
+    left until the end that the request names."""
     if quote.rental_id is not None:
         raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
     if offer is None:
-        raise gone
-    if offer.expires_at <= deps.clock.now():
+        raise TooLate("These offers are gone. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
+    if offer.expires_at <= now:
         raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")
-    check_time_left(quote.request, deps.clock.now())
-    wanted = quote.request
-    await check_boot_script(tx, deps, quote.owner, wanted.teammates, wanted, reader=person.id)
-    return quote, offer
+    check_time_left(quote.request, now)
+    return offer
 
 
-async def _check_duplicate(tx: Tx, person: Person, request: Request) -> None:
-    """Raise DuplicateRental if the person rents as many of the same GPU in the same region already."""
+async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
+    """Return the request that a quote changes. Raise Refused if the person may not change it, TooLate if it no
+    longer waits."""
+    rental = await tx.rentals.get(quote.changes or "")
+    if rental is not None and not is_owner(person.id, rental.owner):
+        raise Refused("Only who asked can change this request.")
+    if rental is None or rental.state is not State.AWAITING_APPROVAL:
+        raise TooLate("It no longer waits, so I changed nothing.", quote.changes)
+    return rental
+
+
+async def _same(tx: Tx, person: Person, request: Request) -> Rental | None:
+    """Return a rental of the person with as many of the same GPU in the same region."""
     for rental in await tx.rentals.live(person.id):
         own = rental.request
         same = all(getattr(own, name) == getattr(request, name) for name in ("gpu", "features", "count", "region"))
         if same and rental.state is not State.DESTROYING:
-            raise DuplicateRental(f"You already rent the same ({rental.id}). Another one?", rental.id)
+            return rental
+    return None
 
 
-def _new_rental(
-    deps: Deps, quote: Quote, offer: Offer, proposal: Proposal, asked: Deciders | None, *, rental_id: str
-) -> tuple[Rental, Event]:
-    now = deps.clock.now()
+async def _rent(
+    tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, decision: PendingDecision | None
+) -> Rental:
+    quote, offer, now = plan.quote, plan.choice.offer, deps.clock.now()
     rental = transitions.new_rental(
         quote,
         offer,
-        rental_id=rental_id,
+        rental_id=await free_id(tx, deps),
         card_channel=quote.card_channel or deps.rules.home_channel,
-        envelope=proposal.envelope,
-        waiting=waiting_for(asked, now, deps.rules) if asked else None,
+        envelope=plan.choice.envelope,
+        decision=decision,
         now=now,
     )
-    kind = EventKind.STARTED if rental.waiting is None else EventKind.ASKED
+    kind = EventKind.STARTED if decision is None else EventKind.ASKED
     facts = _with_prices(envelope_facts(rental, asked), offer, quote)
-    return rental, Event(rental_id=rental_id, kind=kind, at=now, actor=quote.owner, facts=facts)
+    event = Event(rental_id=rental.id, kind=kind, at=now, actor=quote.owner, facts=facts)
+    events = (event, *await let_in(tx, rental, rental.teammates, now))
+    await apply(tx, deps, Change(None, rental, events, within_budgets=True))
+    await tx.quotes.save(changed(quote, rental_id=rental.id))
+    if quote.told:
+        await tx.messages.show_quote(quote.id)
+    return rental
+
+
+async def _change(
+    tx: Tx,
+    deps: Deps,
+    plan: RentPlan,
+    rental: Rental,
+    *,
+    asked: Deciders | None,
+    decision: PendingDecision | None,
+) -> Rental:
+    """Replace a request that waits with the quote's request, as the next version of its envelope."""
+    offer, now = plan.choice.offer, deps.clock.now()
+    quote = changed(plan.quote, request=await with_people_added_since(tx, plan.quote, rental))
+    after = transitions.change_request(
+        rental, quote, offer, envelope=plan.choice.envelope, decision=decision, now=now
+    )
+    facts = _with_prices(envelope_facts(after, asked), offer, quote)
+    event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=plan.quote.owner, facts=facts)
+    added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
+    events = (event, *await let_in(tx, after, added, now))
+    await apply(tx, deps, Change(rental, after, events, within_budgets=True))
+    await tx.quotes.save(changed(quote, rental_id=rental.id))
+    return after
 
 
 def _with_prices(facts: Facts, offer: Offer, quote: Quote) -> Facts:
@@ -178,30 +311,66 @@ def _with_prices(facts: Facts, offer: Offer, quote: Quote) -> Facts:
     return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))
 
 
-async def _change_request(tx: Tx, deps: Deps, person: Person, quote: Quote, offer: Offer) -> Rental:
-    """Replace a request that waits with the quote's request, as the next version of its envelope.
+# --- the offer that a person clicked before they had a key: it is rented, if that is possible, when they add one
 
-    Raise Refused if the person may not change it, TooLate if it no longer waits, NeedsKey without a key.
+
+@dataclass(frozen=True)
+class NotRented:
+    """The offer was not rented, for this reason."""
+
+    problem: GpubotError
+
+
+@dataclass(frozen=True)
+class SearchedAgain:
+    """The price of the offer no longer stood, so a new search for the same request was started. Its answer has the
+    offers."""
+
+    quote: Quote
+    """The new search."""
+
+
+ClickedOffer: TypeAlias = Rented | RentPlan | SearchedAgain | NotRented
+"""What became of the clicked offer: it was rented or its approval was asked for, its owner confirms it first, its
+price no longer stood, or something else prevents it."""
+
+
+async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_to: Destination) -> ClickedOffer | None:
+    """Rent the offer that a person clicked last before they had a key. Return what became of the offer, or None if
+    there is none. An offer is tried once.
+
+    `reply_to` gets the answer of a new search. The caller has stored the key in the same transaction.
     """
-    rental = await tx.rentals.get(quote.changes or "")
-    if rental is not None and not is_owner(person.id, rental.owner):
-        raise Refused("Only who asked can change this request.")
-    if rental is None or rental.state is not State.AWAITING_APPROVAL:
-        raise TooLate("It no longer waits, so I changed nothing.", quote.changes)
     now = deps.clock.now()
-    proposal = await judge_offer(
-        tx, deps, quote.request, offer, owner=quote.owner, project=quote.project, rental=rental
+    waiting = await tx.quotes.clicked(person.id, now - CLICK_COUNTS_FOR)
+    for quote in waiting:
+        await tx.quotes.save(changed(quote, clicked_offer=None, clicked_another=False))
+    newest = waiting[0] if waiting else None
+    if newest is None or newest.clicked_offer is None or newest.rental_id is not None:
+        return None
+    try:
+        if any(offer.offer_id == newest.clicked_offer and offer.expires_at <= now for offer in newest.offers):
+            return await _search_again(tx, deps, person, newest, reply_to)
+        action = Rent(newest.id, newest.clicked_offer, another=newest.clicked_another)
+        plan = await planned(tx, deps, person, action)
+        if action.confirms(plan):
+            return plan
+        done = await action.do(tx, deps, person, plan)
+        return NotRented(done) if isinstance(done, NeedsKey) else done
+    except (Mistake, Refused, TooLate) as problem:
+        return NotRented(problem)
+
+
+async def _search_again(tx: Tx, deps: Deps, person: Person, quote: Quote, reply_to: Destination) -> SearchedAgain:
+    earlier = await quote_of_today(tx, quote)
+    fresh = new_quote(
+        deps,
+        person,
+        earlier.request,
+        asked_in=earlier.asked_in,
+        project=earlier.project,
+        reply_to=reply_to,
+        changes=earlier.changes,
     )
-    await check_key(tx, deps.rules, person)
-    quote = changed(quote, request=await with_people_added_since(tx, quote, rental))
-    asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
-    waiting = waiting_for(asked, now, deps.rules) if asked else None
-    after = transitions.change_request(rental, quote, offer, envelope=proposal.envelope, waiting=waiting, now=now)
-    facts = _with_prices(envelope_facts(after, asked), offer, quote)
-    event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
-    added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
-    events = (event, *await let_in(tx, after, added, now))
-    await apply(tx, deps, rental, after, *events, within_budgets=True)
-    await tx.quotes.save(changed(quote, rental_id=rental.id))
-    await tx.people.note_seen(person.id, now)
-    return after
+    await tx.quotes.add(fresh)
+    return SearchedAgain(quote=fresh)

@@ -7,27 +7,35 @@ rented by the rental that waits for it in state `queued`. bot/lifecycle/loops/wi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import ClassVar
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
-from bot.lifecycle.actions.renting import judge_offer
+from bot.lifecycle.actions.action import Action, By, Direct
+from bot.lifecycle.actions.queries import own_quote, people_asked
+from bot.lifecycle.actions.renting import Limits, load_limits
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.deps import Deps, free_id, transact
+from bot.lifecycle.deps import Deps, free_id
 from bot.lifecycle.money.budgets import reach_of_wish, room_for
-from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
+from bot.lifecycle.people.back_to_approval import envelope_facts, pending_decision
 from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in
-from bot.lifecycle.people.waiting_requests import end_request
+from bot.lifecycle.people.undecided import end_request
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.records import Change
 from bot.model.rental import Rental
+from bot.model.request import Request
 from bot.model.state import UNBOUGHT, State
-from bot.model.summary import DearerRent, WaitingView, WaitPreview
+from bot.model.summary import DearerRent, PeopleAsked, WaitingView, WaitPreview
 from bot.model.text import plural
-from bot.policy.buying.budgets import budgets_now, rules_of_project
+from bot.policy.buying.budgets import Room, budgets_now, rules_of_project
 from bot.policy.buying.spending import (
     Proposal,
     check_size,
@@ -39,45 +47,21 @@ from bot.policy.buying.spending import (
 )
 from bot.policy.buying.waiting import ceiling, new_wish, search_id, shared_query, still_waits
 from bot.policy.team.roles import check_user, is_owner, may_destroy
+from bot.policy.team.rules import Rules
 from bot.policy.use.leases import check_time_left, counted_from
 from store.db import Tx
 
 _HIGHEST = Decimal(10_000)
 """USD per GPU and hour. A price must be lower, so that all sums fit into the store's numbers."""
 
-
-async def preview(
-    deps: Deps, person: Person, quote_id: str, *, gpu_rate: Decimal | None = None
-) -> WaitPreview | None:
-    """Return what [Rent it for me ...] or, if the request has a start time, [Rent it then] would allow, for a
-    dialog.
-
-    `gpu_rate` is the highest price that the person named, USD per GPU and hour. None: the price in the words, or
-    for a start time the cheapest offer's price and `procure.dearer`. Return None if neither is known: then the
-    person has to name a price. Raise as `rent_when_found`.
-    """
-    check_user(person, deps.rules)
-    async with deps.store.read() as tx:
-        quote = await _own_quote(tx, person, quote_id)
-        await check_key(tx, deps.rules, person)
-        return await preview_of(tx, deps, quote, gpu_rate=gpu_rate)
+# --- being told
 
 
-async def preview_of(tx: Tx, deps: Deps, quote: Quote, *, gpu_rate: Decimal | None = None) -> WaitPreview | None:
-    """As `preview`, in the caller's transaction, for an answer to the quote's owner, who may have no key yet."""
-    found = await _judge(tx, deps, quote, gpu_rate)
-    if found is None:
-        return None
-    quote, proposal, wish = found
-    return WaitPreview(
-        quote=quote, envelope=proposal.envelope, over=proposal.over, passed=proposal.passed, until=wish.until
-    )
-
-
-async def tell(deps: Deps, person: Person, quote_id: str) -> Quote:
+@dataclass(frozen=True)
+class TellMe(Direct[Quote, Quote]):
     """Tell the person once an offer fits what the quote asks for: [Tell me when there is one].
 
-    `quote.wish` says until when, and whether also outside of their hours, as they typed it. None: for
+    `Quote.wish` says until when, and whether also outside of their hours, as they typed it. None: for
     `waiting.longest`, within their hours. A second click changes nothing. If the quote made a rental that is over,
     or that its owner may still let go on, a copy of the quote waits.
 
@@ -85,13 +69,19 @@ async def tell(deps: Deps, person: Person, quote_id: str) -> Quote:
     the person may not use the bot, or if they wait for `waiting.per_person` machines already. Raise Mistake if too
     little time is left until the end that the request names, and Refused or Mistake if it is too large.
     """
-    check_user(person, deps.rules)
 
-    async def decision(tx: Tx) -> Quote:
-        quote = await _own_quote(tx, person, quote_id)
+    id: ClassVar[str] = "tell_me"
+
+    quote_id: str
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Quote:
+        check_user(person, deps.rules)
+        return await own_quote(tx, person, self.quote_id)
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Quote) -> Quote:
+        quote, now = plan, deps.clock.now()
         if quote.rental_id is None and quote.waits_for is not None:
             return quote
-        now = deps.clock.now()
         request = with_price_of_total(counted_from(quote.request, now), deps.rules)
         if quote.rental_id is not None:
             own = await _views(tx, await tx.quotes.waiting_of(person.id))
@@ -103,60 +93,239 @@ async def tell(deps: Deps, person: Person, quote_id: str) -> Quote:
         wish = new_wish(request, quote.wish, now, deps.rules, rents=False)
         return await _wait(tx, deps, person, changed(quote, request=request), wish)
 
-    return await transact(deps, decision)
+
+@dataclass(frozen=True)
+class WaitAgain(TellMe):
+    """Begin a new wish like an earlier one, for the same length of time: [Wait again]. Its owner is told once
+    there is an offer. Return the new quote. Raise as `TellMe`."""
+
+    id: ClassVar[str] = "wait_again"
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Quote) -> Quote:
+        if plan.rental_id is None and plan.waits_for is not None:
+            return plan
+        quote, now, old = await _copy(tx, deps, plan), deps.clock.now(), plan.wish
+        request = with_price_of_total(counted_from(quote.request, now), deps.rules)
+        if old is not None and old.since is not None:
+            old = changed(old, until=now + (old.until - old.since))
+        wish = new_wish(request, old, now, deps.rules, rents=False)
+        return await _wait(tx, deps, person, changed(quote, request=request), wish)
 
 
-async def rent_when_found(deps: Deps, person: Person, quote_id: str, *, gpu_rate: Decimal | None = None) -> Rental:
+# --- renting later
+
+
+@dataclass(frozen=True)
+class WaitToJudge:
+    """What a person would wait for, and what budgets have left for it."""
+
+    quote: Quote
+    proposal: Proposal
+    wish: Wish
+    room: Room
+
+    def terms(self, rules: Rules) -> WaitPreview:
+        """Return what the wait would allow. Raise OverBudget if the rules refuse it."""
+        rules = rules_of_project(rules, self.quote.project)
+        passed = self.room.passed(self.proposal.envelope.total, rules)
+        found = within_budgets(self.proposal, passed, rules)
+        return WaitPreview(
+            quote=self.quote, envelope=found.envelope, over=found.over, passed=found.passed, until=self.wish.until
+        )
+
+
+async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
+    """Return what would wait if the quote's owner let the bot rent. `gpu_rate` is as for `RentWhenFound`. Return
+    None if no highest price is known. Raise Refused or Mistake if the rules don't allow it."""
+    now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
+    found = _wait_for(quote.request, gpu_rate, quote, now, rules)
+    if found is None:
+        return None
+    request, proposal, wish = found
+    reach = reach_of_wish(request, wish, now, rules)
+    room = await room_for(tx, rules, owner=quote.owner, project=quote.project, reach=reach)
+    return WaitToJudge(changed(quote, request=request), proposal, wish, room)
+
+
+def _wait_for(
+    request: Request, gpu_rate: Decimal | None, quote: Quote, now: datetime, rules: Rules
+) -> tuple[Request, Proposal, Wish] | None:
+    """Return the request as it would wait, what an automatic rent would allow whatever the budgets say, and its
+    wish. Return None if no highest price is known."""
+    request = with_price_of_total(counted_from(request, now), rules)
+    if gpu_rate is not None:
+        if not (gpu_rate.is_finite() and 0 < gpu_rate < _HIGHEST):
+            raise Mistake("That is no price that I can use. Nothing was rented.")
+        request = changed(request, max_gpu_rate=gpu_rate, max_total=None)
+    check_time_left(request, now)
+    check_size(request, rules)
+    found = ceiling(request, quote.offers, rules)
+    if found is None:
+        return None
+    check_total(request, found.proposal.envelope)
+    wish = new_wish(request, quote.wish, now, rules, rents=True, gpu=found.gpu)
+    if request.starts_at is not None and request.starts_at - now > rules.waiting.longest:
+        raise Mistake("That start is too far ahead. Nothing was rented.")
+    return request, found.proposal, wish
+
+
+@dataclass(frozen=True)
+class LaterRent:
+    """What [Rent it for me ...] or [Rent it then] would do."""
+
+    quote: Quote
+    terms: WaitPreview | None
+    """None if no highest price is known: then the person has to name one."""
+    wish: Wish | None
+    made: Rental | None
+    """The rental that an earlier click on the same button made."""
+
+
+@dataclass(frozen=True)
+class WaitBegun:
+    """A rental that waits from now on, and its quote."""
+
+    quote: Quote
+    rental: Rental
+    asked: PeopleAsked | None
+    """Who decides about it first."""
+
+
+@dataclass(frozen=True)
+class RentWhenFound(Action[tuple[Quote, WaitToJudge | None, Rental | None], LaterRent, WaitBegun]):
     """Rent what the quote asks for once it costs at most `gpu_rate`: [Rent it for me ...]. If the request has a
-    start time, rent it then: [Rent it then]. `gpu_rate` is as for `preview`.
+    start time, rent it then: [Rent it then].
 
-    Return a rental that waits for an offer (`queued`), or for an approver first. A second click returns the same
-    rental. Raise as `tell`, and as `renting.rent` if the rules or budgets don't allow it. Raise NeedsKey if the
-    person has no key. Raise Mistake if no price is known.
+    `gpu_rate` is the highest price that the person named, USD per GPU and hour. None: the price in the words, or
+    for a start time the cheapest offer's price and `procure.dearer`.
+
+    A rental waits for an offer (`queued`), or for an approver first. A second click returns the same rental. Raise
+    as `TellMe`, and as `Rent` if the rules or budgets don't allow it. Raise NeedsKey if the person has no key.
+    Raise Mistake if no price is known.
     """
-    check_user(person, deps.rules)
 
-    async def decision(tx: Tx) -> Rental:
-        quote = await _own_quote(tx, person, quote_id)
+    id: ClassVar[str] = "rent_for_me"
+
+    quote_id: str
+    gpu_rate: Decimal | None = None
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Quote, WaitToJudge | None, Rental | None]:
+        check_user(person, deps.rules)
+        quote = await own_quote(tx, person, self.quote_id)
+        await check_key(tx, deps.rules, person)
         made = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
         if made is not None and made.wish is not None and made.state in UNBOUGHT:
-            return made
-        quote = await _fresh(tx, deps, quote)
-        found = await _judge(tx, deps, quote, gpu_rate)
-        if found is None:
+            return quote, None, made
+        return quote, await load_wait(tx, deps, quote, self.gpu_rate), None
+
+    def plan(self, loaded: tuple[Quote, WaitToJudge | None, Rental | None], by: By) -> LaterRent:
+        quote, wait, made = loaded
+        if wait is None:
+            return LaterRent(quote, None, None, made)
+        return LaterRent(wait.quote, wait.terms(by.rules), wait.wish, made)
+
+    def confirms(self, plan: LaterRent) -> bool:
+        return plan.made is None and (plan.terms is None or needs_confirmation(plan.terms.envelope))
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: LaterRent) -> WaitBegun:
+        if plan.made is not None:
+            return WaitBegun(plan.quote, plan.made, await people_asked(tx, plan.made))
+        if plan.terms is None or plan.wish is None:
             raise Mistake("I need a highest price for that. Nothing was rented.", next_step=NextStep.NAME_PRICE)
-        quote, proposal, wish = found
-        request, now = quote.request, deps.clock.now()
+        quote, terms, wish, now = await _fresh(tx, deps, plan.quote), plan.terms, plan.wish, deps.clock.now()
+        request = quote.request
         await check_boot_script(tx, deps, person.id, request.teammates, request, reader=person.id)
-        await check_key(tx, deps.rules, person)
         quote = await _wait(tx, deps, person, quote, wish)
-        asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
-        waiting = waiting_for(asked, now, deps.rules) if asked else None
-        if waiting is not None:
-            waiting = changed(waiting, expires_at=min(waiting.expires_at, wish.until))
+        asked = await deciders(tx, deps.rules, [person.id], now) if terms.over else None
+        decision = pending_decision(asked, now, deps.rules) if asked else None
+        if decision is not None:
+            decision = changed(decision, expires_at=min(decision.expires_at, wish.until))
         rental = transitions.new_rental(
             quote,
             None,
             rental_id=await free_id(tx, deps),
             card_channel=quote.card_channel or deps.rules.home_channel,
-            envelope=proposal.envelope,
-            waiting=waiting,
+            envelope=terms.envelope,
+            decision=decision,
             wish=changed(wish, budgets=budgets_now(quote.owner, quote.project, deps.rules)),
             now=now,
         )
         facts = envelope_facts(rental, asked)
         facts = changed(facts, until=facts.until or wish.until, starts_at=request.starts_at)
-        kind = EventKind.QUEUED if waiting is None else EventKind.ASKED
+        kind = EventKind.QUEUED if decision is None else EventKind.ASKED
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         events = (event, *await let_in(tx, rental, rental.teammates, now))
-        await apply(tx, deps, None, rental, *events, within_budgets=True)
-        await tx.quotes.save(changed(quote, rental_id=rental.id))
-        return rental
+        await apply(tx, deps, Change(None, rental, events, within_budgets=True))
+        quote = changed(quote, rental_id=rental.id)
+        await tx.quotes.save(quote)
+        return WaitBegun(quote, rental, await people_asked(tx, rental))
 
-    return await transact(deps, decision)
+
+@dataclass(frozen=True)
+class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental]):
+    """Rent an offer that costs more than the rental's owner allowed, at its price: [Rent at $23.10/h now] below
+    "Nothing fits". The rental is bought now, or waits for an approver first.
+
+    It is confirmed if it costs much, or more than the total that the owner typed. Raise TooLate if the rental no
+    longer waits or the price no longer stands, and as `Rent`.
+    """
+
+    id: ClassVar[str] = "rent_dearer"
+
+    rental_id: str
+    offer_id: str
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Rental, Offer, Limits]:
+        check_user(person, deps.rules)
+        rental = await tx.rentals.get(self.rental_id)
+        quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
+        if rental is None or quote is None or rental.state is not State.QUEUED:
+            raise TooLate("It waits no more, so I changed nothing.", rental.id if rental else None)
+        if not is_owner(person.id, rental.owner):
+            raise Refused("Only its owner can rent at a higher price. I changed nothing.")
+        now = deps.clock.now()
+        offer = next((offer for offer in quote.offers if offer.offer_id == self.offer_id), None)
+        if offer is None or offer.expires_at <= now:
+            raise TooLate("This price no longer stands. I go on looking.", rental.id)
+        check_time_left(rental.request, now)
+        request = _without_cap(rental.request)
+        limits = await load_limits(tx, deps, request, owner=rental.owner, project=rental.project, rental=rental)
+        await check_key(tx, deps.rules, person)
+        return rental, offer, limits
+
+    def plan(self, loaded: tuple[Rental, Offer, Limits], by: By) -> DearerRent:
+        rental, offer, limits = loaded
+        choice = limits.choice(_without_cap(rental.request), offer, limits.block)
+        if choice.refused is not None:
+            raise choice.refused
+        return DearerRent(
+            rental=rental, offer=offer, envelope=choice.envelope, over=choice.over, passed=choice.passed
+        )
+
+    def confirms(self, plan: DearerRent) -> bool:
+        return needs_confirmation(plan.envelope) or over_total(plan.rental.request, plan.envelope.total)
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: DearerRent) -> Rental:
+        rental, offer, now = plan.rental, plan.offer, deps.clock.now()
+        asked = await deciders(tx, deps.rules, [person.id], now) if plan.over else None
+        decision = pending_decision(asked, now, deps.rules) if asked else None
+        request = _without_cap(rental.request)
+        after = transitions.rent_dearer(rental, request, offer, envelope=plan.envelope, decision=decision, now=now)
+        facts = changed(envelope_facts(after, asked), read_at=offer.read_at)
+        event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
+        await apply(tx, deps, Change(rental, after, (event,), within_budgets=True))
+        return after
 
 
-async def stop(deps: Deps, person: Person, wish_id: str) -> Quote:
+def _without_cap(request: Request) -> Request:
+    return changed(request, max_gpu_rate=None, max_total=None)
+
+
+# --- while it waits
+
+
+@dataclass(frozen=True)
+class StopWaiting(Direct[tuple[Quote, Rental | None], Quote]):
     """Stop waiting: [Stop waiting]. `wish_id` is the id of the quote or of its rental. The rental ends as
     withdrawn, and nothing stays reserved. Return the quote.
 
@@ -164,9 +333,13 @@ async def stop(deps: Deps, person: Person, wish_id: str) -> Quote:
     somebody else's and the person may not end it.
     """
 
-    async def decision(tx: Tx) -> Quote:
-        rental = await tx.rentals.get(wish_id)
-        quote = await tx.quotes.get(rental.quote_id or "" if rental is not None else wish_id)
+    id: ClassVar[str] = "stop_waiting"
+
+    wish_id: str
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Quote, Rental | None]:
+        rental = await tx.rentals.get(self.wish_id)
+        quote = await tx.quotes.get(rental.quote_id or "" if rental is not None else self.wish_id)
         if quote is None:
             raise TooLate("I don't know any more what that waited for. I changed nothing.")
         if rental is None and quote.rental_id is not None:
@@ -175,47 +348,35 @@ async def stop(deps: Deps, person: Person, wish_id: str) -> Quote:
             raise Refused("That is somebody else's. I changed nothing.")
         if quote.waits_for is None or (rental is not None and rental.state not in UNBOUGHT):
             raise TooLate("It waits no more, so I changed nothing.", rental.id if rental is not None else None)
-        now = deps.clock.now()
+        return quote, rental
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Quote, Rental | None]) -> Quote:
+        quote, rental = plan
         if rental is not None:
             await end_request(tx, deps, rental, State.WITHDRAWN, by=person.id)
         quote = changed(quote, state=QuoteState.NONE, waits_for=None)
         await tx.quotes.save(quote)
-        await tx.people.note_seen(person.id, now)
         return quote
 
-    return await transact(deps, decision)
 
-
-async def wait_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Begin a new wish like an earlier one, for the same length of time: [Wait again]. Its owner is told once
-    there is an offer. Return the new quote. Raise as `tell`."""
-    check_user(person, deps.rules)
-
-    async def decision(tx: Tx) -> Quote:
-        earlier = await _own_quote(tx, person, quote_id)
-        if earlier.rental_id is None and earlier.waits_for is not None:
-            return earlier
-        quote, now = await _copy(tx, deps, earlier), deps.clock.now()
-        request = with_price_of_total(counted_from(quote.request, now), deps.rules)
-        old = earlier.wish
-        if old is not None and old.since is not None:
-            old = changed(old, until=now + (old.until - old.since))
-        wish = new_wish(request, old, now, deps.rules, rents=False)
-        return await _wait(tx, deps, person, changed(quote, request=request), wish)
-
-    return await transact(deps, decision)
-
-
-async def wait_at_any_time(deps: Deps, person: Person, quote_id: str) -> WaitingView:
+@dataclass(frozen=True)
+class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView]):
     """Look for offers outside of the person's hours too: [Any time]. Return what waits.
 
     Raise TooLate if it no longer waits, and Refused if it is somebody else's or the person may not use the bot.
     """
-    check_user(person, deps.rules)
 
-    async def decision(tx: Tx) -> WaitingView:
-        quote = await _own_quote(tx, person, quote_id)
-        rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
+    id: ClassVar[str] = "any_time"
+
+    quote_id: str
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Quote, Rental | None]:
+        check_user(person, deps.rules)
+        quote = await own_quote(tx, person, self.quote_id)
+        return quote, await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Quote, Rental | None]) -> WaitingView:
+        quote, rental = plan
         search = quote.waits_for
         if search is None or quote.wish is None or (rental is not None and rental.state not in UNBOUGHT):
             raise TooLate("It waits no more, so I changed nothing.", rental.id if rental is not None else None)
@@ -223,70 +384,9 @@ async def wait_at_any_time(deps: Deps, person: Person, quote_id: str) -> Waiting
         await tx.quotes.save(quote)
         if rental is not None and rental.wish is not None:
             after = transitions.alter(rental, wish=changed(rental.wish, any_time=True))
-            await apply(tx, deps, rental, after)
-            rental = after
+            rental = await apply(tx, deps, Change(rental, after))
         await tx.searches.open(search, shared_query(quote.request), deps.clock.now())
-        await tx.people.note_seen(person.id, deps.clock.now())
         return WaitingView(quote=quote, rental=rental)
-
-    return await transact(deps, decision)
-
-
-async def dearer_to_confirm(deps: Deps, person: Person, rental_id: str, offer_id: str) -> DearerRent | None:
-    """Return what `rent_dearer` would allow, if it needs a confirmation dialog: it costs much, or more than the
-    total that its owner typed. Return None if it is rented at once. Raise as `rent_dearer`."""
-    check_user(person, deps.rules)
-    async with deps.store.read() as tx:
-        dearer = await _dearer(tx, deps, person, rental_id, offer_id)
-    confirms = needs_confirmation(dearer.envelope) or over_total(dearer.rental.request, dearer.envelope.total)
-    return dearer if confirms else None
-
-
-async def rent_dearer(deps: Deps, person: Person, rental_id: str, offer_id: str) -> Rental:
-    """Rent an offer that costs more than the rental's owner allowed, at its price: [Rent at $23.10/h now] below
-    "Nothing fits". The rental is bought now, or waits for an approver first.
-
-    Raise TooLate if it no longer waits or the price no longer stands, and as `renting.rent`.
-    """
-    check_user(person, deps.rules)
-
-    async def decision(tx: Tx) -> Rental:
-        dearer = await _dearer(tx, deps, person, rental_id, offer_id)
-        rental, offer, now = dearer.rental, dearer.offer, deps.clock.now()
-        request = changed(rental.request, max_gpu_rate=None, max_total=None)
-        asked = await deciders(tx, deps.rules, [person.id], now) if dearer.over else None
-        waiting = waiting_for(asked, now, deps.rules) if asked else None
-        after = transitions.rent_dearer(rental, request, offer, envelope=dearer.envelope, waiting=waiting, now=now)
-        facts = changed(envelope_facts(after, asked), read_at=offer.read_at)
-        event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event, within_budgets=True)
-        await tx.people.note_seen(person.id, now)
-        return after
-
-    return await transact(deps, decision)
-
-
-async def _dearer(tx: Tx, deps: Deps, person: Person, rental_id: str, offer_id: str) -> DearerRent:
-    """Return the offer, and what renting it allows. Raise as `rent_dearer`."""
-    rental = await tx.rentals.get(rental_id)
-    quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
-    if rental is None or quote is None or rental.state is not State.QUEUED:
-        raise TooLate("It waits no more, so I changed nothing.", rental.id if rental else None)
-    if not is_owner(person.id, rental.owner):
-        raise Refused("Only its owner can rent at a higher price. I changed nothing.")
-    now = deps.clock.now()
-    offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
-    if offer is None or offer.expires_at <= now:
-        raise TooLate("This price no longer stands. I go on looking.", rental.id)
-    check_time_left(rental.request, now)
-    request = changed(rental.request, max_gpu_rate=None, max_total=None)
-    proposal = await judge_offer(
-        tx, deps, request, offer, owner=rental.owner, project=rental.project, rental=rental
-    )
-    await check_key(tx, deps.rules, person)
-    return DearerRent(
-        rental=rental, offer=offer, envelope=proposal.envelope, over=proposal.over, passed=proposal.passed
-    )
 
 
 async def waiting_of(deps: Deps, person: Person) -> list[WaitingView]:
@@ -308,15 +408,6 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 
 
 # --- checks
-
-
-async def _own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
-    quote = await tx.quotes.get(quote_id)
-    if quote is None:
-        raise TooLate("I don't know this search any more. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
-    if not is_owner(person.id, quote.owner):
-        raise Refused("That is somebody else's search.", next_step=NextStep.ASK_FOR_YOUR_OWN)
-    return quote
 
 
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
@@ -351,32 +442,6 @@ async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
     return copy
 
 
-async def _judge(
-    tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None
-) -> tuple[Quote, Proposal, Wish] | None:
-    """Return the quote as it would wait, what an automatic rent would allow, and its wish. Return None if no
-    highest price is known. Raise as `rent_when_found`, except for NeedsKey."""
-    now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
-    request = with_price_of_total(counted_from(quote.request, now), rules)
-    if gpu_rate is not None:
-        if not (gpu_rate.is_finite() and 0 < gpu_rate < _HIGHEST):
-            raise Mistake("That is no price that I can use. Nothing was rented.")
-        request = changed(request, max_gpu_rate=gpu_rate, max_total=None)
-    check_time_left(request, now)
-    check_size(request, rules)
-    found = ceiling(request, quote.offers, rules)
-    if found is None:
-        return None
-    check_total(request, found.proposal.envelope)
-    wish = new_wish(request, quote.wish, now, rules, rents=True, gpu=found.gpu)
-    if request.starts_at is not None and request.starts_at - now > rules.waiting.longest:
-        raise Mistake("That start is too far ahead. Nothing was rented.")
-    reach = reach_of_wish(request, wish, now, rules)
-    room = await room_for(tx, rules, owner=quote.owner, project=quote.project, reach=reach)
-    passed = room.passed(found.proposal.envelope.total, rules)
-    return changed(quote, request=request), within_budgets(found.proposal, passed, rules), wish
-
-
 async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, wish: Wish) -> Quote:
     """Store a quote that waits from now on, and make its search due. Raise Refused if the person waits for
     `waiting.per_person` machines already."""
@@ -401,7 +466,6 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, wish: Wish) ->
     )
     await tx.quotes.save(quote)
     await tx.searches.open(search_id(query), query, now)
-    await tx.people.note_seen(person.id, now)
     return quote
 
 

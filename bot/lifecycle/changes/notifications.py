@@ -7,7 +7,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.budget import MonthPart
 from bot.model.event import Event, EventKind, To
 from bot.model.message import (
@@ -130,44 +129,20 @@ _WHO: Mapping[To, Callable[[_Scene], Sequence[str]]] = {
 # --- the messages of a change
 
 
-def change(
-    before: Rental | None,
-    after: Rental,
-    *,
-    events: tuple[Event, ...] = (),
-    rules: Rules,
-    real_now: datetime,
-    attempts: tuple[Attempt, ...] = (),
-    resources: tuple[Resource, ...] = (),
-    ledger: tuple[LedgerRow, ...] = (),
-    under_claim: bool = False,
-    releases_claim: bool = False,
-    visited_at: datetime | None = None,
-    more_messages: tuple[Message, ...] = (),
-) -> Change:
-    """Return a change with all messages that it causes. `more_messages` belong to its first event."""
+def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[int | None, Message]]:
+    """Return the messages that follow from a change, each with the index of its event. A new rental gets its
+    card."""
+    before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []
     if before is None:
         card = queued(MessageKind.CARD, stored_destination(after.card_channel), real_now, rental_id=after.id)
         messages.append((None, card))
-    for index, event in enumerate(events):
-        messages.extend((index, message) for message in _messages_of(event, before, after, rules, real_now))
-    messages.extend((0, message) for message in more_messages)
-    return Change(
-        before=before,
-        after=after,
-        events=events,
-        messages=tuple(messages),
-        attempts=attempts,
-        resources=resources,
-        ledger=ledger,
-        under_claim=under_claim,
-        releases_claim=releases_claim,
-        visited_at=visited_at,
-    )
+    for index, event in enumerate(change.events):
+        messages.extend((index, message) for message in _of_event(event, before, after, rules, real_now))
+    return messages
 
 
-def _messages_of(
+def _of_event(
     event: Event, before: Rental | None, rental: Rental, rules: Rules, real_now: datetime
 ) -> list[Message]:
     messages: list[tuple[MessageKind, str, bool]] = []

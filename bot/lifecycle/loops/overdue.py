@@ -279,8 +279,7 @@ class OverdueDeletion(Part):
             try:
                 async with self._deps.store.write() as tx:
                     if await tx.overdue.mark_for_deletion(attempt, deleted, now):
-                        rules, real_now = self._deps.rules, self._deps.clock.real()
-                        await send(tx, event, rules, real_now, attempt.owner)
+                        await send(tx, self._deps, event, attempt.owner)
             except GpubotError as error:
                 log.warning("overdue.not_written", rental=attempt.rental_id, error=type(error).__name__)
                 return

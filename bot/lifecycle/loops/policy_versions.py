@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -121,7 +121,7 @@ async def _bring_into_force(deps: Deps, in_force: RulesInForce, policy: Policy, 
             return Reload(version, ())
         # Those who were admins are notified too.
         admins = tuple(dict.fromkeys((before or policy.rules).admins + policy.rules.admins))
-        await send(tx, event, changed(policy.rules, admins=admins), deps.clock.real())
+        await send(tx, replace(deps, rules=changed(policy.rules, admins=admins)), event)
         if before is None or before.groups != policy.rules.groups:
             await tx.people.forget()  # what is known of them lacks the new groups
         return Reload(version, keys)
@@ -139,7 +139,7 @@ async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) ->
         log.warning("policy.channels_charge_less", channels=channels)
         facts = Facts(detail="\n".join(f"{one} {project}" for one, project in channels.items()))
         event = Event(rental_id=None, kind=EventKind.CHANNELS_CHARGE_LESS, at=deps.clock.now(), facts=facts)
-        await send(tx, event, rules, deps.clock.real())
+        await send(tx, replace(deps, rules=rules), event)
 
 
 async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None:
@@ -151,7 +151,7 @@ async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None
         await tx.account.set(POLICY_REFUSED, all_lines)
         facts = Facts(count=len(wrong.lines), detail="\n".join(wrong.lines[:MISTAKES_SENT]))
         event = Event(rental_id=None, kind=EventKind.POLICY_REFUSED, at=deps.clock.now(), actor=by, facts=facts)
-        await send(tx, event, deps.rules, deps.clock.real())
+        await send(tx, deps, event)
 
     await transact(deps, decision)
 

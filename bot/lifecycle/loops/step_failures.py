@@ -90,8 +90,7 @@ class StepFailures:
                     self._runs[rental.id] = stored
                 return
             await tx.account.set(FAILING_STEPS, self._runs.get(rental.id), rental.id)
-            rules = with_newest_rules(self._deps).rules
-            await send(tx, event, rules, self._deps.clock.real(), rental.owner)
+            await send(tx, with_newest_rules(self._deps), event, rental.owner)
 
     def _is_known(self, stored: FailureRun | None, kind: EventKind) -> bool:
         """Return whether another process alerted people of the same meanwhile, as the stored run says."""

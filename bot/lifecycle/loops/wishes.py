@@ -28,12 +28,11 @@ from bot.model.message import MessageKind, queued, to_person
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, SharedSearch
-from bot.model.records import Claimed
+from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
-from bot.policy.buying.next_offers import with_needed_script
-from bot.policy.buying.offers import likeliest_first
+from bot.policy.buying.offers import likeliest_first, with_needed_script
 from bot.policy.buying.spending import check_size, check_usage, over_limits
 from bot.policy.buying.waiting import (
     Rent,
@@ -254,7 +253,7 @@ async def _rent(
         return False
     if passed:
         asked = await ask_again(tx, await load_snapshot(tx, rental), Why.OVER_BUDGET, now=now, rules=deps.rules)
-        await apply(tx, deps, rental, asked.rental, *asked.events)
+        await apply(tx, deps, Change(rental, asked.rental, asked.events))
         return False
     facts = Facts(
         vendor=offer.vendor,
@@ -265,7 +264,7 @@ async def _rent(
         owner_unconfirmed=None if owner_confirmed else True,
     )
     event = Event(rental_id=rental.id, kind=EventKind.OFFER_FITS, at=now, facts=facts)
-    await apply(tx, deps, rental, after, event)
+    await apply(tx, deps, Change(rental, after, (event,)))
     await tx.quotes.save(changed(quote, state=QuoteState.FOUND, offers=offers, nearby=()))
     return True
 
@@ -290,7 +289,7 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
     await check_buying(tx)
     check_size(rental.request, deps.rules)
     usage = await tx.rentals.usage(rental.owner, without=rental.id)
-    check_usage(rental.envelope.max_rate, usage.person_rentals, usage.team_rate, deps.rules)
+    check_usage(rental.envelope.max_rate, usage, deps.rules)
     await check_key(tx, deps.rules, owner)
     await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=rental.owner)
     rules, envelope = rules_of_project(deps.rules, rental.project), rental.envelope
@@ -314,7 +313,7 @@ async def _note_refusal(tx: Tx, deps: Deps, rental: Rental, refusal: GpubotError
     if any(_is_same_reason(event.facts, facts) for event in earlier):
         return
     event = Event(rental_id=rental.id, kind=kind, at=now, facts=facts)
-    await apply(tx, deps, rental, transitions.alter(rental), event)
+    await apply(tx, deps, Change(rental, transitions.alter(rental), (event,)))
 
 
 def _is_same_reason(one: Facts, other: Facts) -> bool:
@@ -339,5 +338,5 @@ async def _say_nothing_fits(
         until=waiter.wish.until,
     )
     event = Event(rental_id=rental.id, kind=EventKind.NOTHING_FITS, at=deps.clock.now(), facts=facts)
-    await apply(tx, deps, rental, transitions.alter(rental), event)
+    await apply(tx, deps, Change(rental, transitions.alter(rental), (event,)))
     await tx.quotes.save(changed(quote, offers=offers, nearby=()))

@@ -73,4 +73,4 @@ async def note_token(deps: Deps, refused: bool) -> None:
 async def notify_admins(tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None) -> None:
     """Write an event of the account that the bot made, with its alerts."""
     event = Event(rental_id=None, kind=kind, at=deps.clock.now(), facts=facts or Facts())
-    await send(tx, event, deps.rules, deps.clock.real())
+    await send(tx, deps, event)

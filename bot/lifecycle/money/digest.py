@@ -43,7 +43,7 @@ async def send_digest(deps: Deps) -> None:
         if digest is not None:
             facts = Facts(digest=digest)
             event = Event(rental_id=None, kind=EventKind.DIGEST, at=deps.clock.now(), facts=facts)
-            await send(tx, event, deps.rules, deps.clock.real())
+            await send(tx, deps, event)
 
     await transact(deps, decision)
 

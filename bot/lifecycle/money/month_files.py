@@ -133,6 +133,6 @@ async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
         facts = Facts(month=month, amount=file.amount, count=file.rental_count)
         event = Event(rental_id=None, kind=EventKind.MONTH_FILED, at=deps.clock.now(), facts=facts)
         known = {To.FINANCE: tuple(finance)}
-        await send(tx, event, deps.rules, deps.clock.real(), known=known, charges_of=file.part)
+        await send(tx, deps, event, known=known, charges_of=file.part)
 
     await transact(deps, decision)

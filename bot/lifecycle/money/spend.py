@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps, transact
@@ -112,19 +113,14 @@ async def notify_unusual_day(deps: Deps) -> None:
             return
         await tx.account.set(UNUSUAL_DAY, day)
         event = Event(rental_id=None, kind=EventKind.UNUSUAL_DAY, at=now, facts=facts)
-        await send(tx, event, deps.rules, deps.clock.real())
+        await send(tx, deps, event)
 
     await transact(deps, decision)
 
 
 async def check_budget_alerts(deps: Deps) -> None:
     """Give or drop the planned alerts of budgets that are due. Raise StoreBusy."""
-    now = deps.clock.now()
     async with deps.store.read() as tx:
-        if not await tx.budgets.alerts_due(now):
+        if not await tx.budgets.alerts_due(deps.clock.now()):
             return
-
-    async def decision(tx: Tx) -> None:
-        await judge_planned_alerts(tx, deps.rules, now=now, real_now=deps.clock.real())
-
-    await transact(deps, decision)
+    await transact(deps, partial(judge_planned_alerts, deps=deps))

@@ -39,16 +39,16 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.access.boot import BootPlan, plan_boot
-from bot.policy.buying.next_offers import (
+from bot.policy.buying.offers import (
     MARKET_UNAVAILABLE,
     NEEDS_NEW_QUOTE,
     UNCOUNTED,
+    likeliest_first,
     takes_script,
     to_ask_about,
     untried,
     within_envelope,
 )
-from bot.policy.buying.offers import likeliest_first
 from bot.policy.buying.resource_names import make_name
 from bot.policy.buying.spending import BLOCKED_AT_MOST
 from bot.policy.use.leases import too_little_time
@@ -203,11 +203,10 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return await wait_on(deps, snapshot, rental.wish, last or Why.NOTHING_LEFT, now)
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
     chosen = _chosen_vendor(snapshot, quote)
-    offers = await _usable(deps, rental, offers, chosen)
-    begun = await _buy_first(deps, snapshot, offers)
+    begun = await _buy_first(deps, snapshot, await _usable(deps, rental, offers, chosen))
     if begun is not None:
         return begun
-    if _fits_later(deps, snapshot, offers) or (snapshot.unproven and waits_for_lookups(rental)):
+    if snapshot.unproven and waits_for_lookups(rental):
         return await wait_for_lookups(deps, snapshot, now)
     if rental.wish is not None:
         return await wait_on(deps, snapshot, rental.wish, Why.NOTHING_LEFT, now)
@@ -223,8 +222,6 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return begun
     allowed = _allowed(deps, snapshot, offers)
     outside = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
-    if _fits_later(deps, snapshot, offers):
-        return await wait_for_lookups(deps, snapshot, now)
     question = to_ask_about(outside, rental.envelope)
     if question is not None:
         return await asked_again(deps, snapshot, question[0], now, question[1])
@@ -249,8 +246,11 @@ async def _usable(
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
-    """Buy the first offer that is allowed and had no attempt yet, with the keys that people have now. Return None
-    if there is no such offer. If the owner has no key, end the rental as failed."""
+    """Buy the first offer that is allowed and had no attempt yet, with the keys that people have now.
+
+    If the owner has no key, end the rental as failed. If an offer is allowed only once lookups prove that earlier
+    attempts cost nothing, wait for them. Return None if there is no such offer.
+    """
     rental = snapshot.rental
     async with deps.store.read() as tx:
         keys = await keys_that_get_in(tx, rental, deps.rules)
@@ -270,7 +270,9 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
         except BuyingBlocked:  # someone blocked buying after this step began
             return snapshot.with_due(deps.clock.now())
         return await _call(deps, intended, attempt, plan.text)
-    return None
+    return (
+        await wait_for_lookups(deps, snapshot, deps.clock.now()) if _fits_later(deps, snapshot, offers) else None
+    )
 
 
 def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:

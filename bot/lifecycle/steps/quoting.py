@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.errors import GpubotError, MarketAway, Mistake, Refused, TokenRefused, TooLate
-from bot.lifecycle.actions.renting import rent
+from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.renting import Rent
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.people.teammates import with_boot_script
 from bot.lifecycle.steps.polling import poll_at, soonest
@@ -160,7 +161,7 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     if night_end(quote.request, quote.created_at, deps.clock.now(), zone, deps.rules) is not None:
         return shown
     try:
-        rental = await rent(deps, person, quote.id, offer.offer_id)
+        rented = await carry_out(deps, person, Rent(quote.id, offer.offer_id))
     except GpubotError:
         return shown
-    return changed(quote, rental_id=rental.id)
+    return changed(quote, rental_id=rented.rental.id)

@@ -80,7 +80,7 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
     another machine is bought.
     """
     lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
-    rate = rental.rate if rental.rate is not None else rental.envelope.max_rate
+    rate = rental.rate_at_most
     more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
     return Remainder(
         gpu=rental.envelope.gpu,

@@ -15,6 +15,7 @@ from bot.model.event import OtherOffer
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.person import Person
+from bot.model.records import Usage
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.model.summary import OfferChoice, Over
@@ -212,7 +213,7 @@ def propose_longer_lease(
         return Proposal(envelope=rental.envelope, over=())
     return propose_extension(
         rental.unextended,
-        rate=rental.envelope.max_rate if rental.rate is None else rental.rate,
+        rate=rental.rate_at_most,
         lease=ends_at - rental.running_lease.ready_at,
         spent=spent,
         until_end=ends_at - now,
@@ -220,13 +221,11 @@ def propose_longer_lease(
     )
 
 
-def extension_needs_confirmation(rental: Rental, ends_at: datetime, now: datetime) -> bool:
-    """Return whether a dialog confirms a lease until `ends_at` first. Up to the later of two ends none does: that
-    end was accepted before."""
-    lease = rental.running_lease
-    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
-    added = cost_at_most(rate, max(ends_at - max(lease.ends_at, now), timedelta(0)))
-    return added > CONFIRM_ABOVE and not already_allowed(lease, ends_at)
+def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
+    """Return whether a dialog confirms a lease until `ends_at`, which is longer by `span`, first. Up to the later
+    of two ends none does: that end was accepted before."""
+    added = cost_at_most(rental.rate_at_most, span)
+    return added > CONFIRM_ABOVE and not already_allowed(rental.running_lease, ends_at)
 
 
 def receipt_estimate(
@@ -264,14 +263,9 @@ def count_allowed(count: int, rules: Rules) -> bool:
     return count <= rules.limits.per_rental_gpus
 
 
-def lease_allowed(lease: timedelta, rules: Rules) -> bool:
-    """Return whether a lease may be this long."""
-    return lease <= rules.lease.max
-
-
 def check_lease(lease: timedelta, rules: Rules) -> None:
     """Raise Mistake if a lease is longer than the rules allow."""
-    if not lease_allowed(lease, rules):
+    if lease > rules.lease.max:
         raise Mistake(f"A lease is at most {span(rules.lease.max)}. Ask for that or less.")
 
 
@@ -302,21 +296,21 @@ def check_total(request: Request, envelope: Envelope) -> None:
         )
 
 
-def check_person_rentals(person_rentals: int, rules: Rules) -> None:
+def check_person_rentals(usage: Usage, rules: Rules) -> None:
     """Raise Refused if one more rental exceeds the limit of a person."""
-    if person_rentals >= rules.limits.per_person_rentals:
+    if usage.person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
-            f"You have {plural(person_rentals, 'rental')}; your team's limit is "
+            f"You have {plural(usage.person_rentals, 'rental')}; your team's limit is "
             f"{rules.limits.per_person_rentals} a person.",
             next_step=NextStep.DESTROY_ONE,
         )
 
 
-def check_usage(price: Decimal, person_rentals: int, team_rate: Decimal, rules: Rules) -> Decimal:
+def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
     """Return what is left of the team's limit, USD per hour. Raise Refused if one more rental at `price` exceeds
     the limit of the person or of the team."""
-    check_person_rentals(person_rentals, rules)
-    left = rules.limits.team_per_hour - team_rate
+    check_person_rentals(usage, rules)
+    left = rules.limits.team_per_hour - usage.team_rate
     if price > left:
         raise Refused(
             f"That would pass your team's {say_limit(rules.limits.team_per_hour)}/h: "
@@ -330,8 +324,7 @@ def check_rent(
     offer: Offer,
     rules: Rules,
     *,
-    person_rentals: int,
-    team_rate: Decimal,
+    usage: Usage,
     room: Room,
     version: int = 1,
     spent: Micros = 0,
@@ -342,7 +335,7 @@ def check_rent(
     Raise Refused or Mistake if the offer can't be rented now, even with an approval.
     """
     check_size(request, rules)
-    left = check_usage(offer.rate, person_rentals, team_rate, rules)
+    left = check_usage(offer.rate, usage, rules)
     proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent, team_rate_left=left)
     check_total(request, proposal.envelope)
     return within_budgets(proposal, room.passed(proposal.envelope.total, rules), rules)
@@ -373,8 +366,7 @@ def offer_choice(
     request: Request,
     rules: Rules,
     *,
-    person_rentals: int,
-    team_rate: Decimal,
+    usage: Usage,
     room: Room,
     version: int = 1,
     spent: Micros = 0,
@@ -384,16 +376,7 @@ def offer_choice(
     `block` says why buying is blocked."""
     refused: GpubotError | None = None
     try:
-        proposal = check_rent(
-            request,
-            offer,
-            rules,
-            person_rentals=person_rentals,
-            team_rate=team_rate,
-            room=room,
-            version=version,
-            spent=spent,
-        )
+        proposal = check_rent(request, offer, rules, usage=usage, room=room, version=version, spent=spent)
     except (Refused, Mistake) as error:
         refused = error.with_traceback(None)
         proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent)

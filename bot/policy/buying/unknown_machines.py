@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 
 from bot.model.admin_question import AdminQuestion, Purchase, UnknownMachine
 from bot.model.gpu import name_key
@@ -14,7 +13,6 @@ from bot.policy.buying.resource_names import looks_like_ours, names_of
 from bot.policy.team.roles import may_use
 from bot.policy.team.rules import Rules
 
-ASK_AGAIN_AFTER = timedelta(days=1)
 WRITTEN_AT_ONCE = 50
 """How many machines one transaction writes at most, so that other writes wait for it only shortly."""
 ASKED_ALONE = 10

@@ -53,46 +53,33 @@ class PolicySource:
     """GPUBOT_ADMINS."""
 
     def read(self) -> Policy:
-        """Read the file. Raise as `read_policy`."""
-        return read_policy(self.path, home_channel=self.home_channel, admins=self.admins)
+        """Read the file and the scripts that it names. Without a file, return the default rules. Raise WrongPolicy
+        with every mistake."""
+        scripts: dict[str, str] = {}
+
+        def read_script(name: str) -> str:
+            scripts[name] = read_text((self.path or Path()).parent / name)
+            return scripts[name]
+
+        try:
+            text = "" if self.path is None else read_text(self.path)
+        except Unreadable as error:
+            raise WrongPolicy((f"I can't read {one_line(str(self.path), 200)}: {error}",)) from error
+        rules = _rules(text, read_script, self.home_channel, self.admins)
+        return Policy(file=PolicyFile(text=text, scripts=scripts), rules=rules)
 
     def rules_in(self, file: PolicyFile) -> Rules:
-        """Return the rules of a file that was read before. Raise as `rules_in`."""
-        return rules_in(file, home_channel=self.home_channel, admins=self.admins)
+        """Return the rules of a file that was read before. Raise WrongPolicy with every mistake."""
+
+        def read_script(name: str) -> str:
+            if name not in file.scripts:
+                raise Unreadable("it was not read with the file")
+            return file.scripts[name]
+
+        return _rules(file.text, read_script, self.home_channel, self.admins)
 
 
-def read_policy(path: Path | None, *, home_channel: str, admins: tuple[str, ...]) -> Policy:
-    """Read a policy file and the scripts that it names. Without a file, return the default rules.
-
-    `home_channel` and `admins` are those of GPUBOT_CHANNEL and GPUBOT_ADMINS. Raise WrongPolicy with every
-    mistake.
-    """
-    scripts: dict[str, str] = {}
-
-    def read_script(name: str) -> str:
-        scripts[name] = read_text((path or Path()).parent / name)
-        return scripts[name]
-
-    try:
-        text = "" if path is None else read_text(path)
-    except Unreadable as error:
-        raise WrongPolicy((f"I can't read {one_line(str(path), 200)}: {error}",)) from error
-    rules = _rules(text, read_script, home_channel=home_channel, admins=admins)
-    return Policy(file=PolicyFile(text=text, scripts=scripts), rules=rules)
-
-
-def rules_in(file: PolicyFile, *, home_channel: str, admins: tuple[str, ...]) -> Rules:
-    """Return the rules of a file that was read before. Raise WrongPolicy as `read_policy`."""
-
-    def read_script(name: str) -> str:
-        if name not in file.scripts:
-            raise Unreadable("it was not read with the file")
-        return file.scripts[name]
-
-    return _rules(file.text, read_script, home_channel=home_channel, admins=admins)
-
-
-def _rules(text: str, read_script: ScriptReader, *, home_channel: str, admins: tuple[str, ...]) -> Rules:
+def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tuple[str, ...]) -> Rules:
     document = yaml_file.load(text)
     content = {} if document.value is None else document.value
     if not isinstance(content, dict):

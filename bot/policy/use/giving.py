@@ -88,7 +88,7 @@ class Left(Frozen):
 def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
     """Return what is left of a ready machine. `rules` are those of the person who takes it (`rules_of_owner`)."""
     lease = rental.running_lease
-    rate = rental.envelope.max_rate if rental.rate is None else rental.rate
+    rate = rental.rate_at_most
     ends_at = lease.latest_end or lease.ends_at
     total = cost_at_most(rate, max(ends_at - now, timedelta(0)) + rules.lease.grace)
     return Left(rate=rate, ends_at=ends_at, total=total, over=over_limits(rate, total, rules))

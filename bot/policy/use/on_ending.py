@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.model.machine_use import EndToTell, Missed, OnEndingState, Sample, Use
+from bot.model.machine_use import EndToTell, OnEndingState, Sample, Use
 from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
 from bot.policy.use import two_ends
+from bot.policy.use.samples import has_report
 from bot.policy.use.two_ends import are_recent
 from bot.policy.use.verdicts import with_later_work
 
@@ -19,8 +20,6 @@ STARTS_BEFORE = timedelta(minutes=15)
 """How long before an end the machine starts the script. `probe_script.py` has the same time."""
 FIRST_AT_MOST = timedelta(minutes=10)
 """How long a machine that somebody destroys runs on for the script."""
-NOT_SEEN = frozenset({Missed.NO_ANSWER, Missed.REFUSED, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE})
-"""Why a visit has no report at all, so that it told the machine nothing."""
 
 
 def end_to_tell(rental: Rental, visits: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:
@@ -94,7 +93,7 @@ def end_after_script(
     script, lease = rental.on_ending, rental.lease
     if lease is None or lease.script_first is not None or use is None or script is None or not script.can_start:
         return None
-    if not are_recent(visits, now) or visits[-1].missed in NOT_SEEN:
+    if not are_recent(visits, now) or not has_report(visits[-1]):
         return None
     ends_at = min(now + FIRST_AT_MOST, lease.last_end + rules.lease.grace).replace(microsecond=0)
     return ends_at if ends_at - now >= timedelta(minutes=1) else None

@@ -66,6 +66,20 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
     return tuple(one for one in cut if one.verdict is not Verdict.UNKNOWN and one.since < one.until)
 
 
+def up_to(billed: Billed, moment: datetime, amount: Micros | None = None) -> Micros:
+    """Return how much of what was billed, or of an `amount` of it, fell into the time before `moment`.
+
+    Differences of these rounded-down sums lose and repeat no fraction of a micro-dollar, so the parts of an amount
+    sum to the whole.
+    """
+    amount = billed.amount if amount is None else amount
+    length = (billed.ended_at - billed.started_at) // MICROSECOND
+    passed = (moment - billed.started_at) // MICROSECOND
+    if length <= 0:
+        return amount if passed > 0 else 0
+    return amount * min(max(passed, 0), length) // length
+
+
 def use_costs(
     billed: Billed, known: Sequence[Stretch], *, since: datetime | None = None, until: datetime | None = None
 ) -> UseCosts:
@@ -75,22 +89,15 @@ def use_costs(
     With `since` and `until`, return the shares of that part of the time. If the time is cut into parts, for
     example months, the shares of the parts sum to the whole.
     """
-    length = (billed.ended_at - billed.started_at) // MICROSECOND
-    if length <= 0:
+    if billed.ended_at <= billed.started_at:
         return UseCosts(unknown=billed.amount)
-
-    def up_to(moment: datetime) -> Micros:
-        # Differences of one rounded-down sum: no fraction of a micro-dollar is lost or counted twice.
-        passed = min(max((moment - billed.started_at) // MICROSECOND, 0), length)
-        return billed.amount * passed // length
-
     start = billed.started_at if since is None else max(billed.started_at, since)
     end = billed.ended_at if until is None else max(start, min(billed.ended_at, until))
     shares = dict.fromkeys(Verdict, 0)
     for one in known:
         begin, stop = min(max(one.since, start), end), min(max(one.until, start), end)
-        shares[one.verdict] += up_to(stop) - up_to(begin)
-    whole = up_to(end) - up_to(start)
+        shares[one.verdict] += up_to(billed, stop) - up_to(billed, begin)
+    whole = up_to(billed, end) - up_to(billed, start)
     return UseCosts(
         used=shares[Verdict.IN_USE],
         connected=shares[Verdict.CONNECTED],

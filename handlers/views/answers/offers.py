@@ -478,11 +478,11 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
     )
 
 
-def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str) -> Rendered:
+def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
     """Return, below the `first_line`, an offer that waited for a key and that its owner must confirm before it is
     rented. The button opens the confirmation dialog again."""
     text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
-    value = offer_value(quote.id, choice.offer.offer_id, another=quote.clicked_another)
+    value = offer_value(quote.id, choice.offer.offer_id, another=another)
     return blocks.message(
         text,
         blocks.section(text),

@@ -44,14 +44,6 @@ def reply(text: str, *buttons: Json | None) -> Rendered:
     return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
 
 
-def unknown_rental(rental_id: str) -> Rendered:
-    """Return what takes the place of a message about a rental that the database lost."""
-    lost = (
-        f"I don't know {escape(rental_id, 20)}: my database was put back to an earlier state. I changed nothing."
-    )
-    return reply(f"{lost} The admins know. /gpu list shows what you rent now.")
-
-
 def error(problem: GpubotError) -> Rendered:
     """Return why nothing was done, and what the person can do instead."""
     if isinstance(problem, NeedsKey):

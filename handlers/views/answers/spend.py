@@ -11,7 +11,8 @@ from bot.model.person import OPERATOR
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.model.text import plural
 from bot.policy.buying.budgets import say_month
-from bot.policy.buying.spend import MICROSECOND, day_of, month_before
+from bot.policy.buying.spend import day_of, month_before
+from bot.policy.use.use_costs import MICROSECOND
 from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button

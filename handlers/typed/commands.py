@@ -18,15 +18,15 @@ from bot.model.spend import PeriodKind
 from bot.model.text import one_line, short
 from bot.policy.access.keys import MOST_SCANNED
 from bot.policy.buying.spend import is_period
-from handlers.parsing.draft import Get, ParseContext, Wait
-from handlers.parsing.mentions import check_people, take_people
-from handlers.parsing.rental_words import ID, read_duration, read_extension, read_id
-from handlers.parsing.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
-from handlers.parsing.sentences import Sentence, read_sentence
-from handlers.parsing.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
-from handlers.parsing.until import UNTIL, UnclearEnd, parse_day
-from handlers.parsing.vocabulary import vocabulary_of
 from handlers.phrases.ends import end_text
+from handlers.typed.draft import Get, ParseContext, Wait
+from handlers.typed.mentions import check_people, take_people
+from handlers.typed.rental_words import ID, read_duration, read_extension, read_id
+from handlers.typed.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
+from handlers.typed.sentences import Sentence, read_sentence
+from handlers.typed.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
+from handlers.typed.until import UNTIL, UnclearEnd, parse_day
+from handlers.typed.vocabulary import vocabulary_of
 from handlers.views.answers.sentences import Topic
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
@@ -52,62 +52,66 @@ class ListRentals(Frozen):
     """List everyone's rentals, not only those of the person who asks."""
 
 
-class Show(Frozen):
-    id: str | None = None
-    """None if no id was typed: the person's only rental is meant. The same goes for the next commands."""
-
-
-class Ssh(Frozen):
-    id: str | None = None
-
-
-class Destroy(Frozen):
-    id: str | None = None
-
-
-class Share(Frozen):
-    """Let people into a rental."""
+class OfRental(Frozen):
+    """A command about one rental."""
 
     id: str | None = None
+    """None if no id was typed: the person's only rental is meant."""
+
+
+class Show(OfRental):
+    """Show the rental with its history."""
+
+
+class Ssh(OfRental):
+    """Show the SSH command."""
+
+
+class Destroy(OfRental):
+    """Ask for a confirmation, then destroy the machine."""
+
+
+class Share(OfRental):
+    """Let people into the machine."""
+
     people: tuple[str, ...] = ()
     """Slack ids. Empty if none were typed: the people who were let in before are meant."""
 
 
-class Give(Frozen):
-    """Give a rental to another person."""
+class Give(OfRental):
+    """Give the machine to another person."""
 
-    id: str | None = None
     to: str
     """A Slack id."""
 
 
-class Extend(Frozen):
-    id: str | None = None
+class Extend(OfRental):
+    """Make the lease longer."""
+
     duration: timedelta | None = None
     """By how much. None if it wasn't typed."""
     until: datetime | None = None
     """The end that was typed instead of a duration."""
 
 
-class Keep(Frozen):
-    id: str | None = None
+class Keep(OfRental):
+    """Don't ask for a while whether the machine is needed."""
+
     duration: timedelta | None = None
-    """How long not to ask again. None if it wasn't typed."""
+    """For how long. None if it wasn't typed."""
 
 
-class Longer(Frozen):
-    """Ask whether a rental shall go on for so much longer, or until one of these ends."""
+class Longer(OfRental):
+    """Ask whether the lease shall become longer by so much, or last until one of these ends."""
 
-    id: str | None = None
     duration: timedelta | None = None
     untils: tuple[datetime, ...] = ()
 
 
-class About(Frozen):
-    """Say what a sentence asks about a rental or, without one, about everything."""
+class About(OfRental):
+    """Say what a sentence asks about the rental or, without one, about everything."""
 
     topic: Topic
-    id: str | None = None
 
 
 class Spend(Frozen):
@@ -147,10 +151,8 @@ class Plain(Enum):
     HOME = ""
 
 
-Command = (
-    Plain | Get | Wait | KeySet | KeyFromGithub | ListRentals | Show | Ssh | Destroy | Share | Give | Extend | Keep
-    | Longer | About | Spend | Away | Pause
-)  # fmt: skip
+RentalCommand = Show | Ssh | Destroy | Share | Give | Extend | Keep | Longer | About
+Command = Plain | Get | Wait | KeySet | KeyFromGithub | ListRentals | RentalCommand | Spend | Away | Pause
 
 _ALIASES = """get rent find need want search offers; wait await; again; key keys ssh-key sshkey; share invite
 give handover; list ls mine my me ps status; show info details history; ssh connect login; keep; pause; resume
@@ -389,9 +391,9 @@ Parser = Callable[[str, ParseContext], Command]
 """Takes the text after a command's name."""
 
 
-def _id_parser(make: Callable[[str | None], Command], name: str) -> Parser:
+def _id_parser(command: type[Show | Ssh | Destroy]) -> Parser:
     """Return the parser of a command that takes one id, or none for the person's only rental."""
-    return lambda rest, _: make(read_id(rest, name))
+    return lambda rest, _: command(id=read_id(rest, command.__name__.lower()))
 
 
 def _parse_policy(rest: str, _: ParseContext) -> Command:
@@ -461,9 +463,9 @@ _PARSERS: dict[str, Parser] = {
     "get": lambda _rest, _given: Plain.GET_FORM,
     "key": _parse_key,
     "list": _parse_list,
-    "show": _id_parser(lambda rental_id: Show(id=rental_id), "show"),
-    "ssh": _id_parser(lambda rental_id: Ssh(id=rental_id), "ssh"),
-    "destroy": _id_parser(lambda rental_id: Destroy(id=rental_id), "destroy"),
+    "show": _id_parser(Show),
+    "ssh": _id_parser(Ssh),
+    "destroy": _id_parser(Destroy),
     "extend": lambda rest, context: Extend(**dict(read_extension(rest, context))),
     "keep": lambda rest, context: Keep(
         **read_duration(rest, "keep", context.max_lease).model_dump(exclude={"until"})

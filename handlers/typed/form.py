@@ -15,8 +15,8 @@ from bot.policy.buying.spending import count_allowed, most_gpus
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import LEAST_TIME
 from handlers.ids import Field
-from handlers.parsing.amounts import DURATION, NUMBER, Money, parse_duration
-from handlers.parsing.draft import (
+from handlers.typed.amounts import DURATION, NUMBER, Money, parse_duration
+from handlers.typed.draft import (
     MAX_CAP,
     Built,
     Get,
@@ -29,10 +29,10 @@ from handlers.parsing.draft import (
     Wait,
     is_possible_cap,
 )
-from handlers.parsing.mentions import NOBODY
-from handlers.parsing.typed_text import MAX_NOTE_LENGTH, normalize
-from handlers.parsing.until import START, UNTIL
-from handlers.parsing.vocabulary import NameMatcher, Vocabulary, vocabulary_of
+from handlers.typed.mentions import NOBODY
+from handlers.typed.typed_text import MAX_NOTE_LENGTH, normalize
+from handlers.typed.until import START, UNTIL
+from handlers.typed.vocabulary import NameMatcher, Vocabulary, vocabulary_of
 from handlers.views.answers.modals import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from bot.errors import Mistake
 from bot.model.base import Frozen
 from bot.model.text import say_span, short
-from handlers.parsing.amounts import DURATION, parse_duration
-from handlers.parsing.draft import ParseContext
-from handlers.parsing.typed_text import normalize
-from handlers.parsing.until import UNTIL, UnclearEnd, example_end, parse_end
+from handlers.typed.amounts import DURATION, parse_duration
+from handlers.typed.draft import ParseContext
+from handlers.typed.typed_text import normalize
+from handlers.typed.until import UNTIL, UnclearEnd, example_end, parse_end
 
 ID = re.compile(r"[a-z0-9]{5}")
 _FILLERS = "the my machine rental gpu by for please it now to into of with and"

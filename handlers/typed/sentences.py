@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from bot.errors import Mistake
 from bot.model.base import Frozen, changed
-from handlers.parsing.amounts import DURATION, parse_duration
-from handlers.parsing.draft import ParseContext
-from handlers.parsing.rental_words import ID
-from handlers.parsing.typed_text import in_plain_words, normalize_within
-from handlers.parsing.until import UNTIL, UnclearEnd, parse_end
-from handlers.parsing.vocabulary import Vocabulary
+from handlers.typed.amounts import DURATION, parse_duration
+from handlers.typed.draft import ParseContext
+from handlers.typed.rental_words import ID
+from handlers.typed.typed_text import in_plain_words, normalize_within
+from handlers.typed.until import UNTIL, UnclearEnd, parse_end
+from handlers.typed.vocabulary import Vocabulary
 from handlers.views.answers.sentences import Topic
 
 

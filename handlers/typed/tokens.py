@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import Enum, auto
 
 from bot.model.text import short
-from handlers.parsing.amounts import (
+from handlers.typed.amounts import (
     AMOUNT,
     AMOUNT_END,
     DURATION,
@@ -25,9 +25,9 @@ from handlers.parsing.amounts import (
     match_money,
     parse_duration,
 )
-from handlers.parsing.draft import Part
-from handlers.parsing.until import LOOSE_END, START, UNTIL, UP_TO
-from handlers.parsing.vocabulary import NameMatcher, Vocabulary
+from handlers.typed.draft import Part
+from handlers.typed.until import LOOSE_END, START, UNTIL, UP_TO
+from handlers.typed.vocabulary import NameMatcher, Vocabulary
 
 MAX_TOKENS = 60
 """The most tokens of a request; none needs more. Each token takes as long as a look-up of all names in the
@@ -76,6 +76,8 @@ class TokenKind(Enum):
     """Text with two readings of the same length."""
     WORD = auto()
     """Anything else."""
+    NOTHING = auto()
+    """What stands in front of the first token and after the last."""
 
 
 Kind = Part | TokenKind

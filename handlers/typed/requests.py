@@ -15,11 +15,12 @@ from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import one_line, say_at_most, say_rate, say_span
 from bot.policy.use.two_ends import WHILE_BUSY
-from handlers.parsing.draft import Built, Get, ParseContext, Part, Price, Problem, RequestDraft, Wait
-from handlers.parsing.mentions import NOBODY, take_teammates
-from handlers.parsing.token_reader import read_tokens
-from handlers.parsing.tokens import MAX_TOKENS, Token, TokenKind, tokenize
-from handlers.parsing.typed_text import (
+from handlers.phrases.ends import end_text
+from handlers.typed.draft import Built, Get, ParseContext, Part, Price, Problem, RequestDraft, Wait
+from handlers.typed.mentions import NOBODY, take_teammates
+from handlers.typed.token_reader import read_tokens
+from handlers.typed.tokens import MAX_TOKENS, Token, TokenKind, tokenize
+from handlers.typed.typed_text import (
     AM_PM,
     MAX_NOTE_LENGTH,
     as_slack_sends_it,
@@ -29,8 +30,7 @@ from handlers.parsing.typed_text import (
     normalize_within,
     split_note,
 )
-from handlers.parsing.vocabulary import Vocabulary, vocabulary_of
-from handlers.phrases.ends import end_text
+from handlers.typed.vocabulary import Vocabulary, vocabulary_of
 
 MAX_LENGTH = 1000
 """Characters of a normalized request without its note."""

@@ -16,13 +16,14 @@ from bot.model.request import Contract
 from bot.model.text import short
 from bot.policy.team.hours import next_morning
 from bot.policy.use.two_ends import AFTER_NIGHT
-from handlers.parsing.amounts import OTHER_CURRENCIES, Money, parse_duration
-from handlers.parsing.draft import LEFT_OUT, ParseContext, Part, Price, Reading, RequestDraft, Unread
-from handlers.parsing.tokens import Kind, Token, TokenKind
-from handlers.parsing.until import TIME_WORDS, UNTIL, example_end
-from handlers.parsing.vocabulary import OTHER_VENDORS, Vocabulary
 from handlers.phrases.format import zone_of
+from handlers.typed.amounts import OTHER_CURRENCIES, Money, parse_duration
+from handlers.typed.draft import LEFT_OUT, ParseContext, Part, Price, Reading, RequestDraft, Unread
+from handlers.typed.tokens import Kind, Token, TokenKind
+from handlers.typed.until import TIME_WORDS, UNTIL, example_end
+from handlers.typed.vocabulary import OTHER_VENDORS, Vocabulary
 
+_NOTHING = Token(TokenKind.NOTHING, "")
 _MAX_COUNT_AFTER_GPU = 8
 """`h100 8` is a number of GPUs. A larger number after a GPU may be its memory, as in `h100 90`."""
 _SHORTEST_NIGHT = timedelta(hours=2)
@@ -186,24 +187,15 @@ class _TokenReader:
 
     # --- what stands around the token that was read last
 
-    def _peek(self, ahead: int = 0) -> Token | None:
+    def _peek(self, ahead: int = 0) -> Token:
         position = self.position + ahead
-        return self.tokens[position] if 0 <= position < len(self.tokens) else None
+        return self.tokens[position] if 0 <= position < len(self.tokens) else _NOTHING
 
-    def _previous(self) -> Token | None:
+    def _previous(self) -> Token:
         return self._peek(-2)
 
-    def _next_is(self, *kinds: Kind) -> bool:
-        token = self._peek()
-        return token is not None and token.kind in kinds
-
-    def _skip_fillers(self, *names: str) -> None:
-        while (token := self._peek()) is not None and token.kind is TokenKind.FILLER and token.name in names:
-            self.position += 1
-
-    def _skip_key(self, name: str) -> None:
-        token = self._peek()
-        if token is not None and token.kind is TokenKind.KEY and token.name == name:
+    def _skip(self, kind: TokenKind, *names: str) -> None:
+        while (token := self._peek()).kind is kind and token.name in names:
             self.position += 1
 
     def _adjacent_gpu(self, step: int) -> Token | None:
@@ -235,7 +227,7 @@ class _TokenReader:
     # --- why a text can't be read
 
     def _unread(self, why: str, *tokens: Token, readings: tuple[Reading, ...] = (), alone: bool = False) -> None:
-        typed = " ".join(token.text for token in tokens)
+        typed = " ".join(token.text for token in tokens if token is not _NOTHING)
         number = "".join(letter for letter in typed if letter.isdigit()) or "2"
         if why is not _NIGHT:
             why = why.replace("{number}", number).replace("{typed}", typed)
@@ -298,16 +290,15 @@ class _TokenReader:
 
     def _read_region(self, token: Token) -> None:
         following = self._peek()
-        before, after = (near and near.kind for near in (self._previous(), following))
-        joined = before in {TokenKind.COURTESY, TokenKind.FILLER, TokenKind.WORD}
-        joined |= after in {Part.GPU, Part.COUNT, TokenKind.NUMBER}
+        joined = self._previous().kind in {TokenKind.COURTESY, TokenKind.FILLER, TokenKind.WORD}
+        joined |= following.kind in {Part.GPU, Part.COUNT, TokenKind.NUMBER}
         if token.text.lower() == "us" and self._after_verb():
             self._unread(_US, token, readings=(Reading(Part.REGION, token.name), LEFT_OUT))
         elif token.text.lower() == "other" and joined:
             self._doubt()  # `the other h100` and `h100 or other` name no region
         else:
             self.draft.add(Part.REGION, token.name)
-        if following is not None and following.name == "region":  # the EU region
+        if following.name == "region":  # the EU region
             self.position += 1
 
     def _read_feature(self, token: Token) -> None:
@@ -325,7 +316,7 @@ class _TokenReader:
     def _read_unwanted(self, why: str, word: Token) -> None:
         """Read a word such as `not` or `at least`, and what follows it."""
         tokens = [word]
-        while (token := self._peek()) is not None:
+        while (token := self._peek()) is not _NOTHING:
             self.position += 1
             tokens.append(token)
             if token.kind not in {TokenKind.FILLER, TokenKind.PREPOSITION, TokenKind.KEY, TokenKind.COURTESY}:
@@ -352,16 +343,15 @@ class _TokenReader:
             self.draft.add(self.end_part, token.name)
             return
         following = self._peek()
-        if following is not None and following.text.lower() in _NIGHTS:
+        if following.text.lower() in _NIGHTS:
             return
-        self.position += 1 if following else 0
-        example = example_end(self.context.now, self.context.zone)
-        readings = () if following else (Reading(self.end_part, example),)
-        self._unread(_END, token, *([following] if following else []), readings=readings)
+        self.position += following is not _NOTHING
+        example = Reading(self.end_part, example_end(self.context.now, self.context.zone))
+        self._unread(_END, token, following, readings=(example,) if following is _NOTHING else ())
 
     def _read_now(self, _: Token) -> None:
         previous = self._previous()
-        if previous is not None and previous.kind is TokenKind.FILLER and previous.name in _WORDS_BEFORE_NOUN_NOW:
+        if previous.kind is TokenKind.FILLER and previous.name in _WORDS_BEFORE_NOUN_NOW:
             self._doubt()  # `for now` doesn't say when to rent
 
     def _read_word(self, token: Token) -> None:
@@ -377,9 +367,9 @@ class _TokenReader:
             self._unknown_vendor(token)
         elif not self.names_gpu and token.text[:1].isalpha():
             self.names_gpu = True  # each further word is unknown
-            is_name = number is not None and number.kind is TokenKind.NUMBER and not _is_decimal(number)
+            is_name = number.kind is TokenKind.NUMBER and not _is_decimal(number)
             self.position += is_name
-            self._unknown_gpu(token, *([number] if number and is_name else []))
+            self._unknown_gpu(token, *([number] if is_name else []))
         elif token.text.lstrip("-+.")[:1].isnumeric():
             self._unread(_UNREADABLE, token)
         else:
@@ -391,24 +381,19 @@ class _TokenReader:
         """Read a word such as `region`, `in` or `hours`, and the value after it."""
         previous = self._previous()
         kinds = _VALUES_AFTER[key.name]
-        self._skip_fillers(*(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
+        self._skip(TokenKind.FILLER, *(("for",) if TokenKind.DURATION in kinds else ("the", "of")))
         value = self._peek()
-        if key.name in {"at", "@"} and value is not None and value.kind in _PRICE_KINDS:
+        if key.name in {"at", "@"} and value.kind in _PRICE_KINDS:
             return  # at $3
-        if (
-            key.kind is TokenKind.PREPOSITION
-            and value is not None
-            and value.name in {"region", "vendor", "provider"}
-        ):
+        if key.kind is TokenKind.PREPOSITION and value.name in {"region", "vendor", "provider"}:
             return  # from vendor nebius
-        if value is None or value.kind not in {*kinds, TokenKind.WORD, TokenKind.NUMBER, TokenKind.DURATION}:
-            spot_contract = key.name == "contract" and previous is not None and previous.kind is Part.CONTRACT
-            if not spot_contract:
+        if value.kind not in {*kinds, TokenKind.WORD, TokenKind.NUMBER, TokenKind.DURATION}:
+            if key.name != "contract" or previous.kind is not Part.CONTRACT:  # spot contract
                 (self._unknown_word if key.name in {"at", "@", "on"} else self._missing_value)(key)
             return
         self.position += 1
         if value.kind in kinds:
-            self._read_value(key, value, option=previous is not None and previous.kind is TokenKind.DASH)
+            self._read_value(key, value, option=previous.kind is TokenKind.DASH)
         elif value.kind is TokenKind.WORD:
             self._read_unknown_value(key, value)
         elif value.kind is TokenKind.DURATION:
@@ -423,10 +408,10 @@ class _TokenReader:
     def _read_value(self, key: Token, value: Token, *, option: bool) -> None:
         if value.kind is Part.REGION:
             self.draft.add(Part.REGION, value.name)
-            self._skip_key("region")
+            self._skip(TokenKind.KEY, "region")
         elif value.kind is not TokenKind.NUMBER:
             self._read(value)
-            self._skip_key("region")
+            self._skip(TokenKind.KEY, "region")
         elif key.name != "count" and not option and self._adjacent_gpu(1) is not None:
             self._unread(_NO_UNIT, value, readings=_number_readings(value))
         elif _is_decimal(value) and key.name == "count":
@@ -461,11 +446,11 @@ class _TokenReader:
     def _read_option(self, dash: Token) -> None:
         """Read a dash and the word directly after it: an option if the word is known."""
         option = self._peek()
-        if option is None:
+        if option is _NOTHING:
             return
         self.position += 1
         typed = Token(option.kind, dash.text + option.text)
-        if option.name in {"gpu", "gpus"} and self._next_is(TokenKind.NUMBER, Part.COUNT):
+        if option.name in {"gpu", "gpus"} and self._peek().kind in {TokenKind.NUMBER, Part.COUNT}:
             self._read_key(Token(TokenKind.KEY, option.text, "count"))
         elif option.kind is TokenKind.NOW:
             self._doubt()
@@ -482,14 +467,14 @@ class _TokenReader:
         gpu_after = self._adjacent_gpu(1)
         gpu = gpu_after or self._adjacent_gpu(-1)
         following = self._peek()
-        if _is_decimal(token) or self._ends_with_max() or (following is not None and _is_after_price(following)):
+        if _is_decimal(token) or self._ends_with_max() or _is_after_price(following):
             self._read_price_without_unit(token, number=token)
-        elif following is not None and following.kind is TokenKind.MACHINES:
+        elif following.kind is TokenKind.MACHINES:
             self.position += 1
             self._unread(_SEVERAL_MACHINES, token, following)
-        elif gpu_after is None and following is not None and _may_be_unit(following) and self._read_unit(token):
+        elif gpu_after is None and _may_be_unit(following) and self._read_unit(token):
             pass
-        elif gpu is None and not self.names_gpu and following is not None and following.kind is TokenKind.WORD:
+        elif gpu is None and not self.names_gpu and following.kind is TokenKind.WORD:
             self.draft.add(Part.COUNT, int(token.number))  # `8 h1oo`: the word after it is read as a GPU
         elif gpu is None:
             self._unread(_NO_UNIT, token, readings=_number_readings(token))
@@ -504,7 +489,7 @@ class _TokenReader:
         """Read a number and the word after it, which is no unit: `6 hous`, `3 and a half hours`. Return False if
         the word may be a GPU."""
         word = self._peek()
-        if word is None or word.kind is not TokenKind.WORD:
+        if word.kind is not TokenKind.WORD:
             self._unread(_NO_UNIT, number)
             return True
         unit = next(iter(get_close_matches(word.text.lower(), _UNITS, 1, cutoff=0.75)), None)
@@ -522,21 +507,20 @@ class _TokenReader:
     def _read_price_without_unit(self, *tokens: Token, number: Token, total: bool = False) -> None:
         """Read a number that is a price in dollars, unless a word after it may be another currency or a unit."""
         word = self._peek()
-        each = word is not None and word.text.lower() == "each"
-        follows = word is not None and (word.kind is TokenKind.WORD or self._ends_with_max())
+        each = word.text.lower() == "each"
+        follows = word.kind is TokenKind.WORD or self._ends_with_max()
         price = Price(Money(number.number, per_gpu=each), limited=True, total=total)
-        known = each or not follows or (word is not None and word.kind is TokenKind.AT_MOST)
+        known = each or not follows or word.kind is TokenKind.AT_MOST
         self.position += follows
-        typed = (*tokens, word) if word is not None and follows else tokens
-        readings = (Reading(Part.PRICE, price),) if known else ()
-        foreign = word is not None and _is_after_price(word) and not each
-        self._unread(_PRICE if foreign else _LIMIT_WITHOUT_UNIT, *typed, readings=readings)
+        why = _PRICE if _is_after_price(word) and not each else _LIMIT_WITHOUT_UNIT
+        typed = (*tokens, word) if follows else tokens
+        self._unread(why, *typed, readings=(Reading(Part.PRICE, price),) if known else ())
 
     def _ends_with_max(self) -> bool:
         """Return whether a `max` follows that limits the value before it: `6h max`."""
         word, limit = self._peek(), self._peek(1)
-        after = word is not None and word.kind is TokenKind.AT_MOST and word.name in {"max", "maximum", "at most"}
-        return after and (limit is None or limit.kind not in _LIMIT_KINDS)
+        after = word.kind is TokenKind.AT_MOST and word.name in {"max", "maximum", "at most"}
+        return after and limit.kind not in _LIMIT_KINDS
 
     def _memory_or_count(self, number: Token, gpu: Token) -> tuple[Reading, ...]:
         count = Reading(Part.COUNT, int(number.number))
@@ -548,9 +532,8 @@ class _TokenReader:
         return number in memory_sizes(self.vocabulary.variants_of(gpu.name))
 
     def _read_duration(self, token: Token, *, latest: bool = False) -> None:
-        following, after = self._peek(), self._peek(1)
-        word_after = after is not None and after.kind is TokenKind.WORD
-        if token.ends_in_hours and following and following.kind is TokenKind.NUMBER and not word_after:
+        following, word_after = self._peek(), self._peek(1).kind is TokenKind.WORD
+        if token.ends_in_hours and following.kind is TokenKind.NUMBER and not word_after:
             # `1h 30`: most people mean minutes. `6h 8 h100`: a number of GPUs. `6h 8 gpsu` is read with its word.
             self.position += 1
             if following.number >= 10 or self._adjacent_gpu(1) is None:
@@ -565,30 +548,27 @@ class _TokenReader:
             self._doubt()
             latest = True
         self.draft.add(Part.LATEST if latest else Part.LEASE, token.duration)
-        self._skip_key("lease")
+        self._skip(TokenKind.KEY, "lease")
 
     def _read_price(self, first: Token) -> None:
         """Read a price, and the words before it: `under $3`, `max price 3`, `total budget of $500`."""
         previous = self._previous()
-        after_for = previous is not None and previous.name == "for"
-        after_at = previous is not None and previous.name in {"at", "@"}
-        option = previous is not None and previous.kind is TokenKind.DASH
         words = [first]
         while True:
-            self._skip_fillers("of", "a", "the")
+            self._skip(TokenKind.FILLER, "of", "a", "the")
             token = self._peek()
-            if words[-1].kind is TokenKind.MONEY or token is None or token.kind not in _PRICE_KINDS:
+            if words[-1].kind is TokenKind.MONEY or token.kind not in _PRICE_KINDS:
                 break
             words.append(token)
             self.position += 1
         readable = {TokenKind.NUMBER, Part.COUNT, TokenKind.DURATION, TokenKind.WORD, TokenKind.DASH}
         if words[-1].kind is TokenKind.MONEY:
-            self._read_money(words, after_for=after_for, after_at=after_at)
-        elif token is None or token.kind not in readable:
+            self._read_money(words, after_for=previous.name == "for", after_at=previous.name in {"at", "@"})
+        elif token.kind not in readable:
             self._missing_value(*words)
         else:
             self.position += 1
-            self._read_limit(words, token, option=option)
+            self._read_limit(words, token, option=previous.kind is TokenKind.DASH)
 
     def _read_money(self, words: list[Token], *, after_for: bool, after_at: bool) -> None:
         money = words[-1].money
@@ -609,15 +589,13 @@ class _TokenReader:
         kinds = {token.kind for token in words}
         total = TokenKind.TOTAL in kinds
         is_number = limit.kind is TokenKind.NUMBER
-        before_gpu = self._adjacent_gpu(1) is not None
+        before_gpu, before_word = self._adjacent_gpu(1) is not None, self._peek().kind is TokenKind.WORD
         price = Price(Money(limit.number), limited=True, total=total)
         if limit.kind is TokenKind.DURATION and kinds == {TokenKind.AT_MOST}:
             self._read_duration(limit, latest=True)
         elif is_number and TokenKind.PRICE in kinds and not total and (option or not before_gpu):
             self.draft.add(Part.PRICE, price)
-        elif (
-            is_number and _is_decimal(limit) and not total and not before_gpu and not self._next_is(TokenKind.WORD)
-        ):
+        elif is_number and _is_decimal(limit) and not total and not before_gpu and not before_word:
             self.draft.add(Part.PRICE, price)
             self._doubt()
         elif limit.kind is Part.COUNT or (is_number and before_gpu and not _is_decimal(limit)):
@@ -628,10 +606,8 @@ class _TokenReader:
         elif limit.kind is TokenKind.DURATION:
             self._unread(_TIME, *words, limit)
         elif limit.kind is TokenKind.DASH:
-            number = self._peek()
-            self.position += 1 if number else 0
-            typed = limit.text + (number.text if number else "")
-            self._unread(_PRICE, Token(TokenKind.WORD, typed))
+            self._unread(_PRICE, Token(TokenKind.WORD, limit.text + self._peek().text))
+            self.position += 1
         elif any(letter.isdigit() for letter in limit.text):
             self._unread(_PRICE, limit)
         else:

@@ -8,7 +8,7 @@ from bot.errors import Mistake
 from bot.model.base import Frozen, changed
 from bot.model.text import short
 from bot.policy.team.roles import check_number
-from handlers.parsing.typed_text import MENTION, name_mentions
+from handlers.typed.typed_text import MENTION, name_mentions
 
 _MENTION = MENTION.pattern
 _WITH = re.compile(rf"(?:^| )with ?({_MENTION}(?:(?: ?, ?| and | ?& ?| )?{_MENTION})*)", re.IGNORECASE)

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from handlers.parsing.amounts import NUMBER_WORDS
-from handlers.parsing.until import CLEAR_TIME, DAY
+from handlers.typed.amounts import NUMBER_WORDS
+from handlers.typed.until import CLEAR_TIME, DAY
 
 MAX_NOTE_LENGTH = 200
 """The most characters of a note. A longer one is cut."""
