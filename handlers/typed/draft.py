@@ -17,7 +17,7 @@ from bot.model.gpu import typed_name
 from bot.model.money import Micros, micros, whole_cents
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
-from bot.policy.team.rules import Hours, ProbeKind, Rules
+from bot.policy.team.rules import LEAST_LEASE, Hours, ProbeKind, Rules
 from bot.policy.use.end_notices import LONG_LEASE
 from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.typed.amounts import Money
@@ -30,7 +30,6 @@ MAX_CAP = Decimal(1000)
 """USD per GPU and hour."""
 MIN_CAP = Decimal("0.0001")
 """USD per GPU and hour. A cap is a multiple of it."""
-MIN_LEASE = timedelta(minutes=1)
 MOST_CORRECTIONS = 3
 MOST_UNREAD = 3
 """A mistake names at most this many unreadable texts. If there are more, it offers no correction, which would
@@ -446,7 +445,7 @@ class _Builder:
         if length > context.max_lease:
             longest = say_span(context.max_lease)
             raise self._wrong(Part.END, f'"until {end}" is too far away: a lease is at most {longest}.')
-        if self.starts_at is not None and length < MIN_LEASE:
+        if self.starts_at is not None and length < LEAST_LEASE:
             words = f'"until {end}" is not after the start, {draft.first(Part.START)}.'
             raise self._wrong(Part.END, words, too_early=True)
         self.until, self.lease = read.at, length
@@ -493,7 +492,7 @@ class _Builder:
         if lease > longest:
             words = f"{say_span(lease)} is too long: a lease is at most {say_span(longest)}."
             raise self._wrong(part, words)
-        if lease < MIN_LEASE:
+        if lease < LEAST_LEASE:
             raise self._wrong(part, f"{say_span(lease)} is too short: a lease is at least 1 minute.")
 
     def _time(self, part: Part, parse: Callable[[], T]) -> T:

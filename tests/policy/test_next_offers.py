@@ -10,7 +10,7 @@ import pytest
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.offer import Offer
-from bot.policy.buying.next_offers import takes_script, untried, within_envelope
+from bot.policy.buying.offers import takes_script, untried, within_envelope
 from bot.policy.team.rules import Rules
 from tests.store import make
 

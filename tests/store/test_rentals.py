@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,9 @@ async def stored(database: Database, rental_id: str = "k7mq2") -> Rental:
     return rental
 
 
-async def applied(database: Database, before: Rental, after: Rental, **written: object) -> Rental:
+async def applied(database: Database, before: Rental, after: Rental, **written: Any) -> Rental:
     async with database.write() as tx:
-        await tx.rentals.apply(Change.model_validate({"before": before, "after": after, **written}))
+        await tx.rentals.apply(Change(before, after, **written))
     return after
 
 

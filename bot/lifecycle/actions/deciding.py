@@ -34,7 +34,7 @@ from bot.model.base import EVER, Frozen, changed
 from bot.model.budget import Demand
 from bot.model.event import DECISIONS, Event, EventKind, Facts, newest_asked
 from bot.model.person import Person
-from bot.model.records import Usage
+from bot.model.records import Change, Usage
 from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
@@ -186,7 +186,7 @@ class Approve(Action[ToApprove, ToApprove, Rental]):
         if extension is not None:
             kind, facts = EventKind.EXTENSION_APPROVED, changed(facts, people=(extension.asked_by,))
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-        return await apply(tx, deps, rental, after, event)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 def _extension_approved(extension: Extension, fewer: FewerHours | None) -> Extension:
@@ -397,7 +397,7 @@ async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime)
         return rental
     after = await ask_again(tx, await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
     (event,) = after.events
-    return await apply(tx, deps, rental, after.rental, event)
+    return await apply(tx, deps, Change(rental, after.rental, (event,)))
 
 
 async def _drop_extension(
@@ -409,9 +409,8 @@ async def _drop_extension(
         _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at, why=reason),
         people=(rental.extension.asked_by,) if rental.extension else None,
     )
-    return await apply(
-        tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-    )
+    event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+    return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 # --- what people look at before they decide

@@ -32,7 +32,7 @@ from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
-from bot.model.records import Usage
+from bot.model.records import Change, Usage
 from bot.model.rental import Rental, Waiting
 from bot.model.request import Request
 from bot.model.state import State
@@ -270,7 +270,7 @@ async def _rent(tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, w
     facts = _with_prices(envelope_facts(rental, asked), offer, quote)
     event = Event(rental_id=rental.id, kind=kind, at=now, actor=quote.owner, facts=facts)
     events = (event, *await let_in(tx, rental, rental.teammates, now))
-    await apply(tx, deps, None, rental, *events, within_budgets=True)
+    await apply(tx, deps, Change(None, rental, events, within_budgets=True))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     if quote.told:
         await tx.messages.show_quote(quote.id)
@@ -296,7 +296,7 @@ async def _change(
     event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=plan.quote.owner, facts=facts)
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
     events = (event, *await let_in(tx, after, added, now))
-    await apply(tx, deps, rental, after, *events, within_budgets=True)
+    await apply(tx, deps, Change(rental, after, events, within_budgets=True))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     return after
 

@@ -29,6 +29,7 @@ from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import UNBOUGHT, State
@@ -254,7 +255,7 @@ class RentWhenFound(Action[tuple[Quote, WaitToJudge | None, Rental | None], Late
         kind = EventKind.QUEUED if waiting is None else EventKind.ASKED
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         events = (event, *await let_in(tx, rental, rental.teammates, now))
-        await apply(tx, deps, None, rental, *events, within_budgets=True)
+        await apply(tx, deps, Change(None, rental, events, within_budgets=True))
         quote = changed(quote, rental_id=rental.id)
         await tx.quotes.save(quote)
         return WaitBegun(quote, rental, await people_asked(tx, rental))
@@ -312,7 +313,7 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental]):
         after = transitions.rent_dearer(rental, request, offer, envelope=plan.envelope, waiting=waiting, now=now)
         facts = changed(envelope_facts(after, asked), read_at=offer.read_at)
         event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event, within_budgets=True)
+        await apply(tx, deps, Change(rental, after, (event,), within_budgets=True))
         return after
 
 
@@ -383,7 +384,7 @@ class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView]):
         await tx.quotes.save(quote)
         if rental is not None and rental.wish is not None:
             after = transitions.alter(rental, wish=changed(rental.wish, any_time=True))
-            rental = await apply(tx, deps, rental, after)
+            rental = await apply(tx, deps, Change(rental, after))
         await tx.searches.open(search, shared_query(quote.request), deps.clock.now())
         return WaitingView(quote=quote, rental=rental)
 

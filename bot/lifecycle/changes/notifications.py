@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import Approvers, Event, EventKind, To
 from bot.model.message import (
@@ -76,45 +75,20 @@ def alerted(event: Event, rules: Rules, owner: str | None = None) -> tuple[str, 
 # --- the messages of a change
 
 
-def change(
-    before: Rental | None,
-    after: Rental,
-    *,
-    events: tuple[Event, ...] = (),
-    rules: Rules,
-    real_now: datetime,
-    attempts: tuple[Attempt, ...] = (),
-    resources: tuple[Resource, ...] = (),
-    ledger: tuple[LedgerRow, ...] = (),
-    under_claim: bool = False,
-    releases_claim: bool = False,
-    visited_at: datetime | None = None,
-    more_messages: tuple[Message, ...] = (),
-) -> Change:
-    """Return a change with all messages that it causes. `more_messages` belong to its first event."""
+def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[int | None, Message]]:
+    """Return the messages that follow from a change, each with the index of its event. A new rental gets its
+    card."""
+    before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []
     if before is None:
-        messages.append(
-            (None, _message(MessageKind.CARD, stored_destination(after.card_channel), after, real_now))
-        )
-    for index, event in enumerate(events):
-        messages.extend((index, message) for message in _messages_of(event, before, after, rules, real_now))
-    messages.extend((0, message) for message in more_messages)
-    return Change(
-        before=before,
-        after=after,
-        events=events,
-        messages=tuple(messages),
-        attempts=attempts,
-        resources=resources,
-        ledger=ledger,
-        under_claim=under_claim,
-        releases_claim=releases_claim,
-        visited_at=visited_at,
-    )
+        card = _message(MessageKind.CARD, stored_destination(after.card_channel), after, real_now)
+        messages.append((None, card))
+    for index, event in enumerate(change.events):
+        messages.extend((index, message) for message in _of_event(event, before, after, rules, real_now))
+    return messages
 
 
-def _messages_of(
+def _of_event(
     event: Event, before: Rental | None, rental: Rental, rules: Rules, real_now: datetime
 ) -> list[Message]:
     messages = []

@@ -15,12 +15,11 @@ import structlog
 from typing_extensions import override
 
 from bot.errors import GpubotError
-from bot.lifecycle.changes.apply import settle_stored
 from bot.lifecycle.changes.notifications import alerted
 from bot.lifecycle.deps import Deps, StepDeps, transact, with_newest_rules
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import Part, keep_running
-from bot.lifecycle.money.budgets import correct
+from bot.lifecycle.money.budgets import correct, settle_stored
 from bot.lifecycle.outside import DirectPosts
 from bot.model.event import Event, EventKind, Facts
 from bot.policy.buying.months import month_of, month_start

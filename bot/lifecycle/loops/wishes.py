@@ -28,12 +28,11 @@ from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, SharedSearch
-from bot.model.records import Claimed
+from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
-from bot.policy.buying.next_offers import with_needed_script
-from bot.policy.buying.offers import likeliest_first
+from bot.policy.buying.offers import likeliest_first, with_needed_script
 from bot.policy.buying.spending import check_size, check_usage, over_limits
 from bot.policy.buying.waiting import (
     Rent,
@@ -257,7 +256,7 @@ async def _rent(
         return False
     if passed:
         asked = await ask_again(tx, await load_snapshot(tx, rental), Why.OVER_BUDGET, now=now, rules=deps.rules)
-        await apply(tx, deps, rental, asked.rental, *asked.events)
+        await apply(tx, deps, Change(rental, asked.rental, asked.events))
         return False
     facts = Facts(
         vendor=offer.vendor,
@@ -268,7 +267,7 @@ async def _rent(
         owner_unconfirmed=None if owner_confirmed else True,
     )
     event = Event(rental_id=rental.id, kind=EventKind.OFFER_FITS, at=now, facts=facts)
-    await apply(tx, deps, rental, after, event)
+    await apply(tx, deps, Change(rental, after, (event,)))
     await tx.quotes.save(changed(quote, state=QuoteState.FOUND, offers=offers, nearby=()))
     return True
 
@@ -317,7 +316,7 @@ async def _note_refusal(tx: Tx, deps: Deps, rental: Rental, refusal: GpubotError
     if any(_is_same_reason(event.facts, facts) for event in earlier):
         return
     event = Event(rental_id=rental.id, kind=kind, at=now, facts=facts)
-    await apply(tx, deps, rental, transitions.alter(rental), event)
+    await apply(tx, deps, Change(rental, transitions.alter(rental), (event,)))
 
 
 def _is_same_reason(one: Facts, other: Facts) -> bool:
@@ -342,5 +341,5 @@ async def _say_nothing_fits(
         until=waiter.wish.until,
     )
     event = Event(rental_id=rental.id, kind=EventKind.NOTHING_FITS, at=deps.clock.now(), facts=facts)
-    await apply(tx, deps, rental, transitions.alter(rental), event)
+    await apply(tx, deps, Change(rental, transitions.alter(rental), (event,)))
     await tx.quotes.save(changed(quote, offers=offers, nearby=()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
@@ -118,12 +119,7 @@ async def notify_unusual_day(deps: Deps) -> None:
 
 async def check_budget_alerts(deps: Deps) -> None:
     """Give or drop the planned alerts of budgets that are due. Raise StoreBusy."""
-    now = deps.clock.now()
     async with deps.store.read() as tx:
-        if not await tx.budgets.alerts_due(now):
+        if not await tx.budgets.alerts_due(deps.clock.now()):
             return
-
-    async def decision(tx: Tx) -> None:
-        await judge_planned_alerts(tx, deps.rules, now=now, real_now=deps.clock.real())
-
-    await transact(deps, decision)
+    await transact(deps, partial(judge_planned_alerts, deps=deps))

@@ -16,6 +16,7 @@ from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, to_person
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.policy.team.asking import Asked, who_is_asked
 from bot.policy.team.hours import Availability, zone_of
@@ -163,6 +164,6 @@ async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
             people=asked.people, envelope=rental.newest_envelope.version, admins_decide=asked.admins_decide
         )
         event = Event(rental_id=rental.id, kind=EventKind.DECIDERS_CHANGED, at=now, facts=facts)
-        await apply(tx, deps, rental, alter(rental), event)
+        await apply(tx, deps, Change(rental, alter(rental), (event,)))
     if none_left:
         await notify_admins(tx, deps, EventKind.NO_APPROVER_LEFT, Facts(count=len(waiting)))

@@ -15,7 +15,7 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.policy.access.boot import check_script_size, further_keys
-from bot.policy.buying.next_offers import with_needed_script
+from bot.policy.buying.offers import with_needed_script
 from bot.policy.team.roles import check_number, check_teammate, is_teammate
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import needs_script, wants_probe

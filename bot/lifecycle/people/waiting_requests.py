@@ -26,6 +26,7 @@ from bot.model.event import (
     open_question,
 )
 from bot.model.message import Message, MessageKind, to_person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.asking import Waits, others_are_due, reminders
@@ -48,7 +49,7 @@ async def end_request(
     snapshot = await load_snapshot(tx, rental)
     after, (event,) = finish(rental, end, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), by=by)
     facts = changed(event.facts, detail=reason or None)
-    return await apply(tx, deps, rental, after, changed(event, kind=EventKind(end.value), facts=facts))
+    return await apply(tx, deps, Change(rental, after, (changed(event, kind=EventKind(end.value), facts=facts),)))
 
 
 async def check_waiting(deps: Deps) -> None:
@@ -81,7 +82,7 @@ async def ask_others(tx: Tx, deps: Deps) -> None:
             admins_decide=False,
         )
         event = Event(rental_id=rental.id, kind=EventKind.OTHERS_ASKED, at=now, facts=facts)
-        await apply(tx, deps, rental, alter(rental), event)
+        await apply(tx, deps, Change(rental, alter(rental), (event,)))
 
 
 async def count_again(tx: Tx, deps: Deps) -> None:
@@ -95,7 +96,7 @@ async def count_again(tx: Tx, deps: Deps) -> None:
         expires_at = max(expires_at, now)
         if expires_at != waiting.expires_at:
             after = alter(one.rental, waiting=changed(waiting, expires_at=expires_at), due_at=expires_at)
-            await apply(tx, deps, one.rental, after)
+            await apply(tx, deps, Change(one.rental, after))
 
 
 async def _remind(tx: Tx, deps: Deps) -> None:
@@ -103,7 +104,7 @@ async def _remind(tx: Tx, deps: Deps) -> None:
     event."""
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)
-    messages = tuple(
+    messages = [
         Message(
             kind=MessageKind.REMINDER,
             to=to_person(person),
@@ -112,14 +113,15 @@ async def _remind(tx: Tx, deps: Deps) -> None:
             due_at=real_now,
         )
         for person, rental_ids in found.items()
-    )
+    ]
     for one in waiting:
         people = tuple(person for person, rental_ids in found.items() if one.rental.id in rental_ids)
         if people:
             facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
             event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
-            await apply(tx, deps, one.rental, alter(one.rental), event, more_messages=messages)
-            messages = ()
+            more = tuple((0, message) for message in messages)
+            await apply(tx, deps, Change(one.rental, alter(one.rental), (event,), messages=more))
+            messages = []
 
 
 async def _load(tx: Tx, deps: Deps) -> list[_Waiting]:

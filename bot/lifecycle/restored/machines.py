@@ -16,6 +16,7 @@ from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import names_of
@@ -40,7 +41,7 @@ async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) 
     for question in questions:
         for rental in await _bought_for(tx, question.purchase.machines):
             if rental is not None and rental.lease is None and not rental.bought_after_backup:
-                await apply(tx, deps, rental, alter(rental, bought_after_backup=True))
+                await apply(tx, deps, Change(rental, alter(rental, bought_after_backup=True)))
 
 
 async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
@@ -75,7 +76,7 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
             by=decided.by if decided is not None else None,
         )
         events = (changed(event, facts=changed(event.facts, name=question.rental_id)),)
-    await apply(tx, deps, rental, after, *events)
+    await apply(tx, deps, Change(rental, after, events))
 
 
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:

@@ -39,16 +39,16 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.access.boot import BootPlan, plan_boot
-from bot.policy.buying.next_offers import (
+from bot.policy.buying.offers import (
     MARKET_UNAVAILABLE,
     NEEDS_NEW_QUOTE,
     UNCOUNTED,
+    likeliest_first,
     takes_script,
     to_ask_about,
     untried,
     within_envelope,
 )
-from bot.policy.buying.offers import likeliest_first
 from bot.policy.buying.resource_names import make_name
 from bot.policy.buying.spending import BLOCKED_AT_MOST
 from bot.policy.use.leases import too_little_time

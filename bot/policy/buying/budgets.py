@@ -4,7 +4,7 @@ people."""
 from __future__ import annotations
 
 from calendar import month_name
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from pydantic import Field
@@ -152,13 +152,6 @@ def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: 
     return tuple(sorted(found, key=lambda one: (one.free - one.more, one.balance.month)))
 
 
-def passed_budgets(
-    more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules
-) -> tuple[Demand, ...]:
-    """Return the budgets that don't hold what is asked for, as `demands` does."""
-    return tuple(demand for demand in demands(more, balances, rules) if demand.passes)
-
-
 def budgets_now(owner: str, project: str, rules: Rules) -> dict[ScopeKind, Micros]:
     """Return the budgets that a rental counts for. A kind of scope without a budget is missing."""
     budgets = {scope.kind: budget_of(scope, rules) for scope in scopes_of(owner, project)}
@@ -185,9 +178,9 @@ class Room(Frozen):
     """What it holds already, by months."""
 
     def passed(self, total: Micros, rules: Rules) -> tuple[Demand, ...]:
-        """Return the budgets that don't hold an envelope with this total."""
+        """Return the budgets that don't hold an envelope with this total, the tightest one first."""
         more = {month: total - self.settled - self.held.get(month, 0) for month in self.months}
-        return passed_budgets(more, self.balances, rules)
+        return tuple(demand for demand in demands(more, self.balances, rules) if demand.passes)
 
 
 def new_alert(balance: Balance, rules: Rules) -> int | None:
@@ -197,10 +190,6 @@ def new_alert(balance: Balance, rules: Rules) -> int | None:
     if budget is None:
         return None
     used = Decimal(balance.reserved + balance.spent)
-    reached = [percent for percent in alert_percents(rules) if used * 100 >= Decimal(budget) * percent]
+    percents = (int(share * 100) for share in rules.budgets.alerts)
+    reached = [percent for percent in percents if used * 100 >= Decimal(budget) * percent]
     return reached[-1] if reached and reached[-1] > balance.alerted else None
-
-
-def alert_percents(rules: Rules) -> Sequence[int]:
-    """Return at which percentages of a budget people are notified, lowest first."""
-    return [int(share * 100) for share in rules.budgets.alerts]

@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
@@ -57,8 +57,8 @@ def period_of(words: str, now: datetime, zone: ZoneInfo) -> Period:
     month = month_of(now, zone)
     if words in {PeriodKind.TODAY, PeriodKind.WEEK}:
         first = today if words == PeriodKind.TODAY else today - timedelta(days=today.weekday())
-        kind, end = PeriodKind(words), day_start(today + DAY, zone)
-        return Period(kind=kind, month=month, start=day_start(first, zone), end=end, running=True)
+        kind, end = PeriodKind(words), at_time(today + DAY, 0, zone)
+        return Period(kind=kind, month=month, start=at_time(first, 0, zone), end=end, running=True)
     wanted = _month_of_words(words, month)
     if wanted > month:
         raise Mistake(f"{wanted} has not begun.", next_step=NextStep.READ_THIS_MONTH)
@@ -92,15 +92,10 @@ def day_of(moment: datetime, zone: ZoneInfo) -> date:
     return moment.astimezone(zone).date()
 
 
-def day_start(day: date, zone: ZoneInfo) -> datetime:
-    """Return the first moment of a day of `zone`, in UTC."""
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
-
-
 def day_starts(start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
     """Return the first moment of each day of `zone` from the day of `start` on, before `end`."""
     first, last = day_of(start, zone), day_of(max(start, end - MICROSECOND), zone)
-    return [day_start(first + n * DAY, zone) for n in range((last - first).days + 1)]
+    return [at_time(first + n * DAY, 0, zone) for n in range((last - first).days + 1)]
 
 
 # --- sums
@@ -222,7 +217,7 @@ def recent_days(charges: Iterable[Charge], now: datetime, zone: ZoneInfo) -> tup
     costs so far. `charges` have all that fell into these days."""
     known = list(charges)
     today = day_of(now, zone)
-    starts = [day_start(today - n * DAY, zone) for n in range(MEDIAN_OF + 1, -1, -1)]
+    starts = [at_time(today - n * DAY, 0, zone) for n in range(MEDIAN_OF + 1, -1, -1)]
     *past, so_far = by_day(known, starts)
     if not known:
         return [], so_far

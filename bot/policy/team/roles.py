@@ -42,14 +42,9 @@ def approvers_of(rules: Rules) -> Approvers:
     return named if are_named(named) else Approvers(people=rules.admins, quiet=named.quiet)
 
 
-def then_groups(rules: Rules) -> tuple[str, ...]:
-    """Return the groups of `approval.then`."""
-    return tuple(one for one in rules.approval.then if one.startswith("S"))
-
-
 def deciding_groups(rules: Rules) -> tuple[str, ...]:
     """Return the groups whose members may decide requests."""
-    return tuple(dict.fromkeys((*rules.approvers.groups, *then_groups(rules))))
+    return tuple(dict.fromkeys((*rules.approvers.groups, *rules.approval.then_groups)))
 
 
 class Team(Frozen):
@@ -76,7 +71,7 @@ def named_to_decide(approvers: Approvers, team: Team) -> tuple[str, ...]:
 
 def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
     """Return the people of `approval.then` and the known members of its groups who are not gone, each once."""
-    groups = then_groups(rules)
+    groups = rules.approval.then_groups
     people = [one for one in rules.approval.then if one not in groups and one not in team.gone]
     return tuple(dict.fromkeys((*people, *team.members_of(groups))))
 

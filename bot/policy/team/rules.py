@@ -135,9 +135,14 @@ class Approval(Frozen):
     remind: Span = timedelta(hours=1)
     """How long a request waits, in hours of its approvers, before they are reminded."""
     then: tuple[UserOrGroupId, ...] = ()
-    """Who is asked next."""
+    """The people and groups who are asked next."""
     then_after: Span = timedelta(hours=4)
     """How long a request waits before they are."""
+
+    @property
+    def then_groups(self) -> tuple[str, ...]:
+        """The groups in `then`."""
+        return tuple(one for one in self.then if one.startswith("S"))
 
 
 class Procure(Frozen):
@@ -335,12 +340,8 @@ class Rules(Frozen):
     @property
     def groups(self) -> frozenset[str]:
         """Return the user groups whose members the bot must know."""
-        return frozenset(
-            self.approvers.groups
-            + self.use.groups
-            + self.finance.groups
-            + tuple(one for one in self.approval.then if one.startswith("S"))
-        )
+        named = self.approvers.groups + self.use.groups + self.finance.groups
+        return frozenset(named + self.approval.then_groups)
 
     @property
     def approvals_to(self) -> str:
