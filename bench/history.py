@@ -6,9 +6,11 @@ import asyncio
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from bench.rentals import LEASE, Bought, change_of, quote_of, rental_of
 from bot.clock import Clock
@@ -82,14 +84,14 @@ def _ended(change: Change) -> Change:
     destroying, end = (
         changed(change.events[-1], kind=kind, at=at) for kind in (EventKind.DESTROYING, EventKind.ENDED)
     )
-    history = {
+    history: dict[str, Any] = {
         "events": (*change.events, destroying, end),
         "attempts": (changed(attempt, state=AttemptState.GONE, delete_accepted_at=at),),
         "resources": (gone,),
         "ledger": (ledger_row(gone, attempt, change.after.owner),),
         "messages": ((None, changed(card, closed=True, due_at=None)),),
     }
-    return Change.model_construct(**{**dict(change), **history})
+    return replace(change, **history)
 
 
 def _copy(file: Path, count: int) -> None:

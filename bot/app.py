@@ -39,7 +39,7 @@ from bot.lifecycle.money.digest import send_digest
 from bot.lifecycle.money.month_files import file_months
 from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
 from bot.lifecycle.people.deciders import check_deciders
-from bot.lifecycle.people.waiting_requests import check_waiting
+from bot.lifecycle.people.undecided import check_waiting
 from bot.market.client import CatalogCache, ComputeClear
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for

@@ -27,7 +27,7 @@ from bot.model.attempt import AttemptState
 from bot.model.base import Frozen, changed
 from bot.model.money import in_dollars, micros
 from bot.model.records import Accruing, Change, ClaimedRental, EndedCost, LiveCost, Running, Usage
-from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, Rental, Waiting
+from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, PendingDecision, Rental
 from bot.model.state import State
 from store import claims, costs
 from store.attempts import Attempts
@@ -49,7 +49,7 @@ _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
 _SHARED = _LIVE.where(costs.IS_TEAMMATE)
 _IDLE = _LIVE.where(costs.IS_IDLE)
-_WAITING = _LIVE.where(or_(_c.waiting_decider == Decider.APPROVER, _c.extension.is_not(None)))
+_UNDECIDED = _LIVE.where(or_(_c.decision_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
 # While something of a rental is being deleted, the rental is due, even if it is over.
 _UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_count > 0)
@@ -252,9 +252,9 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
             rows = await self._conn.execute(_LIVE_OF_OWNER, {"owner_id": owner})
         return _oldest_first(rentals_of(rows))
 
-    async def waiting(self) -> list[Rental]:
+    async def undecided(self) -> list[Rental]:
         """Return the rentals whose request or extension waits for an approver, oldest first."""
-        return _oldest_first(rentals_of(await self._conn.execute(_WAITING)))
+        return _oldest_first(rentals_of(await self._conn.execute(_UNDECIDED)))
 
     async def idle(self) -> list[Rental]:
         """Return the rentals that are not over and whose stored verdict is idle, oldest first."""
@@ -342,7 +342,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
             if state_changed and after.state.over:
                 await self._messages.reopen_newest(after.id, after.owner)
             await self._messages.show(after.id, transition=transition)
-            if before is not None and before.waiting_envelope != after.waiting_envelope:
+            if before is not None and before.undecided_envelope != after.undecided_envelope:
                 await self._messages.show_reminders()
 
 
@@ -350,7 +350,7 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
 
 
 _GROUPS: dict[str, type[Frozen]] = {
-    "waiting": Waiting,
+    "decision": PendingDecision,
     "blocked": Blocked,
     "lease": Lease,
     "ending": Ending,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bot.model.rental import Alarm, Blocked, Ending, Rental, Waiting
+from bot.model.rental import Alarm, Blocked, Ending, PendingDecision, Rental
 
 
-def waiting(rental: Rental) -> Waiting:
+def waiting(rental: Rental) -> PendingDecision:
     """Return the decision that it waits for."""
-    assert rental.waiting is not None
-    return rental.waiting
+    assert rental.decision is not None
+    return rental.decision
 
 
 def blocked(rental: Rental) -> Blocked:

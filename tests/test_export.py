@@ -122,7 +122,7 @@ async def test_events_of_whole_days_are_lines_of_json(settings: Settings, monkey
 
 def test_a_line_says_who_did_what_when_and_why() -> None:
     facts = Facts(why=Why.PAUSED, amount=1, rate=Decimal("2.150"), hours=6 * HOUR, detail="bill check\n")
-    event = make.event(EventKind.WAITING, id=7, facts=facts)
+    event = make.event(EventKind.BLOCKED, id=7, facts=facts)
     line = event_line(event)
     assert "\n" not in line
     assert json.loads(line) == {

@@ -79,14 +79,6 @@ class Opened:
         self.gone.clear()
 
 
-def _nothing() -> None:
-    return
-
-
-def _yes() -> bool:
-    return True
-
-
 @dataclass(frozen=True)
 class Deps:
     """The dependencies of services."""
@@ -102,10 +94,10 @@ class Deps:
     opened: Opened = field(default_factory=Opened, kw_only=True)
     claimed: str | None = field(default=None, kw_only=True)
     """The id of the row whose claim this work has. What it writes of that row is refused if the claim was lost."""
-    may_claim: Callable[[], bool] = field(default=_yes, kw_only=True)
+    may_claim: Callable[[], bool] = field(default=lambda: True, kw_only=True)
     """Whether this machine's clock can be trusted. If not, this process claims no rows and does nothing that
     people ask of it."""
-    on_over_budget: Callable[[], None] = field(default=_nothing, kw_only=True)
+    on_over_budget: Callable[[], None] = field(default=lambda: None, kw_only=True)
     """Called with each request that is refused because of a budget."""
     new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
     """Makes a short id of this length."""
@@ -118,10 +110,6 @@ class Deps:
         return max(clock.now() - opened.at, clock.real() - opened.real) < COMPARED_WITHIN
 
 
-def _ignore(_: Attempt) -> None:
-    return
-
-
 @dataclass(frozen=True)
 class StepDeps(Deps):
     """The dependencies of steps: those of services, and the outside."""
@@ -130,9 +118,9 @@ class StepDeps(Deps):
     prober: Prober
     channels: Channels
     directory: Directory
-    on_attempt: Callable[[Attempt], None] = _ignore
+    on_attempt: Callable[[Attempt], None] = lambda _: None
     """Called with an attempt after its new state was written."""
-    claim_lasts: Callable[[], bool] = _yes
+    claim_lasts: Callable[[], bool] = lambda: True
     """Whether the claim under which a step runs surely lasts for one more call. If not, nothing is bought or
     deleted: another process may be working on the rental."""
     ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple

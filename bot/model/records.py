@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, Self
-
-from pydantic import model_validator
+from typing import NamedTuple
 
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
@@ -220,17 +219,24 @@ class WatchedResource(Frozen):
     over_at: Instant | None
 
 
-class Change(Frozen):
-    """Everything that one decision writes. Attempts, resources and the ledger are facts and always written; the
-    rental, its events and messages only if the rental is still as it was in `before`. An attempt that the store
-    doesn't know yet is an intent, part of the decision, and written only with it."""
+@dataclass(frozen=True)
+class Change:
+    """A change of a rental: everything that one decision writes.
+
+    Attempts, resources and the ledger are facts and always written; the rental, its events and messages only if
+    the rental is still as it was in `before`. An attempt that the store doesn't know yet is an intent, part of the
+    decision, and written only with it.
+
+    Raise ForbiddenTransition if the table lacks the transition, so that no code path can bypass the table.
+    """
 
     before: Rental | None
     """None: a new rental."""
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Each with the index into `events` of its event, or None."""
+    """Each with the index into `events` of its event, or None. A decision names only those that do not follow from
+    its events."""
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
@@ -239,16 +245,14 @@ class Change(Frozen):
     case."""
     releases_claim: bool = False
     """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
-    visited_at: Instant | None = None
+    visited_at: datetime | None = None
     """The newest visit that the decision knows. If the machine was visited later, the rental counts as changed.
     None if the decision doesn't depend on visits."""
+    within_budgets: bool = False
+    """Whether it is written only if budgets hold what the rental adds to them."""
 
-    @model_validator(mode="after")
-    def _check_transition(self) -> Self:
-        """Raise ForbiddenTransition if the table lacks the transition, so that no code path can bypass the
-        table."""
+    def __post_init__(self) -> None:
         check_change(None if self.before is None else self.before.state, self.after.state)
-        return self
 
 
 class Unsendable(Frozen):

@@ -22,7 +22,7 @@ class Decider(StrEnum):
     APPROVER = "approver"
 
 
-class Waiting(Frozen):
+class PendingDecision(Frozen):
     """The decision that a request waits for. Only a rental in state `awaiting_approval` has one."""
 
     decider: Decider
@@ -162,7 +162,7 @@ class Rental(Frozen):
     """The offer that the person chose. It is tried first. Empty if the rental has no quote."""
     envelope: Envelope
     """The envelope in force. While the request waits, the envelope that is asked for."""
-    waiting: Waiting | None = None
+    decision: PendingDecision | None = None
     wish: Wish | None = None
     """Set if it is bought once an offer fits, or at its start time: the wish of its quote, as it was approved."""
     approved_by: str | None = None
@@ -241,7 +241,7 @@ class Rental(Frozen):
         return self.gpu or self.envelope.gpu
 
     @property
-    def waiting_envelope(self) -> Envelope | None:
+    def undecided_envelope(self) -> Envelope | None:
         """Return the envelope that waits for a decision: the extension's, or the request's. Return None if neither
         waits."""
         if self.extension is not None:
@@ -251,23 +251,23 @@ class Rental(Frozen):
     @property
     def newest_envelope(self) -> Envelope:
         """Return the envelope that waits for a decision, or the one in force if none waits."""
-        return self.waiting_envelope or self.envelope
+        return self.undecided_envelope or self.envelope
 
     @property
     def owner_decides(self) -> bool:
         """Whether the owner decides alone, without an approver."""
-        return self.waiting is not None and self.waiting.decider is Decider.OWNER
+        return self.decision is not None and self.decision.decider is Decider.OWNER
 
     @property
     def approver_decides(self) -> bool:
         """Whether the request waits for an approver."""
-        return self.waiting is not None and self.waiting.decider is Decider.APPROVER
+        return self.decision is not None and self.decision.decider is Decider.APPROVER
 
     @property
     def needs_later_end(self) -> bool:
         """Whether the rental waits for its owner to name a later end. Nobody can approve it with the present
         end."""
-        return self.waiting is not None and self.waiting.why is Why.TOO_LITTLE_TIME
+        return self.decision is not None and self.decision.why is Why.TOO_LITTLE_TIME
 
     @property
     def unextended(self) -> Envelope:

@@ -204,9 +204,9 @@ class RentalList(Frozen):
     """All rentals."""
     idle: int = 0
     """How many of all machines are idle."""
-    waiting: tuple[RentalSummary, ...] = ()
+    to_decide: tuple[RentalSummary, ...] = ()
     """The first of the requests and extensions that the reader may decide. Only if they are asked for."""
-    more_waiting: int = 0
+    more_to_decide: int = 0
     """How many more requests and extensions wait."""
     unknown_total: UnknownTotal = UnknownTotal()
     unknown: tuple[UnknownSummary, ...] = ()

@@ -67,7 +67,7 @@ async def carry_out(deps: Deps, command: Command) -> str:
             unknown = [
                 machine for one in live.unknown if one.question.open for machine in one.question.purchase.alive
             ]
-            waiting = [summary.rental for summary in live.waiting]
+            waiting = [summary.rental for summary in live.to_decide]
             text = "\n".join(
                 [
                     lists.list_texts(live, reader, everyone=True).text,
@@ -124,7 +124,7 @@ async def _approve(deps: Deps, command: Approve) -> str:
     typed = _DOLLARS.fullmatch(command.up_to.strip())
     total = say_at_most(rental.newest_envelope.total)
     agrees = typed is not None and f"${Decimal(typed[1].replace(',', '')):,.2f}" == total
-    if rental.waiting_envelope is not None and not agrees:  # of one that was decided, `approve` says how
+    if rental.undecided_envelope is not None and not agrees:  # of one that was decided, `approve` says how
         what = "its total by now, so nothing was approved"
         raise Mistake(f"{command.up_to} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")
     why = _reason(command.why)

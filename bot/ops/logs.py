@@ -27,7 +27,7 @@ QUIET = ("slack_bolt", "slack_sdk", "aiohttp", "httpx", "asyncssh", "alembic", "
 """Libraries whose log lines may hold content. Only their errors are logged."""
 
 
-_STORY = {EventKind.ACCEPTED: "bought"}
+_STORY = {EventKind.ACCEPTED: "bought", EventKind.BLOCKED: "waiting"}
 """Events whose log line has another name than their kind."""
 
 

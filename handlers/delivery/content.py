@@ -97,7 +97,7 @@ async def _approval(deps: Deps, message: Message) -> Rendered | None:
         if message.shown_version == 0 and in_channel:
             asks = (await deciders(tx, deps.rules, requesters, reader.now)).asked.mentions
         details = await details_for_message(tx, rental, reader.now)
-        if rental.waiting_envelope is not None:
+        if rental.undecided_envelope is not None:
             demands = await demands_of(tx, deps.rules, if_approved(rental, reader.now), reader.now)
             details = changed(details, demands=demands)
         event = readable_event(event, everything=False)

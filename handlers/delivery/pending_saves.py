@@ -167,12 +167,12 @@ async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
     asks = message.kind is MessageKind.APPROVAL and message.to.kind is DestinationKind.CHANNEL
     if rental is not None and asks and await ask_each_directly(tx, deps, message, rental):
         log.warning("delivery.approvers_asked", message=message.id)
-        await tx.messages.save(_closed(message))
+        await tx.messages.save(closed(message))
         return True
     to = next_destination(message, rental.owner if rental is not None else None, deps.rules)
     log.warning("delivery.fallback", message=message.id, kind=message.kind, found=to is not None)
     if to is None:
-        await tx.messages.save(_closed(message))
+        await tx.messages.save(closed(message))
     elif message.kind in {MessageKind.CARD, MessageKind.THREAD} and message.rental_id is not None:
         await tx.messages.redirect(message.rental_id, to)
     else:
@@ -180,7 +180,8 @@ async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
     return to is not None
 
 
-def _closed(message: Message) -> Message:
+def closed(message: Message) -> Message:
+    """Return a message that is never posted or edited again."""
     return changed(message, closed=True, due_at=None, refresh_at=None)
 
 

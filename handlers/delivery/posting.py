@@ -31,7 +31,7 @@ from bot.model.message import (
 )
 from handlers.delivery.content import Answer, Shown, Upload
 from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, UPLOAD, Pace
-from handlers.delivery.pending_saves import Result
+from handlers.delivery.pending_saves import Result, closed
 from handlers.delivery.read_back import (
     UNKNOWN_ERROR_TRIES,
     Finder,
@@ -113,7 +113,7 @@ class Poster:
         options = rendered.options if isinstance(rendered, Answer) else {}
         now = self._deps.clock.real()
         if now - message.created_at >= RESPONSE_URL_LIFE or message.tries >= ANSWER_TRIES:
-            return Result(_closed(message), given_up=True)
+            return Result(closed(message), given_up=True)
         status, wait = 0, ""
         try:
             for blocks in with_plainer(rendered.blocks):
@@ -138,7 +138,7 @@ class Poster:
         self._pace.answered(self._deps.clock.real())
         if status != 200:
             log.info("answer.refused", message=message.id, status=status)
-        return Result(_closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
+        return Result(closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
 
     async def _answer_in_channel(self, message: Message, rendered: Rendered) -> Result:
         """Send an answer that one person sees in a channel. If Slack refuses it, or doesn't answer, make it a
@@ -160,7 +160,7 @@ class Poster:
             if not isinstance(error, SlackApiError) or is_temporary(error):
                 return Result(_retried(message, now))
             return Result(in_direct_messages)
-        return Result(_closed(changed(message, posted_at=self._deps.clock.now())))
+        return Result(closed(changed(message, posted_at=self._deps.clock.now())))
 
     async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
         """Look for a post whose outcome is unknown. It can't be older than `since`, our time. A found post may
@@ -352,7 +352,7 @@ class Poster:
         if message.ts is None:
             # Slack adds errors every year, so each error that is not temporary counts as a refused destination.
             return Result(changed(message, sending=False), refused=True)
-        return Result(_closed(message), given_up=True)
+        return Result(closed(message), given_up=True)
 
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
         """Return whether Slack asks to wait or refuses our token. If so, block the pace."""
@@ -375,14 +375,14 @@ class Poster:
     def _up_to_date(self, message: Message, rendered: Rendered | None = None) -> Message:
         """Return the message as it is once Slack has `rendered`. `rendered` is None for a message that is never
         edited."""
-        closed = rendered is None or rendered.closed or not message.kind.surface
+        closes = rendered is None or rendered.closed or not message.kind.surface
         return changed(
             message,
             shown_version=message.target_version,
-            closed=closed,
+            closed=closes,
             due_at=None,
             tries=0,
-            refresh_at=None if rendered is None or closed else self._next_refresh(rendered),
+            refresh_at=None if rendered is None or closes else self._next_refresh(rendered),
         )
 
     async def _with_blocks(
@@ -458,7 +458,3 @@ def _retried(message: Message, now: datetime) -> Message:
 def _waiting(message: Message, until: datetime | None) -> Message:
     """Return the message due `until`, and no earlier if Slack answers other calls before."""
     return changed(message, tries=0, due_at=until)
-
-
-def _closed(message: Message) -> Message:
-    return changed(message, closed=True, due_at=None, refresh_at=None)

@@ -245,8 +245,8 @@ def _rented(context: EventContext) -> Rendered:
     return blocks.with_buttons(text, destroy_button(rental))
 
 
-@thread(EventKind.WAITING)
-def _waiting(context: EventContext) -> EventText:
+@thread(EventKind.BLOCKED)
+def _buying_blocked(context: EventContext) -> EventText:
     facts = context.facts
     if facts.why is Why.UNPROVEN:
         return _waiting_for_lookups(facts)

@@ -34,7 +34,7 @@ from handlers.phrases.rental_text import (
     subject,
     vendor_and_rate,
     why_ended,
-    why_waiting,
+    why_undecided,
 )
 from handlers.phrases.use_text import verdict_text
 from handlers.views.answers.replacing import NO_SSH_ANSWER
@@ -91,14 +91,13 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
     if rental.approver_decides and rental.card_channel == reader.rules.approvals_to:
         # The request is in the same channel, with the price and until when it waits.
         return [asked_now(details)]
-    if rental.waiting is not None:
-        waiting = rental.waiting
+    if rental.decision is not None:
         return [
-            why_waiting(details),
+            why_undecided(details),
             "" if rental.needs_later_end else f"Up to {highest(rental.envelope)}.",
             over_total_text(rental.request, rental.envelope.total),
             "" if rental.owner_decides else asked_now(details),
-            f"Expires {times.date_and_time(waiting.expires_at)}.",
+            f"Expires {times.date_and_time(rental.decision.expires_at)}.",
         ]
     if rental.state is State.QUEUED:
         return _waits(details, times)
@@ -210,7 +209,7 @@ def _buttons(details: RentalDetails) -> list[Json]:
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     details_button = button("Details", Action.DETAILS, this)
     add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version)
-    if rental.waiting is not None:
+    if rental.decision is not None:
         buttons = [
             button("Change", Action.CHANGE_RENTAL, version),
             add_teammate,

@@ -85,14 +85,14 @@ def _line(markup: str, accessory: Json | None = None) -> Json:
 
 def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
     """Return what waits for the reader's decision, with the buttons of the approvers' message."""
-    if not shown.live.waiting:
+    if not shown.live.to_decide:
         return []
-    more = shown.live.more_waiting
+    more = shown.live.more_to_decide
     return [
         blocks.section("*Waiting for you*"),
         *(
             block
-            for one in shown.live.waiting
+            for one in shown.live.to_decide
             for block in (
                 _line(_question(one, reader.times)),
                 _row(one.rental, *decision_buttons(one.rental, reader.now)),
@@ -110,7 +110,7 @@ def _question(one: RentalSummary, times: Times) -> str:
     if rental.extension is not None:
         until = f"until {times.date_and_time(rental.extension.ends_at)}"
         return join(f"Approve more time {until}, {up_to} in all? {subject}", without_a_yes(rental, times))
-    expires = f"Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting is not None else ""
+    expires = f"Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision is not None else ""
     return join(f"Approve {up_to}? {subject}", expires)
 
 
@@ -157,7 +157,7 @@ def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
         return [extend or take_back_button(rental), destroy_button(rental) if own else None, details]
     if not own or rental.state is State.DESTROYING:
         return [details]
-    if rental.waiting is not None:
+    if rental.decision is not None:
         version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
         return [details, button("Withdraw", Action.WITHDRAW, version)]
     return [details, button("Cancel", Action.CANCEL, this)]

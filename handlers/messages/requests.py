@@ -9,7 +9,7 @@ from bot.model.event import DECISIONS, Event, EventKind, Facts, newest_asked, ne
 from bot.model.machine_use import Verdict
 from bot.model.money import cost
 from bot.model.person import Person
-from bot.model.rental import Extension, Rental, Waiting
+from bot.model.rental import Extension, PendingDecision, Rental
 from bot.model.request import Envelope
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import RentalDetails
@@ -65,7 +65,7 @@ from handlers.phrases.rental_text import (
     possessive,
     so_far,
     why_asked_again,
-    why_waiting,
+    why_undecided,
 )
 from handlers.phrases.use_text import current_use, verdict_text
 from handlers.views.answers.waiting import tell_button
@@ -231,8 +231,8 @@ def approval(context: EventContext) -> Rendered:
     context, version = context._replace(event=asked), asked.facts.envelope
     if rental.extension is not None and rental.extension.envelope.version == version:
         lines = _extension(details, rental.extension, reader)
-    elif rental.waiting is not None and rental.approver_decides and rental.envelope.version == version:
-        lines = _request(details, rental.waiting, asked, reader)
+    elif rental.decision is not None and rental.approver_decides and rental.envelope.version == version:
+        lines = _request(details, rental.decision, asked, reader)
     else:
         return _answer(context)
     left = has_left(details)
@@ -263,20 +263,20 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
     )
 
 
-def _request(details: RentalDetails, waiting: Waiting, asked: Event, reader: Reader) -> list[str]:
+def _request(details: RentalDetails, decision: PendingDecision, asked: Event, reader: Reader) -> list[str]:
     rental, envelope, times = details.rental, details.rental.envelope, reader.times
     return [
         f"Approve up to {say_at_most(envelope.total)}? "
         f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
         join(
-            why_waiting(details),
+            why_undecided(details),
             over_limits_of_envelope(envelope, reader.rules, rental.project),
             over_total_text(rental.request, envelope.total),
             _once_it_fits(rental) or _prices(envelope, asked, times),
             _who_changed(asked, details, times),
         ),
         _budgets(details),
-        join(_others(details, times), f"Expires {times.date_and_time(waiting.expires_at)}."),
+        join(_others(details, times), f"Expires {times.date_and_time(decision.expires_at)}."),
     ]
 
 
@@ -485,7 +485,7 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
     if rental.extension is not None:
         longer = span(rental.extension.ends_at - rental.running_lease.ends_at)
         return f"{owner(details)}, {longer} more for {machine(details)}, {total}. {without_a_yes(rental, times)}"
-    expires = f" Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting else ""
+    expires = f" Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision else ""
     return f"{owner(details)}, {describe(rental.envelope)} ({rental.id}), {total}.{expires}"
 
 

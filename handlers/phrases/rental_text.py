@@ -106,15 +106,15 @@ def why_asked_again(event: Event) -> str:
     return reason(facts.why, facts.vendor) if facts.why else "it is outside what was allowed"
 
 
-def why_waiting(details: RentalDetails) -> str:
+def why_undecided(details: RentalDetails) -> str:
     """Return why a rental waits for a second decision, as a sentence. Return an empty text for the first one."""
-    waiting = details.rental.waiting
-    if waiting is None or waiting.why is None:
+    decision = details.rental.decision
+    if decision is None or decision.why is None:
         return ""
     asked = [event for event in details.events if event.kind is EventKind.ASKED_AGAIN]
-    if waiting.why is Why.OTHER_GPU and asked:
+    if decision.why is Why.OTHER_GPU and asked:
         return sentence(why_asked_again(asked[-1]))
-    return sentence(reason(waiting.why, details.rental.vendor))
+    return sentence(reason(decision.why, details.rental.vendor))
 
 
 def owner(details: RentalSummary) -> str:
@@ -256,7 +256,7 @@ def new_one_text(rental: Rental) -> str:
 def first_runs_on(details: RentalDetails) -> str:
     """Return `k7mq2 runs on.` if this rental was to take the place of k7mq2 and has no machine. Return an empty
     text if it was to take no place, or if k7mq2 doesn't run either."""
-    replaced, has_none = details.replaced, details.rental.state.over or details.rental.waiting is not None
+    replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
 
 

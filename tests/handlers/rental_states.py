@@ -10,6 +10,7 @@ from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.records import Change
 from bot.model.rental import Decider, Lease, Question, Rental
 from sandbox.slack.default import ANA, APPROVALS, BEN
 from tests.handlers.team import NOON, Team, an_offer
@@ -33,9 +34,9 @@ async def let_the_owner_decide(ours: Team, rental: Rental) -> None:
     """Let the owner decide about a waiting request, at a price outside its envelope that needs a dialog."""
     envelope = changed(rental.envelope, price=Decimal("9.00"), max_rate=Decimal("9.00"), total=60_000_000)
     decision = changed(waiting(rental), decider=Decider.OWNER)
-    after = make.next_of(rental, waiting=decision, envelope=envelope)
+    after = make.next_of(rental, decision=decision, envelope=envelope)
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, rental, after)
+        await apply(tx, ours.deps, Change(rental, after))
 
 
 async def question(ours: Team, user: str = BEN) -> dict[str, Any]:
@@ -55,7 +56,7 @@ async def change_request(ours: Team, rental: Rental) -> None:
         facts=Facts(envelope=2, total=envelope.total, people=(BEN,), admins_decide=False),
     )
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, rental, after, event)
+        await apply(tx, ours.deps, Change(rental, after, (event,)))
 
 
 async def running(ours: Team) -> Rental:
@@ -78,7 +79,7 @@ async def make_ready(ours: Team, rental: Rental) -> Rental:
     ready = changed(ready, vendor="hyperstack", due_at=None)
     event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, rental, provisioning)
-        await apply(tx, ours.deps, provisioning, ready, event)
+        await apply(tx, ours.deps, Change(rental, provisioning))
+        await apply(tx, ours.deps, Change(provisioning, ready, (event,)))
     await ours.deliver()
     return ready

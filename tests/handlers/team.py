@@ -32,6 +32,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import OfferQuery
 from bot.policy.team.policy_file import PolicySource
@@ -257,7 +258,7 @@ class Team:
                 facts = Facts(until=rental.lease.ends_at)
                 event = Event(rental_id=rental.id, kind=EventKind.ENDS_AGAIN, at=now, facts=facts)
                 async with self.deps.store.write() as tx:
-                    await apply(tx, deps, rental, note_told_again(rental), event)
+                    await apply(tx, deps, Change(rental, note_told_again(rental), (event,)))
         await self.deliver_all()
 
     async def deliver_all(self) -> None:

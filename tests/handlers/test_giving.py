@@ -14,6 +14,7 @@ from bot.lifecycle.changes.transitions import alter
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.machine_use import Use, Verdict
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.policy.team.rules import AutoApprove
 from handlers.ids import Action, Callback
@@ -31,7 +32,7 @@ async def idle(ours: Team, **changes: Any) -> Rental:
     after = alter(rental, use=Use(verdict=Verdict.IDLE, since=NOON - H), attempts=1, **changes)
     bought = make.attempt(rental.id, state=AttemptState.BOUGHT, offer=an_offer("o1", "2.15"), accepted=True)
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, rental, after, attempts=(bought,))
+        await apply(tx, ours.deps, Change(rental, after, attempts=(bought,)))
     await ours.deliver_all()
     return after
 

@@ -9,6 +9,7 @@ from bot.lifecycle.loops.visit import with_report
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import changed
 from bot.model.machine_use import GpuModel, GpuUse, Report
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.policy.access.probe_script import ENDING_SCRIPT, PROBE_SCRIPT
 from bot.policy.team.rules import Idle, ProbeKind
@@ -82,7 +83,7 @@ async def reports(ours: Team, rental: Rental, *models: GpuModel) -> None:
     report = Report(gpus=tuple(GpuUse(index=n, highest=0) for n in range(len(models))), models=models)
     async with ours.deps.store.write() as tx:
         after, events = await with_report(tx, rental, report, [], ours.clock.now())
-        await apply(tx, ours.deps, rental, after, *events)
+        await apply(tx, ours.deps, Change(rental, after, events))
 
 
 async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_answered(tmp_path: Path) -> None:

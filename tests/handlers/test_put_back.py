@@ -16,6 +16,7 @@ from bot.lifecycle.changes.lease_changes import note_question
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import GpuModel, GpusSeen
+from bot.model.records import Change
 from bot.model.rental import Asked, Question, Rental
 from bot.policy.team.rules import Limits
 from handlers.delivery.content import content
@@ -47,7 +48,7 @@ async def happens(ours: Team, rental: Rental, after: Rental, kind: EventKind, **
     """Write a change of a rental with an event, as a step does."""
     event = Event(rental_id=rental.id, kind=kind, at=ours.clock.now(), facts=Facts(**facts))
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, rental, after, event)
+        await apply(tx, ours.deps, Change(rental, after, (event,)))
     await ours.deliver_all()
 
 

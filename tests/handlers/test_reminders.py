@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.people.deciders import check_deciders
-from bot.lifecycle.people.waiting_requests import check_waiting
+from bot.lifecycle.people.undecided import check_waiting
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.state import State

@@ -11,6 +11,7 @@ from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
@@ -31,7 +32,7 @@ async def lost(ours: Team, **envelope: Any) -> Rental:
     facts = Facts(end=State.LOST, why=Why.VENDOR_TOOK_IT, vendor="hyperstack")
     event = Event(rental_id=known.id, kind=EventKind.LOST, at=NOON + H, facts=facts)
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, running_one, after, event)
+        await apply(tx, ours.deps, Change(running_one, after, (event,)))
     return after
 
 

@@ -11,6 +11,7 @@ from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.records import Change
 from bot.model.rental import Alarm, Ending, Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
@@ -205,7 +206,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
             assert current is not None
             destroying = transitions.begin_destroying(current, Ending(outcome=State.DESTROYED), NOON)
             alarmed = changed(destroying, alarm=Alarm(at=NOON, count=1))
-            await apply(tx, ours.deps, current, alarmed)
+            await apply(tx, ours.deps, Change(current, alarmed))
         await ours.forge(BEN, "taken_on", rental.id)
         await ours.forge(CLEO, "taken_on", rental.id)
         assert alarm(await ours.rental(rental.id)).taken_on_by == BEN
@@ -233,5 +234,5 @@ async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_d
 async def store(ours: Team, before: Rental, after: Rental, event: Event) -> None:
     """Write a change of a rental with an event, and deliver what it causes."""
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, before, after, event)
+        await apply(tx, ours.deps, Change(before, after, (event,)))
     await ours.deliver_all()

@@ -9,6 +9,7 @@ from typing import Any
 from bot.lifecycle.changes.apply import apply
 from bot.model.attempt import AttemptState, SentScript
 from bot.model.machine_use import OnEnding, OnEndingState, Sample, Use, Verdict
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, TRAINING
@@ -34,7 +35,7 @@ async def with_script(ours: Team) -> Rental:
     seen = {"use": use, "on_ending": OnEnding(state=OnEndingState.THERE), "on_ending_at": NOON}
     after = make.next_of(rental, probe_answered_at=NOON, **seen)
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, rental, after, attempts=(attempt,))
+        await apply(tx, ours.deps, Change(rental, after, attempts=(attempt,)))
         await tx.samples.add(Sample(rental_id=rental.id, at=NOON))
     await ours.deliver()
     return after
@@ -97,7 +98,7 @@ async def test_an_unchecked_box_destroys_at_once_and_a_script_that_left_meanwhil
         await ours.click(ANA, await card(ours, ANA), "Destroy")
         after = make.next_of(rental, on_ending=OnEnding(state=OnEndingState.NONE))
         async with ours.deps.store.write() as tx:
-            await apply(tx, ours.deps, rental, after)
+            await apply(tx, ours.deps, Change(rental, after))
         assert f"on-ending.sh can't run on {rental.id} now. I changed nothing." in str(await ours.submit(ANA))
         assert (await ours.rental(rental.id)).running_lease == rental.running_lease
         assert (await ours.submit(ANA, script_first=[]))["ok"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.lifecycle.changes.apply import apply
+from bot.model.records import Change
 from bot.model.state import State
 from sandbox.slack.default import ANA, BEN, GPUS, GUS, TRAINING
 from tests.handlers.rental_states import H, make_ready, running, starting
@@ -132,7 +133,7 @@ async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destro
         assert (await ours.command(BEN, "show")).startswith("You rent nothing now.")
         async with ours.deps.store.write() as tx:
             shared = make.next_of(await ours.rental(rental.id), teammates=(BEN,))
-            await apply(tx, ours.deps, rental, shared)
+            await apply(tx, ours.deps, Change(rental, shared))
         assert f"1x H100 SXM 80 GB EU, Ana with Ben, {rental.id}" in await ours.command(BEN, "show")
         assert "ssh root@203.0.113.7" in await ours.command(BEN, "ssh")
         assert (await ours.command(BEN, "extend 2h")).startswith(f"{rental.id} ends ")

@@ -11,6 +11,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import Verdict
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.policy.team.rules import Idle, ProbeKind
 from sandbox.slack.default import ANA
@@ -134,7 +135,7 @@ async def told_unseen(ours: Team) -> Rental:
     facts = Facts(until=lease.ends_at, span=H, verdict=Verdict.UNKNOWN, vendor="runpod")
     event = Event(rental_id=rental.id, kind=EventKind.ENDING, at=ours.clock.now(), facts=facts)
     async with ours.deps.store.write() as tx:
-        await apply(tx, ours.deps, rental, after, event)
+        await apply(tx, ours.deps, Change(rental, after, (event,)))
     await ours.deliver_until("I can't see inside RunPod's machines", channel=DM)
     return after
 

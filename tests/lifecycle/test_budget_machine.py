@@ -114,7 +114,7 @@ class BudgetMachine(RuleBasedStateMachine):
 
     @rule(n=st.integers(0, 9), how=st.sampled_from(["approve", "approve fewer hours", "deny"]))
     def decide(self, n: int, how: str) -> None:
-        waiting = [one for one in self.run(self.here.rentals()) if one.waiting_envelope is not None]
+        waiting = [one for one in self.run(self.here.rentals()) if one.undecided_envelope is not None]
         if waiting:
             rental = waiting[n % len(waiting)]
             approver = DORA if rental.owner == BEN.id else BEN

@@ -92,8 +92,8 @@ async def test_with_over_approver_a_lowered_budget_asks_an_approver_once(
     assert await here.bought() == []
     rental = await here.rental(rental.id)
     assert rental.approver_decides
-    assert rental.waiting is not None
-    assert rental.waiting.why is Why.OVER_BUDGET
+    assert rental.decision is not None
+    assert rental.decision.why is Why.OVER_BUDGET
     rental = await here.approve(rental)
     assert [one.budget for one in (await here.last_event(rental, E.APPROVED)).facts.passed] == [5_000_000]
     rental = await here.until(rental, State.READY)

@@ -75,7 +75,7 @@ async def test_an_offer_is_not_confirmed_before_its_owner_has_a_key(database: Da
 
 
 async def test_a_changed_request_includes_what_its_earlier_attempts_cost(database: Database, deps: Deps) -> None:
-    waits = make.rental("k7mq2", state=State.AWAITING_APPROVAL, waiting=make.waiting(), attempts=1)
+    waits = make.rental("k7mq2", state=State.AWAITING_APPROVAL, decision=make.decision(), attempts=1)
     await make.store_rental(database, waits, make.attempt("k7mq2", state=AttemptState.GONE))
     async with database.write() as tx:
         machine = make.resource("res-1", "k7mq2", status="deleted", gone_at=START + HOUR, read_at=START + HOUR)
@@ -147,7 +147,7 @@ async def test_an_approval_above_fifty_dollars_is_confirmed_by_those_who_may_dec
 ) -> None:
     envelope = make.envelope(total=total)
     await make.store_rental(
-        database, make.rental(state=State.AWAITING_APPROVAL, waiting=make.waiting(), envelope=envelope)
+        database, make.rental(state=State.AWAITING_APPROVAL, decision=make.decision(), envelope=envelope)
     )
     action = Approve("k7mq2", version)
     if confirms is None:

@@ -144,7 +144,7 @@ async def waiting(database: Database) -> Rental:
         database,
         make.rental(
             state=State.AWAITING_APPROVAL,
-            waiting=make.waiting(),
+            decision=make.decision(),
             due_at=START + 8 * HOUR,
         ),
     )

@@ -100,8 +100,8 @@ async def test_nothing_is_rented_for_a_wish_that_was_stopped_since_the_copy(
         assert await here.bought() == bought
         rental = await here.rental(rental.id)
         assert rental.state is State.AWAITING_APPROVAL
-        assert rental.waiting is not None
-        assert rental.waiting.why is Why.SHOWN_LATER
+        assert rental.decision is not None
+        assert rental.decision.why is Why.SHOWN_LATER
         assert E.OFFER_FITS not in await here.event_kinds(rental), "nobody reads that it is being rented"
 
 

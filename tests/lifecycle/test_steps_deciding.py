@@ -156,7 +156,7 @@ async def test_a_changed_request_is_a_new_version_and_a_click_on_the_old_one_dec
 async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_an_approver(here: World) -> None:
     rental = await here.get(count=8)
     changed = await here.rent(await here.ask(count=1, changes=rental.id))
-    assert (changed.id, changed.state, changed.waiting) == (rental.id, State.PROVISIONING, None)
+    assert (changed.id, changed.state, changed.decision) == (rental.id, State.PROVISIONING, None)
     (attempt,) = await here.attempts(rental)
     assert attempt.called_offer.offer_id == changed.clicked_offer
     assert await here.event_kinds(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
@@ -317,8 +317,8 @@ async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Re
     rental = await here.until(rental, State.AWAITING_APPROVAL)
     assert 14.5 <= (here.now - began).total_seconds() / 60 <= 15.5
     assert (waiting(rental).why, waiting(rental).decider) == (Why.BUYING_BLOCKED, Decider.OWNER)
-    assert (await here.event_kinds(rental)).count(E.WAITING) == 1
-    assert (await here.last_event(rental, E.WAITING)).facts.why is why
+    assert (await here.event_kinds(rental)).count(E.BLOCKED) == 1
+    assert (await here.last_event(rental, E.BLOCKED)).facts.why is why
     assert await here.bought() == []
     return rental
 

@@ -120,12 +120,12 @@ async def test_machines_of_failed_purchases_are_reported_deleted_and_billed_with
     here = three_late
     rental = await clicks(here)
     assert await vendors(here, rental) == [FIRST, SECOND_PLACE, THIRD]
-    told = (await here.last_event(rental, E.WAITING)).facts
+    told = (await here.last_event(rental, E.BLOCKED)).facts
     assert (told.why, told.vendor, told.count, told.end) == (Why.UNPROVEN, THIRD, 3, None)
     rental = await here.until(rental, State.READY)
     assert rental.vendor == "scaleway"
     kinds = await here.event_kinds(rental)
-    assert [kinds.count(kind) for kind in (E.WAITING, E.EXTRA_RESOURCE, E.EXTRA_GONE)] == [1, 3, 3]
+    assert [kinds.count(kind) for kind in (E.BLOCKED, E.EXTRA_RESOURCE, E.EXTRA_GONE)] == [1, 3, 3]
     assert E.GIVEN_UP not in kinds
     costs = [event.facts.amount or 0 for event in await here.events(rental) if event.kind is E.EXTRA_GONE]
     assert sorted(costs) == sorted(row.amount for row in await here.ledger(rental))
@@ -248,7 +248,7 @@ async def test_a_rental_fails_and_costs_nothing_once_every_place_is_proven_empty
     assert ending(rental).why is Why.NOTHING_LEFT
     assert (await here.last_event(rental, E.ENDED)).facts.amount == 0
     assert len(await here.calls("get_offers")) <= asked + 2
-    told = [event.facts for event in await here.events(rental) if event.kind is E.WAITING]
+    told = [event.facts for event in await here.events(rental) if event.kind is E.BLOCKED]
     assert [(facts.why, facts.count) for facts in told] == [(Why.UNPROVEN, 3)]
     assert E.DESTROYING not in await here.event_kinds(rental)
 
@@ -292,7 +292,7 @@ async def test_the_price_of_a_failed_purchase_counts_in_the_teams_rate_until_it_
         await here.behaves(FIRST, "sold_out", times=1)
         rental = await clicks(here)
         assert await vendors(here, rental) == [FIRST, SECOND_PLACE]
-        assert (await here.last_event(rental, E.WAITING)).facts.count == 2
+        assert (await here.last_event(rental, E.BLOCKED)).facts.count == 2
         rental = await here.until(rental, State.READY)
         assert rental.vendor == THIRD
         await check(here)
@@ -308,7 +308,7 @@ async def test_if_the_total_has_no_room_for_what_failed_purchases_may_cost_the_n
             await here.behaves(vendor, "sold_out")
         rental = await clicks(here, lease=HOUR / 2)
         assert await vendors(here, rental) == [FIRST, SECOND_PLACE]
-        assert (await here.last_event(rental, E.WAITING)).facts.count == 2
+        assert (await here.last_event(rental, E.BLOCKED)).facts.count == 2
         rental = await here.until(rental, State.READY)
         assert rental.vendor == THIRD
         assert E.ASKED_AGAIN not in await here.event_kinds(rental)

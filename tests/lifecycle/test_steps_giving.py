@@ -19,6 +19,7 @@ from bot.model.event import Event, Facts, OpenQuestion, open_question
 from bot.model.event import EventKind as E
 from bot.model.machine_use import Use, Verdict
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
@@ -82,7 +83,7 @@ async def works(here: World, rental: Rental) -> None:
     use = Use(verdict=Verdict.IN_USE, since=here.now)
     event = Event(rental_id=rental.id, kind=E.USE_CHANGED, at=here.now, facts=Facts(verdict=use.verdict, use=use))
     async with here.deps.store.write() as tx:
-        await apply(tx, here.deps, before, lease_changes.note_use(before, use, here.now), event)
+        await apply(tx, here.deps, Change(before, lease_changes.note_use(before, use, here.now), (event,)))
     await here.settle()
 
 

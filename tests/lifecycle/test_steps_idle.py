@@ -13,13 +13,13 @@ from bot.errors import Refused, TooLate
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.actions import leasing
 from bot.lifecycle.actions.action import carry_out
-from bot.lifecycle.changes.notifications import change
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.loops.engine import Engine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.machine_use import GpuUse, Sample, Use, Verdict
 from bot.model.message import Message, MessageKind
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import AutoApprove
@@ -50,7 +50,7 @@ async def use(here: World, rental: Rental, verdict: Verdict, since: datetime) ->
     before = await here.rental(rental.id)
     after = alter(before, use=Use(verdict=verdict, since=since), due_at=here.now)
     async with here.deps.store.write() as tx:
-        await tx.rentals.apply(change(before, after, rules=here.deps.rules, real_now=here.now))
+        await tx.rentals.apply(Change(before, after))
     await here.settle()
     return await here.rental(rental.id)
 

@@ -212,7 +212,7 @@ async def test_nothing_is_bought_for_a_request_whose_cancellation_was_lost(
         await slack_shows_a_later_version(here, rental)
         await here.pass_time(MINUTE)
         rental = await here.rental(rental.id)
-        assert rental.waiting is not None
-        assert rental.waiting.why is Why.SHOWN_LATER
+        assert rental.decision is not None
+        assert rental.decision.why is Why.SHOWN_LATER
         assert rental.owner_decides
         assert await here.bought() == []

@@ -81,7 +81,7 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     left, spent = rental.running_lease.ends_at - here.now, await here.bill()
     new = await replaced(here, rental)
     # Ana's envelope was approved by Ben, so nobody is asked again.
-    assert (new.state, new.waiting, new.approved_by) == (State.PROVISIONING, None, BEN.id)
+    assert (new.state, new.decision, new.approved_by) == (State.PROVISIONING, None, BEN.id)
     assert (new.replaces, new.owner, new.card_channel) == (rental.id, ANA.id, rental.card_channel)
     assert new.request == changed(rental.request, lease=left)
     assert (new.envelope.max_rate, new.envelope.lease) == (rental.envelope.max_rate, left)

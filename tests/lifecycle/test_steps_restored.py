@@ -237,7 +237,7 @@ async def test_the_owner_of_a_request_reads_that_nothing_is_bought_while_the_acc
     here.restart(replace(deps, opened=Opened(swept=False)))
     rental = await here.get()
     await here.pass_time(MINUTE)
-    assert await here.event_kinds(rental) == [E.STARTED, E.WAITING]
-    assert (await here.last_event(rental, E.WAITING)).facts.why is Why.OUTAGE
+    assert await here.event_kinds(rental) == [E.STARTED, E.BLOCKED]
+    assert (await here.last_event(rental, E.BLOCKED)).facts.why is Why.OUTAGE
     here.restart(deps)
     await here.until(rental, State.READY)

@@ -6,9 +6,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import Charge
@@ -17,12 +14,10 @@ from bot.model.message import Message, MessageKind, stored_destination, to_respo
 from bot.model.offer import Offer
 from bot.model.quote import Quote, QuoteState
 from bot.model.records import Change
-from bot.model.rental import Decider, Lease, Question, Rental, Waiting
+from bot.model.rental import Decider, Lease, PendingDecision, Question, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from store.db import Database
-from store.mapping import to_models
-from store.tables import messages
 from tests.databases import START
 
 HOME = "C0HOME"
@@ -203,14 +198,19 @@ def lease(ends_at: datetime = START + timedelta(hours=4), **fields: Any) -> Leas
     )
 
 
-def waiting(**fields: Any) -> Waiting:
+def decision(**fields: Any) -> PendingDecision:
     """Return a decision that waits for an approver since START."""
-    return Waiting(**{"decider": Decider.APPROVER, "expires_at": START + timedelta(hours=8), **fields})
+    return PendingDecision(**{"decider": Decider.APPROVER, "expires_at": START + timedelta(hours=8), **fields})
+
+
+class _Unchecked(Change):
+    def __post_init__(self) -> None:
+        """Allow what the transition table doesn't."""
 
 
 def unchecked(before: Rental | None, after: Rental, **fields: Any) -> Change:
     """Return a change that the transition table need not allow, to store a rental in any state."""
-    return Change.model_construct(before=before, after=after, **fields)
+    return _Unchecked(before, after, **fields)
 
 
 async def store_rental(
@@ -253,11 +253,3 @@ async def store_charged(database: Database, *charged: Charge, **attempted: Any) 
             gone = resource(resource_id, rental_id, gone_at=one.ended_at)
             await tx.rentals.apply(Change(before=over, after=over, resources=(gone,), ledger=(row,)))
             await tx.budgets.add_charges([one])
-
-
-async def stored_messages(conn: AsyncConnection) -> list[Message]:
-    """Return the whole outbox, oldest first. Check that the next call stored with each message is its own."""
-    rows = (await conn.execute(select(messages).order_by(messages.c.id))).all()
-    found = to_models(Message, rows)
-    assert [row.next_call for row in rows] == [message.next_call for message in found]
-    return found

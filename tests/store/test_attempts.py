@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -145,7 +146,7 @@ async def test_an_offer_never_gets_a_second_attempt(database: Database) -> None:
         with pytest.raises(OfferTaken):
             await tx.rentals.apply(change)
         # The caller can take the next offer in the same transaction.
-        await tx.rentals.apply(changed(change, attempts=(make.attempt("bbbbb"),)))
+        await tx.rentals.apply(replace(change, attempts=(make.attempt("bbbbb"),)))
     async with database.read() as tx:
         assert [attempt.called_offer.offer_id for attempt in await tx.rentals.attempts("bbbbb")] == [
             "offer-bbbbb-1"

@@ -139,7 +139,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     (OF_ONE_PERSON, lambda tx: tx.rentals.live(make.ANA)),
     ("rentals_live", lambda tx: tx.rentals.shared_with(make.ANA)),
     ("rentals_live", lambda tx: tx.rentals.idle()),
-    ("rentals_live", lambda tx: tx.rentals.waiting()),
+    ("rentals_live", lambda tx: tx.rentals.undecided()),
     ("rentals_live", lambda tx: tx.rentals.live_costs()),
     ("rentals_live", lambda tx: tx.rentals.states()),
     ("rentals_due", lambda tx: tx.rentals.unconfirmed()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,9 @@ async def stored(database: Database, rental_id: str = "k7mq2") -> Rental:
     return rental
 
 
-async def applied(database: Database, before: Rental, after: Rental, **written: object) -> Rental:
+async def applied(database: Database, before: Rental, after: Rental, **written: Any) -> Rental:
     async with database.write() as tx:
-        await tx.rentals.apply(Change.model_validate({"before": before, "after": after, **written}))
+        await tx.rentals.apply(Change(before, after, **written))
     return after
 
 
@@ -211,16 +212,16 @@ async def test_rentals_of_which_something_waits_for_an_approver_are_listed_oldes
     longer = Extension(
         envelope=changed(make.envelope(), version=2), ends_at=START + HOUR, asked_by=make.BEN, asked_at=START
     )
-    asks, by_owner = State.AWAITING_APPROVAL, make.waiting(decider=Decider.OWNER)
+    asks, by_owner = State.AWAITING_APPROVAL, make.decision(decider=Decider.OWNER)
     for rental in (
-        make.rental("aaaaa", state=asks, waiting=make.waiting(), created_at=START + HOUR),
+        make.rental("aaaaa", state=asks, decision=make.decision(), created_at=START + HOUR),
         make.rental("bbbbb", state=State.READY, extension=longer, created_at=START),
-        make.rental("ccccc", state=asks, waiting=by_owner),
+        make.rental("ccccc", state=asks, decision=by_owner),
         make.rental("ddddd", state=State.READY),
     ):
         await make.store_rental(database, rental)
     async with database.read() as tx:
-        assert [rental.id for rental in await tx.rentals.waiting()] == ["bbbbb", "aaaaa"]
+        assert [rental.id for rental in await tx.rentals.undecided()] == ["bbbbb", "aaaaa"]
 
 
 async def test_live_rentals_are_counted_by_state(database: Database) -> None:

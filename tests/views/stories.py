@@ -14,7 +14,7 @@ from bot.model.money import cost
 from bot.model.offer import Offer
 from bot.model.person import Key
 from bot.model.quote import Quote, QuoteState
-from bot.model.rental import Decider, Ending, Extension, Lease, Question, Rental, Waiting
+from bot.model.rental import Decider, Ending, Extension, Lease, PendingDecision, Question, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import (
@@ -257,14 +257,14 @@ ASKED = Event(id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), ac
 def waiting(*events: Event, **changes: Any) -> RentalDetails:
     """Return p4wd9, 8x H100, which waits for approval since 14:05 or ended without one."""
     if changes.get("state", State.AWAITING_APPROVAL).over:
-        changes["waiting"] = None
+        changes["decision"] = None
     known = changed(
         rental(
             State.AWAITING_APPROVAL,
             id="p4wd9",
             request=request(count=8),
             envelope=envelope("18.40", "21.16", 137_540_000, count=8),
-            waiting=Waiting(decider=Decider.APPROVER, expires_at=clock(22, 5)),
+            decision=PendingDecision(decider=Decider.APPROVER, expires_at=clock(22, 5)),
             created_at=clock(14, 5),
             procuring_since=None,
         ),
@@ -298,7 +298,7 @@ def listed(
     reader: str = ANA,
 ) -> RentalList:
     """Return a list of these rentals and sums: USD per hour, and micro-dollars so far."""
-    mine = sum(one.rental.owner == reader and one.rental.waiting is None for one in shown)
+    mine = sum(one.rental.owner == reader and one.rental.decision is None for one in shown)
     return RentalList(
         reader=reader,
         shown=shown,

@@ -24,10 +24,10 @@ from bot.model.rental import (
     Ending,
     Extension,
     Lease,
+    PendingDecision,
     Question,
     Rental,
     ScriptFirst,
-    Waiting,
 )
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import ENDS, State
@@ -127,7 +127,7 @@ offers = st.builds(
 )
 extensions = st.builds(Extension, envelope=envelopes, ends_at=moment, asked_by=user, asked_at=moment)
 waitings = st.builds(
-    Waiting,
+    PendingDecision,
     decider=st.sampled_from(Decider),
     why=st.none() | st.sampled_from(Why),
     expires_at=moment,
@@ -177,7 +177,7 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         teammates=teammates,
         clicked_offer=text,
         envelope=envelopes,
-        waiting=waitings if waits else st.none(),
+        decision=waitings if waits else st.none(),
         wish=wishes if state is State.QUEUED else st.none() | wishes,
         created_at=moment,
         procuring_since=st.none() | moment,

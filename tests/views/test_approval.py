@@ -75,7 +75,7 @@ def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
         approval(ASKED, waiting(change, envelope=newer), clock(14, 10)),
         approval(
             ASKED,
-            waiting(change, approved, envelope=newer, state=State.PROCURING, waiting=None),
+            waiting(change, approved, envelope=newer, state=State.PROCURING, decision=None),
             clock(14, 12),
         ),
     ) == snapshot("""\

@@ -10,7 +10,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.machine_use import OnEnding, OnEndingState, SetupProgress, SetupState
 from bot.model.message import MessageKind
-from bot.model.rental import Alarm, Blocked, Decider, Ending, Waiting
+from bot.model.rental import Alarm, Blocked, Decider, Ending, PendingDecision
 from bot.model.state import State
 from handlers.ids import Action
 from handlers.messages.card import REFRESH_AFTER_END
@@ -42,7 +42,7 @@ K = EventKind
 
 
 def test_a_request_that_waits_says_who_decides_until_when() -> None:
-    dearer = waiting(waiting=Waiting(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)))
+    dearer = waiting(decision=PendingDecision(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)))
     assert page(card(waiting(), clock(14, 5)), card(dearer, clock(14, 5))) == snapshot("""\
 
 *Waiting for approval*: 8x H100 EU, Ana, p4wd9. Up to $21.16/h. Expires today at 22:05.

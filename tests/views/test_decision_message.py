@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.rental import Decider, Waiting
+from bot.model.rental import Decider, PendingDecision
 from bot.model.state import State
 from tests.views.screens import card, direct, page, thread
 from tests.views.stories import (
@@ -39,7 +39,7 @@ def test_a_request_with_too_little_time_left_can_be_changed_or_withdrawn_and_not
     waits = rental(
         State.AWAITING_APPROVAL,
         request=request(until=clock(18, 0)),
-        waiting=Waiting(decider=Decider.OWNER, why=why, expires_at=clock(23, 0)),
+        decision=PendingDecision(decider=Decider.OWNER, why=why, expires_at=clock(23, 0)),
         envelope=envelope(version=2),
     )
     details = changed(making(), rental=waits, events=(again,), attempts=())
@@ -77,7 +77,7 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
     def asks(decider: Decider) -> Any:
         waits = rental(
             State.AWAITING_APPROVAL,
-            waiting=Waiting(decider=decider, why=Why.DEARER, expires_at=clock(20, 39)),
+            decision=PendingDecision(decider=decider, why=Why.DEARER, expires_at=clock(20, 39)),
             envelope=envelope("2.90", "2.90", 18_850_000, version=2),
         )
         return changed(making(), rental=waits, events=(again,))

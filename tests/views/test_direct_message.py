@@ -436,7 +436,7 @@ def test_the_owner_reads_who_approved_fewer_hours() -> None:
     approved = happened(K.APPROVED, clock(14, 12), BEN, **fewer)
     shorter: dict[str, Any] = {"span": 8 * H, "asked_span": 24 * H, "until": clock(2, 40, day=25)}
     longer = happened(K.EXTENSION_APPROVED, clock(18, 20), BEN, **shorter)
-    started = waiting(approved, state=State.PROCURING, waiting=None)
+    started = waiting(approved, state=State.PROCURING, decision=None)
     assert page(
         direct(approved, started), direct(longer, ready(longer)), thread(approved, started), thread(longer)
     ) == snapshot("""\

@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
-from bot.model.rental import Decider, Extension, Waiting
+from bot.model.rental import Decider, Extension, PendingDecision
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Remainder, RentalDetails
 from handlers.views.answers import lists, modals, offers, replacing
@@ -165,7 +165,7 @@ def other_gpu(decider: Decider) -> tuple[Event, RentalDetails]:
         asked,
         state=State.AWAITING_APPROVAL,
         lease=None,
-        waiting=Waiting(decider=decider, why=Why.OTHER_GPU, expires_at=clock(20, 39)),
+        decision=PendingDecision(decider=decider, why=Why.OTHER_GPU, expires_at=clock(20, 39)),
         **{**CLICKED, "envelope": envelope("1.31", "1.50", 9_000_000, gpu=SXM_40, version=2)},
     )
     return asked, waits

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.lifecycle.actions.home import ROWS
-from bot.lifecycle.actions.queries import MOST_WAITING
+from bot.lifecycle.actions.queries import MOST_TO_DECIDE
 from bot.model.base import changed
 from bot.model.budget import TEAM, Balance, Demand, Scope, ScopeKind
 from bot.model.message import to_person
@@ -67,7 +67,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         created_at=NOON,
         wish=Wish(until=clock(18, 0, day=27)),
     )
-    live = changed(listed(ready(), team="9.20"), waiting=(waiting(),), more=3, idle=1)
+    live = changed(listed(ready(), team="9.20"), to_decide=(waiting(),), more=3, idle=1)
     view = home_tab(
         home_of(live=live, page=1, budgets=(left,), waits=(WaitingView(quote=quote),)), reading(NOON, ANA)
     )
@@ -127,7 +127,7 @@ def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_no
     rentals=st.lists(some.summaries, max_size=3),
     count=st.sampled_from([0, 1, 60, 1000]),
     page=st.integers(0, 3),
-    to_decide=st.lists(some.summaries_to_decide, max_size=MOST_WAITING),
+    to_decide=st.lists(some.summaries_to_decide, max_size=MOST_TO_DECIDE),
     quotes=st.lists(some.quotes, max_size=2),
     keys=st.lists(some.keys, max_size=2),
     project=some.text,
@@ -152,8 +152,8 @@ def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
     view = home_of(
         live=changed(
             listed(*listed_now, more=max(count - ROWS, 0)),
-            waiting=tuple(to_decide),
-            more_waiting=count,
+            to_decide=tuple(to_decide),
+            more_to_decide=count,
         ),
         page=page,
         waits=tuple(WaitingView(quote=changed(quote, wish=wish)) for quote in quotes * 3),

@@ -38,7 +38,7 @@ from bot.model.message import MessageKind
 from bot.model.offer import Catalog
 from bot.model.person import Channel, Key
 from bot.model.quote import Quote, QuoteState, Wish
-from bot.model.rental import Decider, Waiting
+from bot.model.rental import Decider, PendingDecision
 from bot.model.request import Request
 from bot.model.summary import (
     AccruedCost,
@@ -327,5 +327,5 @@ def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() 
 
 def test_a_date_far_away_is_rendered() -> None:
     expires_at = clock(22, 5) + timedelta(days=20_000)
-    details = waiting(waiting=Waiting(decider=Decider.APPROVER, expires_at=expires_at))
+    details = waiting(decision=PendingDecision(decider=Decider.APPROVER, expires_at=expires_at))
     assert_valid(card(details, reading(clock(14, 5))))

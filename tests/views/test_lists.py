@@ -120,7 +120,7 @@ Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
 def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() -> None:
     asks_more = ready(extension=LONGER)
     live = listed(waiting(), ready())
-    waits = changed(live, waiting=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_waiting=2)
+    waits = changed(live, to_decide=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_to_decide=2)
     assert page(listing(waits, everyone=True)) == snapshot("""\
 
 Waits for you: 8x H100 EU, Ana, p4wd9. Expires today at 22:05.

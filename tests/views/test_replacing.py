@@ -11,7 +11,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.quote import QuoteState
-from bot.model.rental import Decider, Waiting
+from bot.model.rental import Decider, PendingDecision
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Remainder
@@ -137,9 +137,9 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     second = changed(second, rental=changed(second.rental, id="f6rat", replaces="k7mq2"))
     dearer = happened(K.ASKED_AGAIN, clock(12, 55), why=Why.DEARER, rate=Decimal("3.11"), vendor="scaleway")
     expired = happened(K.EXPIRED, clock(20, 55), amount=0, estimated=False)
-    decides = Waiting(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(20, 55))
+    decides = PendingDecision(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(20, 55))
     for_first = {"id": "f6rat", "replaces": "k7mq2", "request": request()}
-    waits = changed(waiting(dearer, waiting=decides, **for_first), replaced=ready().rental)
+    waits = changed(waiting(dearer, decision=decides, **for_first), replaced=ready().rental)
     over = changed(waiting(expired, state=State.EXPIRED, **for_first), replaced=ready().rental)
     assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 

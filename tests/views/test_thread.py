@@ -163,7 +163,7 @@ def test_the_thread_follows_a_purchase_until_the_machine_is_ready() -> None:
         thread(happened(K.RENTING, clock(12, 52), **{**next_one, "rate": Decimal("2.05")}, **given_up)),
         thread(happened(K.ACCEPTED, clock(12, 36), **HYPER)),
         thread(happened(K.ACCEPTED, clock(12, 36), **HYPER, why=Why.NO_ANSWER)),
-        thread(happened(K.WAITING, clock(12, 36), why=Why.OUTAGE, until=clock(12, 46))),
+        thread(happened(K.BLOCKED, clock(12, 36), why=Why.OUTAGE, until=clock(12, 46))),
         thread(happened(K.SILENT, clock(12, 40))),
         thread(READY_EVENT),
         thread(changed(READY_EVENT, facts=Facts(span=51 * S))),
@@ -206,7 +206,7 @@ Ready after 51 s: Ana's 1x H100 (k7mq2).
 
 def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
     def waits(**facts: Any) -> Any:
-        return thread(happened(K.WAITING, clock(12, 36), why=Why.UNPROVEN, until=clock(12, 51), **facts))
+        return thread(happened(K.BLOCKED, clock(12, 36), why=Why.UNPROVEN, until=clock(12, 51), **facts))
 
     assert page(
         waits(vendor="hyperstack", count=1),

@@ -8,7 +8,7 @@ from typing import Any
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.rental import Decider, Waiting
+from bot.model.rental import Decider, PendingDecision
 from bot.model.summary import DearerRent, WaitingView
 from bot.policy.buying.spending import LongerLease, propose_longer_lease
 from handlers.ids import UntilValue
@@ -40,7 +40,7 @@ def test_a_question_to_the_owner_names_the_total_that_the_answer_goes_over() -> 
         again,
         request=request(**TOTAL),
         envelope=envelope(),
-        waiting=Waiting(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)),
+        decision=PendingDecision(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)),
     )
     assert OVER in " ".join(direct(again, details, clock(14, 6)).split())
     assert OVER in " ".join(card(details, clock(14, 6)).split())

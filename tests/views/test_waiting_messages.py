@@ -113,7 +113,7 @@ def test_the_thread_says_each_step() -> None:
     sold_out = happened(K.QUEUED_AGAIN, NOW, why=Why.SOLD_OUT, vendor="nebius", until=WISH.until)
     refused = happened(K.NOT_ALLOWED_NOW, NOW, detail="Buying is paused <b>.", until=WISH.until)
     nothing = happened(K.NOTHING_FITS, NOW, max_rate=Decimal("21.16"), until=clock(16, 30))
-    held_up = happened(K.WAITING, NOW, why=Why.UNAUTHORIZED, until=clock(12, 51))
+    held_up = happened(K.BLOCKED, NOW, why=Why.UNAUTHORIZED, until=clock(12, 51))
     assert page(*(thread(event, waits(event)) for event in (sold_out, refused, nothing, held_up))) == snapshot("""\
 
 Nebius looks sold out. It waits on for the next offer that fits. I try until Nov 27 at 18:00.
@@ -256,7 +256,7 @@ Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 
 def test_the_approvers_read_that_it_waits_first() -> None:
     asked = happened(K.ASKED, NOW, ANA, envelope=1, until=clock(18, 0), admins_decide=False, people=(BEN,))
-    details = starts(asked, state=State.AWAITING_APPROVAL, waiting=waiting(asked).rental.waiting)
+    details = starts(asked, state=State.AWAITING_APPROVAL, decision=waiting(asked).rental.decision)
     first = changed(
         waits(asked), rental=changed(details.rental, wish=WISH, request=waits().rental.request, envelope=ALLOWED)
     )

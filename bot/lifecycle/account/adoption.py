@@ -15,7 +15,7 @@ from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, Resource, W
 from bot.model.event import Event, EventKind, Facts
 from bot.model.money import cost_at_most
 from bot.model.person import Person
-from bot.model.records import Billing
+from bot.model.records import Billing, Change
 from bot.model.rental import Lease, Question, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
@@ -119,7 +119,7 @@ async def adopt_machines(
         why=Why.BOUGHT_AFTER_BACKUP if readopt else None,
     )
     event = Event(rental_id=rental_id, kind=EventKind.ADOPTED, at=now, actor=admin.id, facts=facts)
-    await apply(tx, deps, None, rental, event, attempts=(attempt,), resources=resources)
+    await apply(tx, deps, Change(None, rental, (event,), attempts=(attempt,), resources=resources))
     await tx.people.note_seen(admin.id, now)
     return rental
 

@@ -12,10 +12,11 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import drop_extension
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, StepDeps, transact
-from bot.lifecycle.people.waiting_requests import end_request
+from bot.lifecycle.people.undecided import end_request
 from bot.model.admin_question import OwnerLeft
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from store.db import Tx
@@ -50,7 +51,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
 
     async def decision(tx: Tx) -> None:
         now = deps.clock.now()
-        for rental in await tx.rentals.waiting():
+        for rental in await tx.rentals.undecided():
             if rental.extension is not None and rental.extension.asked_by == owner:
                 await _drop_extension(tx, deps, rental, owner, now)
         for rental in await tx.rentals.live(owner):
@@ -62,7 +63,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
                 question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
                 await ask(tx, deps, question, new=True)
                 # The rental's messages are shown again: approvers are asked nothing while the question is open.
-                await apply(tx, deps, rental, alter(rental))
+                await apply(tx, deps, Change(rental, alter(rental)))
 
     await transact(deps, decision)
 
@@ -71,4 +72,4 @@ async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now
     facts = Facts(people=(asked_by,), until=rental.running_lease.ends_at)
     event = Event(rental_id=rental.id, kind=EventKind.EXTENSION_WITHDRAWN, at=now, facts=facts)
     after = drop_extension(rental, now)
-    await apply(tx, deps, rental, after, event)
+    await apply(tx, deps, Change(rental, after, (event,)))

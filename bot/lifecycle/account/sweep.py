@@ -18,6 +18,7 @@ from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.outside import ResourceView
 from bot.model.attempt import Attempt, AttemptState, Marker, Resource
 from bot.model.base import changed
+from bot.model.records import Change
 from store.db import Tx
 
 log = structlog.get_logger()
@@ -132,7 +133,7 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
         now = deps.clock.now()
         after = make_due(rental, now)
         resource = updated_resource(found.resource, view, attempt, now, missing_counts=False)
-        await apply(tx, deps, rental, after, resources=(resource,))
+        await apply(tx, deps, Change(rental, after, resources=(resource,)))
 
     await transact(deps, decision)
 
@@ -164,7 +165,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         extra = changed(current, state=AttemptState.BOUGHT, extra=True, marked_by=Marker.SWEEP)
         resource = updated_resource(found.resource, view, extra, now, missing_counts=False)
         after = make_due(rental, now)
-        await apply(tx, deps, rental, after, attempts=(extra,), resources=(resource,))
+        await apply(tx, deps, Change(rental, after, attempts=(extra,), resources=(resource,)))
 
     await transact(deps, decision)
 

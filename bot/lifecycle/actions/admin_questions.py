@@ -19,6 +19,7 @@ from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AdminQuestionView
@@ -160,7 +161,7 @@ async def destroy(deps: Deps, admin: Person, question_id: str, version: int, *, 
             why=Why.ASKED,
             by=admin.id,
         )
-        await apply(tx, deps, rental, after, *events)
+        await apply(tx, deps, Change(rental, after, events))
         await decide(tx, deps, question, admin.id, AdminVerdict.DESTROYED, rental_id=rental.id)
         return after
 

@@ -9,7 +9,7 @@ from bot.errors import Mistake, Refused
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.people.deciders import deciders, rules_now
 from bot.lifecycle.people.teammates import names_of
-from bot.lifecycle.people.waiting_requests import ask_others, count_again
+from bot.lifecycle.people.undecided import ask_others, count_again
 from bot.model.account_facts import ABSENCES
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts

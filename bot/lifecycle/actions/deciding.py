@@ -28,13 +28,13 @@ from bot.lifecycle.money.buying_blocks import buying_blocked
 from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.people.deciders import requesters_of, rules_now
 from bot.lifecycle.people.teammates import check_boot_script
-from bot.lifecycle.people.waiting_requests import end_request
+from bot.lifecycle.people.undecided import end_request
 from bot.model.attempt import Why
 from bot.model.base import EVER, Frozen, changed
 from bot.model.budget import Demand
 from bot.model.event import DECISIONS, Event, EventKind, Facts, newest_asked
 from bot.model.person import Person
-from bot.model.records import Usage
+from bot.model.records import Change, Usage
 from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import State
@@ -186,7 +186,7 @@ class Approve(Action[ToApprove, ToApprove, Rental]):
         if extension is not None:
             kind, facts = EventKind.EXTENSION_APPROVED, changed(facts, people=(extension.asked_by,))
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-        return await apply(tx, deps, rental, after, event)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 def _extension_approved(extension: Extension, fewer: FewerHours | None) -> Extension:
@@ -309,7 +309,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise TooLate("I don't know this request any more.")
-    if rental.waiting_envelope is None:
+    if rental.undecided_envelope is None:
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(refusal)
         raise await _why_nothing_waits(tx, deps, person, rental)
@@ -320,8 +320,8 @@ def _check_not_expired(deps: Deps, rental: Rental) -> None:
     """Raise TooLate if what waits has expired, even if the engine has not written that yet."""
     if rental.extension is not None:
         expires_at = rental.running_lease.ends_at
-    elif rental.waiting is not None:
-        expires_at = rental.waiting.expires_at
+    elif rental.decision is not None:
+        expires_at = rental.decision.expires_at
     else:
         return
     if expires_at <= deps.clock.now():
@@ -397,7 +397,7 @@ async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime)
         return rental
     after = await ask_again(tx, await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
     (event,) = after.events
-    return await apply(tx, deps, rental, after.rental, event)
+    return await apply(tx, deps, Change(rental, after.rental, (event,)))
 
 
 async def _drop_extension(
@@ -409,9 +409,8 @@ async def _drop_extension(
         _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at, why=reason),
         people=(rental.extension.asked_by,) if rental.extension else None,
     )
-    return await apply(
-        tx, deps, rental, after, Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-    )
+    event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+    return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 # --- what people look at before they decide

@@ -18,6 +18,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
 from bot.policy.team.roles import may_destroy
@@ -81,7 +82,7 @@ class Destroy(Direct[ToDestroy, Rental]):
             by=person.id,
         )
         event = changed(event, facts=changed(event.facts, detail=self.why or None))
-        return await apply(tx, deps, rental, after, event)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDestroy) -> Rental:
@@ -95,7 +96,7 @@ async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDest
     after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
     facts = Facts(until=ends_at, since=rental.running_lease.ends_at)
     event = Event(rental_id=rental.id, kind=EventKind.SCRIPT_FIRST, at=now, actor=person.id, facts=facts)
-    return await apply(tx, deps, rental, after, event)
+    return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | None:
@@ -150,4 +151,4 @@ class TakeOnAlarm(Direct[Rental, Rental]):
         now = deps.clock.now()
         after = transitions.take_on_alarm(rental, alarm, person.id, now + transitions.TAKEN_ON_SILENCE)
         event = Event(rental_id=rental.id, kind=EventKind.TAKEN_ON, at=now, actor=person.id)
-        return await apply(tx, deps, rental, after, event)
+        return await apply(tx, deps, Change(rental, after, (event,)))

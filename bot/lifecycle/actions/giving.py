@@ -18,7 +18,7 @@ from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
 from bot.model.quote import Quote
-from bot.model.records import Usage
+from bot.model.records import Change, Usage
 from bot.model.rental import Rental
 from bot.model.summary import IdleMachine, Over, RentalDetails
 from bot.model.text import say_limit
@@ -123,7 +123,7 @@ class AskFor(OnRental[IdleMachine]):
             facts=Facts(use=rental.use.bare if rental.use else None, until=rental.running_lease.ends_at),
         )
         after = transitions.alter(rental)
-        await apply(tx, deps, rental, after, event)
+        await apply(tx, deps, Change(rental, after, (event,)))
         since = rental.use.since if rental.use is not None else now
         return IdleMachine(rental=readable_by_all(after), owner=name, since=since, asked_at=now)
 
@@ -170,7 +170,7 @@ class Give(OnRental[tuple[Rental, str]]):
         facts = Facts(people=(to,), until=rental.running_lease.ends_at, rate=rental.rate)
         event = Event(rental_id=rental.id, kind=EventKind.GIVEN, at=now, actor=person.id, facts=facts)
         after = transitions.alter(rental)
-        await apply(tx, deps, rental, after, event)
+        await apply(tx, deps, Change(rental, after, (event,)))
         return after, taker.name
 
 
@@ -260,7 +260,8 @@ class Take(Action[Offered, Offered, Rental]):
         now = deps.clock.now()
         silent_until = now + (deps.rules.check_in.after or EXTENSION_SILENCE)
         after = transitions.change_owner(plan.rental, person.id, now, silent_until=silent_until)
-        return await apply(tx, deps, plan.rental, after, _taken(plan.rental, person.id, now), within_budgets=True)
+        event = _taken(plan.rental, person.id, now)
+        return await apply(tx, deps, Change(plan.rental, after, (event,), within_budgets=True))
 
 
 def to_take(event: Event, reader: Person, details: RentalDetails, now: datetime) -> bool:

@@ -22,6 +22,7 @@ from bot.model.base import EVER
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
 from bot.model.summary import Extended, RentalDetails
@@ -96,7 +97,7 @@ class Keep(OnReady[Kept]):
             again = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
         facts = Facts(until=again, since=after.running_lease.ends_at, span=span, people=waiting or None)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event)
+        await apply(tx, deps, Change(rental, after, (event,)))
         return Kept(after, again)
 
 
@@ -224,7 +225,8 @@ class Extend(Action[AskedLease, LongerLease, Extended]):
             hours=proposal.envelope.lease,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event, within_budgets=kind is not EventKind.EXTENDED_BY_OPERATOR)
+        within = kind is not EventKind.EXTENDED_BY_OPERATOR
+        await apply(tx, deps, Change(rental, after, (event,), within_budgets=within))
         people = await people_asked(tx, after) if asked else None
         return Extended(
             rental=after,
@@ -299,7 +301,7 @@ class SayOnce(OnReady[Rental]):
         if any(event.kind is self.kind for event in await tx.events.of(plan.id)):
             return plan
         event = Event(rental_id=plan.id, kind=self.kind, at=deps.clock.now(), actor=person.id)
-        return await apply(tx, deps, plan, alter(plan), event)
+        return await apply(tx, deps, Change(plan, alter(plan), (event,)))
 
 
 @dataclass(frozen=True)
@@ -415,7 +417,8 @@ class AskOwnerAgain(OnUnanswered):
             raise TooLate(words, rental.id)
         zone = zone_of(owner.tz if owner else None, deps.rules)
         at = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
-        return await apply(tx, deps, rental, after, _decided(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at))
+        event = _decided(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 @dataclass(frozen=True)
@@ -431,7 +434,8 @@ class LeaveAlone(OnUnanswered):
         ends_at = rental.running_lease.ends_at
         question = after_answer(rental.running_lease.question, ends_at, promised=False)
         after = lease_changes.decide_question(rental, question, now)
-        return await apply(tx, deps, rental, after, _decided(rental, EventKind.LEFT_ALONE, person, now, ends_at))
+        event = _decided(rental, EventKind.LEFT_ALONE, person, now, ends_at)
+        return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 def _decided(rental: Rental, kind: EventKind, person: Person, now: datetime, until: datetime) -> Event:

@@ -62,7 +62,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
         asked_in=await tx.people.channel(quote.asked_in, EVER),
         to_replace=to_replace,
         left=await remainder_now(tx, deps, to_replace, deps.clock.now()) if to_replace is not None else None,
-        still_waiting=to_change.request if to_change is not None and to_change.waiting is not None else None,
+        still_waiting=to_change.request if to_change is not None and to_change.decision is not None else None,
         teammates=await names_of(tx, teammates),
         without_key=without_key,
         wait=wait,

@@ -14,6 +14,7 @@ from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.use.ready import idle_now
@@ -44,7 +45,7 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
         facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
     after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
     event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
-    await apply(tx, deps, rental, after, event)
+    await apply(tx, deps, Change(rental, after, (event,)))
     if question is not None:
         await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
     await tx.people.note_seen(admin.id, now)

@@ -56,7 +56,7 @@ from bot.policy.use.probing import runs_scripts
 from bot.policy.use.samples import recent_span, recent_use
 from store.db import Tx
 
-MOST_WAITING = 5
+MOST_TO_DECIDE = 5
 """How many requests that wait are listed. The others are only counted."""
 
 ENDED_SHOWN = timedelta(days=7)
@@ -114,7 +114,7 @@ async def details_for_direct_message(
 
 async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: bool) -> RentalDetails:
     snapshot = await load_snapshot(tx, rental)
-    waits = rental.waiting_envelope is not None
+    waits = rental.undecided_envelope is not None
     events = tuple(await tx.events.of(rental.id))
     usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.model) if rental.vendor else None
     return RentalDetails(
@@ -245,8 +245,8 @@ async def live_rentals(
         shown = list(spent)
         rentals = await tx.rentals.get_many(shown)
         to_decide = await _waiting_for(tx, deps, person) if everyone or with_waiting else []
-        waiting = await load_many(tx, [one.id for one in to_decide[:MOST_WAITING]])
-        named = [*rentals.values(), *to_decide[:MOST_WAITING]]
+        waiting = await load_many(tx, [one.id for one in to_decide[:MOST_TO_DECIDE]])
+        named = [*rentals.values(), *to_decide[:MOST_TO_DECIDE]]
         people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
         names = await tx.people.names(people)
         unknown = await tx.questions.purchases()
@@ -272,13 +272,13 @@ async def live_rentals(
         own_amount=sum(_spent(cost, now).amount for cost in own),
         team=_totals((one.state, one.rate, one.number) for one in running),
         idle=sum(one.number for one in running if one.idle),
-        waiting=tuple(
+        to_decide=tuple(
             RentalSummary(
                 rental=readable_by_all(rental), spent=waiting[rental.id].spent(now), names=names, sees_money=True
             )
-            for rental in to_decide[:MOST_WAITING]
+            for rental in to_decide[:MOST_TO_DECIDE]
         ),
-        more_waiting=max(len(to_decide) - MOST_WAITING, 0),
+        more_to_decide=max(len(to_decide) - MOST_TO_DECIDE, 0),
         unknown_total=_unknown_total(unknown),
         unknown=tuple(
             UnknownSummary(question=one, spent=cost_so_far(one.purchase.machines, now)) for one in unknown
@@ -309,7 +309,7 @@ def _unknown_total(questions: Iterable[AdminQuestion]) -> UnknownTotal:
 async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
     """Return the rentals with a request or an extension that waits and that this person may approve, oldest
     first."""
-    waiting = await tx.rentals.waiting()
+    waiting = await tx.rentals.undecided()
     team = await team_of(tx, deps.rules) if waiting else Team()
     return [
         rental
@@ -351,7 +351,7 @@ async def asked_about(deps: Deps, rental: Rental) -> PeopleAsked | None:
 
 async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
     """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
-    if rental.waiting_envelope is None or rental.owner_decides:
+    if rental.undecided_envelope is None or rental.owner_decides:
         return None
     events = [event for event in await tx.events.of(rental.id) if event.facts.admins_decide is not None]
     if not events:

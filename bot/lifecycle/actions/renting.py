@@ -16,7 +16,7 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, free_id
 from bot.lifecycle.money.budgets import reach_of_rent, room_for
 from bot.lifecycle.money.buying_blocks import buying_blocked
-from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
+from bot.lifecycle.people.back_to_approval import envelope_facts, pending_decision
 from bot.lifecycle.people.deciders import Deciders, deciders
 from bot.lifecycle.people.teammates import (
     check_boot_script,
@@ -32,8 +32,8 @@ from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
-from bot.model.records import Usage
-from bot.model.rental import Rental, Waiting
+from bot.model.records import Change, Usage
+from bot.model.rental import PendingDecision, Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, PeopleAsked
@@ -205,11 +205,11 @@ class Rent(Action[OfferToRent, RentPlan, Rented]):
             return NeedsKey(github=deps.rules.keys.github)
         now = deps.clock.now()
         asked = await deciders(tx, deps.rules, [person.id], now) if plan.choice.over else None
-        waiting = waiting_for(asked, now, deps.rules) if asked else None
+        decision = pending_decision(asked, now, deps.rules) if asked else None
         if plan.to_change is None:
-            rental = await _rent(tx, deps, plan, asked=asked, waiting=waiting)
+            rental = await _rent(tx, deps, plan, asked=asked, decision=decision)
         else:
-            rental = await _change(tx, deps, plan, plan.to_change, asked=asked, waiting=waiting)
+            rental = await _change(tx, deps, plan, plan.to_change, asked=asked, decision=decision)
         without_key = await names_of(tx, await people_without_key(tx, rental.teammates))
         return Rented(rental, await people_asked(tx, rental), without_key)
 
@@ -255,7 +255,9 @@ async def _same(tx: Tx, person: Person, request: Request) -> Rental | None:
     return None
 
 
-async def _rent(tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, waiting: Waiting | None) -> Rental:
+async def _rent(
+    tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, decision: PendingDecision | None
+) -> Rental:
     quote, offer, now = plan.quote, plan.choice.offer, deps.clock.now()
     rental = transitions.new_rental(
         quote,
@@ -263,14 +265,14 @@ async def _rent(tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, w
         rental_id=await free_id(tx, deps),
         card_channel=quote.card_channel or deps.rules.home_channel,
         envelope=plan.choice.envelope,
-        waiting=waiting,
+        decision=decision,
         now=now,
     )
-    kind = EventKind.STARTED if waiting is None else EventKind.ASKED
+    kind = EventKind.STARTED if decision is None else EventKind.ASKED
     facts = _with_prices(envelope_facts(rental, asked), offer, quote)
     event = Event(rental_id=rental.id, kind=kind, at=now, actor=quote.owner, facts=facts)
     events = (event, *await let_in(tx, rental, rental.teammates, now))
-    await apply(tx, deps, None, rental, *events, within_budgets=True)
+    await apply(tx, deps, Change(None, rental, events, within_budgets=True))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     if quote.told:
         await tx.messages.show_quote(quote.id)
@@ -284,19 +286,19 @@ async def _change(
     rental: Rental,
     *,
     asked: Deciders | None,
-    waiting: Waiting | None,
+    decision: PendingDecision | None,
 ) -> Rental:
     """Replace a request that waits with the quote's request, as the next version of its envelope."""
     offer, now = plan.choice.offer, deps.clock.now()
     quote = changed(plan.quote, request=await with_people_added_since(tx, plan.quote, rental))
     after = transitions.change_request(
-        rental, quote, offer, envelope=plan.choice.envelope, waiting=waiting, now=now
+        rental, quote, offer, envelope=plan.choice.envelope, decision=decision, now=now
     )
     facts = _with_prices(envelope_facts(after, asked), offer, quote)
     event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=plan.quote.owner, facts=facts)
     added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
     events = (event, *await let_in(tx, after, added, now))
-    await apply(tx, deps, rental, after, *events, within_budgets=True)
+    await apply(tx, deps, Change(rental, after, events, within_budgets=True))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
     return after
 

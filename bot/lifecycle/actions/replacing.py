@@ -18,6 +18,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import Remainder
@@ -83,5 +84,5 @@ class Replace(Direct[ReplacePlan, Quote]):
         if reason and not said_before and rental.state is State.READY:
             facts = Facts(detail=detail)
             said = Event(rental_id=rental.id, kind=EventKind.NOT_WORKING, at=now, actor=person.id, facts=facts)
-            await apply(tx, deps, rental, transitions.alter(rental), said)
+            await apply(tx, deps, Change(rental, transitions.alter(rental), (said,)))
         return quote

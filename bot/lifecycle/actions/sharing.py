@@ -17,6 +17,7 @@ from bot.lifecycle.people.teammates import (
     names_of,
 )
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
@@ -50,7 +51,7 @@ async def share(
                 await check_boot_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
             now = deps.clock.now()
             event = await added_event(tx, after, added, now)
-            await apply(tx, deps, rental, after, event)
+            await apply(tx, deps, Change(rental, after, (event,)))
             await tx.people.note_seen(person.id, now)
         return await _shared(tx, deps, after, wanted, go_in=go_in)
 

@@ -20,15 +20,16 @@ from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, free_id
 from bot.lifecycle.money.budgets import reach_of_wish, room_for
-from bot.lifecycle.people.back_to_approval import envelope_facts, waiting_for
+from bot.lifecycle.people.back_to_approval import envelope_facts, pending_decision
 from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in
-from bot.lifecycle.people.waiting_requests import end_request
+from bot.lifecycle.people.undecided import end_request
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, Wish
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import UNBOUGHT, State
@@ -236,25 +237,25 @@ class RentWhenFound(Action[tuple[Quote, WaitToJudge | None, Rental | None], Late
         await check_boot_script(tx, deps, person.id, request.teammates, request, reader=person.id)
         quote = await _wait(tx, deps, person, quote, wish)
         asked = await deciders(tx, deps.rules, [person.id], now) if terms.over else None
-        waiting = waiting_for(asked, now, deps.rules) if asked else None
-        if waiting is not None:
-            waiting = changed(waiting, expires_at=min(waiting.expires_at, wish.until))
+        decision = pending_decision(asked, now, deps.rules) if asked else None
+        if decision is not None:
+            decision = changed(decision, expires_at=min(decision.expires_at, wish.until))
         rental = transitions.new_rental(
             quote,
             None,
             rental_id=await free_id(tx, deps),
             card_channel=quote.card_channel or deps.rules.home_channel,
             envelope=terms.envelope,
-            waiting=waiting,
+            decision=decision,
             wish=changed(wish, budgets=budgets_now(quote.owner, quote.project, deps.rules)),
             now=now,
         )
         facts = envelope_facts(rental, asked)
         facts = changed(facts, until=facts.until or wish.until, starts_at=request.starts_at)
-        kind = EventKind.QUEUED if waiting is None else EventKind.ASKED
+        kind = EventKind.QUEUED if decision is None else EventKind.ASKED
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         events = (event, *await let_in(tx, rental, rental.teammates, now))
-        await apply(tx, deps, None, rental, *events, within_budgets=True)
+        await apply(tx, deps, Change(None, rental, events, within_budgets=True))
         quote = changed(quote, rental_id=rental.id)
         await tx.quotes.save(quote)
         return WaitBegun(quote, rental, await people_asked(tx, rental))
@@ -307,12 +308,12 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental]):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: DearerRent) -> Rental:
         rental, offer, now = plan.rental, plan.offer, deps.clock.now()
         asked = await deciders(tx, deps.rules, [person.id], now) if plan.over else None
-        waiting = waiting_for(asked, now, deps.rules) if asked else None
+        decision = pending_decision(asked, now, deps.rules) if asked else None
         request = _without_cap(rental.request)
-        after = transitions.rent_dearer(rental, request, offer, envelope=plan.envelope, waiting=waiting, now=now)
+        after = transitions.rent_dearer(rental, request, offer, envelope=plan.envelope, decision=decision, now=now)
         facts = changed(envelope_facts(after, asked), read_at=offer.read_at)
         event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=person.id, facts=facts)
-        await apply(tx, deps, rental, after, event, within_budgets=True)
+        await apply(tx, deps, Change(rental, after, (event,), within_budgets=True))
         return after
 
 
@@ -383,7 +384,7 @@ class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView]):
         await tx.quotes.save(quote)
         if rental is not None and rental.wish is not None:
             after = transitions.alter(rental, wish=changed(rental.wish, any_time=True))
-            rental = await apply(tx, deps, rental, after)
+            rental = await apply(tx, deps, Change(rental, after))
         await tx.searches.open(search, shared_query(quote.request), deps.clock.now())
         return WaitingView(quote=quote, rental=rental)
 

@@ -9,17 +9,18 @@ from functools import partial
 from typing import TypeAlias
 
 from bot.errors import Stale
-from bot.lifecycle.changes.apply import apply, settle_stored
+from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import schedule
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
+from bot.lifecycle.money.budgets import settle_stored
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import Sample
 from bot.model.money import Micros
-from bot.model.records import StoredFacts
+from bot.model.records import Change, StoredFacts
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
@@ -172,24 +173,23 @@ async def save(
             await write_due(stored.rental, snapshot.rental.due_at, resources)
             return snapshot
     rental = changed(snapshot.rental, version=stored.rental.version + 1)
+    change = Change(
+        stored.rental,
+        rental,
+        snapshot.events,
+        attempts=attempts,
+        resources=resources,
+        ledger=ledger,
+        releases_claim=write_due is not None,
+        visited_at=snapshot.visited_at,
+    )
     states = {n: attempt.state for n, attempt in before_by_n.items()}
     new_states = [attempt for attempt in attempts if attempt.state is not states.get(attempt.n)]
     try:
         async with deps.store.write() as tx:
             if check_first is not None:
                 await check_first(tx)
-            await apply(
-                tx,
-                deps,
-                stored.rental,
-                rental,
-                *snapshot.events,
-                attempts=attempts,
-                resources=resources,
-                ledger=ledger,
-                releases_claim=write_due is not None,
-                visited_at=snapshot.visited_at,
-            )
+            await apply(tx, deps, change)
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
         if ledger:  # it was written

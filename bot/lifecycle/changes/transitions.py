@@ -17,7 +17,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import Use
 from bot.model.offer import Offer
 from bot.model.quote import Quote, Wish
-from bot.model.rental import Alarm, Blocked, Ending, Lease, Rental, Waiting
+from bot.model.rental import Alarm, Blocked, Ending, Lease, PendingDecision, Rental
 from bot.model.request import Envelope, Request
 from bot.model.state import ForbiddenTransition, State, check_change, check_transition
 from bot.model.summary import AccruedCost
@@ -65,17 +65,17 @@ def new_rental(
     rental_id: str,
     card_channel: str,
     envelope: Envelope,
-    waiting: Waiting | None,
+    decision: PendingDecision | None,
     now: datetime,
     replaces: Rental | None = None,
     wish: Wish | None = None,
 ) -> Rental:
-    """Return a new rental: it waits for a decision, or `waiting` is None and it is bought at once. With a `wish`
+    """Return a new rental: it waits for a decision, or `decision` is None and it is bought at once. With a `wish`
     it waits for an offer instead. A rental that takes the place of `replaces` has the approver of that one."""
     state, due_at = (State.PROCURING, now) if wish is None else (State.QUEUED, wish.until)
     return Rental(
         id=rental_id,
-        state=state if waiting is None else State.AWAITING_APPROVAL,
+        state=state if decision is None else State.AWAITING_APPROVAL,
         quote_id=quote.id,
         owner=quote.owner,
         project=quote.project,
@@ -84,21 +84,27 @@ def new_rental(
         teammates=quote.request.teammates,
         clicked_offer=offer.offer_id if offer is not None else "",
         envelope=envelope,
-        waiting=waiting,
+        decision=decision,
         wish=wish,
         created_at=now,
         approved_by=replaces.approved_by if replaces is not None else None,
         replaces=replaces.id if replaces is not None else None,
-        procuring_since=now if waiting is None and wish is None else None,
-        due_at=due_at if waiting is None else waiting.expires_at,
+        procuring_since=now if decision is None and wish is None else None,
+        due_at=due_at if decision is None else decision.expires_at,
     )
 
 
 def change_request(
-    rental: Rental, quote: Quote, offer: Offer, *, envelope: Envelope, waiting: Waiting | None, now: datetime
+    rental: Rental,
+    quote: Quote,
+    offer: Offer,
+    *,
+    envelope: Envelope,
+    decision: PendingDecision | None,
+    now: datetime,
 ) -> Rental:
-    """Replace a request that waits: the new one waits too, or is bought at once if `waiting` is None. If it waited
-    for an offer, it no longer does: the new request is for an offer that is there."""
+    """Replace a request that waits: the new one waits too, or is bought at once if `decision` is None. If it
+    waited for an offer, it no longer does: the new request is for an offer that is there."""
     fields = {
         "quote_id": quote.id,
         "project": quote.project,
@@ -108,9 +114,9 @@ def change_request(
         "envelope": envelope,
         "wish": None,
     }
-    if waiting is None:
+    if decision is None:
         return _procure(rental, now, **fields)
-    return _move(rental, State.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
+    return _move(rental, State.AWAITING_APPROVAL, **fields, decision=decision, due_at=now)
 
 
 def add_teammates(rental: Rental, people: Iterable[str]) -> Rental:
@@ -160,14 +166,14 @@ def give_approval_notice(rental: Rental) -> Rental:
 
 
 def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
-    return _move(rental, State.PROCURING, **fields, waiting=None, procuring_since=now, blocked=None, due_at=now)
+    return _move(rental, State.PROCURING, **fields, decision=None, procuring_since=now, blocked=None, due_at=now)
 
 
 # --- waiting for an offer
 
 
 def _queue(rental: Rental, *, wish: Wish, **fields: Any) -> Rental:
-    none = dict.fromkeys(("waiting", "procuring_since", "blocked", "accepted_at"))
+    none = dict.fromkeys(("decision", "procuring_since", "blocked", "accepted_at"))
     notice_at = fields.get("approval_notice_at", rental.approval_notice_at)
     due_at = wish.until if notice_at is None else min(wish.until, notice_at)
     return _move(rental, State.QUEUED, **none, **fields, wish=wish, due_at=due_at)
@@ -180,14 +186,20 @@ def buy_for_wish(rental: Rental, offer: Offer, now: datetime) -> Rental:
 
 
 def rent_dearer(
-    rental: Rental, request: Request, offer: Offer, *, envelope: Envelope, waiting: Waiting | None, now: datetime
+    rental: Rental,
+    request: Request,
+    offer: Offer,
+    *,
+    envelope: Envelope,
+    decision: PendingDecision | None,
+    now: datetime,
 ) -> Rental:
     """Buy an offer that costs more than its owner had allowed for their wish, or wait for the decision about
     it."""
     fields = {"request": request, "envelope": envelope, "clicked_offer": offer.offer_id}
-    if waiting is None:
+    if decision is None:
         return _procure(rental, now, **fields)
-    return _move(rental, State.AWAITING_APPROVAL, **fields, waiting=waiting, due_at=now)
+    return _move(rental, State.AWAITING_APPROVAL, **fields, decision=decision, due_at=now)
 
 
 def wait_on(rental: Rental, wish: Wish) -> Rental:
@@ -199,7 +211,7 @@ def wait_on(rental: Rental, wish: Wish) -> Rental:
 
 
 def await_decision(
-    rental: Rental, waiting: Waiting, *, envelope: Envelope, clicked_offer: str, now: datetime
+    rental: Rental, decision: PendingDecision, *, envelope: Envelope, clicked_offer: str, now: datetime
 ) -> Rental:
     """Make a request wait for a decision again: what can be bought is outside its envelope, or comes too late."""
     return _move(
@@ -208,7 +220,7 @@ def await_decision(
         envelope=envelope,
         clicked_offer=clicked_offer,
         gpu=None,
-        waiting=waiting,
+        decision=decision,
         approval_notice_at=None,
         procuring_since=None,
         blocked=None,
@@ -333,7 +345,7 @@ def confirm_destroyed(rental: Rental, at: datetime) -> Rental:
 
 
 def _ended(ending: Ending) -> dict[str, Any]:
-    none = ("waiting", "approval_notice_at", "extension", "blocked", "quiet_since_real")
+    none = ("decision", "approval_notice_at", "extension", "blocked", "quiet_since_real")
     return {"ending": ending, **dict.fromkeys(none)}
 
 

@@ -14,7 +14,7 @@ from bot.model.attempt import Attempt
 from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.machine_use import EndToTell, GpusSeen, Missed, Report, Sample, Verdict, Visit
-from bot.model.records import Claimed
+from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.use.as_sold import not_as_sold
@@ -183,7 +183,7 @@ async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: 
     if after == before and not events:
         return
     after = changed(after, version=before.version + 1)
-    await apply(tx, deps, before, after, *events)
+    await apply(tx, deps, Change(before, after, events))
 
 
 # --- the first report of a machine's probe, or its silence soon after ready

@@ -24,11 +24,11 @@ from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import MessageKind, queued, to_person
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, SharedSearch
-from bot.model.records import Claimed
+from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
@@ -227,10 +227,7 @@ async def _say(tx: Tx, deps: Deps, quote: Quote) -> None:
     if stored is None or stored.waits_for is None or stored.rental_id is not None:
         return
     await tx.quotes.save(changed(quote, waits_for=None, reply_to=None, replaces=False))
-    real_now = deps.clock.real()
-    message = Message(
-        kind=MessageKind.QUOTE, to=to_person(quote.owner), quote_id=quote.id, created_at=real_now, due_at=real_now
-    )
+    message = queued(MessageKind.QUOTE, to_person(quote.owner), deps.clock.real(), quote_id=quote.id)
     await tx.messages.add(message)
 
 
@@ -256,7 +253,7 @@ async def _rent(
         return False
     if passed:
         asked = await ask_again(tx, await load_snapshot(tx, rental), Why.OVER_BUDGET, now=now, rules=deps.rules)
-        await apply(tx, deps, rental, asked.rental, *asked.events)
+        await apply(tx, deps, Change(rental, asked.rental, asked.events))
         return False
     facts = Facts(
         vendor=offer.vendor,
@@ -267,7 +264,7 @@ async def _rent(
         owner_unconfirmed=None if owner_confirmed else True,
     )
     event = Event(rental_id=rental.id, kind=EventKind.OFFER_FITS, at=now, facts=facts)
-    await apply(tx, deps, rental, after, event)
+    await apply(tx, deps, Change(rental, after, (event,)))
     await tx.quotes.save(changed(quote, state=QuoteState.FOUND, offers=offers, nearby=()))
     return True
 
@@ -316,7 +313,7 @@ async def _note_refusal(tx: Tx, deps: Deps, rental: Rental, refusal: GpubotError
     if any(_is_same_reason(event.facts, facts) for event in earlier):
         return
     event = Event(rental_id=rental.id, kind=kind, at=now, facts=facts)
-    await apply(tx, deps, rental, transitions.alter(rental), event)
+    await apply(tx, deps, Change(rental, transitions.alter(rental), (event,)))
 
 
 def _is_same_reason(one: Facts, other: Facts) -> bool:
@@ -341,5 +338,5 @@ async def _say_nothing_fits(
         until=waiter.wish.until,
     )
     event = Event(rental_id=rental.id, kind=EventKind.NOTHING_FITS, at=deps.clock.now(), facts=facts)
-    await apply(tx, deps, rental, transitions.alter(rental), event)
+    await apply(tx, deps, Change(rental, transitions.alter(rental), (event,)))
     await tx.quotes.save(changed(quote, offers=offers, nearby=()))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from bot.errors import Stale
 from bot.lifecycle.changes import lease_changes, transitions
-from bot.lifecycle.changes.notifications import alerts
+from bot.lifecycle.changes.send import send
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing, unwritten_row
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
@@ -105,6 +106,27 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
         return _whole(total, *reach_of_wish(rental.request, rental.wish, now, rules), rules)
     ends_at = latest_ready(rental.procuring_since or now, rules) + rental.request.longest
     return _whole(total, began, max(ends_at, rental.request.last_end or ends_at) + rules.lease.grace, rules)
+
+
+def moves_money(before: Rental, after: Rental) -> bool:
+    """Return whether a change of a rental may change what it holds of budgets, apart from what its attempts and
+    its ledger change."""
+    return _money_of(before) != _money_of(after)
+
+
+def _money_of(rental: Rental) -> tuple[object, ...]:
+    """Return the fields of a rental that `held` and `reservations` read, and those that tell who holds it."""
+    request, lease, ending = rental.request, rental.lease, rental.ending
+    return (
+        rental.state,
+        (rental.owner, rental.project),
+        (rental.envelope.total, rental.envelope.max_rate, rental.rate, rental.attempts),
+        (request.longest, request.last_end, request.starts_at, rental.procuring_since),
+        rental.wish.until if rental.wish is not None else None,
+        lease.last_end if lease is not None else None,
+        (ending.outcome, ending.since) if ending is not None else None,
+        rental.replaced_by,
+    )
 
 
 def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> dict[Month, Micros]:
@@ -271,15 +293,7 @@ def differences(
 
 
 async def settle(
-    tx: Tx,
-    rules: Rules,
-    rental: Rental,
-    *,
-    now: datetime,
-    real_now: datetime,
-    by: str | None = None,
-    new_rental: bool = False,
-    within: bool = False,
+    tx: Tx, deps: Deps, rental: Rental, *, by: str | None = None, new_rental: bool = False, within: bool = False
 ) -> None:
     """Charge the new ledger rows of a rental, which is as it is stored, and make the balances hold what it holds
     now.
@@ -288,7 +302,7 @@ async def settle(
     an alert, they are notified too. A `new_rental` holds nothing yet. If the rental must stay `within` its budgets
     and a balance does not hold what the rental adds, raise Stale: the caller judged an older balance.
     """
-    facts = await _facts_of(tx, rental)
+    facts, rules = await _facts_of(tx, rental), deps.rules
     new: list[Charge] = []
     if facts.ledger:
         charged = {(one.resource_id, one.n) for one in await tx.budgets.charges_of(rental.id)}
@@ -297,7 +311,7 @@ async def settle(
             new = charges(facts, rows, await tx.events.of(rental.id), rules, filed=await tx.budgets.filed())
             await tx.budgets.add_charges(new)
     before = [] if new_rental else await tx.budgets.reservations(rental.id)
-    after = reservations(facts, now, rules)
+    after = reservations(facts, deps.clock.now(), rules)
     if before != after:
         await tx.budgets.replace_reservations(before, after)
     for month, scope, more in differences(before, after, new):
@@ -305,10 +319,17 @@ async def settle(
         balance = await tx.budgets.add(scope, month, **more._asdict(), limit=limit)
         if balance is None:
             raise Stale
-        await _alert(tx, rules, balance, more, now=now, real_now=real_now, by=by)
+        await _alert(tx, deps, balance, more, by)
     replaced = await tx.rentals.get(rental.replaces) if rental.state.over and rental.replaces is not None else None
     if replaced is not None:
-        await settle(tx, rules, replaced, now=now, real_now=real_now, by=by)
+        await settle(tx, deps, replaced, by=by)
+
+
+async def settle_stored(tx: Tx, deps: Deps, rental_id: str) -> None:
+    """As `settle`, for a rental that is read from the store."""
+    rental = await tx.rentals.get(rental_id)
+    if rental is not None:
+        await settle(tx, deps, rental)
 
 
 def reservations(facts: RentalFacts, now: datetime, rules: Rules) -> list[Reservation]:
@@ -351,16 +372,7 @@ async def _owner_changes(tx: Tx, rental: Rental) -> Sequence[Event]:
     return (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
 
 
-async def _alert(
-    tx: Tx,
-    rules: Rules,
-    balance: Balance,
-    more: Difference,
-    *,
-    now: datetime,
-    real_now: datetime,
-    by: str | None,
-) -> None:
+async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str | None) -> None:
     """Give or plan the alert that a balance reached with what `more` added to it.
 
     What is spent gives an alert at once. An alert that only reservations reach waits for RESERVED_FOR, because a
@@ -370,52 +382,43 @@ async def _alert(
     """
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     reader = None if reader == OPERATOR.id else reader
+    rules = deps.rules
     percent = new_alert(changed(balance, reserved=0), rules)
     if percent is not None:
-        balance = await _give_alert(tx, rules, balance, percent, reader, now=now, real_now=real_now)
+        balance = await _give_alert(tx, deps, balance, percent, reader)
     percent = new_alert(balance, rules)
     before = changed(balance, reserved=balance.reserved - more.reserved, spent=balance.spent - more.spent)
     if percent is None:
         if balance.alert_due_at is not None:
             await tx.budgets.plan_alert(balance.scope, balance.month, None, None)
     elif balance.alert_due_at is None or percent > (new_alert(before, rules) or 0):
-        await tx.budgets.plan_alert(balance.scope, balance.month, now + RESERVED_FOR, reader)
-        await tx.jobs.bring_forward(ALERTS_JOB, now + RESERVED_FOR)
+        due_at = deps.clock.now() + RESERVED_FOR
+        await tx.budgets.plan_alert(balance.scope, balance.month, due_at, reader)
+        await tx.jobs.bring_forward(ALERTS_JOB, due_at)
 
 
-async def judge_planned_alerts(tx: Tx, rules: Rules, *, now: datetime, real_now: datetime) -> None:
+async def judge_planned_alerts(tx: Tx, deps: Deps) -> None:
     """Give the planned alerts that are due and still reached, and drop the others. The caller has the spending
     lock."""
-    for balance in await tx.budgets.alerts_due(now):
-        percent = new_alert(balance, rules)
+    for balance in await tx.budgets.alerts_due(deps.clock.now()):
+        percent = new_alert(balance, deps.rules)
         if percent is not None:
-            await _give_alert(tx, rules, balance, percent, balance.alert_to, now=now, real_now=real_now)
+            await _give_alert(tx, deps, balance, percent, balance.alert_to)
         await tx.budgets.plan_alert(balance.scope, balance.month, None, None)
 
 
-async def _give_alert(
-    tx: Tx,
-    rules: Rules,
-    balance: Balance,
-    percent: int,
-    reader: str | None,
-    *,
-    now: datetime,
-    real_now: datetime,
-) -> Balance:
+async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader: str | None) -> Balance:
     """Notify the approvers' channel and the `reader` that a balance reached an alert. Return the balance with that
     alert."""
     await tx.budgets.note_alert(balance.scope, balance.month, percent)
     balance = changed(balance, alerted=percent)
     facts = Facts(
         balance=changed(balance, alert_due_at=None, alert_to=None),
-        total=budget_of(balance.scope, rules),
+        total=budget_of(balance.scope, deps.rules),
         people=(reader,) if reader is not None else None,
     )
-    event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=now, facts=facts)
-    event_id = await tx.events.add(event)
-    for message in alerts(event, rules, real_now):
-        await tx.messages.add(changed(message, event_id=event_id))
+    event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=deps.clock.now(), facts=facts)
+    await send(tx, deps, event)
     return balance
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
-from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.model.account_facts import UNUSUAL_DAY
 from bot.model.budget import Charge, Month, Scope, ScopeKind
 from bot.model.event import DearRental, Event, EventKind, Facts
@@ -111,19 +112,15 @@ async def notify_unusual_day(deps: Deps) -> None:
         if await tx.account.get(UNUSUAL_DAY) == day:
             return
         await tx.account.set(UNUSUAL_DAY, day)
-        await send_alerts(tx, deps, Event(rental_id=None, kind=EventKind.UNUSUAL_DAY, at=now, facts=facts))
+        event = Event(rental_id=None, kind=EventKind.UNUSUAL_DAY, at=now, facts=facts)
+        await send(tx, deps, event)
 
     await transact(deps, decision)
 
 
 async def check_budget_alerts(deps: Deps) -> None:
     """Give or drop the planned alerts of budgets that are due. Raise StoreBusy."""
-    now = deps.clock.now()
     async with deps.store.read() as tx:
-        if not await tx.budgets.alerts_due(now):
+        if not await tx.budgets.alerts_due(deps.clock.now()):
             return
-
-    async def decision(tx: Tx) -> None:
-        await judge_planned_alerts(tx, deps.rules, now=now, real_now=deps.clock.real())
-
-    await transact(deps, decision)
+    await transact(deps, partial(judge_planned_alerts, deps=deps))

@@ -12,7 +12,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from bot.model.offer import Offer
-from bot.model.rental import Decider, Rental, Waiting
+from bot.model.rental import Decider, PendingDecision, Rental
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import Proposal, over_limits, propose
 from bot.policy.team.hours import after_hours
@@ -47,12 +47,12 @@ async def ask_again(
     by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME
     asked = await deciders(tx, rules, [rental.owner], now) if by_approver else None
     if asked is None:
-        waiting = Waiting(decider=Decider.OWNER, why=why, expires_at=now + rules.approval.expires)
+        decision = PendingDecision(decider=Decider.OWNER, why=why, expires_at=now + rules.approval.expires)
     else:
-        waiting = waiting_for(asked, now, rules, why)
+        decision = pending_decision(asked, now, rules, why)
     after = await_decision(
         rental,
-        waiting,
+        decision,
         envelope=proposal.envelope,
         clicked_offer=offer.offer_id if offer else rental.clicked_offer,
         now=now,
@@ -77,11 +77,11 @@ async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
     return next((e.facts.read_at for e in reversed(await tx.events.of(rental.id)) if e.facts.read_at), None)
 
 
-def waiting_for(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> Waiting:
+def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> PendingDecision:
     """Return the decision that a request waits for if these people are asked `now`. The time to decide,
     `approval.expires`, passes only within the hours of at least one of them."""
     expires_at = after_hours(now, rules.approval.expires, asked.hours, rules.hours)
-    return Waiting(decider=Decider.APPROVER, why=why, expires_at=expires_at)
+    return PendingDecision(decider=Decider.APPROVER, why=why, expires_at=expires_at)
 
 
 def others_facts(asked: Deciders) -> dict[str, tuple[str, ...]]:
@@ -94,15 +94,15 @@ def others_facts(asked: Deciders) -> dict[str, tuple[str, ...]]:
 
 def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
     """Return what the rental's envelope allows, and who is asked for it, for an event."""
-    envelope, waiting = rental.envelope, rental.waiting
+    envelope, decision = rental.envelope, rental.decision
     return Facts(
         envelope=envelope.version,
         rate=envelope.price,
         max_rate=envelope.max_rate,
         total=envelope.total,
         hours=envelope.lease,
-        until=waiting.expires_at if waiting else None,
-        why=waiting.why if waiting else None,
+        until=decision.expires_at if decision else None,
+        why=decision.why if decision else None,
         people=asked.people if asked else None,
         admins_decide=asked.admins_decide if asked else None,
         **(others_facts(asked) if asked else {}),

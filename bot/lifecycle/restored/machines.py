@@ -6,7 +6,7 @@ admin decides about them. Until then, nothing more is bought for the requests th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
@@ -16,6 +16,7 @@ from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import names_of
@@ -24,20 +25,23 @@ from store.db import Tx
 
 async def bought_after_backup(tx: Tx, machines: Sequence[UnknownMachine]) -> bool:
     """Return whether one of these unmanaged machines was bought after the backup, as its name tells."""
-    for name in names_of(machines):
-        rental = await tx.rentals.get(name.rental_id)
-        if rental is None or name.n > rental.attempts:
-            return True
-    return False
+    return bool(await _bought_for(tx, machines))
+
+
+async def _bought_for(tx: Tx, machines: Iterable[UnknownMachine]) -> list[Rental | None]:
+    """Return the rentals that the names of machines give, if they lack the attempt of that number. None stands for
+    each rental that the database lacks."""
+    named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
+    return [rental for n, rental in named if rental is None or n > rental.attempts]
 
 
 async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
     """Buy nothing more for the rentals in the names of these machines, until an admin decides about the
     machines."""
     for question in questions:
-        for rental in await _named_rentals(tx, question):
-            if rental.lease is None and not rental.bought_after_backup:
-                await apply(tx, deps, rental, alter(rental, bought_after_backup=True))
+        for rental in await _bought_for(tx, question.purchase.machines):
+            if rental is not None and rental.lease is None and not rental.bought_after_backup:
+                await apply(tx, deps, Change(rental, alter(rental, bought_after_backup=True)))
 
 
 async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
@@ -46,8 +50,8 @@ async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
 
     Call this in the transaction that decides about the purchase, after the purchase was saved.
     """
-    for rental in await _named_rentals(tx, question):
-        if rental.bought_after_backup and not rental.state.over and rental.lease is None:
+    for rental in await _bought_for(tx, question.purchase.machines):
+        if rental is not None and rental.bought_after_backup and not rental.state.over and rental.lease is None:
             await _close(tx, deps, rental, question)
 
 
@@ -72,22 +76,12 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
             by=decided.by if decided is not None else None,
         )
         events = (changed(event, facts=changed(event.facts, name=question.rental_id)),)
-    await apply(tx, deps, rental, after, *events)
+    await apply(tx, deps, Change(rental, after, events))
 
 
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
     """Return whether the admins have yet to decide about another purchase that names the rental. The rental's
     first attempt may have left a machine beside the machine of the second."""
     others = [one for one in await tx.questions.purchases() if one.open and one.id != question.id]
-    names = names_of(machine for one in others for machine in one.purchase.machines)
-    return any(name.rental_id == rental.id and name.n > rental.attempts for name in names)
-
-
-async def _named_rentals(tx: Tx, question: AdminQuestion) -> list[Rental]:
-    """Return the rentals that the names of a purchase's machines give, if they lack the attempt of that number."""
-    found = []
-    for name in names_of(question.purchase.machines):
-        rental = await tx.rentals.get(name.rental_id)
-        if rental is not None and name.n > rental.attempts:
-            found.append(rental)
-    return found
+    machines = [machine for one in others for machine in one.purchase.machines]
+    return any(one is not None and one.id == rental.id for one in await _bought_for(tx, machines))

@@ -12,6 +12,7 @@ from bot.model.account_facts import UNKNOWN_RENTAL
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind, Facts
+from bot.model.records import Change
 from bot.model.rental import Blocked, Rental
 from bot.model.state import State
 from bot.policy.buying.spending import BLOCKED_AT_MOST
@@ -31,18 +32,18 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
     if rental.state is State.READY:
         if not await _looks_again(tx, deps, rental):
             lease = changed(rental.running_lease, shown_later_at=now)
-            await apply(tx, deps, rental, alter(rental, lease=lease, due_at=now))
+            await apply(tx, deps, Change(rental, alter(rental, lease=lease, due_at=now)))
     elif rental.ending is not None and rental.ending.why is Why.ENDED_WHILE_AWAY:
         ending = changed(rental.ending, why=Why.ENDED_SINCE_BACKUP)
-        await apply(tx, deps, rental, alter(rental, ending=ending))
+        await apply(tx, deps, Change(rental, alter(rental, ending=ending)))
     elif rental.state is State.QUEUED:
         snapshot = await load_snapshot(tx, rental)
         asked = await back_to_approval.ask_again(tx, snapshot, Why.SHOWN_LATER, now=now, rules=deps.rules)
-        await apply(tx, deps, rental, asked.rental, *asked.events)
+        await apply(tx, deps, Change(rental, asked.rental, asked.events))
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
         # As if buying had been blocked for so long that the next step asks people.
         blocked = Blocked(since=now - BLOCKED_AT_MOST, why=Why.SHOWN_LATER)
-        await apply(tx, deps, rental, alter(rental, blocked=blocked))
+        await apply(tx, deps, Change(rental, alter(rental, blocked=blocked)))
 
 
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:

@@ -101,7 +101,7 @@ async def wait_blocked(
     if before.why is not None:
         return snapshot
     facts = facts or Facts(detail=away.words if away else None)
-    return snapshot.with_event(EventKind.WAITING, now, changed(facts, why=why, until=until))
+    return snapshot.with_event(EventKind.BLOCKED, now, changed(facts, why=why, until=until))
 
 
 def waits_for_lookups(rental: Rental) -> bool:

@@ -33,7 +33,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Expire the request if nobody decided in time, or end the rental if its wish has ended."""
     now, rental = deps.clock.now(), snapshot.rental
     if rental.state is State.AWAITING_APPROVAL:
-        until = rental.waiting.expires_at if rental.waiting is not None else now
+        until = rental.decision.expires_at if rental.decision is not None else now
     else:
         until = rental.wish.until if rental.wish is not None else now
     if now < until:

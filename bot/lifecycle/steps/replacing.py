@@ -19,6 +19,7 @@ from bot.model.event import Event, EventKind, Facts
 from bot.model.gpu import fits_model
 from bot.model.person import Person
 from bot.model.quote import Quote
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
@@ -116,7 +117,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
                 rental_id=await free_id(tx, deps),
                 card_channel=rental.card_channel,
                 envelope=envelope,
-                waiting=None,
+                decision=None,
                 now=now,
                 replaces=rental,
             )
@@ -140,9 +141,9 @@ async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
         actor=new.owner,
         facts=changed(envelope_facts(new), name=rental.id),
     )
-    await apply(tx, deps, rental, lease_changes.note_replaced(rental, new.id, now), replaced)
+    await apply(tx, deps, Change(rental, lease_changes.note_replaced(rental, new.id, now), (replaced,)))
     passed = await passed_by(tx, deps.rules, new, now)
     if passed:
         raise OverBudget(say_passed(passed[0]), instead=NOT_RENTED)
     events = (started, *await let_in(tx, new, new.teammates, now))
-    await apply(tx, deps, None, new, *events)
+    await apply(tx, deps, Change(None, new, events))

@@ -38,7 +38,7 @@ class FewerHours(Frozen):
 def lengths_to_choose(rental: Rental, now: datetime) -> tuple[timedelta, ...]:
     """Return the lengths for which an approver may approve what waits, the longest first. Return none if nothing
     waits for an approver, or if it is too short."""
-    if rental.waiting_envelope is None or rental.owner_decides:
+    if rental.undecided_envelope is None or rental.owner_decides:
         return ()
     asked, least = asked_length(rental, now), _least(rental, now)
     hours = {timedelta(hours=n) for n in HOURS}

@@ -118,9 +118,9 @@ def list_texts(
     if len(live.unknown) > ROWS:
         unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
     empty = "Nobody rents anything now." if everyone else "You rent nothing now."
-    waiting = [_waits(summary, times) for summary in live.waiting]
-    if live.more_waiting:
-        waiting.append(f"{plural(live.more_waiting, 'more request waits', 'more requests wait')} for you.")
+    waiting = [_waits(summary, times) for summary in live.to_decide]
+    if live.more_to_decide:
+        waiting.append(f"{plural(live.more_to_decide, 'more request waits', 'more requests wait')} for you.")
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
     shown = [
         summary
@@ -154,10 +154,10 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
         said.text,
         *(
             block
-            for words, summary in zip(said.waiting, live.waiting, strict=False)
+            for words, summary in zip(said.waiting, live.to_decide, strict=False)
             for block in (blocks.section(words), blocks.actions(*decision_buttons(summary.rental, reader.now)))
         ),
-        blocks.context(said.waiting[-1]) if live.more_waiting else None,
+        blocks.context(said.waiting[-1]) if live.more_to_decide else None,
         *(
             blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)))
             for summary, line in said.rentals
@@ -177,7 +177,7 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
 
 def _is_listed_as_waiting(live: RentalList, summary: RentalSummary) -> bool:
     rental = summary.rental
-    return rental.waiting is not None and any(other.rental.id == rental.id for other in live.waiting)
+    return rental.decision is not None and any(other.rental.id == rental.id for other in live.to_decide)
 
 
 def _waits(details: RentalSummary, times: Times) -> str:
@@ -187,7 +187,7 @@ def _waits(details: RentalSummary, times: Times) -> str:
         more = f"more time for {people(details)}'s {describe(rental)}, {rental.id}"
         until = f"until {times.date_and_time(extension.ends_at)}"
         return f"Waits for you: {more}, {until}. {without_a_yes(rental, times)}"
-    expires = f"Expires {times.date_and_time(rental.waiting.expires_at)}." if rental.waiting else ""
+    expires = f"Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision else ""
     return join(f"Waits for you: {describe(rental)}, {people(details)}, {rental.id}.", expires)
 
 
@@ -226,8 +226,8 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     until = ""
     if rental.state is State.READY:
         until = f"Ends {end(rental, times)}."
-    elif rental.waiting is not None:
-        until = f"Expires {times.date_and_time(rental.waiting.expires_at)}."
+    elif rental.decision is not None:
+        until = f"Expires {times.date_and_time(rental.decision.expires_at)}."
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
     known = current_use(rental) if use else None
     verdict = f"{verdict_text(known, times)}." if known else ""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.notifications import reminded_of
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter, finish
 from bot.lifecycle.deps import Deps, transact
@@ -25,7 +26,8 @@ from bot.model.event import (
     newest_asked,
     open_question,
 )
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import MessageKind, queued, to_person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.asking import Waits, others_are_due, reminders
@@ -33,7 +35,7 @@ from bot.policy.team.hours import Availability, after_hours
 from store.db import Tx
 
 
-class _Waiting(NamedTuple):
+class _Undecided(NamedTuple):
     rental: Rental
     asked: Deciders
     waits: Waits
@@ -48,7 +50,7 @@ async def end_request(
     snapshot = await load_snapshot(tx, rental)
     after, (event,) = finish(rental, end, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), by=by)
     facts = changed(event.facts, detail=reason or None)
-    return await apply(tx, deps, rental, after, changed(event, kind=EventKind(end.value), facts=facts))
+    return await apply(tx, deps, Change(rental, after, (changed(event, kind=EventKind(end.value), facts=facts),)))
 
 
 async def check_waiting(deps: Deps) -> None:
@@ -81,52 +83,48 @@ async def ask_others(tx: Tx, deps: Deps) -> None:
             admins_decide=False,
         )
         event = Event(rental_id=rental.id, kind=EventKind.OTHERS_ASKED, at=now, facts=facts)
-        await apply(tx, deps, rental, alter(rental), event)
+        await apply(tx, deps, Change(rental, alter(rental), (event,)))
 
 
 async def count_again(tx: Tx, deps: Deps) -> None:
     """Count again when each request that waits expires, because an approver went away or is back."""
     now, rules = deps.clock.now(), deps.rules
     for one in await _load(tx, deps):
-        waiting = one.rental.waiting
-        if waiting is None:
+        decision = one.rental.decision
+        if decision is None:
             continue
         expires_at = after_hours(one.waits.asked_at, rules.approval.expires, one.asked.hours, rules.hours)
         expires_at = max(expires_at, now)
-        if expires_at != waiting.expires_at:
-            after = alter(one.rental, waiting=changed(waiting, expires_at=expires_at), due_at=expires_at)
-            await apply(tx, deps, one.rental, after)
+        if expires_at != decision.expires_at:
+            after = alter(one.rental, decision=changed(decision, expires_at=expires_at), due_at=expires_at)
+            await apply(tx, deps, Change(one.rental, after))
 
 
 async def _remind(tx: Tx, deps: Deps) -> None:
-    """Send each person who is reminded now one message about all that wait for them. It belongs to the first
-    event."""
+    """Send each person who is reminded now one message about all that wait for them. It belongs to the first event
+    that reminds them."""
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)
-    messages = tuple(
-        Message(
-            kind=MessageKind.REMINDER,
-            to=to_person(person),
-            body={"rentals": list(rental_ids)},
-            created_at=real_now,
-            due_at=real_now,
-        )
-        for person, rental_ids in found.items()
-    )
+    unsent = dict(found)
     for one in waiting:
         people = tuple(person for person, rental_ids in found.items() if one.rental.id in rental_ids)
-        if people:
-            facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
-            event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
-            await apply(tx, deps, one.rental, alter(one.rental), event, more_messages=messages)
-            messages = ()
+        if not people:
+            continue
+        facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
+        event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
+        messages = tuple(
+            (0, queued(MessageKind.REMINDER, to_person(to), real_now, body={"rentals": list(unsent.pop(to))}))
+            for to in reminded_of(event, deps.rules)
+            if to in unsent
+        )
+        await apply(tx, deps, Change(one.rental, alter(one.rental), (event,), messages=messages))
 
 
-async def _load(tx: Tx, deps: Deps) -> list[_Waiting]:
+async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
     """Return what waits for approvers, oldest first, without the rentals of people who left: the admins are asked
     about these."""
     found = []
-    for rental in await tx.rentals.waiting():
+    for rental in await tx.rentals.undecided():
         events = await tx.events.of(rental.id)
         question = newest_asked(events, DECISIONS)
         if question is None or open_question(events, OpenQuestion.OWNER) is not None:
@@ -141,17 +139,17 @@ async def _load(tx: Tx, deps: Deps) -> list[_Waiting]:
             reminded=frozenset(person for people in reminded for person in people),
             others_asked=any(event.facts.then for event in (question, *later)),
         )
-        found.append(_Waiting(rental, asked, waits))
+        found.append(_Undecided(rental, asked, waits))
     return found
 
 
-def _reminders(waiting: list[_Waiting], deps: Deps, now: datetime) -> dict[str, tuple[str, ...]]:
+def _reminders(waiting: list[_Undecided], deps: Deps, now: datetime) -> dict[str, tuple[str, ...]]:
     available: dict[str, Availability] = {}
     for one in waiting:
         available |= one.asked.available
     return reminders([one.waits for one in waiting], available, deps.rules, now)
 
 
-def _others_are_due(one: _Waiting, deps: Deps, now: datetime) -> bool:
+def _others_are_due(one: _Undecided, deps: Deps, now: datetime) -> bool:
     available: Mapping[str, Availability] = one.asked.available
     return bool(one.asked.asked.others) and others_are_due(one.waits, available, deps.rules, now)

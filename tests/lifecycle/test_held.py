@@ -1,0 +1,91 @@
+"""What a rental holds of budgets depends on the fields that `moves_money` compares, and on no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import AwareDatetime, BaseModel
+
+from bot.lifecycle.money.budgets import RentalFacts, held, moves_money
+from bot.model.attempt import AttemptState
+from bot.model.base import changed
+from bot.model.budget import Month
+from bot.model.money import Micros
+from bot.model.rental import Rental
+from bot.model.request import Envelope
+from bot.model.state import State
+from bot.policy.team.rules import Rules
+from tests.databases import START
+from tests.store import make
+
+PLAIN: dict[Any, st.SearchStrategy[Any]] = {
+    NoneType: st.none(),
+    bool: st.booleans(),
+    str: st.sampled_from(["one", "other"]),
+    int: st.integers(1, 3),
+    Decimal: st.decimals(1, 3, places=1),
+    datetime: st.integers(-800, 800).map(lambda hours: START + timedelta(hours=hours)),
+    timedelta: st.integers(1, 800).map(lambda hours: timedelta(hours=hours)),
+}
+SPECIAL: dict[type[BaseModel], dict[str, st.SearchStrategy[Any]]] = {
+    # Above what the rental has spent. The first is less than some of these machines cost, the last more than all.
+    Envelope: {"total": st.sampled_from([5_000_000, 90_000_000, 9_000_000_000])},
+    Rental: {"state": st.sampled_from([state for state in State if not state.over])},
+}
+
+
+def values(kind: Any) -> st.SearchStrategy[Any]:
+    """Return the values of a field's type: all kinds of them, whether or not they fit each other."""
+    origin, inside = get_origin(kind), get_args(kind)
+    if kind is AwareDatetime:
+        return PLAIN[datetime]
+    if origin is Annotated:
+        return values(inside[0])
+    if origin in (Union, UnionType):
+        kinds = [values(one) for one in inside if one is not NoneType]
+        return st.one_of(*kinds, *kinds, st.none())  # mostly not None: the rarer case reads more fields
+    if origin is tuple:
+        return st.lists(values(inside[0]), max_size=2).map(tuple)
+    if origin is dict:
+        return st.dictionaries(values(inside[0]), values(inside[1]), max_size=2)
+    if issubclass(kind, BaseModel):
+        return st.fixed_dictionaries(fields_of(kind)).map(kind.model_validate)
+    return st.sampled_from(kind) if issubclass(kind, Enum) else PLAIN[kind]
+
+
+@cache
+def fields_of(kind: type[BaseModel]) -> dict[str, st.SearchStrategy[Any]]:
+    fields = {name: values(field.annotation) for name, field in kind.model_fields.items()}
+    return fields | SPECIAL.get(kind, {})
+
+
+def changes(before: Rental, other: Rental) -> Iterator[Rental]:
+    """Yield `before` with each field of `other`, and with each field of a value of `other`, one at a time."""
+    for name in Rental.model_fields:
+        value, new = getattr(before, name), getattr(other, name)
+        yield changed(before, **{name: new})
+        if isinstance(value, BaseModel) and isinstance(new, BaseModel):
+            for part in type(value).model_fields:
+                yield changed(before, **{name: changed(value, **{part: getattr(new, part)})})
+
+
+@settings(max_examples=200)
+@given(values(Rental), values(Rental))
+def test_a_change_of_a_field_that_moves_no_money_leaves_what_is_held_equal(before: Rental, other: Rental) -> None:
+    attempts = (make.attempt(), make.attempt(n=2, state=AttemptState.BOUGHT, accepted=True))
+    resources = (make.resource(), make.resource("res-2", n=2, rate=Decimal("2.15"), valid_from=START))
+
+    def held_by(rental: Rental) -> dict[Month, Micros]:
+        facts = RentalFacts(rental, attempts, resources, (make.ledger_row(),))
+        return held(facts, START + timedelta(hours=3), Rules())
+
+    for after in changes(before, other):
+        assert moves_money(before, after) or held_by(before) == held_by(after)
