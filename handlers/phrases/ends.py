@@ -10,9 +10,10 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import span
+from bot.policy.team.hours import known_zone
 from bot.policy.use.on_ending import STARTS_BEFORE
 from bot.policy.use.two_ends import can_move, first_end, was_asked_for
-from handlers.phrases.format import Times, person, time_token, zone_of
+from handlers.phrases.format import Times, person, time_token
 
 
 def how_long(request: Request, times: Times) -> str:
@@ -136,7 +137,7 @@ def read_as_utc(zone: str | None) -> str:
 def clock_time(at: datetime, now: datetime, zone: str) -> str:
     """Return `8:00`, or `Thu 8:00` if that is more than a day away, for a button that only a person in `zone`
     reads."""
-    local = at.astimezone(zone_of(zone))
+    local = at.astimezone(known_zone(zone))
     day = f"{local:%a} " if at - now > timedelta(days=1) else ""
     return f"{day}{local.hour}:{local:%M}"
 
@@ -144,7 +145,7 @@ def clock_time(at: datetime, now: datetime, zone: str) -> str:
 def end_text(at: datetime, zone: str) -> str:
     """Return what a person in `zone` types for an end, after `until` or `up to`: `2026-11-27 18:00`. It has its
     date, so it means the same on any later day."""
-    return f"{at.astimezone(zone_of(zone)):%Y-%m-%d %H:%M}"
+    return f"{at.astimezone(known_zone(zone)):%Y-%m-%d %H:%M}"
 
 
 BUSY_THEN = "unless its GPUs are busy then"
