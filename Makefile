@@ -21,7 +21,7 @@ pictures: programs dev
 programs:
 	@$(PYTHON) tests/programs.py
 test: programs dev
-	@$(BIN)/python -m pytest -n 5 --dist worksteal
+	@$(BIN)/python -m pytest -n 4 --dist worksteal
 check: dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

@@ -35,9 +35,9 @@ from handlers.messages import offers, replies
 from handlers.messages.offers import cost_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal
+from handlers.phrases.budget_text import over_limits_of_envelope
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, join, per_hour
-from handlers.phrases.limits_text import over_limits_of_envelope
 from handlers.phrases.machine_text import describe, place
 from handlers.typed.draft import Get, Wait
 from handlers.typed.requests import request_text

@@ -40,12 +40,11 @@ from handlers.listeners.interaction import (
 from handlers.messages import choices, lists, probe, replies, ssh_lines
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, option
-from handlers.phrases.ends import read_as_utc
+from handlers.phrases.budget_text import over_total_text
+from handlers.phrases.ends import PATH, read_as_utc
 from handlers.phrases.format import Reader, dollars
 from handlers.phrases.lease_buttons import longer_cost
-from handlers.phrases.limits_text import over_total_text
 from handlers.phrases.machine_text import machines_of
-from handlers.phrases.on_ending_text import PATH
 from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, owner, so_far
 from handlers.typed.form import InvalidForm, read_hours
 

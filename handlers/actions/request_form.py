@@ -45,11 +45,11 @@ from handlers.listeners.interaction import (
 from handlers.messages.offers import request_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, option, section
+from handlers.phrases.budget_text import cap_text
 from handlers.phrases.ends import end_text
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import Reader, clean, dollars, escape, per_hour
 from handlers.phrases.format import price as price_of
-from handlers.phrases.limits_text import cap_text
 from handlers.phrases.machine_text import contract, gpu, vendor
 from handlers.slack_api.web_api import NO_ANSWER, error_code
 from handlers.typed.form import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW, InvalidForm, read_form

@@ -21,10 +21,9 @@ from handlers.messages.probe import awaited, by_hand, installed_button, seen
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
-from handlers.phrases.ends import end
+from handlers.phrases.ends import can_have_one, end, on_ending_text, script_first_text
 from handlers.phrases.format import Reader, Times, escape, identifier, join, literal, person
 from handlers.phrases.machine_text import describe, setup_text
-from handlers.phrases.on_ending_text import can_have_one, on_ending_text, script_first_text
 from handlers.phrases.rental_text import machine, owner, possessive, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5

@@ -21,7 +21,7 @@ from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, R
 from handlers.messages import replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.budget_text import not_of_channel
+from handlers.phrases.budget_text import cap_text, not_of_channel, over_limits_text, over_total_text
 from handlers.phrases.ends import how_long_in_dialog, read_as_utc
 from handlers.phrases.error_text import refusal_text
 from handlers.phrases.format import (
@@ -38,7 +38,6 @@ from handlers.phrases.format import (
     per_hour,
     price,
 )
-from handlers.phrases.limits_text import cap_text, over_limits_text, over_total_text
 from handlers.phrases.machine_text import describe, gpu, place, vendor
 
 

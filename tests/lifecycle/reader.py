@@ -17,8 +17,8 @@ from bot.model.rental import Rental
 from store.db import Database
 from store.mapping import to_models
 from store.tables import events, rentals
+from tests.outbox import stored_messages
 from tests.sandbox.compute_world import ComputeWorld
-from tests.store import make
 
 _IDS = select(rentals.c.id).order_by(rentals.c.created_at, rentals.c.id)
 _EVENTS = select(events).order_by(events.c.id)
@@ -109,7 +109,7 @@ class WorldReader:
     async def messages(self, *kinds: MessageKind) -> list[Message]:
         """Return the messages of some kinds, or of all kinds, oldest first."""
         async with self.database.engines.reader.connect() as conn:
-            found = await make.stored_messages(conn)
+            found = await stored_messages(conn)
         return [one for one in found if not kinds or one.kind in kinds]
 
     async def questions(self, about: type[Subject], **fields: Any) -> list[Message]:

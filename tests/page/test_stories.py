@@ -1,4 +1,4 @@
-"""The page in a real browser: a rental by mouse and by keyboard alone, a reload, and two people at once."""
+"""The page in a real browser: a rental by keyboard and by mouse, a reload, and two people at once."""
 
 from __future__ import annotations
 
@@ -41,44 +41,88 @@ def accessible(page: Page) -> None:
     assert not bad, json.dumps([(each["id"], [node["html"] for node in each["nodes"]]) for each in bad])
 
 
-def test_by_mouse_from_an_empty_page_to_a_destroyed_machine_with_a_receipt(open_page: Open) -> None:
+class Keyboard:
+    """Someone who has no mouse."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def to(self, target: Locator) -> None:
+        """Press Tab until the target has the focus. Raise AssertionError if it never gets it."""
+        expect(target).to_be_visible()
+        for _ in range(MOST_TABS):
+            if target.evaluate("node => node === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"Tab does not reach {target}")
+
+    def press(self, name: str | re.Pattern[str], within: Locator | None = None) -> None:
+        """Go to a button and press it."""
+        self.to((within or self.page).get_by_role("button", name=name).last)
+        self.page.keyboard.press("Enter")
+
+
+def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_and_by_mouse(
+    open_page: Open,
+) -> None:
+    """Cleo has no mouse where something can only be reached by Tab, and one for the rest."""
     page = open_page()
     expect(page.get_by_text("Nothing yet.")).to_be_visible()
-    composer(page).press_sequentially("/gpu ")
+    keyboard = Keyboard(page)
+    person = page.get_by_role("combobox", name="Act as")
+    expect(person).to_have_value(ANA)
+    keyboard.to(person)
+    page.keyboard.press("C")
+    expect(person).to_have_value(CLEO)
+    keyboard.to(composer(page))
+    page.keyboard.type("/gpu ge")
     expect(page.get_by_role("listbox", name="Commands").get_by_role("option").first).to_contain_text(
         "/gpu get H100 EU"
     )
     accessible(page)
-    types(page, "/gpu get H100 EU for 2h -- fine-tune run 7")
-    page.get_by_role("button", name="Rent from $2.15/h").click()
-    page.get_by_role("button", name="Take mine from GitHub").click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(composer(page)).to_have_value("/gpu get H100 EU")
+    page.keyboard.press("Enter")
+    keyboard.press("Rent from $2.15/h")
+    keyboard.press("Add SSH key")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("textbox")).to_be_focused()
-    dialog.get_by_role("textbox").fill("ana-dev")
+    page.keyboard.type("no key")
     accessible(page)
 
     page.reload()  # in the middle: the place, the messages, the dialog and what was typed are there again
-    expect(dialog.get_by_role("textbox")).to_have_value("ana-dev")
+    expect(dialog.get_by_role("textbox")).to_have_value("no key")
     expect(messages(page)).to_contain_text("Before I rent I need your public SSH key")
-    dialog.locator("button[type=submit]").click()
-    page.get_by_role("button", name=re.compile("^Use ")).click()
-    expect(messages(page)).to_contain_text("Starting: 1x H100")
-    passes(page, "+10 min")
-    expect(messages(page)).to_contain_text("Ready: 1x H100")
+    keyboard.to(dialog.get_by_role("textbox"))
+    page.keyboard.press("Enter")
+    expect(dialog.locator(".error")).to_be_visible()
+    expect(dialog.get_by_role("textbox")).to_be_focused()
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.type(KEY)
+    page.keyboard.press("Enter")
+    expect(messages(page)).to_contain_text(re.compile("Starting: 1x H100[^,]*, Cleo"))
+    keyboard.press("+10 min")
+    expect(messages(page)).to_contain_text(re.compile("Ready: 1x H100[^,]*, Cleo"))
+
     page.get_by_role("button", name=re.compile("repl(y|ies)$")).click()
     expect(page.locator("#thread-list")).to_contain_text("Renting 1x H100 SXM 80 GB from Hyperstack")
     accessible(page)
     page.get_by_role("button", name="Close thread").click()
-
     page.get_by_role("spinbutton", name="GPUs at %").fill("98")
     page.get_by_role("button", name="Set use").click()
     expect(page.get_by_text("GPUs at 98 %, 0 connected")).to_be_visible()
-    page.get_by_role("button", name="gpubot (direct messages)").click()
+
+    keyboard.press(re.compile(r"^gpubot \(direct messages\)"))
     expect(messages(page)).to_contain_text("ssh -p ")
-    messages(page).get_by_role("button", name=re.compile("^Destroy ")).click()
+    keyboard.press(re.compile("^Destroy "), messages(page))
     expect(dialog).to_contain_text("Everything on it is lost")
     accessible(page)
-    dialog.get_by_role("button", name=re.compile("^Destroy ")).click()
+    keyboard.press("Go back", dialog)
+    expect(dialog).to_have_count(0)
+    expect(messages(page).get_by_role("button", name=re.compile("^Destroy ")).last).to_be_focused()
+    page.keyboard.press("Enter")
+    keyboard.press(re.compile("^Destroy "), dialog)
     expect(dialog).to_have_count(0)
     passes(page, "+10 min")
     expect(messages(page)).to_contain_text(RECEIPT)
@@ -210,71 +254,6 @@ def test_names_and_messages_from_outside_stay_text(open_page: Open, sandbox: San
         expect(messages(page)).to_contain_text(name)
         expect(messages(page)).to_contain_text(text)
         assert page.locator("#list :is(img, b, script)").count() == 0
-
-
-class Keyboard:
-    """Someone who has no mouse."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-
-    def to(self, target: Locator) -> None:
-        """Press Tab until the target has the focus. Raise AssertionError if it never gets it."""
-        expect(target).to_be_visible()
-        for _ in range(MOST_TABS):
-            if target.evaluate("node => node === document.activeElement"):
-                return
-            self.page.keyboard.press("Tab")
-        raise AssertionError(f"Tab does not reach {target}")
-
-    def press(self, name: str | re.Pattern[str], within: Locator | None = None) -> None:
-        """Go to a button and press it."""
-        self.to((within or self.page).get_by_role("button", name=name).last)
-        self.page.keyboard.press("Enter")
-
-    def types(self, text: str) -> None:
-        self.to(composer(self.page))
-        self.page.keyboard.type(text)
-        self.page.keyboard.press("Enter")
-
-
-def test_by_keyboard_alone_from_an_empty_page_to_a_destroyed_machine_with_a_receipt(open_page: Open) -> None:
-    page = open_page()
-    keyboard = Keyboard(page)
-    person = page.get_by_role("combobox", name="Act as")
-    expect(person).to_have_value(ANA)
-    keyboard.to(person)
-    page.keyboard.press("C")
-    expect(person).to_have_value(CLEO)
-    keyboard.to(composer(page))
-    page.keyboard.type("/gpu ge")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    expect(composer(page)).to_have_value("/gpu get H100 EU")
-    page.keyboard.press("Enter")
-    keyboard.press("Rent from $2.42/h")
-    keyboard.press("Add SSH key")
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("textbox")).to_be_focused()
-    page.keyboard.type("no key")
-    page.keyboard.press("Enter")
-    expect(dialog.locator(".error")).to_be_visible()
-    expect(dialog.get_by_role("textbox")).to_be_focused()
-    page.keyboard.press("ControlOrMeta+A")
-    page.keyboard.type(KEY)
-    page.keyboard.press("Enter")
-    expect(messages(page)).to_contain_text(re.compile("Starting: 1x H100[^,]*, Cleo"))
-    keyboard.press("+10 min")
-    expect(messages(page)).to_contain_text(re.compile("Ready: 1x H100[^,]*, Cleo"))
-    keyboard.press(re.compile("^Destroy "), messages(page))
-    keyboard.press("Go back", dialog)
-    expect(dialog).to_have_count(0)
-    expect(messages(page).get_by_role("button", name=re.compile("^Destroy ")).last).to_be_focused()
-    page.keyboard.press("Enter")
-    keyboard.press(re.compile("^Destroy "), dialog)
-    keyboard.press("+10 min")
-    keyboard.press(re.compile(r"^gpubot \(direct messages\)"))
-    expect(messages(page)).to_contain_text(RECEIPT)
 
 
 def test_of_two_people_who_approve_at_the_same_time_one_decides_and_the_other_reads_who_did(

@@ -6,9 +6,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import Charge
@@ -21,8 +18,6 @@ from bot.model.rental import Decider, Lease, PendingDecision, Question, Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from store.db import Database
-from store.mapping import to_models
-from store.tables import messages
 from tests.databases import START
 
 HOME = "C0HOME"
@@ -258,11 +253,3 @@ async def store_charged(database: Database, *charged: Charge, **attempted: Any) 
             gone = resource(resource_id, rental_id, gone_at=one.ended_at)
             await tx.rentals.apply(Change(before=over, after=over, resources=(gone,), ledger=(row,)))
             await tx.budgets.add_charges([one])
-
-
-async def stored_messages(conn: AsyncConnection) -> list[Message]:
-    """Return the whole outbox, oldest first. Check that the next call stored with each message is its own."""
-    rows = (await conn.execute(select(messages).order_by(messages.c.id))).all()
-    found = to_models(Message, rows)
-    assert [row.next_call for row in rows] == [message.next_call for message in found]
-    return found

@@ -15,6 +15,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START
+from tests.outbox import stored_messages
 from tests.store import make
 
 MINUTE = timedelta(minutes=1)
@@ -24,7 +25,7 @@ CARD, THREAD, APPROVAL, DIRECT = MessageKind.CARD, MessageKind.THREAD, MessageKi
 
 async def due(database: Database, real_now: datetime = FAR, limit: int = 99) -> list[Message]:
     async with database.engines.reader.connect() as conn:
-        await make.stored_messages(conn)
+        await stored_messages(conn)
     async with database.read() as tx:
         return await tx.messages.due(real_now, limit)
 

@@ -25,6 +25,7 @@ from store.migrations import HEAD
 from store.preflight import check_database
 from store.way_back import dump_command, restore
 from tests.databases import Postgres
+from tests.outbox import stored_messages
 from tests.store import make
 from tests.store.released import RELEASED, rows, schema
 from tests.store.schemas import at, contents, engine, running
@@ -58,7 +59,7 @@ async def test_an_upgrade_keeps_every_row(released_url: str) -> None:
         ]
     database = engine(released_url)
     async with database.connect() as conn:
-        assert await make.stored_messages(conn)
+        assert await stored_messages(conn)
     await database.dispose()
 
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from bot.errors import Mistake, Refused
 from bot.lifecycle.actions.action import Direct
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops import policy_versions
 from bot.lifecycle.loops.policy_versions import Reload
-from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.model.account_facts import PAUSED
 from bot.model.account_facts import Pause as Paused
 from bot.model.base import changed
@@ -42,7 +42,7 @@ class Pause(Direct[None, bool], id="pause", notes_seen=False):
             await tx.questions.save(question, changed(question, pauses_buying=False))
         kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, Facts(detail=self.why or None)
         event = Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts)
-        await send_alerts(tx, deps, event)
+        await send(tx, deps, event)
         return True
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.money.month_files import month_file, send_file
+from bot.lifecycle.money.month_files import month_file
 from bot.lifecycle.money.spend import (
     charges_of_months,
     forecast_of_month,
@@ -14,7 +14,7 @@ from bot.lifecycle.money.spend import (
     unknown_machine_count,
 )
 from bot.model.budget import TEAM, UNASSIGNED, Charge, MonthPart, Scope, ScopeKind
-from bot.model.message import to_person
+from bot.model.message import MessageKind, queued, to_person
 from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendReport, SpendRow, Spent
@@ -164,7 +164,9 @@ async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
     check_reads_spend(person, deps.rules)
     async with deps.store.write() as tx:
         if not await tx.messages.file_waits(to_person(person.id), part):
-            await send_file(tx, deps, person.id, part)
+            # It has what it has when it is sent, and only what the person may see then.
+            message = queued(MessageKind.FILE, to_person(person.id), deps.clock.real(), charges_of=part)
+            await tx.messages.add(message)
 
 
 async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.notifications import Scene
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter, finish
 from bot.lifecycle.deps import Deps, transact
@@ -25,7 +26,7 @@ from bot.model.event import (
     newest_asked,
     open_question,
 )
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import MessageKind, queued, to_person
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -100,28 +101,23 @@ async def count_again(tx: Tx, deps: Deps) -> None:
 
 
 async def _remind(tx: Tx, deps: Deps) -> None:
-    """Send each person who is reminded now one message about all that wait for them. It belongs to the first
-    event."""
+    """Send each person who is reminded now one message about all that wait for them. It belongs to the first event
+    that reminds them."""
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)
-    messages = [
-        Message(
-            kind=MessageKind.REMINDER,
-            to=to_person(person),
-            body={"rentals": list(rental_ids)},
-            created_at=real_now,
-            due_at=real_now,
-        )
-        for person, rental_ids in found.items()
-    ]
+    unsent = dict(found)
     for one in waiting:
         people = tuple(person for person, rental_ids in found.items() if one.rental.id in rental_ids)
-        if people:
-            facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
-            event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
-            more = tuple((0, message) for message in messages)
-            await apply(tx, deps, Change(one.rental, alter(one.rental), (event,), messages=more))
-            messages = []
+        if not people:
+            continue
+        facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
+        event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
+        messages = tuple(
+            (0, queued(MessageKind.REMINDER, to_person(to), real_now, body={"rentals": list(unsent.pop(to))}))
+            for to in Scene(event, deps.rules).ids(event.effects.reminder)
+            if to in unsent
+        )
+        await apply(tx, deps, Change(one.rental, alter(one.rental), (event,), messages=messages))
 
 
 async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
