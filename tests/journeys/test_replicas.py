@@ -89,7 +89,9 @@ async def private_answers(world: World, last: int) -> list[str]:
     return [m.text for user in PEOPLE.values() for m in await world.sandbox.see(user, last) if m.only_you]
 
 
-async def test_of_thirty_clicks_at_once_on_two_replicas_one_wins_each_and_all_are_answered(replicas: World) -> None:
+async def test_of_thirty_clicks_at_once_on_two_replicas_one_wins_each_and_all_are_answered_(
+    replicas: World,
+) -> None:
     world = replicas
     asks = [("Ana", "H100"), ("Ben", "A100"), ("Cleo", "L4")]
     lists = [(name, await world.offers(name, f"get {gpu} for 1h")) for name, gpu in asks]
