@@ -113,7 +113,7 @@ def _approvable(rental: Rental) -> str:
 
 
 async def _spend(deps: Deps, command: Spend, reader: Reader) -> SpendReport:
-    asked = parse_spend(command.words, ParseContext.of(deps.rules, reader.now, deps.rules.timezone))
+    asked = parse_spend(command.words, ParseContext(deps.rules, reader.now, deps.rules.timezone))
     if asked.kind is ScopeKind.PERSON:
         raise Mistake("You act as the operator here, who rents nothing. Try: gpubot spend project vision")
     return await spending.report(deps, OPERATOR, Scope(kind=asked.kind, name=asked.project), asked.period)
@@ -173,7 +173,7 @@ async def _with_channel_name(deps: Deps, text: str) -> str:
 
 async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
     words = read_extension(
-        f"{_id(command.id, 'extend')} {command.by}", ParseContext.of(deps.rules, reader.now, deps.rules.timezone)
+        f"{_id(command.id, 'extend')} {command.by}", ParseContext(deps.rules, reader.now, deps.rules.timezone)
     )
     by = words.duration or words.until
     if words.id is None or by is None:
