@@ -5,8 +5,8 @@ from __future__ import annotations
 from bot.errors import Mistake, Refused
 from bot.lifecycle.actions import admin_questions as service
 from bot.model.rental import Rental
-from handlers.actions.calling import carry_out, does
-from handlers.ids import Field, QuestionValue
+from handlers.actions.calling import carry_out, does, on
+from handlers.ids import Action, Callback, Field, QuestionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, UserInteraction
 from handlers.messages import admin_questions as views
@@ -87,3 +87,16 @@ async def one_by_one(context: Context, interaction: UserInteraction, value: Ques
     """Ask about each purchase in a separate message."""
     await service.one_by_one(context.deps, interaction.person, value.question_id)
     return None
+
+
+ON = (
+    on(Action.GIVE_OWNER, open_give_owner),
+    on(Action.NOT_OURS, open_not_ours),
+    on(Action.ASK_ABOUT_AGAIN, ask_again),
+    on(Action.DESTROY_UNKNOWN, open_destroy),
+    on(Action.PUT_ALL_BACK, readopt_all),
+    on(Action.ONE_BY_ONE, one_by_one),
+    on(Callback.GIVE_OWNER, give_owner),
+    on(Callback.NOT_OURS, not_ours),
+    on(Callback.DESTROY_UNKNOWN, destroy),
+)

@@ -3,21 +3,25 @@
 A function of a module in handlers/actions belongs to one action. Its button, its dialog and its typed command all
 lead to it. It makes the action from their value and passes it to `carry_out`, with the dialog that confirms the
 plan and the reply that says what was done. If the fields of the value are those of the action, `does` makes that
-function.
+function. `ON` of each module says which button and which dialog leads to which function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from bot.lifecycle.actions import action as actions
 from bot.lifecycle.actions.action import Action, Confirmation, Done, Loaded, Plan
-from handlers.ids import CONFIRMATIONS, Value
+from handlers.ids import CONFIRMATIONS, ActionId, CallbackId, V, Value
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import InteractionKind, OpenModal, Outcome, Reply, UserInteraction
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.format import Reader
+
+ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]
+"""What a button or a dialog does. It takes a value of the type that the id of the button or dialog names
+(`on`)."""
 
 
 def no_reply(_: object) -> None:
@@ -76,3 +80,11 @@ def does(
         return await carry_out(context, interaction, action, answer, dialog=opened if dialog else None)
 
     return handler
+
+
+def on(
+    control: ActionId[V] | CallbackId[V], handler: Callable[[Context, UserInteraction, V], Awaitable[Outcome]]
+) -> tuple[str, ValueHandler]:
+    """Return the id of a button or dialog, and its handler. mypy checks here that both have the same type of
+    value."""
+    return control.id, handler

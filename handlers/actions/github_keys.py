@@ -9,6 +9,7 @@ from bot.lifecycle.actions.keys import check_may_take, look_at_github, take_from
 from bot.model.text import plural
 from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys, comment_of
 from handlers.actions import keys
+from handlers.actions.calling import on
 from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
@@ -16,6 +17,7 @@ from handlers.messages.keys import key_text, saved_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
 from handlers.phrases.format import escape, identifier, join
+from handlers.typed.commands import read_github_name
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
@@ -184,3 +186,18 @@ def choose(found: GithubKeys) -> Modal:
 def taken_text(saved: str, gone: Sequence[str]) -> str:
     """Return what was saved and which keys are no longer there."""
     return join(saved, f"No longer there, so not saved: {', '.join(map(identifier, gone))}." if gone else "")
+
+
+async def look_for_typed(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
+    """Show the keys of the GitHub user whose name was typed in the dialog."""
+    name = read_github_name(interaction.inputs.get(Field.GITHUB_NAME, ""))
+    return await look(context, interaction, name)
+
+
+ON = (
+    on(Action.FROM_GITHUB, open_form),
+    on(Action.USE_GITHUB_KEYS, take_shown),
+    on(Action.CHOOSE_GITHUB_KEYS, open_choice),
+    on(Callback.GITHUB_NAME, look_for_typed),
+    on(Callback.CHOOSE_KEYS, take_chosen),
+)

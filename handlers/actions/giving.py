@@ -6,8 +6,8 @@ from bot.errors import Mistake
 from bot.lifecycle.actions import giving
 from bot.lifecycle.actions.action import Confirmation
 from bot.model.rental import Rental
-from handlers.actions.calling import carry_out, does
-from handlers.ids import EndValue, ShareValue
+from handlers.actions.calling import carry_out, does, on
+from handlers.ids import Action, Callback, EndValue, ShareValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction, reply_unless_shown
 from handlers.messages import giving as views
@@ -43,3 +43,11 @@ async def take(context: Context, interaction: UserInteraction, value: EndValue) 
 
     action = giving.Take(value.rental_id, value.shown_end)
     return await carry_out(context, interaction, action, reply, dialog=dialog)
+
+
+ON = (
+    on(Action.ASK_FOR, ask_for),
+    on(Action.GIVE, give),
+    on(Action.TAKE, take),
+    on(Callback.TAKE_CONFIRM, take),
+)

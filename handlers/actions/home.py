@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bot.lifecycle.actions import home, queries, waiting
+from handlers.actions.calling import on
 from handlers.ids import (
     NO_VALUE,
+    Action,
     Callback,
     NoValue,
     PageValue,
@@ -35,3 +37,9 @@ def team_dialog(listing: Rendered) -> Modal:
     return blocks.modal(
         Callback.NOTICE, "All machines", *listing.blocks, submit=None, close="Close", value=NO_VALUE
     )
+
+
+ON = (
+    on(Action.HOME_PAGE, turn),
+    on(Action.SHOW_TEAM, show_team),
+)

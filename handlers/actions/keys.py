@@ -9,10 +9,11 @@ from bot.lifecycle.actions.renting import NotRented, Rented, RentPlan, SearchedA
 from bot.model.person import Key
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import Rules
-from handlers.actions.calling import does
+from handlers.actions.calling import does, on
 from handlers.actions.offers import rent_dialog
 from handlers.ids import (
     NO_VALUE,
+    Action,
     Callback,
     Field,
     NoValue,
@@ -101,3 +102,17 @@ def key_dialog() -> Modal:
         submit="Save",
         value=NO_VALUE,
     )
+
+
+async def save_typed(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
+    """Store the key that was typed in the dialog."""
+    return await save(context, interaction, interaction.inputs.get(Field.KEY_LINE, ""))
+
+
+ON = (
+    on(Action.ADD_KEY, open_form),
+    on(Action.REMOVE_KEY, remove),
+    on(Action.MAKE_KEY_FIRST, make_first),
+    on(Action.CANCEL_KEYS, show_unchanged),
+    on(Callback.KEY, save_typed),
+)

@@ -15,9 +15,10 @@ from bot.model.request import Request
 from bot.model.summary import OfferChoice
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.waiting import typed_wish
-from handlers.actions.calling import carry_out
+from handlers.actions.calling import carry_out, on
 from handlers.directory.channels import is_direct
 from handlers.ids import (
+    Action,
     Callback,
     FormValue,
     NearbyValue,
@@ -212,3 +213,17 @@ def rent_dialog(
         submit="Ask" if choice.needs_approval else f"Rent from {per_hour(offer.rate)}",
         value=offer_value(quote.id, offer.offer_id, another=another),
     )
+
+
+ON = (
+    on(Action.RENT, rent),
+    on(Action.RENT_ANOTHER, rent),
+    on(Action.ALL_OFFERS, show_all),
+    on(Action.REFRESH, search_again),
+    on(Action.TRY_AGAIN, search_again),
+    on(Action.SHOW_NEARBY, search_again),
+    on(Action.KEEP_UNTIL, search_again),
+    on(Action.FOR_HOURS, search_again),
+    on(Action.PRICE_FOR_ALL, price_for_all),
+    on(Callback.RENT_CONFIRM, rent),
+)

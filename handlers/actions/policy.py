@@ -22,6 +22,7 @@ from bot.policy.team.rules import (
     WhenOver,
 )
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
+from handlers.actions.calling import on
 from handlers.ids import NO_VALUE, Action, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -318,3 +319,6 @@ def refused(lines: Sequence[str]) -> Rendered:
         "The policy file has mistakes, so I changed nothing.", lines[:MISTAKES_SHOWN], len(lines)
     )
     return reply(words, button("Read the file again", Action.RELOAD_POLICY, NO_VALUE))
+
+
+ON = (on(Action.RELOAD_POLICY, reload),)

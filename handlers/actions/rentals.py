@@ -1,4 +1,4 @@
-"""A rental and its lease: what commands, buttons and dialogs have in common."""
+"""A rental: its lease, its end, and a machine in its place. What commands, buttons and dialogs have in common."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from bot.errors import DuplicateExtension
 from bot.lifecycle.actions import ending, leasing, queries
-from bot.lifecycle.actions.action import Confirmation
+from bot.lifecycle.actions.action import Confirmation, preview
+from bot.lifecycle.actions.replacing import Replace, ReplacePlan
 from bot.model.money import cost
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -17,8 +18,9 @@ from bot.policy.buying.spending import CONFIRM_ABOVE, LongerLease
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import may_extend_by
 from bot.policy.use.two_ends import already_allowed
-from handlers.actions.calling import carry_out, does
+from handlers.actions.calling import carry_out, does, on
 from handlers.ids import (
+    Action,
     Callback,
     EndValue,
     ExtendValue,
@@ -38,6 +40,7 @@ from handlers.listeners.interaction import (
     reply_unless_shown,
 )
 from handlers.messages import choices, lists, probe, replies, ssh_lines
+from handlers.messages.replacing import replace_confirm
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, option
 from handlers.phrases.budget_text import over_total_text
@@ -253,3 +256,48 @@ def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: date
     if already_allowed(lease, max(lease.ends_at, now) + length):
         return f"{span(length)}, already approved"
     return span(length) + (longer_cost(details.rental, length, rules) if details.sees_money else "")
+
+
+async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    """Look for another machine. The search sends its answer to the `response_url`."""
+
+    def dialog(wanted: Confirmation[ReplacePlan]) -> OpenModal:
+        return OpenModal(modal=replace_confirm(wanted.plan.rental, wanted.plan.left, asks_why=False))
+
+    return await carry_out(context, interaction, _replace(interaction, value), dialog=dialog)
+
+
+async def ask_why(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    """Open the dialog that asks what doesn't work."""
+    plan = (await preview(context.deps, interaction.person, _replace(interaction, value))).plan
+    return OpenModal(modal=replace_confirm(plan.rental, plan.left, asks_why=True))
+
+
+def _replace(interaction: UserInteraction, value: RentalValue) -> Replace:
+    reason = interaction.inputs.get(Field.REASON, "")
+    return Replace(value.rental_id, interaction.reply_to, reason)
+
+
+ON = (
+    on(Action.SHOW_RENTAL, show),
+    on(Action.DETAILS, show),
+    on(Action.SSH, ssh),
+    on(Action.CANCEL, destroy),
+    on(Action.EXTEND_FORM, open_extend_form),
+    on(Action.EXTEND, extend),
+    on(Action.EXTEND_UNTIL, extend),
+    on(Action.KEEP, keep),
+    on(Action.KEEP_FOR, keep),
+    on(Action.ASK_OWNER_AGAIN, does(leasing.AskOwnerAgain)),
+    on(Action.LEAVE_ALONE, does(leasing.LeaveAlone)),
+    on(Action.DESTROY, destroy),
+    on(Action.REPLACE, replace),
+    on(Action.NOT_WORKING, ask_why),
+    on(Action.PROBE_INSTALLED, visit_now),
+    on(Action.KEEP_AS_IT_IS, does(leasing.KeepAsItIs)),
+    on(Action.TAKEN_ON, does(ending.TakeOnAlarm)),
+    on(Callback.EXTEND, extend_by_hours),
+    on(Callback.EXTEND_CONFIRM, extend),
+    on(Callback.DESTROY_CONFIRM, destroy),
+    on(Callback.REPLACE, replace),
+)

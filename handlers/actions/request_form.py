@@ -21,12 +21,14 @@ from bot.policy.buying.budgets import projects_to_name
 from bot.policy.team.roles import MOST_TEAMMATES
 from bot.policy.team.rules import Hours, ProbeKind, Rules
 from bot.policy.use.leases import without_past_end
+from handlers.actions.calling import on
 from handlers.actions.offers import ask_for, changed_quote, channel_of
 from handlers.directory.channels import is_direct
 from handlers.ids import (
     NO_VALUE,
     PRICE,
     PRICE_AGAIN,
+    Action,
     Callback,
     Field,
     FormValue,
@@ -449,3 +451,11 @@ async def submit(context: Context, interaction: UserInteraction, value: FormValu
         return await ask_for(context, interaction, get, earlier=earlier)
     except NoTeammate as problem:
         return FieldErrors(errors={Field.TEAMMATES: problem.words})
+
+
+ON = (
+    on(Action.CHANGE, open_form),
+    on(Action.CHOOSE_FROM_LIST, open_form),
+    on(Action.CHANGE_RENTAL, open_form),
+    on(Callback.FORM, submit),
+)

@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import RequestChanged
+from bot.lifecycle.actions import action as actions
 from bot.lifecycle.actions import deciding
-from bot.lifecycle.actions.action import Action, Confirmation, Loaded, Plan
+from bot.lifecycle.actions.action import Confirmation, Loaded, Plan
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.model.text import say_at_most, span
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import LONGEST_REASON
-from handlers.actions.calling import carry_out, does
+from handlers.actions.calling import carry_out, does, on
 from handlers.ids import (
+    Action,
     Callback,
     Field,
     RentalValue,
@@ -97,7 +99,7 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
 async def _decide(
     context: Context,
     interaction: UserInteraction,
-    action: Action[Loaded, Plan, Rental],
+    action: actions.Action[Loaded, Plan, Rental],
     word: str,
     value: VersionValue,
     *,
@@ -215,3 +217,16 @@ def deny_dialog(details: RentalDetails) -> Modal:
         submit="Deny",
         value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
     )
+
+
+ON = (
+    on(Action.WITHDRAW, withdraw),
+    on(Action.APPROVE, approve),
+    on(Action.OPEN_REQUEST, show),
+    on(Action.FEWER_HOURS, open_fewer_hours),
+    on(Action.DENY, deny),
+    on(Action.ACCEPT, approve),
+    on(Callback.APPROVE_CONFIRM, approve),
+    on(Callback.FEWER_HOURS, approve_fewer_hours),
+    on(Callback.DENY, deny),
+)

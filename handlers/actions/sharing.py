@@ -12,9 +12,10 @@ from bot.model.summary import RentalDetails, Shared
 from bot.model.text import plural
 from bot.policy.access.keys import add_line, remove_line
 from bot.policy.team.roles import MOST_TEAMMATES
-from handlers.actions.calling import carry_out
+from handlers.actions.calling import carry_out, on
 from handlers.actions.request_form import ONLY_MEMBERS
 from handlers.ids import (
+    Action,
     Callback,
     Field,
     ShareValue,
@@ -138,3 +139,10 @@ def _take_off(result: Shared, names: Sequence[str]) -> list[str]:
 
 def _left(keys: int) -> list[str]:
     return [f"{plural(keys, 'more key')} didn't fit here."] if keys else []
+
+
+ON = (
+    on(Action.ADD_TEAMMATE, open_form),
+    on(Action.SHARE, share),
+    on(Callback.ADD_TEAMMATE, form),
+)

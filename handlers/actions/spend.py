@@ -17,6 +17,7 @@ from bot.policy.buying.budgets import say_month
 from bot.policy.buying.spend import day_of, month_before
 from bot.policy.team.roles import may_use
 from bot.policy.use.use_costs import MICROSECOND
+from handlers.actions.calling import on
 from handlers.ids import Action, RentalValue, SpendRowsValue, SpendValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -299,3 +300,10 @@ async def send_file(context: Context, interaction: UserInteraction, value: Spend
     part = MonthPart(month=value.month, scope=value.scope)
     await ask_for_file(context.deps, interaction.person, part)
     return Reply(content=file_on_its_way(part))
+
+
+ON = (
+    on(Action.SHOW_SPEND, show),
+    on(Action.SPEND_CSV, send_file),
+    on(Action.OWNER_SPEND, show_owner),
+)

@@ -9,8 +9,8 @@ from bot.lifecycle.actions.action import Confirmation
 from bot.lifecycle.actions.waiting import LaterRent, WaitBegun
 from bot.model.quote import Quote
 from bot.model.summary import WaitingView
-from handlers.actions.calling import carry_out, does
-from handlers.ids import QuotePriceValue, QuoteValue
+from handlers.actions.calling import carry_out, does, on
+from handlers.ids import Action, Callback, QuotePriceValue, QuoteValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import waiting as views
@@ -67,3 +67,17 @@ async def _rent(
 
     action = waiting.RentWhenFound(quote_id, gpu_rate)
     return await carry_out(context, interaction, action, reply, dialog=dialog)
+
+
+ON = (
+    on(Action.TELL_ME, tell),
+    on(Action.RENT_FOR_ME, rent),
+    on(Action.RENT_THEN, rent),
+    on(Action.STOP_WAITING, stop),
+    on(Action.WAIT_AGAIN, wait_again),
+    on(Action.ANY_TIME, any_time),
+    on(Action.RENT_DEARER, rent_dearer),
+    on(Callback.HIGHEST_PRICE, rent_up_to),
+    on(Callback.RENT_FOR_ME, rent),
+    on(Callback.RENT_DEARER, rent_dearer),
+)

@@ -8,9 +8,9 @@ from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
 from handlers.actions import github_keys, keys, offers, policy, short_forms, spend
-from handlers.actions.calling import carry_out
+from handlers.actions.calling import carry_out, on
 from handlers.actions.request_form import open_form
-from handlers.ids import NO_VALUE, UNREADABLE, LineValue
+from handlers.ids import NO_VALUE, UNREADABLE, Action, LineValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import lists, probe, replies
@@ -153,3 +153,6 @@ async def _home(context: Context, interaction: UserInteraction) -> Rendered:
 def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
     check_user(interaction.person, context.deps.rules)
     return lists.catalog(context.known_catalog(), context.reader(interaction.person))
+
+
+ON = (on(Action.SHOW_LINE, show_line),)

@@ -1,38 +1,33 @@
-"""What each dialog does when it is submitted."""
+"""What each dialog does when it is submitted, and the table of all buttons and dialogs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.errors import Mistake
+from bot.errors import Mistake, QuestionLost, Refused, TooLate
+from bot.lifecycle.restored.messages import note_unknown_rental
 from handlers.actions import (
     admin_questions,
     github_keys,
     giving,
+    home,
     keys,
     offers,
+    policy,
     rentals,
-    replacing,
     request_form,
     requests,
     sharing,
+    spend,
     waiting,
 )
-from handlers.ids import Callback, Field, NoValue, callback_of
+from handlers.actions.calling import ValueHandler, on
+from handlers.ids import ACTION_VALUES, MODAL_VALUES, Callback, NoValue, action_of, callback_of
+from handlers.listeners import commands
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import Outcome, UserInteraction
-from handlers.listeners.wrapper import ValueHandler, on
-from handlers.typed.commands import read_github_name
-
-
-async def key(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    return await keys.save(context, interaction, interaction.inputs.get(Field.KEY_LINE, ""))
-
-
-async def github_name(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    name = read_github_name(interaction.inputs.get(Field.GITHUB_NAME, ""))
-    return await github_keys.look(context, interaction, name)
+from handlers.listeners.interaction import InteractionKind, Outcome, Reply, UserInteraction
+from handlers.messages import backups
 
 
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
@@ -40,34 +35,29 @@ async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
     raise Mistake("There is nothing to send off here. I changed nothing.")
 
 
-HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
+_ALL: Mapping[str, ValueHandler] = MappingProxyType(
     dict(
         (
-            on(Callback.KEY, key),
-            on(Callback.GITHUB_NAME, github_name),
-            on(Callback.CHOOSE_KEYS, github_keys.take_chosen),
-            on(Callback.FORM, request_form.submit),
-            on(Callback.RENT_CONFIRM, offers.rent),
-            on(Callback.HIGHEST_PRICE, waiting.rent_up_to),
-            on(Callback.RENT_FOR_ME, waiting.rent),
-            on(Callback.RENT_DEARER, waiting.rent_dearer),
-            on(Callback.APPROVE_CONFIRM, requests.approve),
-            on(Callback.FEWER_HOURS, requests.approve_fewer_hours),
-            on(Callback.DENY, requests.deny),
-            on(Callback.EXTEND, rentals.extend_by_hours),
-            on(Callback.EXTEND_CONFIRM, rentals.extend),
-            on(Callback.ADD_TEAMMATE, sharing.form),
-            on(Callback.TAKE_CONFIRM, giving.take),
-            on(Callback.DESTROY_CONFIRM, rentals.destroy),
-            on(Callback.REPLACE, replacing.replace),
-            on(Callback.GIVE_OWNER, admin_questions.give_owner),
-            on(Callback.NOT_OURS, admin_questions.not_ours),
-            on(Callback.DESTROY_UNKNOWN, admin_questions.destroy),
             on(Callback.NOTICE, notice),
+            *(
+                row
+                for module in (
+                    *(admin_questions, commands, github_keys, giving, home, keys, offers, policy, rentals),
+                    *(request_form, requests, sharing, spend, waiting),
+                )
+                for row in module.ON
+            ),
         )
     )
 )
+HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
+    {name: handler for name, handler in _ALL.items() if name in MODAL_VALUES}
+)
 """By `callback_id`, for every dialog of `handlers.ids`."""
+BUTTONS: Mapping[str, ValueHandler] = MappingProxyType(
+    {name: handler for name, handler in _ALL.items() if name in ACTION_VALUES}
+)
+"""By `action_id`, for every button."""
 
 
 async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
@@ -80,3 +70,21 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
 async def chosen(context: Context, interaction: UserInteraction) -> Outcome:
     """Handle a choice in an input of an open dialog. Only the request form shows anything then."""
     return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
+
+
+async def click(context: Context, interaction: UserInteraction) -> Outcome:
+    """Handle a click on any button, or a choice in a dialog. If what the button is about is unknown, because the
+    database lost it, take the buttons off. Raise Mistake if a version before this one posted the button."""
+    if interaction.kind is InteractionKind.CHOICE:
+        return await chosen(context, interaction)
+    action = action_of(interaction.name)
+    value = ACTION_VALUES[action].decode(interaction.value)
+    try:
+        return await BUTTONS[action](context, interaction, value)
+    except QuestionLost:
+        return Reply(content=backups.unknown_question(), replaces_for_all=True)
+    except (Mistake, Refused, TooLate):
+        rental_id = getattr(value, "rental_id", None)
+        if rental_id is None or not await note_unknown_rental(context.deps, rental_id):
+            raise
+        return Reply(content=backups.unknown_rental(rental_id), replaces_for_all=True)

@@ -21,7 +21,7 @@ from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.actions import home
 from bot.lifecycle.people.deciders import check_deciders
 from bot.policy.team.roles import deciding_groups
-from handlers.listeners import buttons, commands, interaction, messages, modals
+from handlers.listeners import commands, interaction, messages, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
 from handlers.listeners.wrapper import EventNotHandled, make_listener
@@ -140,7 +140,7 @@ def register(app: AsyncApp, context: Context) -> None:
     # Listen to buttons and dialogs of older versions too: without a listener, people would only see that Slack
     # failed.
     app.action({"type": "block_actions", "action_id": ANYTHING})(
-        make_listener(context, interaction.click, buttons.click)
+        make_listener(context, interaction.click, modals.click)
     )
     app.view(ANYTHING)(make_listener(context, interaction.submission, modals.submitted))
     for kind, handler in HANDLERS.items():

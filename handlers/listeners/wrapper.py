@@ -7,7 +7,8 @@ called (slack_bolt/listener/asyncio_runner.py).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -18,10 +19,11 @@ from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, WrongClock, 
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE, Destination
 from bot.model.person import Person
+from bot.policy.access.keys import looks_private
 from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
 from handlers.actions import request_form
-from handlers.ids import Action, ActionId, CallbackId, V
+from handlers.ids import Action
 from handlers.listeners import responses
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
@@ -30,23 +32,21 @@ from handlers.listeners.interaction import (
     InteractionKind,
     ModalMetadata,
     OpenModal,
+    Origin,
     Outcome,
     Reply,
     ShowPrice,
     UserInteraction,
     input_blocks,
     part,
+    text,
 )
-from handlers.listeners.private_keys import find_private_keys, without_private_keys
 from handlers.messages import choices, replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.typed.commands import is_destroy
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
-ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]
-"""What a button or a dialog does. It takes a value of the type that the id of the button or dialog names
-(`on`)."""
 Listener: TypeAlias = Callable[..., Awaitable[None]]
 Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
@@ -77,14 +77,6 @@ def note_commit() -> None:
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)
-
-
-def on(
-    control: ActionId[V] | CallbackId[V], handler: Callable[[Context, UserInteraction, V], Awaitable[Outcome]]
-) -> tuple[str, ValueHandler]:
-    """Return the id of a button or dialog, and its handler. mypy checks here that both have the same type of
-    value."""
-    return control.id, handler
 
 
 def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Listener:
@@ -372,3 +364,48 @@ def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) 
         committed=committed,
     )
     return replies.bug(number, rented=None if committed else False)
+
+
+# --- private keys: one check for all commands, buttons and modals
+
+
+MOST_ON_LOOP = 500
+"""Characters that are searched on the event loop. It takes less time than a thread."""
+
+
+async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the input blocks that hold a private key. Add "" if a command's text, a modal's metadata
+    or a button holds one. Search long texts in a thread: texts that look nearly like keys take long."""
+    view = part(body, "view")
+    inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
+    others = [text(body, "text"), text(view, "private_metadata"), body.get("actions")]
+    texts = [*((str(block_id), one) for block_id, element in inputs.items() for one in _texts(element))]
+    texts += [("", one) for one in _texts(others)]
+
+    def found() -> list[str]:
+        return list(dict.fromkeys(where for where, one in texts if looks_private(one)))
+
+    if sum(len(one) for _, one in texts) <= MOST_ON_LOOP:
+        return found()
+    return await asyncio.to_thread(found)
+
+
+def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
+    """Return an interaction without everything that people typed. Also leave out what a modal's metadata holds if
+    `find_private_keys` found a private key there."""
+    metadata = {"origin": Origin()}
+    from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found
+    return changed(interaction, text="", value="", inputs={}, **(metadata if from_metadata else {}))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all texts in a JSON value. Recursion would fail for a value that is nested too deep."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, Mapping):
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
