@@ -1,5 +1,5 @@
-"""Models to rows and back. A column has the name of the field that it stores, or that name as its `key`,
-so one function serves every table.
+"""Models to rows and back. A column has the name of the field that it stores, so one function serves
+every table. If the field was renamed after a release, the column has the new name as its `key`.
 
 Statements are built once and run with named values: building one takes several times as long as running it.
 """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -13,7 +15,9 @@ from bot.doctor.findings import CheckContext, Finding, not_checked, ok, wrong
 from bot.doctor.host import gap_to
 from bot.errors import MarketAway, TokenRefused
 from bot.market.client import ComputeClear, Timeouts
+from bot.model.offer import Catalog
 
+T = TypeVar("T")
 TOKEN, CATALOGUE, RESOURCES = "Compute Clear token", "Compute Clear catalogue", "Compute Clear resources"
 NEEDED = ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
 
@@ -29,7 +33,8 @@ async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
     )
     try:
         catalogue, resources = await asyncio.gather(
-            _catalogue(client, context.clock), _resources(client, context.clock)
+            _answer(context.clock, client.catalog(), _catalogue),
+            _answer(context.clock, client.resources(), lambda found: f"{len(found)} on the account"),
         )
     finally:
         await client.aclose()
@@ -52,26 +57,18 @@ def _finding(what: str, answer: str | MarketAway, url: str) -> Finding:
     return ok(what, answer)
 
 
-async def _catalogue(client: ComputeClear, clock: Clock) -> str | MarketAway:
+async def _answer(clock: Clock, call: Awaitable[T], describe: Callable[[T], str]) -> str | MarketAway:
+    """Return what the market answered to a call, and how long that took; or why it gave no answer."""
     start = clock.real()
     try:
-        found = await client.catalog()
+        found = await call
     except MarketAway as away:
         return away
-    return f"{len(found.gpus)} GPU families, {len(found.vendors)} vendors, in {_seconds(clock.real() - start)}."
+    return f"{describe(found)}, in {(clock.real() - start).total_seconds():.2f} s."
 
 
-async def _resources(client: ComputeClear, clock: Clock) -> str | MarketAway:
-    start = clock.real()
-    try:
-        found = await client.resources()
-    except MarketAway as away:
-        return away
-    return f"{len(found)} on the account, in {_seconds(clock.real() - start)}."
-
-
-def _seconds(duration: timedelta) -> str:
-    return f"{duration.total_seconds():.2f} s"
+def _catalogue(found: Catalog) -> str:
+    return f"{len(found.gpus)} GPU families, {len(found.vendors)} vendors"
 
 
 async def clock_gap(context: CheckContext, session: aiohttp.ClientSession) -> timedelta | None:

@@ -417,7 +417,7 @@ def if_a_person_did_it_or_nothing_was_rented(event: Event) -> bool:
 
 
 class To(Enum):
-    """Who gets a direct message or an alert of an event."""
+    """Who gets a message of an event."""
 
     OWNER = auto()
     TEAMMATES = auto()
@@ -432,24 +432,22 @@ class To(Enum):
     ADMINS = auto()
     OWNER_OR_ADMINS = auto()
     """The owner if the event is about a rental of theirs, else the admins."""
+    FINANCE = auto()
+    TOLD_OF_OUTAGE = auto()
+    """Everyone who got an alert about the outage that is over."""
     HOME_CHANNEL = auto()
     APPROVERS_CHANNEL = auto()
+    APPROVERS_IF_THEY_DECIDE = auto()
+    """The approvals channel, if an approver decides what waits, and not its owner."""
+    APPROVERS_IF_NOT_ASKED_YET = auto()
+    """As APPROVERS_IF_THEY_DECIDE, but not if they were asked about the earlier version: that message then shows
+    the new one, and mentions nobody again."""
+    OTHERS = auto()
+    """The people of `approval.then` whom the event asks too: `facts.then`."""
     PEOPLE = auto()
     """Those in `facts.people`."""
     GIVER = auto()
     """The earlier owner, the first of `facts.people`, if the new one took the machine from them."""
-
-
-class Approvers(Enum):
-    """Whether the approvals channel gets a message of an event."""
-
-    NO = auto()
-    IF_THEY_DECIDE = auto()
-    """Only if an approver decides what waits, and not its owner."""
-    IF_NOT_ASKED_YET = auto()
-    """As IF_THEY_DECIDE, but not if they were asked about the earlier version: that message then shows the new
-    one, and mentions nobody again."""
-    YES = auto()
 
 
 class OpenQuestion(Enum):
@@ -493,7 +491,14 @@ class Effects:
     direct_if: Condition = always
     alert: tuple[To, ...] = ()
     """Who gets an alert: a message that is rendered from the event alone, and never edited."""
-    approvers: Approvers = Approvers.NO
+    approvers: tuple[To, ...] = ()
+    """Who gets a message with the buttons that decide."""
+    question: tuple[To, ...] = ()
+    """Who gets a question to the admins, which is stored and answered on its own."""
+    reminder: tuple[To, ...] = ()
+    """Who gets a reminder. Events of several rentals at the same time share one for each person."""
+    file: tuple[To, ...] = ()
+    """Who gets a file."""
     asks: OpenQuestion | None = None
     settles: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces by its own."""
@@ -507,7 +512,7 @@ class Effects:
 
 _E, _Q = EventKind, OpenQuestion
 _OWNER = (To.OWNER,)
-_IF_THEY_DECIDE = Approvers.IF_THEY_DECIDE
+_IF_THEY_DECIDE = (To.APPROVERS_IF_THEY_DECIDE, To.OTHERS)
 _ABOUT_MACHINE = (_Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
 """What nobody needs to answer once the machine ends."""
 
@@ -515,7 +520,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.ASKED: Effects(approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
     _E.ASKED_AGAIN: Effects(thread=always, direct=_OWNER, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
     _E.CHANGED: Effects(
-        thread=always, approvers=Approvers.IF_NOT_ASKED_YET, asks=_Q.REQUEST, settles=(_Q.REQUEST,)
+        thread=always, approvers=(To.APPROVERS_IF_NOT_ASKED_YET, To.OTHERS), asks=_Q.REQUEST, settles=(_Q.REQUEST,)
     ),
     _E.APPROVED: Effects(thread=always, direct=_OWNER, direct_if=if_fewer_hours, settles=(_Q.REQUEST,)),
     _E.APPROVED_NOT_READY: Effects(direct=_OWNER),
@@ -523,8 +528,8 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.EXPIRED: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
     _E.WITHDRAWN: Effects(thread=always, direct=_OWNER, settles=(_Q.REQUEST,), tells_end=True),
     _E.DECIDERS_CHANGED: Effects(thread=always, direct=_OWNER, direct_if=if_admins_decide),
-    _E.APPROVERS_REMINDED: Effects(),
-    _E.OTHERS_ASKED: Effects(thread=always),
+    _E.APPROVERS_REMINDED: Effects(reminder=(To.PEOPLE,)),
+    _E.OTHERS_ASKED: Effects(thread=always, approvers=(To.OTHERS,)),
     _E.QUEUED: Effects(),
     _E.OFFER_FITS: Effects(),
     _E.QUEUED_AGAIN: Effects(thread=unless_told_before),
@@ -551,7 +556,10 @@ EFFECTS: dict[EventKind, Effects] = {
         lengthens=True,
     ),
     _E.EXTENSION_ASKED: Effects(
-        thread=always, approvers=Approvers.YES, asks=_Q.EXTENSION, settles=(_Q.NEEDED, _Q.UNANSWERED)
+        thread=always,
+        approvers=(To.APPROVERS_CHANNEL, To.OTHERS),
+        asks=_Q.EXTENSION,
+        settles=(_Q.NEEDED, _Q.UNANSWERED),
     ),
     _E.EXTENSION_APPROVED: Effects(
         thread=always,
@@ -576,7 +584,7 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.ENDS_AGAIN: Effects(direct=_OWNER, asks=_Q.END, settles=(_Q.END,)),
     _E.USE_CHANGED: Effects(settles=(_Q.WANTED,), settles_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(direct=(To.OWNER, To.TEAMMATES)),
-    _E.NOBODY_ANSWERS: Effects(approvers=Approvers.YES, asks=_Q.UNANSWERED, settles=(_Q.UNANSWERED,)),
+    _E.NOBODY_ANSWERS: Effects(approvers=(To.APPROVERS_CHANNEL,), asks=_Q.UNANSWERED, settles=(_Q.UNANSWERED,)),
     _E.OWNER_ASKED_AGAIN: Effects(thread=always, settles=(_Q.UNANSWERED,)),
     _E.LEFT_ALONE: Effects(thread=always, settles=(_Q.NEEDED, _Q.UNANSWERED)),
     _E.PROBE_INSTALLED: Effects(),
@@ -594,7 +602,7 @@ EFFECTS: dict[EventKind, Effects] = {
     ),
     _E.ASKED_FOR: Effects(direct=_OWNER, asks=_Q.WANTED),
     _E.GIVEN: Effects(direct=(To.PEOPLE,), asks=_Q.TAKE, settles=(_Q.TAKE, _Q.WANTED)),
-    _E.OWNER_LEFT: Effects(asks=_Q.OWNER, settles=(_Q.UNANSWERED,)),
+    _E.OWNER_LEFT: Effects(question=(To.ADMINS,), asks=_Q.OWNER, settles=(_Q.UNANSWERED,)),
     _E.OWNER_LEFT_LATER: Effects(),
     _E.LOST: Effects(thread=always, direct=_OWNER, settles=_ABOUT_MACHINE, tells_end=True),
     _E.DESTROYING: Effects(
@@ -618,12 +626,10 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.STEP_FAILED: Effects(alert=(To.OWNER, To.ADMINS)),
     _E.STEP_WORKS: Effects(alert=(To.OWNER, To.ADMINS)),
     _E.DELETED_OVERDUE: Effects(alert=(To.OWNER, To.ADMINS)),
-    # Messages of their own ask the admins about these two, and about OWNER_LEFT.
-    _E.UNKNOWN_MACHINE: Effects(),
-    _E.BOUGHT_AFTER_BACKUP: Effects(),
+    _E.UNKNOWN_MACHINE: Effects(question=(To.ADMINS,)),
+    _E.BOUGHT_AFTER_BACKUP: Effects(question=(To.ADMINS,)),
     _E.DIGEST: Effects(alert=(To.HOME_CHANNEL,)),
-    # Finance gets the file itself.
-    _E.MONTH_FILED: Effects(),
+    _E.MONTH_FILED: Effects(file=(To.FINANCE,)),
     _E.UNKNOWN_RENTAL: Effects(alert=(To.ADMINS,)),
     _E.NO_APPROVER_LEFT: Effects(alert=(To.ADMINS,)),
     _E.UNAUTHORIZED: Effects(alert=(To.ADMINS,)),
@@ -639,9 +645,8 @@ EFFECTS: dict[EventKind, Effects] = {
     _E.NO_WRITES: Effects(alert=(To.OWNER_OR_ADMINS,)),
     _E.WRONG_CLOCK: Effects(alert=(To.ADMINS,)),
     _E.UNUSUAL_DAY: Effects(alert=(To.APPROVERS_CHANNEL,)),
-    _E.BUDGET_ALERT: Effects(alert=(To.APPROVERS_CHANNEL, To.PEOPLE)),
-    # The alert goes to everyone who got an alert of the failure.
-    _E.STORE_BACK: Effects(),
+    _E.BUDGET_ALERT: Effects(alert=(To.PEOPLE, To.APPROVERS_CHANNEL)),
+    _E.STORE_BACK: Effects(alert=(To.TOLD_OF_OUTAGE,)),
 }
 """The one table of what events cause. To change who learns of an event, change its row."""
 

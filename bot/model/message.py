@@ -150,7 +150,7 @@ def lowest_version(real_now: datetime) -> int:
 
 
 class Message(Frozen):
-    """One row of the outbox."""
+    """One row of the outbox. `queued` makes a new one."""
 
     id: int = 0
     """The store sets it; 0 until then. It is in the metadata of the post, so that the post can be found."""
@@ -229,3 +229,8 @@ class Message(Frozen):
     def shown_again(self) -> bool:
         """Whether the message is edited in any case, because nobody knows what Slack shows."""
         return self.ts is not None and self.digest == ""
+
+
+def queued(kind: MessageKind, to: Destination, real_now: datetime, **fields: Any) -> Message:
+    """Return a new message, which is due at once."""
+    return Message(kind=kind, to=to, created_at=real_now, due_at=real_now, **fields)

@@ -13,7 +13,7 @@ import aiohttp
 import structlog
 
 from bot.errors import KeysUnavailable
-from bot.net.sessions import Redirected, new_session
+from bot.net.sessions import Redirected, TooLong, new_session, read_body
 
 SECONDS = 1.5
 """Real seconds for the whole answer: Slack waits 3 s for the acknowledgement, and the store needs some of them."""
@@ -53,12 +53,11 @@ class Github:
             if answer.status != 200:
                 _log.warning("github.no_answer", status=answer.status)
                 raise KeysUnavailable(f"GitHub answered with the error {answer.status}.")
-            body = bytearray()
-            async for part in answer.content.iter_any():
-                body += part
-                if len(body) > MOST_BYTES:
-                    _log.warning("github.no_answer", error="too long")
-                    raise KeysUnavailable("GitHub answered with more than 64 KiB, and I read no more.")
+            try:
+                body = await read_body(answer, MOST_BYTES)
+            except TooLong:
+                _log.warning("github.no_answer", error="too long")
+                raise KeysUnavailable("GitHub answered with more than 64 KiB, and I read no more.") from None
         lines = body.decode("utf-8", errors="replace").splitlines()
         return tuple(line for line in lines if line.strip())
 

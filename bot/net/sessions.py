@@ -70,6 +70,20 @@ def new_session(witness: Witness | None = None, **options: Any) -> aiohttp.Clien
     return aiohttp.ClientSession(middlewares=(*MIDDLEWARES, *heard), **options)
 
 
+class TooLong(ValueError):
+    """An answer is longer than any that makes sense."""
+
+
+async def read_body(answer: ClientResponse, most: int) -> bytes:
+    """Return the body of an answer. Raise TooLong as soon as more than `most` bytes have come."""
+    body = bytearray()
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) > most:
+            raise TooLong
+    return bytes(body)
+
+
 async def _note_date(witness: Witness, request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
     before = witness.clock.monotonic()
     answer = await send(request)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import NamedTuple
 
 import aiohttp
 import structlog
 from pydantic import ValidationError
 
-from bot.clock import Clock
+from bot.clock import Clock, http_date
 from bot.errors import MarketAway, TokenRefused
 from bot.market.client import ComputeClear
 from bot.model.text import one_line
@@ -25,9 +24,9 @@ from bot.net.machines_proof import (
     sign_answer,
     sign_request,
 )
-from bot.net.sessions import Redirected
-from bot.watchdog.look import BotAnswer, Living, Trouble
+from bot.net.sessions import Redirected, TooLong, read_body
 from bot.watchdog.settings import WatchdogSettings
+from bot.watchdog.state import BotAnswer, Living, Trouble
 
 SECONDS = 30.0
 """Real seconds for an answer of the bot or of Slack. A bot that is slow is not well, but reachable."""
@@ -39,10 +38,6 @@ _GATEWAY_ERRORS = frozenset({502, 503, 504})
 """Answers of a gateway that reaches no server (RFC 9110, section 15.6)."""
 
 log = structlog.get_logger("gpubot.watchdog")
-
-
-class TooLong(ValueError):
-    """An answer is longer than any that makes sense."""
 
 
 class Account(NamedTuple):
@@ -80,7 +75,7 @@ class Outside:
         headers = {NONCE_HEADER: nonce, SIGNATURE_HEADER: sign_request(token, nonce)}
         try:
             async with self._session.get(f"{self._settings.bot_url}/machines", headers=headers) as answer:
-                body = await _body(answer, LARGEST_ANSWER)
+                body = await read_body(answer, LARGEST_ANSWER)
                 signature = sign_answer(token, nonce, answer.status, body)
                 if is_same(signature, answer.headers.get(SIGNATURE_HEADER, "")):
                     return _signed_answer(body)
@@ -137,24 +132,19 @@ class Outside:
             body["channel"] = settings.channel or ""
         try:
             async with self._session.post(settings.slack_url, json=body, headers=headers) as answer:
-                content = await _body(answer, LARGEST_OF_SLACK)
-                taken = answer.status == 200 and (content.strip() == b"ok" or _says_ok(content))
+                error = _slack_error(await read_body(answer, LARGEST_OF_SLACK))
+                taken = answer.status == 200 and error is None
                 if not taken:
-                    log.warning("watchdog.slack_refuses", status=answer.status, error=_error_of(content))
-                return Posted(taken, _differs(answer.headers, self._clock.real()))
+                    log.warning("watchdog.slack_refuses", status=answer.status, error=error)
+                return Posted(taken, self._differs(answer.headers))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.warning("watchdog.slack_away", error=type(error).__name__)
             return Posted(taken=False)
 
-
-async def _body(answer: aiohttp.ClientResponse, largest: int) -> bytes:
-    """Return the body of an answer. Raise TooLong if it has more than `largest` bytes."""
-    body = bytearray()
-    async for part in answer.content.iter_any():
-        body += part
-        if len(body) > largest:
-            raise TooLong
-    return bytes(body)
+    def _differs(self, headers: Mapping[str, str]) -> bool:
+        """Return whether an answer's Date header (RFC 9110, section 6.6.1) shows another time than ours."""
+        theirs = http_date(headers.get("Date", ""))
+        return theirs is not None and abs(theirs - self._clock.real()) > CLOCKS_DIFFER
 
 
 def _signed_answer(body: bytes) -> BotAnswer:
@@ -181,29 +171,12 @@ def _unsigned_answer(status: int, headers: Mapping[str, str]) -> BotAnswer:
     return BotAnswer(trouble=trouble, why=why)
 
 
-def _says_ok(content: bytes) -> bool:
-    """Return whether an answer of Slack's Web API says that a call worked."""
+def _slack_error(content: bytes) -> str | None:
+    """Return the error that an answer of a webhook or of Slack's Web API names. Return None if the call worked."""
+    text = content.decode(errors="replace").strip()
     try:
-        body = json.loads(content)
+        body = json.loads(text)
     except ValueError:
-        return False
-    return isinstance(body, dict) and body.get("ok") is True
-
-
-def _error_of(content: bytes) -> str:
-    """Return the error that an answer of Slack names."""
-    try:
-        body = json.loads(content)
-        error = body.get("error") if isinstance(body, dict) else None
-    except ValueError:
-        error = content.decode(errors="replace")
-    return one_line(str(error), 40)
-
-
-def _differs(headers: Mapping[str, str], real_now: datetime) -> bool:
-    """Return whether the time in an answer's Date header (RFC 9110, section 6.6.1) is another one than ours."""
-    try:
-        theirs = parsedate_to_datetime(headers.get("Date", ""))
-    except (TypeError, ValueError):
-        return False
-    return theirs.tzinfo is not None and abs(theirs - real_now) > CLOCKS_DIFFER
+        return None if text == "ok" else one_line(text, 40)
+    said = body if isinstance(body, dict) else {}
+    return None if said.get("ok") is True else one_line(str(said.get("error")), 40)

@@ -10,7 +10,7 @@ import structlog
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.errors import StoreBusy
-from bot.model.message import DestinationKind, Message, MessageKind
+from bot.model.message import DestinationKind, MessageKind, queued
 from handlers.delivery.direct_posts import PostOutcome
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, Reply, part
@@ -38,14 +38,8 @@ def reply_body(reply: Reply, interaction: Interaction) -> dict[str, Any]:
 
 async def queue(context: Context, interaction: Interaction, reply: Reply) -> bool:
     """Write a reply to the outbox. Return False if the store is busy."""
-    real_now = context.deps.clock.real()
-    message = Message(
-        kind=MessageKind.REPLY,
-        to=reply.to or interaction.reply_to,
-        body=reply_body(reply, interaction),
-        created_at=real_now,
-        due_at=real_now,
-    )
+    to, body = reply.to or interaction.reply_to, reply_body(reply, interaction)
+    message = queued(MessageKind.REPLY, to, context.deps.clock.real(), body=body)
     try:
         async with context.deps.store.write(durable=False) as tx:
             await tx.messages.add(message)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
@@ -20,6 +19,7 @@ from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.person import OPERATOR
 from bot.model.request import Envelope
 from bot.model.text import listed, say_dollars, say_limit, say_price
+from bot.policy.team.hours import known_zone
 from bot.policy.team.rules import Hours, Rules
 
 # --- text from outside
@@ -203,14 +203,6 @@ def asking_hours(hours: Hours) -> str:
     return f"{days}, {clock_text(start)} to {clock_text(end)}"
 
 
-def zone_of(name: str) -> ZoneInfo:
-    """Return the time zone with an IANA name. Return UTC if this machine knows none with that name."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
-
-
 def time_token(moment: datetime) -> str:
     """Return `18:40`, for a moment of which the reader knows the day."""
     return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
@@ -226,7 +218,7 @@ class Times(Frozen):
     zone: str
 
     def _day(self, moment: datetime) -> tuple[int, int, int]:
-        local = moment.astimezone(zone_of(self.zone))
+        local = moment.astimezone(known_zone(self.zone))
         return local.year, local.month, local.day
 
     def time(self, moment: datetime, *also: datetime) -> str:

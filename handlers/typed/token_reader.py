@@ -14,9 +14,8 @@ from difflib import get_close_matches
 from bot.model.gpu import memory_sizes
 from bot.model.request import Contract
 from bot.model.text import short
-from bot.policy.team.hours import next_morning
+from bot.policy.team.hours import known_zone, next_morning
 from bot.policy.use.two_ends import AFTER_NIGHT
-from handlers.phrases.format import zone_of
 from handlers.typed.amounts import OTHER_CURRENCIES, Money, parse_duration
 from handlers.typed.draft import LEFT_OUT, ParseContext, Part, Price, Reading, RequestDraft, Unread
 from handlers.typed.tokens import Kind, Token, TokenKind
@@ -277,9 +276,9 @@ class _TokenReader:
         context = self.context
         if self.draft.timed:
             return Unread(typed, _LATER.replace("{typed}", typed), (LEFT_OUT,))
-        local = zone_of(context.zone)
-        morning = next_morning(context.now + _SHORTEST_NIGHT, local, context.hours)
-        if not context.zone or morning + AFTER_NIGHT - context.now > context.max_lease:
+        local = known_zone(context.zone)
+        morning = next_morning(context.now + _SHORTEST_NIGHT, local, context.rules.hours)
+        if not context.zone or morning + AFTER_NIGHT - context.now > context.rules.lease.max:
             return Unread(typed, _NIGHT)
         first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)
         day = "today" if first.date() == context.now.astimezone(local).date() else "tomorrow"

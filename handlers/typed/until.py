@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from handlers.phrases.format import zone_of
+from bot.policy.team.hours import known_zone
 
 _SPELLINGS = (
     "mon monday, tue tues tuesday, wed wednesday, thu thur thurs thursday, fri friday, sat saturday, sun sunday"
@@ -117,7 +117,7 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
     if not clock:
         raise _without_time(day, example if day == "today" else f"{day} 18:00")
     since_midnight = _since_midnight(clock, day, example)
-    local = zone_of(zone)
+    local = known_zone(zone)
     today = now.astimezone(local).date()
     for n, possible in enumerate(_days(day, today, example)):
         at = _next(possible, since_midnight, now, local)
@@ -142,7 +142,7 @@ def parse_start(text: str, now: datetime, zone: str) -> datetime:
         raise _without_time(day, "18:00" if day == "today" else f"{day} 9:00")
     clock = f"{clock}:00" if clock.isdecimal() else clock
     at = parse_end(f"{day or ''} {clock}".strip(), now, zone).at
-    local = at.astimezone(zone_of(zone))
+    local = at.astimezone(known_zone(zone))
     since_midnight = _since_midnight(clock, day, "") % _DAY_LENGTH
     if timedelta(hours=local.hour, minutes=local.minute) != since_midnight:
         other = f"{local.hour}:{local:%M}"
@@ -195,7 +195,7 @@ def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> End
 
 def example_end(now: datetime, zone: str) -> str:
     """Return an end that a person could type now: this evening, or tomorrow if it is late."""
-    return "18:00" if now.astimezone(zone_of(zone)).hour < 16 else "tomorrow 18:00"
+    return "18:00" if now.astimezone(known_zone(zone)).hour < 16 else "tomorrow 18:00"
 
 
 def _since_midnight(clock: str, day: str | None, example: str) -> timedelta:

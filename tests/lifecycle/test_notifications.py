@@ -109,7 +109,7 @@ def test_only_what_is_about_a_rental_has_a_reply_or_a_direct_message() -> None:
 def test_an_alert_goes_to_the_owner_of_the_rental_and_to_each_admin_but_not_to_who_did_it() -> None:
     assert alerted(event(E.STEP_FAILED), RULES, ANA.id) == (ANA.id, CLEO.id)
     assert alerted(event(E.STEP_FAILED), RULES, CLEO.id) == (CLEO.id,)
-    assert alerted(event(E.PAUSED, CLEO.id), RULES) == ()
+    assert alerted(event(E.PAUSED, CLEO.id), RULES) == (RULES.home_channel,)
     assert alerted(event(E.NO_WRITES), RULES) == (CLEO.id,)
     assert alerted(event(E.NO_WRITES), RULES, ANA.id) == (ANA.id,)
 

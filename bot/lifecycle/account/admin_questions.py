@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
+from bot.lifecycle.changes.notifications import Scene
 from bot.lifecycle.deps import ID_LENGTH, Deps, transact
 from bot.lifecycle.restored.machines import close_request
 from bot.model.admin_question import (
@@ -23,7 +24,7 @@ from bot.model.admin_question import (
 )
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import MessageKind, queued, to_person
 from store.db import Tx
 
 
@@ -36,8 +37,9 @@ def new_question(deps: Deps, about: Subject) -> AdminQuestion:
 async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:
     """Ask each admin, by a new direct message. The older messages of this question then say that it is asked
     again. With `new`, the store does not have the question yet."""
-    now, admins = deps.clock.now(), deps.rules.admins
-    event_id = await tx.events.add(_asking_event(question, now))
+    now = deps.clock.now()
+    event = _asking_event(question, now)
+    event_id, admins = await tx.events.add(event), Scene(event, deps.rules).ids(event.effects.question)
     after = changed(
         question, event_id=event_id, asked=admins, asked_at=now, part_of=None, ask_again_at=None, put_off_by=None
     )
@@ -67,18 +69,9 @@ def _asking_event(question: AdminQuestion, now: datetime) -> Event:
 
 
 async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[str]) -> None:
-    real_now = deps.clock.real()
+    about = {"rental_id": question.rental_id, "event_id": question.event_id, "question_id": question.id}
     for admin in admins:
-        message = Message(
-            kind=MessageKind.QUESTION,
-            to=to_person(admin),
-            rental_id=question.rental_id,
-            event_id=question.event_id,
-            question_id=question.id,
-            created_at=real_now,
-            due_at=real_now,
-        )
-        await tx.messages.add(message)
+        await tx.messages.add(queued(MessageKind.QUESTION, to_person(admin), deps.clock.real(), **about))
 
 
 async def ask_again(deps: Deps) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.errors import Refused
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.model.account_facts import PAUSED, Pause
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -39,7 +39,7 @@ async def _set(deps: Deps, person: Person, *, paused: bool, why: str) -> bool:
             await tx.questions.save(question, changed(question, pauses_buying=False))
         kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, Facts(detail=why or None)
         event = Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts)
-        await send_alerts(tx, deps, event)
+        await send(tx, deps, event)
         return True
 
     return await transact(deps, decision)

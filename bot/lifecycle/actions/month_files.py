@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bot.lifecycle.deps import Deps
-from bot.lifecycle.money.month_files import month_file, send_file
+from bot.lifecycle.money.month_files import month_file
 from bot.model.budget import MonthPart
-from bot.model.message import to_person
+from bot.model.message import MessageKind, queued, to_person
 from bot.model.person import Person
 from bot.policy.buying.focus import MonthFile
 from bot.policy.team.roles import check_reads_spend, sees_spend_of_people
@@ -18,7 +18,9 @@ async def ask_for(deps: Deps, person: Person, part: MonthPart) -> None:
     check_reads_spend(person, deps.rules)
     async with deps.store.write() as tx:
         if not await tx.messages.file_waits(to_person(person.id), part):
-            await send_file(tx, deps, person.id, part)
+            # It has what it has when it is sent, and only what the person may see then.
+            message = queued(MessageKind.FILE, to_person(person.id), deps.clock.real(), charges_of=part)
+            await tx.messages.add(message)
 
 
 async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:

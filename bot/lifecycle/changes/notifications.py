@@ -1,20 +1,20 @@
-"""Turns an event into its messages, as the table in bot/model/event.py says. handlers/views/ has their words."""
+"""Turns an event into its messages, as EFFECTS in bot/model/event.py says. handlers/messages/ has their words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
-from bot.model.base import changed
-from bot.model.event import Approvers, Event, EventKind, To
+from bot.model.budget import MonthPart
+from bot.model.event import Event, EventKind, To
 from bot.model.message import (
-    Destination,
     DestinationKind,
     Message,
     MessageKind,
+    queued,
     stored_destination,
-    to_channel,
-    to_person,
 )
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -22,54 +22,95 @@ from bot.model.state import State
 from bot.policy.team.rules import ReadyAnnouncement, Rules
 from bot.policy.use.end_notices import last_notice_at
 
+_NOBODY: Mapping[To, Sequence[str]] = MappingProxyType({})
+
 # --- people
 
 
 def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
     """Return the people who get a direct message of an event, each once. Nobody gets one of their own action."""
-    if not event.effects.direct_if(event):
-        return ()
-    readers = [reader for to in event.effects.direct for reader in _people(to, event, rental, rules)]
-    return tuple(dict.fromkeys(reader for reader in readers if reader != event.actor))
+    return Scene(event, rules, rental).ids(event.effects.direct) if event.effects.direct_if(event) else ()
 
 
-def _people(to: To, event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
-    match to:
-        case To.OWNER:
-            return (rental.owner,)
-        case To.ADMINS:
-            return rules.admins
-        case To.TEAMMATES:
-            return rental.teammates
-        case To.TEAMMATES_WITH_KEY:
-            return tuple(one for one in rental.teammates if one not in (event.facts.without_key or ()))
-        case To.TEAMMATES_LET_IN:
-            return (event.facts.people if rental.state is State.READY else event.facts.without_key) or ()
-        case To.TEAMMATES_WHO_ASKED:
-            return tuple(one for one in rental.teammates if one in (event.facts.people or ()))
-        case To.PEOPLE:
-            return event.facts.people or ()
-        case To.GIVER:
-            before, after = event.facts.people or (None, None)
-            return (before,) if before is not None and event.actor == after else ()
-        case To.TEAMMATES_AT_LAST_NOTICE:
-            lease = rental.lease
-            return rental.teammates if lease is None or event.at >= last_notice_at(lease, rules) else ()
-    raise ValueError(f"{to} gets no direct messages")
+def alerted(
+    event: Event, rules: Rules, owner: str | None = None, *, known: Mapping[To, Sequence[str]] = _NOBODY
+) -> tuple[str, ...]:
+    """Return the people and channels that get an alert of an event, by id, each once. The person who made the
+    event gets none. `owner` is set if it is about a rental of theirs. `known` has the people whom only the caller
+    knows."""
+    return Scene(event, rules, owner=owner, known=known).ids(event.effects.alert)
 
 
-def alerted(event: Event, rules: Rules, owner: str | None = None) -> tuple[str, ...]:
-    """Return the people who get an alert of an event, each once. `owner` is set if it is about a rental of theirs.
-    The person who made the event gets none."""
-    owners = [] if owner is None else [owner]
-    people: dict[To, Sequence[str]] = {
-        To.OWNER: owners,
-        To.ADMINS: rules.admins,
-        To.OWNER_OR_ADMINS: owners or rules.admins,
-        To.PEOPLE: event.facts.people or (),
-    }
-    readers = [reader for to in event.effects.alert for reader in people.get(to, ())]
-    return tuple(dict.fromkeys(reader for reader in readers if reader != event.actor))
+class Scene(NamedTuple):
+    """An event, and all that tells who gets its messages."""
+
+    event: Event
+    rules: Rules
+    rental: Rental | None = None
+    before: Rental | None = None
+    owner: str | None = None
+    known: Mapping[To, Sequence[str]] = _NOBODY
+    """The people whom only the caller knows."""
+
+    def ids(self, audience: Iterable[To]) -> tuple[str, ...]:
+        """Return the ids of people and channels, each once. Nobody gets a message of their own action."""
+        ids = [one for to in audience for one in (self.known[to] if to in self.known else _WHO[to](self))]
+        return tuple(dict.fromkeys(one for one in ids if one != self.event.actor))
+
+    @property
+    def owners(self) -> Sequence[str]:
+        """Return the owner of the rental, or nobody if the event is about none."""
+        owner = self.rental.owner if self.rental is not None else self.owner
+        return [owner] if owner is not None else []
+
+    @property
+    def teammates(self) -> Sequence[str]:
+        """Return the teammates of the rental, or nobody if the event is about none."""
+        return self.rental.teammates if self.rental is not None else []
+
+    def approvers(self, asked: Rental | None = None) -> Sequence[str]:
+        """Return the approvals channel if an approver decides, and was not `asked` about the rental as it was."""
+        decides = self.rental is not None and self.rental.approver_decides
+        return [self.rules.approvals_to] if decides and not (asked is not None and asked.approver_decides) else []
+
+
+def _giver(scene: Scene) -> Sequence[str]:
+    giver, taker = scene.event.facts.people or (None, None)
+    return [giver] if giver is not None and scene.event.actor == taker else []
+
+
+def _let_in(scene: Scene) -> Sequence[str]:
+    ready = scene.rental is not None and scene.rental.state is State.READY
+    return (scene.event.facts.people if ready else scene.event.facts.without_key) or ()
+
+
+def _at_last_notice(scene: Scene) -> Sequence[str]:
+    lease = scene.rental.lease if scene.rental is not None else None
+    last = lease is None or scene.event.at >= last_notice_at(lease, scene.rules)
+    return scene.teammates if last else []
+
+
+_WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
+    To.OWNER: lambda scene: scene.owners,
+    To.ADMINS: lambda scene: scene.rules.admins,
+    To.OWNER_OR_ADMINS: lambda scene: scene.owners or scene.rules.admins,
+    To.PEOPLE: lambda scene: scene.event.facts.people or (),
+    To.OTHERS: lambda scene: scene.event.facts.then or (),
+    To.GIVER: _giver,
+    To.TEAMMATES: lambda scene: scene.teammates,
+    To.TEAMMATES_WITH_KEY: lambda scene: [
+        one for one in scene.teammates if one not in (scene.event.facts.without_key or ())
+    ],
+    To.TEAMMATES_WHO_ASKED: lambda scene: [
+        one for one in scene.teammates if one in (scene.event.facts.people or ())
+    ],
+    To.TEAMMATES_LET_IN: _let_in,
+    To.TEAMMATES_AT_LAST_NOTICE: _at_last_notice,
+    To.HOME_CHANNEL: lambda scene: [scene.rules.home_channel],
+    To.APPROVERS_CHANNEL: lambda scene: [scene.rules.approvals_to],
+    To.APPROVERS_IF_THEY_DECIDE: lambda scene: scene.approvers(),
+    To.APPROVERS_IF_NOT_ASKED_YET: lambda scene: scene.approvers(asked=scene.before),
+}
 
 
 # --- the messages of a change
@@ -81,7 +122,7 @@ def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[
     before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []
     if before is None:
-        card = _message(MessageKind.CARD, stored_destination(after.card_channel), after, real_now)
+        card = queued(MessageKind.CARD, stored_destination(after.card_channel), real_now, rental_id=after.id)
         messages.append((None, card))
     for index, event in enumerate(change.events):
         messages.extend((index, message) for message in _of_event(event, before, after, rules, real_now))
@@ -91,18 +132,17 @@ def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[
 def _of_event(
     event: Event, before: Rental | None, rental: Rental, rules: Rules, real_now: datetime
 ) -> list[Message]:
-    messages = []
+    messages: list[tuple[MessageKind, str, bool]] = []
     if event.effects.thread(event) and not _notifies_reader_twice(event, rental, rules):
         broadcast = event.kind is EventKind.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
-        thread = _message(MessageKind.THREAD, stored_destination(rental.card_channel), rental, real_now)
-        messages.append(changed(thread, broadcast=broadcast))
-    if _asks_approvers(event, before, rental):
-        messages.append(_message(MessageKind.APPROVAL, to_channel(rules.approvals_to), rental, real_now))
-    messages += [
-        _message(MessageKind.APPROVAL, to_person(one), rental, real_now) for one in event.facts.then or ()
+        messages.append((MessageKind.THREAD, rental.card_channel, broadcast))
+    scene = Scene(event, rules, rental, before)
+    messages += [(MessageKind.APPROVAL, to, False) for to in scene.ids(event.effects.approvers)]
+    messages += [(MessageKind.DIRECT, to, False) for to in readers_of(event, rental, rules)]
+    return [
+        queued(kind, stored_destination(to), real_now, rental_id=rental.id, broadcast=broadcast)
+        for kind, to, broadcast in messages
     ]
-    messages.extend(direct_messages(event, rental, rules, real_now))
-    return messages
 
 
 def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
@@ -116,32 +156,19 @@ def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
     return card.value in informed or (card.value == rental.owner and not event.effects.only_in_thread)
 
 
-def direct_messages(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
-    """Return the direct messages of an event, without its id."""
-    return [
-        _message(MessageKind.DIRECT, to_person(reader), rental, real_now)
-        for reader in readers_of(event, rental, rules)
-    ]
-
-
-def _asks_approvers(event: Event, before: Rental | None, rental: Rental) -> bool:
-    match event.effects.approvers:
-        case Approvers.IF_THEY_DECIDE:
-            return rental.approver_decides
-        case Approvers.IF_NOT_ASKED_YET:
-            return rental.approver_decides and not (before is not None and before.approver_decides)
-    return event.effects.approvers is Approvers.YES
-
-
-def _message(kind: MessageKind, to: Destination, rental: Rental, real_now: datetime) -> Message:
-    return Message(kind=kind, to=to, rental_id=rental.id, created_at=real_now, due_at=real_now)
-
-
-def alerts(event: Event, rules: Rules, real_now: datetime, owner: str | None = None) -> list[Message]:
-    """Return the alerts of an event, without its id. `owner` is set if it is about a rental of theirs."""
-    places = [*map(to_person, alerted(event, rules, owner))]
-    if To.HOME_CHANNEL in event.effects.alert:
-        places.append(to_channel(rules.home_channel))
-    if To.APPROVERS_CHANNEL in event.effects.alert:
-        places.append(to_channel(rules.approvals_to))
-    return [Message(kind=MessageKind.ALERT, to=place, created_at=real_now, due_at=real_now) for place in places]
+def alerts_and_files(
+    event: Event,
+    rules: Rules,
+    real_now: datetime,
+    owner: str | None = None,
+    *,
+    known: Mapping[To, Sequence[str]] = _NOBODY,
+    charges_of: MonthPart | None = None,
+) -> list[Message]:
+    """Return the messages of an event that changes no rental, without its id. `owner` is set if it is about a
+    rental of theirs. `known` has the people whom only the caller knows, and `charges_of` is what a file has the
+    charges of."""
+    scene = Scene(event, rules, owner=owner, known=known)
+    readers = [(MessageKind.ALERT, to) for to in scene.ids(event.effects.alert)]
+    readers += [(MessageKind.FILE, to) for to in scene.ids(event.effects.file)]
+    return [queued(kind, stored_destination(to), real_now, charges_of=charges_of) for kind, to in readers]

@@ -21,9 +21,9 @@ from typing_extensions import override
 
 from bot.clock import CorrectedClock, Reading
 from bot.errors import GpubotError, MarketAway
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import Part, keep_running
-from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import PAST_END, PastEnd
 from bot.model.event import Event, EventKind, Facts
@@ -279,7 +279,7 @@ class OverdueDeletion(Part):
             try:
                 async with self._deps.store.write() as tx:
                     if await tx.overdue.mark_for_deletion(attempt, deleted, now):
-                        await send_alerts(tx, self._deps, event, attempt.owner)
+                        await send(tx, self._deps, event, attempt.owner)
             except GpubotError as error:
                 log.warning("overdue.not_written", rental=attempt.rental_id, error=type(error).__name__)
                 return

@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 
 from bot.errors import StoreBusy, WrongPolicy
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps, RulesInForce, transact, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.money.budgets import count_again
-from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -119,18 +119,14 @@ async def _bring_into_force(deps: Deps, in_force: RulesInForce, policy: Policy, 
         if stored is None:
             await tx.events.add(event)  # these rules hold already
             return Reload(version, ())
-        await send_alerts(tx, _with_admins_of_both(deps, before or policy.rules, policy.rules), event)
+        # Those who were admins are notified too.
+        admins = tuple(dict.fromkeys((before or policy.rules).admins + policy.rules.admins))
+        await send(tx, replace(deps, rules=changed(policy.rules, admins=admins)), event)
         if before is None or before.groups != policy.rules.groups:
             await tx.people.forget()  # what is known of them lacks the new groups
         return Reload(version, keys)
 
     return await transact(deps, decision)
-
-
-def _with_admins_of_both(deps: Deps, before: Rules, after: Rules) -> Deps:
-    """Return dependencies by which those who were admins, and those who are now, are notified."""
-    admins = tuple(dict.fromkeys(before.admins + after.admins))
-    return replace(deps, rules=changed(after, admins=admins))
 
 
 async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) -> None:
@@ -143,7 +139,7 @@ async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) ->
         log.warning("policy.channels_charge_less", channels=channels)
         facts = Facts(detail="\n".join(f"{one} {project}" for one, project in channels.items()))
         event = Event(rental_id=None, kind=EventKind.CHANNELS_CHARGE_LESS, at=deps.clock.now(), facts=facts)
-        await send_alerts(tx, replace(deps, rules=rules), event)
+        await send(tx, replace(deps, rules=rules), event)
 
 
 async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None:
@@ -155,7 +151,7 @@ async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None
         await tx.account.set(POLICY_REFUSED, all_lines)
         facts = Facts(count=len(wrong.lines), detail="\n".join(wrong.lines[:MISTAKES_SENT]))
         event = Event(rental_id=None, kind=EventKind.POLICY_REFUSED, at=deps.clock.now(), actor=by, facts=facts)
-        await send_alerts(tx, deps, event)
+        await send(tx, deps, event)
 
     await transact(deps, decision)
 

@@ -21,7 +21,7 @@ from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.money.budgets import correct, settle_stored
 from bot.lifecycle.outside import DirectPosts
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind, Facts, To
 from bot.policy.buying.months import month_of, month_start
 from bot.policy.use.clocks import ClockDifference
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_at, overdue_grace
@@ -208,8 +208,9 @@ class SelfCheck(Part):
             for person, rental_id in sorted(recipients, key=str):
                 facts = Facts(name=rental_id)
                 event = Event(rental_id=None, kind=EventKind.STORE_BACK, at=self.deps.clock.now(), facts=facts)
-                if await self.direct.post(person, event):
-                    recipients.discard((person, rental_id))
+                for reader in alerted(event, self.deps.rules, known={To.TOLD_OF_OUTAGE: (person,)}):
+                    if await self.direct.post(reader, event):
+                        recipients.discard((person, rental_id))
 
     async def _post(self, event: Event, owner: str | None = None) -> None:
         notified = self._notified.setdefault(event.kind, set())

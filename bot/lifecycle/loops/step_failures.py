@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import bug_number
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import StepDeps, with_newest_rules
-from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.model.account_facts import FAILING_STEPS, FailureRun
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
@@ -90,7 +90,7 @@ class StepFailures:
                     self._runs[rental.id] = stored
                 return
             await tx.account.set(FAILING_STEPS, self._runs.get(rental.id), rental.id)
-            await send_alerts(tx, with_newest_rules(self._deps), event, rental.owner)
+            await send(tx, with_newest_rules(self._deps), event, rental.owner)
 
     def _is_known(self, stored: FailureRun | None, kind: EventKind) -> bool:
         """Return whether another process alerted people of the same meanwhile, as the stored run says."""

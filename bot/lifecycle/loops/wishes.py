@@ -24,7 +24,7 @@ from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import MessageKind, queued, to_person
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState, SharedSearch
@@ -227,10 +227,7 @@ async def _say(tx: Tx, deps: Deps, quote: Quote) -> None:
     if stored is None or stored.waits_for is None or stored.rental_id is not None:
         return
     await tx.quotes.save(changed(quote, waits_for=None, reply_to=None, replaces=False))
-    real_now = deps.clock.real()
-    message = Message(
-        kind=MessageKind.QUOTE, to=to_person(quote.owner), quote_id=quote.id, created_at=real_now, due_at=real_now
-    )
+    message = queued(MessageKind.QUOTE, to_person(quote.owner), deps.clock.real(), quote_id=quote.id)
     await tx.messages.add(message)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bot.errors import Stale
 from bot.lifecycle.changes import lease_changes, transitions
-from bot.lifecycle.changes.notifications import alerts
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing, unwritten_row
 from bot.model.attempt import Attempt, LedgerRow, Resource
@@ -418,9 +418,7 @@ async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader
         people=(reader,) if reader is not None else None,
     )
     event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=deps.clock.now(), facts=facts)
-    event_id = await tx.events.add(event)
-    for message in alerts(event, deps.rules, deps.clock.real()):
-        await tx.messages.add(changed(message, event_id=event_id))
+    await send(tx, deps, event)
     return balance
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bot.errors import BuyingBlock, BuyingBlocked
-from bot.lifecycle.changes.notifications import alerts
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps, transact, with_newest_rules
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE
-from bot.model.base import changed
 from bot.model.event import Event, EventKind, Facts
 from store.db import Tx
 
@@ -74,11 +73,4 @@ async def note_token(deps: Deps, refused: bool) -> None:
 async def notify_admins(tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None) -> None:
     """Write an event of the account that the bot made, with its alerts."""
     event = Event(rental_id=None, kind=kind, at=deps.clock.now(), facts=facts or Facts())
-    await send_alerts(tx, deps, event)
-
-
-async def send_alerts(tx: Tx, deps: Deps, event: Event, owner: str | None = None) -> None:
-    """Write an event with its alerts. `owner` is set if it is about a rental of theirs."""
-    event_id = await tx.events.add(event)
-    for message in alerts(event, deps.rules, deps.clock.real(), owner):
-        await tx.messages.add(changed(message, event_id=event_id))
+    await send(tx, deps, event)

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from datetime import datetime
 from decimal import Decimal
 
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.lifecycle.money.spend import charges_of_months, forecast_of_month, months_of_usual_day
 from bot.model.account_facts import DIGEST_DUE
 from bot.model.budget import TEAM
@@ -43,7 +43,7 @@ async def send_digest(deps: Deps) -> None:
         if digest is not None:
             facts = Facts(digest=digest)
             event = Event(rental_id=None, kind=EventKind.DIGEST, at=deps.clock.now(), facts=facts)
-            await send_alerts(tx, deps, event)
+            await send(tx, deps, event)
 
     await transact(deps, decision)
 

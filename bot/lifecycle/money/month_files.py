@@ -8,12 +8,12 @@ from datetime import datetime
 
 import structlog
 
-from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.changes.send import send
+from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.budgets import live_charges
 from bot.lifecycle.money.spend import unknown_machine_count
 from bot.model.budget import Charge, Month, MonthPart, ScopeKind
-from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.event import Event, EventKind, Facts, To
 from bot.policy.buying.focus import BillingMonth, FileRow, MonthFile
 from bot.policy.buying.months import month_end
 from bot.policy.team.roles import is_member
@@ -132,22 +132,7 @@ async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
         await tx.budgets.file(month, deps.clock.now(), written)
         facts = Facts(month=month, amount=file.amount, count=file.rental_count)
         event = Event(rental_id=None, kind=EventKind.MONTH_FILED, at=deps.clock.now(), facts=facts)
-        event_id = await tx.events.add(event)
-        for person in finance:
-            await send_file(tx, deps, person, file.part, event_id)
+        known = {To.FINANCE: tuple(finance)}
+        await send(tx, deps, event, known=known, charges_of=file.part)
 
     await transact(deps, decision)
-
-
-async def send_file(tx: Tx, deps: Deps, person: str, part: MonthPart, event_id: int | None = None) -> None:
-    """Queue a file for a person's direct messages. It has what it has when it is sent, and only what the person
-    may see then."""
-    message = Message(
-        kind=MessageKind.FILE,
-        to=to_person(person),
-        charges_of=part,
-        event_id=event_id,
-        created_at=deps.clock.real(),
-        due_at=deps.clock.real(),
-    )
-    await tx.messages.add(message)

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
-from bot.lifecycle.money.buying_blocks import send_alerts
 from bot.model.account_facts import UNUSUAL_DAY
 from bot.model.budget import Charge, Month, Scope, ScopeKind
 from bot.model.event import DearRental, Event, EventKind, Facts
@@ -112,7 +112,8 @@ async def notify_unusual_day(deps: Deps) -> None:
         if await tx.account.get(UNUSUAL_DAY) == day:
             return
         await tx.account.set(UNUSUAL_DAY, day)
-        await send_alerts(tx, deps, Event(rental_id=None, kind=EventKind.UNUSUAL_DAY, at=now, facts=facts))
+        event = Event(rental_id=None, kind=EventKind.UNUSUAL_DAY, at=now, facts=facts)
+        await send(tx, deps, event)
 
     await transact(deps, decision)
 

@@ -14,7 +14,7 @@ from bot.lifecycle.money.buying_blocks import notify_admins
 from bot.lifecycle.outside import Directory
 from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind, Facts
-from bot.model.message import Message, to_person
+from bot.model.message import Message, queued, to_person
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -109,17 +109,9 @@ async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental
     """Ask each approver in a direct message what Slack refuses in their channel. Return False if nobody is known
     who could be asked."""
     people = (await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())).people
-    real_now = deps.clock.real()
+    about = {"rental_id": message.rental_id, "event_id": message.event_id}
     for person in people:
-        direct = Message(
-            kind=message.kind,
-            to=to_person(person),
-            rental_id=message.rental_id,
-            event_id=message.event_id,
-            created_at=real_now,
-            due_at=real_now,
-        )
-        await tx.messages.add(direct)
+        await tx.messages.add(queued(message.kind, to_person(person), deps.clock.real(), **about))
     return bool(people)
 
 

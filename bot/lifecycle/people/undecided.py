@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.notifications import Scene
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter, finish
 from bot.lifecycle.deps import Deps, transact
@@ -25,11 +26,11 @@ from bot.model.event import (
     newest_asked,
     open_question,
 )
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import MessageKind, queued, to_person
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.team.asking import Waits, others_are_due, reminders
+from bot.policy.team.asking import Undecided, others_are_due, reminders
 from bot.policy.team.hours import Availability, after_hours
 from store.db import Tx
 
@@ -37,7 +38,7 @@ from store.db import Tx
 class _Undecided(NamedTuple):
     rental: Rental
     asked: Deciders
-    waits: Waits
+    undecided: Undecided
 
 
 async def end_request(
@@ -52,7 +53,7 @@ async def end_request(
     return await apply(tx, deps, Change(rental, after, (changed(event, kind=EventKind(end.value), facts=facts),)))
 
 
-async def check_waiting(deps: Deps) -> None:
+async def check_undecided(deps: Deps) -> None:
     """Remind approvers of what waits for them, and ask the people of `approval.then` if nobody decides. Raise
     StoreBusy if the store doesn't take it."""
 
@@ -92,7 +93,7 @@ async def count_again(tx: Tx, deps: Deps) -> None:
         decision = one.rental.decision
         if decision is None:
             continue
-        expires_at = after_hours(one.waits.asked_at, rules.approval.expires, one.asked.hours, rules.hours)
+        expires_at = after_hours(one.undecided.asked_at, rules.approval.expires, one.asked.hours, rules.hours)
         expires_at = max(expires_at, now)
         if expires_at != decision.expires_at:
             after = alter(one.rental, decision=changed(decision, expires_at=expires_at), due_at=expires_at)
@@ -100,28 +101,23 @@ async def count_again(tx: Tx, deps: Deps) -> None:
 
 
 async def _remind(tx: Tx, deps: Deps) -> None:
-    """Send each person who is reminded now one message about all that wait for them. It belongs to the first
-    event."""
+    """Send each person who is reminded now one message about all that wait for them. It belongs to the first event
+    that reminds them."""
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)
-    messages = [
-        Message(
-            kind=MessageKind.REMINDER,
-            to=to_person(person),
-            body={"rentals": list(rental_ids)},
-            created_at=real_now,
-            due_at=real_now,
-        )
-        for person, rental_ids in found.items()
-    ]
+    unsent = dict(found)
     for one in waiting:
         people = tuple(person for person, rental_ids in found.items() if one.rental.id in rental_ids)
-        if people:
-            facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
-            event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
-            more = tuple((0, message) for message in messages)
-            await apply(tx, deps, Change(one.rental, alter(one.rental), (event,), messages=more))
-            messages = []
+        if not people:
+            continue
+        facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
+        event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
+        messages = tuple(
+            (0, queued(MessageKind.REMINDER, to_person(to), real_now, body={"rentals": list(unsent.pop(to))}))
+            for to in Scene(event, deps.rules).ids(event.effects.reminder)
+            if to in unsent
+        )
+        await apply(tx, deps, Change(one.rental, alter(one.rental), (event,), messages=messages))
 
 
 async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
@@ -136,14 +132,14 @@ async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
         later = events_after(question, events)
         reminded = [e.facts.people or () for e in later if e.kind is EventKind.APPROVERS_REMINDED]
         asked = await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())
-        waits = Waits(
+        undecided = Undecided(
             rental_id=rental.id,
             asked_at=question.at,
             asked=() if asked.asked.others_instead else asked.people,
             reminded=frozenset(person for people in reminded for person in people),
             others_asked=any(event.facts.then for event in (question, *later)),
         )
-        found.append(_Undecided(rental, asked, waits))
+        found.append(_Undecided(rental, asked, undecided))
     return found
 
 
@@ -151,9 +147,9 @@ def _reminders(waiting: list[_Undecided], deps: Deps, now: datetime) -> dict[str
     available: dict[str, Availability] = {}
     for one in waiting:
         available |= one.asked.available
-    return reminders([one.waits for one in waiting], available, deps.rules, now)
+    return reminders([one.undecided for one in waiting], available, deps.rules, now)
 
 
 def _others_are_due(one: _Undecided, deps: Deps, now: datetime) -> bool:
     available: Mapping[str, Availability] = one.asked.available
-    return bool(one.asked.asked.others) and others_are_due(one.waits, available, deps.rules, now)
+    return bool(one.asked.asked.others) and others_are_due(one.undecided, available, deps.rules, now)

@@ -15,7 +15,7 @@ from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import EVER, changed
-from bot.model.message import Message, MessageKind, to_person
+from bot.model.message import Message, MessageKind, queued, to_person
 from bot.model.offer import Offer
 from bot.model.person import Channel
 from bot.model.quote import Nearby, Quote, QuoteState
@@ -70,9 +70,7 @@ async def _answer(deps: StepDeps, quote: Quote) -> None:
 
 def _message(kind: MessageKind, quote: Quote, deps: StepDeps) -> Message:
     """Return a message about a quote to the person who asked."""
-    real_now = deps.clock.real()
-    to = quote.reply_to or to_person(quote.owner)
-    return Message(kind=kind, to=to, quote_id=quote.id, created_at=real_now, due_at=real_now)
+    return queued(kind, quote.reply_to or to_person(quote.owner), deps.clock.real(), quote_id=quote.id)
 
 
 async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:

@@ -23,10 +23,15 @@ LONGEST_WAIT = timedelta(days=366)
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
     """Return a person's time zone. Return the team's if theirs is unknown, or if this machine doesn't know it."""
+    return known_zone(name or rules.timezone, rules.timezone)
+
+
+def known_zone(name: str, otherwise: str = "UTC") -> ZoneInfo:
+    """Return the time zone with an IANA name, or the zone `otherwise` if this machine doesn't know the name."""
     try:
-        return ZoneInfo(name or rules.timezone)
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo(rules.timezone)
+        return ZoneInfo(otherwise)
 
 
 def is_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> bool:

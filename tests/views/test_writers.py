@@ -1,0 +1,30 @@
+"""The writers of messages, beside the table that says who learns of an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.model.event import EFFECTS, Effects, EventKind, never
+from handlers.messages import render
+from handlers.messages.writers import alert, approvers, direct, question, thread
+
+
+def kinds(has_audience: Callable[[Effects], object]) -> set[EventKind]:
+    return {kind for kind, row in EFFECTS.items() if has_audience(row)}
+
+
+def test_each_kind_has_a_writer_for_each_audience_that_its_row_names_and_no_other() -> None:
+    assert render.SUBJECTS  # they registered the writers
+    assert direct.keys() == kinds(lambda row: row.direct)
+    assert approvers.keys() == kinds(lambda row: row.approvers)
+    assert alert.keys() == kinds(lambda row: row.alert)
+    assert question.keys() == kinds(lambda row: row.question)
+    # These two have one writer each, which takes what no other takes.
+    assert kinds(lambda row: row.reminder) == {EventKind.APPROVERS_REMINDED}
+    assert kinds(lambda row: row.file) == {EventKind.MONTH_FILED}
+
+
+def test_each_kind_about_a_rental_has_a_text_for_the_thread_or_the_history() -> None:
+    assert kinds(lambda row: row.thread is not never) <= thread.keys()
+    about_the_account = list(EventKind)[list(EventKind).index(EventKind.DELETED_OVERDUE) + 1 :]
+    assert {*EventKind} - thread.keys() == {*about_the_account}
