@@ -29,17 +29,17 @@ from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every, every
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.policy_versions import follow, rules_at_start
 from bot.lifecycle.loops.replica import Replica
-from bot.lifecycle.loops.retention import drop_old, look_for_people_who_left
+from bot.lifecycle.loops.retention import drop_old, drop_old_samples, look_for_people_who_left
 from bot.lifecycle.loops.running import LOOK_AGAIN, Loop, Part, finish
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
-from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
+from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.money.budgets import ALERTS_JOB
 from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.money.digest import send_digest
 from bot.lifecycle.money.month_files import file_months
 from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
 from bot.lifecycle.people.deciders import check_deciders
-from bot.lifecycle.people.undecided import check_waiting
+from bot.lifecycle.people.undecided import check_undecided
 from bot.market.client import CatalogCache, ComputeClear
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
@@ -238,7 +238,7 @@ async def build(
                     _work(background, partial(check_deciders, directory=people)),
                     every(minutes=15),
                 ),
-                Job("waiting", _work(background, check_waiting), every(minutes=5)),
+                Job("waiting", _work(background, check_undecided), every(minutes=5)),
                 Job("owners", _work(step_deps, check_owners), every(minutes=30)),
                 Job("months", _work(step_deps, file_months), every(minutes=15)),
                 Job("digest", _work(background, send_digest), every(minutes=5)),
