@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.lifecycle.changes.notifications import readers_of
-from bot.model.event import Event, Facts
+from bot.model.event import Event, deciders_in
+from bot.model.facts import DecidersFacts
 from bot.model.summary import PeopleAsked, RentalDetails
 from bot.policy.team.asking import Mentions
 from bot.policy.team.rules import Rules
@@ -43,17 +44,16 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
     return f"Asked {people} for {what}"
 
 
-def asked_by_event(facts: Facts, details: RentalDetails) -> str:
+def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
     """Return who is asked, as an event says. Return an empty text if it doesn't say."""
-    names, away = ([details.names.get(one, one) for one in ids or ()] for ids in (facts.people, facts.away))
+    names, away = ([details.names.get(one, one) for one in ids] for ids in (facts.people, facts.away))
     return asked_text(names, admins_decide=bool(facts.admins_decide), away=away)
 
 
 def asked_now(details: RentalDetails) -> str:
-    """Return who is asked about what waits, by the newest event that says it: only such events have
-    `facts.admins_decide`."""
-    newest = next((event for event in reversed(details.events) if event.facts.admins_decide is not None), None)
-    return asked_by_event(newest.facts, details) if newest is not None else ""
+    """Return who is asked about what waits, by the newest event that says it."""
+    newest = deciders_in(details.events)
+    return asked_by_event(newest, details) if newest is not None else ""
 
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:

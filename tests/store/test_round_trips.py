@@ -21,7 +21,7 @@ from bot.clock import MovedClock
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
-from bot.model.event import Event
+from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.machine_use import GpuUse, OnEnding, OnEndingRefused, OnEndingState
 from bot.model.message import Destination, Message, MessageKind, stored_destination, to_person
 from bot.model.offer import Offer
@@ -91,6 +91,8 @@ def anything(kind: Any) -> SearchStrategy[Any]:
         return st.sampled_from(inner)
     if origin in {Union, UnionType}:
         return st.one_of([anything(one) for one in inner])
+    if origin is tuple and inner[-1] is not Ellipsis:
+        return st.tuples(*map(anything, inner))
     if origin is tuple:
         return st.lists(anything(inner[0]), max_size=2).map(tuple)
     if origin is frozenset:
@@ -102,15 +104,19 @@ def anything(kind: Any) -> SearchStrategy[Any]:
     return any_of(kind)
 
 
-def any_of(kind: type[M], **fixed: Any) -> SearchStrategy[M]:
+def any_of(kind: type[M], /, **fixed: Any) -> SearchStrategy[M]:
     """Return a strategy for the values of a model with these `fixed` fields."""
-    free = {n: anything(field.annotation) for n, field in kind.model_fields.items() if n not in fixed}
+    free = {f.alias or n: anything(f.annotation) for n, f in kind.model_fields.items() if n not in fixed}
     return st.builds(kind, **free, **{name: st.just(value) for name, value in fixed.items()})
 
 
 CALLED = any_of(Offer).flatmap(lambda offer: any_of(Attempt, offer=offer, adopted=None))
 ADOPTED = any_of(AdoptedMachine).flatmap(
     lambda machine: any_of(Attempt, offer=None, adopted=machine, resource_name=None)
+)
+
+EVENTS = st.sampled_from(EventKind).flatmap(
+    lambda kind: any_of(EFFECTS[kind].facts).flatmap(lambda facts: any_of(Event, kind=kind, facts=facts))
 )
 
 numbers = count(1)
@@ -187,7 +193,7 @@ async def test_a_question_to_the_admins_is_read_as_it_was_written(
     attempt=CALLED | ADOPTED,
     resource=any_of(Resource),
     row=any_of(LedgerRow),
-    event=any_of(Event),
+    event=EVENTS,
 )
 async def test_a_rental_and_its_rows_are_read_as_they_were_written(
     both: Both,
