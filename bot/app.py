@@ -29,10 +29,10 @@ from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every, every
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.policy_versions import follow, rules_at_start
 from bot.lifecycle.loops.replica import Replica
-from bot.lifecycle.loops.retention import drop_old, look_for_people_who_left
+from bot.lifecycle.loops.retention import drop_old, drop_old_samples, look_for_people_who_left
 from bot.lifecycle.loops.running import LOOK_AGAIN, Loop, Part, finish
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
-from bot.lifecycle.loops.visit_loop import Visits, drop_old_samples
+from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.money.budgets import ALERTS_JOB
 from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.money.digest import send_digest

@@ -19,6 +19,7 @@ from bot.lifecycle.loops.running import Part
 from bot.lifecycle.money.billing import accrued
 from bot.lifecycle.steps.polling import soonest
 from bot.model import account_facts
+from bot.model.money import in_dollars
 from bot.model.records import WatchedResource
 from bot.model.state import State
 from bot.model.watched_machine import WatchedMachine
@@ -44,8 +45,10 @@ async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures |
         dollars_per_hour=sum(
             (one.offer_rate if one.rate is None else one.rate for one in alive), start=Decimal(0)
         ),
-        spent=accrued(sum(one.spent for one in months), alive, now, estimated=False).amount,
-        reserved=sum(one.reserved for one in months if one.month == month_of(now, rules.billing_zone)),
+        spent_dollars=in_dollars(accrued(sum(one.spent for one in months), alive, now, estimated=False).amount),
+        reserved_dollars=in_dollars(
+            sum(one.reserved for one in months if one.month == month_of(now, rules.billing_zone))
+        ),
         idle_dollars_per_hour=sum(((one.rate or Decimal(0)) * one.number for one in idle), start=Decimal(0)),
         unknown_machines=sum(machine.gone_at is None for one in unknown for machine in one.purchase.machines),
         unconfirmed_deletions=unconfirmed,

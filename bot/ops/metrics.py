@@ -10,7 +10,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from bot.model.attempt import Attempt
-from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.state import State
 
 LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
@@ -19,13 +18,13 @@ LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 
 @dataclass(frozen=True)
 class Figures:
-    """What runs and what it costs, at one moment."""
+    """What runs and what it costs, at one moment. Each figure is a gauge of its name."""
 
     dollars_per_hour: Decimal
     """What the machines of all rentals bill now."""
-    spent: Micros
+    spent_dollars: Decimal
     """Everything that was billed so far."""
-    reserved: Micros
+    reserved_dollars: Decimal
     """What rentals hold of the current month."""
     idle_dollars_per_hour: Decimal
     """The same for rentals whose verdict is idle."""
@@ -152,13 +151,8 @@ class Metrics:
         `live` has the rentals in each state. If it or `figures` is None, the values of the last scrape stay.
         """
         if figures is not None:
-            self._figures["dollars_per_hour"].set(float(figures.dollars_per_hour))
-            self._figures["spent_dollars"].set(figures.spent / MICROS_PER_DOLLAR)
-            self._figures["reserved_dollars"].set(figures.reserved / MICROS_PER_DOLLAR)
-            self._figures["idle_dollars_per_hour"].set(float(figures.idle_dollars_per_hour))
-            self._figures["unknown_machines"].set(figures.unknown_machines)
-            self._figures["unconfirmed_deletions"].set(figures.unconfirmed_deletions)
-            self._figures["requests_waiting"].set(figures.requests_waiting)
+            for name, gauge in self._figures.items():
+                gauge.set(float(getattr(figures, name)))
         for state in State:
             if not state.over and live is not None:
                 self._rentals.labels(state.value).set(live.get(state, 0))

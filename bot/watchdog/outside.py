@@ -25,8 +25,8 @@ from bot.net.machines_proof import (
     sign_request,
 )
 from bot.net.sessions import Redirected, TooLong, read_body
-from bot.watchdog.look import BotAnswer, Living, Trouble
 from bot.watchdog.settings import WatchdogSettings
+from bot.watchdog.state import BotAnswer, Living, Trouble
 
 SECONDS = 30.0
 """Real seconds for an answer of the bot or of Slack. A bot that is slow is not well, but reachable."""

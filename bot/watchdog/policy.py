@@ -8,8 +8,7 @@ from enum import StrEnum
 from bot.model.base import Frozen, changed
 from bot.model.watched_machine import WatchedMachine
 from bot.watchdog import words
-from bot.watchdog.look import Look, Options, Trouble
-from bot.watchdog.state import Announced, Deletion, Outage, State
+from bot.watchdog.state import Announced, Deletion, Look, Options, Outage, State, Trouble
 
 WARN_AFTER = timedelta(minutes=15)
 """How long the bot is not well before the first warning."""

@@ -19,10 +19,9 @@ from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import FollowedClock, clock_of
 from bot.net.sessions import new_session
 from bot.watchdog import policy, words
-from bot.watchdog.look import Look, Options, Trouble
 from bot.watchdog.outside import SECONDS, Outside
 from bot.watchdog.settings import WatchdogSettings, read_watchdog_settings
-from bot.watchdog.state import State, StateFile
+from bot.watchdog.state import Look, Options, State, StateFile, Trouble
 
 EVERY = timedelta(minutes=1)
 LONGEST_TURN = 600.0

@@ -11,8 +11,7 @@ from decimal import Decimal
 
 from bot.model.text import one_line, plural, say_price, span
 from bot.model.watched_machine import WatchedMachine
-from bot.watchdog.look import Living, Look, Options, Trouble
-from bot.watchdog.state import Outage, State
+from bot.watchdog.state import Living, Look, Options, Outage, State, Trouble
 
 MOST_LISTED = 20
 """How many machines a message lists. The others are only counted."""

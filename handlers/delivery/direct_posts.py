@@ -78,7 +78,7 @@ class DirectPosts:
         for _ in range(tries):
             while (open_at := self._pace.post_at(to, now := self._clock.real())) > now:
                 await self._clock.pause((open_at - now).total_seconds())
-            self._pace.posted(to, now)
+            self._pace.count(POST, now, to)
             try:
                 await self._client.chat_postMessage(
                     channel=to,

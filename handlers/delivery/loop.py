@@ -21,7 +21,7 @@ from bot.model.message import Message, NextCall
 from bot.model.records import Unsendable
 from handlers.delivery.content import content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
-from handlers.delivery.pace import Pace
+from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, READ, Pace
 from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim
 from handlers.delivery.posting import SHORTEST_RETRY, Poster
 from handlers.phrases.blocks import Rendered
@@ -36,14 +36,19 @@ GATHER = 0.05
 for each of them."""
 IN_FLIGHT = 16
 """How many messages are being sent at the same time, at most."""
-FINDS_IN_FLIGHT = 4
-"""How many of them may be searches for posts whose outcome is unknown: while Slack is slow, each takes up to its
-time-out."""
 REFRESHES_IN_FLIGHT = 4
 """How many of them may be refreshes: while Slack is slow, refreshes must not take the places of messages that show
 a change."""
-HOMES_IN_FLIGHT = 2
-"""How many of them may be Home tabs: rendering one reads a lot."""
+AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
+"""How many of them may be searches for posts whose outcome is unknown: while Slack is slow, each takes up to its
+time-out. And how many may be Home tabs: rendering one reads a lot."""
+METHODS = {
+    NextCall.ANSWER: ANSWER,
+    NextCall.FIND: READ,
+    NextCall.POST: POST,
+    NextCall.EDIT: EDIT,
+    NextCall.PUBLISH: PUBLISH,
+}
 RETRY_AFTER_BUG = timedelta(minutes=1)
 OTHERS_WAIT = timedelta(minutes=1)
 """For how long a post with an unknown outcome holds up later ones to the same reader, in real time."""
@@ -295,31 +300,30 @@ class Delivery(Part):
         pace, sending = self._pace, [message for message, _ in self._sending.values()]
         made = Counter(message.next_call for message in sending)
         posting_to = {message.to.value for message in sending if message.next_call is NextCall.POST}
-        outage = self._unsaved.open_at(now) > now
-        blocked = {
-            NextCall.ANSWER: pace.answer_at(now) > now,
-            NextCall.FIND: outage or made[NextCall.FIND] >= FINDS_IN_FLIGHT or pace.read_at(now) > now,
-            NextCall.POST: outage or pace.posts_at(now, made[NextCall.POST]) > now,
-            NextCall.EDIT: pace.edit_at(now, made[NextCall.EDIT]) > now,
-            NextCall.PUBLISH: made[NextCall.PUBLISH] >= HOMES_IN_FLIGHT
-            or pace.publish_at(now, made[NextCall.PUBLISH]) > now,
+        closed = {
+            call
+            for call, method in METHODS.items()
+            if made[call] >= AT_A_TIME.get(call, IN_FLIGHT)
+            # A search is counted page by page.
+            or pace.open_at(method, now, 0 if call is NextCall.FIND else made[call]) > now
         }
+        if self._unsaved.open_at(now) > now:
+            closed |= {NextCall.FIND, NextCall.POST}
         return Unsendable(
             ids=frozenset(self._sending) | self._unsaved.ids,
-            calls=frozenset(call for call, is_blocked in blocked.items() if is_blocked),
+            calls=frozenset(closed),
             edits_again=pace.refresh_at(now, made[NextCall.EDIT]) > now,
-            channels=frozenset(pace.closed_channels(now)) | posting_to,
+            channels=frozenset(pace.closed(POST, now)) | posting_to,
             passed=self._passed(now),
-            homes=frozenset(pace.closed_homes(now)),
+            homes=frozenset(pace.closed(PUBLISH, now)),
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
         """Return the times from which on more may be sent; some are past. The ends of running calls are not among
         them, since each wakes the loop."""
         pace, unsaved = self._pace, self._unsaved
-        methods = [pace.posts_at(now), pace.edit_at(now), pace.answer_at(now), pace.read_at(now)]
-        methods += [pace.refresh_at(now), pace.publish_at(now)]
-        closed = [*pace.closed_channels(now).values(), *pace.closed_homes(now).values()]
+        methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]
+        closed = [*pace.closed(POST, now).values(), *pace.closed(PUBLISH, now).values()]
         homes = [self._homes_due_at] if self._homes_changed else []
         held = [one.answered_at + OTHERS_WAIT for one in self._unresolved.values() if one.answered_at is not None]
         return [*closed, *methods, *homes, *held, unsaved.open_at(now), unsaved.next_at()]

@@ -14,27 +14,22 @@ from slack_sdk.errors import SlackApiError
 
 from handlers.slack_api.web_api import NO_ANSWER, is_temporary, requested_wait
 
-POST_EVERY = timedelta(seconds=1)
-"""chat.postMessage: about one a second for each channel."""
-POSTS_A_MINUTE = 240
-"""chat.postMessage: "several hundred" a minute for the whole workspace."""
-EDITS_A_MINUTE = 50
-"""chat.update: Tier 3, for the whole workspace together."""
-READS_A_MINUTE = 40
-"""conversations.history, .replies and .open: Tier 3 each. They are counted together, below the limit of one
-method."""
-EDITS_FOR_CHANGES = 25
-"""How many edits a minute are kept for changes and never spent on refreshes. Otherwise a card that says "Ready"
-could wait for a minute while many machines are starting."""
-MINUTE = timedelta(minutes=1)
-PUBLISHES_A_MINUTE = 80
-"""views.publish: Tier 4, which is 100 a minute for the whole workspace."""
-PUBLISH_EVERY = timedelta(seconds=10)
-"""views.publish for one person, of what changed."""
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
 PUBLISH = "views.publish"
 UPLOAD = "files"
 """files.getUploadURLExternal and .completeUploadExternal: Tier 4 each, more than posts are allowed."""
+A_MINUTE = {POST: 240, EDIT: 50, READ: 40, PUBLISH: 80}
+"""For the whole workspace together. chat.postMessage takes "several hundred" a minute. chat.update is in Tier 3,
+50 a minute, and so are conversations.history, .replies and .open each; these are counted together, below the limit
+of one. views.publish is in Tier 4, 100 a minute."""
+POST_EVERY = timedelta(seconds=1)
+"""chat.postMessage: about one a second for each channel."""
+PUBLISH_EVERY = timedelta(seconds=10)
+"""views.publish for one person, of what changed."""
+EDITS_FOR_CHANGES = 25
+"""How many edits a minute are kept for changes and never spent on refreshes. Otherwise a card that says "Ready"
+could wait for a minute while many machines are starting."""
+MINUTE = timedelta(minutes=1)
 OUTAGE_FROM = timedelta(seconds=5)
 """For this long, no call must have been answered for that to count as an outage of Slack. A single request that
 Slack always fails is none, because others are answered in between."""
@@ -76,14 +71,10 @@ class Pace:
 
     def __init__(self, *, post_every: timedelta = POST_EVERY, speed: float = 1.0) -> None:
         """`speed` is that of Slack's time: 60 if it allows a minute's calls in a second, as only a sandbox may."""
-        self._post_every, minute = post_every / speed, MINUTE / speed
-        self._posted: dict[str, datetime] = {}
-        self._posts = _Window(POSTS_A_MINUTE, minute)
-        self._edits = _Window(EDITS_A_MINUTE, minute)
-        self._reads = _Window(READS_A_MINUTE, minute)
-        self._publishes = _Window(PUBLISHES_A_MINUTE, minute)
+        self._windows = {method: _Window(most, MINUTE / speed) for method, most in A_MINUTE.items()}
         self.publish_every = PUBLISH_EVERY / speed
-        self._published: dict[str, datetime] = {}
+        self._every = {POST: post_every / speed, PUBLISH: self.publish_every}
+        self._latest: dict[str, dict[str, datetime]] = {POST: {}, PUBLISH: {}}
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
         self._unanswered_since: datetime | None = None
@@ -93,66 +84,36 @@ class Pace:
         self.outage_over = False
         """Whether Slack answered after an outage, and what waits for a retry isn't due yet."""
 
-    def posts_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """Return when the next post may go to a channel that is not in `closed_channels`. `under_way` is how many
-        posts have begun and are not counted yet."""
-        return self._open(POST, self._posts.open_at(now, under_way))
+    def open_at(self, method: str, now: datetime, under_way: int = 0) -> datetime:
+        """Return when the method may be called next, for a post to a channel that is not `closed`. `under_way` is
+        how many calls have begun and are not counted yet."""
+        window = self._windows.get(method)
+        moment = now if window is None else window.open_at(now, under_way)
+        waits = [moment, self._blocked.get(method), self._all_blocked_until]
+        return max(wait for wait in waits if wait is not None)
 
-    def closed_channels(self, now: datetime) -> dict[str, datetime]:
-        """Return the channels that take no post yet, each with the time from which on it takes one."""
-        self._posted = {to: at for to, at in self._posted.items() if _counts(at, now, self._post_every)}
-        return {channel: at + self._post_every for channel, at in self._posted.items()}
+    def refresh_at(self, now: datetime, under_way: int = 0) -> datetime:
+        """Return when the next refresh may go, with as many edits `under_way`."""
+        return self.open_at(EDIT, now, under_way + EDITS_FOR_CHANGES)
+
+    def closed(self, method: str, now: datetime) -> dict[str, datetime]:
+        """Return the channels that take no post yet, or the people whose Home tab was published just now, each
+        with the time from which on the method may be called for them again."""
+        every = self._every[method]
+        latest = {to: at for to, at in self._latest[method].items() if _counts(at, now, every)}
+        self._latest[method] = latest
+        return {to: at + every for to, at in latest.items()}
 
     def post_at(self, channel: str, now: datetime) -> datetime:
         """Return when the next post to this channel may go."""
-        return max(self.posts_at(now), self.closed_channels(now).get(channel, now))
+        return max(self.open_at(POST, now), self.closed(POST, now).get(channel, now))
 
-    def edit_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """Return when the next edit may go. `under_way` is how many edits have begun and are not counted yet."""
-        return self._open(EDIT, self._edits.open_at(now, under_way))
-
-    def refresh_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """Return when the next refresh may go. `under_way` is how many edits have begun and are not counted
-        yet."""
-        return self.edit_at(now, under_way + EDITS_FOR_CHANGES)
-
-    def publish_at(self, now: datetime, under_way: int = 0) -> datetime:
-        """Return when the next Home tab may be published. `under_way` is how many have begun and are not counted
-        yet."""
-        return self._open(PUBLISH, self._publishes.open_at(now, under_way))
-
-    def closed_homes(self, now: datetime) -> dict[str, datetime]:
-        """Return the people whose Home tab was published just now, each with the time from which on it is
-        published again."""
-        every = self.publish_every
-        self._published = {to: at for to, at in self._published.items() if _counts(at, now, every)}
-        return {person: at + every for person, at in self._published.items()}
-
-    def read_at(self, now: datetime) -> datetime:
-        """Return when the next page of a conversation may be read."""
-        return self._open(READ, self._reads.open_at(now, 0))
-
-    def answer_at(self, now: datetime) -> datetime:
-        """Return when the next request to a `response_url` may go."""
-        return self._open(ANSWER, now)
-
-    def posted(self, channel: str, now: datetime) -> None:
-        """Count a post."""
-        self._posted[channel] = now
-        self._posts.add(now)
-
-    def edited(self, now: datetime) -> None:
-        """Count an edit."""
-        self._edits.add(now)
-
-    def published(self, person: str, now: datetime) -> None:
-        """Count a Home tab that is published, or that is rendered and turns out to be shown already."""
-        self._published[person] = now
-        self._publishes.add(now)
-
-    def read(self, now: datetime) -> None:
-        """Count a page of a conversation."""
-        self._reads.add(now)
+    def count(self, method: str, now: datetime, to: str = "") -> None:
+        """Count a call, for a post or a Home tab with the channel or person that it goes `to`. A Home tab that is
+        rendered and turns out to be shown already counts too."""
+        self._windows[method].add(now)
+        if method in self._latest:
+            self._latest[method][to] = now
 
     def block(self, method: str, until: datetime) -> None:
         """Call this method no earlier than `until`, because Slack asked to wait. An earlier block that ends later
@@ -189,7 +150,3 @@ class Pace:
     def unanswered(self, began: datetime) -> None:
         """Note that a call got no answer, or only that Slack has a failure. `began` is when it was made."""
         self._unanswered_since = min(self._unanswered_since or began, began)
-
-    def _open(self, method: str, moment: datetime) -> datetime:
-        waits = [moment, self._blocked.get(method), self._all_blocked_until]
-        return max(wait for wait in waits if wait is not None)

@@ -236,7 +236,7 @@ class Poster:
             body |= {"thread_ts": thread, "reply_broadcast": message.broadcast}
 
         def count() -> None:
-            self._pace.posted(to.value, self._deps.clock.real())
+            self._pace.count(POST, self._deps.clock.real(), to.value)
 
         try:
             answer = await self._with_blocks(self._client.chat_postMessage, body, count)
@@ -252,7 +252,7 @@ class Poster:
         Rules: docs.slack.dev/messaging/working-with-files. Slack shares the file a while after the last call, in a
         post that has no metadata. So it can't be found again: after a crash, the file is uploaded once more.
         """
-        self._pace.posted(message.to.value, self._deps.clock.real())
+        self._pace.count(POST, self._deps.clock.real(), message.to.value)
         try:
             with self._pace.watching(self._deps.clock.real):
                 await self._upload(message, file)
@@ -281,7 +281,7 @@ class Poster:
 
     async def publish(self, message: Message, rendered: Rendered) -> Result:
         """Publish a Home tab, unless Slack shows the same already: the view's metadata has a hash of it."""
-        self._pace.published(message.to.value, self._deps.clock.real())
+        self._pace.count(PUBLISH, self._deps.clock.real(), message.to.value)
         shown = digest(rendered)
         view = {"type": "home", "private_metadata": shown, "blocks": list(rendered.blocks)}
         try:
@@ -330,7 +330,7 @@ class Poster:
         return self._up_to_date(changed(message, digest=digest(rendered)), rendered)
 
     def _count_edit(self) -> None:
-        self._pace.edited(self._deps.clock.real())
+        self._pace.count(EDIT, self._deps.clock.real())
 
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
         """Return what follows from a failed post or edit: wait, fall back, or give up."""

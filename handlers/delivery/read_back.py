@@ -191,10 +191,10 @@ class Finder:
     ) -> AsyncSlackResponse | None:
         """Make one call. Return None if the thread is gone, with all its posts. Raise Unreadable, SearchAgain."""
         now = self._clock.real()
-        open_at = self._pace.read_at(now)
+        open_at = self._pace.open_at(READ, now)
         if open_at > now:
             raise SearchAgain(open_at)
-        self._pace.read(now)
+        self._pace.count(READ, now)
         try:
             with self._pace.watching(self._clock.real):
                 return await call(**query)

@@ -14,15 +14,14 @@ from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.phrases import blocks
-from handlers.phrases.asked_text import asked_now
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.ends import at_its_end, ends
+from handlers.phrases.budget_text import over_total_text
+from handlers.phrases.ends import at_its_end, ends, on_ending_text, script_first_text
 from handlers.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
-from handlers.phrases.limits_text import over_total_text
 from handlers.phrases.machine_text import setup_text
-from handlers.phrases.on_ending_text import on_ending_text, script_first_text
 from handlers.phrases.rental_text import (
+    asked_now,
     billing_since,
     ended_by,
     new_one_text,

@@ -23,10 +23,10 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.ends import on_ending_text
 from handlers.phrases.error_text import NEXT_STEPS
 from handlers.phrases.format import dollars, escape, identifier, join, per_hour, person, with_full_stop
 from handlers.phrases.machine_text import sold_but_seen, vendor
-from handlers.phrases.on_ending_text import on_ending_text
 from handlers.phrases.rental_text import (
     STATES,
     WHILE_AWAY,

@@ -23,11 +23,10 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.ends import ready_until
+from handlers.phrases.ends import on_ending_text, ready_until, script_first_text
 from handlers.phrases.format import identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.machine_text import describe
-from handlers.phrases.on_ending_text import on_ending_text, script_first_text
 from handlers.phrases.rental_text import (
     machine,
     more_time_asked,

@@ -33,9 +33,8 @@ from handlers.messages.writers import (
     total_text,
 )
 from handlers.phrases import blocks
-from handlers.phrases.asked_text import asked_by_event, away_text, mentions
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.budget_text import standing
+from handlers.phrases.budget_text import over_limits_of_envelope, over_limits_text, over_total_text, standing
 from handlers.phrases.ends import hours_text, how_long, without_a_yes
 from handlers.phrases.format import (
     Reader,
@@ -52,14 +51,16 @@ from handlers.phrases.format import (
     price,
 )
 from handlers.phrases.lease_buttons import decision_buttons
-from handlers.phrases.limits_text import over_limits_of_envelope, over_limits_text, over_total_text
 from handlers.phrases.machine_text import describe, machines_of, place
 from handlers.phrases.rental_text import (
+    asked_by_event,
+    away_text,
     current_state,
     first_after,
     first_runs_on,
     has_left,
     machine,
+    mentions,
     owner,
     people,
     people_text,

@@ -246,29 +246,25 @@ def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: K
     """Return the longest match at `start`. `attached_to` is the kind of the token directly before it, None after a
     space."""
     if attached_to in {Part.GPU, Part.FEATURE} and text[start] == "-":
-        memory = _MEMORY_AFTER_GPU.match(text, start)
-        if memory is not None:
+        if (memory := _MEMORY_AFTER_GPU.match(text, start)) is not None:
             return memory.end(), (Token(Part.FEATURE, "", f"{memory[1]}gb"),)
         if _match_feature(text, start + 1, vocabulary) is not None:
             start += 1
-    dash = _DASH.match(text, start) if attached_to is None else None
-    if dash is not None:
+    if attached_to is None and (dash := _DASH.match(text, start)) is not None:
         return dash.end(), (Token(TokenKind.DASH, ""),)
-    matches = [*_match_names(text, start, vocabulary), *_match_amounts(text, start, vocabulary)]
-    if matches:
+    if matches := list(_matches(text, start, vocabulary)):
         longest = max(end for end, _ in matches)
         readings = {tokens for end, tokens in matches if end == longest}
         return longest, readings.pop() if len(readings) == 1 else (Token(TokenKind.AMBIGUOUS, ""),)
-    number = _NUMBER.match(text, start)
-    if number is not None:
+    if (number := _NUMBER.match(text, start)) is not None:
         value = Decimal(number[1]) if number[1] else Decimal(NUMBER_WORDS[number[2]])
         return number.end(), (Token(TokenKind.NUMBER, "", number=value),)
     word = _WORD.match(text, start)
     return word.end() if word else len(text), (Token(TokenKind.WORD, ""),)
 
 
-def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
-    """Yield which of the catalogue's names and of the fixed phrases match at `start`."""
+def _matches(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
+    """Yield which names of the catalogue, fixed phrases, amounts and times match at `start`."""
     matchers: tuple[tuple[Kind, NameMatcher], ...] = (
         (Part.GPU, vocabulary.gpus),
         (Part.REGION, vocabulary.regions),
@@ -277,48 +273,35 @@ def _match_names(text: str, start: int, vocabulary: Vocabulary) -> Iterator[Toke
         (Part.VENDOR, vocabulary.vendors),
     )
     for kind, matcher in matchers:
-        named = matcher.match(text, start)
-        if named is not None:
-            yield named[0], (Token(kind, "", named[1]),)
-    feature = _match_feature(text, start, vocabulary)
-    if feature is not None:
+        if (name := matcher.match(text, start)) is not None:
+            yield name[0], (Token(kind, "", name[1]),)
+    if (feature := _match_feature(text, start, vocabulary)) is not None:
         found = feature.groupdict()
-        name = f"{found['memory']}gb" if found.get("memory") else re.sub("[ -]", "", feature.group())
-        yield feature.end(), (Token(Part.FEATURE, "", name),)
-    match = _PHRASE.match(text, start)
-    if match is not None:
+        named = f"{found['memory']}gb" if found.get("memory") else re.sub("[ -]", "", feature.group())
+        yield feature.end(), (Token(Part.FEATURE, "", named),)
+    if (match := _PHRASE.match(text, start)) is not None:
         phrase = match.group()
         yield match.end(), (Token(_KINDS[phrase], "", "" if phrase in _ANY else phrase),)
-
-
-def _match_amounts(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:
-    """Yield which durations, prices, counts, ranges, times and named values match at `start`."""
-    gpu = vocabulary.gpus.match(text, start)
-    duration = _DURATION.match(text, start)
+    gpu, duration = vocabulary.gpus.match(text, start), _DURATION.match(text, start)
     # `4090s` are several GPUs: nobody rents for 4090 seconds.
     if duration is not None and (gpu is None or gpu[0] != duration.end()):
         typed = duration.group()
         ends_in_hours = _ENDS_IN_HOURS.search(typed) is not None
         token = Token(TokenKind.DURATION, "", duration=parse_duration(typed), ends_in_hours=ends_in_hours)
         yield duration.end(), (token,)
-    money = match_money(text, start)
-    if money is not None:
+    if (money := match_money(text, start)) is not None:
         yield money[0], (Token(TokenKind.MONEY, "", money=money[1]),)
-    count = _COUNT.match(text, start)
-    if count is not None:
+    if (count := _COUNT.match(text, start)) is not None:
         number = next(group for group in count.groups() if group is not None)
-        value = Decimal(NUMBER_WORDS.get(number, number))
-        yield count.end(), (Token(Part.COUNT, "", number=value),)
+        yield count.end(), (Token(Part.COUNT, "", number=Decimal(NUMBER_WORDS.get(number, number))),)
     yield from _match_count_and_gpu(text, start, vocabulary)
-    for kind, pattern in _NAMED:
-        named = pattern.match(text, start)
-        if named is not None:
-            yield named.end(), (Token(kind, "", next(filter(None, named.groups()), "").rstrip(".")),)
-    begins = START.match(text, start)
-    for other, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
-        match = pattern.match(text, start) if begins is None else None
-        if match is not None:
-            yield match.end(), (Token(other, ""),)
+    for part, pattern in _NAMED:
+        if (match := pattern.match(text, start)) is not None:
+            yield match.end(), (Token(part, "", next(filter(None, match.groups()), "").rstrip(".")),)
+    if START.match(text, start) is None:
+        for other, pattern in ((TokenKind.RANGE, _RANGE), (TokenKind.TIME, _TIME)):
+            if (match := pattern.match(text, start)) is not None:
+                yield match.end(), (Token(other, ""),)
 
 
 def _match_count_and_gpu(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMatch]:

@@ -7,21 +7,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from handlers.delivery.pace import (
+    A_MINUTE,
     ANSWER,
     EDIT,
-    EDITS_A_MINUTE,
     EDITS_FOR_CHANGES,
     MINUTE,
     POST,
     POST_EVERY,
-    POSTS_A_MINUTE,
-    READS_A_MINUTE,
+    PUBLISH,
+    READ,
     Pace,
 )
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-REFRESHES_A_MINUTE = EDITS_A_MINUTE - EDITS_FOR_CHANGES
+REFRESHES_A_MINUTE = A_MINUTE[EDIT] - EDITS_FOR_CHANGES
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,10 @@ REFRESHES_A_MINUTE = EDITS_A_MINUTE - EDITS_FOR_CHANGES
         (REFRESHES_A_MINUTE - 1, 0, NOON, NOON),
         (REFRESHES_A_MINUTE - 1, 1, NOON, NOON + MINUTE),
         (REFRESHES_A_MINUTE, 0, NOON, NOON + MINUTE),
-        (EDITS_A_MINUTE - 1, 0, NOON, NOON + MINUTE),
-        (EDITS_A_MINUTE - 1, 1, NOON + MINUTE, NOON + MINUTE),
-        (EDITS_A_MINUTE, 0, NOON + MINUTE, NOON + MINUTE),
-        (0, EDITS_A_MINUTE, NOON + MINUTE, NOON + MINUTE),
+        (A_MINUTE[EDIT] - 1, 0, NOON, NOON + MINUTE),
+        (A_MINUTE[EDIT] - 1, 1, NOON + MINUTE, NOON + MINUTE),
+        (A_MINUTE[EDIT], 0, NOON + MINUTE, NOON + MINUTE),
+        (0, A_MINUTE[EDIT], NOON + MINUTE, NOON + MINUTE),
     ],
 )
 def test_refreshes_stop_at_half_of_the_edits_of_a_minute_and_changes_at_all_of_them(
@@ -42,62 +42,62 @@ def test_refreshes_stop_at_half_of_the_edits_of_a_minute_and_changes_at_all_of_t
 ) -> None:
     pace = Pace()
     for _ in range(edits):
-        pace.edited(NOON)
-    assert pace.edit_at(NOON, under_way) == edit_at
+        pace.count(EDIT, NOON)
+    assert pace.open_at(EDIT, NOON, under_way) == edit_at
     assert pace.refresh_at(NOON, under_way) == refresh_at
 
 
 def test_after_a_full_minute_each_old_call_makes_room_for_one_new_call() -> None:
     pace = Pace()
-    for second in range(EDITS_A_MINUTE):
-        pace.edited(NOON + second * SECOND)
-    now = NOON + EDITS_A_MINUTE * SECOND
-    assert pace.edit_at(now) == NOON + MINUTE
-    assert pace.edit_at(now, 3) == NOON + 3 * SECOND + MINUTE
+    for second in range(A_MINUTE[EDIT]):
+        pace.count(EDIT, NOON + second * SECOND)
+    now = NOON + A_MINUTE[EDIT] * SECOND
+    assert pace.open_at(EDIT, now) == NOON + MINUTE
+    assert pace.open_at(EDIT, now, 3) == NOON + 3 * SECOND + MINUTE
     assert pace.refresh_at(now) == NOON + EDITS_FOR_CHANGES * SECOND + MINUTE
-    assert pace.edit_at(NOON + MINUTE) == NOON + MINUTE
+    assert pace.open_at(EDIT, NOON + MINUTE) == NOON + MINUTE
 
 
 def test_a_channel_takes_one_post_a_second_and_another_channel_takes_one_at_once() -> None:
     pace = Pace()
-    pace.posted("C1", NOON)
+    pace.count(POST, NOON, "C1")
     assert pace.post_at("C1", NOON) == NOON + POST_EVERY
     assert pace.post_at("C2", NOON) == NOON
-    assert pace.closed_channels(NOON) == {"C1": NOON + POST_EVERY}
-    assert pace.closed_channels(NOON + POST_EVERY) == {}
+    assert pace.closed(POST, NOON) == {"C1": NOON + POST_EVERY}
+    assert pace.closed(POST, NOON + POST_EVERY) == {}
 
 
 def test_what_was_counted_while_the_clock_was_ahead_delays_nothing_once_it_is_set_back() -> None:
     pace, ahead = Pace(), NOON + timedelta(hours=10)
-    for _ in range(EDITS_A_MINUTE):
-        pace.edited(ahead)
-    pace.posted("C1", ahead)
-    pace.published("U1", ahead)
-    assert pace.edit_at(NOON) == pace.post_at("C1", NOON) == NOON
-    assert pace.closed_homes(NOON) == {}
+    for _ in range(A_MINUTE[EDIT]):
+        pace.count(EDIT, ahead)
+    pace.count(POST, ahead, "C1")
+    pace.count(PUBLISH, ahead, "U1")
+    assert pace.open_at(EDIT, NOON) == pace.post_at("C1", NOON) == NOON
+    assert pace.closed(PUBLISH, NOON) == {}
 
 
 def test_posts_and_reads_of_a_minute_are_limited_for_the_whole_workspace() -> None:
     pace = Pace()
-    for number in range(POSTS_A_MINUTE):
-        assert pace.posts_at(NOON) == NOON
-        pace.posted(f"C{number}", NOON)
-    assert pace.posts_at(NOON) == NOON + MINUTE
-    for _ in range(READS_A_MINUTE):
-        assert pace.read_at(NOON) == NOON
-        pace.read(NOON)
-    assert pace.read_at(NOON) == NOON + MINUTE
+    for number in range(A_MINUTE[POST]):
+        assert pace.open_at(POST, NOON) == NOON
+        pace.count(POST, NOON, f"C{number}")
+    assert pace.open_at(POST, NOON) == NOON + MINUTE
+    for _ in range(A_MINUTE[READ]):
+        assert pace.open_at(READ, NOON) == NOON
+        pace.count(READ, NOON)
+    assert pace.open_at(READ, NOON) == NOON + MINUTE
 
 
 def test_a_wait_that_slack_asks_for_holds_for_its_method_alone_and_is_never_shortened() -> None:
     pace = Pace()
     pace.block(EDIT, NOON + 9 * SECOND)
     pace.block(EDIT, NOON + 5 * SECOND)
-    assert (pace.edit_at(NOON), pace.refresh_at(NOON)) == (NOON + 9 * SECOND, NOON + 9 * SECOND)
-    assert (pace.posts_at(NOON), pace.answer_at(NOON), pace.read_at(NOON)) == (NOON, NOON, NOON)
+    assert (pace.open_at(EDIT, NOON), pace.refresh_at(NOON)) == (NOON + 9 * SECOND, NOON + 9 * SECOND)
+    assert (pace.open_at(POST, NOON), pace.open_at(ANSWER, NOON), pace.open_at(READ, NOON)) == (NOON, NOON, NOON)
     pace.block(POST, NOON + SECOND)
     pace.block(ANSWER, NOON + 2 * SECOND)
-    assert (pace.posts_at(NOON), pace.answer_at(NOON)) == (NOON + SECOND, NOON + 2 * SECOND)
+    assert (pace.open_at(POST, NOON), pace.open_at(ANSWER, NOON)) == (NOON + SECOND, NOON + 2 * SECOND)
 
 
 def test_an_outage_is_over_with_the_first_answer_after_some_seconds_without_any() -> None:
@@ -114,7 +114,11 @@ def test_an_outage_is_over_with_the_first_answer_after_some_seconds_without_any(
 def test_a_refused_token_blocks_every_method_until_a_good_one_is_there() -> None:
     pace = Pace()
     pace.block_all(NOON + MINUTE)
-    opens = [pace.posts_at, pace.edit_at, pace.refresh_at, pace.read_at, pace.answer_at]
-    assert {open_at(NOON) for open_at in opens} == {NOON + MINUTE}
+
+    def opens() -> set[datetime]:
+        methods = (POST, EDIT, READ, ANSWER, PUBLISH)
+        return {pace.refresh_at(NOON), *(pace.open_at(method, NOON) for method in methods)}
+
+    assert opens() == {NOON + MINUTE}
     pace.unblock_all()
-    assert {open_at(NOON) for open_at in opens} == {NOON}
+    assert opens() == {NOON}

@@ -9,7 +9,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.model.message import to_channel
-from handlers.delivery.pace import Pace
+from handlers.delivery.pace import READ, Pace
 from handlers.delivery.read_back import METADATA, PAGES, UNKNOWN_ERROR_TRIES, Finder, SearchAgain, Unreadable
 from handlers.slack_api.web_api import TOKEN_RETRY
 from tests.handlers.team import NOON
@@ -102,7 +102,7 @@ async def test_any_other_failure_is_no_result_and_the_search_is_repeated(
     with pytest.raises(SearchAgain) as caught:
         await finder(Slack(answer), pace).find(MESSAGE, HERE, None, NOON)
     assert caught.value.until == (None if wait is None else NOON + wait)
-    assert pace.read_at(NOON) == NOON + (wait or timedelta())
+    assert pace.open_at(READ, NOON) == NOON + (wait or timedelta())
 
 
 async def test_only_the_same_unknown_error_many_times_in_a_row_makes_a_conversation_unreadable() -> None:

@@ -19,7 +19,7 @@ from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from handlers.delivery.loop import Delivery
-from handlers.delivery.pace import EDITS_A_MINUTE, EDITS_FOR_CHANGES, Pace
+from handlers.delivery.pace import A_MINUTE, EDIT, EDITS_FOR_CHANGES, Pace
 from handlers.messages.card import REFRESH_EVERY
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import Team, team
@@ -170,8 +170,8 @@ async def test_refreshes_end_when_slack_refuses_one_and_the_next_change_is_shown
 async def test_refreshes_leave_the_pace_room_for_changes(tmp_path: Path) -> None:
     async with being_made(tmp_path) as (ours, rental):
         pace = Pace()
-        for _ in range(EDITS_A_MINUTE - EDITS_FOR_CHANGES):
-            pace.edited(ours.clock.real())
+        for _ in range(A_MINUTE[EDIT] - EDITS_FOR_CHANGES):
+            pace.count(EDIT, ours.clock.real())
         ours.delivery = delivery(ours, pace)
         made = await edits(ours)
         ours.clock.jump(REFRESH_EVERY)

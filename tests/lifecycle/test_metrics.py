@@ -14,7 +14,7 @@ from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.model.machine_use import Missed
-from bot.model.money import cost_at_most
+from bot.model.money import cost_at_most, in_dollars
 from bot.model.state import State
 from bot.ops import health
 from bot.ops.health_report import figures_now
@@ -180,8 +180,8 @@ async def test_figures_have_what_runs_what_is_idle_and_what_waits(sqlite_url: st
         held = cost_at_most(Decimal("2.15"), rental.running_lease.ends_at + 15 * MINUTE - resource.valid_from)
         assert figures == Figures(
             dollars_per_hour=Decimal("2.15"),
-            spent=sum(line["micros"] for line in bill["lines"] if line["name"] != "train-3"),
-            reserved=held,
+            spent_dollars=in_dollars(sum(line["micros"] for line in bill["lines"] if line["name"] != "train-3")),
+            reserved_dollars=in_dollars(held),
             idle_dollars_per_hour=Decimal("2.15"),
             unknown_machines=1,
             unconfirmed_deletions=0,
@@ -195,7 +195,7 @@ async def test_figures_have_what_runs_what_is_idle_and_what_waits(sqlite_url: st
         assert (figures.unconfirmed_deletions, figures.idle_dollars_per_hour) == (1, Decimal(0))
         shown = Metrics().exposition({}, None, figures).decode()
         assert "gpubot_dollars_per_hour 2.15" in shown
-        assert f"gpubot_spent_dollars {figures.spent / 1_000_000}" in shown
+        assert f"gpubot_spent_dollars {float(figures.spent_dollars)}" in shown
 
 
 async def test_metrics_are_served_beside_health() -> None:

@@ -240,7 +240,7 @@ async def test_if_no_offer_is_left_inside_the_envelope_the_owner_decides_again(h
     facts = (await here.last_event(rental, E.ASKED_AGAIN)).facts
     assert (facts.before, facts.rate, facts.vendor) == (Decimal("2.47"), Decimal("3.11"), "scaleway")
     assert (ANA.id, E.ASKED_AGAIN) in await here.direct(rental)
-    with pytest.raises(Refused, match="somebody else"):
+    with pytest.raises(Refused, match="Only who asked"):
         await here.approve(rental, BEN)
     rental = await here.approve(rental, ANA)
     assert (rental.state, rental.vendor, rental.approved_by) == (State.PROVISIONING, "scaleway", None)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
 from itertools import count
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -30,6 +28,7 @@ from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.state import State
 from store.db import Database
+from tests import any_model
 from tests.databases import fresh_sqlite
 from tests.store import make
 
@@ -56,7 +55,6 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
     date: st.dates(),
     AwareDatetime: MOMENTS,
     timedelta: SPANS,
-    type(None): st.none(),
     GpuUse: st.builds(
         GpuUse,
         index=NUMBERS,
@@ -80,34 +78,8 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
 }
 
 
-def anything(kind: Any) -> SearchStrategy[Any]:
-    """Return a strategy for the values that an annotation allows."""
-    if kind in BASICS:
-        return BASICS[kind]
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        return anything(inner[0])
-    if origin is Literal:
-        return st.sampled_from(inner)
-    if origin in {Union, UnionType}:
-        return st.one_of([anything(one) for one in inner])
-    if origin is tuple and inner[-1] is not Ellipsis:
-        return st.tuples(*map(anything, inner))
-    if origin is tuple:
-        return st.lists(anything(inner[0]), max_size=2).map(tuple)
-    if origin is frozenset:
-        return st.frozensets(anything(inner[0]), max_size=3)
-    if origin is dict:
-        return st.dictionaries(anything(inner[0]), anything(inner[1]), max_size=3)
-    if issubclass(kind, Enum):
-        return st.sampled_from(kind)
-    return any_of(kind)
-
-
 def any_of(kind: type[M], /, **fixed: Any) -> SearchStrategy[M]:
-    """Return a strategy for the values of a model with these `fixed` fields."""
-    free = {f.alias or n: anything(f.annotation) for n, f in kind.model_fields.items() if n not in fixed}
-    return st.builds(kind, **free, **{name: st.just(value) for name, value in fixed.items()})
+    return any_model.any_of(kind, BASICS, **fixed)
 
 
 CALLED = any_of(Offer).flatmap(lambda offer: any_of(Attempt, offer=offer, adopted=None))

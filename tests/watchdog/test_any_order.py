@@ -8,8 +8,8 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.watchdog.look import BotAnswer, Trouble
 from bot.watchdog.policy import Kind
+from bot.watchdog.state import BotAnswer, Trouble
 from tests.watchdog.test_policy import DEAD, HOUR, MINUTE, SICK, STRANGE, Watch, at, living, machine
 
 MACHINES = tuple(machine(number, end) for number, end in enumerate((at(0), at(3), None), start=1))

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from bot.clock import SystemClock
 from bot.net.machines_proof import SIGNATURE_HEADER
 from bot.ops import health
-from bot.watchdog.look import BotAnswer, Trouble
+from bot.watchdog.state import BotAnswer, Trouble
 from tests.watchdog.test_outside import ONE, OURS, outside, reached_at
 
 NAMED = {"well": True, "wrong": [], "machines": [ONE.model_dump(mode="json")]}

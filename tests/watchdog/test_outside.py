@@ -15,9 +15,9 @@ from bot.clock import SystemClock
 from bot.market.client import ComputeClear
 from bot.net.machines_proof import NONCE_HEADER, SIGNATURE_HEADER, sign_answer
 from bot.net.sessions import new_session
-from bot.watchdog.look import BotAnswer, Trouble
 from bot.watchdog.outside import Outside, Posted
 from bot.watchdog.settings import WatchdogSettings
+from bot.watchdog.state import BotAnswer, Trouble
 from tests.watchdog.test_policy import machine
 
 OURS = "0123456789abcdef" * 2

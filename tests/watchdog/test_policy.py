@@ -10,9 +10,8 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.watched_machine import WatchedMachine
-from bot.watchdog.look import BotAnswer, Living, Look, Options, Trouble
 from bot.watchdog.policy import Kind, Message, decide, deleted, said
-from bot.watchdog.state import State
+from bot.watchdog.state import BotAnswer, Living, Look, Options, State, Trouble
 
 TWO = datetime(2026, 11, 24, 2, tzinfo=UTC)
 """02:00, when the bot of most tests is killed."""

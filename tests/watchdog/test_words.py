@@ -11,8 +11,7 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.watchdog import words
-from bot.watchdog.look import BotAnswer, Living, Look, Options
-from bot.watchdog.state import Outage, State
+from bot.watchdog.state import BotAnswer, Living, Look, Options, Outage, State
 from tests.watchdog.test_policy import DEAD, MINUTE, SICK, STRANGE, TWO, at, living, machine
 
 OPTIONS = Options(destroy=True, admins=("U0CLEO000", "U0BEN0000"), host="bastion")

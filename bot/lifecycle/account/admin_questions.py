@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
-from bot.lifecycle.changes.notifications import asked_of
+from bot.lifecycle.changes.notifications import Scene
 from bot.lifecycle.deps import ID_LENGTH, Deps, transact
 from bot.lifecycle.restored.machines import close_request
 from bot.model.admin_question import (
@@ -40,7 +40,7 @@ async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False)
     again. With `new`, the store does not have the question yet."""
     now = deps.clock.now()
     event = _asking_event(question, now)
-    event_id, admins = await tx.events.add(event), asked_of(event, deps.rules)
+    event_id, admins = await tx.events.add(event), Scene(event, deps.rules).ids(event.effects.question)
     after = changed(
         question, event_id=event_id, asked=admins, asked_at=now, part_of=None, ask_again_at=None, put_off_by=None
     )

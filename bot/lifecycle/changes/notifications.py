@@ -30,7 +30,7 @@ _NOBODY: Mapping[To, Sequence[str]] = MappingProxyType({})
 
 def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
     """Return the people who get a direct message of an event, each once. Nobody gets one of their own action."""
-    return _Scene(event, rules, rental).ids(event.effects.direct) if event.effects.direct_if(event) else ()
+    return Scene(event, rules, rental).ids(event.effects.direct) if event.effects.direct_if(event) else ()
 
 
 def alerted(
@@ -39,20 +39,10 @@ def alerted(
     """Return the people and channels that get an alert of an event, by id, each once. The person who made the
     event gets none. `owner` is set if it is about a rental of theirs. `known` has the people whom only the caller
     knows."""
-    return _Scene(event, rules, owner=owner, known=known).ids(event.effects.alert)
+    return Scene(event, rules, owner=owner, known=known).ids(event.effects.alert)
 
 
-def asked_of(event: Event, rules: Rules) -> tuple[str, ...]:
-    """Return the admins who get the question of an event."""
-    return _Scene(event, rules).ids(event.effects.question)
-
-
-def reminded_of(event: Event, rules: Rules) -> tuple[str, ...]:
-    """Return the people who get the reminder of an event."""
-    return _Scene(event, rules).ids(event.effects.reminder)
-
-
-class _Scene(NamedTuple):
+class Scene(NamedTuple):
     """An event, and all that tells who gets its messages."""
 
     event: Event[Any]
@@ -65,7 +55,7 @@ class _Scene(NamedTuple):
 
     def ids(self, audience: Iterable[To]) -> tuple[str, ...]:
         """Return the ids of people and channels, each once. Nobody gets a message of their own action."""
-        ids = [one for to in audience for one in self.known.get(to) or _WHO[to](self)]
+        ids = [one for to in audience for one in (self.known[to] if to in self.known else _WHO[to](self))]
         return tuple(dict.fromkeys(one for one in ids if one != self.event.actor))
 
     @property
@@ -76,34 +66,33 @@ class _Scene(NamedTuple):
 
     @property
     def teammates(self) -> Sequence[str]:
-        """Return the teammates of the rental."""
+        """Return the teammates of the rental, or nobody if the event is about none."""
         return self.rental.teammates if self.rental is not None else []
 
-    def approvers(self, *, again: bool) -> Sequence[str]:
-        """Return the approvals channel if an approver decides, and, unless `again`, was not asked before."""
-        asked = self.before is not None and self.before.approver_decides and not again
-        decides = self.rental is not None and self.rental.approver_decides and not asked
-        return [self.rules.approvals_to] if decides else []
+    def approvers(self, asked: Rental | None = None) -> Sequence[str]:
+        """Return the approvals channel if an approver decides, and was not `asked` about the rental as it was."""
+        decides = self.rental is not None and self.rental.approver_decides
+        return [self.rules.approvals_to] if decides and not (asked is not None and asked.approver_decides) else []
 
 
-def _giver(scene: _Scene) -> Sequence[str]:
+def _giver(scene: Scene) -> Sequence[str]:
     giver, taker = scene.event.facts.people
     return [giver] if scene.event.actor == taker else []
 
 
-def _let_in(scene: _Scene) -> Sequence[str]:
+def _let_in(scene: Scene) -> Sequence[str]:
     facts: TeammatesFacts = scene.event.facts
     ready = scene.rental is not None and scene.rental.state is State.READY
     return facts.people if ready else facts.without_key
 
 
-def _at_last_notice(scene: _Scene) -> Sequence[str]:
+def _at_last_notice(scene: Scene) -> Sequence[str]:
     lease = scene.rental.lease if scene.rental is not None else None
     last = lease is None or scene.event.at >= last_notice_at(lease, scene.rules)
     return scene.teammates if last else []
 
 
-_WHO: Mapping[To, Callable[[_Scene], Sequence[str]]] = {
+_WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
     To.OWNER: lambda scene: scene.owners,
     To.ADMINS: lambda scene: scene.rules.admins,
     To.OWNER_OR_ADMINS: lambda scene: scene.owners or scene.rules.admins,
@@ -119,10 +108,8 @@ _WHO: Mapping[To, Callable[[_Scene], Sequence[str]]] = {
     To.TEAMMATES_AT_LAST_NOTICE: _at_last_notice,
     To.HOME_CHANNEL: lambda scene: [scene.rules.home_channel],
     To.APPROVERS_CHANNEL: lambda scene: [scene.rules.approvals_to],
-    To.APPROVERS_IF_THEY_DECIDE: lambda scene: scene.approvers(again=True),
-    To.APPROVERS_IF_NOT_ASKED_YET: lambda scene: scene.approvers(again=False),
-    To.FINANCE: lambda scene: scene.known[To.FINANCE],
-    To.TOLD_OF_OUTAGE: lambda scene: scene.known[To.TOLD_OF_OUTAGE],
+    To.APPROVERS_IF_THEY_DECIDE: lambda scene: scene.approvers(),
+    To.APPROVERS_IF_NOT_ASKED_YET: lambda scene: scene.approvers(asked=scene.before),
 }
 
 
@@ -149,7 +136,7 @@ def _of_event(
     if event.effects.thread(event) and not _notifies_reader_twice(event, rental, rules):
         broadcast = event.kind is EventKind.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
         messages.append((MessageKind.THREAD, rental.card_channel, broadcast))
-    scene = _Scene(event, rules, rental, before)
+    scene = Scene(event, rules, rental, before)
     messages += [(MessageKind.APPROVAL, to, False) for to in scene.ids(event.effects.approvers)]
     messages += [(MessageKind.DIRECT, to, False) for to in readers_of(event, rental, rules)]
     return [
@@ -181,7 +168,7 @@ def alerts_and_files(
     """Return the messages of an event that changes no rental, without its id. `owner` is set if it is about a
     rental of theirs. `known` has the people whom only the caller knows, and `charges_of` is what a file has the
     charges of."""
-    scene = _Scene(event, rules, owner=owner, known=known)
+    scene = Scene(event, rules, owner=owner, known=known)
     readers = [(MessageKind.ALERT, to) for to in scene.ids(event.effects.alert)]
     readers += [(MessageKind.FILE, to) for to in scene.ids(event.effects.file)]
     return [queued(kind, stored_destination(to), real_now, charges_of=charges_of) for kind, to in readers]

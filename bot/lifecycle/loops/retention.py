@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from bot.lifecycle.deps import Deps, StepDeps
 from bot.model.message import RESPONSE_URL_LIFE
+from bot.policy.use.visit_times import KEEP_SAMPLES
 from store.db import Tx
 
 AT_ONCE = 500
@@ -30,6 +31,12 @@ async def drop_old(deps: Deps) -> None:
         lambda tx: tx.people.drop_left(real - kept.people, AT_ONCE),
     ):
         await _drop_all(deps, drop)
+
+
+async def drop_old_samples(deps: Deps) -> None:
+    """Remove the samples that are older than two days. Raise StoreBusy."""
+    before = deps.clock.now() - KEEP_SAMPLES
+    await _drop_all(deps, lambda tx: tx.samples.drop_before(before, AT_ONCE))
 
 
 async def _drop_all(deps: Deps, drop: Callable[[Tx], Awaitable[int]]) -> None:

@@ -15,7 +15,6 @@ from bot.lifecycle.loops.running import ignore
 from bot.lifecycle.loops.visit import VisitFaults, visit
 from bot.model.records import Claimed
 from bot.policy.team.rules import ProbeKind
-from bot.policy.use.visit_times import KEEP_SAMPLES
 from store.claims import DueTable
 from store.db import Tx, Written
 
@@ -28,8 +27,6 @@ LOGINS_PER_SECOND = 10.0
 more, visits wait in the order in which they are due, so the period grows for all of them."""
 RETRY_FAILED = timedelta(minutes=2)
 """How long after a visit that failed with a bug or an outage of the store the machine is visited again."""
-DROP_AT_ONCE = 1000
-"""How many old samples one transaction drops. A larger one would keep other writes waiting."""
 
 
 class Visits(DueLoop[Claimed]):
@@ -123,13 +120,3 @@ class Visits(DueLoop[Claimed]):
         self._next_login = turn + self._pause_between_logins
         if turn > now:
             await self.deps.clock.pause(turn - now)
-
-
-async def drop_old_samples(deps: StepDeps) -> None:
-    """Drop the samples that are older than two days."""
-    before = deps.clock.now() - KEEP_SAMPLES
-    while True:
-        async with deps.store.write() as tx:
-            dropped = await tx.samples.drop_before(before, DROP_AT_ONCE)
-        if dropped < DROP_AT_ONCE:
-            return

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.notifications import reminded_of
+from bot.lifecycle.changes.notifications import Scene
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter, finish
 from bot.lifecycle.deps import Deps, transact
@@ -115,7 +115,7 @@ async def _remind(tx: Tx, deps: Deps) -> None:
         event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
         messages = tuple(
             (0, queued(MessageKind.REMINDER, to_person(to), real_now, body={"rentals": list(unsent.pop(to))}))
-            for to in reminded_of(event, deps.rules)
+            for to in Scene(event, deps.rules).ids(event.effects.reminder)
             if to in unsent
         )
         await apply(tx, deps, Change(one.rental, alter(one.rental), (event,), messages=messages))

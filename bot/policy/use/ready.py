@@ -481,12 +481,9 @@ def _is_set(machine: Machine) -> bool:
 
 
 Rule: TypeAlias = Callable[[Machine, Rules, datetime], Due | None]
+_ALWAYS: tuple[Rule, ...] = (_gone, _shown_later, _without_probe, _replaced, _script_failed)
 RULES: tuple[Rule, ...] = (
-    _gone,
-    _shown_later,
-    _without_probe,
-    _replaced,
-    _script_failed,
+    *_ALWAYS,
     _notice,
     _ask_in_time,
     _question,
@@ -495,14 +492,7 @@ RULES: tuple[Rule, ...] = (
     _end,
 )
 """Each rule returns what is due, and when. It returns None if it waits for nothing. The last rule always waits."""
-RULES_AFTER_SCRIPT: tuple[Rule, ...] = (
-    _gone,
-    _shown_later,
-    _without_probe,
-    _replaced,
-    _script_failed,
-    _after_script,
-)
+RULES_AFTER_SCRIPT: tuple[Rule, ...] = (*_ALWAYS, _after_script)
 """The rules of a machine that somebody destroys after its script: nobody is asked or notified any more."""
 RULES_UNTIL_FOUND: tuple[Rule, ...] = (_gone, _look_again)
 """The rules of a machine that is gone, or that was not found yet since Slack showed a later state of it."""

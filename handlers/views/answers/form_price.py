@@ -11,9 +11,9 @@ from bot.model.request import Request
 from bot.model.text import span
 from handlers.ids import PRICE, PRICE_AGAIN
 from handlers.phrases.blocks import Json, section
+from handlers.phrases.budget_text import cap_text
 from handlers.phrases.format import dollars, escape, per_hour
 from handlers.phrases.format import price as price_of
-from handlers.phrases.limits_text import cap_text
 from handlers.phrases.machine_text import contract, vendor
 from handlers.views.answers.offers import request_text
 

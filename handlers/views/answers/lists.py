@@ -24,7 +24,7 @@ from handlers.messages import admin_questions
 from handlers.messages.render import history_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.ends import end, without_a_yes
+from handlers.phrases.ends import end, on_ending_text, without_a_yes
 from handlers.phrases.format import (
     Reader,
     Times,
@@ -40,7 +40,6 @@ from handlers.phrases.format import (
 )
 from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
 from handlers.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
-from handlers.phrases.on_ending_text import on_ending_text
 from handlers.phrases.rental_text import (
     in_all,
     new_one_text,

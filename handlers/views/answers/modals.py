@@ -38,12 +38,11 @@ from handlers.ids import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, option
-from handlers.phrases.ends import end_text, how_long_in_dialog
+from handlers.phrases.budget_text import over_limits_of_envelope, over_total_text
+from handlers.phrases.ends import PATH, end_text, how_long_in_dialog
 from handlers.phrases.format import Reader, clean, dollars, escape, highest, join, note, per_hour, person
 from handlers.phrases.lease_buttons import longer_cost
-from handlers.phrases.limits_text import over_limits_of_envelope, over_total_text
 from handlers.phrases.machine_text import contract, describe, gpu, machines_of, place, vendor
-from handlers.phrases.on_ending_text import PATH
 from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, owner, people, so_far
 from handlers.views.answers import form_price
 from handlers.views.answers.offers import cost_text

@@ -35,7 +35,7 @@ from handlers.ids import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.budget_text import budget_name, not_of_channel
+from handlers.phrases.budget_text import budget_name, cap_text, limit_names, not_of_channel
 from handlers.phrases.ends import clock_time, how_long, read_as_utc
 from handlers.phrases.error_text import paused_by, refusal_text
 from handlers.phrases.format import (
@@ -52,7 +52,6 @@ from handlers.phrases.format import (
     price,
     with_full_stop,
 )
-from handlers.phrases.limits_text import cap_text, limit_names
 from handlers.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
 from handlers.phrases.rental_text import STATES, people_text, without_key_text
 from handlers.views.answers import replies, waiting

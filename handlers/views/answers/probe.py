@@ -10,8 +10,8 @@ from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_mu
 from handlers.ids import Action, RentalValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.ends import PATH, SCRIPT
 from handlers.phrases.format import Reader, literal
-from handlers.phrases.on_ending_text import PATH, SCRIPT
 
 _SEES = "how busy its GPUs are and whether someone is connected"
 

@@ -16,9 +16,8 @@ from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
 from handlers.phrases import blocks
-from handlers.phrases.asked_text import asked_for
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.ends import ask_again_text, end, end_moves, until_named, without_a_yes
+from handlers.phrases.ends import SCRIPT, ask_again_text, end, end_moves, until_named, without_a_yes
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import (
     Reader,
@@ -34,8 +33,7 @@ from handlers.phrases.format import (
 )
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button
 from handlers.phrases.machine_text import describe
-from handlers.phrases.on_ending_text import SCRIPT
-from handlers.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.phrases.rental_text import STATES, asked_for, people_text, without_key_text
 from handlers.views.answers import keys
 
 

@@ -20,7 +20,7 @@ from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, RentalOfferValue, offer_value
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.budget_text import not_of_channel
+from handlers.phrases.budget_text import cap_text, not_of_channel, over_limits_text, over_total_text
 from handlers.phrases.ends import how_long_in_dialog, read_as_utc
 from handlers.phrases.error_text import refusal_text
 from handlers.phrases.format import (
@@ -37,7 +37,6 @@ from handlers.phrases.format import (
     per_hour,
     price,
 )
-from handlers.phrases.limits_text import cap_text, over_limits_text, over_total_text
 from handlers.phrases.machine_text import describe, gpu, place, vendor
 from handlers.views.answers import replies
 
