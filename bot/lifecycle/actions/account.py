@@ -7,7 +7,8 @@ from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps, transact
 from bot.model.account_facts import PAUSED, Pause
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import SaidFacts
 from bot.model.person import Person
 from bot.policy.team.roles import is_admin
 from store.db import Tx
@@ -37,7 +38,7 @@ async def _set(deps: Deps, person: Person, *, paused: bool, why: str) -> bool:
         await tx.account.set(PAUSED, Pause(by=person.id, at=now, why=why) if paused else None)
         for question in () if paused else pausing:
             await tx.questions.save(question, changed(question, pauses_buying=False))
-        kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, Facts(detail=why or None)
+        kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, SaidFacts(detail=why or None)
         event = Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts)
         await send(tx, deps, event)
         return True

@@ -17,7 +17,8 @@ from bot.lifecycle.money.buying_blocks import is_blocked_by
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
 from bot.model.attempt import Why
 from bot.model.base import EVER, changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AgainFacts
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -186,7 +187,7 @@ async def ask_again(deps: Deps, admin: Person, question_id: str, version: int) -
         now = deps.clock.now()
         until = now + ASK_AGAIN_AFTER
         if question.rental_id is not None:
-            facts, kind = Facts(until=until), EventKind.OWNER_LEFT_LATER
+            facts, kind = AgainFacts(until=until), EventKind.OWNER_LEFT_LATER
             event = Event(rental_id=question.rental_id, kind=kind, at=now, actor=admin.id, facts=facts)
             await tx.events.add(event)
         await save(tx, deps, question, changed(question, ask_again_at=until, put_off_by=admin.id))

@@ -12,7 +12,8 @@ from bot.lifecycle.people.teammates import names_of
 from bot.lifecycle.people.undecided import ask_others, count_again
 from bot.model.account_facts import ABSENCES
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AgainFacts, Facts
 from bot.model.person import Absence, Person
 from bot.model.summary import PeopleAsked
 from bot.policy.team.hours import LONGEST_WAIT
@@ -36,7 +37,7 @@ async def go_away(deps: Deps, person: Person, until: datetime) -> PeopleAsked:
             raise Mistake("That is more than a year away. Name an earlier day.")
         ended = _ended(await _absences(tx, deps, person), now)
         await tx.account.set(ABSENCES, (*ended, Absence(since=now, until=until))[-KEPT:], person.id)
-        await tx.events.add(_event(EventKind.APPROVER_AWAY, person, now, until))
+        await tx.events.add(_event(EventKind.APPROVER_AWAY, person, now, AgainFacts(until=until)))
         await _apply_to_waiting(tx, deps)
         asked = (await deciders(tx, deps.rules, (), now)).asked
         return PeopleAsked(names=await names_of(tx, asked.people), away=await names_of(tx, asked.away))
@@ -74,8 +75,8 @@ def _ended(absences: tuple[Absence, ...], now: datetime) -> tuple[Absence, ...]:
     return tuple(changed(one, until=min(one.until, now)) for one in absences if one.since < now)
 
 
-def _event(kind: EventKind, person: Person, now: datetime, until: datetime | None = None) -> Event:
-    return Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=Facts(until=until))
+def _event(kind: EventKind, person: Person, now: datetime, facts: Facts | None = None) -> Event:
+    return Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts or Facts())
 
 
 async def _apply_to_waiting(tx: Tx, deps: Deps) -> None:

@@ -11,8 +11,8 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.steps.ready_machine import load_machine, question_facts
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft
-from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import OwnerChangedFacts
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -37,12 +37,16 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
         raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
     now = deps.clock.now()
     people = (rental.owner, owner.id)
-    facts, idle = Facts(people=people), None
+    facts, idle = OwnerChangedFacts(people=people), None
     if rental.state is State.READY:
         snapshot = await load_snapshot(tx, rental)
         idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
         # One message says that the rental is theirs and asks about it: a separate question would follow at once.
-        facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
+        facts = (
+            OwnerChangedFacts(people=people, **dict(question_facts(snapshot, idle, now)))
+            if idle is not None
+            else facts
+        )
     after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
     event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
     await apply(tx, deps, Change(rental, after, (event,)))
