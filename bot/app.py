@@ -39,7 +39,7 @@ from bot.lifecycle.money.digest import send_digest
 from bot.lifecycle.money.month_files import file_months
 from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
 from bot.lifecycle.people.deciders import check_deciders
-from bot.lifecycle.people.undecided import check_waiting
+from bot.lifecycle.people.undecided import check_undecided
 from bot.market.client import CatalogCache, ComputeClear
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
@@ -238,7 +238,7 @@ async def build(
                     _work(background, partial(check_deciders, directory=people)),
                     every(minutes=15),
                 ),
-                Job("waiting", _work(background, check_waiting), every(minutes=5)),
+                Job("waiting", _work(background, check_undecided), every(minutes=5)),
                 Job("owners", _work(step_deps, check_owners), every(minutes=30)),
                 Job("months", _work(step_deps, file_months), every(minutes=15)),
                 Job("digest", _work(background, send_digest), every(minutes=5)),

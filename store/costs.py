@@ -44,14 +44,14 @@ _ALIVE = (
     .select_from(_ATTEMPTED)
     .where(_r.gone_at.is_(None), _r.rental_id.in_(_IDS))
 )
-_waits, _idle = (
+_undecided, _idle = (
     or_(_c.state == State.AWAITING_APPROVAL, _c.extension.is_not(None)),
     func.coalesce(IS_IDLE, false()),
 )
 _RUNNING = (
-    select(_c.state, _c.rate, _idle.label("idle"), _waits.label("waits"), func.count().label("number"))
+    select(_c.state, _c.rate, _idle.label("idle"), _undecided.label("undecided"), func.count().label("number"))
     .where(_c.live)
-    .group_by(_c.state, _c.rate, _idle, _waits)
+    .group_by(_c.state, _c.rate, _idle, _undecided)
 )
 _ACCRUING = select(_r.rental_id).where(_r.gone_at.is_(None)).distinct()
 _ACCRUING_OF = (
@@ -116,7 +116,7 @@ async def live_owners(conn: AsyncConnection) -> set[str]:
 async def running(conn: AsyncConnection) -> list[Running]:
     """Return how many live rentals are alike. Decimals are not added in SQL."""
     rows = await conn.execute(_RUNNING)
-    return [Running(row.state, row.rate, bool(row.idle), bool(row.waits), row.number) for row in rows]
+    return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
 
 
 async def live_costs(conn: AsyncConnection, pause: Pause, person: str | None) -> list[LiveCost]:

@@ -132,7 +132,7 @@ class Running(NamedTuple):
     """USD per hour of each."""
     idle: bool
     """Whether nobody uses their machines."""
-    waits: bool
+    undecided: bool
     """Whether a request of theirs waits for a decision."""
     number: int
 

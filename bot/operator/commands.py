@@ -16,6 +16,7 @@ from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import Resource
 from bot.model.base import EVER
 from bot.model.budget import Scope, ScopeKind
+from bot.model.money import micros
 from bot.model.person import OPERATOR
 from bot.model.rental import Rental
 from bot.model.spend import SpendReport
@@ -112,7 +113,7 @@ def _approvable(rental: Rental) -> str:
 
 
 async def _spend(deps: Deps, command: Spend, reader: Reader) -> SpendReport:
-    asked = parse_spend(command.words, ParseContext.of(deps.rules, reader.now, deps.rules.timezone))
+    asked = parse_spend(command.words, ParseContext(deps.rules, reader.now, deps.rules.timezone))
     if asked.kind is ScopeKind.PERSON:
         raise Mistake("You act as the operator here, who rents nothing. Try: gpubot spend project vision")
     return await spending.report(deps, OPERATOR, Scope(kind=asked.kind, name=asked.project), asked.period)
@@ -123,7 +124,7 @@ async def _approve(deps: Deps, command: Approve) -> str:
     rental = await _waiting(deps, command.id, "approve")
     typed = _DOLLARS.fullmatch(command.up_to.strip())
     total = say_at_most(rental.newest_envelope.total)
-    agrees = typed is not None and f"${Decimal(typed[1].replace(',', '')):,.2f}" == total
+    agrees = typed is not None and say_at_most(micros(Decimal(typed[1].replace(",", "")))) == total
     if rental.undecided_envelope is not None and not agrees:  # of one that was decided, `approve` says how
         what = "its total by now, so nothing was approved"
         raise Mistake(f"{command.up_to} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")
@@ -172,7 +173,7 @@ async def _with_channel_name(deps: Deps, text: str) -> str:
 
 async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
     words = read_extension(
-        f"{_id(command.id, 'extend')} {command.by}", ParseContext.of(deps.rules, reader.now, deps.rules.timezone)
+        f"{_id(command.id, 'extend')} {command.by}", ParseContext(deps.rules, reader.now, deps.rules.timezone)
     )
     by = words.duration or words.until
     if words.id is None or by is None:

@@ -52,7 +52,7 @@ async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures |
         idle_dollars_per_hour=sum(((one.rate or Decimal(0)) * one.number for one in idle), start=Decimal(0)),
         unknown_machines=sum(machine.gone_at is None for one in unknown for machine in one.purchase.machines),
         unconfirmed_deletions=unconfirmed,
-        requests_waiting=sum(one.number for one in running if one.waits),
+        requests_waiting=sum(one.number for one in running if one.undecided),
     )
 
 

@@ -111,7 +111,8 @@ class Pace:
     def count(self, method: str, now: datetime, to: str = "") -> None:
         """Count a call, for a post or a Home tab with the channel or person that it goes `to`. A Home tab that is
         rendered and turns out to be shown already counts too."""
-        self._windows[method].add(now)
+        if method in self._windows:
+            self._windows[method].add(now)
         if method in self._latest:
             self._latest[method][to] = now
 

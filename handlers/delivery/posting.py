@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -152,7 +151,7 @@ class Poster:
         if thread is not None:
             given["thread_ts"] = thread
         try:
-            await self._with_blocks(self._client.chat_postEphemeral, given, lambda: None)
+            await self._with_blocks(ANSWER, given)
         except NO_ANSWER as error:
             if isinstance(error, SlackApiError) and self._waits(error, ANSWER, now):
                 return Result(_waiting(message, now + (requested_wait(error) or TOKEN_RETRY)))
@@ -235,11 +234,8 @@ class Poster:
         if thread is not None:
             body |= {"thread_ts": thread, "reply_broadcast": message.broadcast}
 
-        def count() -> None:
-            self._pace.count(POST, self._deps.clock.real(), to.value)
-
         try:
-            answer = await self._with_blocks(self._client.chat_postMessage, body, count)
+            answer = await self._with_blocks(POST, body)
         except NO_ANSWER as error:
             return self._failed(message, error, POST)
         posted = self._posted(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
@@ -260,8 +256,7 @@ class Poster:
             if error_code(error) == "missing_scope":
                 log.warning("slack.refused", method=UPLOAD, message=message.id, error="missing_scope")
                 return await self.post(message, file.without_file, None)
-            failed = self._failed(message, error, UPLOAD)
-            return replace(failed, message=changed(failed.message, sending=False))
+            return self._failed(message, error, UPLOAD)
         return Result(self._up_to_date(changed(message, posted_at=self._deps.clock.now())))
 
     async def _upload(self, message: Message, file: Upload) -> None:
@@ -289,8 +284,7 @@ class Poster:
                 with self._pace.watching(self._deps.clock.real):
                     await self._client.views_publish(user_id=message.to.value, view=view)
         except NO_ANSWER as error:
-            failed = self._failed(message, error, PUBLISH)
-            return replace(failed, message=changed(failed.message, sending=False))
+            return self._failed(message, error, PUBLISH)
         return Result(self._up_to_date(changed(message, digest=shown), rendered))
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
@@ -326,18 +320,16 @@ class Poster:
                 **_texts(rendered),
                 "metadata": metadata_of(message.id, message.target_version),
             }
-            await self._with_blocks(self._client.chat_update, body, self._count_edit)
+            await self._with_blocks(EDIT, body)
         return self._up_to_date(changed(message, digest=digest(rendered)), rendered)
 
-    def _count_edit(self) -> None:
-        self._pace.count(EDIT, self._deps.clock.real())
-
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
-        """Return what follows from a failed post or edit: wait, fall back, or give up."""
-        now = self._deps.clock.real()
+        """Return what follows from a failed call: wait, fall back, or give up. Only a post, which may be in Slack
+        all the same, is looked for there."""
+        now, posts = self._deps.clock.real(), method == POST
         if not isinstance(error, SlackApiError):
             log.warning("slack.no_answer", method=method, message=message.id, error=type(error).__name__)
-            return Result(_retried(changed(message, sending=message.ts is None), now))
+            return Result(_retried(changed(message, sending=posts), now))
         if self._waits(error, method, now):
             wait = requested_wait(error)
             # After a refused token the message stays due: it is sent as soon as Slack takes our token again.
@@ -346,7 +338,7 @@ class Poster:
         code = error_code(error)
         log.warning("slack.refused", method=method, message=message.id, kind=message.kind, error=code)
         if is_temporary(error):
-            return Result(_retried(changed(message, sending=message.ts is None), now))
+            return Result(_retried(changed(message, sending=posts), now))
         if code in CARD_MISSING and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
             return Result(message, card_missing=True)
         if message.ts is None:
@@ -385,27 +377,27 @@ class Poster:
             refresh_at=None if rendered is None or closes else self._next_refresh(rendered),
         )
 
-    async def _with_blocks(
-        self,
-        call: Callable[..., Awaitable[AsyncSlackResponse]],
-        body: dict[str, Any],
-        count: Callable[[], None],
-    ) -> AsyncSlackResponse:
+    async def _with_blocks(self, method: str, body: dict[str, Any]) -> AsyncSlackResponse:
         """Return the answer to a call. If Slack refuses its blocks, nothing was posted, so repeat the call with
-        plainer blocks. `count` counts each call in the pace."""
+        plainer blocks. The pace counts each call."""
+        client = self._client
+        calls: dict[str, Callable[..., Awaitable[AsyncSlackResponse]]]
+        calls = {POST: client.chat_postMessage, EDIT: client.chat_update, ANSWER: client.chat_postEphemeral}
+
+        async def call(blocks: Sequence[Json]) -> AsyncSlackResponse:
+            self._pace.count(method, self._deps.clock.real(), body["channel"])
+            with self._pace.watching(self._deps.clock.real):
+                return await calls[method](**{**body, "blocks": blocks})
+
         *richer, plainest = with_plainer(body["blocks"])
         for blocks in richer:
-            count()
             try:
-                with self._pace.watching(self._deps.clock.real):
-                    return await call(**{**body, "blocks": blocks})
+                return await call(blocks)
             except SlackApiError as error:
                 if error_code(error) not in BLOCKS:
                     raise
                 log.error("slack.blocks_refused", error=error_code(error))
-        count()
-        with self._pace.watching(self._deps.clock.real):
-            return await call(**{**body, "blocks": plainest})
+        return await call(plainest)
 
     def _next_refresh(self, rendered: Rendered) -> datetime | None:
         return None if rendered.refresh_after is None else self._deps.clock.now() + rendered.refresh_after

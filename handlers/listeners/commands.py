@@ -111,7 +111,7 @@ def _parse(context: Context, person: Person, text: str) -> commands.Command:
     now = context.deps.clock.now()
     catalog = context.catalog() or Catalog(gpus={}, vendors=(), regions=(), contracts=(), read_at=now)
     try:
-        command = commands.parse_command(text, catalog, ParseContext.of(context.deps.rules, now, person.tz))
+        command = commands.parse_command(text, catalog, ParseContext(context.deps.rules, now, person.tz))
     except Mistake:
         # Without a catalogue, the name of any GPU looks like a mistake. `known_catalog` raises MarketAway instead.
         context.known_catalog()

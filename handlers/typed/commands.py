@@ -416,7 +416,7 @@ def _parse_away(rest: str, context: ParseContext) -> Command:
     if found is None or not found["end"]:
         raise Mistake("Until when? Try: /gpu away until mon, or /gpu away off")
     try:
-        return Away(until=parse_day(found["end"], context.now, context.zone, context.hours.time[0]))
+        return Away(until=parse_day(found["end"], context.now, context.zone, context.rules.hours.time[0]))
     except UnclearEnd as unclear:
         raise Mistake(unclear.said("/gpu away until ")) from None
 
@@ -468,7 +468,7 @@ _PARSERS: dict[str, Parser] = {
     "destroy": _id_parser(Destroy),
     "extend": lambda rest, context: Extend(**dict(read_extension(rest, context))),
     "keep": lambda rest, context: Keep(
-        **read_duration(rest, "keep", context.max_lease).model_dump(exclude={"until"})
+        **read_duration(rest, "keep", context.rules.lease.max).model_dump(exclude={"until"})
     ),
     "spend": parse_spend,
     "again": _no_argument_parser(Plain.AGAIN, "again", "it looks again for your last request"),

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from enum import Enum
 from functools import partial
 from itertools import islice, product
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from bot.model.base import Frozen
 from bot.model.gpu import typed_name
 from bot.model.money import Micros, micros, whole_cents
 from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, short
-from bot.policy.team.rules import LEAST_LEASE, Hours, ProbeKind, Rules
+from bot.policy.team.rules import LEAST_LEASE, ProbeKind, Rules
 from bot.policy.use.end_notices import LONG_LEASE
 from bot.policy.use.two_ends import AFTER_NIGHT, WHILE_BUSY
 from handlers.typed.amounts import Money
@@ -63,24 +63,15 @@ class Wait(Frozen):
 class ParseContext(NamedTuple):
     """What the meaning of a text depends on besides its words."""
 
-    default_lease: timedelta
-    max_lease: timedelta
-    sees_use: bool
-    """Whether the rules let the bot see if machines are in use."""
+    rules: Rules
     now: datetime
     zone: str
     """The person's IANA time zone."""
-    hours: Hours = Hours()
-    """When people are asked. A night ends when they begin."""
-    longest_wait: timedelta = timedelta(days=7)
-    """How far ahead a start may be, or the end of waiting."""
-    setups: Collection[str] = ()  # the names of the policy's set-up scripts
 
-    @classmethod
-    def of(cls, rules: Rules, now: datetime, zone: str) -> Self:
-        """Return the context for a person in `zone`, under the rules in force."""
-        lease, sees_use = rules.lease, rules.idle.probe is ProbeKind.SSH
-        return cls(lease.default, lease.max, sees_use, now, zone, rules.hours, rules.waiting.longest, rules.setup)
+    @property
+    def sees_use(self) -> bool:
+        """Whether the rules let the bot see if machines are in use."""
+        return self.rules.idle.probe is ProbeKind.SSH
 
 
 class Part(Enum):
@@ -399,8 +390,8 @@ class _Builder:
             words = "With a start time I wait until then. It needs get."
             raise self._wrong(Part.START, words, {Part.WAITS: []})
         self.starts_at = self._time(Part.START, lambda: parse_start(start, now, self.context.zone))
-        if self.starts_at - now > self.context.longest_wait:
-            longest = say_span(self.context.longest_wait)
+        if self.starts_at - now > self.context.rules.waiting.longest:
+            longest = say_span(self.context.rules.waiting.longest)
             words = f'"at {start}" is too far away: a start is at most {longest} from now.'
             raise self._wrong(Part.START, words)
 
@@ -409,10 +400,10 @@ class _Builder:
         end, context = self._only(Part.WAITS), self.context
         if end is None:
             return
-        parse = partial(parse_day, end, context.now, context.zone, context.hours.time[1])
+        parse = partial(parse_day, end, context.now, context.zone, context.rules.hours.time[1])
         self.waits_until = self._time(Part.WAITS, parse)
-        if self.waits_until - context.now > context.longest_wait:
-            longest = say_span(context.longest_wait)
+        if self.waits_until - context.now > context.rules.waiting.longest:
+            longest = say_span(context.rules.waiting.longest)
             raise self._wrong(Part.WAITS, f'"until {end}" is too far away: people wait {longest} at most.')
 
     def _read_end(self) -> None:
@@ -433,7 +424,7 @@ class _Builder:
             if busy and latest is None:
                 raise self._wrong(Part.LATEST, _AT_THE_LATEST, {Part.LATEST: [LONG_LEASE]})
             if lease is None:
-                lease = WHILE_BUSY if busy else latest or context.default_lease
+                lease = WHILE_BUSY if busy else latest or context.rules.lease.default
             self._check_length(Part.LEASE, lease)
             self.lease = lease
             return
@@ -442,8 +433,8 @@ class _Builder:
             raise self._wrong(Part.END, words, {Part.END: [], Part.LATEST_END: []}, {Part.LEASE: []})
         read = self._time(Part.END, partial(parse_later_end, end, self._begins, context.now, context.zone))
         length = read.at - self._begins
-        if length > context.max_lease:
-            longest = say_span(context.max_lease)
+        if length > context.rules.lease.max:
+            longest = say_span(context.rules.lease.max)
             raise self._wrong(Part.END, f'"until {end}" is too far away: a lease is at most {longest}.')
         if self.starts_at is not None and length < LEAST_LEASE:
             words = f'"until {end}" is not after the start, {draft.first(Part.START)}.'
@@ -488,7 +479,7 @@ class _Builder:
         self.up_to = latest
 
     def _check_length(self, part: Part, lease: timedelta) -> None:
-        longest = self.context.max_lease
+        longest = self.context.rules.lease.max
         if lease > longest:
             words = f"{say_span(lease)} is too long: a lease is at most {say_span(longest)}."
             raise self._wrong(part, words)

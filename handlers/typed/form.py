@@ -70,7 +70,7 @@ def read_form(
     `zone` is the person's IANA time zone.
     """
     errors: dict[Field, str] = {}
-    words, context = vocabulary_of(catalog), ParseContext.of(rules, now, zone)
+    words, context = vocabulary_of(catalog), ParseContext(rules, now, zone)
     more = inputs.get(Field.MORE, "").split()
     draft = RequestDraft(
         _names(inputs, catalog, words, rules, errors) | _times(inputs) | _price(inputs),
@@ -190,7 +190,7 @@ def _cap(text: str) -> Decimal:
 def _correction(problem: Problem, draft: RequestDraft, context: ParseContext) -> str:
     """Return what to correct in the input of a part."""
     part, unclear, price = problem.part, problem.unclear, draft.first(Part.PRICE)
-    longest, longest_wait = say_span(context.max_lease), say_span(context.longest_wait)
+    longest, longest_wait = say_span(context.rules.lease.max), say_span(context.rules.waiting.longest)
     if part in {Part.LATEST, Part.LATEST_END}:
         if unclear is not None:
             return unclear.words

@@ -48,7 +48,7 @@ def read_extension(text: str, context: ParseContext) -> RentalWords:
     if until is None:
         if _TO.search(lower):
             raise Mistake(f"By how much longer? Try: /gpu extend k7mq2 2h, or /gpu extend k7mq2 until {example}")
-        return read_duration(text, "extend", context.max_lease)
+        return read_duration(text, "extend", context.rules.lease.max)
     rest = _without(lower, until)
     if until["end"] is None:
         ids = [word for word in rest.split() if ID.fullmatch(word) and not word.isalpha()]

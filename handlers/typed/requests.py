@@ -53,7 +53,7 @@ def parse_request(
     vocabulary = vocabulary_of(catalog)
     asked, note = _split_note(text, vocabulary)
     mentioned = take_teammates(asked)
-    setups = "|".join(re.escape(name) for name in context.setups)
+    setups = "|".join(re.escape(name) for name in context.rules.setup)
     asked = re.sub(rf"\bwith (?=(?:{setups})(?!\S))", "setup ", mentioned.text) if setups else mentioned.text
     tokens = _tokens(asked, vocabulary)
     draft = read_tokens(tokens, vocabulary, context, after_verb=after_verb, waiting=waiting)
@@ -221,13 +221,13 @@ def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) 
         built.request,
         max_gpu_rate=None if total else built.request.max_gpu_rate,
         max_total=None,
-        lease=lease or context.default_lease,
+        lease=lease or context.rules.lease.default,
         up_to=latest if lease not in {None, latest} else None,
         until=None,
         starts_at=None,
         note="",
     )
-    text = request_text(request, default_lease=None if lease else context.default_lease)
+    text = request_text(request, default_lease=None if lease else context.rules.lease.default)
     if total:
         unit = ("/GPU" if price.money.per_gpu else "") + ("/h" if price.money.per_hour else "")
         text += f" {say_rate(price.money.amount)}{unit} in all"

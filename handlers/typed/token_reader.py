@@ -277,8 +277,8 @@ class _TokenReader:
         if self.draft.timed:
             return Unread(typed, _LATER.replace("{typed}", typed), (LEFT_OUT,))
         local = known_zone(context.zone)
-        morning = next_morning(context.now + _SHORTEST_NIGHT, local, context.hours)
-        if not context.zone or morning + AFTER_NIGHT - context.now > context.max_lease:
+        morning = next_morning(context.now + _SHORTEST_NIGHT, local, context.rules.hours)
+        if not context.zone or morning + AFTER_NIGHT - context.now > context.rules.lease.max:
             return Unread(typed, _NIGHT)
         first, last = morning.astimezone(local), (morning + AFTER_NIGHT).astimezone(local)
         day = "today" if first.date() == context.now.astimezone(local).date() else "tomorrow"

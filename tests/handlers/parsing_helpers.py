@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.model.offer import Catalog
 from bot.model.request import Request
-from bot.policy.team.rules import Hours
+from bot.policy.team.rules import Hours, Rules
 from handlers.typed.commands import Command, parse_command
 from handlers.typed.draft import Get, ParseContext
 
@@ -30,7 +30,6 @@ CATALOG = Catalog(
     read_at=datetime(2026, 3, 2, tzinfo=UTC),
 )
 LEASE = timedelta(hours=4)
-LONGEST = timedelta(hours=72)
 
 
 HOURS = Hours()
@@ -46,7 +45,7 @@ def command(
     catalog: Catalog = CATALOG,
     hours: Hours = HOURS,
 ) -> Command:
-    context = ParseContext(LEASE, LONGEST, sees_use=True, now=now, zone=zone, hours=hours, setups=("pytorch",))
+    context = ParseContext(Rules(hours=hours, setup={"pytorch": ""}), now, zone)
     return parse_command(text, catalog, context)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.people.deciders import check_deciders
-from bot.lifecycle.people.undecided import check_waiting
+from bot.lifecycle.people.undecided import check_undecided
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.state import State
@@ -25,7 +25,7 @@ NAMED = changed(RULES, approvers=Approvers(people=(BEN,)), approval=Approval(the
 async def pass_time(ours: Team, span: Any) -> None:
     """Let time pass, then do what the job does every five minutes, and deliver."""
     ours.clock.jump(span)
-    await check_waiting(ours.deps)
+    await check_undecided(ours.deps)
     await ours.deliver_all()
 
 

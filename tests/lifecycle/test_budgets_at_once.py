@@ -1,4 +1,4 @@
-"""Eighty people click at the same moment, and a budget holds twenty of them: exactly twenty rent."""
+"""Forty people click at the same moment, and a budget has room for ten of them: exactly ten rent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from store.db import Database
 from tests.databases import START
 from tests.store import make
 
-CLICKS, FIT = 80, 20
+CLICKS, FIT = 40, 10
 RATE = Decimal("2.15")
 LEASE = timedelta(hours=4)
 ROOMY = Limits(per_person_rentals=CLICKS, team_per_hour=Decimal(100_000))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.model.person import Absence
-from bot.policy.team.asking import Mentions, Waits, others_are_due, reminders, who_is_asked
+from bot.policy.team.asking import Mentions, Undecided, others_are_due, reminders, who_is_asked
 from bot.policy.team.hours import Availability, after_hours, last_available, next_available
 from bot.policy.team.roles import Team, rules_for
 from bot.policy.team.rules import Approval, Approvers, Hours, Rules
@@ -131,9 +131,9 @@ def test_until_when_somebody_can_be_asked(
 # --- reminders
 
 
-def waits(rental_id: str, hour: float, **more: Any) -> Waits:
+def waits(rental_id: str, hour: float, **more: Any) -> Undecided:
     """Return a request of Tuesday at this hour, in UTC."""
-    return Waits(rental_id, utc(24, 0) + hour * HOUR, **{"asked": (BEN, DORA), **more})
+    return Undecided(rental_id, utc(24, 0) + hour * HOUR, **{"asked": (BEN, DORA), **more})
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def waits(rental_id: str, hour: float, **more: Any) -> Waits:
     ],
 )
 def test_a_person_is_reminded_once_of_all_that_wait_after_an_hour_of_their_own_hours(
-    waiting: list[Waits], now: datetime, expected: dict[str, tuple[str, ...]]
+    waiting: list[Undecided], now: datetime, expected: dict[str, tuple[str, ...]]
 ) -> None:
     available = {BEN: HERE, DORA: Availability(CHICAGO)}
     assert reminders(waiting, available, rules((BEN, DORA)), now) == expected
@@ -169,7 +169,7 @@ def test_nobody_is_reminded_while_away() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wait", "available", "now", "due"),
+    ("one", "available", "now", "due"),
     [
         (waits("a", 12), {BEN: HERE}, utc(24, 15, 59), False),
         (waits("a", 12), {BEN: HERE}, utc(24, 16), True),
@@ -181,6 +181,6 @@ def test_nobody_is_reminded_while_away() -> None:
     ],
 )
 def test_others_are_asked_once_after_four_hours_of_the_approvers_or_at_once_if_all_are_away(
-    wait: Waits, available: dict[str, Availability], now: datetime, due: bool
+    one: Undecided, available: dict[str, Availability], now: datetime, due: bool
 ) -> None:
-    assert others_are_due(wait, available, rules((BEN, DORA)), now) is due
+    assert others_are_due(one, available, rules((BEN, DORA)), now) is due

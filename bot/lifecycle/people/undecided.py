@@ -31,7 +31,7 @@ from bot.model.message import MessageKind, queued, to_person
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.team.asking import Waits, others_are_due, reminders
+from bot.policy.team.asking import Undecided, others_are_due, reminders
 from bot.policy.team.hours import Availability, after_hours
 from store.db import Tx
 
@@ -39,7 +39,7 @@ from store.db import Tx
 class _Undecided(NamedTuple):
     rental: Rental
     asked: Deciders
-    waits: Waits
+    undecided: Undecided
 
 
 async def end_request(
@@ -54,7 +54,7 @@ async def end_request(
     return await apply(tx, deps, Change(rental, after, (changed(event, kind=EventKind(end.value), facts=facts),)))
 
 
-async def check_waiting(deps: Deps) -> None:
+async def check_undecided(deps: Deps) -> None:
     """Remind approvers of what waits for them, and ask the people of `approval.then` if nobody decides. Raise
     StoreBusy if the store doesn't take it."""
 
@@ -94,7 +94,7 @@ async def count_again(tx: Tx, deps: Deps) -> None:
         decision = one.rental.decision
         if decision is None:
             continue
-        expires_at = after_hours(one.waits.asked_at, rules.approval.expires, one.asked.hours, rules.hours)
+        expires_at = after_hours(one.undecided.asked_at, rules.approval.expires, one.asked.hours, rules.hours)
         expires_at = max(expires_at, now)
         if expires_at != decision.expires_at:
             after = alter(one.rental, decision=changed(decision, expires_at=expires_at), due_at=expires_at)
@@ -133,14 +133,14 @@ async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
         later = events_after(question, events)
         reminded = facts_in((one for one in later if one.kind is EventKind.APPROVERS_REMINDED), DecidersFacts)
         asked = await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())
-        waits = Waits(
+        undecided = Undecided(
             rental_id=rental.id,
             asked_at=question.at,
             asked=() if asked.asked.others_instead else asked.people,
             reminded=frozenset(person for facts in reminded for person in facts.people),
             others_asked=any(facts.then for facts in facts_in((question, *later), DecidersFacts)),
         )
-        found.append(_Undecided(rental, asked, waits))
+        found.append(_Undecided(rental, asked, undecided))
     return found
 
 
@@ -148,9 +148,9 @@ def _reminders(waiting: list[_Undecided], deps: Deps, now: datetime) -> dict[str
     available: dict[str, Availability] = {}
     for one in waiting:
         available |= one.asked.available
-    return reminders([one.waits for one in waiting], available, deps.rules, now)
+    return reminders([one.undecided for one in waiting], available, deps.rules, now)
 
 
 def _others_are_due(one: _Undecided, deps: Deps, now: datetime) -> bool:
     available: Mapping[str, Availability] = one.asked.available
-    return bool(one.asked.asked.others) and others_are_due(one.waits, available, deps.rules, now)
+    return bool(one.asked.asked.others) and others_are_due(one.undecided, available, deps.rules, now)

@@ -82,7 +82,7 @@ def _mentions(approvers: Approvers, team: Team, *, is_left_out: Callable[[str], 
 # --- when a request that waits is asked about again
 
 
-class Waits(NamedTuple):
+class Undecided(NamedTuple):
     """A request or an extension that waits for approvers."""
 
     rental_id: str
@@ -97,31 +97,31 @@ class Waits(NamedTuple):
 
 
 def reminders(
-    waiting: Sequence[Waits], available: Mapping[str, Availability], rules: Rules, now: datetime
+    undecided: Sequence[Undecided], available: Mapping[str, Availability], rules: Rules, now: datetime
 ) -> dict[str, tuple[str, ...]]:
     """Return the people who are reminded now, each with the ids of all rentals that wait for them, in the order of
-    `waiting`. A person is reminded of a request once, after it waited `approval.remind` in their own hours."""
+    `undecided`. A person is reminded of a request once, after it waited `approval.remind` in their own hours."""
     found = {}
-    for person in dict.fromkeys(one for wait in waiting for one in wait.asked):
+    for person in dict.fromkeys(one for request in undecided for one in request.asked):
         own = available.get(person)
         if own is None or next_available(now, own, rules.hours) > now:
             continue
-        theirs = [wait for wait in waiting if person in wait.asked]
-        if any(person not in wait.reminded and _remind_at(wait, own, rules) <= now for wait in theirs):
-            found[person] = tuple(wait.rental_id for wait in theirs)
+        theirs = [request for request in undecided if person in request.asked]
+        if any(person not in request.reminded and _remind_at(request, own, rules) <= now for request in theirs):
+            found[person] = tuple(request.rental_id for request in theirs)
     return found
 
 
-def _remind_at(wait: Waits, person: Availability, rules: Rules) -> datetime:
-    return after_hours(wait.asked_at, rules.approval.remind, [person], rules.hours)
+def _remind_at(one: Undecided, person: Availability, rules: Rules) -> datetime:
+    return after_hours(one.asked_at, rules.approval.remind, [person], rules.hours)
 
 
-def others_are_due(wait: Waits, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
+def others_are_due(one: Undecided, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
     """Return whether other people are asked now: nobody decided for `approval.then_after` in the hours of at least
     one approver, or none of the approvers is here."""
-    if wait.others_asked:
+    if one.others_asked:
         return False
-    people = [available[one] for one in wait.asked if one in available]
+    people = [available[person] for person in one.asked if person in available]
     if not people:
         return True
-    return after_hours(wait.asked_at, rules.approval.then_after, people, rules.hours) <= now
+    return after_hours(one.asked_at, rules.approval.then_after, people, rules.hours) <= now
