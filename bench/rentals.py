@@ -18,7 +18,7 @@ from bot.lifecycle.outside import ResourceView
 from bot.market.client import ComputeClear
 from bot.model.attempt import Attempt, AttemptState, Resource, SentScript
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.machine_use import Use, Verdict
 from bot.model.message import Message, MessageKind, to_channel
 from bot.model.offer import Offer
@@ -208,7 +208,7 @@ def _lease(now: datetime) -> Lease:
 def quote_of(rental: Rental, one: Bought, now: datetime) -> Quote:
     """Return the quote of a rental."""
     return Quote(
-        id=rental.quote_id,
+        id=rental.quote_id or "",
         state=QuoteState.FOUND,
         owner=rental.owner,
         asked_in=rental.card_channel,
@@ -265,7 +265,8 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime, 
         created_at=real_now,
         due_at=real_now + timedelta(days=1),  # up to date: delivery has nothing to do until something changes
     )
-    facts = Facts(vendor=one.offer.vendor, rate=one.offer.rate)
+    known = {"envelope": 1, "vendor": one.offer.vendor, "rate": one.offer.rate, "gpu": one.offer.gpu, "count": 1}
+    known |= {"since": now, "until": now, "span": timedelta(0)}
     kinds = [EventKind.STARTED, EventKind.RENTING, EventKind.ACCEPTED]
     if rental.state is State.READY:
         kinds.append(EventKind.READY)
@@ -273,7 +274,10 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime, 
         before=None,
         after=rental,
         events=tuple(
-            Event(rental_id=rental.id, kind=kind, at=now, actor=rental.owner, facts=facts) for kind in kinds
+            Event(
+                rental_id=rental.id, kind=kind, at=now, actor=rental.owner, facts=EFFECTS[kind].facts.stored(known)
+            )
+            for kind in kinds
         ),
         messages=((None, card),),
         attempts=(attempt,),

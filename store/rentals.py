@@ -381,7 +381,8 @@ def rental_values(rental: Rental) -> Values:
 def rental_of(row: Row[Any]) -> Rental:
     """Return the rental of a row. Raise pydantic.ValidationError if the row can't be one."""
     fields = row._mapping
-    return Rental(**{name: fields[name] for name in _PLAIN}, **{name: _group(name, fields) for name in _GROUPS})
+    groups: dict[str, Any] = {name: _group(name, fields) for name in _GROUPS}
+    return Rental(**{name: fields[name] for name in _PLAIN}, **groups)
 
 
 def rentals_of(rows: Iterable[Row[Any]]) -> list[Rental]:

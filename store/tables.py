@@ -26,7 +26,7 @@ from bot.model.account_facts import Counter
 from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, Marker, SentScript, Why
 from bot.model.budget import UNASSIGNED, MonthPart, ScopeKind
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind
 from bot.model.machine_use import GpuUse, Missed, OnEnding, SetupProgress, Use
 from bot.model.message import MessageKind, NextCall
 from bot.model.offer import Offer
@@ -381,7 +381,7 @@ events = Table(
     Column("kind", EnumText(EventKind), nullable=False),
     _time("at", nullable=False),
     _optional_text("actor"),
-    Column("facts", JsonText[Facts](Facts), nullable=False),
+    Column("facts", JsonText[Any](Any), nullable=False),  # Facts as the kind's row names them
 )
 Index("events_rental", events.c.rental_id, events.c.id)
 OWNER_CHANGED = text("kind = 'owner_changed'")  # as a text, so that SQLite uses the index

@@ -28,6 +28,8 @@ def anything(kind: Any, basics: Basics) -> SearchStrategy[Any]:
     if origin in {Union, UnionType}:
         kinds = [anything(one, basics) for one in inner if one is not type(None)]
         return st.one_of(*kinds, *kinds, st.none()) if type(None) in inner else st.one_of(kinds)
+    if origin is tuple and inner[-1] is not Ellipsis:
+        return st.tuples(*(anything(one, basics) for one in inner))
     if origin is tuple:
         return st.lists(anything(inner[0], basics), max_size=2).map(tuple)
     if origin is frozenset:
@@ -39,7 +41,7 @@ def anything(kind: Any, basics: Basics) -> SearchStrategy[Any]:
     return any_of(kind, basics)
 
 
-def any_of(kind: type[M], basics: Basics, **fixed: Any) -> SearchStrategy[M]:
+def any_of(kind: type[M], basics: Basics, /, **fixed: Any) -> SearchStrategy[M]:
     """Return a strategy for the values of a model with these `fixed` fields."""
     free = {n: anything(field.annotation, basics) for n, field in kind.model_fields.items() if n not in fixed}
     # Not by `builds`: it would also draw a required field by its alias.

@@ -18,7 +18,9 @@ from bot.clock import MovedClock
 from bot.config.settings import Settings
 from bot.errors import Mistake, Unusable
 from bot.model.attempt import Why
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind
+from bot.model.facts import EndedFacts
+from bot.model.state import State
 from bot.ops.export import event_line, export_events, export_month, month_written
 from store.db import Database
 from tests.databases import fresh_sqlite
@@ -121,16 +123,24 @@ async def test_events_of_whole_days_are_lines_of_json(settings: Settings, monkey
 
 
 def test_a_line_says_who_did_what_when_and_why() -> None:
-    facts = Facts(why=Why.PAUSED, amount=1, rate=Decimal("2.150"), hours=6 * HOUR, detail="bill check\n")
-    event = make.event(EventKind.BLOCKED, id=7, facts=facts)
+    known: dict[str, Any] = {"why": Why.PAUSED, "amount": 1, "rate": Decimal("2.150"), "span": 6 * HOUR}
+    facts = EndedFacts(end=State.FAILED, detail="bill check\n", **known)
+    event = make.event(EventKind.ENDED, id=7, facts=facts)
     line = event_line(event)
     assert "\n" not in line
     assert json.loads(line) == {
         "id": 7,
         "rental_id": "k7mq2",
-        "kind": "waiting",
+        "kind": "ended",
         "at": "2025-03-04T09:00:00Z",
         "actor": "U0ANA",
-        "facts": {"why": "paused", "amount": 1, "rate": "2.150", "hours": "PT6H", "detail": "bill check\n"},
+        "facts": {
+            "detail": "bill check\n",
+            "amount": 1,
+            "end": "failed",
+            "why": "paused",
+            "rate": "2.150",
+            "span": "PT6H",
+        },
     }
-    assert json.loads(event_line(make.event(actor=None, facts=Facts())))["facts"] == {}
+    assert json.loads(event_line(make.event(EventKind.TAKEN_ON, actor=None)))["facts"] == {}

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
+from bot.model.facts import AlertFacts
 from bot.model.machine_use import EndToTell, Visit
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Channel
@@ -150,7 +151,7 @@ class KeySource(Protocol):
 class DirectPosts(Protocol):
     """Messages outside the outbox, for when the store can't take them."""
 
-    async def post(self, user: str, event: Event) -> bool:
+    async def post(self, user: str, event: Event[AlertFacts]) -> bool:
         """Send an event of the account to a person. Return False if Slack did not take it. Never raise."""
 
 

@@ -14,7 +14,8 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import Attempt, GotReady, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.budget import Demand, Month, UseCosts
-from bot.model.event import Event, EventKind, events_after
+from bot.model.event import Event, events_after, facts_in
+from bot.model.facts import OwnerChangedFacts
 from bot.model.machine_use import RecentUse
 from bot.model.money import Micros
 from bot.model.offer import Offer
@@ -83,14 +84,12 @@ class RentalDetails(RentalSummary):
     @property
     def former_owners(self) -> tuple[str, ...]:
         """Return the Slack ids of the earlier owners, the first one first."""
-        changes = [event.facts.people or () for event in self.events if event.kind is EventKind.OWNER_CHANGED]
-        return tuple(people[0] for people in changes if people)
+        return tuple(facts.people[0] for facts in facts_in(self.events, OwnerChangedFacts))
 
     def owner_at(self, event: Event) -> str:
         """Return the Slack id of the owner when this event happened."""
-        later = events_after(event, self.events)
-        changes = [other.facts.people for other in later if other.kind is EventKind.OWNER_CHANGED]
-        return next((people[0] for people in changes if people), self.rental.owner)
+        changes = facts_in(events_after(event, self.events), OwnerChangedFacts)
+        return changes[0].people[0] if changes else self.rental.owner
 
     @property
     def current(self) -> Attempt | None:

@@ -13,7 +13,7 @@ import threading
 import warnings
 from contextlib import suppress
 from types import TracebackType
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -72,18 +72,18 @@ def log_change(change: Change) -> None:
     people typed or vendors sent is logged."""
     rental = change.after
     for event in change.events:
-        facts = event.facts
-        name = facts.end if event.kind is EventKind.ENDED and facts.end is not None else event.kind
-        rate = rental.rate if facts.rate is None else facts.rate
+        facts: dict[str, Any] = {"vendor": rental.vendor, "rate": rental.rate}
+        facts |= {name: fact for name, fact in event.facts if fact is not None}
+        name = facts["end"] if event.kind is EventKind.ENDED else event.kind
         line = {
             "owner": rental.owner,
             "by": event.actor,
-            "vendor": facts.vendor or rental.vendor,
-            "price": None if rate is None else f"${rate:f}/h",
-            "why": None if facts.why is None else facts.why.name.lower(),
-            "until": None if facts.until is None else facts.until.isoformat(),
-            "cost": None if facts.amount is None else f"${in_dollars(facts.amount):f}",
-            "resource": facts.resource_id,
+            "vendor": facts["vendor"],
+            "price": None if facts["rate"] is None else f"${facts['rate']:f}/h",
+            "why": facts["why"].name.lower() if "why" in facts else None,
+            "until": facts["until"].isoformat() if "until" in facts else None,
+            "cost": f"${in_dollars(facts['amount']):f}" if "amount" in facts else None,
+            "resource": facts.get("resource_id"),
         }
         known = {key: value for key, value in line.items() if value is not None}
         structlog.get_logger("gpubot").info(

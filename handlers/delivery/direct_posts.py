@@ -12,6 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.event import Event, EventKind
+from bot.model.facts import AlertFacts
 from handlers.delivery.pace import POST, Pace
 from handlers.messages.render import alert_message
 from handlers.messages.writers import AlertContext
@@ -55,7 +56,7 @@ class DirectPosts:
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
         """When each alert that may not have arrived was last sent."""
 
-    async def post(self, user: str, event: Event) -> bool:
+    async def post(self, user: str, event: Event[AlertFacts]) -> bool:
         """Send the alert of an event to a person. Return False if Slack doesn't take it now. Never raise, and
         never wait for Slack's pace: the self-check must go on."""
         real, key = self._clock.real(), (user, event.kind, event.facts.name)

@@ -23,7 +23,7 @@ from handlers.actions import (
     waiting,
 )
 from handlers.actions.calling import ValueHandler, on
-from handlers.ids import ACTION_VALUES, MODAL_VALUES, Callback, NoValue, action_of, callback_of
+from handlers.ids import ACTION_VALUES, Callback, NoValue, action_of, callback_of
 from handlers.listeners import commands
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import InteractionKind, Outcome, Reply, UserInteraction
@@ -35,29 +35,14 @@ async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
     raise Mistake("There is nothing to send off here. I changed nothing.")
 
 
-_ALL: Mapping[str, ValueHandler] = MappingProxyType(
-    dict(
-        (
-            on(Callback.NOTICE, notice),
-            *(
-                row
-                for module in (
-                    *(admin_questions, commands, github_keys, giving, home, keys, offers, policy, rentals),
-                    *(request_form, requests, sharing, spend, waiting),
-                )
-                for row in module.ON
-            ),
-        )
-    )
+_MODULES = (
+    *(admin_questions, commands, github_keys, giving, home, keys, offers, policy, rentals),
+    *(request_form, requests, sharing, spend, waiting),
 )
 HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
-    {name: handler for name, handler in _ALL.items() if name in MODAL_VALUES}
+    dict([on(Callback.NOTICE, notice), *(row for module in _MODULES for row in module.ON)])
 )
-"""By `callback_id`, for every dialog of `handlers.ids`."""
-BUTTONS: Mapping[str, ValueHandler] = MappingProxyType(
-    {name: handler for name, handler in _ALL.items() if name in ACTION_VALUES}
-)
-"""By `action_id`, for every button."""
+"""By `action_id` or `callback_id`, for every button and every dialog of `handlers.ids`."""
 
 
 async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
@@ -80,7 +65,7 @@ async def click(context: Context, interaction: UserInteraction) -> Outcome:
     action = action_of(interaction.name)
     value = ACTION_VALUES[action].decode(interaction.value)
     try:
-        return await BUTTONS[action](context, interaction, value)
+        return await HANDLERS[action](context, interaction, value)
     except QuestionLost:
         return Reply(content=backups.unknown_question(), replaces_for_all=True)
     except (Mistake, Refused, TooLate):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AccountFacts, AlertFacts, SaidFacts
 from bot.model.person import OPERATOR
 from bot.model.text import listed, plural, span
 from bot.policy.use.clocks import ClockDifference
@@ -29,8 +30,8 @@ def _authorized_again(_: AlertContext) -> Rendered:
 
 
 @alert(EventKind.NO_APPROVER_LEFT)
-def _no_approver_left(context: AlertContext) -> Rendered:
-    waits = context.facts.count or 0
+def _no_approver_left(context: AlertContext[AccountFacts]) -> Rendered:
+    waits = context.facts.count
     text = "No approver is left: the people that the policy names are gone, and its groups are empty."
     then = f" {plural(waits, 'request waits', 'requests wait')}: /gpu list all" if waits else ""
     return blocks.message(f"{text} Until that changes, admins decide.{then}")
@@ -41,7 +42,7 @@ def _no_approver_left(context: AlertContext) -> Rendered:
 
 
 @alert(EventKind.PAUSED, needs=Needs.OTHER_END)
-def _paused(context: AlertContext) -> Rendered | None:
+def _paused(context: AlertContext[SaidFacts]) -> Rendered | None:
     resumed = context.other_end
     if resumed is not None:
         return _pause_over(context, context.event, resumed) if context.other_alert is None else None
@@ -53,14 +54,14 @@ def _paused(context: AlertContext) -> Rendered | None:
 
 
 @alert(EventKind.RESUMED, needs=Needs.OTHER_END)
-def _resumed(context: AlertContext) -> Rendered:
+def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
     paused, told = context.other_end, context.other_alert
     if paused is not None and told is not None and told.ts is None:
         return _pause_over(context, paused, context.event)
     return blocks.message(f"Buying goes on again, resumed by {context.actor}.")
 
 
-def _pause_over(context: AlertContext, paused: Event, resumed: Event) -> Rendered:
+def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
     """Return one message about a pause of buying and its end, for a reader who wasn't told of the pause."""
     own_words, times = _own_words(paused), context.times
     return blocks.message(
@@ -73,7 +74,7 @@ def _pause_over(context: AlertContext, paused: Event, resumed: Event) -> Rendere
     )
 
 
-def _own_words(event: Event) -> str:
+def _own_words(event: Event[SaidFacts]) -> str:
     """Return a person's reason for a pause, in quotation marks. Empty for the operator, whose name it follows."""
     detail = event.facts.detail if event.actor != OPERATOR.id else None
     return f'"{escape(detail, 200)}"' if detail else ""
@@ -83,24 +84,24 @@ def _own_words(event: Event) -> str:
 
 
 @alert(EventKind.POLICY_CHANGED)
-def _policy_changed(context: AlertContext) -> Rendered:
+def _policy_changed(context: AlertContext[AccountFacts]) -> Rendered:
     event = context.event
     who = f"{person(context.names, event.actor)} changed the rules" if event.actor else "The rules changed"
-    return blocks.message(f"{who}: {escape(event.facts.detail or '', 500)}. All rules: /gpu policy")
+    return blocks.message(f"{who}: {escape(event.facts.detail, 500)}. All rules: /gpu policy")
 
 
 @alert(EventKind.POLICY_REFUSED)
-def _policy_refused(context: AlertContext) -> Rendered:
-    lines = (context.facts.detail or "").splitlines()
+def _policy_refused(context: AlertContext[AccountFacts]) -> Rendered:
+    lines = context.facts.detail.splitlines()
     first = "The policy file has mistakes, so the rules from before hold."
-    mistakes = mistakes_text(first, lines, context.facts.count or len(lines))
+    mistakes = mistakes_text(first, lines, context.facts.count)
     return blocks.message(f"{mistakes}\nMend it, then: /gpu policy reload")
 
 
 @alert(EventKind.CHANNELS_CHARGE_LESS)
-def _channels_charge_less(context: AlertContext) -> Rendered:
+def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
     """Return the notice after an upgrade that names the channels which no longer charge their project for all."""
-    pairs = [line.split(" ", 1) for line in (context.facts.detail or "").splitlines()]
+    pairs = [line.split(" ", 1) for line in context.facts.detail.splitlines()]
     named = listed([f"{channel(one)} ({escape(project, 40)})" for one, project in pairs])
     text = join(
         f"I was upgraded. A channel of a project that names people now charges the project only for them and for "
@@ -117,7 +118,7 @@ def _channels_charge_less(context: AlertContext) -> Rendered:
 _STEPS = (EventKind.STEP_FAILED, EventKind.STEP_WORKS, EventKind.DELETED_OVERDUE)
 
 
-def _step(context: EventContext | AlertContext) -> EventText:
+def _step(context: EventContext[AlertFacts] | AlertContext[AlertFacts]) -> EventText:
     facts, times, rental = context.facts, context.times, _rental(context.facts)
     if context.event.kind is EventKind.STEP_WORKS:
         return EventText(f"I look after {rental} again ({identifier(facts.number or '', 20)})")
@@ -135,11 +136,11 @@ thread(*_STEPS)(_step)
 
 
 @alert(*_STEPS)
-def _as_in_the_thread(context: AlertContext) -> Rendered:
+def _as_in_the_thread(context: AlertContext[AlertFacts]) -> Rendered:
     return blocks.message(_step(context).text)
 
 
-def _rental(facts: Facts) -> str:
+def _rental(facts: AlertFacts) -> str:
     return escape(facts.name or "a rental", 20)
 
 
@@ -155,7 +156,7 @@ def _no_reads(_: AlertContext) -> Rendered:
 
 
 @alert(EventKind.NO_WRITES)
-def _no_writes(context: AlertContext) -> Rendered:
+def _no_writes(context: AlertContext[AlertFacts]) -> Rendered:
     facts, times = context.facts, context.times
     if not facts.name:
         late = f", {span(facts.span)} after its end" if facts.span else ""
@@ -172,14 +173,14 @@ def _no_writes(context: AlertContext) -> Rendered:
 
 
 @alert(EventKind.STORE_BACK)
-def _store_back(context: AlertContext) -> Rendered:
+def _store_back(context: AlertContext[AlertFacts]) -> Rendered:
     if context.facts.name:
         return blocks.message(f"Extend works again for {_rental(context.facts)}.")
     return blocks.message("My database works again. I go on where I was.")
 
 
 @alert(EventKind.WRONG_CLOCK)
-def _wrong_clock(context: AlertContext) -> Rendered:
+def _wrong_clock(context: AlertContext[AlertFacts]) -> Rendered:
     facts = context.facts
     wrong = ClockDifference(facts.span or timedelta(0), from_database=facts.detail == "database")
     return blocks.message(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases
 from bot.model.event import EventKind
+from bot.model.facts import AdoptedFacts, AlertFacts, EndFacts
 from bot.model.summary import AdminQuestionView
 from bot.model.text import plural, span
 from bot.policy.buying.resource_names import named_owner, names_of
@@ -54,7 +55,7 @@ def unknown_question() -> Rendered:
 
 
 @alert(EventKind.UNKNOWN_RENTAL)
-def _unknown_rental(context: AlertContext) -> Rendered:
+def _unknown_rental(context: AlertContext[AlertFacts]) -> Rendered:
     lost = escape(context.facts.name or "a rental", 20)
     text = f"Somebody clicked a button about {lost}, and my database doesn't know it: it is an older copy."
     return blocks.message(f"{text} If its machine runs, I ask you about it. Compute Clear shows all.")
@@ -64,14 +65,14 @@ def _unknown_rental(context: AlertContext) -> Rendered:
 
 
 @thread(EventKind.ENDS_AGAIN)
-def _ends_again(context: EventContext) -> EventText:
+def _ends_again(context: EventContext[EndFacts]) -> EventText:
     return EventText("My database was put back", f"It ends {until_text(context)} again.")
 
 
-def ends_again(context: EventContext, name: str) -> str:
+def ends_again(context: EventContext[EndFacts], name: str) -> str:
     """Return that the machine ends as before, or that it ends soon if that end has passed."""
     event, rental, times = context.event, context.rental, context.times
-    until = event.facts.until or rental.running_lease.ends_at
+    until = event.facts.until
     if until > event.at:
         return f"My database was put back: {name} ends {end(rental, times, event.at)} again. "
     gone = times.time(event.at + context.reader.rules.lease.grace, event.at)
@@ -81,7 +82,7 @@ def ends_again(context: EventContext, name: str) -> str:
 # --- machines that were bought after the backup
 
 
-def readopted_in_thread(context: EventContext, owner: str, ran: str) -> EventText:
+def readopted_in_thread(context: EventContext[AdoptedFacts], owner: str, ran: str) -> EventText:
     """Return who re-adopted a machine for whom. `ran` says where it ran."""
     ran = f"{ran}: my database is from an older backup."
     return EventText(f"{context.actor} put it back for {owner}", f"{ran} It ends {until_text(context)}.")

@@ -8,9 +8,19 @@ from types import MappingProxyType
 
 from bot.errors import BuyingBlock, BuyingBlocked, Mistake
 from bot.model.attempt import Why
-from bot.model.event import EventKind, Facts, LeftOut
+from bot.model.event import EventKind
+from bot.model.facts import (
+    AttemptFacts,
+    HeldUpFacts,
+    LeftOut,
+    NotAllowedFacts,
+    OfferFacts,
+    RentingFacts,
+    RequestFacts,
+    UntilFacts,
+)
 from bot.model.state import UNBOUGHT, State
-from bot.model.text import about_span, listed, plural, say_at_most
+from bot.model.text import listed, plural, say_at_most
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, RentalOfferValue
 from handlers.messages.waiting import stop_button
@@ -54,13 +64,13 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
 
 
 @thread(EventKind.QUEUED)
-def _queued(context: EventContext) -> EventText:
+def _queued(context: EventContext[RequestFacts]) -> EventText:
     facts = context.facts
     starts = f"wants it {context.times.at_time(facts.starts_at)}" if facts.starts_at else "waits for an offer"
     return EventText(f"{context.actor} {starts}", join(allowed_text(facts), _tries_until(context)), colon=True)
 
 
-def _tries_until(context: EventContext) -> str:
+def _tries_until(context: EventContext[UntilFacts]) -> str:
     """Return until when a rental waits for an offer. Return an empty text once it no longer waits."""
     until = context.facts.until
     return f"I try until {context.times.time(until)}." if until and _waits(context) else ""
@@ -71,7 +81,7 @@ def _waits(context: EventContext) -> bool:
 
 
 @thread(EventKind.OFFER_FITS)
-def _offer_fits(context: EventContext) -> EventText:
+def _offer_fits(context: EventContext[OfferFacts]) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
     unconfirmed = (
@@ -83,14 +93,14 @@ def _offer_fits(context: EventContext) -> EventText:
 
 
 @thread(EventKind.QUEUED_AGAIN)
-def _queued_again(context: EventContext) -> EventText:
+def _queued_again(context: EventContext[HeldUpFacts]) -> EventText:
     facts = context.facts
-    why = sentence_case(reason(facts.why, facts.vendor)) if facts.why else "What fitted is sold out"
+    why = sentence_case(reason(facts.why, facts.vendor))
     return EventText(why, join("It waits on for the next offer that fits.", _tries_until(context)))
 
 
 @thread(EventKind.NOT_ALLOWED_NOW)
-def _not_allowed_now(context: EventContext) -> EventText:
+def _not_allowed_now(context: EventContext[NotAllowedFacts]) -> EventText:
     facts = context.facts
     why = _blocked(facts, facts.block, _waits(context)) if facts.block else escape(facts.detail or "", 300)
     why = sentence(why)
@@ -110,7 +120,7 @@ def _waits_on(context: EventContext) -> Rendered:
     return blocks.with_buttons(text, stop_button(rental.quote_id or "", rental.id))
 
 
-def _blocked(facts: Facts, block: BuyingBlock, still: bool) -> str:
+def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
     """Return why nothing is bought for anyone, or why nothing was if the rental doesn't wait `still`."""
     who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
     now, then = _BLOCKED[block]
@@ -120,7 +130,7 @@ def _blocked(facts: Facts, block: BuyingBlock, still: bool) -> str:
 
 
 @thread(EventKind.NOTHING_FITS)
-def _nothing_fits(context: EventContext) -> EventText:
+def _nothing_fits(context: EventContext[OfferFacts]) -> EventText:
     facts, rental = context.facts, context.details.rental
     who = context.owner
     allowed = f", {who} allowed {limit_per_hour(facts.max_rate)}" if facts.max_rate is not None else ""
@@ -134,7 +144,7 @@ def _nothing_fits(context: EventContext) -> EventText:
 
 
 @direct(EventKind.NOTHING_FITS)
-def _rent_dearer(context: EventContext) -> Rendered:
+def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
     """Return what is offered before the start time, with a button that rents it."""
     rental, facts, text = context.rental, context.facts, context.text.text
     if rental.state is not State.QUEUED:
@@ -148,14 +158,14 @@ def _rent_dearer(context: EventContext) -> Rendered:
 
 
 @thread(EventKind.RENTING)
-def _renting(context: EventContext) -> EventText:
+def _renting(context: EventContext[RentingFacts]) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
     what = f"{machines(context.details.rental.request.count, facts.gpu)} from " if facts.gpu else ""
     missing = left_out_text(context)
     if facts.before_vendor is None:
-        return EventText(f"Renting {what or 'from '}{context.vendor_name}{price}", missing)
-    now = f"Now {what}{context.vendor_name}{_without_script(facts)}{price}{_against_clicked(facts)}"
+        return EventText(f"Renting {what or 'from '}{vendor(facts.vendor)}{price}", missing)
+    now = f"Now {what}{vendor(facts.vendor)}{_without_script(facts)}{price}{_against_clicked(facts)}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
         return EventText(now, missing)
     failed = "; ".join(
@@ -172,7 +182,7 @@ def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
     return reason(why, vendor_name)
 
 
-def _against_clicked(facts: Facts) -> str:
+def _against_clicked(facts: RentingFacts) -> str:
     """Return the price compared with the clicked one: `: $0.27 over what you clicked, within what you accepted`.
     Return an empty text for the same price, or if the event doesn't have both prices."""
     if facts.clicked is None or facts.rate is None:
@@ -183,7 +193,7 @@ def _against_clicked(facts: Facts) -> str:
     return f": {more}" if facts.rate != facts.clicked else ""
 
 
-def _without_script(facts: Facts) -> str:
+def _without_script(facts: RentingFacts) -> str:
     """Return words that follow the vendor's name if the purchase has no boot script, else an empty text."""
     if facts.left_out is None or not facts.left_out.refused:
         return ""
@@ -191,8 +201,8 @@ def _without_script(facts: Facts) -> str:
 
 
 @thread(EventKind.NO_ANSWER)
-def _no_answer(context: EventContext) -> EventText:
-    name = context.vendor_name
+def _no_answer(context: EventContext[AttemptFacts]) -> EventText:
+    name = vendor(context.facts.vendor)
     match context.facts.why:
         case None | Why.NO_ANSWER:
             lead = f"I asked {name} and got no clear answer"
@@ -210,11 +220,10 @@ def _making_sure(where: str) -> str:
 
 
 @thread(EventKind.GIVEN_UP)
-def _given_up(context: EventContext) -> EventText:
+def _given_up(context: EventContext[AttemptFacts]) -> EventText:
     facts = context.facts
-    late = f" in {about_span(facts.span)}" if facts.span else ""
     return EventText(
-        f"{sentence_case(context.vendor_name)} did not get it ready{late}",
+        f"{sentence_case(vendor(facts.vendor))} did not get it ready",
         join(
             "I'm destroying that machine; it may bill until the vendor confirms its end.",
             "Then I look for the next offer.",
@@ -224,15 +233,15 @@ def _given_up(context: EventContext) -> EventText:
 
 
 @thread(EventKind.ACCEPTED)
-def _accepted(context: EventContext) -> EventText:
-    usual = f"Usually ready in {about_span(context.facts.span)}." if context.facts.span else ""
+def _accepted(context: EventContext[AttemptFacts]) -> EventText:
+    name = vendor(context.facts.vendor)
     if context.facts.why is not None:
-        return EventText(f"It is rented at {context.vendor_name}; the machine is starting", usual)
-    return EventText(f"{sentence_case(context.vendor_name)} accepted; the machine is starting", usual)
+        return EventText(f"It is rented at {name}; the machine is starting")
+    return EventText(f"{sentence_case(name)} accepted; the machine is starting")
 
 
 @direct(EventKind.ACCEPTED)
-def _rented(context: EventContext) -> Rendered:
+def _rented(context: EventContext[AttemptFacts]) -> Rendered:
     """Return that a machine was rented for its owner, who waited for it."""
     rental, facts, times = context.rental, context.facts, context.times
     state = current_state(context.details, times)
@@ -246,16 +255,16 @@ def _rented(context: EventContext) -> Rendered:
 
 
 @thread(EventKind.BLOCKED)
-def _buying_blocked(context: EventContext) -> EventText:
+def _buying_blocked(context: EventContext[HeldUpFacts]) -> EventText:
     facts = context.facts
     if facts.why is Why.UNPROVEN:
         return _waiting_for_lookups(facts)
     then = "it waits on for the next offer" if context.details.rental.wish is not None else "ask again"
     until = f"I try until {context.times.time(facts.until)}, then {then}." if facts.until else "I go on trying."
-    return EventText("Held up", f"{reason(facts.why or Why.OUTAGE, facts.vendor)}. {until}", colon=True)
+    return EventText("Held up", f"{reason(facts.why, facts.vendor)}. {until}", colon=True)
 
 
-def _waiting_for_lookups(facts: Facts) -> EventText:
+def _waiting_for_lookups(facts: HeldUpFacts) -> EventText:
     failed = ""
     if facts.vendor is not None:
         why = Why.ANSWERED_FAILED if facts.detail else Why.SOLD_OUT
@@ -278,7 +287,7 @@ def _silent(_: EventContext) -> EventText:
 # --- what a purchase could not bring onto its machine: keys, and a set-up
 
 
-def left_out_text(context: EventContext) -> str:
+def left_out_text(context: EventContext[RentingFacts]) -> str:
     """Return what the boot script of a purchase lacks, and the next step. Return an empty text if it lacks
     nothing."""
     left_out = context.facts.left_out

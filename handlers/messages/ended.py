@@ -5,7 +5,8 @@ from __future__ import annotations
 from bot.errors import NextStep
 from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.base import changed
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind
+from bot.model.facts import DeletionFacts, EndedFacts, NotAsSoldFacts, PlaceFacts, SaidFacts
 from bot.model.state import State
 from bot.model.text import listed, span
 from bot.policy.buying.replacing import may_be_replaced
@@ -27,7 +28,7 @@ from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import on_ending_text
 from handlers.phrases.error_text import NEXT_STEPS
 from handlers.phrases.format import dollars, escape, identifier, join, per_hour, person, with_full_stop
-from handlers.phrases.machine_text import sold_but_seen
+from handlers.phrases.machine_text import sold_but_seen, vendor
 from handlers.phrases.rental_text import (
     STATES,
     WHILE_AWAY,
@@ -55,7 +56,7 @@ RESOURCES_NAMED = 8
 
 
 @thread(EventKind.LOST)
-def _lost(context: EventContext) -> EventText:
+def _lost(context: EventContext[EndedFacts]) -> EventText:
     facts = context.facts
     why = reason(facts.why or Why.VENDOR_TOOK_IT, facts.vendor or context.details.rental.vendor)
     lead = f"Lost{context.when}"
@@ -84,7 +85,7 @@ def _replace_it(context: EventContext) -> Rendered:
 
 
 @thread(EventKind.DESTROYING)
-def _destroying(context: EventContext) -> EventText:
+def _destroying(context: EventContext[EndedFacts]) -> EventText:
     facts = context.facts
     why = reason(facts.why, facts.vendor) if facts.why else "it is no longer wanted"
     if facts.why in {None, Why.ASKED} and context.event.actor is not None:
@@ -104,7 +105,7 @@ def _somebody_destroys_it(context: EventContext) -> Rendered:
 
 
 @thread(EventKind.NOT_CONFIRMED)
-def _not_confirmed(context: EventContext) -> EventText:
+def _not_confirmed(context: EventContext[DeletionFacts]) -> EventText:
     facts = context.facts
     bills = f" {per_hour(facts.rate)}" if facts.rate is not None else ""
     last = (
@@ -115,12 +116,12 @@ def _not_confirmed(context: EventContext) -> EventText:
     what = context.details.rental.id
     if facts.why in REPORTED_FAILED:
         made = "made" if facts.resource_id else "may have made"
-        what = f"what {context.vendor_name} {made} for {what} after a failed purchase"
+        what = f"what {vendor(context.facts.vendor)} {made} for {what} after a failed purchase"
     rest = join(f"{what} may still bill{bills}{_which(facts)}. I keep trying.", last)
     return EventText("Not confirmed gone", rest, colon=True)
 
 
-def _which(facts: Facts) -> str:
+def _which(facts: DeletionFacts) -> str:
     """Return ` (resource 3c90c3cc)`, or several if they may still bill. Return an empty text if none is known."""
     ids = [facts.resource_id, *facts.more_resources] if facts.resource_id else []
     named = [short_resource_id(one) for one in ids[:RESOURCES_NAMED]]
@@ -155,7 +156,7 @@ def _taken_on(context: EventContext) -> EventText:
 
 
 @thread(EventKind.EXTRA_RESOURCE)
-def _extra_resource(context: EventContext) -> EventText:
+def _extra_resource(context: EventContext[DeletionFacts]) -> EventText:
     facts = context.facts
     which = f" (resource {short_resource_id(facts.resource_id)})" if facts.resource_id else ""
     bills = (
@@ -163,28 +164,28 @@ def _extra_resource(context: EventContext) -> EventText:
     )
     if facts.why in REPORTED_FAILED:
         return EventText(
-            f"{sentence_case(context.vendor_name)} made a machine although it said that it failed{which}",
+            f"{sentence_case(vendor(context.facts.vendor))} made a machine although it said that it failed{which}",
             f"I'm deleting it{bills}.",
         )
     return EventText(
-        f"{sentence_case(context.vendor_name)} made a machine that nobody wants any more{which}",
+        f"{sentence_case(vendor(context.facts.vendor))} made a machine that nobody wants any more{which}",
         f"I'm deleting it{bills}.",
     )
 
 
 @thread(EventKind.EXTRA_GONE)
-def _extra_resource_gone(context: EventContext) -> EventText:
+def _extra_resource_gone(context: EventContext[DeletionFacts]) -> EventText:
     """Return the text with the amount of the machine after a failed purchase, else with that of the whole
     rental."""
     spent = cost_of(context.facts)
     whose = "It cost" if context.facts.why in REPORTED_FAILED else "In all"
     return EventText(
-        f"The extra machine at {context.vendor_name} ended{context.when}; the vendor confirms it",
+        f"The extra machine at {vendor(context.facts.vendor)} ended{context.when}; the vendor confirms it",
         f"{whose} {computed(spent)}." if spent else "",
     )
 
 
-def _cost(context: EventContext) -> str:
+def _cost(context: EventContext[EndedFacts]) -> str:
     """Return `$14.68, of which $3.10 idle: 6 h 4 min at $2.42/h. Estimate was $12.10.`"""
     facts = context.facts
     spent = cost_of(facts)
@@ -200,7 +201,7 @@ def _cost(context: EventContext) -> str:
     return join(amount, guess)
 
 
-def _idle_part(context: EventContext) -> str:
+def _idle_part(context: EventContext[EndedFacts]) -> str:
     """Return the share of the event's amount that was idle. Return an empty text if the amount has changed since,
     because something billed after this event."""
     details = context.details
@@ -208,10 +209,9 @@ def _idle_part(context: EventContext) -> str:
 
 
 @thread(EventKind.ENDED)
-def _ended(context: EventContext) -> EventText:
+def _ended(context: EventContext[EndedFacts]) -> EventText:
     facts = context.facts
-    end = facts.end or State.DESTROYED
-    cost = _cost(context)
+    end, cost = facts.end, _cost(context)
     billed = bool(facts.amount or facts.estimated)
     if end is State.DESTROYED:
         return EventText(f"Ended{context.when}; the vendor confirms it", cost)
@@ -235,7 +235,7 @@ def _ended(context: EventContext) -> EventText:
 
 
 @direct(EventKind.ENDED)
-def _it_ended(context: EventContext) -> Rendered:
+def _it_ended(context: EventContext[EndedFacts]) -> Rendered:
     """Return how a rental ended. An owner who got no machine can wait for one."""
     rental, end = context.rental, context.facts.end
     # Its owner lost the machine or never got one, and no person decided that.
@@ -268,32 +268,32 @@ def ended_receipt(context: EventContext) -> Rendered:
 
 
 @thread(EventKind.NOT_WORKING)
-def _not_working(context: EventContext) -> EventText:
+def _not_working(context: EventContext[SaidFacts]) -> EventText:
     said = with_full_stop(escape(context.facts.detail, 200)) if context.facts.detail else ""
     return EventText(f"{context.actor} says that it doesn't work", said, colon=bool(said))
 
 
 @thread(EventKind.REPLACED)
-def _replaced(context: EventContext) -> EventText:
-    name = escape(context.facts.name or "another one", 20)
+def _replaced(context: EventContext[PlaceFacts]) -> EventText:
+    name = escape(context.facts.name, 20)
     if context.facts.why is not None:
         return EventText(f"The new one is {name}")
     return EventText(f"The new one will be {name}", "This one runs until that is bought.")
 
 
 @thread(EventKind.NOT_REPLACED)
-def _not_replaced(context: EventContext) -> EventText:
-    name = f", {escape(context.facts.name, 20)}," if context.facts.name else ""
-    return EventText("Not replaced", f"the other one{name} got no machine, so this one stays.", colon=True)
+def _not_replaced(context: EventContext[PlaceFacts]) -> EventText:
+    name = escape(context.facts.name, 20)
+    return EventText("Not replaced", f"the other one, {name}, got no machine, so this one stays.", colon=True)
 
 
 @thread(EventKind.NOT_AS_SOLD)
-def _not_as_sold(context: EventContext) -> EventText:
+def _not_as_sold(context: EventContext[NotAsSoldFacts]) -> EventText:
     return EventText(sentence_case(sold_but_seen(context.facts)))
 
 
 @direct(EventKind.NOT_AS_SOLD)
-def _keep_or_replace(context: EventContext) -> Rendered:
+def _keep_or_replace(context: EventContext[NotAsSoldFacts]) -> Rendered:
     rental, text = context.rental, f"{context.rental.id} was {sold_but_seen(context.facts)}."
     if rental.state is not State.READY:
         return no_longer_ready(context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.model.event import Event, EventKind, events_after
+from bot.model.facts import DecisionFacts, EndFacts, ExtensionFacts, VerdictFacts
 from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -39,30 +40,29 @@ _ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST
 
 
 @thread(EventKind.ENDING)
-def _ending(context: EventContext) -> EventText:
-    end = f" {context.times.time(context.facts.until)}" if context.facts.until else ""
+def _ending(context: EventContext[EndFacts]) -> EventText:
     owner = person(context.details.names, context.details.rental.owner)
-    return EventText(f"{owner} was told that it ends{end}")
+    return EventText(f"{owner} was told that it ends {until_text(context)}")
 
 
 @thread(EventKind.SCRIPT_FIRST)
-def _script_first(context: EventContext) -> EventText:
+def _script_first(context: EventContext[EndFacts]) -> EventText:
     ends = f"it ends {until_text(context)} at the latest."
     return EventText(f"{context.actor} destroys it after its {SCRIPT}", ends, colon=True)
 
 
 @thread(EventKind.SCRIPT_FAILED)
-def _script_failed(context: EventContext) -> EventText:
+def _script_failed(context: EventContext[EndFacts]) -> EventText:
     return EventText(f"{SCRIPT} {failed_with(context.facts.exit_status)}")
 
 
 @thread(EventKind.END_MOVED)
-def _end_moved(context: EventContext) -> EventText:
+def _end_moved(context: EventContext[VerdictFacts]) -> EventText:
     return EventText("In use at its end", f"it goes on until {until_text(context)}.", colon=True)
 
 
 @direct(*_ABOUT_THE_END)
-def _it_ends(context: EventContext) -> Rendered:
+def _it_ends(context: EventContext[EndFacts]) -> Rendered:
     """Return when a machine ends, with a button for more time. Once it ends later or another notice followed,
     return that."""
     event, details, rental = context.event, context.details, context.rental
@@ -74,15 +74,14 @@ def _it_ends(context: EventContext) -> Rendered:
         return _ends_after_script(context)
     own = context.by_owner
     name = machine(details) if own else context.machine
-    ends_at = lease.ends_at
-    until = event.facts.until or ends_at
-    if until < ends_at:
+    until = event.facts.until
+    if until < lease.ends_at:
         # The newest message stays open, because it becomes the receipt.
         text = f"{_longer(context)}: {name}. It ends {end(rental, times)}{'' if can_move(lease) else ' now'}."
         return blocks.message(text, closed=again is not None)
     if again is not None:
         return blocks.message(f"Ends {times.time(until)}: {name}. I told you again {times.at_time(again.at)}.")
-    text = _notice(context, name, until)
+    text = _notice(context, name)
     more = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
     if event.facts.ask_before is not None:
         text += _ask_in_time(event.facts.ask_before, rental, times)
@@ -98,8 +97,8 @@ def _it_ends(context: EventContext) -> Rendered:
     return blocks.with_buttons(text, more, destroy_button(rental) if own else None)
 
 
-def _notice(context: EventContext, name: str, until: datetime) -> str:
-    event, times = context.event, context.times
+def _notice(context: EventContext[EndFacts], name: str) -> str:
+    event, times, until = context.event, context.times, context.facts.until
     if event.kind is EventKind.ENDS_AGAIN:
         return ends_again(context, name)
     if event.kind is EventKind.SCRIPT_FAILED:
@@ -122,11 +121,10 @@ def _ends_after_script(context: EventContext) -> Rendered:
     return blocks.with_buttons(text, keep_button(rental), destroy_button(rental) if context.by_owner else None)
 
 
-def _look_why_it_failed(event: Event, name: str, times: Times) -> str:
+def _look_why_it_failed(event: Event[EndFacts], name: str, times: Times) -> str:
     """Return that the owner's script failed before the end, and where its output is."""
-    until = f" before {times.time(event.facts.until, event.at)}" if event.facts.until else ""
-    failed = failed_with(event.facts.exit_status)
-    return f"{SCRIPT} {failed} on {name}. Look{until}: its output is in {ENDING_LOG}. "
+    failed, until = failed_with(event.facts.exit_status), times.time(event.facts.until, event.at)
+    return f"{SCRIPT} {failed} on {name}. Look before {until}: its output is in {ENDING_LOG}. "
 
 
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
@@ -136,11 +134,10 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
     return f"Need longer{than}? Ask before {times.time(before)}: no approver is there after that."
 
 
-def _ends_unseen(context: EventContext) -> str:
+def _ends_unseen(context: EventContext[EndFacts]) -> str:
     """Return that the machine ends, although its end could move, because nobody sees whether it is in use."""
     event, rental = context.event, context.rental
-    until = event.facts.until or rental.running_lease.ends_at
-    when = f"ends {context.times.time(until, event.at)} whatever runs. "
+    when = f"ends {context.times.time(event.facts.until, event.at)} whatever runs. "
     if event.facts.vendor is not None:
         return f"I can't see inside {vendor(event.facts.vendor)}'s machines, so {rental.id} {when}"
     return f"I can't see inside {rental.id}, so it {when}"
@@ -167,33 +164,32 @@ def is_outdated(context: EventContext) -> bool:
 
     If an outage of Slack held the message up for so long, it isn't posted: the later one says more.
     """
-    until = context.facts.until
-    ready = context.event.kind in _ABOUT_THE_END and context.rental.state is State.READY
-    return ready and until is not None and until <= context.reader.now and context.outcome is not None
+    if not isinstance(context.facts, EndFacts) or context.rental.state is not State.READY:
+        return False
+    return context.facts.until <= context.reader.now and context.outcome is not None
 
 
 # --- more time
 
 
 @thread(EventKind.EXTENDED)
-def _extended(context: EventContext) -> EventText:
-    by = f" by {span(context.facts.span)}" if context.facts.span else ""
-    return EventText(f"{context.actor} extended it{by}", f"it ends {until_text(context)}.", colon=True)
+def _extended(context: EventContext[ExtensionFacts]) -> EventText:
+    lead = f"{context.actor} extended it by {span(context.facts.span)}"
+    return EventText(lead, f"it ends {until_text(context)}.", colon=True)
 
 
 @thread(EventKind.EXTENSION_ASKED)
-def _extension_asked(context: EventContext) -> EventText:
-    until = f", until {until_text(context)}" if context.facts.until else ""
-    more = f"{span(context.facts.span)} more" if context.facts.span else "more time"
+def _extension_asked(context: EventContext[ExtensionFacts]) -> EventText:
+    lead = f"{context.actor} asks for {span(context.facts.span)} more, until {until_text(context)}"
     asked = asked_by_event(context.facts, context.details) or "An approver decides."
-    return EventText(f"{context.actor} asks for {more}{until}", join(asked, _stands(context)))
+    return EventText(lead, join(asked, _stands(context)))
 
 
-def _stands(context: EventContext) -> str:
+def _stands(context: EventContext[ExtensionFacts]) -> str:
     """Return which end stands until more time is approved. If the machine has two ends, add that the end can still
     move."""
     before, lease = context.facts.since, context.details.rental.lease
-    if before is None or lease is None:
+    if lease is None:
         return ""
     if lease.latest_end is not None and lease.latest_end > before:
         latest = context.times.time(lease.latest_end)
@@ -202,7 +198,7 @@ def _stands(context: EventContext) -> str:
 
 
 @thread(EventKind.EXTENSION_APPROVED, EventKind.EXTENDED_BY_OPERATOR)
-def _extension_approved(context: EventContext) -> EventText:
+def _extension_approved(context: EventContext[DecisionFacts | ExtensionFacts]) -> EventText:
     own = " (own request)" if context.facts.self_approved else ""
     over = over_budget(context)
     fewer = fewer_hours_text(context.facts)
@@ -211,7 +207,7 @@ def _extension_approved(context: EventContext) -> EventText:
 
 
 @thread(EventKind.EXTENSION_DENIED, EventKind.EXTENSION_EXPIRED)
-def _extension_over(context: EventContext) -> EventText:
+def _extension_over(context: EventContext[DecisionFacts]) -> EventText:
     denied = context.event.kind is EventKind.EXTENSION_DENIED
     words = "More time denied" if denied else "Nobody decided on more time"
     by = f" by {context.actor}" if context.event.actor else ""
@@ -220,9 +216,9 @@ def _extension_over(context: EventContext) -> EventText:
 
 
 @thread(EventKind.EXTENSION_WITHDRAWN)
-def _extension_withdrawn(context: EventContext) -> EventText:
+def _extension_withdrawn(context: EventContext[DecisionFacts]) -> EventText:
     if context.event.actor is None:
-        who = person(context.details.names, next(iter(context.facts.people or ()), context.owner_id))
+        who = person(context.details.names, next(iter(context.facts.people), context.owner_id))
         lead = f"{who} left the workspace, so nobody asks for more time"
         return EventText(lead, f"it ends {until_text(context)}.", colon=True)
     return EventText(

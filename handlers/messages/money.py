@@ -6,7 +6,8 @@ from calendar import month_abbr
 from datetime import date
 
 from bot.model.budget import MonthPart
-from bot.model.event import Event, EventKind
+from bot.model.event import EventKind
+from bot.model.facts import BudgetAlertFacts, DigestFacts, UnusualDayFacts
 from bot.model.money import in_cents
 from bot.model.spend import Digest, ProjectWeek, Spent
 from bot.model.text import plural
@@ -24,12 +25,10 @@ MOST_PROJECTS = 10
 
 
 @alert(EventKind.DIGEST)
-def _digest(context: AlertContext) -> Rendered | None:
+def _digest(context: AlertContext[DigestFacts]) -> Rendered:
     """Return the sums of a week, then a line for each project if there are several. The amounts of the projects
     add up to the first one."""
     week = context.facts.digest
-    if week is None:
-        return None
     amounts = in_cents([one.spent.amount for one in week.projects])
     first = f"Last week ({_days(week.first, week.last)}): {_spent(week.spent)}."
     words = [join(first, f"Now: {_running(week)}.", _forecast(week))]
@@ -76,19 +75,13 @@ def _forecast(week: Digest) -> str:
 # --- alerts about the month and the day
 
 
-def _of_budget(event: Event) -> tuple[str, ...]:
-    return (event.facts.balance.scope.name,) if event.facts.balance is not None else ()
-
-
-@alert(EventKind.BUDGET_ALERT, names=_of_budget)
-def _budget_alert(context: AlertContext) -> Rendered | None:
+@alert(EventKind.BUDGET_ALERT, names=lambda event: [event.facts.balance.scope.name])
+def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
     """Return the alert that a part of a budget is spent and reserved, and what follows.
 
     It has the exact share and, if that is higher, the threshold that was passed.
     """
     balance, budget = context.facts.balance, context.facts.total
-    if balance is None or budget is None:
-        return None
     spent, reserved, _ = split_budget(balance, budget)
     has = f"{scope_name(balance.scope, context.names)} has spent {dollars(spent)} of {say_month(balance.month)}'s"
     share = percent(balance.spent + balance.reserved, budget)
@@ -102,15 +95,15 @@ def _budget_alert(context: AlertContext) -> Rendered | None:
 
 
 @alert(EventKind.UNUSUAL_DAY, names=lambda event: [one.owner for one in event.facts.dearest])
-def _unusual_day(context: AlertContext) -> Rendered:
+def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
     """Return that today is unusually dear, what made it so, and buttons that show the dearest rentals."""
     facts, names, dearest = context.facts, context.names, context.facts.dearest
     what = "; ".join(
         f"{identifier(one.rental_id, 20)}, {person(names, one.owner)}, {dollars(one.amount)}" for one in dearest
     )
     text = join(
-        f"Unusual day: {dollars(facts.amount or 0)} so far today;",
-        f"a usual day costs {dollars(facts.estimate or 0)}.",
+        f"Unusual day: {dollars(facts.amount)} so far today;",
+        f"a usual day costs {dollars(facts.estimate)}.",
         f"Most of it: {what}." if what else "",
     )
     shown = dict.fromkeys(one.rental_id for one in dearest)

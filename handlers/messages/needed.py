@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bot.model.event import Event, EventKind, events_after
+from typing import Any
+
+from bot.model.event import Event, EventKind, events_after, facts_in
+from bot.model.facts import AgainFacts, KeptFacts, QuestionFacts, VerdictFacts
 from bot.model.machine_use import NOT_COMPUTING, Missed, Use, Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -37,16 +40,15 @@ KEEP_HOURS = (1, 4)
 
 
 @thread(EventKind.KEPT)
-def _kept(context: EventContext) -> EventText:
-    facts, rental = context.facts, context.details.rental
+def _kept(context: EventContext[KeptFacts]) -> EventText:
+    facts, moves = context.facts, end_moves(context.rental)
     own = context.event.actor == context.owner_id
     lead = f"{context.actor} still needs it" if own else f"{context.actor} says that it is still needed"
-    ends_at = facts.since or (rental.lease.ends_at if rental.lease else None)
-    return EventText(lead, ask_again_text(facts.until, ends_at, context.times, moves=end_moves(rental)))
+    return EventText(lead, ask_again_text(facts.until, facts.since, context.times, moves=moves))
 
 
 @thread(EventKind.STILL_NEEDED)
-def _still_needed(context: EventContext) -> EventText:
+def _still_needed(context: EventContext[QuestionFacts]) -> EventText:
     verdict = context.facts.verdict
     if verdict is Verdict.UNKNOWN:
         return EventText("Asked whether it is still needed, I can't see inside")
@@ -58,7 +60,7 @@ def _still_needed(context: EventContext) -> EventText:
 
 
 @thread(EventKind.NOBODY_ANSWERS)
-def _nobody_answers(context: EventContext) -> EventText:
+def _nobody_answers(context: EventContext[QuestionFacts]) -> EventText:
     facts = context.facts
     cost = f", {dollars(facts.amount)}" if facts.amount is not None else ""
     idle = f", {without_work(facts.verdict, facts.span).lower()}{cost}" if facts.verdict else ""
@@ -66,24 +68,24 @@ def _nobody_answers(context: EventContext) -> EventText:
 
 
 @thread(EventKind.LEFT_ALONE)
-def _left_alone(context: EventContext) -> EventText:
-    end = f", {context.times.time(context.facts.until)}" if context.facts.until else ""
-    return EventText(f"{context.actor} leaves it until its end{end}", "I don't ask about it before.")
+def _left_alone(context: EventContext[AgainFacts]) -> EventText:
+    end = context.times.time(context.facts.until)
+    return EventText(f"{context.actor} leaves it until its end, {end}", "I don't ask about it before.")
 
 
 @thread(EventKind.OWNER_ASKED_AGAIN)
-def _owner_asked_again(context: EventContext) -> EventText:
+def _owner_asked_again(context: EventContext[AgainFacts]) -> EventText:
     rental = context.details.rental
     owner = person(context.details.names, context.owner_id)
     when, lease = context.facts.until, rental.lease
-    asks = f"I ask {context.times.at_time(when)}." if when else ""
-    if when and lease and when >= lease.ends_at:
+    asks = f"I ask {context.times.at_time(when)}."
+    if lease and when >= lease.ends_at:
         asks = f"it ends {context.times.time(lease.ends_at)}; I don't ask before."
     return EventText(f"{context.actor} wants {owner} to be asked again", asks, colon=True)
 
 
 @thread(EventKind.USE_CHANGED)
-def _use_changed(context: EventContext) -> EventText:
+def _use_changed(context: EventContext[VerdictFacts]) -> EventText:
     use = context.facts.use
     return EventText(verdict_then(use, context.times) if use is not None else "Its use changed")
 
@@ -97,7 +99,7 @@ def _probe_installed(context: EventContext) -> EventText:
 
 
 @direct(EventKind.STILL_NEEDED)
-def _question(context: EventContext) -> Rendered:
+def _question(context: EventContext[QuestionFacts]) -> Rendered:
     """Return the question while it is open. Later, return the answer, or how the machine is used or ended."""
     event, rental = context.event, context.rental
     if rental.state is not State.READY:
@@ -115,12 +117,12 @@ def _question(context: EventContext) -> Rendered:
     return blocks.with_buttons(text, destroy_button(rental), *keep_buttons(rental))
 
 
-def is_open(context: EventContext) -> bool:
+def is_open(context: EventContext[QuestionFacts]) -> bool:
     """Return whether an event asks about the machine, and nobody answered or used it since."""
     return context.facts.verdict is not None and context.outcome is None and _used_again(context) is None
 
 
-def question_text(context: EventContext) -> str:
+def question_text(context: EventContext[QuestionFacts]) -> str:
     """Return the question of an event: `Idle for 35 min: k7mq2, 4x H100, $9.20/h. All GPUs at 0 % ...`"""
     return f"{_lead(context)} {_evidence(context)} {so_far(cost_of(context.facts) or context.details.spent)}."
 
@@ -133,7 +135,7 @@ def keep_buttons(rental: Rental) -> list[Json]:
     ]
 
 
-def _lead(context: EventContext) -> str:
+def _lead(context: EventContext[QuestionFacts]) -> str:
     """Return `Idle for 35 min: k7mq2, 4x H100, $9.20/h.`, or the question if it can't be seen into."""
     rental, facts = context.rental, context.facts
     if facts.verdict not in NOT_COMPUTING:
@@ -145,7 +147,7 @@ def _lead(context: EventContext) -> str:
     return f"{words}, {machines_of(rental)}{price}."
 
 
-def _evidence(context: EventContext) -> str:
+def _evidence(context: EventContext[QuestionFacts]) -> str:
     facts, use, times = context.facts, context.facts.use, context.times
     if use is not None and use.verdict is Verdict.UNKNOWN:
         return f"{unseen_text(use, times)}."
@@ -170,7 +172,7 @@ def _readings(use: Use) -> str:
     return f"{name} at {'up to ' if any(readings) else ''}{max(readings, default=0)} %"
 
 
-def _used_again(context: EventContext) -> str | None:
+def _used_again(context: EventContext[QuestionFacts]) -> str | None:
     """Return that the machine was used after the question, or not seen into for so long that its time without work
     counts from a later time. Return None if the question is still about the same time."""
     use, asked_about, times = context.rental.use, context.facts.use, context.times
@@ -180,14 +182,13 @@ def _used_again(context: EventContext) -> str | None:
         return f"In use again since {times.time(use.since)}."
     if not {use.verdict, asked_about.verdict} <= NOT_COMPUTING or spell_of(use) == spell_of(asked_about):
         return None
-    later = events_after(context.event, context.details.events)
-    changes = [one for one in later if one.kind is EventKind.USE_CHANGED]
-    if any(one.facts.verdict is Verdict.IN_USE for one in changes):
+    later = [e for e in events_after(context.event, context.details.events) if e.kind is EventKind.USE_CHANGED]
+    if any(facts.verdict is Verdict.IN_USE for facts in facts_in(later, VerdictFacts)):
         return f"It was used {times.at_time(use.since)}."
     return f"I couldn't see inside until {times.time(use.since)}."
 
 
-def _answered(context: EventContext, answer: Event) -> Rendered:
+def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rendered:
     start = f"Still needed? {context.rental.id}: "
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)}."
@@ -203,13 +204,13 @@ def _answered(context: EventContext, answer: Event) -> Rendered:
     return blocks.message(f"{start}{words.text}")
 
 
-def _answered_by_kept(context: EventContext, answer: Event, start: str, words: EventText) -> Rendered:
+def _answered_by_kept(context: EventContext, answer: Event[KeptFacts], start: str, words: EventText) -> Rendered:
     """Return when the bot asks again and when the lease ends, with Extend until one of these changes."""
     details, rental, reader = context.details, context.rental, context.reader
     text = start + (f"yes. {sentence_case(words.rest)}" if answer.actor == reader.id else words.text)
     if rental.extension is not None:
         return blocks.message(f"{text} More time is asked for; an approver decides.", closed=False)
-    if answer.facts.since not in {None, rental.running_lease.ends_at}:
+    if answer.facts.since != rental.running_lease.ends_at:
         return blocks.message(f"{start}yes. It ends {reader.times.time(rental.running_lease.ends_at)} now.")
     if first_after(details, answer, EventKind.STILL_NEEDED, EventKind.KEPT) is not None:
         return blocks.message(text)
@@ -227,7 +228,7 @@ def _is_still_needed(context: EventContext) -> Rendered:
 
 
 @approvers(EventKind.NOBODY_ANSWERS)
-def _owner_does_not_answer(context: EventContext) -> Rendered:
+def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     """Return what was idle when the approvers were notified, with what they can do. Later, return what was
     decided. The first message about an idle period mentions the approvers."""
     event, details, rental, times = context.event, context.details, context.rental, context.times
@@ -259,14 +260,15 @@ def _owner_does_not_answer(context: EventContext) -> Rendered:
     )
 
 
-def _is_first(event: Event, details: RentalDetails) -> bool:
+def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
     """Return whether the approvers were not yet notified of this spell."""
-    others = [other for other in details.events if other.kind is EventKind.NOBODY_ANSWERS and other.id != event.id]
+    told = EventKind.NOBODY_ANSWERS
+    before = [one for one in details.events if one.kind is told and one.id != event.id and one.at < event.at]
     spell = spell_of(event.facts.use)
-    return not any(spell_of(other.facts.use) == spell and other.at < event.at for other in others)
+    return all(spell_of(facts.use) != spell for facts in facts_in(before, QuestionFacts))
 
 
-def _idle(event: Event, now: Use | None, times: Times) -> str:
+def _idle(event: Event[QuestionFacts], now: Use | None, times: Times) -> str:
     """Return `idle since 14:05 (4 h 35 min, $42.17)`. `now` is the present verdict: somebody may have connected
     since."""
     facts = event.facts
@@ -278,7 +280,7 @@ def _idle(event: Event, now: Use | None, times: Times) -> str:
     return f"{words}{since} ({more})" if more else f"{words}{since}"
 
 
-def _until_end(event: Event, times: Times) -> str:
+def _until_end(event: Event[QuestionFacts], times: Times) -> str:
     facts = event.facts
     end = f"Until its end, {times.time(facts.until, event.at)}, " if facts.until else "Until its end "
     more = f"{end}about {dollars(facts.estimate)} more." if facts.estimate is not None and facts.until else ""
@@ -290,7 +292,7 @@ def _first_name(details: RentalDetails) -> str:
     return escape(details.names.get(details.rental.owner) or "its owner", 30)
 
 
-def _outcome(context: EventContext, outcome: Event) -> str:
+def _outcome(context: EventContext[QuestionFacts], outcome: Event[Any]) -> str:
     if outcome.kind is EventKind.NOBODY_ANSWERS:
         again = f"I told you again {context.times.at_time(outcome.at)}:"
         # Use ends a spell without an answer.

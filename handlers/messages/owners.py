@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.facts import AdoptedFacts, OwnerChangedFacts, PersonFacts
 from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
@@ -28,7 +31,7 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.format import Times, escape, join, per_hour, person
+from handlers.phrases.format import escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import how_it_ended, machine, owner, so_far
@@ -43,9 +46,9 @@ LINES = 2
 
 
 @thread(EventKind.ADOPTED)
-def _adopted(context: EventContext) -> EventText:
+def _adopted(context: EventContext[AdoptedFacts]) -> EventText:
     facts = context.facts
-    new_owner = next(iter(facts.people or ()), None)
+    (new_owner,) = facts.people
     owner = person(context.details.names, new_owner)
     named = f", named {escape(facts.name)}" if facts.name else ""
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
@@ -56,7 +59,7 @@ def _adopted(context: EventContext) -> EventText:
     return EventText(f"{context.actor} made {owner} its owner", f"{ran} It ends {until_text(context)}.")
 
 
-def _ends_unless_destroyed(context: EventContext) -> str:
+def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
     """Return when the machine ends. Return an empty text if it was taken over only to be destroyed."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
@@ -65,16 +68,15 @@ def _ends_unless_destroyed(context: EventContext) -> str:
 
 
 @thread(EventKind.OWNER_CHANGED)
-def _owner_changed(context: EventContext) -> EventText:
-    people = [person(context.details.names, one) for one in context.facts.people or ()]
-    before, after = (people[0], people[1]) if len(people) > 1 else ("somebody else", "somebody")
-    if context.event.actor == next(iter((context.facts.people or ())[1:]), None):
+def _owner_changed(context: EventContext[OwnerChangedFacts]) -> EventText:
+    before, after = (person(context.details.names, one) for one in context.facts.people)
+    if context.event.actor == context.facts.people[1]:
         return EventText(f"{after} took it over", f"{before} gave it.", colon=True)
     return EventText(f"{context.actor} made {after} its owner", f"it was {before}'s.", colon=True)
 
 
 @direct(EventKind.ADOPTED, EventKind.OWNER_CHANGED)
-def _another_owner(context: EventContext) -> Rendered:
+def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
     if not context.by_owner and context.event.actor == context.rental.owner:
         return _taken(context)
     if context.rental.state is State.READY and context.by_owner:
@@ -82,16 +84,17 @@ def _another_owner(context: EventContext) -> Rendered:
     return no_longer_ready(context)
 
 
-def _new_owner(context: EventContext) -> Rendered:
+def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
     """Return to the new owner of a ready machine what it costs, when it ends and how to get in. If the machine
     computes nothing, ask whether it is needed."""
     details, rental, event, times = context.details, context.rental, context.event, context.times
     ends = f"It ends {times.time(rental.running_lease.ends_at, event.at)}: then it is destroyed."
-    how = _how_adopted if event.kind is EventKind.ADOPTED else _how_handed_over
+    facts = event.facts
+    how = _how_adopted(context, facts) if isinstance(facts, AdoptedFacts) else _how_handed_over(context, facts)
     asks = is_open(context)
     return with_ssh_lines(
         context,
-        [join(how(event, details, times), ends), *ssh_lines(details, context.reader)],
+        [join(how, ends), *ssh_lines(details, context.reader)],
         extend_form_button(rental),
         destroy_button(rental),
         *(keep_buttons(rental) if asks else ()),
@@ -99,31 +102,29 @@ def _new_owner(context: EventContext) -> Rendered:
     )
 
 
-def _how_adopted(event: Event, details: RentalDetails, times: Times) -> str:
-    facts, admin = event.facts, person(details.names, event.actor)
+def _how_adopted(context: EventContext, facts: AdoptedFacts) -> str:
+    admin, it, times = context.actor, machine(context.details), context.times
     named = f", named {escape(facts.name)}" if facts.name else ""
     money = join(
         f"{per_hour(facts.rate)}" if facts.rate else "",
-        f"since {times.time(facts.since, event.at)}" if facts.since else "",
+        f"since {times.time(facts.since, context.event.at)}" if facts.since else "",
     )
     cost = so_far(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
-        return readopted(admin, f"{machine(details)}{named}", f"{money}, {cost}")
+        return readopted(admin, f"{it}{named}", f"{money}, {cost}")
     return (
-        f"{admin} made you the owner of {machine(details)}{named}. It ran on the account and I didn't know it: "
-        f"{money}, {cost}."
+        f"{admin} made you the owner of {it}{named}. It ran on the account and I didn't know it: {money}, {cost}."
     )
 
 
-def _how_handed_over(event: Event, details: RentalDetails, times: Times) -> str:
-    before = person(details.names, (event.facts.people or (None,))[0])
-    money = f", {per_hour(details.rental.rate)}" if details.rental.rate else ""
-    if event.actor == details.rental.owner:
+def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
+    rental, it = context.rental, machine(context.details)
+    before = person(context.details.names, facts.people[0])
+    money = f", {per_hour(rental.rate)}" if rental.rate else ""
+    if context.event.actor == rental.owner:
         line = f"{before} got the line that lets you in"
-        return f"You took {machine(details)} {times.at_time(event.at)}{money}. It was {before}'s; {line}."
-    return (
-        f"{person(details.names, event.actor)} made you the owner of {machine(details)}{money}. It was {before}'s."
-    )
+        return f"You took {it} {context.times.at_time(context.event.at)}{money}. It was {before}'s; {line}."
+    return f"{context.actor} made you the owner of {it}{money}. It was {before}'s."
 
 
 def _taken(context: EventContext) -> Rendered:
@@ -177,7 +178,7 @@ def _let_in_or_give(context: EventContext) -> Rendered:
     )
 
 
-def _what_became_of_it(context: EventContext, answer: Event) -> str:
+def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
     """Return how the question of an event was settled, to the owner."""
     details, times, who = context.details, context.times, context.actor
     match answer.kind:
@@ -186,7 +187,7 @@ def _what_became_of_it(context: EventContext, answer: Event) -> str:
         case EventKind.TEAMMATE_ADDED:
             return f"You let {who} in."
         case EventKind.GIVEN:
-            to = person(details.names, next(iter(answer.facts.people or ()), None))
+            to = person(details.names, answer.facts.people[0])
             return f"You gave it to {to}, who can take it until {times.time(answer.at + TAKE_WITHIN)}."
         case EventKind.USE_CHANGED:
             return f"It works again {times.at_time(answer.at)}."
@@ -194,20 +195,20 @@ def _what_became_of_it(context: EventContext, answer: Event) -> str:
 
 
 @thread(EventKind.GIVEN)
-def _given(context: EventContext) -> EventText:
-    to = person(context.details.names, next(iter(context.facts.people or ()), None))
+def _given(context: EventContext[PersonFacts]) -> EventText:
+    to = person(context.details.names, context.facts.people[0])
     until = context.times.time(context.event.at + TAKE_WITHIN)
     return EventText(f"{context.actor} gives it to {to}", f"{to} can take it until {until}.", colon=True)
 
 
 @direct(EventKind.GIVEN, needs=Needs.BUDGET_IF_TAKEN)
-def _take_it(context: EventContext) -> Rendered:
+def _take_it(context: EventContext[PersonFacts]) -> Rendered:
     """Return to a person who is given a machine what it costs them, and later what became of that."""
     details, rental, event = context.details, context.rental, context.event
     reader, times, answer = context.reader, context.times, context.outcome
     if answer is not None and answer.kind is EventKind.OWNER_CHANGED:
         if context.by_owner and rental.state is State.READY:
-            return _new_owner(context._replace(event=answer))
+            return _new_owner(context.of(answer))
         if not context.by_owner:
             return no_longer_yours(context)
     if rental.state is not State.READY:
@@ -215,7 +216,7 @@ def _take_it(context: EventContext) -> Rendered:
         return changed(shown, closed=shown.closed or not context.by_owner)
     gave = f"{context.actor} gave you {machine(details)}."
     if answer is not None and answer.kind is EventKind.GIVEN:
-        again = reader.id in (answer.facts.people or ())
+        again = reader.id in answer.facts.people
         then = "You can take it below." if again else "Somebody else can take it now."
         return blocks.message(f"{gave} {then}")
     if answer is not None:
@@ -249,11 +250,9 @@ def _budget(details: RentalDetails) -> str:
 
 
 @thread(EventKind.OWNER_LEFT)
-def _owner_left(context: EventContext) -> EventText:
-    people = [person(context.details.names, one) for one in context.facts.people or ()]
-    return EventText(
-        f"{people[0] if people else 'Its owner'} left the workspace", "Admins decide what becomes of it."
-    )
+def _owner_left(context: EventContext[PersonFacts]) -> EventText:
+    owner = person(context.details.names, context.facts.people[0])
+    return EventText(f"{owner} left the workspace", "Admins decide what becomes of it.")
 
 
 @thread(EventKind.OWNER_LEFT_LATER)

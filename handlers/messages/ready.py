@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.model.event import EventKind
+from bot.model.event import EventKind, facts_in
+from bot.model.facts import DecisionFacts, HostKeyFacts, ReadyFacts, TeammatesFacts
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -40,7 +41,7 @@ from handlers.phrases.rental_text import (
 
 
 @thread(EventKind.READY)
-def _ready(context: EventContext) -> EventText:
+def _ready(context: EventContext[ReadyFacts]) -> EventText:
     took = f" after {span(context.facts.span)}" if context.facts.span else ""
     word = "Ready" if context.facts.why is None else "Running"
     return EventText(
@@ -88,7 +89,8 @@ def _approved_by(details: RentalDetails) -> list[str]:
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
-    if decisions[-1].facts.asked_span is not None:  # fewer hours: another message said so
+    if any(facts.asked_span is not None for facts in facts_in(decisions[-1:], DecisionFacts)):
+        # Fewer hours: another message said so.
         return []
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
@@ -113,14 +115,12 @@ def with_ssh_lines(context: EventContext, lines: Sequence[str], *buttons: Json |
 
 
 @thread(EventKind.TEAMMATE_ADDED)
-def _teammate_added(context: EventContext) -> EventText:
-    def names(people: tuple[str, ...] | None) -> list[str]:
-        return [context.details.names.get(person, person) for person in people or ()]
+def _teammate_added(context: EventContext[TeammatesFacts]) -> EventText:
+    def names(people: tuple[str, ...]) -> list[str]:
+        return [context.details.names.get(person, person) for person in people]
 
-    added = people_text(names(context.facts.people))
-    return EventText(
-        f"{context.actor} lets in {added or 'someone'}", without_key_text(names(context.facts.without_key))
-    )
+    added, without_key = people_text(names(context.facts.people)), names(context.facts.without_key)
+    return EventText(f"{context.actor} lets in {added}", without_key_text(without_key))
 
 
 @direct(EventKind.TEAMMATE_ADDED)
@@ -168,7 +168,7 @@ def _needs_key(details: RentalDetails, rules: Rules) -> Rendered:
 
 
 @thread(EventKind.HOST_KEY_CHANGED)
-def _host_key_changed(context: EventContext) -> EventText:
+def _host_key_changed(context: EventContext[HostKeyFacts]) -> EventText:
     before, now = (
         identifier(key) if key else "unknown" for key in (context.facts.before_host_key, context.facts.host_key)
     )

@@ -37,7 +37,6 @@ from handlers.messages.writers import (
     direct,
     said_once,
     thread,
-    without_money,
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
@@ -64,7 +63,7 @@ def thread_reply(context: EventContext) -> Rendered | None:
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
     """Return an event for a history, which has its time in front of it and names its reader too. Return an empty
     text if the event has none. Without `money`, leave out amounts and prices."""
-    readable = event if money else changed(event, facts=without_money(event.facts))
+    readable = event if money else changed(event, facts=event.facts.without_money())
     context = EventContext(readable, details, changed(reader, id=""), timed=False)
     return context.text.text if event.kind in thread else ""
 

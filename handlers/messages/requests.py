@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.model.attempt import Why
-from bot.model.event import DECISIONS, Event, EventKind, Facts, newest_asked, newest_version
+from bot.model.event import DECISIONS, Event, EventKind, newest_asked, newest_version
+from bot.model.facts import BillFacts, DecidersFacts, DecisionFacts, EndedFacts, ExtensionFacts, RequestFacts
 from bot.model.machine_use import Verdict
 from bot.model.money import cost
 from bot.model.person import Person
@@ -78,7 +79,7 @@ BUDGETS_SHOWN = 3
 
 
 @thread(EventKind.ASKED)
-def _asked(context: EventContext) -> EventText:
+def _asked(context: EventContext[RequestFacts]) -> EventText:
     return EventText(
         "Approval asked for",
         join(
@@ -89,9 +90,9 @@ def _asked(context: EventContext) -> EventText:
 
 
 @thread(EventKind.ASKED_AGAIN)
-def _asked_again(context: EventContext) -> EventText:
+def _asked_again(context: EventContext[RequestFacts]) -> EventText:
     facts = context.facts
-    why = why_asked_again(context.event)
+    why = why_asked_again(facts)
     expires = f"Expires {context.times.date_and_time(facts.until)}." if facts.until else None
     if facts.why is Why.TOO_LITTLE_TIME:
         later = "It needs a later end."
@@ -118,7 +119,7 @@ def _asked_again(context: EventContext) -> EventText:
     )
 
 
-def _cost_by_then(facts: Facts) -> str | None:
+def _cost_by_then(facts: BillFacts) -> str | None:
     """Return what the rental has cost. Return None if the event doesn't say: an attempt may still bill, or a
     machine of the rental was bought after the database was saved.
 
@@ -131,7 +132,7 @@ def _cost_by_then(facts: Facts) -> str | None:
 
 
 @thread(EventKind.CHANGED)
-def _changed(context: EventContext) -> EventText:
+def _changed(context: EventContext[RequestFacts]) -> EventText:
     envelope = context.details.rental.envelope
     now = f"now {describe(envelope)}." if envelope.version == context.facts.envelope else None
     return EventText(
@@ -147,7 +148,7 @@ def _changed(context: EventContext) -> EventText:
 
 
 @thread(EventKind.APPROVED)
-def _approved(context: EventContext) -> EventText:
+def _approved(context: EventContext[DecisionFacts]) -> EventText:
     if context.event.actor == context.owner_id and context.facts.self_approved is False:
         return EventText(f"{context.actor} goes on", allowed_text(context.facts), colon=True)
     own = " (own request)" if context.facts.self_approved else ""
@@ -165,11 +166,11 @@ def _approved_not_ready(context: EventContext) -> EventText:
     ]
     if not approvals:
         return EventText("Approved")
-    return EventText(f"Approved{context._replace(event=approvals[-1]).by_whom_and_when}")
+    return EventText(f"Approved{context.of(approvals[-1]).by_whom_and_when}")
 
 
 @thread(EventKind.DENIED, EventKind.EXPIRED, EventKind.WITHDRAWN)
-def _request_over(context: EventContext) -> EventText:
+def _request_over(context: EventContext[EndedFacts]) -> EventText:
     """Return that a request ended without a machine."""
     cost = cost_of(context.facts)
     rest = ""
@@ -182,30 +183,30 @@ def _request_over(context: EventContext) -> EventText:
 
 
 @thread(EventKind.DECIDERS_CHANGED)
-def _deciders_changed(context: EventContext) -> EventText:
-    people = people_text([context.details.names.get(one, one) for one in context.facts.people or ()])
+def _deciders_changed(context: EventContext[DecidersFacts]) -> EventText:
+    people = people_text([context.details.names.get(one, one) for one in context.facts.people])
     if context.facts.admins_decide:
         return EventText("No approver is left", f"Admins are asked: {people}." if people else "Admins decide.")
     return EventText("Approvers decide again", f"Asked: {people}." if people else "")
 
 
 @thread(EventKind.APPROVERS_REMINDED)
-def _approvers_reminded(context: EventContext) -> EventText:
-    names = [context.details.names.get(one, one) for one in context.facts.people or ()]
+def _approvers_reminded(context: EventContext[DecidersFacts]) -> EventText:
+    names = [context.details.names.get(one, one) for one in context.facts.people]
     return EventText(f"{people_text(names) or 'Nobody'} {'was' if len(names) == 1 else 'were'} reminded")
 
 
 @thread(EventKind.OTHERS_ASKED)
-def _others_asked(context: EventContext) -> EventText:
+def _others_asked(context: EventContext[DecidersFacts]) -> EventText:
     names = context.details.names
-    asked = [names.get(one, one) for one in context.facts.then or ()]
-    away = [names.get(one, one) for one in context.facts.away or ()]
+    asked = [names.get(one, one) for one in context.facts.then]
+    away = [names.get(one, one) for one in context.facts.away]
     lead = away_text(away) if away else "Nobody has decided yet"
     return EventText(f"{lead}, so {people_text(asked)} {'is' if len(asked) == 1 else 'are'} asked")
 
 
 @thread(EventKind.STARTED)
-def _started(context: EventContext) -> EventText:
+def _started(context: EventContext[RequestFacts]) -> EventText:
     allowed, replaced = allowed_text(context.facts), context.facts.name
     if replaced is not None:
         return EventText(f"{context.actor} rented it in the place of {escape(replaced, 20)}", allowed, colon=True)
@@ -222,14 +223,14 @@ def _started(context: EventContext) -> EventText:
     EventKind.OTHERS_ASKED,
     EventKind.EXTENSION_ASKED,
 )
-def approval(context: EventContext) -> Rendered:
+def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts]) -> Rendered:
     """Return the question while it waits for an answer. Later, return the answer.
 
     If the owner changed the request since the event, the message shows the newest version.
     """
     details, rental, reader, asks = context.details, context.rental, context.reader, context.asks
     asked = newest_version(context.event, details.events)
-    context, version = context._replace(event=asked), asked.facts.envelope
+    context, version = context.of(asked), asked.facts.envelope
     if rental.extension is not None and rental.extension.envelope.version == version:
         lines = _extension(details, rental.extension, reader)
     elif rental.decision is not None and rental.approver_decides and rental.envelope.version == version:
@@ -264,7 +265,9 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
     )
 
 
-def _request(details: RentalDetails, decision: PendingDecision, asked: Event, reader: Reader) -> list[str]:
+def _request(
+    details: RentalDetails, decision: PendingDecision, asked: Event[DecidersFacts], reader: Reader
+) -> list[str]:
     rental, envelope, times = details.rental, details.rental.envelope, reader.times
     return [
         f"Approve up to {say_at_most(envelope.total)}? "
@@ -281,7 +284,7 @@ def _request(details: RentalDetails, decision: PendingDecision, asked: Event, re
     ]
 
 
-def _who_else_is_asked(context: EventContext) -> str:
+def _who_else_is_asked(context: EventContext[DecidersFacts]) -> str:
     """Return a sentence saying who else was asked to decide, and why.
 
     Others are asked if all approvers are away, or if nobody has decided for a while.
@@ -305,26 +308,24 @@ def _once_it_fits(rental: Rental) -> str:
     return f"Bought once there is one at {limit_per_hour(rental.envelope.max_rate)} or less."
 
 
-def _prices(envelope: Envelope, asked: Event, times: Times) -> str:
+def _prices(envelope: Envelope, asked: Event[DecidersFacts], times: Times) -> str:
     """Return the price that was clicked and that of the cheapest other offer, with the time at which both were
     read."""
     facts = asked.facts
+    read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
-    read = f"read {times.time(facts.read_at or asked.at)}"
+    read = f"read {times.time(read_at or asked.at)}"
     more = (
         f"; allows {limit_per_hour(envelope.max_rate)} if it sells out"
         if envelope.max_rate > envelope.price
         else ""
     )
-    return join(f"{per_hour(envelope.price)} ({each}{read}){more}.", _other_offer(asked))
-
-
-def _other_offer(asked: Event) -> str:
-    other = asked.facts.other
+    text = f"{per_hour(envelope.price)} ({each}{read}){more}."
     if other is not None:
-        return f"Cheapest other then: {per_hour(other.rate)} from {place(other.vendor, other.vendor_region)}."
-    clicked = asked.kind in {EventKind.ASKED, EventKind.CHANGED} and asked.facts.read_at is not None
-    return "No other offer then." if clicked else ""
+        where = place(other.vendor, other.vendor_region)
+        return f"{text} Cheapest other then: {per_hour(other.rate)} from {where}."
+    clicked = asked.kind in {EventKind.ASKED, EventKind.CHANGED} and read_at is not None
+    return f"{text} No other offer then." if clicked else text
 
 
 def _length(rental: Rental, times: Times) -> str:
@@ -398,9 +399,9 @@ def _answer(context: EventContext) -> Rendered:
 
 
 @direct(EventKind.ASKED_AGAIN)
-def _decide_again(context: EventContext) -> Rendered:
+def _decide_again(context: EventContext[RequestFacts]) -> Rendered:
     details, rental, event, reader = context.details, context.rental, context.event, context.reader
-    undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope in {None, rental.envelope.version}
+    undecided = rental.state is State.AWAITING_APPROVAL and event.facts.envelope == rental.envelope.version
     if not undecided:
         answer = context.outcome
         state = f"Decided: {context.request}. {current_state(details, context.times)}"
@@ -438,7 +439,7 @@ def _ask_again(context: EventContext) -> Rendered:
         name = f"{possessive(context.details, context.reader)} {machines_of(rental)}, {rental.id}"
         text = words._replace(lead=f"Nobody decided by {context.times.time(event.at)}").about(name)
     again = button(
-        "Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id), about=describe(rental.request)
+        "Ask again", Action.TRY_AGAIN, QuoteValue(quote_id=rental.quote_id or ""), about=describe(rental.request)
     )
     return blocks.with_buttons(join(text, first_runs_on(context.details)), again)
 

@@ -4,7 +4,7 @@ A writer stands in the module of its subject and registers what it writes: `@dir
 message about GIVEN. `render.py` looks the writers up.
 
 A sentence leaves out each fact that its event doesn't have. So the text for readers who may not see money is the
-text of the event without its amounts and prices (`without_money`).
+text of the event without its amounts and prices (`Facts.without_money`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Flag, auto
-from typing import NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts, settled_by
+from bot.model.event import Event, EventKind, F_co, settled_by
+from bot.model.facts import AllowedFacts, AttemptFacts, BillFacts, DecisionFacts, SaidFacts, UntilFacts
 from bot.model.message import Message
 from bot.model.person import OPERATOR
 from bot.model.rental import Rental
@@ -27,7 +28,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.budget_text import whose_budget
 from handlers.phrases.format import Reader, Times, actor, escape, join, limit_per_hour, per_hour, person, sentence
-from handlers.phrases.machine_text import describe, vendor
+from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import first_runs_on, how_it_ended, machine, possessive
 
 
@@ -59,10 +60,10 @@ class EventText(NamedTuple):
         return f"{sentence_case(self.lead)}: {subject}. {sentence_case(self.rest)}".rstrip()
 
 
-class EventContext(NamedTuple):
+class EventContext(NamedTuple, Generic[F_co]):
     """What the writers of an event of a rental are given."""
 
-    event: Event
+    event: Event[F_co]
     details: RentalDetails
     reader: Reader
     """Has no id if many people read the message."""
@@ -76,7 +77,7 @@ class EventContext(NamedTuple):
     """The approvers whom the post of a message to them mentions. None for its edits, which mention nobody."""
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> F_co:
         """Return the event's facts."""
         return self.event.facts
 
@@ -106,7 +107,7 @@ class EventContext(NamedTuple):
         return f"{possessive(self.details, self.reader)} {describe(self.rental)}, {self.rental.id}"
 
     @property
-    def outcome(self) -> Event | None:
+    def outcome(self) -> Event[Any] | None:
         """Return the later event that settles what the event asks. Return None while it is open."""
         return settled_by(self.event, self.details.events)
 
@@ -117,10 +118,14 @@ class EventContext(NamedTuple):
 
     def text_of(self, event: Event) -> EventText:
         """Return what a thread says about another event of the rental."""
-        if self.rental.bought_after_backup and not event.facts.amount:
+        if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
             # By now it is known that more was rented than the event says.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
-        return thread[event.kind](self._replace(event=event))
+        return thread[event.kind](self.of(event))
+
+    def of(self, event: Event[Any]) -> EventContext[Any]:
+        """Return the same for another event of the rental."""
+        return self._replace(event=event)
 
     @property
     def actor(self) -> str:
@@ -160,13 +165,9 @@ class EventContext(NamedTuple):
 
         The operator's words are left out: they follow the operator's name already (`actor`).
         """
-        words = "" if self.event.actor == OPERATOR.id else escape(self.facts.detail or "", 200)
+        said = self.facts.detail if isinstance(self.facts, SaidFacts) and self.event.actor != OPERATOR.id else None
+        words = escape(said or "", 200)
         return f'"{words}"' if words else ""
-
-    @property
-    def vendor_name(self) -> str:
-        """Return `Hyperstack`, or `the vendor` if the event doesn't name it."""
-        return vendor(self.facts.vendor)
 
 
 class Needs(Flag):
@@ -179,20 +180,20 @@ class Needs(Flag):
     """The other end of a pause of buying, and the alert about it to the same reader."""
 
 
-class AlertContext(NamedTuple):
+class AlertContext(NamedTuple, Generic[F_co]):
     """What the writers of alerts are given: the event alone, since its rental may be impossible to read."""
 
-    event: Event
+    event: Event[F_co]
     reader: Reader
     names: Mapping[str, str]
     """Of the people whom the writer names."""
-    other_end: Event | None = None
+    other_end: Event[Any] | None = None
     """If buying is paused: its resumption. If it goes on: the pause. None if there is none."""
     other_alert: Message | None = None
     """The alert of `other_end` to the same reader. None if they got none."""
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> F_co:
         """Return the event's facts."""
         return self.event.facts
 
@@ -218,6 +219,7 @@ class QuestionContext(NamedTuple):
 
 C = TypeVar("C")
 R = TypeVar("R")
+W = TypeVar("W", bound=Callable[..., Any])
 
 
 def _actor(event: Event) -> tuple[str, ...]:
@@ -230,20 +232,20 @@ class Audience(dict[EventKind, Callable[[C], R]]):
     def __init__(self) -> None:
         super().__init__()
         self.needs: dict[EventKind, Needs] = {}
-        self._names: dict[EventKind, Callable[[Event], Iterable[str]]] = {}
+        self._names: dict[EventKind, Callable[[Event[Any]], Iterable[str]]] = {}
 
     def __call__(
         self,
         *kinds: EventKind,
         needs: Needs = Needs.NOTHING,
-        names: Callable[[Event], Iterable[str]] = _actor,
-    ) -> Callable[[Callable[[C], R]], Callable[[C], R]]:
+        names: Callable[[Event[Any]], Iterable[str]] = _actor,
+    ) -> Callable[[W], W]:
         """Register the decorated function as the writer of these kinds.
 
         What it `needs`, and the `names` of the people whom it mentions, are loaded before it is called.
         """
 
-        def register(write: Callable[[C], R]) -> Callable[[C], R]:
+        def register(write: W) -> W:
             self.update(dict.fromkeys(kinds, write))
             self.needs.update(dict.fromkeys(kinds, needs))
             self._names.update(dict.fromkeys(kinds, names))
@@ -256,12 +258,12 @@ class Audience(dict[EventKind, Callable[[C], R]]):
         return tuple(self._names.get(event.kind, _actor)(event))
 
 
-thread = Audience[EventContext, EventText]()
+thread = Audience[EventContext[Any], EventText]()
 """The reply below the card. Histories and the messages of other audiences have the same text."""
-direct = Audience[EventContext, Rendered]()
-approvers = Audience[EventContext, Rendered]()
+direct = Audience[EventContext[Any], Rendered]()
+approvers = Audience[EventContext[Any], Rendered]()
 question = Audience[QuestionContext, Rendered]()
-alert = Audience[AlertContext, Rendered | None]()
+alert = Audience[AlertContext[Any], Rendered | None]()
 """A writer returns None if there is nothing left to say."""
 
 
@@ -279,12 +281,12 @@ def no_longer_ready(context: EventContext) -> Rendered:
 # --- parts of several texts
 
 
-def until_text(context: EventContext) -> str:
+def until_text(context: EventContext[UntilFacts]) -> str:
     """Return `18:40`, the end that the event names, or `as before` if it names none."""
     return context.times.time(context.facts.until) if context.facts.until else "as before"
 
 
-def allowed_text(facts: Facts) -> str:
+def allowed_text(facts: AllowedFacts) -> str:
     """Return `up to $21.16/h for 6 h.` Return an empty text if the event has neither the rate nor the length."""
     parts = [
         f"up to {_highest(facts.max_rate, facts.rate)}" if facts.max_rate is not None else "",
@@ -298,14 +300,14 @@ def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
     return per_hour(max_rate) if max_rate == clicked else limit_per_hour(max_rate)
 
 
-def fewer_hours_text(facts: Facts) -> str:
+def fewer_hours_text(facts: AllowedFacts) -> str:
     """Return `4 h, not the 6 h asked for`. Return an empty text unless fewer hours were approved."""
-    if facts.span is None or facts.asked_span is None:
+    if not isinstance(facts, DecisionFacts) or facts.span is None or facts.asked_span is None:
         return ""
     return f"{about_span(facts.span)}, not the {about_span(facts.asked_span)} asked for"
 
 
-def total_text(facts: Facts) -> str | None:
+def total_text(facts: AllowedFacts) -> str | None:
     """Return `At most $137.54 in all.`, or None if the event has no total."""
     return f"At most {say_at_most(facts.total)} in all." if facts.total is not None else None
 
@@ -315,25 +317,17 @@ def cost_nothing_text(paid: bool | None) -> str:
     return "" if paid is not False else "it cost nothing"
 
 
-def cost_of(facts: Facts) -> AccruedCost | None:
+def cost_of(facts: BillFacts) -> AccruedCost | None:
     """Return what the rental has cost, or None if the event doesn't say."""
     return None if facts.amount is None else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
 
 
-def market_answer(facts: Facts) -> str:
+def market_answer(facts: AttemptFacts) -> str:
     """Return the market's answer in its own words, or an empty text if there was none."""
     return f"Its answer: {sentence(escape(facts.detail, 200))}" if facts.detail and facts.detail.strip() else ""
 
 
-def over_budget(context: EventContext) -> str:
+def over_budget(context: EventContext[DecisionFacts]) -> str:
     """Return ` over vision's budget` if an approval passed a budget, else an empty text."""
     passed = context.facts.passed
     return f" over {whose_budget(passed[0].balance.scope, context.details.names)}" if passed else ""
-
-
-def without_money(facts: Facts) -> Facts:
-    """Return the facts without amounts and prices, for a reader who may not see them."""
-    nothing = dict.fromkeys(
-        ("rate", "before", "clicked", "max_rate", "total", "amount", "estimate", "estimated", "paid", "other")
-    )
-    return changed(facts, **nothing, passed=())

@@ -15,6 +15,7 @@ from fractions import Fraction
 
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
+from bot.model.facts import SaidFacts
 from bot.model.money import MICROS_PER_DOLLAR, Micros
 from bot.model.person import OPERATOR
 from bot.model.request import Envelope
@@ -97,7 +98,7 @@ def person(names: Mapping[str, str], user_id: str | None) -> str:
 def actor(names: Mapping[str, str], event: Event) -> str:
     """Return who made an event, as `person`. The operator's reason follows in brackets: `the operator (disk is
     full)`."""
-    if event.actor != OPERATOR.id or not event.facts.detail:
+    if event.actor != OPERATOR.id or not isinstance(event.facts, SaidFacts) or not event.facts.detail:
         return person(names, event.actor)
     return f"{OPERATOR.name} ({escape(event.facts.detail, 200)})"
 

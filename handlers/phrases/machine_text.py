@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from bot.model.event import Facts
+from bot.model.facts import NotAsSoldFacts
 from bot.model.gpu import display_name, display_variant
 from bot.model.machine_use import GpuModel, SetupState
 from bot.model.offer import vendor_name
@@ -96,13 +96,11 @@ KINDS_SHOWN = 4
 """How many kinds of GPU are named at most."""
 
 
-def sold_but_seen(facts: Facts) -> str:
+def sold_but_seen(facts: NotAsSoldFacts) -> str:
     """Return `sold as 8x H100 SXM 80 GB, but I see 7`, with the names of the GPUs if these differ."""
-    gpu, seen = facts.gpu or "", facts.gpus_seen
-    sold = f"sold as {machines(facts.count or 0, gpu)}"
-    if seen is None:
-        return sold
-    if not any(differs(gpu, model) for model in seen.models):
+    seen = facts.gpus_seen
+    sold = f"sold as {machines(facts.count, facts.gpu)}"
+    if not any(differs(facts.gpu, model) for model in seen.models):
         return f"{sold}, but I see {seen.count}"
     kinds = Counter(_named(model) for model in seen.models).most_common(KINDS_SHOWN)
     return f"{sold}, but I see {listed([f'{count}x {name}' for name, count in kinds])}"

@@ -9,7 +9,8 @@ from bot.lifecycle.changes.notifications import readers_of
 from bot.lifecycle.money.billing import ledger_span
 from bot.model.attempt import Why
 from bot.model.budget import UNASSIGNED
-from bot.model.event import Event, EventKind, Facts, OpenQuestion, events_after, open_question
+from bot.model.event import Event, EventKind, OpenQuestion, deciders_in, events_after, facts_in, open_question
+from bot.model.facts import DecidersFacts, EndedFacts, RequestFacts, UntilFacts
 from bot.model.machine_use import NOT_COMPUTING
 from bot.model.person import OPERATOR
 from bot.model.rental import Extension, Rental
@@ -103,9 +104,8 @@ def reason(why: Why, vendor_name: str | None = None) -> str:
     return _REASONS[why].format(vendor=vendor(vendor_name))
 
 
-def why_asked_again(event: Event) -> str:
+def why_asked_again(facts: RequestFacts) -> str:
     """Return why people decide again, as a clause: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
-    facts = event.facts
     if facts.gpu is not None and facts.before_gpu is not None:
         return f"only {gpu(facts.gpu)} is left, not {gpu(facts.before_gpu)}"
     return reason(facts.why, facts.vendor) if facts.why else "it is outside what was allowed"
@@ -118,7 +118,7 @@ def why_undecided(details: RentalDetails) -> str:
         return ""
     asked = [event for event in details.events if event.kind is EventKind.ASKED_AGAIN]
     if decision.why is Why.OTHER_GPU and asked:
-        return sentence(why_asked_again(asked[-1]))
+        return sentence(why_asked_again(facts_in(asked, RequestFacts)[-1]))
     return sentence(reason(decision.why, details.rental.vendor))
 
 
@@ -270,7 +270,8 @@ def ended_by(details: RentalDetails) -> Event | None:
     ending = details.rental.ending
     if ending is None or ending.by in {None, details.rental.owner}:
         return None
-    return next((e for e in details.events if e.actor == ending.by and e.facts.end is ending.outcome), None)
+    by = (event for event in details.events if event.actor == ending.by)
+    return next((e for e in by if isinstance(e.facts, EndedFacts) and e.facts.end is ending.outcome), None)
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
@@ -293,10 +294,11 @@ def _over_text(details: RentalDetails, times: Times) -> str:
 
 def extended_by_operator(details: RentalDetails, times: Times) -> str:
     """Return `The operator (Slack is away) extended it until 20:05.`, or an empty text if the operator didn't."""
-    longer = [e for e in details.events if e.effects.lengthens and e.actor == OPERATOR.id and e.facts.until]
-    if not longer or longer[-1].facts.until is None:
+    longer = [e for e in details.events if e.effects.lengthens and e.actor == OPERATOR.id]
+    facts = longer[-1].facts if longer else None
+    if not isinstance(facts, UntilFacts) or facts.until is None:
         return ""
-    return sentence(f"{actor(details.names, longer[-1])} extended it until {times.time(longer[-1].facts.until)}")
+    return sentence(f"{actor(details.names, longer[-1])} extended it until {times.time(facts.until)}")
 
 
 def current_state(details: RentalDetails, times: Times) -> str:
@@ -382,17 +384,16 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
     return f"Asked {people} for {what}"
 
 
-def asked_by_event(facts: Facts, details: RentalDetails) -> str:
+def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
     """Return who is asked, as an event says. Return an empty text if it doesn't say."""
-    names, away = ([details.names.get(one, one) for one in ids or ()] for ids in (facts.people, facts.away))
+    names, away = ([details.names.get(one, one) for one in ids] for ids in (facts.people, facts.away))
     return asked_text(names, admins_decide=bool(facts.admins_decide), away=away)
 
 
 def asked_now(details: RentalDetails) -> str:
-    """Return who is asked about what waits, by the newest event that says it: only such events have
-    `facts.admins_decide`."""
-    newest = next((event for event in reversed(details.events) if event.facts.admins_decide is not None), None)
-    return asked_by_event(newest.facts, details) if newest is not None else ""
+    """Return who is asked about what waits, by the newest event that says it."""
+    newest = deciders_in(details.events)
+    return asked_by_event(newest, details) if newest is not None else ""
 
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:

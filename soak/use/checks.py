@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from bot.model.event import Event, EventKind
+from bot.model.facts import KeptFacts, QuestionFacts
 from bot.model.machine_use import NOT_COMPUTING
 from bot.policy.team.hours import is_within
 from bot.policy.team.rules import Rules
@@ -82,9 +84,11 @@ def asked_twice(record: Record) -> Iterator[str]:
 def asked_in_silence(record: Record) -> Iterator[str]:
     """Nobody is asked before the time that an answer named."""
     for life in record.lives:
-        for kept in (event for event in life.events if event.kind is EventKind.KEPT):
+        for kept in life.events:
+            if not isinstance(kept.facts, KeptFacts):
+                continue
             answers = [other.at for other in life.events if other.kind in ANSWERS and other.at > kept.at]
-            until = min([kept.at + (kept.facts.span or timedelta(0)), *answers])
+            until = min([kept.at + kept.facts.span, *answers])
             if any(kept.at < event.at < until for event in _questions(life)):
                 yield f"{life.rental.id} was asked about before {until}"
 
@@ -121,16 +125,16 @@ CHECKS: dict[str, Callable[[Record], Iterable[str]]] = {
 }
 
 
-def _questions(life: Life) -> list[Event]:
+def _questions(life: Life) -> list[Event[Any]]:
     return [event for event in life.events if event.kind is EventKind.STILL_NEEDED]
 
 
-def _spell(event: Event) -> datetime | None:
+def _spell(event: Event[QuestionFacts]) -> datetime | None:
     """Return the start of the spell that a question is about. Return None if the machine can't be seen into."""
     return spell_of(event.facts.use)
 
 
-def _least_apart(event: Event, rules: Rules) -> timedelta:
+def _least_apart(event: Event[QuestionFacts], rules: Rules) -> timedelta:
     if event.facts.verdict in NOT_COMPUTING:
         return min(rules.idle.again, default=timedelta.max)
     return rules.check_in.after or timedelta.max

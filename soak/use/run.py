@@ -11,6 +11,7 @@ from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.changes.snapshot import cost_by_use, load_snapshot
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.facts import AccountFacts
 from bot.model.machine_use import Missed
 from bot.model.person import Key, Person
 from bot.model.rental import Rental
@@ -185,7 +186,7 @@ class Simulation:
         notified = {
             event.facts.resource_id: event.at
             for event in await here.account_history()
-            if event.kind is EventKind.UNKNOWN_MACHINE
+            if isinstance(event.facts, AccountFacts) and event.kind is EventKind.UNKNOWN_MACHINE
         }
         alive = {resource["resource_id"] for resource in await here.alive()}
         return Record(

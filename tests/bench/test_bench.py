@@ -1,4 +1,4 @@
-"""What the bench prints, and what it calculates. CI also runs tests/bench/every_figure.py."""
+"""What the bench prints, and what it calculates. CI also runs tests/ci/every_figure.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The bench itself, at a size that takes half a minute: it measures every figure, however fast anything is.
 
-Only CI runs this file, by its name (.ci/run).
+CI runs this file by its name.
 """
 
 from __future__ import annotations

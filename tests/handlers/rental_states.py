@@ -9,10 +9,12 @@ from typing import Any
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import RequestFacts
 from bot.model.records import Change
 from bot.model.rental import Decider, Lease, Question, Rental
 from sandbox.slack.default import ANA, APPROVALS, BEN
+from tests.events import facts_for
 from tests.handlers.team import NOON, Team, an_offer
 from tests.rentals import waiting
 from tests.store import make
@@ -53,7 +55,7 @@ async def change_request(ours: Team, rental: Rental) -> None:
         kind=EventKind.CHANGED,
         at=ours.clock.now(),
         actor=rental.owner,
-        facts=Facts(envelope=2, total=envelope.total, people=(BEN,), admins_decide=False),
+        facts=RequestFacts(envelope=2, total=envelope.total, people=(BEN,), admins_decide=False),
     )
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, after, (event,)))
@@ -77,7 +79,7 @@ async def make_ready(ours: Team, rental: Rental) -> Rental:
     lease = Lease(ready_at=NOON, ends_at=NOON + 6 * H, notices_checked_at=NOON, seen_at=NOON, question=Question())
     ready = transitions.become_ready(provisioning, host="203.0.113.7", port=22, rate=Decimal("2.15"), lease=lease)
     ready = changed(ready, vendor="hyperstack", due_at=None)
-    event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON)
+    event = Event(rental_id=rental.id, kind=EventKind.READY, at=NOON, facts=facts_for(EventKind.READY))
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, provisioning))
         await apply(tx, ours.deps, Change(provisioning, ready, (event,)))

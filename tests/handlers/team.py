@@ -28,7 +28,8 @@ from bot.lifecycle.loops.policy_versions import reload, rules_at_start
 from bot.lifecycle.outside import KeySource, Market
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import EndFacts
 from bot.model.message import Message, MessageKind, to_person
 from bot.model.offer import Catalog, Offer
 from bot.model.quote import Quote, QuoteState
@@ -254,7 +255,7 @@ class Team:
         await self.deliver_all()
         for rental in await self.rentals():
             if rental.lease is not None and rental.lease.shown_later_at is not None:
-                facts = Facts(until=rental.lease.ends_at)
+                facts = EndFacts(until=rental.lease.ends_at)
                 event = Event(rental_id=rental.id, kind=EventKind.ENDS_AGAIN, at=now, facts=facts)
                 async with self.deps.store.write() as tx:
                     await apply(tx, deps, Change(rental, note_told_again(rental), (event,)))

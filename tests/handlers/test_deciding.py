@@ -8,6 +8,7 @@ import pytest
 
 from bot.lifecycle.people.deciders import check_deciders, deciders
 from bot.model.base import changed
+from bot.model.facts import RequestFacts
 from bot.model.state import State
 from bot.policy.team.rules import Approvers
 from handlers.ids import Callback
@@ -46,6 +47,7 @@ async def test_approvers_read_the_clicked_price_and_the_cheapest_other_one(tmp_p
         (rental,) = await ours.rentals()
         async with ours.deps.store.read() as tx:
             (asked,) = await tx.events.of(rental.id)
+        assert isinstance(asked.facts, RequestFacts)
         assert asked.facts.read_at == NOON
 
 

@@ -11,7 +11,8 @@ from aiohttp.client_reqrep import ConnectionKey
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.deps import Deps
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AlertFacts
 from handlers.delivery.direct_posts import RETRY_AFTER, DirectPosts
 from handlers.delivery.pace import Pace
 from store.db import Database
@@ -38,8 +39,8 @@ class Slack:
             raise self.error
 
 
-def no_writes(rental_id: str | None = None) -> Event:
-    facts = Facts(name=rental_id, since=NOON, until=NOON, span=timedelta(minutes=30))
+def no_writes(rental_id: str | None = None) -> Event[AlertFacts]:
+    facts = AlertFacts(name=rental_id, since=NOON, until=NOON, span=timedelta(minutes=30))
     return Event(rental_id=None, kind=EventKind.NO_WRITES, at=NOON, facts=facts)
 
 

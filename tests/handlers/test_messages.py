@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,11 @@ async def test_where_a_command_opens_a_dialog_a_message_has_a_button_that_opens_
 async def add_post_about(ours: Team, rental: Rental) -> None:
     """Post to Eve directly about a rental."""
     now = ours.clock.real()
-    about = {"kind": MessageKind.REPLY, "rental_id": rental.id, "body": {"text": "About it.", "blocks": []}}
+    about: dict[str, Any] = {
+        "kind": MessageKind.REPLY,
+        "rental_id": rental.id,
+        "body": {"text": "About it.", "blocks": []},
+    }
     async with ours.deps.store.write() as tx:
         await tx.messages.add(Message(to=to_person(EVE), created_at=now, due_at=now, **about))
     await ours.deliver_all()

@@ -20,7 +20,8 @@ from bot.lifecycle.money.month_files import month_file
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.budget import TEAM, MonthPart, Scope, ScopeKind
-from bot.model.event import EventKind, Facts, To
+from bot.model.event import EventKind, To
+from bot.model.facts import MonthFiledFacts
 from bot.model.message import MessageKind
 from bot.model.person import Person
 from bot.policy.team.rules import Finance, Project
@@ -148,7 +149,7 @@ async def test_a_complete_file_never_changes(ours: Team) -> None:
 
 async def test_finance_gets_the_whole_file_before_the_store_knows_who_is_in_its_group(ours: Team) -> None:
     async with ours.deps.store.write() as tx:
-        event = make.event(EventKind.MONTH_FILED, None, facts=Facts(month="2026-11"))
+        event = make.event(EventKind.MONTH_FILED, None, facts=MonthFiledFacts(month="2026-11", amount=0, count=0))
         known, part = {To.FINANCE: (EVE,)}, MonthPart(month="2026-11")
         await send(tx, ours.deps, event, known=known, charges_of=part)
     await ours.deliver()

@@ -30,7 +30,7 @@ def policy(tmp_path: Path, text: str = FIRST) -> Path:
     return path
 
 
-async def newest(ours: Team) -> Event:
+async def newest(ours: Team) -> Event[Any]:
     async with ours.deps.store.read() as tx:
         year, now = timedelta(days=365), ours.clock.now()
         return (await tx.events.between(now - year, now + year, after=0, limit=100))[-1]

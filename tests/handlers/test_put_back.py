@@ -14,7 +14,7 @@ import pytest
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import note_question
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
 from bot.model.machine_use import GpuModel, GpusSeen
 from bot.model.records import Change
 from bot.model.rental import Asked, Question, Rental
@@ -23,6 +23,7 @@ from handlers.delivery.content import content
 from handlers.delivery.pace import Pace
 from handlers.phrases.blocks import Rendered
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO
+from tests.events import facts_for
 from tests.handlers.rental_states import H, asked, let_the_owner_decide, make_ready, running, starting
 from tests.handlers.team import NOON, RULES, Team, team
 from tests.handlers.test_older_database import found as found_older
@@ -46,7 +47,7 @@ class Case:
 
 async def happens(ours: Team, rental: Rental, after: Rental, kind: EventKind, **facts: Any) -> None:
     """Write a change of a rental with an event, as a step does."""
-    event = Event(rental_id=rental.id, kind=kind, at=ours.clock.now(), facts=Facts(**facts))
+    event = Event(rental_id=rental.id, kind=kind, at=ours.clock.now(), facts=facts_for(kind, **facts))
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, after, (event,)))
     await ours.deliver_all()
@@ -232,7 +233,7 @@ async def test_a_lost_end_that_has_passed_comes_one_grace_after_the_owner_reads_
         assert "was to end 19:00. It ends 19:20." in message["reads"]
 
 
-async def events(ours: Team, rental: Rental) -> list[Event]:
+async def events(ours: Team, rental: Rental) -> list[Event[Any]]:
     async with ours.deps.store.read() as tx:
         return await tx.events.of(rental.id)
 

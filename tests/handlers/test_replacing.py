@@ -10,7 +10,8 @@ from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import EndedFacts
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -29,7 +30,7 @@ async def lost(ours: Team, **envelope: Any) -> Rental:
     ours.clock.put(NOON + H)
     nothing = AccruedCost(amount=0, estimated=False)
     after, _ = finish(known, State.LOST, attempts=(), at=NOON + H, bill=nothing, why=Why.VENDOR_TOOK_IT)
-    facts = Facts(end=State.LOST, why=Why.VENDOR_TOOK_IT, vendor="hyperstack")
+    facts = EndedFacts(end=State.LOST, why=Why.VENDOR_TOOK_IT, vendor="hyperstack")
     event = Event(rental_id=known.id, kind=EventKind.LOST, at=NOON + H, facts=facts)
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(running_one, after, (event,)))

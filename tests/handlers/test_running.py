@@ -10,7 +10,8 @@ import pytest
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import EndedFacts
 from bot.model.records import Change
 from bot.model.rental import Alarm, Ending, Rental
 from bot.model.state import State
@@ -219,11 +220,17 @@ async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_d
     async with team(tmp_path) as ours:
         rental = await running(ours)
         destroying = transitions.begin_destroying(rental, Ending(outcome=State.DESTROYED, by=CLEO), NOON)
-        event = Event(rental_id=rental.id, kind=EventKind.DESTROYING, at=NOON, actor=CLEO)
+        event = Event(
+            rental_id=rental.id,
+            kind=EventKind.DESTROYING,
+            at=NOON,
+            actor=CLEO,
+            facts=EndedFacts(end=State.DESTROYED),
+        )
         await store(ours, rental, destroying, event)
         assert (await ours.look(ANA, direct(ANA), rental.id))["reads"].startswith("Being destroyed: your 1x H100")
         over = transitions.confirm_destroyed(destroying, NOON)
-        ended = Event(rental_id=rental.id, kind=EventKind.ENDED, at=NOON, facts=Facts(end=over.state))
+        ended = Event(rental_id=rental.id, kind=EventKind.ENDED, at=NOON, facts=EndedFacts(end=over.state))
         await store(ours, destroying, over, ended)
         seen = [text for text in await ours.world.reads(ANA, channel=direct(ANA)) if rental.id in text]
         assert seen[-2] == f"{rental.id} is over: its receipt is below."

@@ -7,7 +7,8 @@ from pathlib import Path
 import asyncssh
 
 from bot.model.base import changed
-from bot.model.event import EventKind
+from bot.model.event import facts_in
+from bot.model.facts import TeammatesFacts
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.policy.team.rules import Access
@@ -44,12 +45,7 @@ async def without_key(ours: Team, rental: Rental) -> list[str]:
     """Return the people who were asked for a key when they were let in."""
     async with ours.deps.store.read() as tx:
         events = await tx.events.of(rental.id)
-    return [
-        user
-        for event in events
-        if event.kind is EventKind.TEAMMATE_ADDED
-        for user in event.facts.without_key or ()
-    ]
+    return [user for facts in facts_in(events, TeammatesFacts) for user in facts.without_key]
 
 
 # --- asking

@@ -9,7 +9,8 @@ import pytest
 
 from bot.lifecycle.changes.apply import apply
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import EndFacts
 from bot.model.machine_use import Verdict
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -132,7 +133,7 @@ async def told_unseen(ours: Team) -> Rental:
         lease=changed(lease, latest_end=lease.ends_at + 6 * H),
     )
     ours.clock.put(lease.ends_at - H)
-    facts = Facts(until=lease.ends_at, span=H, verdict=Verdict.UNKNOWN, vendor="runpod")
+    facts = EndFacts(until=lease.ends_at, span=H, verdict=Verdict.UNKNOWN, vendor="runpod")
     event = Event(rental_id=rental.id, kind=EventKind.ENDING, at=ours.clock.now(), facts=facts)
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, after, (event,)))

@@ -119,7 +119,7 @@ def _place(attempt: Attempt) -> tuple[str, str | None]:
     return attempt.called_offer.vendor, attempt.called_offer.vendor_region
 
 
-def check_events(rental: Rental, tried: list[Attempt], events: list[Event]) -> None:
+def check_events(rental: Rental, tried: list[Attempt], events: list[Event[Any]]) -> None:
     """Check that the history begins with a request, fits the attempts, and ends once."""
     kinds = [event.kind for event in events]
     adopted = [attempt for attempt in tried if attempt.adopted is not None]

@@ -51,7 +51,7 @@ class WorldReader:
         assert found is not None
         return found
 
-    async def events(self, rental: Rental | str) -> list[Event]:
+    async def events(self, rental: Rental | str) -> list[Event[Any]]:
         async with self.deps.store.read() as tx:
             return await tx.events.of(rental if isinstance(rental, str) else rental.id)
 
@@ -59,12 +59,12 @@ class WorldReader:
         """Return the kinds of its events, in order."""
         return [event.kind for event in await self.events(rental)]
 
-    async def history(self) -> list[Event]:
+    async def history(self) -> list[Event[Any]]:
         """Return every event, in order."""
         async with self.database.engines.reader.connect() as conn:
             return to_models(Event, await conn.execute(_EVENTS))
 
-    async def account_history(self) -> list[Event]:
+    async def account_history(self) -> list[Event[Any]]:
         """Return the events of the account as a whole."""
         return [event for event in await self.history() if event.rental_id is None]
 
@@ -72,11 +72,11 @@ class WorldReader:
         """Return the kinds of the events of the account, in order."""
         return [event.kind for event in await self.account_history()]
 
-    async def account_event(self, kind: EventKind) -> Event:
+    async def account_event(self, kind: EventKind) -> Event[Any]:
         """Return the last event of the account of a kind."""
         return [event for event in await self.account_history() if event.kind is kind][-1]
 
-    async def last_event(self, rental: Rental | str, kind: EventKind) -> Event:
+    async def last_event(self, rental: Rental | str, kind: EventKind) -> Event[Any]:
         """Return the last event of a rental of a kind."""
         return [event for event in await self.events(rental) if event.kind is kind][-1]
 
@@ -100,7 +100,7 @@ class WorldReader:
         kinds = {event.id: event.kind for event in await self.history()}
         return [(one.to.value, kinds[one.event_id or 0]) for one in sorted(sent, key=lambda one: one.id)]
 
-    async def notices(self, kind: EventKind) -> list[tuple[str, Event]]:
+    async def notices(self, kind: EventKind) -> list[tuple[str, Event[Any]]]:
         """Return who got a notice of this kind, in order."""
         found = {event.id: event for event in await self.history() if event.kind is kind}
         alerts = await self.messages(MessageKind.ALERT)

@@ -18,6 +18,7 @@ from bot.lifecycle.loops.engine import Engine
 from bot.market.client import Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.facts import EndedFacts
 from bot.model.person import Person
 from bot.model.quote import Wish
 from bot.model.rental import Rental
@@ -234,7 +235,8 @@ class RandomActions:
             for n, event in enumerate(renting[1:]):
                 assert event.facts.paid is not False or of[n] == 0, event
             for event in events:
-                if event.facts.end is not None and (event.facts.amount, event.facts.estimated) == (0, False):
+                facts = event.facts
+                if isinstance(facts, EndedFacts) and (facts.amount, facts.estimated) == (0, False):
                     assert sum(of) == 0, event
 
     async def end_everything(self) -> None:

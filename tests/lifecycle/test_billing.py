@@ -13,7 +13,8 @@ from bot.lifecycle.changes.snapshot import RentalSnapshot, cost_by_use
 from bot.lifecycle.money.billing import hourly, ledger_row, ledger_span, spent
 from bot.model.attempt import AttemptState, Resource
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import VerdictFacts
 from bot.model.machine_use import Verdict
 from bot.model.rental import Ending
 from bot.model.state import State
@@ -77,7 +78,7 @@ def test_only_the_machine_that_became_ready_has_a_use_and_all_shares_sum_to_the_
     snapshot = RentalSnapshot(rental=rental, attempts=(failed, bought), resources=resources, ledger=(row,))
 
     def change(hours: int, verdict: Verdict, since: int) -> Event:
-        facts = Facts(verdict=verdict, since=START + since * HOUR)
+        facts = VerdictFacts(verdict=verdict, since=START + since * HOUR)
         return make.event(EventKind.USE_CHANGED, at=START + hours * HOUR, facts=facts)
 
     events = (change(2, Verdict.IN_USE, 0), change(5, Verdict.IDLE, 4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ MONTH, NEXT = "2026-11", "2026-12"
 VISION = Project(channels=(TRAINING,), budget=Decimal(40), cost_center="4711")
 
 
-def rules(**budgets: object) -> Rules:
+def rules(**budgets: Any) -> Rules:
     return changed(
         RULES,
         projects={"vision": VISION},
@@ -233,7 +234,7 @@ async def test_another_owner_holds_what_is_left_and_each_pays_for_their_time(sql
         assert (await money(here, "vision"))[1] == row.amount
 
 
-async def alerts_after(here: World, span: timedelta) -> list[tuple[str, Event]]:
+async def alerts_after(here: World, span: timedelta) -> list[tuple[str, Event[Any]]]:
     """Return the alerts that were given once so much time has passed."""
     await here.be_down(span)
     await check_budget_alerts(here.deps)

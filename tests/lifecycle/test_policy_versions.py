@@ -59,7 +59,7 @@ class Team:
         pairs = zip(messages, events, strict=True)
         return [(event.kind, message.to.value) for message, event in pairs if event is not None]
 
-    async def newest_event(self) -> Event:
+    async def newest_event(self) -> Event[Any]:
         async with self.store.read() as tx:
             year, now = timedelta(days=365), self.clock.now()
             return (await tx.events.between(now - year, now + year, after=0, limit=100))[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -30,7 +30,7 @@ class Slack:
         self.posts: list[tuple[str, EventKind, str | None]] = []
         self.takes = True
 
-    async def post(self, user: str, event: Event) -> bool:
+    async def post(self, user: str, event: Event[Any]) -> bool:
         if self.takes:
             self.posts.append((user, event.kind, event.facts.name))
         return self.takes

@@ -13,7 +13,7 @@ from bot.errors import Mistake
 from bot.model.attempt import AttemptState, SentScript, Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
-from bot.model.event import LeftOut
+from bot.model.facts import LeftOut
 from bot.model.person import Key, Person
 from bot.model.quote import QuoteState
 from bot.model.rental import Rental

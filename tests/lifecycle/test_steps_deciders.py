@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def leave(here: World, *people: Person) -> None:
         here.people.changed[person.id] = changed(person, deactivated=True)
 
 
-async def asked(here: World, rental: Rental | str, kind: E) -> tuple[str, ...] | None:
+async def asked(here: World, rental: Rental | str, kind: E) -> Any:
     return (await here.last_event(rental, kind)).facts.people
 
 

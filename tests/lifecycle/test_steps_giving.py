@@ -15,8 +15,9 @@ from bot.lifecycle.changes import lease_changes
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.money.budgets import correct, live_charges
 from bot.model.base import changed
-from bot.model.event import Event, Facts, OpenQuestion, open_question
+from bot.model.event import Event, OpenQuestion, open_question
 from bot.model.event import EventKind as E
+from bot.model.facts import VerdictFacts
 from bot.model.machine_use import Use, Verdict
 from bot.model.person import Person
 from bot.model.records import Change
@@ -81,7 +82,12 @@ async def works(here: World, rental: Rental) -> None:
     """Note that a machine is in use again, as a visit does."""
     before = await here.rental(rental.id)
     use = Use(verdict=Verdict.IN_USE, since=here.now)
-    event = Event(rental_id=rental.id, kind=E.USE_CHANGED, at=here.now, facts=Facts(verdict=use.verdict, use=use))
+    event = Event(
+        rental_id=rental.id,
+        kind=E.USE_CHANGED,
+        at=here.now,
+        facts=VerdictFacts(verdict=use.verdict, since=use.since, use=use),
+    )
     async with here.deps.store.write() as tx:
         await apply(tx, here.deps, Change(before, lease_changes.note_use(before, use, here.now), (event,)))
     await here.settle()

@@ -12,6 +12,7 @@ import pytest
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.model.attempt import Why
 from bot.model.base import changed
+from bot.model.facts import EndedFacts
 from bot.model.records import Change
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Extension, Question, Rental
 from bot.model.state import ENDS, STARTS, TRANSITIONS, ForbiddenTransition, State, check_transition
@@ -267,4 +268,5 @@ def test_the_end_of_a_request_says_what_it_cost_unless_its_machine_was_bought_la
     for bought_after_backup, amount in ((False, 0), (True, None)):
         rental = rental_in(State.AWAITING_APPROVAL, bought_after_backup=bought_after_backup)
         _, (event,) = transitions.finish(rental, end, attempts=(), at=START, bill=bill)
+        assert isinstance(event.facts, EndedFacts)
         assert event.facts.amount == amount

@@ -8,7 +8,8 @@ from bot.clock import MovedClock
 from bot.lifecycle.actions import queries
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind, facts_in
+from bot.model.facts import UseFacts
 from bot.model.machine_use import GpuUse, Missed, RecentUse, Sample, Use, Verdict
 from bot.model.person import Person
 from bot.model.records import Change
@@ -17,6 +18,7 @@ from bot.model.summary import RentalDetails
 from bot.policy.team.rules import Approvers, Rules
 from store.db import Database
 from tests.databases import ON_SQLITE, START
+from tests.events import facts_for
 from tests.store import make
 from tests.store.make import ANA, BEN
 
@@ -29,7 +31,7 @@ RULES = Rules(admins=("UADMIN",), approvers=Approvers(people=("UAPPROVER",)))
 
 
 def changes(use: Use, kind: EventKind = EventKind.USE_CHANGED) -> Event:
-    return make.event(kind, at=use.since, facts=Facts(verdict=use.verdict, since=use.since, use=use))
+    return make.event(kind, at=use.since, facts=facts_for(kind, verdict=use.verdict, since=use.since, use=use))
 
 
 async def seen_by(deps: Deps, user_id: str) -> RentalDetails:
@@ -63,14 +65,16 @@ async def test_values_connections_marks_and_the_history_are_for_owner_teammates_
     for reader in ("UOTHER", "UAPPROVER"):
         details = await seen_by(deps, reader)
         assert (details.rental.use, details.recent_use) == (BARE, None)
-        assert [event.kind for event in details.events if event.facts.use] == [EventKind.STILL_NEEDED]
-        assert details.events[-1].facts.use == BARE
+        assert [event.kind for event in details.events if isinstance(event.facts, UseFacts)] == [
+            EventKind.STILL_NEEDED
+        ]
+        assert facts_in(details.events, UseFacts)[-1].use == BARE
         live = await queries.live_rentals(deps, Person(id=reader, name=""), everyone=True, most=5)
         assert live.shown[0].rental.use == BARE
     async with database.read() as tx:
         for_channel = await queries.details_for_message(tx, changed(rental, version=2), NOW)
     assert for_channel.rental.use == BARE
-    assert {event.facts.use for event in for_channel.events if event.facts.use} == {BARE}
+    assert {facts.use for facts in facts_in(for_channel.events, UseFacts)} == {BARE}
 
 
 @ON_SQLITE

@@ -21,6 +21,8 @@ from bot.lifecycle.restored.messages import ask_again
 from bot.model.admin_question import OwnerLeft
 from bot.model.base import changed
 from bot.model.event import EventKind as E
+from bot.model.event import facts_in
+from bot.model.facts import NotAllowedFacts
 from bot.model.message import DestinationKind, MessageKind
 from bot.model.money import whole_cents_below
 from bot.model.person import Key, Person
@@ -245,7 +247,7 @@ async def test_each_kind_of_block_is_told_once(here: World) -> None:
     await here.pass_time(20 * MINUTE)
     async with here.deps.store.read() as tx:
         events = await tx.events.of_many([rental.id], (E.NOT_ALLOWED_NOW,))
-    told = [event.facts.block for event in events[rental.id]]
+    told = [facts.block for facts in facts_in(events[rental.id], NotAllowedFacts)]
     assert told == [BuyingBlock.PAUSED, BuyingBlock.UNAUTHORIZED]
 
 

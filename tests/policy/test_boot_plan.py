@@ -6,7 +6,7 @@ import pytest
 
 from bot.model.attempt import Attempt, SentScript
 from bot.model.base import changed
-from bot.model.event import LeftOut
+from bot.model.facts import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.policy.access.boot import LARGEST_SCRIPT, SCRIPT_VERSION, BootPlan, plan_boot

@@ -17,7 +17,7 @@ import pytest
 
 from bot.model.attempt import AttemptState, Marker, Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
 from bot.model.machine_use import OnEnding, ProbeAnswers, Verdict
 from bot.model.machine_use import OnEndingState as S
 from bot.model.message import MessageKind
@@ -44,6 +44,7 @@ from bot.policy.use.ready import (
     idle_now,
     plan,
 )
+from tests.events import facts_for
 from tests.policy.use_stories import READY, replay, samples_of
 from tests.store import make
 
@@ -99,7 +100,7 @@ def told(
 
 
 def event(kind: EventKind, hours: float, until: float, actor: str | None = None) -> Event:
-    return make.event(kind, at=at(hours), actor=actor, facts=Facts(until=at(until)))
+    return make.event(kind, at=at(hours), actor=actor, facts=facts_for(kind, until=at(until)))
 
 
 def check(machine: Machine, now: float, expected: Expected, rules: Rules = NO_CHECK_IN) -> Any:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bot.model.attempt import LedgerRow
 from bot.model.budget import UseCosts
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import VerdictFacts
 from bot.model.machine_use import Use, Verdict
 from bot.model.money import cost
 from bot.policy.team.rules import Rules
@@ -55,7 +56,7 @@ def events_of(visits: str) -> list[Event]:
 
 
 def changes(at: datetime, use: Use) -> Event:
-    facts = Facts(verdict=use.verdict, since=use.since, use=use)
+    facts = VerdictFacts(verdict=use.verdict, since=use.since, use=use)
     return make.event(EventKind.USE_CHANGED, at=at, facts=facts)
 
 

@@ -16,7 +16,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from bot.model.budget import UseCosts
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
 from bot.model.machine_use import Use, Verdict
 from bot.model.state import State
 from bot.policy.team.rules import Rules
@@ -25,6 +25,7 @@ from soak.use.costs import table
 from soak.use.plan import LONG, Work, plan_use
 from soak.use.record import Life, Record, Unknown
 from soak.use.run import simulate
+from tests.events import facts_for
 from tests.store import make
 
 E = EventKind
@@ -71,7 +72,7 @@ def test_the_same_seed_makes_the_same_plan_and_every_kind_of_use_is_in_it() -> N
 
 
 def event(kind: EventKind, at: datetime, actor: str | None = None, **facts: Any) -> Event:
-    return Event(rental_id="k7mq2", kind=kind, at=at, actor=actor, facts=Facts(**facts))
+    return Event(rental_id="k7mq2", kind=kind, at=at, actor=actor, facts=facts_for(kind, **facts))
 
 
 def question(at: datetime, use: Use | None = IDLE) -> Event:

@@ -19,6 +19,7 @@ from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from store.db import Database
 from tests.databases import START
+from tests.events import facts_for
 
 HOME = "C0HOME"
 ANA = "U0ANA"
@@ -168,7 +169,8 @@ def charge(resource_id: str = "res-1", rental_id: str = "k7mq2", **fields: Any) 
 
 
 def event(kind: EventKind = EventKind.STARTED, rental_id: str | None = "k7mq2", **fields: Any) -> Event:
-    return Event(**{"kind": kind, "rental_id": rental_id, "at": START, "actor": ANA, **fields})
+    facts = fields.pop("facts", None) or facts_for(kind)
+    return Event(**{"kind": kind, "rental_id": rental_id, "at": START, "actor": ANA, "facts": facts, **fields})
 
 
 def message(

@@ -19,7 +19,7 @@ from bot.clock import MovedClock
 from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
-from bot.model.event import Event
+from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.machine_use import GpuUse, OnEnding, OnEndingRefused, OnEndingState
 from bot.model.message import Destination, Message, MessageKind, stored_destination, to_person
 from bot.model.offer import Offer
@@ -78,13 +78,17 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
 }
 
 
-def any_of(kind: type[M], **fixed: Any) -> SearchStrategy[M]:
+def any_of(kind: type[M], /, **fixed: Any) -> SearchStrategy[M]:
     return any_model.any_of(kind, BASICS, **fixed)
 
 
 CALLED = any_of(Offer).flatmap(lambda offer: any_of(Attempt, offer=offer, adopted=None))
 ADOPTED = any_of(AdoptedMachine).flatmap(
     lambda machine: any_of(Attempt, offer=None, adopted=machine, resource_name=None)
+)
+
+EVENTS = st.sampled_from(EventKind).flatmap(
+    lambda kind: any_of(EFFECTS[kind].facts).flatmap(lambda facts: any_of(Event, kind=kind, facts=facts))
 )
 
 numbers = count(1)
@@ -161,7 +165,7 @@ async def test_a_question_to_the_admins_is_read_as_it_was_written(
     attempt=CALLED | ADOPTED,
     resource=any_of(Resource),
     row=any_of(LedgerRow),
-    event=any_of(Event),
+    event=EVENTS,
 )
 async def test_a_rental_and_its_rows_are_read_as_they_were_written(
     both: Both,

@@ -9,7 +9,8 @@ from typing import Any
 
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resource, Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import RequestFacts
 from bot.model.money import cost
 from bot.model.offer import Offer
 from bot.model.person import Key
@@ -29,6 +30,7 @@ from bot.model.summary import (
 )
 from bot.policy.team.rules import Approvers, Rules
 from handlers.phrases.format import Reader
+from tests.events import facts_for
 
 ANA, BEN, CARL = "U0ANA", "U0BEN", "U0CARL"
 NAMES = {ANA: "Ana", BEN: "Ben", CARL: "Carl"}
@@ -130,7 +132,7 @@ def attempt(n: int, of: Offer, at: datetime, state: AttemptState = AttemptState.
 
 
 def happened(kind: EventKind, at: datetime, actor: str | None = None, *, id: int = 0, **facts: Any) -> Event:
-    return Event(id=id, rental_id="k7mq2", kind=kind, at=at, actor=actor, facts=Facts(**facts))
+    return Event(id=id, rental_id="k7mq2", kind=kind, at=at, actor=actor, facts=facts_for(kind, **facts))
 
 
 def making() -> RentalDetails:
@@ -251,7 +253,9 @@ def gone(*events: Event, state: State = State.DESTROYED, why: Why | None = None,
     )
 
 
-ASKED = Event(id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), actor=ANA, facts=Facts(envelope=1))
+ASKED = Event(
+    id=1, rental_id="p4wd9", kind=EventKind.ASKED, at=clock(14, 5), actor=ANA, facts=RequestFacts(envelope=1)
+)
 
 
 def waiting(*events: Event, **changes: Any) -> RentalDetails:

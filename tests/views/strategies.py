@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
@@ -11,8 +12,10 @@ from bot.errors import BuyingBlock, BuyingBlocked, NextStep, Refused
 from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resource, SentScript, Why
 from bot.model.base import changed
-from bot.model.event import DearRental, Event, EventKind, Facts
-from bot.model.machine_use import OnEnding, OnEndingRefused, OnEndingState
+from bot.model.budget import TEAM, Balance
+from bot.model.event import EFFECTS, Event, EventKind
+from bot.model.facts import DearRental
+from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, Verdict
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
 from bot.model.quote import Nearby, Quote, QuoteState, Wish
@@ -246,48 +249,72 @@ ledger_rows = st.builds(
     amount=amount,
     estimated=st.booleans(),
 )
-facts = st.builds(
-    Facts,
-    vendor=maybe_text,
-    vendor_region=maybe_text,
-    rate=st.none() | rate,
-    before=st.none() | rate,
-    clicked=st.none() | rate,
-    before_vendor=maybe_text,
-    max_rate=st.none() | rate,
-    total=st.none() | amount,
-    envelope=st.none() | version,
-    why=st.none() | st.sampled_from(Why),
-    detail=maybe_text,
-    span=st.none() | span,
-    hours=st.none() | span,
-    until=st.none() | moment,
-    since=st.none() | moment,
-    offer=maybe_text,
-    starts_at=st.none() | moment,
-    amount=st.none() | amount,
-    estimate=st.none() | amount,
-    estimated=st.none() | st.booleans(),
-    resource_id=maybe_text,
-    name=maybe_text,
-    gpu=maybe_text,
-    count=st.none() | st.integers(0, 1000),
-    people=st.none() | teammates,
-    without_key=st.none() | teammates,
-    end=st.none() | st.sampled_from(State),
-    exit_status=st.none() | st.integers(0, 255),
-    paid=st.none() | st.booleans(),
-    self_approved=st.none() | st.booleans(),
-    dearest=st.lists(st.builds(DearRental, rental_id=rental_id, owner=user, amount=amount), max_size=3).map(tuple),
-)
-events = st.builds(
-    Event,
-    id=st.integers(0, 100),
-    rental_id=st.none() | rental_id,
-    kind=st.sampled_from(EventKind),
-    at=moment,
-    actor=st.none() | user,
-    facts=facts,
+FACTS = {
+    "vendor": text,
+    "vendor_region": text,
+    "rate": rate,
+    "before": rate,
+    "clicked": rate,
+    "before_vendor": text,
+    "max_rate": rate,
+    "total": st.integers(1, 10**12),
+    "envelope": version,
+    "why": st.sampled_from(Why),
+    "detail": text,
+    "span": span,
+    "hours": span,
+    "until": moment,
+    "since": moment,
+    "offer": text,
+    "starts_at": moment,
+    "amount": amount,
+    "estimate": amount,
+    "estimated": st.booleans(),
+    "resource_id": text,
+    "name": text,
+    "gpu": text,
+    "count": st.integers(0, 1000),
+    "people": teammates,
+    "without_key": teammates,
+    "end": st.sampled_from(State),
+    "exit_status": st.integers(0, 255),
+    "paid": st.booleans(),
+    "self_approved": st.booleans(),
+    "dearest": st.lists(st.builds(DearRental, rental_id=rental_id, owner=user, amount=amount), max_size=3).map(
+        tuple
+    ),
+    "host_key": text,
+    "verdict": st.sampled_from(Verdict),
+    "gpus_seen": st.builds(GpusSeen, count=st.integers(0, 16), models=st.just(())),
+    "balance": st.builds(Balance, scope=st.just(TEAM), month=st.just("2026-11")),
+    "month": st.just("2026-11"),
+}
+
+
+def _facts_of(kind: EventKind) -> st.SearchStrategy[Any]:
+    """Return a strategy for the facts of a kind. Facts that it can lack are left out at times."""
+    fields = EFFECTS[kind].facts.model_fields
+    people = {1: st.tuples(user), 2: st.tuples(user, user)}
+    drawn = {name: FACTS[name] for name in fields.keys() & FACTS.keys()}
+    if "people" in fields and fields["people"].is_required():
+        drawn["people"] = people[len(get_args(fields["people"].annotation))]
+    needed = {name for name in drawn if fields[name].is_required()}
+    optional = {name: drawn[name] for name in drawn.keys() - needed}
+    return st.fixed_dictionaries({name: drawn[name] for name in needed}, optional=optional).map(
+        lambda known: EFFECTS[kind].facts(**known)
+    )
+
+
+events: st.SearchStrategy[Event] = st.sampled_from(sorted(set(EventKind) - {EventKind.DIGEST})).flatmap(
+    lambda kind: st.builds(
+        Event,
+        id=st.integers(0, 100),
+        rental_id=st.none() | rental_id,
+        kind=st.just(kind),
+        at=moment,
+        actor=st.none() | user,
+        facts=_facts_of(kind),
+    )
 )
 spents = st.builds(AccruedCost, amount=amount, estimated=st.booleans())
 details = st.builds(

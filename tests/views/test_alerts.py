@@ -8,11 +8,13 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.budget import TEAM, Balance, Scope, ScopeKind
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import SaidFacts
 from bot.model.message import MessageKind
 from bot.model.person import OPERATOR
 from handlers.messages.render import alert_message
 from handlers.messages.writers import AlertContext
+from tests.events import facts_for
 from tests.views.screens import message, outbox, page
 from tests.views.stories import CARL, M, clock, reading
 
@@ -21,7 +23,7 @@ NOW = clock(13, 0)
 
 
 def notice(kind: EventKind, actor: str | None = None, **facts: object) -> str:
-    event = Event(rental_id=None, kind=kind, at=NOW, actor=actor, facts=Facts.model_validate(facts))
+    event = Event(rental_id=None, kind=kind, at=NOW, actor=actor, facts=facts_for(kind, **facts))
     return message(outbox(MessageKind.ALERT, None, NOW, event), NOW)
 
 
@@ -50,7 +52,7 @@ Buying goes on again, resumed by U0CARL.
 
 def test_a_pause_that_is_over_is_told_with_its_end() -> None:
     def paused(actor: str, why: str | None = None) -> str:
-        pause = Event(rental_id=None, kind=K.PAUSED, at=clock(9, 2), actor=actor, facts=Facts(detail=why))
+        pause = Event(rental_id=None, kind=K.PAUSED, at=clock(9, 2), actor=actor, facts=SaidFacts(detail=why))
         resumed = Event(rental_id=None, kind=K.RESUMED, at=clock(11, 4), actor=CARL)
         return message(alert_message(AlertContext(pause, reading(NOW), {CARL: "Carl"}, resumed)), NOW)
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 from inline_snapshot import snapshot
 
 from bot.model.base import changed
-from bot.model.event import EventKind, OtherOffer
+from bot.model.event import EventKind
+from bot.model.facts import OtherOffer
 from bot.model.machine_use import Use, Verdict
 from bot.model.state import State
 from tests.views.screens import approval, card, page

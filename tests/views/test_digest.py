@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from bot.model.base import changed
 from bot.model.budget import UseCosts
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind
+from bot.model.facts import DigestFacts
 from bot.model.spend import Digest, ProjectWeek, Spent
 from bot.policy.team.rules import Rules
 from handlers.messages.render import alert_message
@@ -37,7 +38,7 @@ WEEK = Digest(
 
 
 def text(week: Digest) -> str:
-    event = make.event(EventKind.DIGEST, None, facts=Facts(digest=week))
+    event = make.event(EventKind.DIGEST, None, facts=DigestFacts(digest=week))
     rendered = alert_message(AlertContext(event, Reader(rules=Rules(), now=START), {}))
     assert rendered is not None
     return rendered.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ NOON = clock(12, 40)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint=f"SHA256:{'A' * 43}")
 
 
-def home_of(*shown: RentalDetails, **fields: object) -> HomeView:
+def home_of(*shown: RentalDetails, **fields: Any) -> HomeView:
     return HomeView(
         **{
             "live": listed(*shown),

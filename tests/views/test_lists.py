@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import EventKind
+from bot.model.event import EFFECTS, EventKind
 from bot.model.offer import Catalog
 from bot.model.state import State
 from bot.model.summary import (
@@ -244,7 +244,16 @@ def test_no_event_shows_money_to_a_reader_without_the_right_to_see_it() -> None:
         "why": Why.SOLD_OUT,
         "resource_id": "r-1",
     }
-    events = tuple(happened(kind, clock(13, 0), BEN, **rich) for kind in EventKind)
+    events = tuple(
+        happened(
+            kind,
+            clock(13, 0),
+            BEN,
+            **{name: rich[name] for name in rich.keys() & EFFECTS[kind].facts.model_fields},
+        )
+        for kind in EventKind
+        if kind is not EventKind.DIGEST
+    )
     for details in (ready(), gone(), waiting(owner=ANA)):
         assert "$" not in show(changed(details, events=events), BEN)
 

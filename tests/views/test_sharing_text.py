@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from inline_snapshot import snapshot
 
@@ -17,7 +19,7 @@ BEN = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBen"
 CLEO = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICleo"
 
 
-def answer(**fields: object) -> list[str]:
+def answer(**fields: Any) -> list[str]:
     result = Shared(**{"rental": ready().rental, "names": ("Ben",), "without_key": (), **fields})
     return sharing.answer(result).text.split("\n")
 

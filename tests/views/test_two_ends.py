@@ -388,7 +388,8 @@ Destroyed yesterday at 21:01: your 1x H100 (k7mq2). $4.96.
 
 
 def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_end() -> None:
-    asked = happened(K.EXTENSION_ASKED, clock(18, 0), id=13, until=LONGER.ends_at, since=clock(18, 40), envelope=2)
+    longer: dict[str, Any] = {"until": LONGER.ends_at, "since": clock(18, 40), "span": 24 * H, "envelope": 2}
+    asked = happened(K.EXTENSION_ASKED, clock(18, 0), id=13, **longer)
     undecided = two_ends(asked, extension=LONGER)
     moved = two_ends(asked, MOVED, end=clock(19, 40), extension=undecided.rental.extension)
     last = two_ends(asked, MOVED, end=LATEST, latest=None, extension=undecided.rental.extension)
@@ -413,7 +414,7 @@ Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or 
 
   Ana runs nothing else. Without a yes it ends tomorrow at 00:40.
 
-Gpubot asks for more time, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
+Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
       or by tomorrow at 00:40 while it works.
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import pytest
 
 from bot.model.event import EFFECTS, Effects, EventKind, never
 from handlers.messages import render
 from handlers.messages.writers import alert, approvers, direct, question, thread
 
 
-def kinds(has_audience: Callable[[Effects], object]) -> set[EventKind]:
+def kinds(has_audience: Callable[[Effects[Any]], object]) -> set[EventKind]:
     return {kind for kind, row in EFFECTS.items() if has_audience(row)}
 
 
@@ -28,3 +31,13 @@ def test_each_kind_about_a_rental_has_a_text_for_the_thread_or_the_history() -> 
     assert kinds(lambda row: row.thread is not never) <= thread.keys()
     about_the_account = list(EventKind)[list(EventKind).index(EventKind.DELETED_OVERDUE) + 1 :]
     assert {*EventKind} - thread.keys() == {*about_the_account}
+
+
+@pytest.mark.parametrize(
+    ("kind", "write"), [one for audience in (thread, direct, approvers, alert) for one in audience.items()]
+)
+def test_a_writer_is_declared_with_the_facts_of_its_kinds(kind: EventKind, write: Callable[[Any], Any]) -> None:
+    context = next(iter(get_type_hints(write).values()))
+    contexts = get_args(context) if get_origin(context) is Union else (context,)
+    declared = [facts for one in contexts for facts in get_args(one)]
+    assert all(issubclass(EFFECTS[kind].facts, facts) for facts in declared)

@@ -23,7 +23,8 @@ from bot.model.admin_question import (
     Subject,
 )
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AccountFacts, PersonFacts
 from bot.model.message import MessageKind, queued, to_person
 from store.db import Tx
 
@@ -52,17 +53,18 @@ async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False)
 
 def _asking_event(question: AdminQuestion, now: datetime) -> Event:
     about = question.about
+    facts: AccountFacts | PersonFacts
     match about:
         case Purchase():
             kind, first = EventKind.UNKNOWN_MACHINE, about.machines[0]
-            facts = Facts(
+            facts = AccountFacts(
                 resource_id=first.resource_id, name=first.name, rate=first.rate, count=len(about.machines)
             )
         case Purchases():
             kind = EventKind.BOUGHT_AFTER_BACKUP if about.bought_after_backup else EventKind.UNKNOWN_MACHINE
-            facts = Facts(count=about.count, detail="empty" if about.empty else None)
+            facts = AccountFacts(count=about.count, detail="empty" if about.empty else "")
         case OwnerLeft():
-            kind, facts = EventKind.OWNER_LEFT, Facts(people=(about.owner,))
+            kind, facts = EventKind.OWNER_LEFT, PersonFacts(people=(about.owner,))
         case _:
             assert_never(about)
     return Event(rental_id=question.rental_id, kind=kind, at=now, facts=facts)

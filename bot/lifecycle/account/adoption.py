@@ -12,7 +12,8 @@ from bot.lifecycle.deps import Deps, free_id
 from bot.lifecycle.money.billing import accrued, hourly
 from bot.model.admin_question import UnknownMachine
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, Resource, Why
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AdoptedFacts
 from bot.model.money import cost_at_most
 from bot.model.person import Person
 from bot.model.records import Billing, Change
@@ -104,7 +105,7 @@ async def adopt_machines(
         lease=Lease(ready_at=now, ends_at=ends_at, notices_checked_at=now, seen_at=now, question=Question()),
         due_at=now,
     )
-    facts = Facts(
+    facts = AdoptedFacts(
         people=(owner.id,),
         name=first.name,
         resource_id=first.resource_id,

@@ -15,7 +15,8 @@ from bot.lifecycle.deps import Deps, StepDeps, transact
 from bot.lifecycle.people.undecided import end_request
 from bot.model.admin_question import OwnerLeft
 from bot.model.base import EVER, changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import DecisionFacts
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import UNBOUGHT, State
@@ -69,7 +70,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
 
 
 async def _drop_extension(tx: Tx, deps: Deps, rental: Rental, asked_by: str, now: datetime) -> None:
-    facts = Facts(people=(asked_by,), until=rental.running_lease.ends_at)
+    facts = DecisionFacts(people=(asked_by,), until=rental.running_lease.ends_at)
     event = Event(rental_id=rental.id, kind=EventKind.EXTENSION_WITHDRAWN, at=now, facts=facts)
     after = drop_extension(rental, now)
     await apply(tx, deps, Change(rental, after, (event,)))

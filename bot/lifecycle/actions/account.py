@@ -13,7 +13,8 @@ from bot.lifecycle.loops.policy_versions import Reload
 from bot.model.account_facts import PAUSED
 from bot.model.account_facts import Pause as Paused
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import SaidFacts
 from bot.model.person import Person
 from bot.model.summary import PolicyView
 from bot.policy.team.roles import check_user, is_admin
@@ -40,7 +41,7 @@ class Pause(Direct[None, bool], id="pause", notes_seen=False):
         await tx.account.set(PAUSED, Paused(by=person.id, at=now, why=self.why) if paused else None)
         for question in () if paused else pausing:
             await tx.questions.save(question, changed(question, pauses_buying=False))
-        kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, Facts(detail=self.why or None)
+        kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, SaidFacts(detail=self.why or None)
         event = Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts)
         await send(tx, deps, event)
         return True

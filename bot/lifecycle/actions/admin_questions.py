@@ -21,7 +21,8 @@ from bot.lifecycle.steps.ready_machine import load_machine, question_facts
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
 from bot.model.attempt import Why
 from bot.model.base import EVER, changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AgainFacts, OwnerChangedFacts
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -203,7 +204,7 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
         now = deps.clock.now()
         until = now + ASK_AGAIN_AFTER
         if question.rental_id is not None:
-            facts, kind = Facts(until=until), EventKind.OWNER_LEFT_LATER
+            facts, kind = AgainFacts(until=until), EventKind.OWNER_LEFT_LATER
             event = Event(rental_id=question.rental_id, kind=kind, at=now, actor=person.id, facts=facts)
             await tx.events.add(event)
         await save(tx, deps, question, changed(question, ask_again_at=until, put_off_by=person.id))
@@ -311,12 +312,13 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
         raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
     now = deps.clock.now()
     people = (rental.owner, owner.id)
-    facts, idle = Facts(people=people), None
+    facts, idle = OwnerChangedFacts(people=people), None
     if rental.state is State.READY:
         snapshot = await load_snapshot(tx, rental)
         idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
         # One message says that the rental is theirs and asks about it: a separate question would follow at once.
-        facts = changed(question_facts(snapshot, idle, now), people=people) if idle is not None else facts
+        if idle is not None:
+            facts = OwnerChangedFacts(people=people, **dict(question_facts(snapshot, idle, now)))
     after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
     event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
     await apply(tx, deps, Change(rental, after, (event,)))

@@ -13,7 +13,8 @@ from bot.lifecycle.people.teammates import names_of
 from bot.lifecycle.people.undecided import ask_others, count_again
 from bot.model.account_facts import ABSENCES
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AgainFacts, Facts
 from bot.model.person import Absence, Person
 from bot.model.summary import PeopleAsked
 from bot.policy.team.hours import LONGEST_WAIT
@@ -47,7 +48,7 @@ class GoAway(_Presence[PeopleAsked], id="go_away"):
             raise Mistake("That is more than a year away. Name an earlier day.")
         ended = _ended(plan, now)
         await tx.account.set(ABSENCES, (*ended, Absence(since=now, until=self.until))[-KEPT:], person.id)
-        await tx.events.add(_event(EventKind.APPROVER_AWAY, person, now, self.until))
+        await tx.events.add(_event(EventKind.APPROVER_AWAY, person, now, AgainFacts(until=self.until)))
         await _apply_to_waiting(tx, deps)
         asked = (await deciders(tx, deps.rules, (), now)).asked
         return PeopleAsked(names=await names_of(tx, asked.people), away=await names_of(tx, asked.away))
@@ -72,8 +73,8 @@ def _ended(absences: tuple[Absence, ...], now: datetime) -> tuple[Absence, ...]:
     return tuple(changed(one, until=min(one.until, now)) for one in absences if one.since < now)
 
 
-def _event(kind: EventKind, person: Person, now: datetime, until: datetime | None = None) -> Event:
-    return Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=Facts(until=until))
+def _event(kind: EventKind, person: Person, now: datetime, facts: Facts | None = None) -> Event:
+    return Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts or Facts())
 
 
 async def _apply_to_waiting(tx: Tx, deps: Deps) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.errors import (
     AlreadyDecided,
@@ -31,7 +32,8 @@ from bot.lifecycle.people.undecided import end_request
 from bot.model.attempt import Why
 from bot.model.base import EVER, Frozen, changed
 from bot.model.budget import Demand
-from bot.model.event import DECISIONS, Event, EventKind, Facts, newest_asked
+from bot.model.event import DECISIONS, Event, EventKind, newest_asked
+from bot.model.facts import DecisionFacts
 from bot.model.person import Person
 from bot.model.records import Change, Usage
 from bot.model.rental import Extension, Rental
@@ -363,10 +365,10 @@ def _decision_facts(
     self_approved: bool = False,
     passed: tuple[Demand, ...] = (),
     why: str = "",
-) -> Facts:
+) -> DecisionFacts:
     """Return the facts of a decision about this envelope. `until` is the new end of an extension, and `why` what
     the person said about the decision."""
-    return Facts(
+    return DecisionFacts(
         envelope=envelope.version,
         max_rate=envelope.max_rate,
         total=envelope.total,
@@ -397,7 +399,7 @@ async def _drop_extension(
     after = lease_changes.drop_extension(rental, now)
     facts = changed(
         _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at, why=reason),
-        people=(rental.extension.asked_by,) if rental.extension else None,
+        people=(rental.extension.asked_by,) if rental.extension else (),
     )
     event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     return await apply(tx, deps, Change(rental, after, (event,)))
@@ -410,7 +412,7 @@ class RequestView(Frozen):
     """The newest version of a request or an extension."""
 
     details: RentalDetails
-    asked: Event
+    asked: Event[Any]
     """The event that asked for it."""
 
 

@@ -15,7 +15,8 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.steps.ready_machine import last_visits
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import EndFacts
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -90,7 +91,7 @@ async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDest
         words = f"on-ending.sh can't run on {rental.id} now. I changed nothing. Uncheck it to destroy at once."
         raise TooLate(words, rental.id)
     after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
-    facts = Facts(until=ends_at, since=rental.running_lease.ends_at)
+    facts = EndFacts(until=ends_at, since=rental.running_lease.ends_at)
     event = Event(rental_id=rental.id, kind=EventKind.SCRIPT_FIRST, at=now, actor=person.id, facts=facts)
     return await apply(tx, deps, Change(rental, after, (event,)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from bot.errors import Mistake, NeedsKey, NextStep, NoTeammate, OverBudget, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, Direct, Done
@@ -14,7 +15,8 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_on_new_owner
 from bot.model.base import EVER
 from bot.model.budget import Demand
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import OwnerChangedFacts, PersonFacts, UseFacts
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.records import Change, Usage
@@ -114,7 +116,7 @@ class AskFor(OnRental[IdleMachine], id="ask_for"):
             kind=EventKind.ASKED_FOR,
             at=now,
             actor=person.id,
-            facts=Facts(use=rental.use.bare if rental.use else None, until=rental.running_lease.ends_at),
+            facts=UseFacts(use=rental.use.bare if rental.use else None, until=rental.running_lease.ends_at),
         )
         after = transitions.alter(rental)
         await apply(tx, deps, Change(rental, after, (event,)))
@@ -157,7 +159,7 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
         )
         if given_to(to, await tx.events.of(rental.id), now) is not None:
             return rental, taker.name
-        facts = Facts(people=(to,), until=rental.running_lease.ends_at, rate=rental.rate)
+        facts = PersonFacts(people=(to,), until=rental.running_lease.ends_at, rate=rental.rate)
         event = Event(rental_id=rental.id, kind=EventKind.GIVEN, at=now, actor=person.id, facts=facts)
         after = transitions.alter(rental)
         await apply(tx, deps, Change(rental, after, (event,)))
@@ -251,9 +253,9 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         return await apply(tx, deps, Change(plan.rental, after, (event,), within_budgets=True))
 
 
-def to_take(event: Event, reader: Person, details: RentalDetails, now: datetime) -> bool:
+def to_take(event: Event[Any], reader: Person, details: RentalDetails, now: datetime) -> bool:
     """Return whether an event gives a machine to a person who can still take it."""
-    given = event.kind is EventKind.GIVEN and reader.id in (event.facts.people or ())
+    given = event.kind is EventKind.GIVEN and reader.id in event.facts.people
     return given and is_given(event, details.events, now)
 
 
@@ -268,7 +270,8 @@ async def demands_if_taken(
 
 def _taken(rental: Rental, person_id: str, now: datetime) -> Event:
     """Return the event by which a person takes a machine."""
-    facts = Facts(people=(rental.owner, person_id), until=rental.running_lease.ends_at, rate=rental.rate)
+    people, until = (rental.owner, person_id), rental.running_lease.ends_at
+    facts = OwnerChangedFacts(people=people, until=until, rate=rental.rate)
     return Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=person_id, facts=facts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, Direct, Done
@@ -20,7 +20,8 @@ from bot.lifecycle.people.back_to_approval import others_facts
 from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.model.base import EVER
 from bot.model.budget import Demand
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AgainFacts, ExtensionFacts, KeptFacts
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Extension, Rental
@@ -91,7 +92,7 @@ class Keep(OnReady[Kept], id="keep"):
             owner = await tx.people.get(rental.owner, EVER)
             zone = zone_of(owner.tz if owner else None, deps.rules)
             again = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
-        facts = Facts(until=again, since=after.running_lease.ends_at, span=span, people=waiting or None)
+        facts = KeptFacts(until=again, since=after.running_lease.ends_at, span=span, people=waiting)
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, Change(rental, after, (event,)))
         return Kept(after, again)
@@ -201,9 +202,9 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
                 now=now,
             )
             kind = EventKind.EXTENDED
-        facts = Facts(
+        facts = ExtensionFacts(
             detail=self.why or None,
-            people=asked.people if asked else (waited.asked_by,) if waited else None,
+            people=asked.people if asked else (waited.asked_by,) if waited else (),
             asked_span=waited.ends_at - max(lease.ends_at, now) if waited and ends_at < waited.ends_at else None,
             passed=proposal.passed if kind is EventKind.EXTENDED_BY_OPERATOR else (),
             admins_decide=asked.admins_decide if asked else None,
@@ -268,7 +269,7 @@ def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, no
 
 def said_just_now(
     events: Iterable[Event], person: Person, kinds: Collection[EventKind], now: datetime, **facts: object
-) -> Event | None:
+) -> Event[Any] | None:
     """Return the event in which this person said the same, with these facts, less than DUPLICATE_WITHIN ago.
     Return None if there is none."""
     return next(
@@ -412,4 +413,4 @@ class LeaveAlone(OnUnanswered, id="leave_alone"):
 
 
 def _decided(rental: Rental, kind: EventKind, person: Person, now: datetime, until: datetime) -> Event:
-    return Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=Facts(until=until))
+    return Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=AgainFacts(until=until))

@@ -17,7 +17,8 @@ from bot.lifecycle.people.teammates import keys_that_get_in, names_of
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import EVER, changed
 from bot.model.budget import UseCosts
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, deciders_in, facts_in
+from bot.model.facts import DecidersFacts, OwnerChangedFacts, PeopleFacts, UseFacts
 from bot.model.machine_use import RecentUse
 from bot.model.person import Person
 from bot.model.quote import Quote
@@ -107,7 +108,7 @@ async def details_for_direct_message(
     the machine from them gets in. Who asked for a machine or is given one may read that."""
     details = await details_for(tx, deps, reader, rental)
     may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners
-    if event is not None and event.facts.people and reader.id in event.facts.people:
+    if event is not None and isinstance(event.facts, PeopleFacts) and reader.id in event.facts.people:
         may_read = may_read or (event.kind in {EventKind.KEPT, EventKind.GIVEN} and may_use(reader, deps.rules))
         if event.kind is EventKind.OWNER_CHANGED and event.facts.people == (reader.id, rental.owner):
             keys = await tx.people.keys_of((rental.owner,))
@@ -144,7 +145,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
     """Return the former owners of a rental, and the people whose keys were sent, who left the workspace. Return
     nobody if the rental had one owner only."""
-    former = {people[0] for e in events if e.kind is EventKind.OWNER_CHANGED and (people := e.facts.people)}
+    former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:
         return frozenset()
     former |= {key.person for attempt in snapshot.attempts for key in attempt.script_keys}
@@ -167,7 +168,8 @@ async def _runs_script(tx: Tx, rental: Rental) -> bool:
 def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
     rental = snapshot.rental
     people = {rental.owner, rental.approved_by, *rental.teammates} | {event.actor for event in events}
-    people |= {person for event in events for person in (*(event.facts.people or ()), *(event.facts.away or ()))}
+    people |= {person for facts in facts_in(events, PeopleFacts) for person in facts.people}
+    people |= {person for facts in facts_in(events, DecidersFacts) for person in facts.away}
     scripts = [attempt.script for attempt in snapshot.attempts if attempt.script is not None]
     people |= {key.person for script in scripts for key in script.keys}
     people.add(rental.ending.by if rental.ending else None)
@@ -344,14 +346,13 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
     """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
     if rental.undecided_envelope is None or rental.owner_decides:
         return None
-    events = [event for event in await tx.events.of(rental.id) if event.facts.admins_decide is not None]
-    if not events:
+    facts = deciders_in(await tx.events.of(rental.id))
+    if facts is None:
         return None
-    facts = events[-1].facts
     return PeopleAsked(
-        names=await names_of(tx, facts.people or ()),
+        names=await names_of(tx, facts.people),
         admins_decide=bool(facts.admins_decide),
-        away=await names_of(tx, facts.away or ()),
+        away=await names_of(tx, facts.away),
     )
 
 
@@ -391,14 +392,13 @@ def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event
 
 def readable_event(event: Event, *, everything: bool) -> Event:
     """Return an event with what a person may read of its evidence: `everything`, or the verdict and since when."""
-    use = event.facts.use
-    if use is None or everything:
+    if everything or not isinstance(event.facts, UseFacts) or event.facts.use is None:
         return event
-    return changed(event, facts=changed(event.facts, use=use.bare))
+    return changed(event, facts=changed(event.facts, use=event.facts.use.bare))
 
 
 def _is_readable(event: Event, everything: bool) -> bool:
-    if event.kind is not EventKind.USE_CHANGED:
+    if event.kind is not EventKind.USE_CHANGED or not isinstance(event.facts, UseFacts):
         return True
     return everything and (event.facts.use is None or not event.facts.use.undecided)
 

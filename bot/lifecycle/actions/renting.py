@@ -26,7 +26,8 @@ from bot.lifecycle.people.teammates import (
     with_people_added_since,
 )
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import RequestFacts
 from bot.model.message import Destination
 from bot.model.money import Micros
 from bot.model.offer import Offer
@@ -300,7 +301,7 @@ async def _change(
     return after
 
 
-def _with_prices(facts: Facts, offer: Offer, quote: Quote) -> Facts:
+def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:
     """Return the facts with what the approvers read of prices: when they were read, and the cheapest other offer.
     Return them unchanged if nobody has to approve it."""
     if facts.admins_decide is None:

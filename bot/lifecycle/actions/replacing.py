@@ -13,7 +13,8 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.people.teammates import check_key
 from bot.lifecycle.steps.replacing import checked_request, load_replaceable
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import SaidFacts
 from bot.model.message import Destination
 from bot.model.person import Person
 from bot.model.quote import Quote
@@ -78,7 +79,7 @@ class Replace(Direct[ReplacePlan, Quote], id="replace"):
         events = await tx.events.of(rental.id)
         said_before = said_just_now(events, person, {EventKind.NOT_WORKING}, now, detail=detail) is not None
         if reason and not said_before and rental.state is State.READY:
-            facts = Facts(detail=detail)
+            facts = SaidFacts(detail=detail)
             said = Event(rental_id=rental.id, kind=EventKind.NOT_WORKING, at=now, actor=person.id, facts=facts)
             await apply(tx, deps, Change(rental, transitions.alter(rental), (said,)))
         return quote

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bot.model.budget import MonthPart
 from bot.model.event import Event, EventKind, To
+from bot.model.facts import TeammatesFacts
 from bot.model.message import (
     DestinationKind,
     Message,
@@ -44,7 +45,7 @@ def alerted(
 class Scene(NamedTuple):
     """An event, and all that tells who gets its messages."""
 
-    event: Event
+    event: Event[Any]
     rules: Rules
     rental: Rental | None = None
     before: Rental | None = None
@@ -75,13 +76,14 @@ class Scene(NamedTuple):
 
 
 def _giver(scene: Scene) -> Sequence[str]:
-    giver, taker = scene.event.facts.people or (None, None)
-    return [giver] if giver is not None and scene.event.actor == taker else []
+    giver, taker = scene.event.facts.people
+    return [giver] if scene.event.actor == taker else []
 
 
 def _let_in(scene: Scene) -> Sequence[str]:
+    facts: TeammatesFacts = scene.event.facts
     ready = scene.rental is not None and scene.rental.state is State.READY
-    return (scene.event.facts.people if ready else scene.event.facts.without_key) or ()
+    return facts.people if ready else facts.without_key
 
 
 def _at_last_notice(scene: Scene) -> Sequence[str]:
@@ -94,16 +96,14 @@ _WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
     To.OWNER: lambda scene: scene.owners,
     To.ADMINS: lambda scene: scene.rules.admins,
     To.OWNER_OR_ADMINS: lambda scene: scene.owners or scene.rules.admins,
-    To.PEOPLE: lambda scene: scene.event.facts.people or (),
-    To.OTHERS: lambda scene: scene.event.facts.then or (),
+    To.PEOPLE: lambda scene: scene.event.facts.people,
+    To.OTHERS: lambda scene: scene.event.facts.then,
     To.GIVER: _giver,
     To.TEAMMATES: lambda scene: scene.teammates,
     To.TEAMMATES_WITH_KEY: lambda scene: [
-        one for one in scene.teammates if one not in (scene.event.facts.without_key or ())
+        one for one in scene.teammates if one not in scene.event.facts.without_key
     ],
-    To.TEAMMATES_WHO_ASKED: lambda scene: [
-        one for one in scene.teammates if one in (scene.event.facts.people or ())
-    ],
+    To.TEAMMATES_WHO_ASKED: lambda scene: [one for one in scene.teammates if one in scene.event.facts.people],
     To.TEAMMATES_LET_IN: _let_in,
     To.TEAMMATES_AT_LAST_NOTICE: _at_last_notice,
     To.HOME_CHANNEL: lambda scene: [scene.rules.home_channel],

@@ -17,7 +17,8 @@ from bot.lifecycle.money.budgets import settle_stored
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import UseCosts
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import Facts
 from bot.model.machine_use import Sample
 from bot.model.money import Micros
 from bot.model.records import Change, StoredFacts

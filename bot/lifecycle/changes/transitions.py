@@ -13,7 +13,8 @@ from typing import Any
 
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import EndedFacts
 from bot.model.machine_use import Use
 from bot.model.offer import Offer
 from bot.model.quote import Quote, Wish
@@ -367,7 +368,7 @@ def finish(
     by: str | None = None,
 ) -> tuple[Rental, tuple[Event, ...]]:
     """Return the rental with its event: ended, or being destroyed towards `end` if an attempt is not settled."""
-    facts = Facts(end=end, why=why, **known_bill(rental, bill, attempts))
+    facts = EndedFacts(end=end, why=why, **known_bill(rental, bill, attempts))
     ending = Ending(outcome=end, why=why, by=by)
     if all(attempt.settled for attempt in attempts):
         after, kind = end_now(rental, ending, at), EventKind.ENDED

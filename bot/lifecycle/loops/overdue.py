@@ -26,7 +26,8 @@ from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.steps.polling import soonest
 from bot.model.account_facts import PAST_END, PastEnd
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AlertFacts
 from bot.model.records import KnownResource, UnfinishedAttempt
 from bot.policy.use.clocks import MOST_FROM_WITNESSES, ahead_of_deletions
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_grace
@@ -274,7 +275,7 @@ class OverdueDeletion(Part):
         for key, (attempt, deleted) in list(self._unwritten.items()):
             end, _ = self._end(attempt)
             now = self._deps.clock.now()
-            facts = Facts(name=attempt.rental_id, since=end)
+            facts = AlertFacts(name=attempt.rental_id, since=end)
             event = Event(rental_id=attempt.rental_id, kind=EventKind.DELETED_OVERDUE, at=now, facts=facts)
             try:
                 async with self._deps.store.write() as tx:

@@ -17,7 +17,8 @@ from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.money.budgets import count_again
 from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AccountFacts
 from bot.model.policy_version import PolicyVersion
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.team.policy_file import Policy, PolicySource
@@ -114,7 +115,7 @@ async def _bring_into_force(deps: Deps, in_force: RulesInForce, policy: Policy, 
         await tx.policies.add(version)
         if before is None or before.billing_zone != policy.rules.billing_zone:
             await count_again(tx, policy.rules, version.at)
-        facts = Facts(count=version.n, detail=", ".join(keys))
+        facts = AccountFacts(count=version.n, detail=", ".join(keys))
         event = Event(rental_id=None, kind=EventKind.POLICY_CHANGED, at=version.at, actor=by, facts=facts)
         if stored is None:
             await tx.events.add(event)  # these rules hold already
@@ -137,7 +138,7 @@ async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) ->
     channels = channels_of_named_people(rules)
     if upgraded and channels:
         log.warning("policy.channels_charge_less", channels=channels)
-        facts = Facts(detail="\n".join(f"{one} {project}" for one, project in channels.items()))
+        facts = AccountFacts(detail="\n".join(f"{one} {project}" for one, project in channels.items()))
         event = Event(rental_id=None, kind=EventKind.CHANNELS_CHARGE_LESS, at=deps.clock.now(), facts=facts)
         await send(tx, replace(deps, rules=rules), event)
 
@@ -149,7 +150,7 @@ async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None
         if await tx.account.get(POLICY_REFUSED) == all_lines:
             return
         await tx.account.set(POLICY_REFUSED, all_lines)
-        facts = Facts(count=len(wrong.lines), detail="\n".join(wrong.lines[:MISTAKES_SENT]))
+        facts = AccountFacts(count=len(wrong.lines), detail="\n".join(wrong.lines[:MISTAKES_SENT]))
         event = Event(rental_id=None, kind=EventKind.POLICY_REFUSED, at=deps.clock.now(), actor=by, facts=facts)
         await send(tx, deps, event)
 

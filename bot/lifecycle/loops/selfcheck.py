@@ -21,7 +21,8 @@ from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.money.budgets import correct, settle_stored
 from bot.lifecycle.outside import DirectPosts
-from bot.model.event import Event, EventKind, Facts, To
+from bot.model.event import Event, EventKind, To
+from bot.model.facts import AlertFacts
 from bot.policy.buying.months import month_of, month_start
 from bot.policy.use.clocks import ClockDifference
 from bot.policy.use.leases import OVERDUE_GRACES, overdue_at, overdue_grace
@@ -174,7 +175,7 @@ class SelfCheck(Part):
             self._clock_notified.clear()
         elif wrong_before:
             detail = "database" if difference.from_database else "witnesses"
-            facts = Facts(name=self.machine, span=difference.ahead, detail=detail)
+            facts = AlertFacts(name=self.machine, span=difference.ahead, detail=detail)
             event = Event(rental_id=None, kind=EventKind.WRONG_CLOCK, at=self.deps.clock.now(), facts=facts)
             for person in alerted(event, self.deps.rules):
                 if person not in self._clock_notified and await self.direct.post(person, event):
@@ -189,16 +190,16 @@ class SelfCheck(Part):
             return
         rules, now = self.deps.rules, self.deps.clock.now()
         if not self.reads:
-            await self._post(Event(rental_id=None, kind=EventKind.NO_READS, at=now))
+            await self._post(Event(rental_id=None, kind=EventKind.NO_READS, at=now, facts=AlertFacts()))
             return
-        facts = Facts(span=OVERDUE_GRACES * overdue_grace(rules))
+        facts = AlertFacts(span=OVERDUE_GRACES * overdue_grace(rules))
         await self._post(Event(rental_id=None, kind=EventKind.NO_WRITES, at=now, facts=facts))
         async with self.deps.store.read() as tx:
             ending = await tx.overdue.past_end(now + ENDS_SOON)
         for attempt in ending:
             ends_at, ended = attempt.ends_at, attempt.destroying_since or attempt.over_at
             if attempt.newest and ends_at is not None and ended is None:
-                facts = Facts(name=attempt.rental_id, since=ends_at, until=overdue_at(ends_at, None, rules))
+                facts = AlertFacts(name=attempt.rental_id, since=ends_at, until=overdue_at(ends_at, None, rules))
                 event = Event(rental_id=None, kind=EventKind.NO_WRITES, at=now, facts=facts)
                 await self._post(event, attempt.owner)
 
@@ -206,13 +207,13 @@ class SelfCheck(Part):
         """Notify everyone who was notified of an outage that it is over."""
         for recipients in self._notified.values():
             for person, rental_id in sorted(recipients, key=str):
-                facts = Facts(name=rental_id)
+                facts = AlertFacts(name=rental_id)
                 event = Event(rental_id=None, kind=EventKind.STORE_BACK, at=self.deps.clock.now(), facts=facts)
                 for reader in alerted(event, self.deps.rules, known={To.TOLD_OF_OUTAGE: (person,)}):
                     if await self.direct.post(reader, event):
                         recipients.discard((person, rental_id))
 
-    async def _post(self, event: Event, owner: str | None = None) -> None:
+    async def _post(self, event: Event[AlertFacts], owner: str | None = None) -> None:
         notified = self._notified.setdefault(event.kind, set())
         for person in alerted(event, self.deps.rules, owner):
             recipient = person, event.facts.name

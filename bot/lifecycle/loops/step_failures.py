@@ -13,7 +13,8 @@ from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.model.account_facts import FAILING_STEPS, FailureRun
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AlertFacts
 from bot.model.records import ClaimedRental
 from bot.policy.use.leases import overdue_at
 
@@ -56,7 +57,7 @@ class StepFailures:
         run, now = self._runs[rental.id], self._deps.clock.now()
         if run.count < NOTIFY_AFTER or (run.notified_at is not None and now - run.notified_at < NOTIFY_AGAIN):
             return
-        facts = Facts(
+        facts = AlertFacts(
             name=rental.id,
             number=run.number,
             count=run.count,
@@ -76,12 +77,12 @@ class StepFailures:
         if run is None or run.notified_at is None:
             return
         try:
-            await self._write_alerts(rental, EventKind.STEP_WORKS, Facts(name=rental.id, number=run.number))
+            await self._write_alerts(rental, EventKind.STEP_WORKS, AlertFacts(name=rental.id, number=run.number))
         except BaseException:
             self._runs[rental.id] = run
             raise
 
-    async def _write_alerts(self, rental: ClaimedRental, kind: EventKind, facts: Facts) -> None:
+    async def _write_alerts(self, rental: ClaimedRental, kind: EventKind, facts: AlertFacts) -> None:
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         async with self._deps.store.write() as tx:
             stored = await tx.account.get(FAILING_STEPS, rental.id)

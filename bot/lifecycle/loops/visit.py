@@ -12,7 +12,8 @@ from bot.lifecycle.changes.lease_changes import note_host_key, note_on_ending, n
 from bot.lifecycle.deps import StepDeps, transact
 from bot.model.attempt import Attempt
 from bot.model.base import Frozen, Instant, changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind, facts_in
+from bot.model.facts import HostKeyFacts, NotAsSoldFacts, VerdictFacts
 from bot.model.machine_use import EndToTell, GpusSeen, Missed, Report, Sample, Verdict, Visit
 from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
@@ -157,10 +158,10 @@ async def _changed_key(
     if not earlier or earlier[-1].missed is not Missed.HOST_KEY_CHANGED:
         return ()
     history = await tx.events.of(rental.id)
-    known = {event.facts.host_key for event in history if event.kind is EventKind.HOST_KEY_CHANGED}
+    known = {facts.host_key for facts in facts_in(history, HostKeyFacts)}
     if result.host_key in known or len(known) >= MOST_KEYS_NOTIFIED:
         return ()
-    facts = Facts(host_key=result.host_key, before_host_key=rental.host_key)
+    facts = HostKeyFacts(host_key=result.host_key, before_host_key=rental.host_key)
     return (Event(rental_id=rental.id, kind=EventKind.HOST_KEY_CHANGED, at=now, facts=facts),)
 
 
@@ -173,7 +174,7 @@ def _judged(
     for use in after_visit(earlier, sample, ready_at=ready_at, before=rental.use, rules=deps.rules):
         if differs(rental.use, use):
             rental = note_use(rental, use, sample.at)
-            facts = Facts(verdict=use.verdict, since=use.since, use=use)
+            facts = VerdictFacts(verdict=use.verdict, since=use.since, use=use)
             events.append(Event(rental_id=rental.id, kind=EventKind.USE_CHANGED, at=sample.at, facts=facts))
     return rental, tuple(events)
 
@@ -237,7 +238,7 @@ def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, .
     if offer is None or not not_as_sold(offer.gpu, offer.count, report):
         return ()
     seen = GpusSeen(count=len(report.gpus), models=report.models)
-    facts = Facts(gpu=offer.gpu, count=offer.count, gpus_seen=seen)
+    facts = NotAsSoldFacts(gpu=offer.gpu, count=offer.count, gpus_seen=seen)
     return (Event(rental_id=attempt.rental_id, kind=EventKind.NOT_AS_SOLD, at=now, facts=facts),)
 
 

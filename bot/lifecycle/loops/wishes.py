@@ -23,7 +23,8 @@ from bot.lifecycle.steps.polling import poll_at
 from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.budget import Demand
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind, facts_in
+from bot.model.facts import NotAllowedFacts, OfferFacts
 from bot.model.message import MessageKind, queued, to_person
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -255,7 +256,7 @@ async def _rent(
         asked = await ask_again(tx, await load_snapshot(tx, rental), Why.OVER_BUDGET, now=now, rules=deps.rules)
         await apply(tx, deps, Change(rental, asked.rental, asked.events))
         return False
-    facts = Facts(
+    facts = OfferFacts(
         vendor=offer.vendor,
         vendor_region=offer.vendor_region,
         rate=offer.rate,
@@ -306,17 +307,17 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
 
 async def _note_refusal(tx: Tx, deps: Deps, rental: Rental, refusal: GpubotError) -> None:
     now, kind = deps.clock.now(), EventKind.NOT_ALLOWED_NOW
-    facts = Facts(detail=refusal.words, until=rental.wish.until if rental.wish is not None else None)
+    facts = NotAllowedFacts(detail=refusal.words, until=rental.wish.until if rental.wish is not None else None)
     if isinstance(refusal, BuyingBlocked):
         facts = changed(facts, block=refusal.block, name=refusal.by, detail=refusal.why or None)
     earlier = (await tx.events.of_many([rental.id], (kind,)))[rental.id]
-    if any(_is_same_reason(event.facts, facts) for event in earlier):
+    if any(_is_same_reason(one, facts) for one in facts_in(earlier, NotAllowedFacts)):
         return
     event = Event(rental_id=rental.id, kind=kind, at=now, facts=facts)
     await apply(tx, deps, Change(rental, transitions.alter(rental), (event,)))
 
 
-def _is_same_reason(one: Facts, other: Facts) -> bool:
+def _is_same_reason(one: NotAllowedFacts, other: NotAllowedFacts) -> bool:
     same_block = (one.block, one.name) == (other.block, other.name)
     return same_block and same_reason(one.detail or "", other.detail or "")
 
@@ -329,7 +330,7 @@ async def _say_nothing_fits(
     if found is None:
         return
     rental, quote = found
-    facts = Facts(
+    facts = OfferFacts(
         rate=cheapest.rate if cheapest is not None else None,
         vendor=cheapest.vendor if cheapest is not None else None,
         offer=cheapest.offer_id if cheapest is not None else None,

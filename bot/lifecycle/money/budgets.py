@@ -16,7 +16,8 @@ from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.budget import Balance, Charge, Demand, Month, Reservation, Scope, ScopeKind, scopes_of
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import BudgetAlertFacts
 from bot.model.money import Micros, cost_at_most
 from bot.model.person import OPERATOR
 from bot.model.quote import Wish
@@ -412,10 +413,10 @@ async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader
     alert."""
     await tx.budgets.note_alert(balance.scope, balance.month, percent)
     balance = changed(balance, alerted=percent)
-    facts = Facts(
+    facts = BudgetAlertFacts(
         balance=changed(balance, alert_due_at=None, alert_to=None),
-        total=budget_of(balance.scope, deps.rules),
-        people=(reader,) if reader is not None else None,
+        total=budget_of(balance.scope, deps.rules) or 0,
+        people=(reader,) if reader is not None else (),
     )
     event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=deps.clock.now(), facts=facts)
     await send(tx, deps, event)

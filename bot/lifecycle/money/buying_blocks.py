@@ -6,7 +6,8 @@ from bot.errors import BuyingBlock, BuyingBlocked
 from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps, transact, with_newest_rules
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import Facts
 from store.db import Tx
 
 

@@ -11,7 +11,8 @@ from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.spend import charges_of_months, forecast_of_month, months_of_usual_day
 from bot.model.account_facts import DIGEST_DUE
 from bot.model.budget import TEAM
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import DigestFacts
 from bot.model.rental import Rental
 from bot.model.spend import Digest, Period, PeriodKind, ProjectWeek, Spent
 from bot.model.state import UNBOUGHT, State
@@ -41,7 +42,7 @@ async def send_digest(deps: Deps) -> None:
             return
         await tx.account.set(DIGEST_DUE, due)
         if digest is not None:
-            facts = Facts(digest=digest)
+            facts = DigestFacts(digest=digest)
             event = Event(rental_id=None, kind=EventKind.DIGEST, at=deps.clock.now(), facts=facts)
             await send(tx, deps, event)
 

@@ -13,7 +13,8 @@ from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.budgets import live_charges
 from bot.lifecycle.money.spend import unknown_machine_count
 from bot.model.budget import Charge, Month, MonthPart, ScopeKind
-from bot.model.event import Event, EventKind, Facts, To
+from bot.model.event import Event, EventKind, To
+from bot.model.facts import MonthFiledFacts
 from bot.policy.buying.focus import BillingMonth, FileRow, MonthFile
 from bot.policy.buying.months import month_end
 from bot.policy.team.roles import is_member
@@ -130,7 +131,7 @@ async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
         if await tx.budgets.charges_in(month) != [row.charge for row in file.rows]:
             return  # something was charged meanwhile: the next turn writes it too
         await tx.budgets.file(month, deps.clock.now(), written)
-        facts = Facts(month=month, amount=file.amount, count=file.rental_count)
+        facts = MonthFiledFacts(month=month, amount=file.amount, count=file.rental_count)
         event = Event(rental_id=None, kind=EventKind.MONTH_FILED, at=deps.clock.now(), facts=facts)
         known = {To.FINANCE: tuple(finance)}
         await send(tx, deps, event, known=known, charges_of=file.part)

@@ -12,7 +12,8 @@ from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
 from bot.model.account_facts import UNUSUAL_DAY
 from bot.model.budget import Charge, Month, Scope, ScopeKind
-from bot.model.event import DearRental, Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import DearRental, UnusualDayFacts
 from bot.model.money import Micros
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -106,7 +107,7 @@ async def notify_unusual_day(deps: Deps) -> None:
         DearRental(rental_id=rental_id, owner=owner, amount=of_rentals[rental_id, owner].amount)
         for rental_id, owner in spend.dearest(of_rentals, DEAR_RENTALS)
     )
-    facts = Facts(amount=today, estimate=spend.usual_day(past), dearest=dearest)
+    facts = UnusualDayFacts(amount=today, estimate=spend.usual_day(past) or 0, dearest=dearest)
 
     async def decision(tx: Tx) -> None:
         if await tx.account.get(UNUSUAL_DAY) == day:

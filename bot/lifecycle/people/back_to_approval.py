@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import await_decision
@@ -10,7 +11,8 @@ from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.people.deciders import Deciders, deciders
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import RequestFacts
 from bot.model.offer import Offer
 from bot.model.rental import Decider, PendingDecision, Rental
 from bot.policy.buying.budgets import rules_of_project
@@ -74,7 +76,8 @@ async def ask_again(
 
 async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
     """Return when the price in the rental's envelope was read, as the newest event that says it."""
-    return next((e.facts.read_at for e in reversed(await tx.events.of(rental.id)) if e.facts.read_at), None)
+    read = [getattr(event.facts, "read_at", None) for event in await tx.events.of(rental.id)]
+    return next((one for one in reversed(read) if one is not None), None)
 
 
 def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> PendingDecision:
@@ -84,7 +87,7 @@ def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | No
     return PendingDecision(decider=Decider.APPROVER, why=why, expires_at=expires_at)
 
 
-def others_facts(asked: Deciders) -> dict[str, tuple[str, ...]]:
+def others_facts(asked: Deciders) -> dict[str, Any]:
     """Return `then` and `away` for Facts. Return nothing unless others are asked because each approver is away."""
     who = asked.asked
     if who.others_instead:
@@ -92,10 +95,10 @@ def others_facts(asked: Deciders) -> dict[str, tuple[str, ...]]:
     return {} if who.people else {"away": who.away}
 
 
-def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
+def envelope_facts(rental: Rental, asked: Deciders | None = None) -> RequestFacts:
     """Return what the rental's envelope allows, and who is asked for it, for an event."""
     envelope, decision = rental.envelope, rental.decision
-    return Facts(
+    return RequestFacts(
         envelope=envelope.version,
         rate=envelope.price,
         max_rate=envelope.max_rate,
@@ -103,7 +106,7 @@ def envelope_facts(rental: Rental, asked: Deciders | None = None) -> Facts:
         hours=envelope.lease,
         until=decision.expires_at if decision else None,
         why=decision.why if decision else None,
-        people=asked.people if asked else None,
+        people=asked.people if asked else (),
         admins_decide=asked.admins_decide if asked else None,
         **(others_facts(asked) if asked else {}),
     )

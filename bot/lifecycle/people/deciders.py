@@ -13,7 +13,8 @@ from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.buying_blocks import notify_admins
 from bot.lifecycle.outside import Directory
 from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import AccountFacts, DecidersFacts
 from bot.model.message import Message, queued, to_person
 from bot.model.person import Person
 from bot.model.records import Change
@@ -152,10 +153,10 @@ async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
     now, waiting = deps.clock.now(), await tx.rentals.undecided()
     for rental in waiting:
         asked = await deciders(tx, deps.rules, requesters_of(rental), now)
-        facts = Facts(
+        facts = DecidersFacts(
             people=asked.people, envelope=rental.newest_envelope.version, admins_decide=asked.admins_decide
         )
         event = Event(rental_id=rental.id, kind=EventKind.DECIDERS_CHANGED, at=now, facts=facts)
         await apply(tx, deps, Change(rental, alter(rental), (event,)))
     if none_left:
-        await notify_admins(tx, deps, EventKind.NO_APPROVER_LEFT, Facts(count=len(waiting)))
+        await notify_admins(tx, deps, EventKind.NO_APPROVER_LEFT, AccountFacts(count=len(waiting)))

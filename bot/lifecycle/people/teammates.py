@@ -8,7 +8,8 @@ from datetime import datetime
 from bot.errors import NeedsKey, NoTeammate
 from bot.lifecycle.deps import Deps
 from bot.model.base import EVER, changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind, facts_in
+from bot.model.facts import TeammatesFacts
 from bot.model.offer import Offer
 from bot.model.person import Key, Person
 from bot.model.quote import Quote
@@ -46,7 +47,8 @@ async def still_without_key(tx: Tx, rental: Rental) -> tuple[str, ...]:
     without_key = await people_without_key(tx, rental.teammates)
     if not without_key:
         return ()
-    asked = {person for event in await tx.events.of(rental.id) for person in event.facts.without_key or ()}
+    added = facts_in(await tx.events.of(rental.id), TeammatesFacts)
+    asked = {person for facts in added for person in facts.without_key}
     return tuple(person for person in without_key if person in asked)
 
 
@@ -58,7 +60,7 @@ async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
 
 async def added_event(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> Event:
     """Return the event that the owner lets these people in. Those without a key are asked for one."""
-    facts = Facts(people=tuple(people), without_key=await people_without_key(tx, people))
+    facts = TeammatesFacts(people=tuple(people), without_key=await people_without_key(tx, people))
     return Event(rental_id=rental.id, kind=EventKind.TEAMMATE_ADDED, at=now, actor=rental.owner, facts=facts)
 
 
@@ -73,8 +75,8 @@ async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Reque
     added = [
         person
         for event in await tx.events.of(rental.id)
-        if event.kind is EventKind.TEAMMATE_ADDED and event.at > quote.created_at
-        for person in event.facts.people or ()
+        if isinstance(event.facts, TeammatesFacts) and event.at > quote.created_at
+        for person in event.facts.people
     ]
     return changed(quote.request, teammates=tuple(dict.fromkeys((*quote.request.teammates, *added))))
 

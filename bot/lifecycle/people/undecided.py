@@ -20,12 +20,13 @@ from bot.model.event import (
     DECISIONS,
     Event,
     EventKind,
-    Facts,
     OpenQuestion,
     events_after,
+    facts_in,
     newest_asked,
     open_question,
 )
+from bot.model.facts import DecidersFacts
 from bot.model.message import MessageKind, queued, to_person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -75,11 +76,11 @@ async def ask_others(tx: Tx, deps: Deps) -> None:
         if not _others_are_due(one, deps, now):
             continue
         asked, rental = one.asked.asked, one.rental
-        facts = Facts(
+        facts = DecidersFacts(
             envelope=rental.newest_envelope.version,
             people=tuple(dict.fromkeys((*asked.people, *asked.others))),
             then=asked.others,
-            away=asked.away if asked.others_instead else None,
+            away=asked.away if asked.others_instead else (),
             admins_decide=False,
         )
         event = Event(rental_id=rental.id, kind=EventKind.OTHERS_ASKED, at=now, facts=facts)
@@ -110,7 +111,7 @@ async def _remind(tx: Tx, deps: Deps) -> None:
         people = tuple(person for person, rental_ids in found.items() if one.rental.id in rental_ids)
         if not people:
             continue
-        facts = Facts(people=people, envelope=one.rental.newest_envelope.version)
+        facts = DecidersFacts(people=people, envelope=one.rental.newest_envelope.version)
         event = Event(rental_id=one.rental.id, kind=EventKind.APPROVERS_REMINDED, at=now, facts=facts)
         messages = tuple(
             (0, queued(MessageKind.REMINDER, to_person(to), real_now, body={"rentals": list(unsent.pop(to))}))
@@ -130,14 +131,14 @@ async def _load(tx: Tx, deps: Deps) -> list[_Undecided]:
         if question is None or open_question(events, OpenQuestion.OWNER) is not None:
             continue
         later = events_after(question, events)
-        reminded = [e.facts.people or () for e in later if e.kind is EventKind.APPROVERS_REMINDED]
+        reminded = facts_in((one for one in later if one.kind is EventKind.APPROVERS_REMINDED), DecidersFacts)
         asked = await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())
         undecided = Undecided(
             rental_id=rental.id,
             asked_at=question.at,
             asked=() if asked.asked.others_instead else asked.people,
-            reminded=frozenset(person for people in reminded for person in people),
-            others_asked=any(event.facts.then for event in (question, *later)),
+            reminded=frozenset(person for facts in reminded for person in facts.people),
+            others_asked=any(facts.then for facts in facts_in((question, *later), DecidersFacts)),
         )
         found.append(_Undecided(rental, asked, undecided))
     return found

@@ -11,7 +11,8 @@ from bot.lifecycle.people import back_to_approval
 from bot.model.account_facts import UNKNOWN_RENTAL
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind
+from bot.model.facts import AlertFacts
 from bot.model.records import Change
 from bot.model.rental import Blocked, Rental
 from bot.model.state import State
@@ -67,7 +68,7 @@ async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
     async def decision(tx: Tx) -> None:
         if await tx.account.get(UNKNOWN_RENTAL, rental_id) is None:
             await tx.account.set(UNKNOWN_RENTAL, deps.clock.now(), rental_id)
-            await notify_admins(tx, deps, EventKind.UNKNOWN_RENTAL, Facts(name=rental_id))
+            await notify_admins(tx, deps, EventKind.UNKNOWN_RENTAL, AlertFacts(name=rental_id))
 
     await transact(deps, decision)
     return True

@@ -14,7 +14,8 @@ from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind, facts_in
+from bot.model.facts import HeldUpFacts
 from bot.model.offer import Offer
 from bot.model.quote import Wish
 from bot.model.rental import Blocked, Rental
@@ -61,8 +62,8 @@ async def wait_on(deps: StepDeps, snapshot: RentalSnapshot, wish: Wish, why: Why
     async with deps.store.read() as tx:
         rental_id = snapshot.rental.id
         earlier = (await tx.events.of_many([rental_id], (EventKind.QUEUED_AGAIN,)))[rental_id]
-    told = any((event.facts.why, event.facts.vendor) == (why, last) for event in earlier)
-    facts = Facts(why=why, vendor=last, until=wish.until, told_before=told or None)
+    told = any((one.why, one.vendor) == (why, last) for one in facts_in(earlier, HeldUpFacts))
+    facts = HeldUpFacts(why=why, vendor=last, until=wish.until, told_before=told or None)
     return snapshot.with_rental(transitions.wait_on(snapshot.rental, wish)).with_event(
         EventKind.QUEUED_AGAIN, now, facts
     )
@@ -88,7 +89,7 @@ async def wait_blocked(
     now: datetime,
     away: MarketAway | None = None,
     *,
-    facts: Facts | None = None,
+    facts: HeldUpFacts | None = None,
 ) -> RentalSnapshot:
     """Return the snapshot with buying blocked and due at the next poll, with an event if the block begins now. If
     buying was blocked for BLOCKED_AT_MOST, return the snapshot waiting for a decision again."""
@@ -100,8 +101,8 @@ async def wait_blocked(
     snapshot = snapshot.with_due(soonest(retry_at(now, away) if away else poll_at(now), until))
     if before.why is not None:
         return snapshot
-    facts = facts or Facts(detail=away.words if away else None)
-    return snapshot.with_event(EventKind.BLOCKED, now, changed(facts, why=why, until=until))
+    facts = facts or HeldUpFacts(why=why, detail=away.words if away else None)
+    return snapshot.with_event(EventKind.BLOCKED, now, changed(facts, until=until))
 
 
 def waits_for_lookups(rental: Rental) -> bool:
@@ -113,7 +114,8 @@ async def wait_for_lookups(
 ) -> RentalSnapshot:
     """Wait as `wait_blocked` does, until lookups prove that the unproven attempts made nothing that bills."""
     last = snapshot.attempts[-1]
-    facts = Facts(
+    facts = HeldUpFacts(
+        why=Why.UNPROVEN,
         vendor=last.vendor if last.unproven else None,
         detail=own_words(last) if last.unproven else None,
         count=len(snapshot.unproven),

@@ -21,7 +21,8 @@ from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.ready_machine import last_visits, with_unknown
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import EndedFacts
 from bot.model.state import ENDS, State
 from bot.policy.buying.spending import receipt_estimate
 from bot.policy.use.verdicts import unseen_since
@@ -59,7 +60,7 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     stood = rental.lease is not None and rental.lease.latest_end is None
     # False if the first of two ends came, or if the machine was adopted and so billed before its lease.
     ran_its_length = why is Why.LEASE_ENDED and stood and rental.quote_id is not None
-    facts = Facts(
+    facts = EndedFacts(
         end=after.state,
         why=why,
         amount=bill.amount,

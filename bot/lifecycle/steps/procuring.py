@@ -32,7 +32,8 @@ from bot.lifecycle.steps.blocked_buying import (
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Marker, Why
 from bot.model.base import changed
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind
+from bot.model.facts import AttemptFacts, RentingFacts
 from bot.model.offer import Offer
 from bot.model.person import Key
 from bot.model.quote import Quote
@@ -123,7 +124,7 @@ def give_up(
     """Mark an attempt for deletion. The next one begins once its deletion is accepted."""
     marked = changed(attempt, marked_by=Marker.STEP, why=why, detail=detail or attempt.detail)
     after = give_up_attempt(snapshot.rental, now)
-    facts = Facts(vendor=attempt.vendor, rate=attempt.rate, why=why, detail=detail or None)
+    facts = AttemptFacts(vendor=attempt.vendor, rate=attempt.rate, why=why, detail=detail or None)
     return snapshot.with_facts(marked).with_rental(after).with_event(EventKind.GIVEN_UP, now, facts)
 
 
@@ -135,7 +136,7 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
     told = snapshot.rental.wish is not None and any(
         (earlier.vendor, earlier.why) == (unknown.vendor, unknown.why) for earlier in snapshot.attempts[:-1]
     )
-    facts = Facts(vendor=unknown.vendor, rate=unknown.rate, why=unknown.why, told_before=told or None)
+    facts = AttemptFacts(vendor=unknown.vendor, rate=unknown.rate, why=unknown.why, told_before=told or None)
     return snapshot.with_facts(unknown).with_event(EventKind.NO_ANSWER, now, facts)
 
 
@@ -144,7 +145,7 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
     # At a start time, the owner expects the machine: the card says that it was rented, and READY is the only ping.
     wish = snapshot.rental.wish if snapshot.rental.request.starts_at is None else None
-    facts = Facts(
+    facts = AttemptFacts(
         vendor=attempt.vendor,
         vendor_region=attempt.called_offer.vendor_region,
         rate=attempt.rate,
@@ -336,7 +337,7 @@ async def _intend(
     told = rental.wish is not None and any(
         (earlier.vendor, earlier.script) == (attempt.vendor, attempt.script) for earlier in snapshot.attempts
     )
-    facts = Facts(
+    facts = RentingFacts(
         vendor=offer.vendor,
         vendor_region=offer.vendor_region,
         rate=offer.rate,

@@ -15,7 +15,8 @@ from bot.lifecycle.steps.blocked_buying import block_since_overdue
 from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
 from bot.lifecycle.steps.procuring import give_up
 from bot.model.attempt import NAMED, Attempt, Marker, Resource, Why
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind
+from bot.model.facts import ReadyFacts
 from bot.model.rental import Lease, Question
 from bot.policy.buying.spending import affordable_lease, provisioning_budget
 from bot.policy.use.leases import latest_ready, lease_ends, longest_lease
@@ -133,7 +134,7 @@ async def _ready(
     after = become_ready(
         rental, host=resource.host, port=port, host_key=host_key, rate=rate, lease=lease, silent=silent
     )
-    facts = Facts(
+    facts = ReadyFacts(
         vendor=attempt.called_offer.vendor,
         vendor_region=attempt.called_offer.vendor_region,
         rate=after.rate,
@@ -143,7 +144,7 @@ async def _ready(
         gpu=attempt.called_offer.gpu,
         count=attempt.called_offer.count,
         why=Why.SSH_SILENT if silent else None,
-        without_key=without_key or None,
+        without_key=without_key,
     )
     if silent:
         snapshot = snapshot.with_event(EventKind.SILENT, now, facts)

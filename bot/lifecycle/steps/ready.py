@@ -16,7 +16,8 @@ from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.ready_machine import load_machine, question_facts, with_unknown
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import DecisionFacts, EndedFacts, EndFacts, PlaceFacts, QuestionFacts, VerdictFacts
 from bot.model.machine_use import Use, Verdict
 from bot.model.money import cost
 from bot.model.state import State
@@ -62,7 +63,7 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
         case ready.NoteLoss():
             return _lost(deps, snapshot, now)
         case ready.TellEndAgain():
-            facts = Facts(until=lease.ends_at)
+            facts = EndFacts(until=lease.ends_at)
             return snapshot.with_rental(changes.note_told_again(rental)).with_event(
                 EventKind.ENDS_AGAIN, now, facts
             )
@@ -70,9 +71,9 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             snapshot = with_unknown(snapshot, since, now)
             return snapshot.with_rental(changes.note_unseen(snapshot.rental, None))
         case ready.StayInPlace(spent):
-            facts = Facts(name=rental.replaced_by, amount=spent)
+            place = PlaceFacts(name=rental.replaced_by or "", amount=spent)
             rental = changes.note_not_replaced(rental)
-            return snapshot.with_rental(rental).with_event(EventKind.NOT_REPLACED, now, facts)
+            return snapshot.with_rental(rental).with_event(EventKind.NOT_REPLACED, now, place)
         case ready.SkipNotice():
             return snapshot.with_rental(changes.check_notices(rental, now))
         case ready.GiveNotice(until, unseen, vendor, ask_before):
@@ -82,25 +83,25 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             rental = changes.check_notices(rental, now) if until == lease.ends_at else rental
             return snapshot.with_rental(rental).with_event(EventKind.ENDING, now, facts)
         case ready.TellFailure(exit_status):
-            facts = Facts(until=lease.ends_at, exit_status=exit_status)
+            facts = EndFacts(until=lease.ends_at, exit_status=exit_status)
             return snapshot.with_event(EventKind.SCRIPT_FAILED, now, facts)
         case ready.Ask(use):
             rental = changes.note_question(rental, after_asking(lease.question, use, now))
-            facts = question_facts(snapshot, use, now)
-            return snapshot.with_rental(rental).with_event(EventKind.STILL_NEEDED, now, facts)
+            asked = question_facts(snapshot, use, now)
+            return snapshot.with_rental(rental).with_event(EventKind.STILL_NEEDED, now, asked)
         case ready.TellOthers(asked, use):
             question = changed(lease.question, asked=asked)
             noted = snapshot.with_rental(changes.note_question(rental, question))
             told = EventKind.NOBODY_ANSWERS
             return noted if use is None else noted.with_event(told, now, _unanswered_facts(snapshot, use, now))
         case ready.MoveEnd(until, use):
-            facts = Facts(until=until, since=lease.ends_at, verdict=Verdict.IN_USE, use=use)
+            moved = VerdictFacts(until=until, since=lease.ends_at, verdict=Verdict.IN_USE, use=use)
             rental = changes.move_end(rental, until)
-            return snapshot.with_rental(rental).with_event(EventKind.END_MOVED, now, facts)
+            return snapshot.with_rental(rental).with_event(EventKind.END_MOVED, now, moved)
         case ready.ExpireExtension(hours):
-            facts = Facts(until=lease.ends_at, hours=hours)
+            expired = DecisionFacts(until=lease.ends_at, hours=hours)
             rental = changes.drop_extension(rental, now)
-            return snapshot.with_rental(rental).with_event(EventKind.EXTENSION_EXPIRED, now, facts)
+            return snapshot.with_rental(rental).with_event(EventKind.EXTENSION_EXPIRED, now, expired)
 
 
 def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
@@ -110,7 +111,7 @@ def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnap
     why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
     if rental.running_lease.shown_later_at is not None:
         why = Why.ENDED_SINCE_BACKUP
-    facts = Facts(
+    facts = EndedFacts(
         end=State.LOST,
         why=why,
         **known_bill(rental, bill, snapshot.attempts),
@@ -123,10 +124,10 @@ def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnap
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))
 
 
-def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> Facts:
+def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> EndFacts:
     bill = snapshot.spent(now)
     minutes = -((now - until) // timedelta(minutes=1))
-    return Facts(
+    return EndFacts(
         until=until,
         span=timedelta(minutes=minutes),
         rate=snapshot.rental.rate,
@@ -135,9 +136,9 @@ def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> F
     )
 
 
-def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Facts:
+def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> QuestionFacts:
     rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
-    return Facts(
+    return QuestionFacts(
         verdict=use.verdict,
         use=use,
         since=use.since,

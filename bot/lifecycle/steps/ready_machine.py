@@ -9,7 +9,8 @@ from bot.lifecycle.changes.snapshot import RentalSnapshot, load_snapshot
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.people.deciders import deciders
 from bot.model.base import EVER
-from bot.model.event import EventKind, Facts
+from bot.model.event import EventKind
+from bot.model.facts import QuestionFacts, VerdictFacts
 from bot.model.machine_use import Sample, Use, Verdict
 from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
@@ -56,10 +57,10 @@ async def _replacement(tx: Tx, rental: Rental, now: datetime) -> Replacement | N
     return Replacement(other.state, (await load_snapshot(tx, other)).spent(now).amount)
 
 
-def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> Facts:
+def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> QuestionFacts:
     """Return what a question about this verdict says: the evidence, and the cost so far."""
     bill, since = snapshot.spent(now), use.since if use else snapshot.rental.running_lease.seen_at
-    return Facts(
+    return QuestionFacts(
         span=now - since,
         since=since,
         amount=bill.amount,
@@ -76,7 +77,7 @@ def with_unknown(snapshot: RentalSnapshot, since: datetime, now: datetime) -> Re
     if use is None or use.verdict is Verdict.UNKNOWN:
         return snapshot
     unknown = Use(verdict=Verdict.UNKNOWN, since=since, worked=use.worked)
-    facts = Facts(verdict=unknown.verdict, since=since, use=unknown)
+    facts = VerdictFacts(verdict=unknown.verdict, since=since, use=unknown)
     return snapshot.with_rental(note_unseen(snapshot.rental, unknown)).with_event(
         EventKind.USE_CHANGED, now, facts
     )

@@ -15,7 +15,8 @@ from bot.lifecycle.people.back_to_approval import envelope_facts
 from bot.lifecycle.people.teammates import check_boot_script, check_key, let_in, with_boot_script
 from bot.model.attempt import Why
 from bot.model.base import EVER, changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind, facts_in
+from bot.model.facts import PlaceFacts
 from bot.model.gpu import fits_model
 from bot.model.person import Person
 from bot.model.quote import Quote
@@ -60,7 +61,7 @@ async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Re
     """Return what a rental that was ready leaves for a replacement, even if it may no longer be replaced."""
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     events = await tx.events.of(rental.id)
-    spent += sum(event.facts.amount or 0 for event in events if event.kind is EventKind.NOT_REPLACED)
+    spent += sum(facts.amount or 0 for facts in facts_in(events, PlaceFacts))
     return remainder_of(rental, spent, now, deps.rules)
 
 
@@ -132,7 +133,7 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
 
 async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
     now = deps.clock.now()
-    facts = Facts(name=new.id, why=Why.VENDOR_TOOK_IT if rental.lost else None)
+    facts = PlaceFacts(name=new.id, why=Why.VENDOR_TOOK_IT if rental.lost else None)
     replaced = Event(rental_id=rental.id, kind=EventKind.REPLACED, at=now, actor=new.owner, facts=facts)
     started = Event(
         rental_id=new.id,

@@ -14,7 +14,8 @@ from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.model.attempt import REPORTED_FAILED, Attempt, Marker, Resource
 from bot.model.base import changed
-from bot.model.event import Event, EventKind, Facts
+from bot.model.event import Event, EventKind
+from bot.model.facts import DeletionFacts
 from bot.model.state import State
 from bot.policy.team.rules import Rules
 
@@ -67,14 +68,16 @@ async def _report_extra(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnaps
             new = resource.resource_id not in (current if resource.gone_at is None else ever)
             if new and (resource.gone_at is None or not attempt.accepted):
                 current.add(resource.resource_id)
-                facts = Facts(
+                facts = DeletionFacts(
                     resource_id=resource.resource_id, vendor=attempt.vendor, rate=resource.rate, why=attempt.why
                 )
                 snapshot = snapshot.with_event(EventKind.EXTRA_RESOURCE, now, facts)
         if attempt.settled and current:
             failed = attempt.why in REPORTED_FAILED
             bill = snapshot.spent_on(attempt, now) if failed else snapshot.spent(now)
-            gone = Facts(amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor, why=attempt.why)
+            gone = DeletionFacts(
+                amount=bill.amount, estimated=bill.estimated, vendor=attempt.vendor, why=attempt.why
+            )
             snapshot = snapshot.with_event(EventKind.EXTRA_GONE, now, gone)
     return snapshot
 
@@ -87,6 +90,8 @@ def _reported(
     ids = {resource.resource_id for resource in resources}
     ever, current = set[str](), set[str]()
     for event in events:
+        if not isinstance(event.facts, DeletionFacts):
+            continue
         if event.kind is EventKind.EXTRA_RESOURCE and event.facts.resource_id in ids:
             ever.add(event.facts.resource_id)
             current.add(event.facts.resource_id)
@@ -163,7 +168,7 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> Rent
         return snapshot
     alive = [resource for attempt in waiting for resource in snapshot.alive_of(attempt)]
     first = waiting[0]
-    facts = Facts(
+    facts = DeletionFacts(
         resource_id=alive[0].resource_id if alive else None,
         more_resources=tuple(resource.resource_id for resource in alive[1:]),
         rate=sum((r.rate or first.rate for r in alive), start=Decimal(0)) if alive else first.rate,

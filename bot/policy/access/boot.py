@@ -15,7 +15,7 @@ from posixpath import dirname
 from bot.errors import Mistake
 from bot.model.attempt import OwnedKey, SentScript
 from bot.model.base import Frozen
-from bot.model.event import LeftOut
+from bot.model.facts import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.text import plural, short

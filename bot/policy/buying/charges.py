@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from bot.model.attempt import LedgerRow
 from bot.model.budget import Charge
-from bot.model.event import Event, EventKind
+from bot.model.event import Event
+from bot.model.facts import OwnerChangedFacts
 from bot.model.records import Charged
 from bot.policy.buying.months import month_of, month_start, months_between, next_month
 from bot.policy.use.use_costs import Stretch, use_costs
@@ -28,7 +29,7 @@ def owners_of(owner: str, events: Iterable[Event]) -> tuple[Owned, ...]:
     """Return the owners of a rental, the first one first, from its events. `owner` is who has it now."""
     owners: list[Owned] = []
     for event in events:
-        if event.kind is EventKind.OWNER_CHANGED and event.facts.people:
+        if isinstance(event.facts, OwnerChangedFacts):
             before, after = event.facts.people
             owners = owners or [Owned(None, before)]
             owners.append(Owned(event.at, after))

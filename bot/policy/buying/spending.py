@@ -11,7 +11,7 @@ from fractions import Fraction
 from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, OverBudget, Refused
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Demand
-from bot.model.event import OtherOffer
+from bot.model.facts import OtherOffer
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.person import Person

@@ -10,6 +10,7 @@ from bot.errors import TooLate
 from bot.model.attempt import Attempt
 from bot.model.base import Frozen, changed
 from bot.model.event import Event, EventKind, OpenQuestion, open_question, settled_by
+from bot.model.facts import PersonFacts
 from bot.model.machine_use import Verdict
 from bot.model.money import Micros, cost_at_most
 from bot.model.rental import Rental
@@ -68,7 +69,7 @@ def given_to(person_id: str, events: Sequence[Event], now: datetime) -> Event | 
     """Return the event by which the machine is given to a person who can still take it. Return None if there is
     none."""
     event = open_question(events, OpenQuestion.TAKE)
-    mine = event is not None and person_id in (event.facts.people or ())
+    mine = event is not None and isinstance(event.facts, PersonFacts) and person_id in event.facts.people
     return event if mine and event is not None and is_given(event, events, now) else None
 
 

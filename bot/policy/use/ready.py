@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, OpenQuestion
+from bot.model.facts import EndFacts, UntilFacts
 from bot.model.machine_use import NOT_COMPUTING, ProbeAnswers, Sample, Use
 from bot.model.message import Message
 from bot.model.money import Micros
@@ -357,7 +358,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
     events = [event for event in machine.history if event.id >= again]
-    same_end = [event for event in events if event.facts.until == lease.ends_at]
+    same_end = [e for e in events if isinstance(e.facts, UntilFacts) and e.facts.until == lease.ends_at]
     stating = {one.id: one for one in same_end if not (two_ends.can_move(lease) and one.kind is EventKind.READY)}
     messages = [message for message in machine.direct if message.event_id in stating and message.to.value == owner]
     set_by_owner = [one.at for one in stating.values() if one.effects.lengthens and one.actor == owner]
@@ -374,8 +375,9 @@ def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
     if script is None or ends_at <= now or not on_ending.has_failed(machine.rental):
         return None
-    known = (event.facts.until for event in machine.history if event.kind is EventKind.SCRIPT_FAILED)
-    return None if ends_at in known else Due(now, TellFailure(script.status))
+    failed = (event.facts for event in machine.history if event.kind is EventKind.SCRIPT_FAILED)
+    known = any(isinstance(facts, EndFacts) and facts.until == ends_at for facts in failed)
+    return None if known else Due(now, TellFailure(script.status))
 
 
 # --- its owner is asked whether it is needed

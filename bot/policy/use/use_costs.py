@@ -14,6 +14,7 @@ from typing import Protocol
 from bot.model.base import Frozen, Instant
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
+from bot.model.facts import VerdictFacts
 from bot.model.machine_use import NOT_COMPUTING, Verdict
 from bot.model.money import Micros
 
@@ -49,9 +50,9 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
     """
     begins: list[tuple[datetime, Verdict, datetime]] = []
     for event in events:
-        verdict, since = event.facts.verdict, event.facts.since
-        if event.kind is not EventKind.USE_CHANGED or verdict is None or since is None:
+        if event.kind is not EventKind.USE_CHANGED or not isinstance(event.facts, VerdictFacts):
             continue
+        verdict, since = event.facts.verdict, event.facts.since
         begin = since
         if begins and {verdict, begins[-1][1]} <= NOT_COMPUTING and begins[-1][2] == since:
             begin = event.at

@@ -1,0 +1,47 @@
+"""Facts of events, of which a test names only those that it is about."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.model.attempt import Why
+from bot.model.budget import TEAM, Balance
+from bot.model.event import EFFECTS, EventKind
+from bot.model.machine_use import GpusSeen, Verdict
+from bot.model.spend import Digest
+from bot.model.state import State
+
+_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+_USUAL: dict[str, Any] = {
+    "amount": 0,
+    "balance": Balance(scope=TEAM, month="2026-11"),
+    "count": 1,
+    "digest": Digest(first=_AT.date(), last=_AT.date(), projects=(), month="2026-11"),
+    "end": State.DESTROYED,
+    "envelope": 1,
+    "estimate": 0,
+    "gpu": "nvidia-h100-sxm5-80gb",
+    "gpus_seen": GpusSeen(count=0, models=()),
+    "host_key": "SHA256:new",
+    "month": "2026-11",
+    "name": "k7mq2",
+    "people": ("U0NEW",),
+    "resource_id": "3c90c3cc-0d44-4b50-8888-8dd25736052a",
+    "since": _AT,
+    "span": timedelta(0),
+    "total": 0,
+    "until": _AT,
+    "vendor": "hyperstack",
+    "verdict": Verdict.IDLE,
+    "why": Why.OUTAGE,
+}
+
+
+def facts_for(kind: EventKind, **known: Any) -> Any:
+    """Return the facts of an event of this kind. What they can't do without is made up."""
+    fields = EFFECTS[kind].facts.model_fields
+    usual = {name: _USUAL[name] for name, field in fields.items() if field.is_required() and name not in known}
+    if kind is EventKind.OWNER_CHANGED:
+        usual = {"people": ("U0OLD", "U0NEW")} if "people" not in known else {}
+    return EFFECTS[kind].facts(**usual, **known)
