@@ -637,5 +637,5 @@ def deciders_in(events: Sequence[Event]) -> DecidersFacts | None:
 def open_question(events: Sequence[Event], question: OpenQuestion) -> Event[Any] | None:
     """Return the newest event of a rental's history that asks this question. Return None if it is settled, or if
     no event asks it."""
-    asked = next((event for event in reversed(events) if event.effects.asks is question), None)
+    asked = newest_asked(events, {question})
     return asked if asked is not None and settled_by(asked, events) is None else None

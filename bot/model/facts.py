@@ -2,7 +2,7 @@
 
 The row of a kind in bot/model/event.py names its class. Facts are stored as JSON, by the names of their fields.
 A field has a default if some events of the family lack it, if an earlier release did not store it, or if it is a
-price or an amount that not every reader may see.
+price or an amount that not every reader may see. A `detail` is data from people or the market, never markup.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Facts(Frozen):
 
 
 class SaidFacts(Facts):
-    """What the person who acted said. Data, never markup."""
+    """What the person who acted said."""
 
     detail: str | None = None
 
@@ -88,7 +88,7 @@ class DecidersFacts(PeopleFacts):
     admins_decide: bool | None = None
     """Whether the admins are asked because no approver is left who may decide. None if no approver decides."""
     then: tuple[str, ...] = ()
-    """The people of `approval.then` who are asked by this event. They are among `people`."""
+    """Those among `people` who are asked as `approval.then` says."""
     away: tuple[str, ...] = ()
     """The approvers who are not asked because they are away."""
 
@@ -100,7 +100,6 @@ class AllowedFacts(Facts):
     max_rate: Decimal | None = None
     total: Micros | None = None
     hours: timedelta | None = None
-    """The whole lease."""
 
 
 class OtherOffer(Frozen):
@@ -109,23 +108,20 @@ class OtherOffer(Frozen):
     vendor: str
     vendor_region: str | None = None
     rate: Decimal
-    """USD per hour for the whole offer."""
 
 
 class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
     """What is asked for, and until when people can decide or the rental waits for an offer."""
 
     why: Why | None = None
-    """Why people decide again."""
     read_at: Instant | None = None
-    """When the price, `rate`, and that of the `other` offer were read."""
+    """When `rate`, and the price of the `other` offer, were read."""
     other: OtherOffer | None = None
-    """None if there was no other offer, or if none is known."""
     starts_at: Instant | None = None
     name: str | None = None
     """The id of the rental whose place it takes."""
     before: Decimal | None = None
-    """The `max_rate` before people decide again."""
+    """The `max_rate` before, if people decide again."""
     vendor: str | None = None
     vendor_region: str | None = None
     gpu: str | None = None
@@ -159,19 +155,16 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
 
 
 class OfferFacts(UntilFacts):
-    """An offer for a rental that waits for one: it fits, or it is the cheapest of those that don't."""
+    """An offer, by its id, for a rental that waits for one: it fits, or it is the cheapest of those that don't."""
 
     vendor: str | None = None
     vendor_region: str | None = None
     rate: Decimal | None = None
     offer: str | None = None
-    """Its id."""
     max_rate: Decimal | None = None
-    """What the owner allowed."""
     starts_at: Instant | None = None
     read_at: Instant | None = None
     since: Instant | None = None
-    """Since when the rental waited."""
     owner_unconfirmed: bool | None = None
     """Whether Slack's last answer about the owner counted, because it gave no new one in time."""
 
@@ -185,15 +178,12 @@ class NotAllowedFacts(SaidFacts, UntilFacts):
 
 
 class HeldUpFacts(UntilFacts):
-    """Why nothing is bought for a rental at the moment."""
+    """Why nothing is bought for a rental at the moment, and the `count` of its unproven attempts."""
 
     why: Why
     vendor: str | None = None
-    """The vendor of the last attempt."""
     detail: str | None = None
-    """The market's own words. Data, never markup."""
     count: int | None = None
-    """The number of unproven attempts."""
     end: State | None = None
     """Set if no other offer fits."""
     told_before: bool | None = None
@@ -208,9 +198,7 @@ class AttemptFacts(Facts):
     rate: Decimal | None = None
     why: Why | None = None
     detail: str | None = None
-    """The market's own words. Data, never markup."""
     told_before: bool | None = None
-    """Whether the thread of a rental with a wish has a reply that says the same."""
     since: Instant | None = None
     """Since when the rental waited for the offer that was bought. None if it did not wait."""
     total: Micros | None = None
@@ -239,9 +227,8 @@ class RentingFacts(AttemptFacts):
     """The price that was clicked or approved. Set if an earlier attempt failed."""
     before_vendor: str | None = None
     paid: bool | None = None
-    """Whether the attempt before cost anything. None if the store doesn't know."""
+    """Whether the attempt before cost anything."""
     left_out: LeftOut | None = None
-    """What the boot script of the purchase lacks. None if it lacks nothing."""
 
 
 class ReadyFacts(AttemptFacts, UntilFacts):
@@ -278,15 +265,13 @@ class QuestionFacts(UseFacts, BillFacts):
     verdict: Verdict | None = None
     since: Instant | None = None
     span: timedelta | None = None
-    """For how long it has not been used or seen."""
     rate: Decimal | None = None
     estimate: Micros | None = None
     """What it costs until its end."""
 
 
 class KeptFacts(PeopleFacts, UntilFacts):
-    """For how long a machine is needed. `people` are those who asked for it and wait for an answer. The bot asks
-    again at `until`."""
+    """For how long a machine is needed, when the bot asks again, and the people who asked for the machine."""
 
     since: Instant
     """The end of the lease."""
@@ -298,7 +283,6 @@ class EndFacts(BillFacts, UntilFacts):
 
     until: Instant
     since: Instant | None = None
-    """The end before somebody destroyed the machine after its script."""
     span: timedelta | None = None
     rate: Decimal | None = None
     verdict: Verdict | None = None
@@ -308,7 +292,6 @@ class EndFacts(BillFacts, UntilFacts):
     ask_before: Instant | None = None
     """Until when an approver can be asked for more time, if the notice comes because of that."""
     exit_status: int | None = None
-    """The exit status of a script. None if the machine doesn't say."""
 
 
 class AgainFacts(UntilFacts):
@@ -367,9 +350,8 @@ class PlaceFacts(Facts):
 
     name: str
     why: Why | None = None
-    """Set if the machine that is replaced was lost."""
     amount: Micros | None = None
-    """What the other rental cost without getting a machine."""
+    """What it cost without getting a machine."""
 
 
 # --- the end
@@ -386,7 +368,7 @@ class EndedFacts(SaidFacts, BillFacts):
     paid: bool | None = None
     estimate: Micros | None = None
     name: str | None = None
-    """The id of the rental that has its machine now."""
+    """The rental that has its machine now."""
 
 
 class DeletionFacts(BillFacts):
@@ -398,7 +380,6 @@ class DeletionFacts(BillFacts):
     rate: Decimal | None = None
     why: Why | None = None
     detail: str | None = None
-    """The market's last words. Data, never markup."""
     since: Instant | None = None
 
 
@@ -410,11 +391,10 @@ class AlertFacts(UntilFacts):
 
     name: str | None = None
     number: str | None = None
-    """The number of a run of failed steps, as in the log."""
+    """The number in the log of a run of `count` failed steps."""
     count: int | None = None
-    """How many steps failed."""
     since: Instant | None = None
-    """When the machine of the rental ends, or should have ended. It is deleted at `until`."""
+    """The end of the rental's machine, which is deleted at `until`."""
     span: timedelta | None = None
     """How much later machines are still deleted. Or how far a clock is ahead; negative if it is behind."""
     detail: str | None = None
@@ -437,7 +417,6 @@ class DearRental(Frozen):
 
     rental_id: str
     owner: str
-    """Slack id of the person who was charged."""
     amount: Micros
 
 

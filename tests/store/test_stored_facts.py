@@ -1,0 +1,29 @@
+"""The facts of each kind of event are read as 0.1.0 stored them, and as 0.5.0 did before each kind had a class."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.model.event import Event, EventKind
+from store.mapping import to_model
+from tests.databases import START
+
+ROWS = [json.loads(line) for line in (Path(__file__).parent / "facts.jsonl").read_text().splitlines()]
+NAMES = {name for row in ROWS for name in row["facts"]}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['kind']}, {row['release']}")
+def test_an_event_has_the_facts_that_an_earlier_version_stored(row: dict[str, Any]) -> None:
+    # These stored null for each fact that the event did not have.
+    facts = {**dict.fromkeys(NAMES), **row["facts"], "of_a_later_version": 1}
+    stored = {"id": 1, "rental_id": "k7mq2", "kind": row["kind"], "at": START, "actor": None, "facts": facts}
+    event = to_model(Event, stored)
+    assert event.facts.model_fields_set == row["facts"].keys()
+
+
+def test_a_row_of_each_kind_is_read() -> None:
+    assert {row["kind"] for row in ROWS if row["release"] == "0.5.0"} == {*EventKind}
