@@ -90,7 +90,7 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
 
 
 class Direct(Action[Loaded, Loaded, Done]):
-    """An action that costs nothing, so that its plan is what was loaded."""
+    """An action whose plan is what was loaded: no limit and no budget is judged before it is confirmed."""
 
     def plan(self, loaded: Loaded, by: By) -> Loaded:
         """Return what was loaded."""
