@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.model.policy_version import PolicyVersion
+from bot.model.records import PolicyVersion
 from store.mapping import insert_new, to_models, values
 from store.tables import policy_versions
 

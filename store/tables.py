@@ -30,8 +30,8 @@ from bot.model.event import EventKind
 from bot.model.machine_use import GpuUse, Missed, OnEnding, SetupProgress, Use
 from bot.model.message import MessageKind, NextCall
 from bot.model.offer import Offer
-from bot.model.policy_version import PolicyFile
 from bot.model.quote import Nearby, QuoteState, Wish
+from bot.model.records import PolicyFile
 from bot.model.rental import Decider, Extension, Question, ScriptFirst
 from bot.model.request import Envelope, OfferQuery, Request
 from bot.model.state import State

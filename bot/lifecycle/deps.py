@@ -14,7 +14,7 @@ from bot.errors import OverBudget, Stale, StoreBusy
 from bot.lifecycle.outside import Channels, Directory, Market, Prober
 from bot.model.attempt import Attempt
 from bot.model.base import EVER
-from bot.model.policy_version import PolicyVersion
+from bot.model.records import PolicyVersion
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 from store.db import Database, Tx

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from pydantic import Field
+
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
@@ -279,3 +281,23 @@ class Unsendable(Frozen):
             or (self.edits_again and call is NextCall.EDIT and message.shown_again)
             or (call is NextCall.POST and message.to.value in self.channels)
         )
+
+
+class PolicyFile(Frozen):
+    """A policy file with the scripts that it names. A newer gpubot reads it as it would read the file itself."""
+
+    text: str = ""
+    scripts: Mapping[str, str] = Field(default_factory=dict)
+    """The text of each set-up script by its path, as the file has it."""
+
+
+class PolicyVersion(Frozen):
+    """A policy file that came into force."""
+
+    n: int
+    """1 for the first, then counted up."""
+    at: Instant
+    """When it was read."""
+    by: str | None = None
+    """The Slack id of the admin who had it read. None: it was read at a start or after SIGHUP."""
+    file: PolicyFile

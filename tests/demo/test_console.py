@@ -9,7 +9,7 @@ from typing import IO
 import pytest
 
 from bot.errors import WrongPolicy
-from bot.model.policy_version import PolicyFile
+from bot.model.records import PolicyFile
 from bot.policy.team.policy_file import PolicySource
 from demo.console import play_along
 from demo.own_policy import named_in

@@ -23,7 +23,7 @@ from bot.model.event import Event
 from bot.model.event import EventKind as E
 from bot.model.money import Micros, cost_at_most
 from bot.model.person import OPERATOR
-from bot.model.policy_version import PolicyFile, PolicyVersion
+from bot.model.records import PolicyFile, PolicyVersion
 from bot.model.state import State
 from bot.model.summary import Over
 from bot.policy.buying.budgets import projects_to_name

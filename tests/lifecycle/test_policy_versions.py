@@ -20,7 +20,7 @@ from bot.lifecycle.loops.policy_versions import changed_keys, follow, reload, ru
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.event import Event, EventKind
-from bot.model.policy_version import PolicyFile, PolicyVersion
+from bot.model.records import PolicyFile, PolicyVersion
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 from store.db import Database

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from bot.errors import Mistake, WrongPolicy
 from bot.model.base import changed
-from bot.model.policy_version import PolicyFile
+from bot.model.records import PolicyFile
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import AutoApprove, ProbeKind, ReadyAnnouncement, Rules, WhenOver
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import Stale
-from bot.model.policy_version import PolicyFile, PolicyVersion
+from bot.model.records import PolicyFile, PolicyVersion
 from store.db import Database
 from tests.databases import START
 

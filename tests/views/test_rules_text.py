@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from bot.__main__ import cli
-from bot.model.policy_version import PolicyFile
+from bot.model.records import PolicyFile
 from bot.model.summary import PolicyView
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Project, Rules

@@ -19,7 +19,7 @@ from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import AccountFacts
-from bot.model.policy_version import PolicyVersion
+from bot.model.records import PolicyVersion
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.team.policy_file import Policy, PolicySource
 from bot.policy.team.rules import Rules

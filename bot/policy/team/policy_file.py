@@ -16,7 +16,7 @@ from rapidfuzz.distance import OSA
 
 from bot.errors import WrongPolicy
 from bot.model.base import Frozen, changed
-from bot.model.policy_version import PolicyFile
+from bot.model.records import PolicyFile
 from bot.model.text import one_line
 from bot.policy.team import yaml_file
 from bot.policy.team.rule_values import CHANNEL_ID, GROUP_ID, PROJECT_NAME, USER_ID, USER_OR_GROUP_ID, shown
