@@ -31,8 +31,9 @@ FINISH_WITHIN = 10.0
 class Part:
     """Something that runs from the start of the process to its end.
 
-    bot/app.py lists the parts and runs them. Shutdown, /health and /metrics go through that list and use these methods
-    alone, so that a new part needs no change there. A part overrides the methods for which the default is wrong.
+    bot/app.py lists the parts and runs them. Shutdown, /health and /metrics go through that list and use these
+    methods alone, so that a new part needs no change there. A part overrides the methods for which the default is
+    wrong.
     """
 
     name: str
