@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bot.lifecycle.actions.admin_questions import view_for_message
@@ -22,11 +21,9 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_of, if_approved
 from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
 from bot.model.base import EVER, changed
-from bot.model.event import Event
 from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import QuoteState
-from bot.model.rental import Rental
 from bot.policy.buying.focus import MonthFile
 from handlers.messages.card import card
 from handlers.messages.home import home_tab
@@ -71,7 +68,7 @@ async def content(deps: Deps, message: Message) -> Shown | None:
 
 async def _card(deps: Deps, message: Message) -> Rendered | None:
     async with deps.store.read() as tx:
-        rental = await _rental(tx, message)
+        rental = await tx.rentals.get(message.rental_id or "")
         if rental is None:
             return None
         return card(await details_for_message(tx, rental, deps.clock.now()), _readers(deps))
@@ -79,7 +76,7 @@ async def _card(deps: Deps, message: Message) -> Rendered | None:
 
 async def _thread(deps: Deps, message: Message) -> Rendered | None:
     async with deps.store.read() as tx:
-        rental, event = await _rental(tx, message), await _event(tx, message)
+        rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
         if rental is None or event is None:
             return None
         details = await details_for_message(tx, rental, deps.clock.now())
@@ -88,7 +85,7 @@ async def _thread(deps: Deps, message: Message) -> Rendered | None:
 
 async def _approval(deps: Deps, message: Message) -> Rendered | None:
     async with deps.store.read() as tx:
-        rental, event = await _rental(tx, message), await _event(tx, message)
+        rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
         if rental is None or event is None:
             return None
         requesters, in_channel = requesters_of(rental), message.to.kind is DestinationKind.CHANNEL
@@ -106,7 +103,7 @@ async def _approval(deps: Deps, message: Message) -> Rendered | None:
 
 async def _direct(deps: Deps, message: Message) -> Rendered | None:
     async with deps.store.read() as tx:
-        rental, event = await _rental(tx, message), await _event(tx, message)
+        rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
         if rental is None or event is None:
             return None
         person, reader = await _reader(tx, deps, message)
@@ -132,7 +129,7 @@ async def _is_newest(tx: Tx, message: Message) -> bool:
 
 async def _alert(deps: Deps, message: Message) -> Rendered | None:
     async with deps.store.read() as tx:
-        event = await _event(tx, message)
+        event = await tx.events.get(message.event_id or 0)
         if event is None:
             return None
         event, other, told = readable_event(event, everything=False), None, None
@@ -147,7 +144,7 @@ async def _alert(deps: Deps, message: Message) -> Rendered | None:
 async def _question(deps: Deps, message: Message) -> Rendered | None:
     """Return a question to the admins. Return None if its reader is no admin any more."""
     async with deps.store.read() as tx:
-        event, (person, reader) = await _event(tx, message), await _reader(tx, deps, message)
+        event, (person, reader) = await tx.events.get(message.event_id or 0), await _reader(tx, deps, message)
         view = await view_for_message(tx, deps, person, message.question_id or "")
         if event is None or view is None:
             return None
@@ -207,33 +204,23 @@ async def _file(deps: Deps, message: Message) -> Upload | None:
     return Upload(file, month_file_words(file, person.id), no_file(file, person.id))
 
 
-_LOADS: Mapping[MessageKind, Load] = MappingProxyType(
-    {
-        MessageKind.CARD: _card,
-        MessageKind.THREAD: _thread,
-        MessageKind.APPROVAL: _approval,
-        MessageKind.DIRECT: _direct,
-        MessageKind.ALERT: _alert,
-        MessageKind.REMINDER: _reminder,
-        MessageKind.QUESTION: _question,
-        MessageKind.HOME: _home,
-        MessageKind.QUOTE: _quote,
-        MessageKind.LOOKING: _quote,
-        MessageKind.REPLY: _reply,
-        MessageKind.FILE: _file,
-    }
-)
+_LOADS: Mapping[MessageKind, Load] = {
+    MessageKind.CARD: _card,
+    MessageKind.THREAD: _thread,
+    MessageKind.APPROVAL: _approval,
+    MessageKind.DIRECT: _direct,
+    MessageKind.ALERT: _alert,
+    MessageKind.REMINDER: _reminder,
+    MessageKind.QUESTION: _question,
+    MessageKind.HOME: _home,
+    MessageKind.QUOTE: _quote,
+    MessageKind.LOOKING: _quote,
+    MessageKind.REPLY: _reply,
+    MessageKind.FILE: _file,
+}
 
 
 # --- parts of several
-
-
-async def _rental(tx: Tx, message: Message) -> Rental | None:
-    return await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-
-
-async def _event(tx: Tx, message: Message) -> Event | None:
-    return await tx.events.get(message.event_id) if message.event_id is not None else None
 
 
 def _readers(deps: Deps) -> Reader:
@@ -251,5 +238,5 @@ async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tu
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:
     """Return the earliest time at which the message can have been posted, in our time: that of its event, or of
     its rental's start if it has no event. Return None if it has neither."""
-    event, rental = await _event(tx, message), await _rental(tx, message)
+    event, rental = await tx.events.get(message.event_id or 0), await tx.rentals.get(message.rental_id or "")
     return event.at if event is not None else rental.created_at if rental is not None else None

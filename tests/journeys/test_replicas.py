@@ -23,7 +23,7 @@ NOT_WRITTEN = "couldn't write that down"
 TRIES = 50
 TAKEOVER = 60.0
 """Real seconds within which a process takes over, also on a busy machine."""
-LOOK = 0.05
+LOOK = 0.2
 """Real seconds between two looks at a process."""
 
 

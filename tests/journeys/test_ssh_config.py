@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import timedelta
 
-from bot.policy.access.keys import add_line
 from demo.laptop import Laptop
 from sandbox.client import Machine
 from tests.journeys.checks import check_consistency
@@ -69,37 +67,3 @@ async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the
     await world.destroys("Ana", second)
     await world.until_card(second, "Destroyed")
     await check_consistency(world, bought=["hyperstack", "hyperstack"])
-
-
-async def test_the_first_key_opens_each_machine_and_another_key_opens_those_that_run_the_script(
-    world: World,
-) -> None:
-    program("ssh")
-    laptop, desk = world.laptop, Laptop.new(world.folder / "desk", "ana@desk")
-    await world.play.types("Ana", "dm", f"key {desk.public_key}")
-    paste = f"paste on the machine: {add_line([' '.join(desk.public_key.split()[:2])])}"
-    for behaviour, status_at_desk, told in (
-        ("normal", 0, ' and "ana@desk".'),
-        ("ignores_cloud_init", 255, f' alone: its start-up script didn\'t run. To add "ana@desk", {paste}'),
-        ("refuses_cloud_init", 255, f'. To add "ana@desk", {paste}'),
-    ):
-        await world.sandbox.vendor("hyperstack", behaviour)
-        rental, _ = await rented_machine(world)
-
-        def says_so(
-            words: str = f'Opens with "ana@laptop"{told}', about: str = f"({rental}) is ready until"
-        ) -> bool:
-            return words in world.play.sees("Ana", about, dm=True).reads
-
-        await world.play.until(says_so, timedelta(minutes=20))
-        block, answer = await printed_by_ssh(world, rental)
-        assert ("END_OF_PROBE" in answer) == (behaviour != "normal")
-        for computer, expected in ((laptop, 0), (desk, status_at_desk)):
-            computer.paste(block)
-            login = await computer.try_ssh(f"gpu-{rental}", "uptime")
-            assert (login.status, "Permission denied" in login.errors) == (expected, expected != 0), login
-        await world.destroys("Ana", rental)
-        await world.until_card(rental, "Destroyed")
-    refused = [reply for reply in await world.thread(rental) if "Hyperstack takes no start-up script" in reply]
-    assert ["Only Ana's first key gets in, and I can't see inside." in reply for reply in refused] == [True]
-    await check_consistency(world, bought=["hyperstack", "hyperstack", "hyperstack"])

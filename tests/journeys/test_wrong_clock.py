@@ -20,7 +20,7 @@ REFUSED = WrongClock().words
 MINUTE = timedelta(minutes=1)
 GRACES = 30 * MINUTE
 HOURS_AHEAD = (10, -2)
-LOOK = 0.05
+LOOK = 0.2
 """Real seconds between two looks at a process."""
 
 

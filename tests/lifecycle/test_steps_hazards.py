@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from bot.errors import BuyingBlocked
 from bot.lifecycle.actions import account
 from bot.model.attempt import AttemptState, Why
 from bot.model.event import EventKind as E
@@ -263,10 +264,13 @@ async def test_people_with_the_same_list_each_buy_an_offer_of_their_own(here: Wo
     assert await here.bought() == ["hyperstack", "nebius", "hyperstack"]
 
 
-async def test_no_rental_in_any_state_fails_while_the_token_is_refused(here: World) -> None:
+async def test_while_the_token_is_refused_nobody_can_rent_and_no_rental_in_any_state_fails(here: World) -> None:
     ready, going, made = await here.ready(), await here.ready(person=BEN), await here.get(person=CLEO)
+    offers = await here.ask(BEN)
     await here.outside.control("token", valid=False)
     await here.destroy(going, BEN)
+    with pytest.raises(BuyingBlocked, match="Nothing was rented"):
+        await here.rent(offers, person=BEN)
     await here.pass_time(20 * MINUTE)  # longer than `provision_timeout`
     assert [(await here.rental(one.id)).state for one in (ready, going, made)] == [
         State.READY,

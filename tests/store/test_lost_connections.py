@@ -66,9 +66,10 @@ async def check_next_work(database: Database) -> None:
         assert "Current Checked out connections: 0" in engine.pool.status()
 
 
-@pytest.mark.parametrize("everyone", [False, True], ids=["one", "all"])
+@pytest.mark.parametrize(
+    ("work", "everyone"), [(read, False), (read, True), (write, False), (write, True), (write_stale, True)]
+)
 @pytest.mark.parametrize("how", How)
-@pytest.mark.parametrize("work", [read, write, write_stale])
 async def test_a_connection_that_ends_anywhere_raises_store_busy_and_the_next_try_works(
     cut: Cut, clock: MovedClock, work: Work, how: How, everyone: bool
 ) -> None:
