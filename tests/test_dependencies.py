@@ -19,8 +19,6 @@ from bot.ops import library_internals
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = {"_asdict", "_mapping", "_replace"}
 """Public attributes in spite of their names: of SQLAlchemy's rows and of named tuples."""
-OWN = {"self", "cls", "other"}
-"""Names of a class of ours and of its instances, whose private parts are ours."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 REQUIRED = {need.name: need for need in map(Requirement, PROJECT["dependencies"])}
 PINNED = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split())
@@ -37,7 +35,7 @@ def test_the_code_uses_no_private_part_that_is_not_checked_at_the_start() -> Non
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.endswith("__"):
-                    if isinstance(node.value, ast.Name) and node.value.id in OWN:
+                    if isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}:
                         continue
                     used.add(node.attr)
     assert used - DOCUMENTED <= known
