@@ -169,10 +169,11 @@ class OfferFacts(UntilFacts):
     """Whether Slack's last answer about the owner counted, because it gave no new one in time."""
 
 
-class NotAllowedFacts(SaidFacts, UntilFacts):
+class NotAllowedFacts(UntilFacts):
     """What the rules don't allow, `detail`. If nothing is bought for anyone, `block` is why, and `name` and
     `detail` are who paused buying and their words."""
 
+    detail: str | None = None
     block: BuyingBlock | None = None
     name: str | None = None
 
