@@ -20,8 +20,8 @@ from bot.model.budget import TEAM
 from bot.model.person import Person
 from bot.model.spend import PeriodKind
 from bot.policy.team.rules import Rules
+from handlers.actions.spend import report
 from handlers.phrases.format import Reader
-from handlers.views.answers import spend
 from store.db import Database
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -65,7 +65,7 @@ async def _asker(file: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
 
     async def ask() -> None:
         found = await service.report(deps, ADMIN, TEAM, PeriodKind.MONTH)
-        answer = spend.report(found, Reader(id=ADMIN.id, rules=RULES, now=NOON))
+        answer = report(found, Reader(id=ADMIN.id, rules=RULES, now=NOON))
         if "Team $" not in answer.text or not found.rows or found.forecast is None:
             raise AssertionError("the answer has no sums")
 

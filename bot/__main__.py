@@ -357,7 +357,7 @@ def check(file: Annotated[Path, typer.Argument(help="A policy file, such as poli
     from bot.errors import WrongPolicy
     from bot.policy.team.policy_file import PolicySource
     from bot.policy.team.rules import Rules
-    from handlers.views.answers.rules import terminal_text
+    from handlers.actions.policy import terminal_text
 
     try:
         read = PolicySource(file, home_channel=Rules().home_channel, admins=()).read()

@@ -25,7 +25,7 @@ from bot.model.text import plural
 from handlers.delivery.loop import Delivery
 from handlers.directory.people import HomeWorkspace
 from handlers.listeners.context import Context
-from handlers.listeners.register import register
+from handlers.listeners.slack_events import register
 from handlers.slack_api.http_server import HttpServer, Outcome
 from handlers.slack_api.scopes import log_missing_scopes
 from handlers.slack_api.sockets import Sockets

@@ -23,19 +23,56 @@ from bot.model.spend import RowsOf
 
 _DIGEST = r"[A-Za-z0-9+/]{43}"
 """A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
-_GITHUB = r"(?P<name>[A-Za-z0-9-]{1,39})"
-_QUESTION = r"(?P<question_id>[a-z0-9]{2,16})"
-_VERSION = r"(?P<version>[1-9][0-9]{0,8})"
+_PERSON = "[UW][A-Z0-9]{1,20}"
+_SHAPES: Mapping[str, str] = MappingProxyType(
+    {
+        "rental_id": "[a-z0-9]{2,16}",
+        "quote_id": "[A-Za-z0-9_-]{1,64}",
+        "question_id": "[a-z0-9]{2,16}",
+        "offer_id": r"[\x21-\x7e]{1,255}",
+        "version": "[1-9][0-9]{0,8}",
+        "hours": "[1-9][0-9]{0,3}",
+        "seconds": "[1-9][0-9]{0,8}",
+        "shown_end": "[1-9][0-9]{0,11}",
+        "until": "[1-9][0-9]{0,11}",
+        "gpu_rate": r"[0-9]{1,4}(?:\.[0-9]{1,4})?",
+        "index": "[0-9]{1,2}",
+        "page": "0|[1-9][0-9]{0,3}",
+        "people": f"(?:{_PERSON}(?:,{_PERSON}){{0,79}})?",
+        "fingerprint": f"SHA256:{_DIGEST}",
+        "digests": f"{_DIGEST}(?:,{_DIGEST}){{0,19}}",
+        "text": r"[^\x00-\x1f\x7f]{1,1900}",
+        "month": "[0-9]{4}-(?:0[1-9]|1[0-2])",
+        "period": "today|week|20[0-9]{2}-(?:0[1-9]|1[0-2])",
+        "kind": "person|project|team",
+        "name": "[A-Za-z0-9_-]{0,30}",
+        "rows": "people|projects|rentals",
+    }
+)
+"""What each field of a value looks like, as a pattern."""
+_GITHUB_NAME = "(?P<name>[A-Za-z0-9-]{1,39})"
 UNREADABLE = "That button makes no sense to me. I changed nothing."
+
+
+def _group(field: str) -> str:
+    return f"(?P<{field}>{_SHAPES[field]})"
 
 
 class Value(Frozen):
     """The value of a button or modal. `decode` refuses everything that `encode` doesn't write."""
 
-    TYPE_NAME: ClassVar[str]
-    """The name of the type in a modal's metadata."""
+    TYPE_NAME: ClassVar[str] = ""
+    """The name of the type in a modal's metadata: `another_offer` for AnotherOfferValue."""
     SHAPE: ClassVar[str]
-    """A pattern for the text, with a group for each field."""
+    """A pattern for the text, with a group for each field. By default those of the fields, with colons between."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Name the type and its shape, unless the class does."""
+        if "TYPE_NAME" not in vars(cls):
+            cls.TYPE_NAME = re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Value")).lower()
+        if "SHAPE" not in vars(cls):
+            cls.SHAPE = ":".join(map(_group, cls.model_fields))
 
     def encode(self) -> str:
         """Return the value as text. Raise Mistake if a field has characters that the text can't hold."""
@@ -59,17 +96,11 @@ class Value(Frozen):
 class PageValue(Value):
     """`2`: a page of the Home tab, counted from 0."""
 
-    TYPE_NAME: ClassVar[str] = "page"
-    SHAPE: ClassVar[str] = r"(?P<page>0|[1-9][0-9]{0,3})"
-
     page: int
 
 
 class KeyValue(Value):
     """`SHA256:OOKX...`: one of the clicker's own SSH keys, by its fingerprint."""
-
-    TYPE_NAME: ClassVar[str] = "key"
-    SHAPE: ClassVar[str] = rf"(?P<fingerprint>SHA256:{_DIGEST})"
 
     fingerprint: str
 
@@ -77,8 +108,7 @@ class KeyValue(Value):
 class GithubNameValue(Value):
     """`ana-dev`: a user name of GitHub."""
 
-    TYPE_NAME: ClassVar[str] = "github_name"
-    SHAPE: ClassVar[str] = _GITHUB
+    SHAPE: ClassVar[str] = _GITHUB_NAME
 
     name: str
 
@@ -86,8 +116,7 @@ class GithubNameValue(Value):
 class GithubKeysValue(Value):
     """`ana-dev:OOKX...,47DE...`: a user name of GitHub and the digests of up to 20 keys that the reader saw."""
 
-    TYPE_NAME: ClassVar[str] = "github_keys"
-    SHAPE: ClassVar[str] = rf"{_GITHUB}:(?P<digests>{_DIGEST}(?:,{_DIGEST}){{0,19}})"
+    SHAPE: ClassVar[str] = f"{_GITHUB_NAME}:{_group('digests')}"
 
     name: str
     digests: str
@@ -107,17 +136,11 @@ class LineValue(Value):
     """`H100 EU under $2.50/GPU/h`: a request as Slack sends what people type after `/gpu get`. If they type `wait`
     instead, the text begins with that word. The click reads it again, for the person who clicks."""
 
-    TYPE_NAME: ClassVar[str] = "line"
-    SHAPE: ClassVar[str] = r"(?P<text>[^\x00-\x1f\x7f]{1,1900})"
-
     text: str
 
 
 class QuestionValue(Value):
     """`u7mq2:3`: a question to the admins, and the version of it that the reader saw."""
-
-    TYPE_NAME: ClassVar[str] = "question"
-    SHAPE: ClassVar[str] = f"{_QUESTION}:{_VERSION}"
 
     question_id: str
     version: int
@@ -163,14 +186,6 @@ PRICE_AGAIN = "price_again"
 """The block that says the same below the inputs that decide the price, because the form scrolls."""
 
 
-_RENTAL = r"(?P<rental_id>[a-z0-9]{2,16})"
-_QUOTE = r"(?P<quote_id>[A-Za-z0-9_-]{1,64})"
-_HOURS = r"(?P<hours>[1-9][0-9]{0,3})"
-_END = r"(?P<shown_end>[1-9][0-9]{0,11})"
-_PERSON = "[UW][A-Z0-9]{1,20}"
-_SCOPE = r"(?P<kind>person|project|team):(?P<name>[A-Za-z0-9_-]{0,30})"
-
-
 class NoValue(Value):
     """The value of a button or modal that needs none: an empty text."""
 
@@ -184,17 +199,11 @@ NO_VALUE = NoValue()
 class RentalValue(Value):
     """`k7mq2`."""
 
-    TYPE_NAME: ClassVar[str] = "rental"
-    SHAPE: ClassVar[str] = _RENTAL
-
     rental_id: str
 
 
 class VersionValue(Value):
     """`k7mq2:2`: a rental and the version of the envelope that the reader saw."""
-
-    TYPE_NAME: ClassVar[str] = "version"
-    SHAPE: ClassVar[str] = f"{_RENTAL}:{_VERSION}"
 
     rental_id: str
     version: int
@@ -202,9 +211,6 @@ class VersionValue(Value):
 
 class HoursValue(Value):
     """`k7mq2:4`: whole hours."""
-
-    TYPE_NAME: ClassVar[str] = "hours"
-    SHAPE: ClassVar[str] = f"{_RENTAL}:{_HOURS}"
 
     rental_id: str
     hours: int
@@ -219,9 +225,6 @@ class EndValue(Value):
     """`k7mq2:1763982000`: the end that the reader of a message or dialog saw, as a Unix time. A second submission
     of a longer lease then adds nothing, and nobody takes a machine that ends at another time."""
 
-    TYPE_NAME: ClassVar[str] = "end"
-    SHAPE: ClassVar[str] = f"{_RENTAL}:{_END}"
-
     rental_id: str
     shown_end: int
 
@@ -235,8 +238,9 @@ class ExtendValue(Value):
     """`k7mq2:2:1763982000`, or `k7mq2:5400s:1763982000`: whole hours or seconds, and the end that the reader saw,
     as a Unix time, so that a second click adds nothing."""
 
-    TYPE_NAME: ClassVar[str] = "extend"
-    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?:{_HOURS}|(?P<seconds>[1-9][0-9]{{0,8}})s):{_END}"
+    SHAPE: ClassVar[str] = (
+        f"{_group('rental_id')}:(?:{_group('hours')}|{_group('seconds')}s):{_group('shown_end')}"
+    )
 
     rental_id: str
     hours: int | None = None
@@ -264,9 +268,6 @@ class ExtendValue(Value):
 class UntilValue(Value):
     """`k7mq2:1763982000`: the new end of a lease, as a Unix time, so that a second click adds nothing."""
 
-    TYPE_NAME: ClassVar[str] = "until"
-    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<until>[1-9][0-9]{{0,11}})"
-
     rental_id: str
     until: int
 
@@ -289,8 +290,7 @@ class UntilValue(Value):
 class SpanValue(Value):
     """`k7mq2:5400s`: a span in seconds."""
 
-    TYPE_NAME: ClassVar[str] = "span"
-    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<seconds>[1-9][0-9]{{0,8}})s"
+    SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('seconds')}s"
 
     rental_id: str
     seconds: int
@@ -312,9 +312,6 @@ class SpanValue(Value):
 class ShareValue(Value):
     """`k7mq2:U0BEN,U0CLEO`: a rental, and the people who are let in, or the one to whom it is given."""
 
-    TYPE_NAME: ClassVar[str] = "share"
-    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<people>(?:{_PERSON}(?:,{_PERSON}){{0,79}})?)"
-
     rental_id: str
     people: str
     """Slack ids, with commas between them."""
@@ -333,17 +330,11 @@ class ShareValue(Value):
 class QuoteValue(Value):
     """`q8f3...`."""
 
-    TYPE_NAME: ClassVar[str] = "quote"
-    SHAPE: ClassVar[str] = _QUOTE
-
     quote_id: str
 
 
 class QuoteUntilValue(Value):
     """`q8f3...:1763982000`: a quote, and another first end for its request, as a Unix time."""
-
-    TYPE_NAME: ClassVar[str] = "quote_until"
-    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<until>[1-9][0-9]{{0,11}})"
 
     quote_id: str
     until: int
@@ -357,9 +348,6 @@ class QuoteUntilValue(Value):
 class QuoteHoursValue(Value):
     """`q8f3...:4`: a quote, and another number of hours for its request."""
 
-    TYPE_NAME: ClassVar[str] = "quote_hours"
-    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<hours>[1-9][0-9]{{0,3}})"
-
     quote_id: str
     hours: int
 
@@ -367,18 +355,12 @@ class QuoteHoursValue(Value):
 class QuotePriceValue(Value):
     """`q8f3...:3.00`: a quote, and the highest price that its owner named, in USD per GPU and hour."""
 
-    TYPE_NAME: ClassVar[str] = "quote_price"
-    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<gpu_rate>[0-9]{{1,4}}(?:\.[0-9]{{1,4}})?)"
-
     quote_id: str
     gpu_rate: Decimal
 
 
 class OfferValue(Value):
     """`q8f3...:offer`: the offer's id is the marketplace's, up to 255 visible characters."""
-
-    TYPE_NAME: ClassVar[str] = "offer"
-    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<offer_id>[\x21-\x7e]{{1,255}})"
 
     another: ClassVar[bool] = False
     """Whether the person wants another rental like the one that they have."""
@@ -390,9 +372,6 @@ class OfferValue(Value):
 class RentalOfferValue(Value):
     """`k7mq2:offer`: a rental that waits, and an offer that costs more than its owner allowed."""
 
-    TYPE_NAME: ClassVar[str] = "rental_offer"
-    SHAPE: ClassVar[str] = rf"{_RENTAL}:(?P<offer_id>[\x21-\x7e]{{1,255}})"
-
     rental_id: str
     offer_id: str
 
@@ -400,7 +379,6 @@ class RentalOfferValue(Value):
 class AnotherOfferValue(OfferValue):
     """As OfferValue, for a person who wants another rental like the one that they have."""
 
-    TYPE_NAME: ClassVar[str] = "another_offer"
     another: ClassVar[bool] = True
 
 
@@ -412,9 +390,6 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 class NearbyValue(Value):
     """`q8f3...:0`: a quote, and which of its similar requests, counted from 0."""
 
-    TYPE_NAME: ClassVar[str] = "nearby"
-    SHAPE: ClassVar[str] = rf"{_QUOTE}:(?P<index>[0-9]{{1,2}})"
-
     quote_id: str
     index: int
 
@@ -424,9 +399,6 @@ class NearbyValue(Value):
 
 class SpendValue(Value):
     """`2026-11:project:vision`, `2026-11:person:U0ANA` or `2026-11:team:`: a month, and whose money."""
-
-    TYPE_NAME: ClassVar[str] = "spend"
-    SHAPE: ClassVar[str] = f"(?P<month>[0-9]{{4}}-(?:0[1-9]|1[0-2])):{_SCOPE}"
 
     month: Month
     kind: ScopeKind
@@ -446,11 +418,6 @@ class SpendValue(Value):
 class SpendRowsValue(Value):
     """`week:team::people` or `2026-10:project:vision:people`: a period in the words that people type, whose money,
     and what the rows are."""
-
-    TYPE_NAME: ClassVar[str] = "spend_rows"
-    SHAPE: ClassVar[str] = (
-        rf"(?P<period>today|week|20[0-9]{{2}}-(?:0[1-9]|1[0-2])):{_SCOPE}:(?P<rows>people|projects|rentals)"
-    )
 
     period: str
     kind: ScopeKind

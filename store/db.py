@@ -239,8 +239,10 @@ class Database:
         self._change_listeners: list[Callable[[Change], None]] = []
         self._reopen_listeners: list[Callable[[], None]] = []
         self._noticed = _Noticed()
-        self._queue: AbstractAsyncContextManager[Any] = nullcontext()
-        self._note: Callable[[Tx], Awaitable[None]] | None = None
+        self.queue: AbstractAsyncContextManager[Any] = nullcontext()
+        """Held during each write: see `in_background`."""
+        self.note: Callable[[Tx], Awaitable[None]] | None = None
+        """What the next write begins with: see `beginning_with`."""
         self.shared = ownership.shared
         """Whether other processes may use it at the same time."""
         self.joined = False
@@ -332,7 +334,7 @@ class Database:
         themselves first, so that a person's write waits for at most one of them."""
         other = copy(self)
         if self._writer_lock is not None:
-            other._queue = asyncio.Lock()
+            other.queue = asyncio.Lock()
         return other
 
     def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
@@ -340,7 +342,7 @@ class Database:
         transaction, until one of them was committed: either all of it is written, or nothing is. They raise what
         `note` raises."""
         other = copy(self)
-        other._note = note
+        other.note = note
         return other
 
     @asynccontextmanager
@@ -367,14 +369,14 @@ class Database:
         cut may lose it, but never a durable commit and not what was committed before that one. Use it for what is
         done again then: a claim, a due time, the result of a call to Slack; never for what a surface shows.
         """
-        async with self._queue, self._connection(durable=durable) as conn:
+        async with self.queue, self._connection(durable=durable) as conn:
             tx = Tx(conn, self._clock, self._holder, writes=True)
             try:
-                if self._note is not None:
-                    await self._note(tx)
+                if self.note is not None:
+                    await self.note(tx)
                 yield tx
                 await self._commit(conn, tx)
-                self._note = None
+                self.note = None
             except BaseException:
                 if tx.stale_changes:
                     await self._write_facts_of(conn, tx.stale_changes)

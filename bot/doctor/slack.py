@@ -22,10 +22,10 @@ from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hin
 from bot.doctor.host import gap_to
 from bot.model.text import plural
 from bot.policy.team.roles import Team, deciding_groups, then_people
+from handlers.actions.spend import SAMPLE
 from handlers.directory.people import HomeWorkspace, person_of
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
 from handlers.slack_api.web_api import NO_ANSWER
-from handlers.views.answers.spend import SAMPLE
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
 HTTP_MODE = "Slack HTTP mode"

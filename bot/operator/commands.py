@@ -33,13 +33,13 @@ from bot.operator.protocol import (
     Show,
     Spend,
 )
+from handlers.actions.spend import report_text
+from handlers.messages import lists, replies
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
 from handlers.typed.commands import parse_spend
 from handlers.typed.draft import ParseContext
 from handlers.typed.rental_words import read_extension, read_id
-from handlers.views.answers import lists, replies
-from handlers.views.answers import spend as spend_views
 
 MOST_RENTALS = 500
 LONGEST_WHY = 200
@@ -81,7 +81,7 @@ async def carry_out(deps: Deps, command: Command) -> str:
             machines = [resource for resource in details.resources if resource.gone_at is None]
             text = "\n".join([lists.show_texts(details, reader).text, *map(_deletable, machines)])
         case Spend():
-            text = spend_views.report_text(await _spend(deps, command, reader), reader)
+            text = report_text(await _spend(deps, command, reader), reader)
         case Extend():
             text = await _extend(deps, command, reader)
         case Destroy():
@@ -93,10 +93,11 @@ async def carry_out(deps: Deps, command: Command) -> str:
         case Deny():
             text = await _deny(deps, command)
         case Pause():
-            paused = await account.pause(deps, OPERATOR, _reason(command.why))
+            paused = await action.carry_out(deps, OPERATOR, account.Pause(_reason(command.why)))
             text = await _with_channel_name(deps, replies.paused(paused, deps.rules.home_channel).text)
         case Resume():
-            text = replies.resumed(await account.resume(deps, OPERATOR, _reason(command.why))).text
+            resume = account.Resume(_reason(command.why))
+            text = replies.resumed(await action.carry_out(deps, OPERATOR, resume)).text
     return on_terminal(text)
 
 

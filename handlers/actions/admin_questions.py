@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bot.errors import Mistake, Refused
 from bot.lifecycle.actions import admin_questions as service
-from handlers.ids import Field, QuestionValue
+from bot.model.rental import Rental
+from handlers.actions.calling import carry_out, does, on
+from handlers.ids import Action, Callback, Field, QuestionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, UserInteraction
 from handlers.messages import admin_questions as views
@@ -32,10 +34,7 @@ async def open_destroy(context: Context, interaction: UserInteraction, value: Qu
     return OpenModal(modal=views.destroy(view))
 
 
-async def ask_again(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Ask again tomorrow. The message says so."""
-    await service.ask_again(context.deps, interaction.person, value.question_id, value.version)
-    return None
+ask_again = does(service.AskAgain)
 
 
 async def give_owner(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
@@ -49,29 +48,26 @@ async def give_owner(context: Context, interaction: UserInteraction, value: Ques
         return FieldErrors(errors={Field.OWNER: "Choose a person."})
     try:
         owner = await context.people.get(chosen)
-        await service.give_owner(
-            context.deps, interaction.person, value.question_id, value.version, owner=owner, span=span
-        )
+        action = service.GiveOwner(value.question_id, value.version, owner, span)
+        return await carry_out(context, interaction, action)
     except Mistake as problem:
         return FieldErrors(errors={Field.OWNER: problem.words})
-    return None
 
 
 async def not_ours(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
     """Note that a machine is not ours to manage. The message says so."""
     reason = interaction.inputs.get(Field.REASON, "")
-    await service.not_ours(context.deps, interaction.person, value.question_id, value.version, reason=reason)
-    return None
+    return await carry_out(context, interaction, service.NotOurs(value.question_id, value.version, reason))
 
 
 async def destroy(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
     """Destroy a machine. The message and the new rental's card say so."""
     typed = interaction.inputs.get(Field.MACHINE_NAME, "")
     try:
-        await service.destroy(context.deps, interaction.person, value.question_id, value.version, typed=typed)
+        action = service.DestroyUnknown(value.question_id, value.version, typed)
+        return await carry_out(context, interaction, action)
     except Mistake as problem:
         return FieldErrors(errors={Field.MACHINE_NAME: problem.words})
-    return None
 
 
 async def readopt_all(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
@@ -79,12 +75,28 @@ async def readopt_all(context: Context, interaction: UserInteraction, value: Que
     # The backup may lack the owners, or that they left.
     owners = await service.owners_to_look_up(context.deps, interaction.person, value.question_id)
     await context.people.refresh(owners)
-    if not await service.readopt_all(context.deps, interaction.person, value.question_id):
-        raise Refused(NONE_READOPTED)
-    return None
+
+    def reply(rentals: list[Rental]) -> None:
+        if not rentals:
+            raise Refused(NONE_READOPTED)
+
+    return await carry_out(context, interaction, service.ReadoptAll(value.question_id), reply)
 
 
 async def one_by_one(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
     """Ask about each purchase in a separate message."""
     await service.one_by_one(context.deps, interaction.person, value.question_id)
     return None
+
+
+ON = (
+    on(Action.GIVE_OWNER, open_give_owner),
+    on(Action.NOT_OURS, open_not_ours),
+    on(Action.ASK_ABOUT_AGAIN, ask_again),
+    on(Action.DESTROY_UNKNOWN, open_destroy),
+    on(Action.PUT_ALL_BACK, readopt_all),
+    on(Action.ONE_BY_ONE, one_by_one),
+    on(Callback.GIVE_OWNER, give_owner),
+    on(Callback.NOT_OURS, not_ours),
+    on(Callback.DESTROY_UNKNOWN, destroy),
+)

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from bot.errors import Refused
-from bot.lifecycle.actions import github_keys
-from bot.policy.access.github_keys import GithubKeys
+from bot.lifecycle.actions.keys import check_may_take, look_at_github, take_from_github
+from bot.model.text import plural
+from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys, comment_of
 from handlers.actions import keys
-from handlers.ids import NO_VALUE, Field, GithubKeysValue, GithubNameValue, NoValue
+from handlers.actions.calling import on
+from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
-from handlers.views.answers import github_keys as views
-from handlers.views.answers.keys import saved_text
+from handlers.messages.keys import key_text, saved_text
+from handlers.phrases import blocks
+from handlers.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
+from handlers.phrases.format import escape, identifier, join
+from handlers.typed.commands import read_github_name
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
     """Open the dialog that asks for the name. Raise Refused if this person may not take keys from GitHub."""
-    github_keys.check_may_take(context.deps, interaction.person)
-    return OpenModal(modal=views.name_form())
+    check_may_take(context.deps, interaction.person)
+    return OpenModal(modal=name_form())
 
 
 async def look(context: Context, interaction: UserInteraction, name: str) -> Outcome:
     """Show the keys of a GitHub user, with buttons to take them."""
     found = await _look(context, interaction, name)
-    return Reply(content=views.choice(found), replaces_original=True)
+    return Reply(content=choice(found), replaces_original=True)
 
 
 async def _look(context: Context, interaction: UserInteraction, name: str) -> GithubKeys:
     _check_pace(context, interaction)
-    return await github_keys.look(context.deps, context.key_source, interaction.person, name)
+    return await look_at_github(context.deps, context.key_source, interaction.person, name)
 
 
 def _check_pace(context: Context, interaction: UserInteraction) -> None:
@@ -45,8 +50,8 @@ async def open_choice(context: Context, interaction: UserInteraction, value: Git
     the user's keys again."""
     found = await _look(context, interaction, value.name)
     if not found.new or not found.room:
-        return Reply(content=views.choice(found), replaces_original=True)
-    return OpenModal(modal=views.choose(found))
+        return Reply(content=choice(found), replaces_original=True)
+    return OpenModal(modal=choose(found))
 
 
 async def take_shown(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
@@ -56,7 +61,7 @@ async def take_shown(context: Context, interaction: UserInteraction, value: Gith
 
 async def take_chosen(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
     """Save the keys that were chosen among the keys that the dialog showed."""
-    checked = {word for field in views.GROUPS for word in interaction.inputs.get(field, "").split()}
+    checked = {word for field in GROUPS for word in interaction.inputs.get(field, "").split()}
     chosen = [fingerprint for fingerprint in value.fingerprints if fingerprint in checked]
     if not chosen:
         return FieldErrors(errors={Field.KEYS: "Choose at least one key."})
@@ -67,7 +72,7 @@ async def _take(
     context: Context, interaction: UserInteraction, name: str, fingerprints: Collection[str]
 ) -> Outcome:
     _check_pace(context, interaction)
-    taken = await github_keys.take(
+    taken = await take_from_github(
         context.deps,
         context.key_source,
         interaction.person,
@@ -76,4 +81,123 @@ async def _take(
         reply_to=interaction.reply_to,
     )
     words = saved_text(taken.saved.added, taken.saved.known)
-    return await keys.reply_to_new_keys(context, interaction, taken.saved, views.taken_text(words, taken.gone))
+    return await keys.reply_to_new_keys(context, interaction, taken.saved, taken_text(words, taken.gone))
+
+
+GROUPS = (Field.KEYS, Field.MORE_KEYS)
+"""The inputs of the dialog to choose from the keys."""
+
+
+def name_form() -> Modal:
+    """Return the dialog that asks for a GitHub user name."""
+    return blocks.modal(
+        Callback.GITHUB_NAME,
+        "Keys from GitHub",
+        blocks.section("I show what is there first, and save only what you choose."),
+        blocks.text_input(Field.GITHUB_NAME, "Your GitHub user name", hint="Such as: ana-dev", longest=100),
+        submit="Show the keys",
+        value=NO_VALUE,
+    )
+
+
+def choice(found: GithubKeys) -> Rendered:
+    """Return what GitHub has, with buttons to take all of it or to choose."""
+    heading = f"{escape(comment_of(found.name))} has {plural(len(found.shown), 'key')}:"
+    lines = [
+        key_text(key, named=False) + (", saved already" if key.fingerprint in found.known else "")
+        for key in found.shown
+    ]
+    left_out = _left_out(found)
+    return blocks.message(
+        "\n".join(filter(None, (heading, *lines, left_out, _room(found)))),
+        blocks.section("\n".join((heading, *lines))),
+        blocks.context(join(left_out, _room(found))) if left_out or _room(found) else None,
+        blocks.actions(*_buttons(found), button("Cancel", Action.CANCEL_KEYS, NO_VALUE)),
+        closed=False,
+    )
+
+
+def _left_out(found: GithubKeys) -> str:
+    unusable, more = plural(found.not_accepted, "line"), plural(found.not_shown, "more line")
+    return join(
+        f"I can't use {unusable} there." if found.not_accepted else "",
+        f"{more} not shown: add those with /gpu key" if found.not_shown else "",
+    )
+
+
+def _room(found: GithubKeys) -> str:
+    """Return how many more keys the person may add, if that is fewer than GitHub has. Otherwise return an empty
+    text."""
+    if not found.new:
+        return "You have all of them already."
+    if not found.room:
+        return "You have as many keys as your team allows. Remove one first: /gpu key"
+    return f"Your team allows you {found.room} more." if found.room < len(found.new) else ""
+
+
+def _buttons(found: GithubKeys) -> list[Json]:
+    if not found.new or not found.room:
+        return []
+    choose = button("Choose", Action.CHOOSE_GITHUB_KEYS, GithubNameValue(name=found.name))
+    if len(found.new) > found.room:
+        return [choose]
+    use = button(_use_label(found), Action.USE_GITHUB_KEYS, _value(found), style="primary")
+    return [use] if len(found.new) == 1 else [use, choose]
+
+
+def _use_label(found: GithubKeys) -> str:
+    count = len(found.new)
+    if count < len(found.shown):
+        return "Use the new one" if count == 1 else f"Use the {count} new ones"
+    return {1: "Use it", 2: "Use both"}.get(count, f"Use all {count}")
+
+
+def _value(found: GithubKeys) -> GithubKeysValue:
+    return GithubKeysValue.of(found.name, [key.fingerprint for key in found.new])
+
+
+def choose(found: GithubKeys) -> Modal:
+    """Return the dialog to choose from the new keys; there must be one at least. All are chosen at first, unless
+    they are too many."""
+    value = _value(found)
+    groups = [value.fingerprints[n : n + CHECKBOXES] for n in range(0, MOST_SHOWN, CHECKBOXES)]
+    labels = {key.fingerprint: key_text(key, named=False) for key in found.new}
+    choices = [[option(labels[fingerprint], fingerprint) for fingerprint in group] for group in groups]
+    return blocks.modal(
+        Callback.CHOOSE_KEYS,
+        "Choose keys",
+        blocks.section(join(f"From {escape(comment_of(found.name))}.", _room(found))),
+        *(
+            blocks.checkboxes(
+                field,
+                "Keys" if n == 0 else "More keys",
+                options,
+                chosen=options if len(found.new) <= found.room else [],
+                required=False,
+            )
+            for n, (field, options) in enumerate(zip(GROUPS, choices, strict=True))
+            if options
+        ),
+        submit="Save",
+        value=value,
+    )
+
+
+def taken_text(saved: str, gone: Sequence[str]) -> str:
+    """Return what was saved and which keys are no longer there."""
+    return join(saved, f"No longer there, so not saved: {', '.join(map(identifier, gone))}." if gone else "")
+
+
+async def look_for_typed(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
+    """Show the keys of the GitHub user whose name was typed in the dialog."""
+    name = read_github_name(interaction.inputs.get(Field.GITHUB_NAME, ""))
+    return await look(context, interaction, name)
+
+
+ON = (
+    on(Action.FROM_GITHUB, open_form),
+    on(Action.USE_GITHUB_KEYS, take_shown),
+    on(Action.CHOOSE_GITHUB_KEYS, open_choice),
+    on(Callback.GITHUB_NAME, look_for_typed),
+    on(Callback.CHOOSE_KEYS, take_chosen),
+)

@@ -6,21 +6,13 @@ from bot.errors import Mistake
 from bot.lifecycle.actions import giving
 from bot.lifecycle.actions.action import Confirmation
 from bot.model.rental import Rental
-from bot.model.summary import IdleMachine
-from handlers.actions.calling import carry_out
-from handlers.ids import EndValue, RentalValue, ShareValue
+from handlers.actions.calling import carry_out, does, on
+from handlers.ids import Action, Callback, EndValue, ShareValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction, reply_unless_shown
-from handlers.views.answers import giving as views
+from handlers.listeners.interaction import OpenModal, Outcome, UserInteraction, reply_unless_shown
+from handlers.messages import giving as views
 
-
-async def ask_for(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Ask the owner of an idle machine for it."""
-
-    def reply(machine: IdleMachine) -> Outcome:
-        return Reply(content=views.asked(machine))
-
-    return await carry_out(context, interaction, giving.AskFor(value.rental_id), reply)
+ask_for = does(giving.AskFor, lambda machine, _: views.asked(machine))
 
 
 async def give(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
@@ -51,3 +43,11 @@ async def take(context: Context, interaction: UserInteraction, value: EndValue) 
 
     action = giving.Take(value.rental_id, value.shown_end)
     return await carry_out(context, interaction, action, reply, dialog=dialog)
+
+
+ON = (
+    on(Action.ASK_FOR, ask_for),
+    on(Action.GIVE, give),
+    on(Action.TAKE, take),
+    on(Callback.TAKE_CONFIRM, take),
+)

@@ -8,34 +8,44 @@ from bot.lifecycle.actions import keys
 from bot.lifecycle.actions.renting import NotRented, Rented, RentPlan, SearchedAgain
 from bot.model.person import Key
 from bot.policy.team.roles import check_user
-from handlers.ids import KeyValue, NoValue
+from bot.policy.team.rules import Rules
+from handlers.actions.calling import does, on
+from handlers.actions.offers import rent_dialog
+from handlers.ids import (
+    NO_VALUE,
+    Action,
+    Callback,
+    Field,
+    NoValue,
+)
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
-from handlers.phrases.blocks import Rendered
+from handlers.messages import keys as views
+from handlers.messages import offers, replies
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.error_text import error_text
-from handlers.views.answers import keys as views
-from handlers.views.answers import modals, offers, replies
 
 
 async def show(context: Context, interaction: UserInteraction) -> Outcome:
     """Reply with the person's own keys."""
-    return Reply(content=_listing(context, await keys.own_keys(context.deps, interaction.person)))
+    return Reply(content=_listing(context.deps.rules, await keys.own_keys(context.deps, interaction.person)))
 
 
 async def show_unchanged(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
     """Replace the clicked message by the person's own keys: nothing was saved."""
     own = await keys.own_keys(context.deps, interaction.person)
-    return Reply(content=_listing(context, own, "I saved nothing."), replaces_original=True)
+    return Reply(content=_listing(context.deps.rules, own, "I saved nothing."), replaces_original=True)
 
 
-def _listing(context: Context, own: Sequence[Key], first_line: str = "") -> Rendered:
-    return views.listing(own, first_line, github=context.deps.rules.keys.github)
+def _listing(rules: Rules, own: Sequence[Key], first_line: str = "") -> Rendered:
+    return views.listing(own, first_line, github=rules.keys.github)
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
     """Open the dialog that asks for a key."""
     check_user(interaction.person, context.deps.rules)
-    return OpenModal(modal=modals.key())
+    return OpenModal(modal=key_dialog())
 
 
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
@@ -44,18 +54,16 @@ async def save(context: Context, interaction: UserInteraction, line: str) -> Out
     return await reply_to_new_keys(context, interaction, saved, views.saved_text(saved.added, saved.known))
 
 
-async def remove(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
-    """Remove a key and show the keys that are left."""
-    removed = await keys.remove_key(context.deps, interaction.person, value.fingerprint)
-    content = _listing(context, removed.keys, views.removed_text(removed.key))
-    return Reply(content=content, replaces_original=True)
-
-
-async def make_first(context: Context, interaction: UserInteraction, value: KeyValue) -> Outcome:
-    """Make a key the first, and show all keys."""
-    moved = await keys.make_first(context.deps, interaction.person, value.fingerprint)
-    content = _listing(context, moved.keys, views.made_first_text(moved.key))
-    return Reply(content=content, replaces_original=True)
+remove = does(
+    keys.RemoveKey,
+    lambda done, reader: _listing(reader.rules, done.keys, views.removed_text(done.key)),
+    replaces_original=True,
+)
+make_first = does(
+    keys.MakeKeyFirst,
+    lambda done, reader: _listing(reader.rules, done.keys, views.made_first_text(done.key)),
+    replaces_original=True,
+)
 
 
 async def reply_to_new_keys(
@@ -66,7 +74,7 @@ async def reply_to_new_keys(
         case RentPlan(quote=quote, choice=choice, another=another):
             content = offers.to_confirm(quote, choice, first_line=words, another=another)
             reply, reader = Reply(content=content, replaces_original=True), context.reader(interaction.person)
-            modal = modals.rent_confirm(quote, choice, reader, another=another, first_line=words)
+            modal = rent_dialog(quote, choice, reader, another=another, first_line=words)
             return OpenModal(modal=modal, reply=reply)
         case NotRented(problem=problem):
             content = replies.reply(f"{words} {error_text(problem)}")
@@ -77,3 +85,34 @@ async def reply_to_new_keys(
         case None:
             content = replies.reply(words)
     return Reply(content=content, replaces_original=True)
+
+
+def key_dialog() -> Modal:
+    """Return the dialog that asks for a public SSH key."""
+    return blocks.modal(
+        Callback.KEY,
+        "Your SSH key",
+        blocks.section("The public one: it lets you into what you rent. Never the private one."),
+        blocks.text_input(
+            Field.KEY_LINE,
+            "Public key",
+            hint="One line from a .pub file, such as: ssh-ed25519 AAAA... you@laptop",
+            longest=3000,
+        ),
+        submit="Save",
+        value=NO_VALUE,
+    )
+
+
+async def save_typed(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
+    """Store the key that was typed in the dialog."""
+    return await save(context, interaction, interaction.inputs.get(Field.KEY_LINE, ""))
+
+
+ON = (
+    on(Action.ADD_KEY, open_form),
+    on(Action.REMOVE_KEY, remove),
+    on(Action.MAKE_KEY_FIRST, make_first),
+    on(Action.CANCEL_KEYS, show_unchanged),
+    on(Callback.KEY, save_typed),
+)

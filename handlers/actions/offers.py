@@ -12,12 +12,14 @@ from bot.lifecycle.actions.renting import Rent, Rented, RentPlan
 from bot.model.base import changed
 from bot.model.quote import Quote, Wish
 from bot.model.request import Request
-from bot.policy.buying.budgets import projects_to_name
+from bot.model.summary import OfferChoice
+from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.waiting import typed_wish
-from handlers.actions.calling import carry_out
+from handlers.actions.calling import carry_out, on
 from handlers.directory.channels import is_direct
 from handlers.ids import (
-    NO_VALUE,
+    Action,
+    Callback,
     FormValue,
     NearbyValue,
     NoValue,
@@ -26,13 +28,21 @@ from handlers.ids import (
     QuoteUntilValue,
     QuoteValue,
     VersionValue,
+    offer_value,
 )
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import OpenModal, Outcome, Reply, ShowPrice, UserInteraction
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.messages import offers, replies
+from handlers.messages.offers import cost_text
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Modal
+from handlers.phrases.budget_text import over_limits_of_envelope
+from handlers.phrases.ends import how_long_in_dialog
+from handlers.phrases.format import Reader, join, per_hour
+from handlers.phrases.machine_text import describe, place
 from handlers.typed.draft import Get, Wait
 from handlers.typed.requests import request_text
 from handlers.typed.until import example_end
-from handlers.views.answers import modals, offers, replies
 
 
 async def ask(
@@ -46,13 +56,11 @@ async def ask(
 ) -> Outcome:
     """Start a search, which sends its offers to the `response_url`. `earlier` is the search that it repeats or
     changes, and `wish` what the person typed about waiting. Without it, that of the earlier search holds."""
-    asked_in = _asked_in(interaction, earlier)
+    asked_in = channel_of(interaction, earlier)
     if wish is None and earlier is not None and earlier.wish is not None:
         wish = _typed_wish(context, earlier.wish.until, any_time=earlier.wish.any_time)
     await context.people.look_up(request.teammates)
-    await quoting.ask(
-        context.deps,
-        interaction.person,
+    action = quoting.Ask(
         request,
         asked_in=asked_in,
         direct=is_direct(asked_in),
@@ -62,7 +70,7 @@ async def ask(
         changes=earlier.changes if earlier else None,
         wish=wish,
     )
-    return None
+    return await carry_out(context, interaction, action)
 
 
 async def ask_for(
@@ -103,35 +111,30 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
     return Reply(content=replies.end_dropped(last.request, f"/gpu get {again} until {end}"))
 
 
-async def search_again(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Search for the same request again."""
+async def search_again(
+    context: Context,
+    interaction: UserInteraction,
+    value: QuoteValue | NearbyValue | QuoteUntilValue | QuoteHoursValue,
+) -> Outcome:
+    """Search for the same request again, or for one that is similar: one of those that the answer offered, with
+    another first end, or with another length."""
     quote = await quoting.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
-    return await ask(context, interaction, quote.request, earlier=quote)
-
-
-async def show_nearby(context: Context, interaction: UserInteraction, value: NearbyValue) -> Outcome:
-    """Search for a request that is similar to the one that was asked for."""
-    quote, request = await quoting.nearby_request(context.deps, interaction.person, value.quote_id, value.index)
-    return await ask(context, interaction, request, earlier=quote)
-
-
-async def keep_until(context: Context, interaction: UserInteraction, value: QuoteUntilValue) -> Outcome:
-    """Search for the same request with another first end."""
-    quote, request = await quoting.request_until(context.deps, interaction.person, value.quote_id, value.moment)
-    return await ask(context, interaction, request, earlier=quote)
-
-
-async def for_hours(context: Context, interaction: UserInteraction, value: QuoteHoursValue) -> Outcome:
-    """Search for the same request with another length."""
-    hours = timedelta(hours=value.hours)
-    quote, request = await quoting.request_for(context.deps, interaction.person, value.quote_id, hours)
+    match value:
+        case NearbyValue(index=index):
+            request = quoting.nearby_request(quote, index)
+        case QuoteUntilValue():
+            request = quoting.request_until(quote, value.moment)
+        case QuoteHoursValue(hours=hours):
+            request = quoting.request_for(quote, timedelta(hours=hours))
+        case _:
+            request = quote.request
     return await ask(context, interaction, request, earlier=quote)
 
 
 async def price_for_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """Search for the same request with its highest price as the price of all GPUs."""
-    quote, request = await quoting.request_with_price_for_all(context.deps, interaction.person, value.quote_id)
-    return await ask(context, interaction, request, earlier=quote)
+    quote = await quoting.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
+    return await ask(context, interaction, quoting.request_with_price_for_all(quote), earlier=quote)
 
 
 async def show_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
@@ -140,23 +143,6 @@ async def show_all(context: Context, interaction: UserInteraction, value: QuoteV
     view = await found.offers_of_quote(context.deps, interaction.person, value.quote_id, most=most)
     content = offers.answer(view, context.reader(interaction.person), everything=True)
     return Reply(content=content, replaces_original=True)
-
-
-async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
-    """Open the request form, filled in with what the request changes: a search, or a request that waits.
-
-    Raise Refused if this person may not ask in this channel.
-    """
-    earlier = await changed_quote(context, interaction, value)
-    asked_in = _asked_in(interaction, earlier)
-    quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
-    request, wish = (earlier.request, earlier.wish) if earlier else (None, None)
-    reader = context.reader(interaction.person)
-    projects = projects_to_name(interaction.person, reader.rules)
-    catalog = context.catalog()
-    form = modals.form(catalog, reader, projects=projects, request=request, wish=wish, value=value)
-    price = ShowPrice(person=interaction.person, request=request) if request and catalog else None
-    return OpenModal(modal=form, price=price)
 
 
 async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
@@ -171,7 +157,7 @@ async def changed_quote(context: Context, interaction: UserInteraction, value: F
             return None
 
 
-def _asked_in(interaction: UserInteraction, earlier: Quote | None) -> str:
+def channel_of(interaction: UserInteraction, earlier: Quote | None) -> str:
     """Return the channel that the request is for. A later search keeps the channel of the earlier one, even if its
     button is in another channel."""
     return earlier.asked_in if earlier else interaction.origin.channel
@@ -184,7 +170,7 @@ async def rent(context: Context, interaction: UserInteraction, value: OfferValue
 
     def dialog(wanted: Confirmation[RentPlan]) -> OpenModal:
         plan = wanted.plan
-        return OpenModal(modal=modals.rent_confirm(plan.quote, plan.choice, reader, another=plan.another))
+        return OpenModal(modal=rent_dialog(plan.quote, plan.choice, reader, another=plan.another))
 
     def reply(done: Rented) -> Outcome:
         content = replies.rented(done.rental, asked=done.asked, without_key=done.without_key)
@@ -196,3 +182,48 @@ async def rent(context: Context, interaction: UserInteraction, value: OfferValue
     except DuplicateRental as existing:
         details = await queries.show(context.deps, interaction.person, existing.rental_id)
         return Reply(content=offers.rents_already(details.rental, value.quote_id, value.offer_id))
+
+
+def rent_dialog(
+    quote: Quote,
+    choice: OfferChoice,
+    reader: Reader,
+    *,
+    another: bool = False,
+    first_line: str = "",
+) -> Modal:
+    """Return the dialog that confirms an expensive rental or a request for its approval, below `first_line`."""
+    offer = choice.offer
+    lines = [
+        *([first_line] if first_line else []),
+        f"{describe(choice.envelope)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
+        f"{how_long_in_dialog(quote.request, reader.now)}.",
+        cost_text(choice, quote, reader.rules),
+    ]
+    if choice.needs_approval:
+        limits = join(
+            over_limits_of_envelope(choice.envelope, reader.rules, quote.project),
+            *map(say_passed, choice.passed[:1]),
+        )
+        lines.append(f"{limits} An approver decides; nothing is rented until then.".lstrip())
+    return blocks.modal(
+        Callback.RENT_CONFIRM,
+        "Ask for approval?" if choice.needs_approval else f"Rent at {per_hour(offer.rate)}?",
+        blocks.section("\n".join(lines)),
+        submit="Ask" if choice.needs_approval else f"Rent from {per_hour(offer.rate)}",
+        value=offer_value(quote.id, offer.offer_id, another=another),
+    )
+
+
+ON = (
+    on(Action.RENT, rent),
+    on(Action.RENT_ANOTHER, rent),
+    on(Action.ALL_OFFERS, show_all),
+    on(Action.REFRESH, search_again),
+    on(Action.TRY_AGAIN, search_again),
+    on(Action.SHOW_NEARBY, search_again),
+    on(Action.KEEP_UNTIL, search_again),
+    on(Action.FOR_HOURS, search_again),
+    on(Action.PRICE_FOR_ALL, price_for_all),
+    on(Callback.RENT_CONFIRM, rent),
+)

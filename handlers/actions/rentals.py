@@ -1,17 +1,35 @@
-"""A rental and its lease: what commands, buttons and dialogs have in common."""
+"""A rental: its lease, its end, and a machine in its place. What commands, buttons and dialogs have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from bot.errors import DuplicateExtension
 from bot.lifecycle.actions import ending, leasing, queries
-from bot.lifecycle.actions.action import Action, Confirmation
+from bot.lifecycle.actions.action import Confirmation, preview
+from bot.lifecycle.actions.replacing import Replace, ReplacePlan
+from bot.model.money import cost
 from bot.model.rental import Rental
-from bot.model.summary import Extended
-from bot.policy.buying.spending import LongerLease
-from handlers.actions.calling import carry_out
-from handlers.ids import EndValue, ExtendValue, Field, HoursValue, RentalValue, SpanValue, UntilValue
+from bot.model.state import State
+from bot.model.summary import Extended, RentalDetails
+from bot.model.text import about_span, say_at_most, span
+from bot.policy.buying.budgets import say_passed
+from bot.policy.buying.spending import CONFIRM_ABOVE, LongerLease
+from bot.policy.team.rules import Rules
+from bot.policy.use.leases import may_extend_by
+from bot.policy.use.two_ends import already_allowed
+from handlers.actions.calling import carry_out, does, on
+from handlers.ids import (
+    Action,
+    Callback,
+    EndValue,
+    ExtendValue,
+    Field,
+    HoursValue,
+    RentalValue,
+    SpanValue,
+    UntilValue,
+)
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
     FieldErrors,
@@ -21,9 +39,17 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
-from handlers.phrases.ends import read_as_utc
+from handlers.messages import choices, lists, probe, replies, ssh_lines
+from handlers.messages.replacing import replace_confirm
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Modal, option
+from handlers.phrases.budget_text import over_total_text
+from handlers.phrases.ends import PATH, read_as_utc
+from handlers.phrases.format import Reader, dollars
+from handlers.phrases.lease_buttons import longer_cost
+from handlers.phrases.machine_text import machines_of
+from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, owner, so_far
 from handlers.typed.form import InvalidForm, read_hours
-from handlers.views.answers import choices, lists, modals, probe, replies, ssh_lines
 
 
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -42,7 +68,7 @@ async def ssh(context: Context, interaction: UserInteraction, value: RentalValue
 async def open_extend_form(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Open the dialog that asks how much longer the lease should be."""
     details = await leasing.rental_to_extend(context.deps, interaction.person, value.rental_id)
-    return OpenModal(modal=modals.extend(details, context.reader(interaction.person)))
+    return OpenModal(modal=extend_form(details, context.reader(interaction.person)))
 
 
 async def extend_by_hours(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
@@ -67,7 +93,7 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
             button = choices.extend_by_button(details.rental, value.by)
         else:
             button = choices.extend_until_button(details.rental, value.by)
-        modal = modals.extend_confirm(details, longer, shown, reader)
+        modal = extend_dialog(details, longer, shown, reader)
         words = replies.extend_to_confirm(details, longer.span, button)
         return OpenModal(modal=modal, reply=Reply(content=words) if interaction.kind.typed else None)
 
@@ -98,12 +124,12 @@ async def keep(context: Context, interaction: UserInteraction, value: HoursValue
 async def destroy(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Destroy, cancel or withdraw a rental, after a dialog with the cost so far. If the dialog's box is checked,
     its `/root/on-ending.sh` runs first."""
-    script_first = interaction.inputs.get(Field.SCRIPT_FIRST) == modals.SCRIPT_FIRST
+    script_first = interaction.inputs.get(Field.SCRIPT_FIRST) == SCRIPT_FIRST
 
     def dialog(wanted: Confirmation[ending.ToDestroy]) -> OpenModal:
         ends_at = wanted.plan.end_after_script
         script_for = None if ends_at is None else ends_at - context.deps.clock.now()
-        return OpenModal(modal=modals.destroy_confirm(wanted.rental, script_for))
+        return OpenModal(modal=destroy_dialog(wanted.rental, script_for))
 
     def reply(rental: Rental) -> Outcome:
         times = context.reader(interaction.person).times
@@ -114,21 +140,164 @@ async def destroy(context: Context, interaction: UserInteraction, value: RentalV
     return await carry_out(context, interaction, action, reply, dialog=dialog)
 
 
-async def visit_now(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Look at once whether the probe that its owner installed answers."""
-
-    def reply(rental: Rental) -> Outcome:
-        return Reply(content=probe.looks_now(rental))
-
-    return await carry_out(context, interaction, leasing.VisitNow(value.rental_id), reply)
+visit_now = does(leasing.VisitNow, lambda rental, _: probe.looks_now(rental))
 
 
-def without_reply(
-    action: Callable[[str], Action[Rental, Rental, Rental]],
-) -> Callable[[Context, UserInteraction, RentalValue], Awaitable[Outcome]]:
-    """Return the handler of a button without a reply: the messages about the rental show what was done."""
+EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
+"""The hours that the extend dialog offers if the rules allow them."""
 
-    async def handler(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-        return await carry_out(context, interaction, action(value.rental_id))
 
-    return handler
+SCRIPT_FIRST = "script_first"
+"""The value of the box that runs `/root/on-ending.sh` first."""
+
+
+def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) -> Modal:
+    """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far. `script_for` is
+    how long the machine may run on for its `/root/on-ending.sh`. None: that doesn't run first."""
+    rental = details.rental
+    name = f"{machines_of(rental)}, {owner(details)}."
+    if rental.state is State.AWAITING_APPROVAL:
+        verb, effect = "Withdraw", "It is not asked for any more."
+    elif rental.state is State.QUEUED:
+        verb, effect = "Withdraw", "It no longer waits."
+    elif rental.state in {State.PROCURING, State.PROVISIONING}:
+        verb, effect = "Cancel", "It is still starting; what was bought is destroyed."
+    else:
+        verb, effect = "Destroy", "Everything on it is lost."
+    if rental.lease is not None and rental.lease.script_first is not None:
+        effect = f"{effect} It goes now, without waiting for its on-ending.sh."
+    none_known = FOUND_ON_ACCOUNT if rental.bought_after_backup else "Nothing is rented."
+    return blocks.modal(
+        Callback.DESTROY_CONFIRM,
+        f"{verb} {rental.id}?",
+        blocks.section(f"{name} {effect} {f'{so_far(details.spent)}.' if details.attempts else none_known}"),
+        _script_first_box(script_for),
+        submit=f"{verb} {rental.id}",
+        value=RentalValue(rental_id=rental.id),
+    )
+
+
+def _script_first_box(script_for: timedelta | None) -> Json | None:
+    """Return the checked box that runs `/root/on-ending.sh` first. Return None if that doesn't run."""
+    if script_for is None:
+        return None
+    box = option(f"Run {PATH} first, up to {about_span(script_for)}", SCRIPT_FIRST)
+    return blocks.checkboxes(Field.SCRIPT_FIRST, "Before that", [box], chosen=[box], required=False)
+
+
+def extend_form(details: RentalDetails, reader: Reader) -> Modal:
+    """Return the dialog with the extensions that the rules allow, or one that says why there is none."""
+    rental, rules, now = details.rental, reader.rules, reader.now
+    choices = extension_hours(rental, rules, now)
+    if not choices and rental.extension is not None:
+        return blocks.notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
+    if not choices:
+        most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."
+        return blocks.notice(f"Extend {rental.id}?", most)
+    ends_at = rental.running_lease.ends_at
+    left = span(ends_at - now)
+    if rental.running_lease.latest_end is not None:
+        left += f" unless its GPUs are busy then, in {span(rental.running_lease.latest_end - now)} at the latest"
+    return blocks.modal(
+        Callback.EXTEND,
+        f"Extend {rental.id}?",
+        blocks.section(f"{machines_of(rental)}, {owner(details)}. It ends in {left}."),
+        blocks.select(
+            Field.HOURS,
+            "Longer by",
+            [option(_extension_label(details, hours, rules, now), str(hours)) for hours in choices],
+            chosen=str(2 if 2 in choices else choices[0]),
+        ),
+        submit="Extend",
+        value=EndValue(rental_id=rental.id, shown_end=int(ends_at.timestamp())),
+    )
+
+
+def extend_dialog(
+    details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, reader: Reader
+) -> Modal:
+    """Return the dialog that confirms an expensive extension, or a request for its approval."""
+    rental, envelope = details.rental, longer.proposal.envelope
+    length = span(longer.span)
+    rate = envelope.price if rental.rate is None else rental.rate
+    more = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}"
+    if details.sees_money:
+        more = f"{length} more, about {dollars(cost(rate, longer.span))}"
+    lines = [
+        f"{machines_of(rental)}, {owner(details)}. {more}. Then it ends in {span(longer.ends_at - reader.now)}."
+    ]
+    if details.sees_money:
+        lines.append(f"{so_far(details.spent)}; at most {say_at_most(envelope.total)} in all.")
+        lines += filter(None, [over_total_text(rental.request, envelope.total)])
+    if longer.proposal.over:
+        passed = longer.proposal.passed
+        mine = reader.id == rental.owner
+        why = "That is over the limits, so an"
+        if passed and details.sees_money:
+            why = f"{say_passed(passed[0], None if mine else owner(details))} An"
+        lines.append(f"{why} approver decides.")
+    return blocks.modal(
+        Callback.EXTEND_CONFIRM,
+        f"Extend {rental.id}?",
+        blocks.section("\n".join(lines)),
+        submit=f"Ask for {length}" if longer.proposal.over else f"Extend {length}",
+        value=value,
+    )
+
+
+def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
+    """Return the hours by which the lease may be extended now."""
+    return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
+
+
+def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: datetime) -> str:
+    length = timedelta(hours=hours)
+    lease = details.rental.running_lease
+    if already_allowed(lease, max(lease.ends_at, now) + length):
+        return f"{span(length)}, already approved"
+    return span(length) + (longer_cost(details.rental, length, rules) if details.sees_money else "")
+
+
+async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    """Look for another machine. The search sends its answer to the `response_url`."""
+
+    def dialog(wanted: Confirmation[ReplacePlan]) -> OpenModal:
+        return OpenModal(modal=replace_confirm(wanted.plan.rental, wanted.plan.left, asks_why=False))
+
+    return await carry_out(context, interaction, _replace(interaction, value), dialog=dialog)
+
+
+async def ask_why(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
+    """Open the dialog that asks what doesn't work."""
+    plan = (await preview(context.deps, interaction.person, _replace(interaction, value))).plan
+    return OpenModal(modal=replace_confirm(plan.rental, plan.left, asks_why=True))
+
+
+def _replace(interaction: UserInteraction, value: RentalValue) -> Replace:
+    reason = interaction.inputs.get(Field.REASON, "")
+    return Replace(value.rental_id, interaction.reply_to, reason)
+
+
+ON = (
+    on(Action.SHOW_RENTAL, show),
+    on(Action.DETAILS, show),
+    on(Action.SSH, ssh),
+    on(Action.CANCEL, destroy),
+    on(Action.EXTEND_FORM, open_extend_form),
+    on(Action.EXTEND, extend),
+    on(Action.EXTEND_UNTIL, extend),
+    on(Action.KEEP, keep),
+    on(Action.KEEP_FOR, keep),
+    on(Action.ASK_OWNER_AGAIN, does(leasing.AskOwnerAgain)),
+    on(Action.LEAVE_ALONE, does(leasing.LeaveAlone)),
+    on(Action.DESTROY, destroy),
+    on(Action.REPLACE, replace),
+    on(Action.NOT_WORKING, ask_why),
+    on(Action.PROBE_INSTALLED, visit_now),
+    on(Action.KEEP_AS_IT_IS, does(leasing.KeepAsItIs)),
+    on(Action.TAKEN_ON, does(ending.TakeOnAlarm)),
+    on(Callback.EXTEND, extend_by_hours),
+    on(Callback.EXTEND_CONFIRM, extend),
+    on(Callback.DESTROY_CONFIRM, destroy),
+    on(Callback.REPLACE, replace),
+)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from bot.errors import RequestChanged
+from bot.lifecycle.actions import action as actions
 from bot.lifecycle.actions import deciding
-from bot.lifecycle.actions.action import Action, Confirmation, Loaded, Plan
+from bot.lifecycle.actions.action import Confirmation, Loaded, Plan
 from bot.model.rental import Rental
-from handlers.actions.calling import carry_out
-from handlers.ids import Field, RentalValue, VersionValue
+from bot.model.summary import RentalDetails
+from bot.model.text import say_at_most, span
+from bot.policy.buying.fewer_hours import FewerHours
+from bot.policy.buying.spending import LONGEST_REASON
+from handlers.actions.calling import carry_out, does, on
+from handlers.ids import (
+    Action,
+    Callback,
+    Field,
+    RentalValue,
+    VersionValue,
+)
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
     FieldErrors,
@@ -20,11 +31,17 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
+from handlers.messages import replies
 from handlers.messages.requests import approval
 from handlers.messages.writers import EventContext
-from handlers.phrases.format import escape
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Modal, option
+from handlers.phrases.budget_text import over_limits_of_envelope, over_total_text
+from handlers.phrases.ends import how_long_in_dialog
+from handlers.phrases.format import Reader, escape, highest, join, note, person
+from handlers.phrases.machine_text import describe
+from handlers.phrases.rental_text import owner, so_far
 from handlers.typed.form import InvalidForm, read_length
-from handlers.views.answers import modals, replies
 
 
 async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -46,7 +63,7 @@ async def open_fewer_hours(context: Context, interaction: UserInteraction, value
         )
     except RequestChanged as change:
         return await _newer_version(context, interaction, value.rental_id, change)
-    return OpenModal(modal=modals.fewer_hours(details, choices, context.reader(interaction.person)))
+    return OpenModal(modal=fewer_hours_dialog(details, choices, context.reader(interaction.person)))
 
 
 async def approve_fewer_hours(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
@@ -62,7 +79,7 @@ async def _approve(
     context: Context, interaction: UserInteraction, value: VersionValue, length: timedelta | None = None
 ) -> Outcome:
     def dialog(wanted: Confirmation[deciding.ToApprove]) -> OpenModal:
-        return OpenModal(modal=modals.approve_confirm(wanted.rental, context.reader(interaction.person)))
+        return OpenModal(modal=approve_dialog(wanted.rental, context.reader(interaction.person)))
 
     action = deciding.Approve(value.rental_id, value.version, length=length)
     return await _decide(context, interaction, action, "Approved", value, dialog=dialog)
@@ -72,7 +89,7 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
     """Deny the version that was shown, for the reason that is typed in the dialog, which may be empty."""
 
     def dialog(wanted: Confirmation[Rental]) -> OpenModal:
-        return OpenModal(modal=modals.deny(wanted.rental))
+        return OpenModal(modal=deny_dialog(wanted.rental))
 
     reason = interaction.inputs.get(Field.REASON, "")
     action = deciding.Deny(value.rental_id, value.version, reason=reason)
@@ -82,7 +99,7 @@ async def deny(context: Context, interaction: UserInteraction, value: VersionVal
 async def _decide(
     context: Context,
     interaction: UserInteraction,
-    action: Action[Loaded, Plan, Rental],
+    action: actions.Action[Loaded, Plan, Rental],
     word: str,
     value: VersionValue,
     *,
@@ -99,9 +116,7 @@ async def _decide(
         return await _newer_version(context, interaction, value.rental_id, change)
 
 
-async def withdraw(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Withdraw the version that was shown. Its messages say so."""
-    return await carry_out(context, interaction, deciding.Withdraw(value.rental_id, value.version))
+withdraw = does(deciding.Withdraw)
 
 
 async def _newer_version(
@@ -111,3 +126,107 @@ async def _newer_version(
     reader = context.reader(interaction.person)
     current = approval(EventContext(newest.asked, newest.details, reader))
     return Reply(content=replies.newer_version(escape(change.words, 300), current))
+
+
+def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
+    """Return the dialog that confirms an expensive approval, of a request or of an extension."""
+    rental, extension = details.rental, details.rental.extension
+    envelope = rental.newest_envelope
+    total = say_at_most(envelope.total)
+    lines = [_asked_for(details, reader.now)]
+    if extension is None:
+        limits = over_limits_of_envelope(envelope, reader.rules, rental.project)
+        beyond = over_total_text(rental.request, envelope.total)
+        lines.append(join(limits, f"Up to {highest(envelope)}, {total} in all.", beyond))
+    else:
+        lines.append(f"{so_far(details.spent)}; {total} in all with the longer lease.")
+    return blocks.modal(
+        Callback.APPROVE_CONFIRM,
+        f"Approve {rental.id}?",
+        blocks.section("\n".join(lines)),
+        submit=f"Approve up to {total}",
+        value=VersionValue(rental_id=rental.id, version=envelope.version),
+    )
+
+
+def _asked_for(details: RentalDetails, now: datetime) -> str:
+    """Return `8x H100 EU, 6 h, for Ana: fine-tune run 7`, or `8x H100, 2 h more, ...` for an extension."""
+    rental, extension = details.rental, details.rental.extension
+    words = note(rental.request.note)
+    length = span(rental.newest_envelope.lease)
+    if extension is not None:
+        length = f"{span(extension.ends_at - rental.running_lease.ends_at)} more"
+    elif rental.request.until is not None or rental.request.up_to is not None:
+        length = how_long_in_dialog(rental.request, now)
+    what = describe(rental.envelope if extension is None else rental)
+    return f"{what}, {length}, for {owner(details)}" + (f": {words}" if words else "")
+
+
+def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], reader: Reader) -> Modal:
+    """Return the dialog with the shorter leases for which a request or an extension can be approved, or one that
+    says that there is none."""
+    rental = details.rental
+    title = f"Fewer hours: {rental.id}"
+    if not choices:
+        return blocks.notice(title, "It is too short for fewer hours. Approve or deny it.")
+    more = " more" if rental.extension is not None else ""
+    return blocks.modal(
+        Callback.FEWER_HOURS,
+        title,
+        blocks.section(_asked_for(details, reader.now)),
+        blocks.select(
+            Field.LENGTH,
+            "Approve for",
+            [
+                option(
+                    f"{_length_label(rental, one)}{more}, up to {say_at_most(one.envelope.total)}",
+                    str(one.length // timedelta(seconds=1)),
+                )
+                for one in choices
+            ],
+            chosen=None,
+        ),
+        blocks.context(f"{owner(details)} reads who approved fewer hours. The offer and its prices stay."),
+        submit="Approve fewer hours",
+        value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
+    )
+
+
+def _length_label(rental: Rental, fewer: FewerHours) -> str:
+    """Return `4 h`, or `up to 8 h while its GPUs are busy` if two ends remain."""
+    two_ends = rental.extension is None and fewer.request.up_to is not None
+    return f"up to {span(fewer.length)} while busy" if two_ends else span(fewer.length)
+
+
+def deny_dialog(details: RentalDetails) -> Modal:
+    """Return the dialog that asks why a request or an extension is denied."""
+    rental, extension = details.rental, details.rental.extension
+    asker = person(details.names, extension.asked_by if extension else rental.owner)
+    what = f"More time for {rental.id}, " if extension else ""
+    return blocks.modal(
+        Callback.DENY,
+        f"Deny {rental.id}?",
+        blocks.section(f"{what}{describe(rental.newest_envelope)}, for {asker}."),
+        blocks.text_input(
+            Field.REASON,
+            "Why",
+            hint=f"{asker} reads it, and so does everyone in the request's channel.",
+            longest=LONGEST_REASON,
+            required=False,
+        ),
+        submit="Deny",
+        value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
+    )
+
+
+ON = (
+    on(Action.WITHDRAW, withdraw),
+    on(Action.APPROVE, approve),
+    on(Action.OPEN_REQUEST, show),
+    on(Action.FEWER_HOURS, open_fewer_hours),
+    on(Action.DENY, deny),
+    on(Action.ACCEPT, approve),
+    on(Callback.APPROVE_CONFIRM, approve),
+    on(Callback.FEWER_HOURS, approve_fewer_hours),
+    on(Callback.DENY, deny),
+)

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from fractions import Fraction
+
 from bot.lifecycle.actions import spend as service
-from bot.model.budget import Scope, ScopeKind
+from bot.lifecycle.actions.spend import ask_for_file
+from bot.model.budget import MonthPart, Scope, ScopeKind
 from bot.model.message import to_person
-from bot.model.spend import RowsOf
+from bot.model.money import Micros, in_cents
+from bot.model.person import OPERATOR
+from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
+from bot.model.text import plural
+from bot.policy.buying.budgets import say_month
+from bot.policy.buying.spend import day_of, month_before
 from bot.policy.team.roles import may_use
-from handlers.ids import RentalValue, SpendRowsValue
+from bot.policy.use.use_costs import MICROSECOND
+from handlers.actions.calling import on
+from handlers.ids import Action, RentalValue, SpendRowsValue, SpendValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.messages import replies
+from handlers.messages.money import file_on_its_way
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.budget_text import invoice_differences
+from handlers.phrases.format import (
+    Reader,
+    about_dollars,
+    as_written,
+    clean,
+    dollars,
+    escape,
+    join,
+    literal,
+    percent,
+)
+from handlers.phrases.machine_text import describe
+from handlers.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
+from handlers.phrases.use_text import use_in_cents
 from handlers.typed import commands
-from handlers.views.answers import spend
 
 
 async def ask(context: Context, interaction: UserInteraction, command: commands.Spend) -> Outcome:
@@ -29,14 +58,252 @@ async def show(context: Context, interaction: UserInteraction, value: SpendRowsV
 async def show_owner(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Reply privately with what a rental's owner spent this month, for somebody who decides about a request."""
     month = await service.month_of_owner(context.deps, interaction.person, value.rental_id)
-    return Reply(content=spend.of_owner(month))
+    return Reply(content=of_owner(month))
 
 
 async def _report(
     context: Context, interaction: UserInteraction, scope: Scope, period: str, rows: RowsOf | None = None
 ) -> Outcome:
     person = interaction.person
-    report = await service.report(context.deps, person, scope, period, rows)
+    found = await service.report(context.deps, person, scope, period, rows)
     # Finance may ask where the bot may not be used otherwise, so it is answered in direct messages.
     to = interaction.reply_to if may_use(person, context.deps.rules) else to_person(person.id)
-    return Reply(content=spend.report(report, context.reader(person)), replaces_original=True, to=to)
+    return Reply(content=report(found, context.reader(person)), replaces_original=True, to=to)
+
+
+_FIRST = {RowsOf.PEOPLE: "Person", RowsOf.PROJECTS: "Project", RowsOf.RENTALS: "Rental"}
+_HOUR = timedelta(hours=1)
+
+
+def report(shown: SpendReport, reader: Reader) -> Rendered:
+    """Return the answer."""
+    words = join(_words(shown, reader), _forecast(shown, reader))
+    return blocks.message(
+        words,
+        blocks.section(words),
+        _table(shown),
+        _chart(shown),
+        _small_print(shown),
+        _buttons(shown),
+        closed=False,
+    )
+
+
+def report_text(shown: SpendReport, reader: Reader) -> str:
+    """Return the answer in lines: the words, the table and the small print."""
+    rows = _table(shown)
+    return "\n".join(
+        filter(
+            None,
+            [
+                join(_words(shown, reader), _forecast(shown, reader)),
+                *([] if rows is None else map(literal, lines_of(rows))),
+                _notes(shown),
+            ],
+        )
+    )
+
+
+def of_owner(shown: OwnerMonth) -> Rendered:
+    """Return what a rental's owner spent this month, and how much of it was idle, for whoever decides about it."""
+    name, month, spent = as_written(escape(shown.name, 40)), say_month(shown.month), shown.spent
+    if not spent.amount:
+        return replies.reply(f"{name} has spent nothing in {month} so far.")
+    idle = f"{dollars(spent.use.idle)} of it" if spent.use.idle else "none of it"
+    seen = f"{idle} on idle machines" if spent.use.known else "but I couldn't see how the machines were used"
+    text = f"{name} has spent {dollars(spent.amount)} in {month} so far, {seen}."
+    scope = Scope(kind=ScopeKind.PERSON, name=shown.owner)
+    by_rental = button("By rental", Action.SHOW_SPEND, SpendRowsValue.of(shown.month, scope, RowsOf.RENTALS))
+    return replies.reply(text, by_rental)
+
+
+# --- words
+
+
+def _words(shown: SpendReport, reader: Reader) -> str:
+    """Return `November so far: you $212.40, of which $31.20 idle. Team $4,310.11 of $9,000.00.`"""
+    when = _when(shown, reader)
+    whole = dollars(shown.whole.amount) + _of(shown.budget)
+    match shown.scope.kind:
+        case ScopeKind.TEAM if reader.id == OPERATOR.id:
+            return f"{when}: the team spent {whole}."
+        case ScopeKind.TEAM:
+            return f"{when}: you {_spent(shown.own)}{_budget(shown.own_budget)}. Team {whole}."
+        case ScopeKind.PROJECT:
+            you = f" You {_spent(shown.own)}." if shown.own.amount else ""
+            return f"{when}, project {escape(shown.scope.name, 40)}: {whole}{_idle_of_whole(shown)}.{you}"
+        case ScopeKind.PERSON if shown.scope.name == reader.id:
+            rentals = f", for {plural(shown.whole.rentals, 'rental')}" if shown.whole.rentals else ""
+            whole = f"{dollars(shown.whole.amount)}{_idle_of_whole(shown)}" if shown.whole.amount else "nothing"
+            return f"{when}: you {whole}{rentals}{_budget(shown.budget)}."
+        case ScopeKind.PERSON:
+            return f"{when}: {dollars(shown.whole.amount)} for {plural(shown.whole.rentals, 'rental')}."
+
+
+def _when(shown: SpendReport, reader: Reader) -> str:
+    period = shown.period
+    if period.kind is PeriodKind.TODAY:
+        return "Today so far"
+    if period.kind is PeriodKind.WEEK:
+        return "This week so far"
+    now = reader.now.astimezone(reader.rules.billing_zone)
+    year, name = int(period.month[:4]), say_month(period.month)
+    return f"{name} so far" if period.running else name if year == now.year else f"{name} {year}"
+
+
+def _spent(spent: Spent) -> str:
+    if not spent.amount:
+        return "nothing"
+    idle = f", of which {dollars(spent.use.idle)} idle" if spent.use.idle else ""
+    return f"{dollars(spent.amount)}{idle}"
+
+
+def _idle_of_whole(shown: SpendReport) -> str:
+    """Return `, of which $31.20 idle`.
+
+    If the table has a column of what was idle, return `, of which 12% idle`: the parts of each row add up to its
+    amount, so their columns may differ from their exact sums by some cents.
+    """
+    idle, amount = shown.whole.use.idle, shown.whole.amount
+    if not idle:
+        return ""
+    return f", of which {percent(idle, amount) if shown.sees_use and shown.rows else dollars(idle)} idle"
+
+
+def _of(budget: Micros | None) -> str:
+    return "" if budget is None else f" of {dollars(budget)}"
+
+
+def _budget(budget: Micros | None) -> str:
+    return "" if budget is None else f" (your budget is {dollars(budget)})"
+
+
+def _forecast(shown: SpendReport, reader: Reader) -> str:
+    """Return `At this rate the team spends about $9,120 by the 30th.`"""
+    if shown.forecast is None:
+        return ""
+    match shown.scope.kind:
+        case ScopeKind.TEAM:
+            who = "the team spends"
+        case ScopeKind.PROJECT:
+            who = "it spends"
+        case ScopeKind.PERSON:
+            who = "you spend" if shown.scope.name == reader.id else "they spend"
+    last = day_of(shown.period.end - MICROSECOND, reader.rules.billing_zone).day
+    return f"At this rate {who} about {about_dollars(shown.forecast)} by the {last}{'st' if last == 31 else 'th'}."
+
+
+def _small_print(shown: SpendReport) -> Json | None:
+    words = _notes(shown)
+    return blocks.context(words) if words else None
+
+
+def _notes(shown: SpendReport) -> str:
+    """Return what was billed although the bot had asked for deletion, and what the invoice may differ by."""
+    late, estimated = shown.whole.late, shown.whole.estimated
+    differences = f"{dollars(estimated)} is estimated." if estimated else ""
+    if shown.scope.kind is ScopeKind.TEAM and shown.period.kind is PeriodKind.MONTH:
+        differences = invoice_differences(estimated, shown.unknown_count)
+    parts = [
+        f"{plural(shown.left_out, 'more row is', 'more rows are')} in the last one." if shown.left_out else "",
+        f"{dollars(late)} was billed after I asked for the deletion." if late else "",
+        differences,
+    ]
+    return join(*parts)
+
+
+# --- the table and the chart
+
+
+def _table(shown: SpendReport) -> Json | None:
+    columns = [_FIRST[shown.rows_of], *([] if shown.rows_of is RowsOf.RENTALS else ["Rentals"]), "GPU hours"]
+    if shown.sees_use:
+        columns += ["Working", "Connected", "Idle", "Not seen"]
+    named = [(_name(row, shown), row.spent) for row in shown.rows]
+    if shown.rest is not None:
+        named.append((f"{shown.left_out} more", shown.rest))
+    amounts = in_cents([spent.amount for _, spent in named])
+    rows = [_row(name, spent, amount, shown) for (name, spent), amount in zip(named, amounts, strict=True)]
+    return table(f"Spend by {_FIRST[shown.rows_of].lower()}", [*columns, "Total"], rows)
+
+
+def _row(name: str, spent: Spent, amount: Micros, shown: SpendReport) -> list[Json]:
+    """Return a row. Its `amount` is in whole cents, and so are its parts, which add up to it."""
+    hours = float(round(Fraction(spent.gpu_time // MICROSECOND, _HOUR // MICROSECOND), 1))
+    count = [] if shown.rows_of is RowsOf.RENTALS else [number_cell(spent.rentals, str(spent.rentals))]
+    use = use_in_cents(spent.use, amount)
+    parts = [use.used, use.connected, use.idle, use.unknown] if shown.sees_use else []
+    return [
+        text_cell(name),
+        *count,
+        number_cell(hours, f"{hours:,.1f}"),
+        *map(_money, (*parts, amount)),
+    ]
+
+
+def _money(amount: Micros) -> Json:
+    return number_cell(drawn_dollars(amount), blocks.plain(dollars(amount), 30)["text"])
+
+
+def _name(row: SpendRow, shown: SpendReport) -> str:
+    if shown.rows_of is RowsOf.PEOPLE:
+        return clean(shown.names.get(row.key, ""), 40) or row.key
+    rental = shown.rentals.get(row.key)
+    return row.key if rental is None else f"{row.key}, {describe(rental)}"
+
+
+def _chart(shown: SpendReport) -> Json | None:
+    by = "week" if any(point.first != point.last for point in shown.points) else "day"
+    amounts = in_cents([point.amount for point in shown.points])
+    return bar_chart(f"USD by {by}", "Total", list(zip(map(_label, shown.points), amounts, strict=True)))
+
+
+def _label(point: SpendPoint) -> str:
+    """Return `28 Nov`, or `23 to 28 Nov` for a week."""
+    if point.first == point.last:
+        return _day(point.first)
+    first = f"{point.first.day}" if point.first.month == point.last.month else _day(point.first)
+    return f"{first} to {_day(point.last)}"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b}"
+
+
+# --- buttons
+
+
+def _buttons(shown: SpendReport) -> Json | None:
+    scope, period = shown.scope, shown.period
+    other = RowsOf.PROJECTS if shown.rows_of is RowsOf.PEOPLE else RowsOf.PEOPLE
+    before = month_before(period.month)
+    rows = None
+    if shown.chooses_rows:
+        label = "Projects" if other is RowsOf.PROJECTS else "People"
+        rows = button(label, Action.SHOW_SPEND, SpendRowsValue.of(period.words, scope, other))
+    return blocks.actions(
+        rows,
+        button(say_month(before), Action.SHOW_SPEND, SpendRowsValue.of(before, scope, shown.rows_of)),
+        button("CSV", Action.SPEND_CSV, SpendValue.of(period.month, shown.file)),
+    )
+
+
+SAMPLE: tuple[Json, Json] = (
+    table("Spend by person", ["Person", "Total"], [[text_cell("Ana"), _money(14_680_000)]]) or {},
+    bar_chart("USD by day", "Total", [("27 Nov", 14_680_000), ("28 Nov", 2_150_000)]) or {},
+)
+"""A small table and chart, with which `gpubot doctor` asks whether the workspace takes such blocks."""
+
+
+async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
+    """Send the file that the reader of a report may see to their direct messages."""
+    part = MonthPart(month=value.month, scope=value.scope)
+    await ask_for_file(context.deps, interaction.person, part)
+    return Reply(content=file_on_its_way(part))
+
+
+ON = (
+    on(Action.SHOW_SPEND, show),
+    on(Action.SPEND_CSV, send_file),
+    on(Action.OWNER_SPEND, show_owner),
+)

@@ -8,63 +8,31 @@ from bot.lifecycle.actions import waiting
 from bot.lifecycle.actions.action import Confirmation
 from bot.lifecycle.actions.waiting import LaterRent, WaitBegun
 from bot.model.quote import Quote
-from bot.model.summary import DearerRent, WaitingView
-from handlers.actions.calling import carry_out
-from handlers.ids import QuotePriceValue, QuoteValue, RentalOfferValue
+from bot.model.summary import WaitingView
+from handlers.actions.calling import carry_out, does, on
+from handlers.ids import Action, Callback, QuotePriceValue, QuoteValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.messages import waiting as views
+from handlers.phrases.blocks import Rendered
+from handlers.phrases.format import Reader
 from handlers.typed.form import InvalidForm, read_cap
-from handlers.views.answers import waiting as views
 
 
-async def tell(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Tell the person once an offer fits."""
-    return await _begin(context, interaction, waiting.TellMe(value.quote_id), replaces_original=True)
+def _waits(quote: Quote, reader: Reader) -> Rendered:
+    return views.waits(WaitingView(quote=quote), reader)
 
 
-async def wait_again(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Begin a wish like an earlier one."""
-    return await _begin(context, interaction, waiting.WaitAgain(value.quote_id), replaces_original=False)
-
-
-async def _begin(
-    context: Context, interaction: UserInteraction, action: waiting.TellMe, *, replaces_original: bool
-) -> Outcome:
-    def reply(quote: Quote) -> Outcome:
-        content = views.waits(WaitingView(quote=quote), context.reader(interaction.person))
-        return Reply(content=content, replaces_original=replaces_original)
-
-    return await carry_out(context, interaction, action, reply)
-
-
-async def any_time(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Look for offers outside of the person's hours too."""
-
-    def reply(waits: WaitingView) -> Outcome:
-        return Reply(content=views.waits(waits, context.reader(interaction.person)), replaces_original=True)
-
-    return await carry_out(context, interaction, waiting.WaitAtAnyTime(value.quote_id), reply)
-
-
-async def stop(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Stop waiting."""
-
-    def reply(quote: Quote) -> Outcome:
-        on_surface = interaction.origin.on_surface
-        return None if on_surface else Reply(content=views.stopped(quote), replaces_original=True)
-
-    return await carry_out(context, interaction, waiting.StopWaiting(value.quote_id), reply)
-
-
-async def rent_dearer(context: Context, interaction: UserInteraction, value: RentalOfferValue) -> Outcome:
-    """Rent an offer that costs more than the owner allowed. The message that has the button is edited."""
-
-    def dialog(wanted: Confirmation[DearerRent]) -> OpenModal:
-        return OpenModal(modal=views.dearer_confirm(wanted.plan, context.reader(interaction.person)))
-
-    return await carry_out(
-        context, interaction, waiting.RentDearer(value.rental_id, value.offer_id), dialog=dialog
-    )
+tell = does(waiting.TellMe, _waits, replaces_original=True)
+wait_again = does(waiting.WaitAgain, _waits)
+any_time = does(waiting.WaitAtAnyTime, views.waits, replaces_original=True)
+stop = does(
+    waiting.StopWaiting,
+    lambda quote, _: views.stopped(quote),
+    replaces_original=True,
+    unless_shown=True,
+)
+rent_dearer = does(waiting.RentDearer, dialog=lambda wanted, reader: views.dearer_confirm(wanted.plan, reader))
 
 
 async def rent(context: Context, interaction: UserInteraction, value: QuoteValue | QuotePriceValue) -> Outcome:
@@ -99,3 +67,17 @@ async def _rent(
 
     action = waiting.RentWhenFound(quote_id, gpu_rate)
     return await carry_out(context, interaction, action, reply, dialog=dialog)
+
+
+ON = (
+    on(Action.TELL_ME, tell),
+    on(Action.RENT_FOR_ME, rent),
+    on(Action.RENT_THEN, rent),
+    on(Action.STOP_WAITING, stop),
+    on(Action.WAIT_AGAIN, wait_again),
+    on(Action.ANY_TIME, any_time),
+    on(Action.RENT_DEARER, rent_dearer),
+    on(Callback.HIGHEST_PRICE, rent_up_to),
+    on(Callback.RENT_FOR_ME, rent),
+    on(Callback.RENT_DEARER, rent_dearer),
+)

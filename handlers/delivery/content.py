@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from bot.lifecycle.actions.admin_questions import view_for_message
 from bot.lifecycle.actions.giving import demands_if_taken, to_take
 from bot.lifecycle.actions.home import home_for
-from bot.lifecycle.actions.month_files import file_for
 from bot.lifecycle.actions.offers import quote_view
 from bot.lifecycle.actions.queries import (
     details_for_direct_message,
@@ -17,6 +16,7 @@ from bot.lifecycle.actions.queries import (
     readable_event,
     waiting_for_approver,
 )
+from bot.lifecycle.actions.spend import file_for
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_of, if_approved
 from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
@@ -25,6 +25,7 @@ from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import QuoteState
 from bot.policy.buying.focus import MonthFile
+from handlers.messages import offers
 from handlers.messages.card import card
 from handlers.messages.home import home_tab
 from handlers.messages.money import month_file_words, no_file
@@ -33,7 +34,6 @@ from handlers.messages.requests import reminder
 from handlers.messages.writers import AlertContext, EventContext, Needs, QuestionContext, alert, direct, question
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
-from handlers.views.answers import offers
 from store.db import Tx
 
 

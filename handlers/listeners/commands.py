@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from bot.errors import Mistake
 from bot.lifecycle.actions import account, away, queries, waiting
-from bot.lifecycle.deps import Deps
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
-from handlers.actions import github_keys, keys, offers, policy, spend
-from handlers.ids import NO_VALUE, UNREADABLE, LineValue
-from handlers.listeners import short_forms
+from handlers.actions import github_keys, keys, offers, policy, short_forms, spend
+from handlers.actions.calling import carry_out, on
+from handlers.actions.request_form import open_form
+from handlers.ids import NO_VALUE, UNREADABLE, Action, LineValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.messages import lists, probe, replies
 from handlers.phrases.blocks import Rendered
 from handlers.typed import commands
 from handlers.typed.draft import Get, ParseContext, Wait
-from handlers.views.answers import lists, probe, replies
-from handlers.views.answers.sentences import Topic
+from handlers.typed.sentences import Topic
 
 COMMAND = "/gpu"
 
@@ -31,7 +31,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
         case Get() | Wait():
             return await offers.ask_for(context, interaction, command)
         case commands.Plain.GET_FORM:
-            return await offers.open_form(context, interaction)
+            return await open_form(context, interaction)
         case commands.Plain.AGAIN:
             return await offers.ask_last_again(context, interaction)
         case commands.KeySet(line=line):
@@ -47,24 +47,36 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
         case commands.Plain.RELOAD_POLICY:
             return await policy.reload(context, interaction, NO_VALUE)
         case commands.Pause() | commands.Plain.RESUME | commands.Away() | commands.Plain.BACK:
-            return Reply(content=await _switch(context.deps, interaction.person, command))
+            return await _switch(context, interaction, command)
         case _:
             return await _answer(context, interaction, command)
 
 
 async def _switch(
-    deps: Deps, person: Person, command: commands.Pause | commands.Away | commands.Plain
-) -> Rendered:
+    context: Context, interaction: UserInteraction, command: commands.Pause | commands.Away | commands.Plain
+) -> Outcome:
     """Carry out what an admin says about all buying, or an approver about their absence."""
+
+    def reply(content: Rendered) -> Outcome:
+        return Reply(content=content)
+
+    rules = context.deps.rules
     match command:
         case commands.Pause(reason=reason):
-            return replies.paused(await account.pause(deps, person, reason), deps.rules.home_channel)
+            pause = account.Pause(reason)
+            return await carry_out(
+                context, interaction, pause, lambda new: reply(replies.paused(new, rules.home_channel))
+            )
         case commands.Plain.RESUME:
-            return replies.resumed(await account.resume(deps, person))
+            resume = account.Resume()
+            return await carry_out(context, interaction, resume, lambda new: reply(replies.resumed(new)))
         case commands.Away(until=until):
-            return replies.away(until, await away.go_away(deps, person, until))
+            go = away.GoAway(until)
+            return await carry_out(context, interaction, go, lambda asked: reply(replies.away(until, asked)))
         case _:
-            return replies.back(await away.come_back(deps, person))
+            return await carry_out(
+                context, interaction, away.ComeBack(), lambda was_away: reply(replies.back(was_away))
+            )
 
 
 async def _answer(
@@ -141,3 +153,6 @@ async def _home(context: Context, interaction: UserInteraction) -> Rendered:
 def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
     check_user(interaction.person, context.deps.rules)
     return lists.catalog(context.known_catalog(), context.reader(interaction.person))
+
+
+ON = (on(Action.SHOW_LINE, show_line),)

@@ -1,9 +1,11 @@
-"""What listeners are given. bot/app.py makes one context; `handlers.connection` passes it to `register`."""
+"""What listeners are given, and what they remember of people and open forms. bot/app.py makes one context, and
+`handlers.connection` passes it to `register`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import ceil
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -16,10 +18,77 @@ from bot.model.person import Person
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import People
-from handlers.listeners.open_forms import OpenForms
-from handlers.listeners.pace import Pace
 from handlers.phrases.format import Reader
 from handlers.slack_api.gate import Gate
+
+REMEMBERED = 2000
+"""The most people in memory. The person who has been there longest is forgotten first."""
+
+
+class Pace:
+    """Lets each person do something `at_once` times, and after that `per_second` times a second."""
+
+    def __init__(self, at_once: int, per_second: float) -> None:
+        self._at_once = at_once
+        self._per_second = per_second
+        self._left: dict[str, tuple[float, float]] = {}
+        """How many times each person has left, and the time of `monotonic` at which that was computed."""
+
+    def wait(self, user_id: str, monotonic: float) -> int:
+        """Count one time and return 0 if the person may do it now. Otherwise return how many whole seconds they
+        must wait."""
+        left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
+        left = min(left + (monotonic - at) * self._per_second, self._at_once)
+        allowed = left >= 1
+        self._left[user_id] = (left - 1 if allowed else left), monotonic
+        if len(self._left) > REMEMBERED:
+            del self._left[next(iter(self._left))]
+        return 0 if allowed else max(ceil((1 - left) / self._per_second), 1)
+
+
+FORMS_REMEMBERED = 1000
+"""The most forms in memory. The one that was opened first is forgotten first: it then shows its price no more."""
+
+
+@dataclass
+class Turn:
+    """One choice in an open form."""
+
+    view_id: str
+    hash: str
+    """The state of the view that the person saw, as Slack names it."""
+
+
+@dataclass
+class OpenForms:
+    """Remembers the newest choice in each open form, so that the price of an earlier one never replaces its price.
+    It is kept in memory: a form whose choices reach several processes may keep an older price, which names its
+    choice."""
+
+    _newest: dict[str, Turn] = field(default_factory=dict)
+
+    def begin(self, view_id: str, view_hash: str) -> Turn:
+        """Return a new choice in a form, which is the newest one from now on."""
+        turn = Turn(view_id, view_hash)
+        self._newest.pop(view_id, None)
+        self._newest[view_id] = turn
+        if len(self._newest) > FORMS_REMEMBERED:
+            del self._newest[next(iter(self._newest))]
+        return turn
+
+    def is_newest(self, turn: Turn) -> bool:
+        """Return whether a choice is still the newest one in its form."""
+        return self._newest.get(turn.view_id) is turn
+
+    def updated(self, turn: Turn, view_hash: str) -> None:
+        """Take the new state of a form that was updated. A choice that was made during the update uses it."""
+        newest = self._newest.get(turn.view_id)
+        if newest is not None and newest.hash == turn.hash:
+            newest.hash = view_hash
+
+    def forget(self, view_id: str) -> None:
+        """Forget a form that was submitted: errors that it shows then must not go with an update."""
+        self._newest.pop(view_id, None)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ event: if that fails, nothing is acknowledged, and Slack sends the event again (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import structlog
+from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bot.errors import Refused, WrongClock
@@ -19,10 +21,10 @@ from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.actions import home
 from bot.lifecycle.people.deciders import check_deciders
 from bot.policy.team.roles import deciding_groups
-from handlers.listeners import messages
+from handlers.listeners import commands, interaction, messages, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
-from handlers.listeners.wrapper import EventNotHandled
+from handlers.listeners.wrapper import EventNotHandled, make_listener
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
@@ -126,3 +128,20 @@ def handled_before_ack(our_context: Context, kind: str, handler: Handler) -> Cal
 
 async def already_handled() -> None:
     """Do nothing, as the listener of an event that the listener's middleware has handled."""
+
+
+ANYTHING = re.compile("")
+"""Matches any id."""
+
+
+def register(app: AsyncApp, context: Context) -> None:
+    """Attach the listeners, once for an app. The store must call `wrapper.note_commit` after each commit."""
+    app.command(commands.COMMAND)(make_listener(context, interaction.command, commands.gpu))
+    # Listen to buttons and dialogs of older versions too: without a listener, people would only see that Slack
+    # failed.
+    app.action({"type": "block_actions", "action_id": ANYTHING})(
+        make_listener(context, interaction.click, modals.click)
+    )
+    app.view(ANYTHING)(make_listener(context, interaction.submission, modals.submitted))
+    for kind, handler in HANDLERS.items():
+        app.event(kind, middleware=[handled_before_ack(context, kind, handler)])(already_handled)

@@ -7,7 +7,8 @@ called (slack_bolt/listener/asyncio_runner.py).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -18,10 +19,12 @@ from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, WrongClock, 
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE, Destination
 from bot.model.person import Person
+from bot.policy.access.keys import looks_private
 from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
-from handlers.ids import Action, ActionId, CallbackId, V
-from handlers.listeners import form_price, responses
+from handlers.actions import request_form
+from handlers.ids import Action
+from handlers.listeners import responses
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
     FieldErrors,
@@ -29,23 +32,21 @@ from handlers.listeners.interaction import (
     InteractionKind,
     ModalMetadata,
     OpenModal,
+    Origin,
     Outcome,
     Reply,
     ShowPrice,
     UserInteraction,
     input_blocks,
     part,
+    text,
 )
-from handlers.listeners.private_keys import find_private_keys, without_private_keys
+from handlers.messages import choices, replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.typed.commands import is_destroy
-from handlers.views.answers import choices, modals, replies
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
-ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]
-"""What a button or a dialog does. It takes a value of the type that the id of the button or dialog names
-(`on`)."""
 Listener: TypeAlias = Callable[..., Awaitable[None]]
 Ack: TypeAlias = Callable[..., Awaitable[Any]]
 Body: TypeAlias = Mapping[str, Any]
@@ -76,14 +77,6 @@ def note_commit() -> None:
     commits = _COMMITS.get()
     if commits is not None:
         commits.append(None)
-
-
-def on(
-    control: ActionId[V] | CallbackId[V], handler: Callable[[Context, UserInteraction, V], Awaitable[Outcome]]
-) -> tuple[str, ValueHandler]:
-    """Return the id of a button or dialog, and its handler. mypy checks here that both have the same type of
-    value."""
-    return control.id, handler
 
 
 def make_listener(context: Context, read: PayloadReader, handler: Handler) -> Listener:
@@ -297,7 +290,7 @@ async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
     be missing: its error is then below the first input. Replace a dialog without inputs by a notice."""
     inputs = input_blocks(body)
     if not inputs:
-        modal = modals.notice("Not done", " ".join(errors.values()))
+        modal = blocks.notice("Not done", " ".join(errors.values()))
         await ack(response_action="update", view=modal.view)
         return
     shown: dict[str, str] = {}
@@ -316,7 +309,7 @@ async def _show_price(
 ) -> None:
     """Show in an open form what its choice costs, after the acknowledgement: that waits for the market."""
     try:
-        await form_price.show(context, view, wanted)
+        await request_form.show(context, view, wanted)
     except Exception as error:
         _report_bug(interaction, error, committed=bool(commits))
 
@@ -324,7 +317,7 @@ async def _show_price(
 async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:
     opened = await responses.open_modal(context, interaction, _view(context, interaction, opening))
     if opened is not None and opening.price is not None:
-        await form_price.show(context, opened, opening.price)
+        await request_form.show(context, opened, opening.price)
     # A reply that stays says what was done, and has a button that opens the modal again.
     if opened is None and opening.reply is None:
         reply = Reply(content=replies.reply("Slack didn't open the dialog. I changed nothing. Try again."))
@@ -371,3 +364,48 @@ def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) 
         committed=committed,
     )
     return replies.bug(number, rented=None if committed else False)
+
+
+# --- private keys: one check for all commands, buttons and modals
+
+
+MOST_ON_LOOP = 500
+"""Characters that are searched on the event loop. It takes less time than a thread."""
+
+
+async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the input blocks that hold a private key. Add "" if a command's text, a modal's metadata
+    or a button holds one. Search long texts in a thread: texts that look nearly like keys take long."""
+    view = part(body, "view")
+    inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
+    others = [text(body, "text"), text(view, "private_metadata"), body.get("actions")]
+    texts = [*((str(block_id), one) for block_id, element in inputs.items() for one in _texts(element))]
+    texts += [("", one) for one in _texts(others)]
+
+    def found() -> list[str]:
+        return list(dict.fromkeys(where for where, one in texts if looks_private(one)))
+
+    if sum(len(one) for _, one in texts) <= MOST_ON_LOOP:
+        return found()
+    return await asyncio.to_thread(found)
+
+
+def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
+    """Return an interaction without everything that people typed. Also leave out what a modal's metadata holds if
+    `find_private_keys` found a private key there."""
+    metadata = {"origin": Origin()}
+    from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found
+    return changed(interaction, text="", value="", inputs={}, **(metadata if from_metadata else {}))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all texts in a JSON value. Recursion would fail for a value that is nested too deep."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, Mapping):
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)

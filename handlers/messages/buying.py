@@ -23,6 +23,7 @@ from bot.model.state import UNBOUGHT, State
 from bot.model.text import listed, plural, say_at_most
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, RentalOfferValue
+from handlers.messages.waiting import stop_button
 from handlers.messages.writers import (
     EventContext,
     EventText,
@@ -40,7 +41,6 @@ from handlers.phrases.format import difference, escape, join, limit_per_hour, pe
 from handlers.phrases.lease_buttons import destroy_button
 from handlers.phrases.machine_text import describe, machines, place, vendor
 from handlers.phrases.rental_text import current_state, reason
-from handlers.views.answers.waiting import stop_button
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
 """Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about

@@ -13,6 +13,9 @@ from bot.policy.access.keys import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
 from handlers.ids import Action, RentalValue, VersionValue
+from handlers.messages.replacing import NO_SSH_ANSWER
+from handlers.messages.ssh_lines import ssh_command
+from handlers.messages.waiting import stop_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.budget_text import over_total_text
@@ -36,9 +39,6 @@ from handlers.phrases.rental_text import (
     why_undecided,
 )
 from handlers.phrases.use_text import verdict_text
-from handlers.views.answers.replacing import NO_SSH_ANSWER
-from handlers.views.answers.ssh_lines import ssh_command
-from handlers.views.answers.waiting import stop_button
 
 BAR = 10
 """Characters of the progress bar."""

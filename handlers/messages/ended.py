@@ -11,6 +11,8 @@ from bot.model.state import State
 from bot.model.text import listed, span
 from bot.policy.buying.replacing import may_be_replaced
 from handlers.ids import Action, RentalValue
+from handlers.messages.replacing import button_while_it_runs, replace_button
+from handlers.messages.waiting import buttons_to_wait, tell_button
 from handlers.messages.writers import (
     EventContext,
     EventText,
@@ -46,8 +48,6 @@ from handlers.phrases.rental_text import (
     stopped_at_night,
 )
 from handlers.phrases.use_text import idle_part
-from handlers.views.answers.replacing import button_while_it_runs, replace_button
-from handlers.views.answers.waiting import buttons_to_wait, tell_button
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
 """Why nothing was rented, if such a machine may be there later."""

@@ -17,6 +17,9 @@ from bot.model.text import plural, say_at_most
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import is_owner
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
+from handlers.messages.keys import spoken_key
+from handlers.messages.lists import line
+from handlers.messages.waiting import stop_button, waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button, cut, named
 from handlers.phrases.budget_text import scope_name
@@ -30,9 +33,6 @@ from handlers.phrases.lease_buttons import (
 )
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import people
-from handlers.views.answers.keys import spoken_key
-from handlers.views.answers.lists import line
-from handlers.views.answers.waiting import stop_button, waiting_text
 
 LINE = 900
 """Bytes of one line at most."""

@@ -19,6 +19,7 @@ from handlers.ids import Action, EndValue, HoursValue, ShareValue
 from handlers.messages.backups import readopted, readopted_in_thread
 from handlers.messages.needed import is_open, keep_buttons, question_text
 from handlers.messages.ready import with_ssh_lines
+from handlers.messages.ssh_lines import key_lines, ssh_lines
 from handlers.messages.writers import (
     EventContext,
     EventText,
@@ -35,7 +36,6 @@ from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import how_it_ended, machine, owner, so_far
 from handlers.phrases.use_text import current_use, verdict_text
-from handlers.views.answers.ssh_lines import key_lines, ssh_lines
 
 NEEDED_FOR = 4
 """For how many hours its owner says by [I need it] that a machine is needed."""

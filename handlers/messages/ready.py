@@ -12,6 +12,9 @@ from bot.model.summary import RentalDetails
 from bot.model.text import say_at_most, span
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, RentalValue
+from handlers.messages.keys import add_buttons
+from handlers.messages.replacing import NO_SSH_ANSWER, button_while_it_runs
+from handlers.messages.ssh_lines import shown_again, ssh_lines
 from handlers.messages.writers import (
     EventContext,
     EventText,
@@ -35,9 +38,6 @@ from handlers.phrases.rental_text import (
     people_text,
     without_key_text,
 )
-from handlers.views.answers.keys import add_buttons
-from handlers.views.answers.replacing import NO_SSH_ANSWER, button_while_it_runs
-from handlers.views.answers.ssh_lines import shown_again, ssh_lines
 
 
 @thread(EventKind.READY)

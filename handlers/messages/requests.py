@@ -19,6 +19,7 @@ from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import over_limits
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
+from handlers.messages.waiting import tell_button
 from handlers.messages.writers import (
     EventContext,
     EventText,
@@ -70,7 +71,6 @@ from handlers.phrases.rental_text import (
     why_undecided,
 )
 from handlers.phrases.use_text import current_use, verdict_text
-from handlers.views.answers.waiting import tell_button
 
 OTHERS_SHOWN = 3
 BUDGETS_SHOWN = 3

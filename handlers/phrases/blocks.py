@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.model.base import Frozen
-from handlers.ids import ActionId, CallbackId, Field, V, Value, numbered
+from handlers.ids import NO_VALUE, ActionId, Callback, CallbackId, Field, V, Value, numbered
 from handlers.phrases.format import escape
 
 Json = dict[str, Any]
@@ -282,3 +282,8 @@ def modal(
     fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
     view["submit"] = plain(submit if fits else submit.split()[0], MODAL_TITLE)
     return Modal(view=view, value=value)
+
+
+def notice(title: str, text: str) -> Modal:
+    """Return a dialog without inputs, such as for a click that came too late."""
+    return modal(Callback.NOTICE, title, section(text), submit=None, close="Close", value=NO_VALUE)

@@ -23,11 +23,10 @@ from handlers.typed.draft import Get, ParseContext, Wait
 from handlers.typed.mentions import check_people, take_people
 from handlers.typed.rental_words import ID, read_duration, read_extension, read_id
 from handlers.typed.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
-from handlers.typed.sentences import Sentence, read_sentence
+from handlers.typed.sentences import Sentence, Topic, read_sentence
 from handlers.typed.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
 from handlers.typed.until import UNTIL, UnclearEnd, parse_day
 from handlers.typed.vocabulary import vocabulary_of
-from handlers.views.answers.sentences import Topic
 
 MAX_COMMAND_LENGTH = MOST_SCANNED
 """The most characters of a command. Only a key comes near that."""

@@ -33,7 +33,15 @@ from handlers.typed.mentions import NOBODY
 from handlers.typed.typed_text import MAX_NOTE_LENGTH, normalize
 from handlers.typed.until import START, UNTIL
 from handlers.typed.vocabulary import NameMatcher, Vocabulary, vocabulary_of
-from handlers.views.answers.modals import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW
+
+ANY = "any"
+"""The value of `Anywhere` and `Any vendor`."""
+NO_SETUP = "-"
+BY_CHANNEL = "-"
+"""The value of `None`. No set-up has this name."""
+NO_PROBE = "no-probe"
+NOW = "now"
+ANY_TIME = "any-time"
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _TOTAL = re.compile(rf"{_CAP.pattern} ?(?:in all|(?:in )?total|altogether)", re.ASCII | re.IGNORECASE)

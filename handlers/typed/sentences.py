@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from bot.errors import Mistake
 from bot.model.base import Frozen, changed
@@ -16,7 +17,17 @@ from handlers.typed.rental_words import ID
 from handlers.typed.typed_text import in_plain_words, normalize_within
 from handlers.typed.until import UNTIL, UnclearEnd, parse_end
 from handlers.typed.vocabulary import Vocabulary
-from handlers.views.answers.sentences import Topic
+
+
+class Topic(StrEnum):
+    """What a sentence is about, if no command says the same."""
+
+    TIME = "time"
+    MONEY = "money"
+    BROKEN = "broken"
+    WHO = "who"
+    FREE = "free"
+    FASTER = "faster"
 
 
 class Sentence(Frozen):

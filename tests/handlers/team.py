@@ -42,9 +42,8 @@ from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace as SlackPace
 from handlers.directory.channels import SlackChannels
 from handlers.directory.people import HomeWorkspace, People
-from handlers.listeners.context import Context
-from handlers.listeners.pace import Pace
-from handlers.listeners.register import register
+from handlers.listeners.context import Context, Pace
+from handlers.listeners.slack_events import register
 from handlers.listeners.wrapper import Handler, PayloadReader, make_listener, note_commit
 from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, TRAINING

@@ -14,7 +14,7 @@ from inline_snapshot import snapshot
 from bot.errors import MarketAway
 from bot.model.offer import Offer
 from bot.model.request import OfferQuery
-from handlers.listeners.open_forms import REMEMBERED, OpenForms
+from handlers.listeners.context import FORMS_REMEMBERED, OpenForms
 from sandbox.slack.default import ANA, BEN
 from tests.handlers.team import NOON, Json, Team, an_offer, team
 
@@ -297,7 +297,7 @@ async def test_the_form_has_the_words_wait_until_now_and_any_time(tmp_path: Path
 
 def test_forms_are_forgotten_if_there_are_too_many() -> None:
     forms = OpenForms()
-    turns = [forms.begin(f"V{n}", "hash") for n in range(REMEMBERED + 1)]
+    turns = [forms.begin(f"V{n}", "hash") for n in range(FORMS_REMEMBERED + 1)]
     assert not forms.is_newest(turns[0])
     assert forms.is_newest(turns[1])
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.actions import month_files
+from bot.lifecycle.actions.spend import ask_for_file
 from bot.lifecycle.changes.send import send
 from bot.lifecycle.money.month_files import month_file
 from bot.model.account_facts import Counter
@@ -104,9 +104,7 @@ async def test_csv_sends_what_the_person_may_see_row_by_row(ours: Team) -> None:
 async def test_finance_reads_charges_and_a_guest_who_is_no_finance_reads_none(ours: Team) -> None:
     ours.context = replace(ours.context, deps=replace(ours.deps, rules=RULES))
     with pytest.raises(Refused):
-        await month_files.ask_for(
-            ours.context.deps, await ours.context.people.get(GUS), MonthPart(month="2026-11")
-        )
+        await ask_for_file(ours.context.deps, await ours.context.people.get(GUS), MonthPart(month="2026-11"))
 
 
 async def test_a_second_click_sends_no_second_file(ours: Team) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from handlers.listeners import commands
+from handlers.listeners.context import REMEMBERED, Pace
 from handlers.listeners.interaction import command
-from handlers.listeners.pace import REMEMBERED, Pace
 from sandbox.slack.default import ANA, BEN, TRAINING
 from tests.github_world import github
 from tests.handlers.team import Team, team

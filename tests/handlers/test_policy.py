@@ -14,7 +14,7 @@ from handlers.ids import Action
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction, command
 from handlers.listeners.wrapper import make_listener
-from handlers.views.answers import replies
+from handlers.messages import replies
 from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GUS, TRAINING
 from tests.handlers.team import EVE, Team, team
 from tests.handlers.test_rights import NO_RIGHTS

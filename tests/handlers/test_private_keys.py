@@ -14,9 +14,9 @@ from typing_extensions import override
 
 from bot.errors import PrivateKey
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Field
-from handlers.listeners import buttons, modals
+from handlers.listeners import modals
 from handlers.listeners.interaction import click, submission
-from handlers.listeners.private_keys import find_private_keys
+from handlers.listeners.wrapper import find_private_keys
 from handlers.phrases.error_text import error_text
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import KEY_LINE, Team, team
@@ -125,7 +125,7 @@ async def test_a_private_key_in_any_input_metadata_or_value_is_refused(
             for action_id in ACTION_VALUES:
                 container = {"channel_id": TRAINING, "is_ephemeral": True}
                 clicked = [{"action_id": action_id, "value": f"q1:{key}"}]
-                await ours.handle(click, buttons.click, {**person, "container": container, "actions": clicked})
+                await ours.handle(click, modals.click, {**person, "container": container, "actions": clicked})
                 assert (await ours.replies())[-1] == WORDS
         assert not is_stored(ours, key)
         assert key[:12] not in str(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bot.clock import MovedClock
-from bot.lifecycle.actions.account import pause, resume
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.actions.account import Pause, Resume
+from bot.lifecycle.actions.action import carry_out
 from bot.model.message import Message, MessageKind, to_channel
 from bot.model.person import OPERATOR, Person
 from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING
@@ -85,12 +85,10 @@ async def said(ours: Team, pattern: str, channel: str = TRAINING) -> list[str]:
     return [m["reads"] for m in posts if re.search(pattern, m["reads"])]
 
 
-async def change_buying(
-    ours: Team, clock: WallClock, change: Callable[[Deps, Person, str], Awaitable[bool]], why: str = ""
-) -> None:
+async def change_buying(ours: Team, clock: WallClock, change: type[Pause], why: str = "") -> None:
     """Pause or resume buying as the operator, two minutes after the last time."""
     clock.jump(2 * MINUTE)
-    assert await change(ours.deps, OPERATOR, why)
+    assert await carry_out(ours.deps, OPERATOR, change(why))
 
 
 @by_kind
@@ -115,7 +113,7 @@ async def test_the_last_word_about_buying_holds_with_an_outage_between_each_two(
     tmp_path: Path, outage: dict[str, Any], lasts: timedelta
 ) -> None:
     async with a_team(tmp_path) as (ours, clock):
-        for change in (pause, resume, pause, resume, pause):
+        for change in (Pause, Resume, Pause, Resume, Pause):
             failing = await ours.fault("*", times=None, **outage)
             await change_buying(ours, clock, change)
             await deliver_for(ours, clock, lasts)
@@ -132,9 +130,9 @@ async def test_a_pause_that_was_over_before_it_could_be_posted_is_one_message_wi
 ) -> None:
     async with a_team(tmp_path) as (ours, clock):
         failing = await ours.fault("*", "cut_before", times=None)
-        await change_buying(ours, clock, pause, "bill check")
+        await change_buying(ours, clock, Pause, "bill check")
         await ours.deliver()
-        await change_buying(ours, clock, resume)
+        await change_buying(ours, clock, Resume)
         await ours.end_fault(failing)
         await deliver_for(ours, clock, MINUTE)
         (text,) = await said(ours, "uying", GPUS)
@@ -149,10 +147,10 @@ async def test_who_resumed_buying_reads_that_it_was_paused_if_the_pause_was_neve
     """Nobody is notified of what they did themselves, so Cleo gets no message about the end."""
     async with a_team(tmp_path) as (ours, clock):
         failing = await ours.fault("*", "cut_before", times=None)
-        await change_buying(ours, clock, pause, "bill check")
+        await change_buying(ours, clock, Pause, "bill check")
         await ours.deliver()
         clock.jump(2 * MINUTE)
-        assert await resume(ours.deps, Person(id=CLEO, name="Cleo"))
+        assert await carry_out(ours.deps, Person(id=CLEO, name="Cleo"), Resume())
         await ours.end_fault(failing)
         await deliver_for(ours, clock, MINUTE)
         reads = [m["reads"] for m in await ours.world.see(CLEO) if m["is_dm"]]

@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 from bot.model.offer import Catalog
 from bot.model.state import State
 from handlers.ids import ACTION_VALUES, NoValue
-from handlers.listeners import buttons, commands, modals
+from handlers.listeners import commands, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, UserInteraction, click, command, submission
 from handlers.listeners.wrapper import make_listener
-from handlers.views.answers import modals as modal_views
+from handlers.phrases import blocks
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.parsing_helpers import CATALOG
 from tests.handlers.team import Team, an_offer, team
@@ -92,7 +92,7 @@ async def test_a_button_with_an_unreadable_value_changes_nothing(tmp_path: Path,
             if value is None:
                 assert (await ours.forge(ANA, action_id, value))["ok"]
             else:
-                assert await ours.handle(click, buttons.click, a_click(ours, action_id, value)) == [{}]
+                assert await ours.handle(click, modals.click, a_click(ours, action_id, value)) == [{}]
             replies = await ours.replies()
             assert len(replies) == n + 1, action_id
             assert not [reply for reply in replies if "Something broke" in reply], action_id
@@ -131,7 +131,7 @@ async def test_an_unknown_dialog_says_that_it_is_from_before_an_update(tmp_path:
 
 async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        shown = modal_views.notice("Not done", "It is gone.").view
+        shown = blocks.notice("Not done", "It is gone.").view
         view = {**shown, "private_metadata": '{"value_type": "none"}'}
         (answer,) = await ours.handle(submission, modals.submitted, {"user": {"id": ANA}, "view": view})
         assert "There is nothing to send off here. I changed nothing." in str(answer["view"])
@@ -256,7 +256,7 @@ async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_pat
         async def ack(**_: Any) -> None:
             replies_before_ack.extend(await ours.replies())
 
-        listen = make_listener(ours.context, click, buttons.click)
+        listen = make_listener(ours.context, click, modals.click)
         await listen(ack, a_click(ours, "details", "k7mq2"))
         assert replies_before_ack[0].startswith("I don't know k7mq2: my database was put back")
 

@@ -16,9 +16,8 @@ from bot.policy.team.rules import Rules
 from handlers.ids import Field
 from handlers.typed.commands import command_text
 from handlers.typed.draft import Get, Wait
-from handlers.typed.form import InvalidForm, read_form
+from handlers.typed.form import ANY, InvalidForm, read_form
 from handlers.typed.requests import request_text
-from handlers.views.answers.modals import ANY
 from tests.handlers.parsing_helpers import CATALOG, LEASE, MONDAY_NOON, a_request, command
 from tests.handlers.test_until import BERLIN, LORD_HOWE, NEW_YORK, local
 

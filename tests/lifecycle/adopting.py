@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.lifecycle.account.adoption import adopt_machines
 from bot.lifecycle.account.unknown_machines import unknown_machine
-from bot.lifecycle.actions import ownership
+from bot.lifecycle.actions import admin_questions
 from bot.lifecycle.deps import transact
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -39,6 +39,6 @@ async def change_owner(here: World, admin: Person, rental: Rental, owner: Person
     """Give a rental another owner."""
 
     async def decision(tx: Tx) -> Rental:
-        return await ownership.change_owner(tx, here.deps, admin, rental.id, owner)
+        return await admin_questions.change_owner(tx, here.deps, admin, rental.id, owner)
 
     return await transact(here.deps, decision)

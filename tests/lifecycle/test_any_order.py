@@ -162,14 +162,15 @@ class RandomActions:
         owned = await keys.own_keys(self.here.deps, who)
         if owned and pick.random() < 0.5:
             fingerprint = pick.choice(owned).fingerprint
-            await pick.choice([keys.remove_key, keys.make_first])(self.here.deps, who, fingerprint)
+            action = pick.choice([keys.RemoveKey, keys.MakeKeyFirst])
+            await carry_out(self.here.deps, who, action(fingerprint))
         else:
             line = generate_private_key("ssh-ed25519").export_public_key().decode()
             await keys.add_key(self.here.deps, who, line, reply_to=REPLY_TO)
             await self.here.settle()
 
     async def share(self, rental: Rental, who: Person) -> None:
-        await sharing.share(self.here.deps, who, rental.id, [self.random.choice(RENTERS).id])
+        await carry_out(self.here.deps, who, sharing.Share(rental.id, [self.random.choice(RENTERS).id]))
 
     async def end(self, rental: Rental, who: Person) -> None:
         how = self.random.random()
@@ -205,7 +206,8 @@ class RandomActions:
         self.here.engine = Engine(self.here.deps)
 
     async def buying(self) -> None:
-        await (account.pause if self.random.random() < 0.3 else account.resume)(self.here.deps, CLEO)
+        action = account.Pause if self.random.random() < 0.3 else account.Resume
+        await carry_out(self.here.deps, CLEO, action())
 
     async def token(self) -> None:
         await self.here.outside.control("token", valid=self.random.random() < 0.7)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from bot.errors import OverBudget, Refused
-from bot.lifecycle.actions import leasing, offers, ownership, spend
+from bot.lifecycle.actions import leasing, offers, spend
 from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.admin_questions import change_owner
 from bot.lifecycle.actions.home import home_for
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.loops.selfcheck import check_balances
@@ -219,7 +220,7 @@ async def test_another_owner_holds_what_is_left_and_each_pays_for_their_time(sql
         await here.be_down(HOUR)
         async with here.deps.store.write() as tx:
             await tx.rentals.lock_spending()
-            await ownership.change_owner(tx, here.deps, CLEO, rental.id, BEN)
+            await change_owner(tx, here.deps, CLEO, rental.id, BEN)
         async with here.deps.store.read() as tx:
             billed = (await load_snapshot(tx, await here.rental(rental.id))).spent(here.now).amount
         assert (await money(here, ANA.id), await money(here, BEN.id)) == ((billed, 0), (held - billed, 0))

@@ -130,13 +130,10 @@ async def test_searches_that_hang_leave_room_for_the_steps_of_rentals(here: Worl
     here.engine = Engine(here.deps, at_once=4)
     fault = await here.fault("get_offers", "hold_before", times=None)
     for gpu in ("H100", "A100", "L4", "L40S", "H200"):
-        await quoting.ask(
+        await carry_out(
             here.deps,
             BEN,
-            Request(gpu=gpu, lease=HOUR),
-            asked_in=TRAINING,
-            direct=False,
-            reply_to=REPLY_TO,
+            quoting.Ask(Request(gpu=gpu, lease=HOUR), asked_in=TRAINING, direct=False, reply_to=REPLY_TO),
         )
     await here.engine.run_pass()
     await here.until_hit(fault)

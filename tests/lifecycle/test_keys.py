@@ -76,7 +76,7 @@ async def test_the_last_key_is_removed_or_an_offer_is_rented_but_not_both(databa
         await tx.people.add_key(ANA.id, KEY)
         await tx.quotes.add(make.quote())
     rented, removed = await all_of(
-        carry_out(deps, ANA, Rent("q1", "offer-1")), keys.remove_key(deps, ANA, KEY.fingerprint)
+        carry_out(deps, ANA, Rent("q1", "offer-1")), carry_out(deps, ANA, keys.RemoveKey(KEY.fingerprint))
     )
     async with database.read() as tx:
         rentals = await tx.rentals.live(ANA.id)

@@ -11,7 +11,8 @@ from decimal import Decimal
 
 import pytest
 
-from bot.lifecycle.actions.account import resume
+from bot.lifecycle.actions.account import Resume
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.spend import report
 from bot.lifecycle.deps import Opened
 from bot.lifecycle.money.budgets import count_again
@@ -209,7 +210,7 @@ async def test_nothing_is_filed_while_machines_of_ours_are_unknown(here: World) 
     await here.until(await here.destroy(rental), State.DESTROYED)
     await run_job(here)
     assert await files_sent(here) == [], "an admin says when buying goes on"
-    await resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, Resume())
     await run_job(here)
     assert len(await files_sent(here)) == 2
     _, november = await file_of(here, "2026-11")

@@ -325,7 +325,7 @@ async def blocked_until_asked_again(here: World, rental: Rental, why: Why) -> Re
 
 async def test_after_a_pause_of_a_quarter_of_an_hour_its_owner_decides_again(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
-    assert await account.pause(here.deps, CLEO)
+    assert await carry_out(here.deps, CLEO, account.Pause())
     await here.settle()
     rental = await blocked_until_asked_again(here, rental, Why.PAUSED)
     with pytest.raises(BuyingBlocked) as blocked:
@@ -334,17 +334,17 @@ async def test_after_a_pause_of_a_quarter_of_an_hour_its_owner_decides_again(her
     with pytest.raises(BuyingBlocked) as blocked:
         await here.get(person=BEN)
     assert blocked.value.block is BuyingBlock.PAUSED
-    assert await account.resume(here.deps, CLEO)
+    assert await carry_out(here.deps, CLEO, account.Resume())
     rental = await here.approve(rental, ANA)
     assert rental.state is State.PROVISIONING
 
 
 async def test_after_a_short_pause_buying_goes_on(here: World) -> None:
     rental = await here.rent(await here.ask(), settle=False)
-    await account.pause(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Pause())
     await here.pass_time(5 * MINUTE)
     assert blocked(await here.rental(rental.id)).why is Why.PAUSED
-    await account.resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Resume())
     rental = await here.until(rental, State.PROVISIONING)
     assert rental.blocked is None
 

@@ -110,7 +110,7 @@ async def test_an_idle_machine_of_a_colleague_that_fits_stands_before_the_offers
         await tx.people.put(gus, FOREVER)
     assert await shown(here, gus) == [], "an owner can't let a guest in"
     here.jump(MINUTE)
-    await sharing.share(here.deps, BEN, rental.id, [ANA.id])
+    await carry_out(here.deps, BEN, sharing.Share(rental.id, [ANA.id]))
     assert await shown(here) == [], "she gets in already"
     assert await shown(here, CLEO) == [rental.id]
     await use(here, rental, Verdict.IN_USE, here.now)
@@ -146,7 +146,7 @@ async def test_the_question_is_over_once_the_machine_works_or_ends_or_somebody_g
 ) -> None:
     rental = await bens_idle(here)
     await carry_out(here.deps, ANA, giving.AskFor(rental.id))
-    await sharing.share(here.deps, BEN, rental.id, [CLEO.id])
+    await carry_out(here.deps, BEN, sharing.Share(rental.id, [CLEO.id]))
     assert open_question(await here.events(rental), OpenQuestion.WANTED) is not None, "Ana still asks"
     match end:
         case "works":
@@ -154,7 +154,7 @@ async def test_the_question_is_over_once_the_machine_works_or_ends_or_somebody_g
         case "ends":
             await here.destroy(rental, BEN)
         case "let in":
-            await sharing.share(here.deps, BEN, rental.id, [ANA.id])
+            await carry_out(here.deps, BEN, sharing.Share(rental.id, [ANA.id]))
             await here.settle()
         case "given":
             await give(here, rental)

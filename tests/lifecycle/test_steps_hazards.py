@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import BuyingBlocked
 from bot.lifecycle.actions import account
+from bot.lifecycle.actions.action import carry_out
 from bot.model.attempt import AttemptState, Why
 from bot.model.event import EventKind as E
 from bot.model.state import State
@@ -175,14 +176,14 @@ async def test_the_deletion_of_a_machine_that_came_back_is_accepted_before_the_n
         await here.fault("offer_status", "garbage", times=None, body='{"procurement_status": "available"}'),
     ]
     rental = await here.get()
-    await account.pause(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Pause())
     await here.pass_time(3 * MINUTE)
     assert [a.state for a in await here.attempts(rental)] == [AttemptState.FAILED]
     for lie in lies:
         await here.release(lie)
     stuck = await here.fault("delete_resource", "status", status=500, times=None)
     await here.sweep()
-    await account.resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Resume())
     await here.pass_time(2 * MINUTE)
     assert len(await here.attempts(rental)) == 1
     await here.release(stuck)

@@ -68,14 +68,16 @@ async def test_a_machine_that_billed_while_the_bot_was_down_has_a_shorter_lease(
 
 
 async def test_a_request_with_now_shows_its_offers_if_the_bot_was_down_meanwhile(here: World) -> None:
-    quote = await quoting.ask(
+    quote = await carry_out(
         here.deps,
         ANA,
-        Request(gpu="H100", region="EU", lease=2 * HOUR),
-        asked_in=TRAINING,
-        direct=False,
-        reply_to=REPLY_TO,
-        rent_now=True,
+        quoting.Ask(
+            Request(gpu="H100", region="EU", lease=2 * HOUR),
+            asked_in=TRAINING,
+            direct=False,
+            reply_to=REPLY_TO,
+            rent_now=True,
+        ),
     )
     await here.be_down(10 * MINUTE)
     found = await here.quote(quote.id)
@@ -91,13 +93,13 @@ async def test_nothing_is_bought_if_buying_is_paused_during_the_search(here: Wor
     rental = await here.rent(quote, settle=False)
     await here.engine.run_pass()
     await here.until_hit(fault)
-    await account.pause(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Pause())
     await here.release(fault)
     await here.settle()
     rental = await here.rental(rental.id)
     assert (rental.state, blocked(rental).why, rental.attempts) == (State.PROCURING, Why.PAUSED, 0)
     assert await here.calls("procure_offer") == []
-    await account.resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Resume())
     await here.until(rental, State.PROVISIONING)
 
 

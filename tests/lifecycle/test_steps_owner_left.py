@@ -9,6 +9,7 @@ import pytest
 from bot.errors import Refused, TooLate
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.actions import admin_questions
+from bot.lifecycle.actions.action import carry_out
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -43,8 +44,8 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     assert E.OWNER_LEFT not in await here.event_kinds(others)
     question = await question_about(here, rental)
     with pytest.raises(Refused, match="Only admins"):
-        await admin_questions.ask_again(here.deps, BEN, question.id, question.version)
-    await admin_questions.ask_again(here.deps, CLEO, question.id, question.version)
+        await carry_out(here.deps, BEN, admin_questions.AskAgain(question.id, question.version))
+    await carry_out(here.deps, CLEO, admin_questions.AskAgain(question.id, question.version))
     here.jump(23 * HOUR)
     assert len(await look()) == 1
     here.jump(HOUR)
@@ -61,7 +62,7 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     rental = await here.until(await here.destroy(rental, CLEO), State.DESTROYED)
     question = await question_about(here, rental)
     with pytest.raises(TooLate, match="is over"):
-        await admin_questions.ask_again(here.deps, CLEO, question.id, question.version)
+        await carry_out(here.deps, CLEO, admin_questions.AskAgain(question.id, question.version))
     assert len(await look()) == 4
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.lifecycle.actions import quoting
+from bot.lifecycle.actions.action import carry_out
 from bot.model.base import changed
 from bot.model.message import MessageKind
 from bot.model.person import Person
@@ -45,13 +46,12 @@ async def test_equal_requests_within_fifteen_seconds_share_one_call(here: World)
 
 
 async def ask_without_waiting(here: World, person: Person) -> None:
-    await quoting.ask(
+    await carry_out(
         here.deps,
         person,
-        Request(gpu="H100", region="EU", lease=2 * HOUR),
-        asked_in=TRAINING,
-        direct=False,
-        reply_to=REPLY_TO,
+        quoting.Ask(
+            Request(gpu="H100", region="EU", lease=2 * HOUR), asked_in=TRAINING, direct=False, reply_to=REPLY_TO
+        ),
     )
 
 
@@ -137,11 +137,10 @@ async def test_a_search_is_refused_for_people_channels_and_sizes_that_the_rules_
         with pytest.raises(Refused, match="don't let you"):
             await here.ask(changed(ANA, guest=True))
         with pytest.raises(Refused, match="8 GPUs"):
-            await quoting.ask(
+            await carry_out(
                 here.deps,
                 ANA,
-                Request(gpu="H100", count=16, lease=HOUR),
-                asked_in="D0ANA",
-                direct=True,
-                reply_to=REPLY_TO,
+                quoting.Ask(
+                    Request(gpu="H100", count=16, lease=HOUR), asked_in="D0ANA", direct=True, reply_to=REPLY_TO
+                ),
             )

@@ -175,13 +175,13 @@ async def test_the_rules_are_judged_again_at_the_click_and_when_the_offers_are_f
     here.restart(replace(here.deps, rules=RULES))
     here.jump(MINUTE)
     quotes.append(await click(here, rental))
-    await account.pause(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Pause())
     await here.settle()
     with pytest.raises(BuyingBlocked):
         await click(here, rental)
-    await account.resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Resume())
     quotes.append(await click(here, rental))
-    await keys.remove_key(here.deps, ANA, "F")
+    await carry_out(here.deps, ANA, keys.RemoveKey("F"))
     await here.settle()
     with pytest.raises(NeedsKey):
         await click(here, rental)

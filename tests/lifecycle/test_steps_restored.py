@@ -15,6 +15,7 @@ import pytest
 from bot.errors import BuyingBlock, BuyingBlocked, Refused, TooLate
 from bot.lifecycle.account.sweep import first_sweep
 from bot.lifecycle.actions import account, admin_questions
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.deps import Opened
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases
 from bot.model.attempt import Why
@@ -107,11 +108,11 @@ async def test_three_machines_bought_since_the_backup_are_put_back_with_one_clic
             await here.approve(asked)
         for person in (ANA, BEN):
             with pytest.raises(Refused, match="Only admins"):
-                await admin_questions.readopt_all(here.deps, person, await last_question(here))
+                await carry_out(here.deps, person, admin_questions.ReadoptAll(await last_question(here)))
 
-        await admin_questions.readopt_all(here.deps, CLEO, await last_question(here))
+        await carry_out(here.deps, CLEO, admin_questions.ReadoptAll(await last_question(here)))
         with pytest.raises(TooLate, match="decided by now"):
-            await admin_questions.readopt_all(here.deps, CLEO, await last_question(here))
+            await carry_out(here.deps, CLEO, admin_questions.ReadoptAll(await last_question(here)))
         await here.settle()
         back = {rental.owner: rental for rental in await here.rentals() if rental.approved_by == CLEO.id}
         assert {owner: rental.state for owner, rental in back.items()} == dict.fromkeys(
@@ -137,7 +138,7 @@ async def test_three_machines_bought_since_the_backup_are_put_back_with_one_clic
             None,
         )
 
-        await account.resume(here.deps, CLEO)
+        await carry_out(here.deps, CLEO, account.Resume())
         await here.sweep()
         assert await here.bought() == bought
         assert len(await questions(here)) == 1
@@ -164,7 +165,7 @@ async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backu
     async with restored(here, copy):
         await here.settle()
         await first_sweep(here.deps)
-        await account.resume(here.deps, CLEO)
+        await carry_out(here.deps, CLEO, account.Resume())
         await here.pass_time(30 * MINUTE)
         assert await here.bought() == bought, "not even after buying goes on"
         waits = await here.rental(rental.id)
@@ -176,7 +177,7 @@ async def test_a_purchase_of_the_lost_hour_is_not_repeated_however_far_the_backu
         await here.settle()
         assert len(await here.questions(Purchase)) == 1
         (purchase,) = await open_purchases(here)
-        await admin_questions.destroy(here.deps, CLEO, purchase.id, purchase.version, typed="")
+        await carry_out(here.deps, CLEO, admin_questions.DestroyUnknown(purchase.id, purchase.version, typed=""))
         await here.pass_time(2 * MINUTE)
         assert (await here.rental(rental.id)).state is State.CANCELLED
         assert await here.alive() == []
@@ -191,13 +192,15 @@ async def test_an_empty_database_says_so_and_leaves_names_without_an_owner(here:
     assert await here.account_event_kinds() == [E.BOUGHT_AFTER_BACKUP]
     assert (await here.account_event(E.BOUGHT_AFTER_BACKUP)).facts.detail == "empty"
     question = await last_question(here)
-    both = await asyncio.gather(*(admin_questions.readopt_all(here.deps, CLEO, question) for _ in range(2)))
+    both = await asyncio.gather(
+        *(carry_out(here.deps, CLEO, admin_questions.ReadoptAll(question)) for _ in range(2))
+    )
     (), (rental,) = sorted(both, key=len)
     assert (rental.id, rental.owner) == ("abcd3", ANA.id)
     await admin_questions.one_by_one(here.deps, CLEO, await last_question(here))
     await here.settle()
     assert len(await here.questions(Purchase)) == 2
-    await account.resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Resume())
     assert (await here.get()).state is State.PROVISIONING
     await add_machine(here, "gpubot-abcd9-1")
     await here.sweep()
@@ -208,7 +211,7 @@ async def test_an_empty_database_says_so_and_leaves_names_without_an_owner(here:
     await add_machine(here, "gpubot-abcd8-1")
     await here.sweep()
     shown = [message.target_version for message in await questions(here)]
-    await account.resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Resume())
     assert [message.target_version for message in await questions(here)] == [
         shown[0],
         *(version + 1 for version in shown[1:]),
@@ -224,9 +227,9 @@ async def test_a_request_goes_on_only_once_none_of_its_machines_is_ours_to_manag
     await admin_questions.one_by_one(here.deps, CLEO, await last_question(here))
     for still in (True, False):
         purchase = (await open_purchases(here))[-1 if still else 0]
-        await admin_questions.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="not ours")
+        await carry_out(here.deps, CLEO, admin_questions.NotOurs(purchase.id, purchase.version, reason="not ours"))
         assert (await here.rental(asked.id)).bought_after_backup is still
-    await account.resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Resume())
     await here.until(await here.approve(asked), State.READY)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from bot.errors import Mistake
 from bot.lifecycle.actions import queries, quoting, sharing
+from bot.lifecycle.actions.action import carry_out
 from bot.model.base import EVER, changed
 from bot.model.event import EventKind as E
 from bot.model.person import Key, Person
@@ -79,7 +80,7 @@ async def test_somebody_without_a_key_is_asked_once_and_gets_in_if_they_add_one_
     rental = await here.get(teammates=(EVE.id,), count=8)
     assert rental.state is State.AWAITING_APPROVAL
     assert await here.direct(rental) == [(EVE.id, E.TEAMMATE_ADDED)]
-    await sharing.share(here.deps, ANA, rental.id, [EVE.id])
+    await carry_out(here.deps, ANA, sharing.Share(rental.id, [EVE.id]))
     assert await here.direct(rental) == [(EVE.id, E.TEAMMATE_ADDED)]
     key = await new_key(here, EVE, "eve@laptop")
     await here.approve(rental)
@@ -95,7 +96,7 @@ async def test_keys_that_do_not_fit_into_the_boot_script_are_refused_with_their_
             await tx.people.add_key(EVE.id, large)
     rental = await here.get(count=8)
     with pytest.raises(Mistake, match=r"A start-up script holds 12 kB\. With 5 keys"):
-        await sharing.share(here.deps, ANA, rental.id, [EVE.id])
+        await carry_out(here.deps, ANA, sharing.Share(rental.id, [EVE.id]))
     with pytest.raises(Mistake, match=r"A start-up script holds 12 kB\. With 5 keys"):
         await here.ask(teammates=(EVE.id,))
     assert (await here.rental(rental.id)).teammates == ()
@@ -104,7 +105,7 @@ async def test_keys_that_do_not_fit_into_the_boot_script_are_refused_with_their_
 async def test_a_teammate_added_before_the_purchase_gets_in(here: World) -> None:
     key = await new_key(here, BEN, "ben@laptop")
     rental = await here.get(count=8)
-    shared = await sharing.share(here.deps, ANA, rental.id, [BEN.id], version=1)
+    shared = await carry_out(here.deps, ANA, sharing.Share(rental.id, [BEN.id], version=1))
     assert (shared.names, shared.without_key, shared.key_lines) == (("Ben",), (), ())
     assert await here.direct(rental) == []
     await here.approve(rental, DORA)
@@ -116,7 +117,7 @@ async def test_a_teammate_who_is_added_while_a_change_waits_for_the_click_stays(
     rental = await here.get(count=8, teammates=(BEN.id,))
     change = await here.ask(count=8, lease=HOUR, changes=rental.id)
     here.jump(MINUTE)
-    await sharing.share(here.deps, ANA, rental.id, [EVE.id])
+    await carry_out(here.deps, ANA, sharing.Share(rental.id, [EVE.id]))
     refreshed = await quoting.quote_to_ask_again(here.deps, ANA, change.id)
     assert refreshed.request.teammates == (EVE.id,)
     rental = await here.rent(change)
@@ -129,9 +130,9 @@ async def test_a_rental_lets_in_20_people_at_most(here: World) -> None:
         for person in people:
             await tx.people.put(person, FOREVER)
     rental = await here.get(teammates=tuple(person.id for person in people[:19]))
-    await sharing.share(here.deps, ANA, rental.id, [people[19].id])
+    await carry_out(here.deps, ANA, sharing.Share(rental.id, [people[19].id]))
     with pytest.raises(Mistake, match="At most 20 people get in besides its owner"):
-        await sharing.share(here.deps, ANA, rental.id, [people[20].id])
+        await carry_out(here.deps, ANA, sharing.Share(rental.id, [people[20].id]))
     await here.settle()
     assert len((await here.rental(rental.id)).teammates) == 20
 
@@ -140,7 +141,7 @@ async def test_a_teammate_who_is_added_while_the_machine_starts_gets_in_by_a_lin
     await new_key(here, BEN, "ben@laptop")
     rental = await here.get()
     assert rental.state is State.PROVISIONING
-    shared = await sharing.share(here.deps, ANA, rental.id, [BEN.id])
+    shared = await carry_out(here.deps, ANA, sharing.Share(rental.id, [BEN.id]))
     assert len(shared.key_lines) == 2
     await here.until(rental, State.READY)
     assert [kind for to, kind in await here.direct(rental) if to == BEN.id] == [E.READY]
@@ -163,7 +164,7 @@ async def test_the_people_in_a_machine_read_the_keys_that_they_have_now_and_othe
     rental = await here.ready(teammates=(EVE.id,))
     await new_key(here, ANA, "ana@desk")
     await new_key(here, BEN, "ben@laptop")
-    await sharing.share(here.deps, ANA, rental.id, [BEN.id])
+    await carry_out(here.deps, ANA, sharing.Share(rental.id, [BEN.id]))
     await here.settle()
     async with here.deps.store.write() as tx:
         await tx.people.put(changed(EVE, guest=True), FOREVER)

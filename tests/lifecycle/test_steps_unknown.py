@@ -17,6 +17,7 @@ from bot.errors import AlreadyDecided, Decision, Mistake, Refused, StoreBusy, To
 from bot.lifecycle.account.sweep import sweep
 from bot.lifecycle.account.unknown_machines import note_unknown, unknown_machine
 from bot.lifecycle.actions import admin_questions as service
+from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.deps import Opened
 from bot.lifecycle.outside import Market, ResourceView
 from bot.model.admin_question import AdminQuestion, AdminVerdict, Purchase, Purchases
@@ -60,8 +61,10 @@ async def cards(here: World, purchase: AdminQuestion) -> list[Message]:
 
 
 async def give(here: World, purchase: AdminQuestion, **more: Any) -> Any:
-    return await service.give_owner(
-        here.deps, CLEO, purchase.id, purchase.version, **{"owner": ANA, "span": 3 * HOUR, **more}
+    return await carry_out(
+        here.deps,
+        CLEO,
+        service.GiveOwner(purchase.id, purchase.version, **{"owner": ANA, "span": 3 * HOUR, **more}),
     )
 
 
@@ -101,7 +104,7 @@ async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: 
     await add_machine(here, "gpubot-abcd2-1")
     await here.sweep()
     other = next(one for one in await open_purchases(here) if one.purchase.alive[0].name == "web-1")
-    await service.not_ours(here.deps, CLEO, other.id, other.version, reason="the web team's")
+    await carry_out(here.deps, CLEO, service.NotOurs(other.id, other.version, reason="the web team's"))
     both = changed(here.deps.rules, admins=(CLEO.id, BEN.id))
     here.restart(replace(here.deps, rules=both, opened=Opened(swept=False)))
     for _ in range(2):
@@ -121,10 +124,10 @@ async def test_who_becomes_admin_later_is_asked_about_what_nobody_decided(here: 
 async def test_a_destroyed_one_belongs_to_the_admin_and_its_cost_is_in_the_ledger(here: World) -> None:
     purchase = await the_purchase(here)
     here.jump(2 * HOUR)
-    decide = service.destroy
     with pytest.raises(Mistake, match="train-3"):
-        await decide(here.deps, CLEO, purchase.id, purchase.version, typed="train")
-    rental = await decide(here.deps, CLEO, purchase.id, purchase.version, typed=" train-3 ")
+        await carry_out(here.deps, CLEO, service.DestroyUnknown(purchase.id, purchase.version, "train"))
+    typed = service.DestroyUnknown(purchase.id, purchase.version, " train-3 ")
+    rental = await carry_out(here.deps, CLEO, typed)
     assert (rental.state, rental.owner) == (State.DESTROYING, CLEO.id)
     await here.until(rental, State.DESTROYED)
     (row,) = await here.ledger(rental)
@@ -136,13 +139,13 @@ async def test_a_destroyed_one_belongs_to_the_admin_and_its_cost_is_in_the_ledge
 async def test_a_machine_with_a_name_of_ours_is_destroyed_without_typing_its_name(here: World) -> None:
     await here.ready()  # so that the store isn't empty
     purchase = await the_purchase(here, "gpubot-bench")
-    rental = await service.destroy(here.deps, CLEO, purchase.id, purchase.version, typed="")
+    rental = await carry_out(here.deps, CLEO, service.DestroyUnknown(purchase.id, purchase.version, typed=""))
     await here.until(rental, State.DESTROYED)
 
 
 async def test_what_is_not_ours_is_never_asked_about_again_and_its_cost_goes_on(here: World) -> None:
     purchase = await the_purchase(here)
-    await service.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="the web team's")
+    await carry_out(here.deps, CLEO, service.NotOurs(purchase.id, purchase.version, reason="the web team's"))
     for _ in range(3):
         await here.pass_time(24 * HOUR)
         await here.sweep()
@@ -155,7 +158,7 @@ async def test_what_is_not_ours_is_never_asked_about_again_and_its_cost_goes_on(
 
 async def test_the_admins_are_asked_again_after_a_day_if_one_says_so(here: World) -> None:
     purchase = await the_purchase(here)
-    await service.ask_again(here.deps, CLEO, purchase.id, purchase.version)
+    await carry_out(here.deps, CLEO, service.AskAgain(purchase.id, purchase.version))
     await here.pass_time(23 * HOUR)
     await here.sweep()
     assert len(await cards(here, purchase)) == 1
@@ -185,7 +188,7 @@ async def test_a_machine_that_goes_away_meanwhile_needs_no_decision(here: World,
 
 async def test_one_wrong_answer_does_not_make_a_machine_that_is_not_ours_a_question_again(here: World) -> None:
     purchase = await the_purchase(here)
-    await service.not_ours(here.deps, CLEO, purchase.id, purchase.version, reason="the web team's")
+    await carry_out(here.deps, CLEO, service.NotOurs(purchase.id, purchase.version, reason="the web team's"))
     lies = [await here.list_resources_as([]), await here.fault("get_resource", "status", status=404, times=None)]
     await here.sweep()
     for lie in lies:
@@ -263,7 +266,7 @@ async def test_only_admins_decide_and_the_second_reads_who_decided(sqlite_url: s
             with pytest.raises(Refused):
                 await service.preview(here.deps, person, purchase.id, purchase.version)
             with pytest.raises(Refused):
-                await service.not_ours(here.deps, person, purchase.id, purchase.version, reason="mine")
+                await carry_out(here.deps, person, service.NotOurs(purchase.id, purchase.version, reason="mine"))
         both = await asyncio.gather(give(here, purchase), give(here, purchase), return_exceptions=True)
         (lost,) = [result for result in both if isinstance(result, AlreadyDecided)]
         assert (lost.decision, lost.name, lost.own) == (Decision.GAVE_OWNER, "Cleo", True)
@@ -273,7 +276,7 @@ async def test_only_admins_decide_and_the_second_reads_who_decided(sqlite_url: s
 
 async def test_a_decision_about_what_changed_meanwhile_changes_nothing(here: World) -> None:
     purchase = await the_purchase(here)
-    await service.ask_again(here.deps, CLEO, purchase.id, purchase.version)
+    await carry_out(here.deps, CLEO, service.AskAgain(purchase.id, purchase.version))
     with pytest.raises(TooLate, match="changed just now"):
         await give(here, purchase)
     assert (await stored(here, purchase)).decided is None

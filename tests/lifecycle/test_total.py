@@ -53,7 +53,7 @@ async def test_the_price_follows_the_length_when_people_refresh_change_or_shorte
     last = await quoting.last_request(here.deps, ANA)
     for request in (again.request, last.request):
         assert (await here.ask(**dict(request))).request.max_gpu_rate == FOR_TWO_HOURS
-    _, longer = await quoting.request_for(here.deps, ANA, quote.id, 4 * HOUR)
+    longer = quoting.request_for(again, 4 * HOUR)
     assert (await here.ask(**dict(longer))).request.max_gpu_rate == FOR_FOUR_HOURS
 
 

@@ -13,7 +13,7 @@ import pytest
 from bot.errors import BuyingBlock, Mistake, NeedsKey, Refused, TooLate
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.actions import waiting
-from bot.lifecycle.actions.account import pause, resume
+from bot.lifecycle.actions.account import Pause, Resume
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.loops.wishes import LOOK_AGAIN
 from bot.lifecycle.money.buying_blocks import note_token
@@ -223,7 +223,7 @@ async def test_two_clicks_make_one_rental_and_stopping_frees_what_it_held(here: 
 async def test_a_pause_refuses_once_and_the_wish_waits_on(here: World) -> None:
     await sold_out(here)
     _, rental = await waits(here)
-    await pause(here.deps, CLEO, why="bill check")
+    await carry_out(here.deps, CLEO, Pause(why="bill check"))
     await free(here)
     rental = await here.until_event(rental, E.NOT_ALLOWED_NOW)
     assert rental.state is State.QUEUED
@@ -232,18 +232,18 @@ async def test_a_pause_refuses_once_and_the_wish_waits_on(here: World) -> None:
     assert kinds == [E.QUEUED, E.NOT_ALLOWED_NOW]
     facts = (await here.last_event(rental, E.NOT_ALLOWED_NOW)).facts
     assert (facts.block, facts.name, facts.detail) == (BuyingBlock.PAUSED, "Cleo", "bill check")
-    await resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, Resume())
     await here.until(rental, State.READY)
 
 
 async def test_each_kind_of_block_is_told_once(here: World) -> None:
     await sold_out(here)
     _, rental = await waits(here)
-    await pause(here.deps, CLEO, why="bill check")
+    await carry_out(here.deps, CLEO, Pause(why="bill check"))
     await free(here)
     await here.pass_time(20 * MINUTE)
     await note_token(here.deps, refused=True)
-    await resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, Resume())
     await here.pass_time(20 * MINUTE)
     async with here.deps.store.read() as tx:
         events = await tx.events.of_many([rental.id], (E.NOT_ALLOWED_NOW,))

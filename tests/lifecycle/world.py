@@ -321,16 +321,18 @@ class World(WorldReader):
         """Ask for offers, and return the quote with what was found. `now` rents the recommended offer at once, and
         `typed` is what the person typed about waiting."""
         request = Request(**{"gpu": "H100", "region": "EU", "lease": 2 * HOUR, **wish})
-        quote = await quoting.ask(
+        quote = await carry_out(
             self.deps,
             person,
-            request,
-            asked_in=TRAINING,
-            direct=False,
-            reply_to=REPLY_TO,
-            changes=changes,
-            rent_now=now,
-            wish=typed,
+            quoting.Ask(
+                request,
+                asked_in=TRAINING,
+                direct=False,
+                reply_to=REPLY_TO,
+                changes=changes,
+                rent_now=now,
+                wish=typed,
+            ),
         )
         await self.settle()
         return await self.quote(quote.id)

@@ -78,7 +78,7 @@ async def play(here: World) -> Stored:
     machine.use(0, peers=["p1"])
     machine.answers(setup=SetupProgress(state=SetupState.FAILED, line=3))
     here.machines[await here.until(unseen, State.READY)].misses(Missed.REFUSED)
-    await sharing.share(here.deps, ANA, in_use.id, [BEN.id])
+    await carry_out(here.deps, ANA, sharing.Share(in_use.id, [BEN.id]))
     replaced, replacement = await replace_one(here)
     adopted, open_purchase, put_off = await unknown_ones(here)
 
@@ -107,14 +107,14 @@ async def play(here: World) -> Stored:
     async with here.deps.store.write() as tx:
         await tx.account.increment(Counter.GIVEN_UP)
         await tx.account.note_answered("U0ANA:1764000000.1", here.clock.real(), here.clock.real())
-    await admin_questions.ask_again(here.deps, CLEO, put_off.id, put_off.version)
+    await carry_out(here.deps, CLEO, admin_questions.AskAgain(put_off.id, put_off.version))
     for_approver = await get(here, count=8)
     request = await get(here, count=8)
     await here.rent(await ask(here, count=8, lease=3 * HOUR, region="US", changes=request.id))
     bought_later = await get(here, count=8)
     await add_machine(here, make_name(bought_later.id, 1, ANA.id))
     await here.sweep()
-    await account.resume(here.deps, CLEO)
+    await carry_out(here.deps, CLEO, account.Resume())
     searched = await ask(here, BEN)
     clicked = await ask(here, DORA)
     with suppress(NeedsKey):
@@ -128,7 +128,7 @@ async def play(here: World) -> Stored:
     await here.fault("procure_offer", "cut_after")
     unanswered = await get(here, probe=False)
     blocked = await here.rent(await ask(here, probe=False), settle=False)
-    await account.pause(here.deps, CLEO, "the bill")
+    await carry_out(here.deps, CLEO, account.Pause("the bill"))
     await here.settle()
     return Stored(
         rented=rented,
@@ -221,8 +221,10 @@ async def unknown_ones(here: World) -> tuple[Rental, AdminQuestion, AdminQuestio
     async with here.deps.store.read() as tx:
         found = {one.purchase.machines[0].name: one for one in await tx.questions.purchases()}
     own, theirs = found["train-3"], found["web-1"]
-    adopted = await admin_questions.give_owner(here.deps, CLEO, own.id, own.version, owner=BEN, span=12 * HOUR)
-    await admin_questions.not_ours(here.deps, CLEO, theirs.id, theirs.version, reason="the web team's")
+    adopted = await carry_out(
+        here.deps, CLEO, admin_questions.GiveOwner(own.id, own.version, owner=BEN, span=12 * HOUR)
+    )
+    await carry_out(here.deps, CLEO, admin_questions.NotOurs(theirs.id, theirs.version, reason="the web team's"))
     await here.settle()
     return adopted, found["train-4"], found["ci-2"]
 

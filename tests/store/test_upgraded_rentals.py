@@ -116,7 +116,7 @@ async def test_requests_purchases_and_deletions_of_an_earlier_release_reach_thei
         over = [rental for rental in await here.rentals() if rental.state.over]
         assert (await here.rental(stored.blocked)).blocked is not None
         assert alarm(await here.rental(stored.alarmed)).taken_on_by == CLEO.id
-        await account.resume(here.deps, CLEO)
+        await carry_out(here.deps, CLEO, account.Resume())
         await here.deny(await here.rental(stored.changed))
         await here.approve(await here.rental(stored.for_approver), BEN)
         await here.approve(await here.rental(stored.for_owner), ANA)
@@ -246,15 +246,15 @@ async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_u
         # Nothing is bought until an admin says so, and never for a request of which a machine runs already.
         with pytest.raises(BuyingBlocked):
             await carry_out(here.deps, ANA, replacing.Replace(new.lost, reply_to=REPLY_TO))
-        await account.resume(here.deps, CLEO)
+        await carry_out(here.deps, CLEO, account.Resume())
         with pytest.raises(TooLate, match="runs already"):
             await here.approve(await here.rental(new.bought_later))
         with pytest.raises(TooLate, match=f"{new.replacement} takes the place"):
             await carry_out(here.deps, ANA, replacing.Replace(new.replaced, reply_to=REPLY_TO))
         await carry_out(here.deps, ANA, replacing.Replace(new.lost, reply_to=REPLY_TO))
         purchase = await still_unknown(here, new.open_purchase)
-        adopted = await admin_questions.give_owner(
-            here.deps, CLEO, purchase.id, purchase.version, owner=BEN, span=3 * HOUR
+        adopted = await carry_out(
+            here.deps, CLEO, admin_questions.GiveOwner(purchase.id, purchase.version, owner=BEN, span=3 * HOUR)
         )
         await here.sweep()
 

@@ -14,8 +14,9 @@ from bot.model.event import EventKind
 from bot.model.summary import OfferChoice, Over
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import NOT_RENTED
+from handlers.actions.offers import rent_dialog
+from handlers.messages import offers
 from handlers.phrases.error_text import error_text
-from handlers.views.answers import modals, offers
 from tests.views.screens import approval, card, dialog, message, page, thread
 from tests.views.stories import (
     ANA,
@@ -100,7 +101,7 @@ def test_a_click_that_a_budget_refuses_reads_what_did_not_happen_and_what_to_do(
 
 def test_dialogs_say_which_budget_does_not_hold_it() -> None:
     choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(), over=(Over.BUDGET,), passed=(demand(VISION),))
-    assert dialog(modals.rent_confirm(QUOTE, choice, reading(NOW, ANA)), NOW) == snapshot("""\
+    assert dialog(rent_dialog(QUOTE, choice, reading(NOW, ANA)), NOW) == snapshot("""\
 == Ask for approval? ==
 1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
 About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take

@@ -13,9 +13,9 @@ from bot.model.message import MessageKind
 from bot.model.rental import Alarm, Blocked, Decider, Ending, PendingDecision
 from bot.model.state import State
 from handlers.ids import Action
+from handlers.messages import lists
 from handlers.messages.card import REFRESH_AFTER_END
 from handlers.messages.card import card as card_of
-from handlers.views.answers import lists
 from tests.views.screens import buttons, card, message, outbox, page
 from tests.views.stories import (
     ANA,

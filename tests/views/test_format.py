@@ -15,9 +15,9 @@ from bot.model.money import cost_at_most
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.text import about_span, plural, rough_span, say_at_most, span
+from handlers.messages.ssh_lines import code
 from handlers.phrases import format, machine_text, rental_text
 from handlers.phrases.blocks import cut, plain
-from handlers.views.answers.ssh_lines import code
 from tests.slack_limits import unescaped_markup
 from tests.views import strategies as some
 from tests.views.stories import HYPERSTACK, clock, envelope, request

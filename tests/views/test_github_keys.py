@@ -9,7 +9,7 @@ from inline_snapshot import snapshot
 from bot.model.base import changed
 from bot.model.person import Key
 from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys
-from handlers.views.answers import github_keys
+from handlers.actions.github_keys import choice, choose, name_form
 from tests.slack_limits import problems_of_message, problems_of_view
 from tests.views.screens import dialog, labels, message, page
 from tests.views.stories import clock
@@ -43,7 +43,7 @@ def test_the_choice_names_each_key_and_what_the_click_takes() -> None:
         found(FIRST, room=0),
         found(FIRST, known=[FIRST.fingerprint], room=0),
     )
-    assert page(*(message(github_keys.choice(each), NOW) for each in choices)) == snapshot("""\
+    assert page(*(message(choice(each), NOW) for each in choices)) == snapshot("""\
 
 github.com/ana-dev has 2 keys:
 SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
@@ -77,13 +77,13 @@ SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), saved already
 def test_the_button_says_how_many_keys_it_takes() -> None:
     known = [key.fingerprint for key in MANY[:3]]
     choices = (found(FIRST), found(*MANY[:3]), found(*MANY[:4], known=known), found(*MANY[:6], known=known))
-    assert [labels(github_keys.choice(each).blocks)[0] for each in choices] == [
+    assert [labels(choice(each).blocks)[0] for each in choices] == [
         *("Use it", "Use all 3", "Use the new one", "Use the 3 new ones")
     ]
 
 
 def test_the_dialogs_ask_for_the_name_and_for_the_keys() -> None:
-    dialogs = (github_keys.name_form(), github_keys.choose(found(FIRST, SECOND, room=1)))
+    dialogs = (name_form(), choose(found(FIRST, SECOND, room=1)))
     assert page(*(dialog(modal, NOW) for modal in dialogs)) == snapshot("""\
 
 == Keys from GitHub ==
@@ -101,9 +101,9 @@ Keys: [ ] SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519) | [ ]
 
 def test_as_many_keys_as_can_be_shown_fit_into_slacks_limits() -> None:
     longest = changed(found(*MANY, room=MOST_SHOWN), name="a" * 39)
-    shown = github_keys.choice(longest)
+    shown = choice(longest)
     assert problems_of_message(shown.text, shown.blocks) == []
-    modal = github_keys.choose(longest)
+    modal = choose(longest)
     assert problems_of_view(modal.view) == []
     assert len(modal.value.encode()) < 1000
     groups = [block["element"] for block in modal.view["blocks"] if block["type"] == "input"]
@@ -112,5 +112,5 @@ def test_as_many_keys_as_can_be_shown_fit_into_slacks_limits() -> None:
 
 
 def test_nothing_is_checked_at_first_if_all_keys_are_too_many() -> None:
-    modal = github_keys.choose(found(FIRST, SECOND, room=1))
+    modal = choose(found(FIRST, SECOND, room=1))
     assert [block["element"].get("initial_options") for block in modal.view["blocks"][1:]] == [None]

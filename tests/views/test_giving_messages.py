@@ -17,9 +17,9 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.use.giving import TAKE_WITHIN, left_of
 from handlers.ids import EndValue
+from handlers.messages.giving import take_confirm
 from handlers.messages.render import direct_message
 from handlers.messages.writers import EventContext
-from handlers.views.answers.giving import take_confirm
 from tests.views.screens import dialog, direct, page, thread
 from tests.views.stories import ANA, BEN, CARL, RULES, M, clock, gone, happened, keys_now, lease, reading, ready
 

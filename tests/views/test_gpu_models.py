@@ -13,7 +13,9 @@ from bot.model.event import Event, EventKind
 from bot.model.rental import Decider, Extension, PendingDecision
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Remainder, RentalDetails
-from handlers.views.answers import lists, modals, offers, replacing
+from handlers.actions.offers import rent_dialog
+from handlers.actions.requests import approve_dialog
+from handlers.messages import lists, offers, replacing
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (
     ANA,
@@ -75,7 +77,7 @@ def test_the_dialog_and_the_approval_name_the_model_that_was_clicked() -> None:
         request=request(gpu="A100", count=8), envelope=envelope("18.40", "21.16", 137_540_000, gpu=PCIE, count=8)
     )
     assert page(
-        dialog(modals.rent_confirm(quote, choice, reader=reading(clock(12, 35))), clock(12, 35)),
+        dialog(rent_dialog(quote, choice, reader=reading(clock(12, 35))), clock(12, 35)),
         approval(asked.events[0], asked, clock(14, 5)),
         card(asked, clock(14, 5)),
     ) == snapshot("""\
@@ -212,7 +214,7 @@ def test_a_replacement_and_more_time_are_for_the_model_that_they_are_about() -> 
     longer = bought(extension=more, envelope=envelope(gpu=SXM_40))
     assert page(
         dialog(replacing.replace_confirm(bought().rental, left, asks_why=False), clock(14, 40)),
-        dialog(modals.approve_confirm(longer, reader=reading(clock(18, 10))), clock(18, 10)),
+        dialog(approve_dialog(longer, reader=reading(clock(18, 10))), clock(18, 10)),
     ) == snapshot("""\
 
 == Replace k7mq2? ==

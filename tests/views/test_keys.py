@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 
 from bot.model.base import changed
 from bot.model.person import Key
-from handlers.views.answers import keys, replies
+from handlers.messages import keys, replies
 from tests.views.screens import message, page
 from tests.views.stories import clock
 

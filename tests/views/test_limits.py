@@ -52,6 +52,14 @@ from bot.model.summary import (
 from bot.policy.access.github_keys import GithubKeys
 from bot.policy.team.asking import Mentions
 from bot.policy.use.giving import Left
+from handlers.actions import github_keys
+from handlers.actions.github_keys import choose
+from handlers.actions.keys import key_dialog
+from handlers.actions.offers import rent_dialog
+from handlers.actions.rentals import destroy_dialog, extend_form
+from handlers.actions.request_form import form_dialog
+from handlers.actions.requests import approve_dialog
+from handlers.actions.sharing import add_teammate_dialog
 from handlers.ids import (
     ACTION_VALUES,
     MODAL_VALUES,
@@ -69,15 +77,14 @@ from handlers.ids import (
     VersionValue,
     action_of,
 )
-from handlers.messages import admin_questions, backups
+from handlers.messages import admin_questions, backups, giving, keys, lists, offers, replies, ssh_lines
+from handlers.messages import waiting as waiting_answers
 from handlers.messages.card import card
 from handlers.messages.render import alert_message, direct_message, message_to_approvers, thread_reply
 from handlers.messages.writers import AlertContext, EventContext, QuestionContext, approvers, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Times
-from handlers.views.answers import github_keys, giving, keys, lists, modals, offers, replies, ssh_lines
-from handlers.views.answers import waiting as waiting_answers
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.screens import outbox
@@ -224,22 +231,22 @@ def test_dialogs_are_valid_and_show_no_clock_time(
     dearer = DearerRent(rental=details.rental, offer=fitting.offer, envelope=choice.envelope, over=choice.over)
     left = Left(rate=choice.envelope.max_rate, total=choice.envelope.total, ends_at=now, over=choice.over)
     for modal in (
-        modals.key(),
-        modals.form(catalog, reader=reading(now, zone="UTC"), request=details.rental.request),
-        modals.form(catalog, reader=reading(now, zone="UTC")),
-        modals.form(None, reader=reading(now, zone="UTC"), request=details.rental.request),
-        modals.rent_confirm(quote, fitting, reader=reading(now)),
-        modals.approve_confirm(details, reader=reading(now)),
-        modals.destroy_confirm(details),
-        modals.destroy_confirm(details, timedelta(minutes=10)),
+        key_dialog(),
+        form_dialog(catalog, reader=reading(now, zone="UTC"), request=details.rental.request),
+        form_dialog(catalog, reader=reading(now, zone="UTC")),
+        form_dialog(None, reader=reading(now, zone="UTC"), request=details.rental.request),
+        rent_dialog(quote, fitting, reader=reading(now)),
+        approve_dialog(details, reader=reading(now)),
+        destroy_dialog(details),
+        destroy_dialog(details, timedelta(minutes=10)),
         waiting_answers.highest_price(quote, reader=reading(now)),
         waiting_answers.rent_for_me_confirm(wait, None, reader=reading(now)),
         waiting_answers.dearer_confirm(dearer, reader=reading(now)),
         giving.take_confirm(
             details, left, EndValue(rental_id=details.rental.id, shown_end=1), reader=reading(now)
         ),
-        modals.extend(details, reader=reading(now)),
-        modals.add_teammate(details, VersionValue(rental_id=details.rental.id, version=1)),
+        extend_form(details, reader=reading(now)),
+        add_teammate_dialog(details, VersionValue(rental_id=details.rental.id, version=1)),
     ):
         view = modal.view
         assert problems_of_view(view) == []
@@ -300,7 +307,7 @@ def test_short_replies_are_valid(words: str, lines: list[str], key: Key, other: 
     assert_valid(replies.reply(keys.saved_text([key] * 3, [key])))
     found = GithubKeys(name="ana-dev", shown=(key,), known=frozenset(), room=1, not_accepted=2, not_shown=3)
     assert_valid(github_keys.choice(found))
-    assert problems_of_view(github_keys.choose(found).view) == []
+    assert problems_of_view(choose(found).view) == []
     assert_valid(replies.bug(words))
 
 

@@ -22,8 +22,8 @@ from bot.model.summary import (
     UnknownTotal,
 )
 from bot.policy.team.roles import Roles
+from handlers.messages import choices, lists
 from handlers.phrases.lease_buttons import destroy_button
-from handlers.views.answers import choices, lists
 from tests.views.screens import message, page
 from tests.views.stories import (
     ANA,

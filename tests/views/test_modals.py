@@ -10,8 +10,12 @@ from bot.model.base import changed
 from bot.model.person import Key
 from bot.model.summary import OfferChoice, Over, RentalDetails
 from bot.policy.buying.fewer_hours import FewerHours, lengths_to_choose, shortened
+from handlers.actions.keys import key_dialog
+from handlers.actions.offers import rent_dialog
+from handlers.actions.rentals import destroy_dialog, extend_form
+from handlers.actions.request_form import form_dialog
+from handlers.actions.requests import approve_dialog, fewer_hours_dialog
 from handlers.ids import PRICE, Field, VersionValue
-from handlers.views.answers import modals
 from tests.slack_limits import problems_of_view
 from tests.views.screens import dialog, page
 from tests.views.stories import (
@@ -39,7 +43,7 @@ ASKS = OfferChoice(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_
 
 def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
     rentals = (ready(spent=14_070_000), making(), waiting(), waiting(bought_after_backup=True))
-    views = [modals.destroy_confirm(details) for details in rentals]
+    views = [destroy_dialog(details) for details in rentals]
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Destroy k7mq2? ==
@@ -62,10 +66,10 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
 
 def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> None:
     assert page(
-        dialog(modals.rent_confirm(QUOTE, WITHIN_LIMITS, reader=reading(NOW)), NOW),
-        dialog(modals.rent_confirm(QUOTE, ASKS, reader=reading(NOW)), NOW),
-        dialog(modals.approve_confirm(waiting(), reader=reading(NOW)), NOW),
-        dialog(modals.approve_confirm(ready(extension=LONGER), reader=reading(NOW)), NOW),
+        dialog(rent_dialog(QUOTE, WITHIN_LIMITS, reader=reading(NOW)), NOW),
+        dialog(rent_dialog(QUOTE, ASKS, reader=reading(NOW)), NOW),
+        dialog(approve_dialog(waiting(), reader=reading(NOW)), NOW),
+        dialog(approve_dialog(ready(extension=LONGER), reader=reading(NOW)), NOW),
     ) == snapshot("""\
 
 == Rent at $2.15/h? ==
@@ -91,27 +95,25 @@ Over the $10.00/h and $100.00 limits. Up to $21.16/h, $137.54 in all.
 $4.96 so far; $101.00 in all with the longer lease.
 [Approve up to $101.00] [Go back]
 """)
-    assert modals.approve_confirm(waiting(), reader=reading(NOW)).value == VersionValue(
-        rental_id="p4wd9", version=1
-    )
+    assert approve_dialog(waiting(), reader=reading(NOW)).value == VersionValue(rental_id="p4wd9", version=1)
 
 
 def test_an_end_that_was_named_is_a_span_in_dialogs_and_a_date_in_the_form() -> None:
     ends = request(until=clock(20, 0), lease=2 * H)
-    choice = modals.rent_confirm(changed(QUOTE, request=ends), WITHIN_LIMITS, reader=reading(NOW))
+    choice = rent_dialog(changed(QUOTE, request=ends), WITHIN_LIMITS, reader=reading(NOW))
     assert "$2.15/h, until its end in 1 h 50 min." in dialog(choice, NOW)
-    form = dialog(modals.form(CATALOG, reader=reading(NOW, zone="Europe/Berlin"), request=ends), NOW)
+    form = dialog(form_dialog(CATALOG, reader=reading(NOW, zone="Europe/Berlin"), request=ends), NOW)
     assert "For how long: (until 2026-11-24 21:00)" in form
-    late = modals.form(CATALOG, reader=reading(clock(19, 31), zone="Europe/Berlin"), request=ends)
+    late = form_dialog(CATALOG, reader=reading(clock(19, 31), zone="Europe/Berlin"), request=ends)
     starts = request(starts_at=clock(20, 0), until=clock(22, 0), lease=2 * H)
-    form = dialog(modals.form(CATALOG, reader=reading(NOW, zone="Europe/Berlin"), request=starts), NOW)
+    form = dialog(form_dialog(CATALOG, reader=reading(NOW, zone="Europe/Berlin"), request=starts), NOW)
     assert "Starts at: (2026-11-24 21:00)\nFor how long: (2h)" in form
     assert "For how long: (4h)" in dialog(late, NOW), "a machine is no longer bought for that end"
 
 
 def test_the_extend_dialog_offers_the_hours_that_the_rules_allow() -> None:
     longest = ready(lease=lease(clock(12, 40, day=27)))
-    views = [modals.extend(each, reader=reading(NOW)) for each in (ready(), longest, ready(extension=LONGER))]
+    views = [extend_form(each, reader=reading(NOW)) for each in (ready(), longest, ready(extension=LONGER))]
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Extend k7mq2? ==
@@ -132,8 +134,8 @@ More time is asked for already. An approver decides.
 
 def test_the_form_is_filled_in_with_the_request() -> None:
     wanted = request(max_gpu_rate=Decimal("3.00"), vendor="nebius", gpu="nvidia-h100-pcie-80gb")
-    filled = modals.form(CATALOG, reader=reading(NOW, zone="UTC"), request=wanted)
-    empty = modals.form(CATALOG, reader=reading(NOW, zone="UTC"))
+    filled = form_dialog(CATALOG, reader=reading(NOW, zone="UTC"), request=wanted)
+    empty = form_dialog(CATALOG, reader=reading(NOW, zone="UTC"))
     assert page(dialog(filled, NOW), dialog(empty, NOW)) == snapshot("""\
 
 == Get GPUs ==
@@ -186,7 +188,7 @@ def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() 
     rules = changed(RULES, setup={"torch": "#!/bin/sh", "jax": "#!/bin/sh"})
     wanted = [request(), request(setup="jax"), request(setup="gone")]
     shown = [
-        dialog(modals.form(CATALOG, reader=reading(NOW, zone="UTC", rules=rules), request=each), NOW).splitlines()
+        dialog(form_dialog(CATALOG, reader=reading(NOW, zone="UTC", rules=rules), request=each), NOW).splitlines()
         for each in wanted
     ]
     assert [[line for line in lines if line.startswith("Set-up")] for lines in shown] == snapshot(
@@ -202,7 +204,7 @@ def test_the_form_has_the_projects_that_its_reader_may_name_and_the_one_that_was
     reader, named = reading(NOW, zone="UTC"), ("vision", "speech")
     wanted = [(request(), named), (request(project="gone"), named), (request(), ())]
     shown = [
-        dialog(modals.form(CATALOG, reader=reader, projects=names, request=each), NOW).splitlines()
+        dialog(form_dialog(CATALOG, reader=reader, projects=names, request=each), NOW).splitlines()
         for each, names in wanted
     ]
     assert [[line for line in lines if line.startswith("Project")] for lines in shown] == snapshot(
@@ -215,7 +217,7 @@ def test_the_form_has_the_projects_that_its_reader_may_name_and_the_one_that_was
 
 
 def test_the_key_dialog_asks_for_the_public_key() -> None:
-    assert page(dialog(modals.key(), NOW)) == snapshot("""\
+    assert page(dialog(key_dialog(), NOW)) == snapshot("""\
 
 == Your SSH key ==
 The public one: it lets you into what you rent. Never the private one.
@@ -229,8 +231,8 @@ def test_the_dialog_for_fewer_hours_has_their_totals_and_no_clock_time() -> None
     allowed = envelope("18.40", "21.16", 264_500_000, count=8, lease=12 * H)
     two_ends = waiting(request=request(count=8, up_to=12 * H), envelope=allowed)
     later = ready(extension=LONGER)
-    views = [modals.fewer_hours(one, _shorter(one), reading(NOW)) for one in (details, two_ends, later)]
-    views.append(modals.fewer_hours(details, [], reading(NOW)))
+    views = [fewer_hours_dialog(one, _shorter(one), reading(NOW)) for one in (details, two_ends, later)]
+    views.append(fewer_hours_dialog(details, [], reading(NOW)))
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Fewer hours: p4wd9 ==

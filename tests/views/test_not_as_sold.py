@@ -8,7 +8,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.machine_use import GpuModel, GpusSeen
 from bot.model.state import State
-from handlers.views.answers import lists
+from handlers.messages import lists
 from tests.views.screens import direct, message, page
 from tests.views.stories import ANA, READY_EVENT, clock, gone, happened, reading, ready
 

@@ -21,8 +21,8 @@ from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import IdleMachine, OfferChoice, Over
 from bot.policy.team.rules import Project
+from handlers.messages import offers
 from handlers.phrases.blocks import Rendered
-from handlers.views.answers import offers
 from tests.views.screens import labels, message, page
 from tests.views.stories import (
     BEN,

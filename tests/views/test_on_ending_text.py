@@ -13,7 +13,8 @@ from bot.model.machine_use import OnEnding, OnEndingRefused
 from bot.model.machine_use import OnEndingState as S
 from bot.model.rental import ScriptFirst
 from bot.model.summary import RentalDetails
-from handlers.views.answers import lists, modals, replies, ssh_lines
+from handlers.actions.rentals import destroy_dialog
+from handlers.messages import lists, replies, ssh_lines
 from tests.views.screens import card, dialog, direct, message, page, thread
 from tests.views.stories import ANA, BEN, READY_EVENT, M, clock, gone, happened, lease, reading, ready
 
@@ -164,8 +165,8 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 
 def test_destroys_dialog_has_the_box_if_the_script_can_run_first() -> None:
     assert page(
-        dialog(modals.destroy_confirm(machine(S.THERE), 10 * M), clock(14, 0)),
-        dialog(modals.destroy_confirm(destroyed_first(S.RUNNING)), clock(14, 2)),
+        dialog(destroy_dialog(machine(S.THERE), 10 * M), clock(14, 0)),
+        dialog(destroy_dialog(destroyed_first(S.RUNNING)), clock(14, 2)),
     ) == snapshot("""\
 
 == Destroy k7mq2? ==

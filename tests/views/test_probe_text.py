@@ -15,8 +15,8 @@ from bot.model.summary import RentalDetails
 from bot.policy.access.probe_script import ENDING_SCRIPT, PROBE_SCRIPT, install_lines, probe_line
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.probing import BY_HAND_AFTER
+from handlers.messages import probe, ssh_lines
 from handlers.phrases import blocks
-from handlers.views.answers import probe, ssh_lines
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import NOW, key, large, line, sent
 from tests.views.screens import message, page, read

@@ -15,7 +15,7 @@ from bot.model.rental import Decider, PendingDecision
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Remainder
-from handlers.views.answers import lists, offers, replacing
+from handlers.messages import lists, offers, replacing
 from tests.slack_limits import problems_of_view
 from tests.views.screens import card, dialog, direct, message, page, thread
 from tests.views.stories import (

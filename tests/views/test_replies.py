@@ -27,9 +27,9 @@ from bot.errors import (
 )
 from bot.model.state import State
 from bot.model.summary import PeopleAsked
+from handlers.messages import replies
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.error_text import BLOCKS, DECISIONS, NEXT_STEPS
-from handlers.views.answers import replies
 from tests.views.screens import message, page
 from tests.views.stories import LONGER, H, clock, extended, reading, ready, rental, request, waiting
 

@@ -16,8 +16,8 @@ from bot.model.records import PolicyFile
 from bot.model.summary import PolicyView
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Project, Rules
+from handlers.actions.policy import shown, terminal_text
 from handlers.phrases.format import Reader
-from handlers.views.answers.rules import shown, terminal_text
 from tests.policy.test_rules import keys
 from tests.slack_limits import problems_of_message
 

@@ -10,8 +10,8 @@ from inline_snapshot import snapshot
 from bot.model.state import State
 from bot.model.summary import Shared
 from bot.policy.access.keys import add_line, remove_line
-from handlers.views.answers import sharing
-from handlers.views.answers.ssh_lines import code
+from handlers.actions import sharing
+from handlers.messages.ssh_lines import code
 from tests.slack_limits import problems_of_message
 from tests.views.stories import making, ready
 

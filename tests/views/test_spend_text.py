@@ -13,10 +13,11 @@ from bot.model.base import changed
 from bot.model.budget import TEAM, Scope, ScopeKind, UseCosts
 from bot.model.spend import Period, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.policy.team.rules import Rules
+from handlers.actions import spend
+from handlers.actions.spend import SAMPLE
 from handlers.delivery.posting import with_plainer
 from handlers.phrases.format import Reader
 from handlers.phrases.tables import bar_chart, number_cell, plainer, table, text_cell
-from handlers.views.answers import spend
 from tests.slack_limits import problems_of_message
 from tests.views import strategies as some
 
@@ -178,7 +179,7 @@ def test_nothing_to_show_makes_no_table_and_no_chart() -> None:
 
 
 def test_refused_blocks_are_sent_plainer_each_time() -> None:
-    words, data = {"type": "section"}, spend.SAMPLE
+    words, data = {"type": "section"}, SAMPLE
     assert with_plainer([words, *data]) == [[words, *data], [words, *plainer([data[0]])], []]
     assert with_plainer([words]) == [[words], []]
     assert with_plainer([]) == [[]]

@@ -7,7 +7,7 @@ from inline_snapshot import snapshot
 from bot.model.base import changed
 from bot.model.summary import RentalDetails
 from bot.policy.access.keys import add_line
-from handlers.views.answers import ssh_lines
+from handlers.messages import ssh_lines
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import FIRST, NOW, key, large, line, sent
 from tests.views.screens import direct, message, page, read

@@ -11,9 +11,11 @@ from bot.model.event import EventKind
 from bot.model.rental import Decider, PendingDecision
 from bot.model.summary import DearerRent, WaitingView
 from bot.policy.buying.spending import LongerLease, propose_longer_lease
+from handlers.actions.rentals import extend_dialog, extend_form
+from handlers.actions.request_form import form_dialog
 from handlers.ids import UntilValue
+from handlers.messages import waiting
 from handlers.phrases.lease_buttons import extend_button
-from handlers.views.answers import modals, waiting
 from tests.views.screens import approval, card, dialog, direct, page
 from tests.views.stories import (
     ASKED,
@@ -71,13 +73,13 @@ def test_the_button_to_extend_says_that_it_goes_over_the_total() -> None:
 def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
     details = ready(request=request(**TOTAL), envelope=envelope(total=15_000_000))
     now = clock(14, 6)
-    choose = dialog(modals.extend(details, reading(now)), now)
+    choose = dialog(extend_form(details, reading(now)), now)
     assert "(2 h, about $4.84, over the $15.00 asked for)" in " ".join(choose.split())
     rental, ends_at = details.rental, clock(20, 40)
     longer = propose_longer_lease(rental, ends_at, spent=4_960_000, now=now, rules=RULES)
     value = UntilValue.of(rental.id, ends_at)
     asked = LongerLease(rental=rental, ends_at=ends_at, span=2 * H, proposal=longer)
-    confirm = dialog(modals.extend_confirm(details, asked, value, reading(now)), now)
+    confirm = dialog(extend_dialog(details, asked, value, reading(now)), now)
     assert "At most $21.46 in all, over the $15.00 asked for." in " ".join(confirm.split())
 
 
@@ -88,5 +90,5 @@ def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:
 
 
 def test_the_form_is_filled_in_with_the_total() -> None:
-    filled = modals.form(None, reading(clock(14, 6), zone="UTC"), request=request(**TOTAL))
+    filled = form_dialog(None, reading(clock(14, 6), zone="UTC"), request=request(**TOTAL))
     assert "At most, in dollars per GPU and hour: (15.00 in all)" in page(dialog(filled, clock(14, 6)))

@@ -16,9 +16,12 @@ from bot.model.rental import Ending, Lease
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over, PeopleAsked, RentalDetails
 from bot.policy.buying.spending import LongerLease, Proposal
+from handlers.actions.offers import rent_dialog
+from handlers.actions.rentals import extend_dialog, extend_form
+from handlers.actions.requests import approve_dialog
 from handlers.ids import ExtendValue
+from handlers.messages import lists, offers, replies
 from handlers.phrases.format import Times
-from handlers.views.answers import lists, modals, offers, replies
 from tests.views.boot_script_stories import key
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (
@@ -74,7 +77,7 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
     assert page(
         "\n".join(found.splitlines()[:3]),
         approval(ASKED, details, clock(14, 5)).splitlines()[0],
-        dialog(modals.approve_confirm(details, reader=reading(clock(14, 5))), clock(14, 5)),
+        dialog(approve_dialog(details, reader=reading(clock(14, 5))), clock(14, 5)),
     ) == snapshot("""\
 
 *1x H100 in EU, on demand, 6 h from ready, up to 12 h while its GPUs are busy*
@@ -207,7 +210,7 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
             for each in (two_ends(end=clock(20, 40)).rental, longest, beyond)
         ),
         message(replies.still_needed(two_ends().rental, clock(17, 30), reading(clock(18, 0))), clock(16, 0)),
-        dialog(modals.extend(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
+        dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
 k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends 20:40 unless its GPUs are busy
@@ -236,9 +239,9 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
     details = waiting(request=named, envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=22 * H))
     assert page(
         "\n".join(message(offers.found(view_of(quote, [choice]), reading(now)), now).splitlines()[:2]),
-        dialog(modals.rent_confirm(quote, choice, reader=reading(now)), now),
+        dialog(rent_dialog(quote, choice, reader=reading(now)), now),
         approval(ASKED, details, now).splitlines()[0],
-        dialog(modals.approve_confirm(details, reader=reading(now)), now),
+        dialog(approve_dialog(details, reader=reading(now)), now),
         message(replies.rented(details.rental), now),
     ) == snapshot("""\
 
@@ -399,7 +402,7 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         *(approval(asked, each, clock(19, 0)).splitlines()[-2] for each in (undecided, moved, last)),
         thread(asked, undecided),
         direct(READY_EVENT, undecided, clock(18, 1)),
-        dialog(modals.extend(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
+        dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
 Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or by tomorrow at 00:40
@@ -443,7 +446,7 @@ def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> Non
         longer = LongerLease(rental=rental, ends_at=ends_at, span=by, proposal=proposal)
         value = ExtendValue.of(rental.id, by, rental.running_lease.ends_at)
         shown = changed(details, sees_money=sees_money)
-        return dialog(modals.extend_confirm(shown, longer, value, reading(clock(18, 0))), clock(18, 0))
+        return dialog(extend_dialog(shown, longer, value, reading(clock(18, 0))), clock(18, 0))
 
     assert page(asked(40 * H), asked(60 * H, over=True), asked(40 * H, sees_money=False)) == snapshot("""\
 

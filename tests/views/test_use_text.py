@@ -17,9 +17,9 @@ from bot.model.event import EventKind
 from bot.model.machine_use import GpuUse, Missed, RecentUse, Use, Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
+from handlers.messages import lists
 from handlers.phrases.format import dollars
 from handlers.phrases.use_text import day_marks, unseen_text, use_shares
-from handlers.views.answers import lists
 from tests.views import strategies as some
 from tests.views.screens import approval, card, direct, message, page, read, thread
 from tests.views.stories import ANA, ASKED, BEN, clock, gone, happened, listed, reading, ready, waiting

@@ -14,8 +14,9 @@ from bot.model.quote import Nearby, QuoteState, Wish
 from bot.model.state import State
 from bot.model.summary import DearerRent, OfferChoice, Over, QuoteView, WaitingView, WaitPreview
 from bot.policy.team.rules import Hours
-from handlers.views.answers import lists, modals, offers, waiting
-from handlers.views.answers.rules import terminal_text
+from handlers.actions.policy import terminal_text
+from handlers.actions.request_form import form_dialog
+from handlers.messages import lists, offers, waiting
 from tests.slack_limits import problems_of_view
 from tests.views.screens import dialog, message, page
 from tests.views.stories import (
@@ -71,7 +72,7 @@ def test_hours_that_are_the_whole_week_are_not_mentioned() -> None:
         message(waiting.waits(WaitingView(quote=quote), reader), NOW),
         dialog(waiting.rent_for_me_confirm(wait(), None, reader), NOW),
         dialog(waiting.highest_price(quote, reader), NOW),
-        dialog(modals.form(None, reader), NOW),
+        dialog(form_dialog(None, reader), NOW),
     )
     for text in shown:
         assert not re.search("hours|any time", text), text

@@ -15,8 +15,8 @@ from bot.model.quote import QuoteState, Wish
 from bot.model.rental import Ending
 from bot.model.state import State
 from bot.model.summary import AccruedCost, OfferChoice, RentalDetails
+from handlers.messages.offers import answer
 from handlers.messages.render import history_text
-from handlers.views.answers.offers import answer
 from tests.views.screens import approval, card, direct, message, page, thread
 from tests.views.stories import (
     ANA,

@@ -1,46 +1,95 @@
-"""Pausing and resuming buying for everyone."""
+"""What holds for everyone: whether buying is paused, and the team's rules."""
 
 from __future__ import annotations
 
-from bot.errors import Refused
+from typing import ClassVar
+
+from bot.errors import Mistake, Refused
+from bot.lifecycle.actions.action import Direct
 from bot.lifecycle.changes.send import send
-from bot.lifecycle.deps import Deps, transact
-from bot.model.account_facts import PAUSED, Pause
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.loops import policy_versions
+from bot.lifecycle.loops.policy_versions import Reload
+from bot.model.account_facts import PAUSED
+from bot.model.account_facts import Pause as Paused
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import SaidFacts
 from bot.model.person import Person
-from bot.policy.team.roles import is_admin
+from bot.model.summary import PolicyView
+from bot.policy.team.roles import check_user, is_admin
 from store.db import Tx
 
 
-async def pause(deps: Deps, person: Person, why: str = "") -> bool:
+class Pause(Direct[None, bool], id="pause", notes_seen=False):
     """Stop buying, and notify the other admins and the home channel who did it and `why`. Return False if buying
     was paused already. Raise Refused if the person is no admin."""
-    return await _set(deps, person, paused=True, why=why)
 
+    paused: ClassVar[bool] = True
 
-async def resume(deps: Deps, person: Person, why: str = "") -> bool:
-    """Allow buying again, and notify the same people who did it and `why`. Return False if buying wasn't paused.
-    Raise Refused if the person is no admin."""
-    return await _set(deps, person, paused=False, why=why)
+    why: str = ""
 
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> None:
+        if not is_admin(person, deps.rules):
+            raise Refused("Only admins pause and resume buying. I changed nothing.")
 
-async def _set(deps: Deps, person: Person, *, paused: bool, why: str) -> bool:
-    if not is_admin(person, deps.rules):
-        raise Refused("Only admins pause and resume buying. I changed nothing.")
-
-    async def decision(tx: Tx) -> bool:
-        pausing = await tx.questions.pausing()
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: None) -> bool:
+        pausing, paused = await tx.questions.pausing(), self.paused
         if (await tx.account.get(PAUSED) is not None) == paused and (paused or not pausing):
             return False
         now = deps.clock.now()
-        await tx.account.set(PAUSED, Pause(by=person.id, at=now, why=why) if paused else None)
+        await tx.account.set(PAUSED, Paused(by=person.id, at=now, why=self.why) if paused else None)
         for question in () if paused else pausing:
             await tx.questions.save(question, changed(question, pauses_buying=False))
-        kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, SaidFacts(detail=why or None)
+        kind, facts = EventKind.PAUSED if paused else EventKind.RESUMED, SaidFacts(detail=self.why or None)
         event = Event(rental_id=None, kind=kind, at=now, actor=person.id, facts=facts)
         await send(tx, deps, event)
         return True
 
-    return await transact(deps, decision)
+
+class Resume(Pause, id="resume"):
+    """Allow buying again, and notify the same people who did it and `why`. Return False if buying wasn't paused.
+    Raise Refused if the person is no admin."""
+
+    paused: ClassVar[bool] = False
+
+
+# --- the team's rules
+
+
+async def show_policy(deps: Deps, person: Person) -> PolicyView:
+    """Return since when the rules in `deps` are in force, and the names of everybody whom they name. An admin also
+    gets what is wrong with the file. Raise Refused if the person may not use the bot."""
+    check_user(person, deps.rules)
+    in_force, rules = deps.in_force, deps.rules
+    version = in_force.version if in_force is not None and in_force.rules is rules else None
+    projects = [one for project in rules.projects.values() for one in project.people]
+    people = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
+    people |= {*rules.finance.people, *projects, *([version.by] if version and version.by else [])}
+    async with deps.store.read() as tx:
+        names = await tx.people.names(people)
+    admin = is_admin(person, rules)
+    return PolicyView(
+        since=version.at if version else None,
+        by=version.by if version else None,
+        names=names,
+        may_reload=admin and _has_file(deps),
+        wrong=in_force.wrong if in_force is not None and admin else (),
+    )
+
+
+def _has_file(deps: Deps) -> bool:
+    return deps.in_force is not None and deps.in_force.source.path is not None
+
+
+async def reload_policy(deps: Deps, person: Person) -> Reload:
+    """Read the policy file again. Raise Refused if the person is no admin, and Mistake if there is no file; else
+    as `policy_versions.reload`."""
+    if not is_admin(person, deps.rules):
+        raise Refused("Only admins have the policy file read again. I changed nothing.")
+    if not _has_file(deps):
+        raise Mistake(
+            "I was started without GPUBOT_POLICY, so there is no policy file to read, and the default rules "
+            "apply. If you have set it since, restart me once; from then on, a reload is enough."
+        )
+    return await policy_versions.reload(deps, person.id)

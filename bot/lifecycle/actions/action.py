@@ -1,9 +1,9 @@
 """An action: one thing that people can do, from what it reads to what it writes.
 
-An action is a frozen dataclass. Its fields are the value that its caller names, such as a rental and by how much
-it is extended, and its `id` is its place in the table of actions (bot/lifecycle/actions/__init__.py). A button, a
-dialog, a typed command, a mention and the operator's socket are ways to call it, and the lifecycle knows none of
-them.
+An action is a frozen dataclass: `Action` makes one of each of its classes. Its fields are the value that its
+caller names, such as a rental and by how much it is extended, and its `id` is its place in the table of actions
+(bot/lifecycle/actions/__init__.py). A button, a dialog, a typed command, a mention and the operator's socket are
+ways to call it, and the lifecycle knows none of them.
 
 Each action is carried out in three parts:
 
@@ -22,7 +22,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
 
 from bot.errors import GpubotError, OverBudget
 from bot.lifecycle.actions.queries import details_for
@@ -47,12 +47,22 @@ class By:
     now: datetime
 
 
+@dataclass_transform(frozen_default=True)
 class Action(ABC, Generic[Loaded, Plan, Done]):
     """One thing that people can do."""
 
-    id: ClassVar[str]
+    id: ClassVar[str] = ""
+    """Empty for what only its subclasses have in common."""
     notes_seen: ClassVar[bool] = True
     """Whether it shows that the person is there, so that they aren't asked whether they still need a machine."""
+
+    def __init_subclass__(cls, *, id: str = "", notes_seen: bool | None = None) -> None:
+        """Make a frozen dataclass of each action."""
+        super().__init_subclass__()
+        cls.id = id
+        if notes_seen is not None:
+            cls.notes_seen = notes_seen
+        dataclass(frozen=True)(cls)
 
     @abstractmethod
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Loaded:

@@ -1,24 +1,28 @@
-"""What admins decide: about machines that no attempt has, and about rentals whose owner left."""
+"""What admins decide: about machines that no attempt has, and about rentals whose owner left. An admin can give
+a rental another owner without a question too."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
-from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, QuestionLost, TooLate
+from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, NextStep, QuestionLost, TooLate
 from bot.lifecycle.account.admin_questions import ask, decide, save
-from bot.lifecycle.account.adoption import adopt_machines, check_admin, cost_so_far
-from bot.lifecycle.actions.ownership import change_owner, load_to_change
+from bot.lifecycle.account.adoption import adopt_machines, check_admin, check_new_owner, cost_so_far
+from bot.lifecycle.actions.action import Direct, Done, carry_out
 from bot.lifecycle.actions.queries import details_for_direct_message
+from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import finish
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.buying_blocks import is_blocked_by
+from bot.lifecycle.steps.ready_machine import load_machine, question_facts
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
 from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind
-from bot.model.facts import AgainFacts
+from bot.model.facts import AgainFacts, OwnerChangedFacts
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -27,6 +31,7 @@ from bot.model.summary import AdminQuestionView
 from bot.policy.buying.resource_names import named_owner
 from bot.policy.buying.unknown_machines import in_batches, is_name_typed, name_to_type
 from bot.policy.team.roles import may_use
+from bot.policy.use.ready import idle_now
 from store.db import Tx
 
 ASK_AGAIN_AFTER = timedelta(days=1)
@@ -116,42 +121,57 @@ async def _open(
     return question
 
 
-async def give_owner(
-    deps: Deps, admin: Person, question_id: str, version: int, *, owner: Person, span: timedelta | None = None
-) -> Rental:
+class OnQuestion(Direct[AdminQuestion, Done], notes_seen=False):
+    """A decision of an admin about a question. Raise as `preview`."""
+
+    new_owner: ClassVar[bool] = False
+
+    question_id: str
+    version: int
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> AdminQuestion:
+        return await _open(tx, deps, person, self.question_id, self.version, new_owner=self.new_owner)
+
+
+class GiveOwner(OnQuestion[Rental], id="give_owner"):
     """Make `owner` the owner of a rental, or of machines that run, for `span` from now. Return the rental.
 
     Raise as `preview`, `adopt_machines` and `change_owner`.
     """
 
-    async def decision(tx: Tx) -> Rental:
-        question = await _open(tx, deps, admin, question_id, version, new_owner=True)
+    owner: Person
+    span: timedelta | None = None
+
+    new_owner: ClassVar[bool] = True
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: AdminQuestion) -> Rental:
+        question, owner, span = plan, self.owner, self.span
         if isinstance(question.about, OwnerLeft):
-            return await change_owner(tx, deps, admin, question.rental_id or "", owner)
+            return await change_owner(tx, deps, person, question.rental_id or "", owner)
         if span is None:
             raise Mistake("Choose for how long.")
         ends_at = deps.clock.now() + span
-        rental = await adopt_machines(tx, deps, admin, question.purchase.alive, owner=owner, ends_at=ends_at)
-        await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+        rental = await adopt_machines(tx, deps, person, question.purchase.alive, owner=owner, ends_at=ends_at)
+        await decide(tx, deps, question, person.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
         return rental
 
-    return await transact(deps, decision)
 
-
-async def destroy(deps: Deps, admin: Person, question_id: str, version: int, *, typed: str) -> Rental:
+class DestroyUnknown(OnQuestion[Rental], id="destroy_unknown"):
     """Make a rental of unknown machines for the admin and destroy it at once, so that its deletion is watched and
     its cost is in the ledger. Return the rental.
 
     Raise as `preview`, and Mistake if the admin did not type the name that `name_to_type` returns.
     """
 
-    async def decision(tx: Tx) -> Rental:
-        question = await _open(tx, deps, admin, question_id, version)
-        if not is_name_typed(question.purchase, typed):
+    typed: str
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: AdminQuestion) -> Rental:
+        question = plan
+        if not is_name_typed(question.purchase, self.typed):
             raise Mistake(f"That is not its name. Type {name_to_type(question.purchase)} to destroy it.")
         now = deps.clock.now()
         ends_at = now + min(DESTROYED_WITHIN, deps.rules.lease.max)
-        rental = await adopt_machines(tx, deps, admin, question.purchase.alive, owner=admin, ends_at=ends_at)
+        rental = await adopt_machines(tx, deps, person, question.purchase.alive, owner=person, ends_at=ends_at)
         snapshot = await load_snapshot(tx, rental)
         after, events = finish(
             rental,
@@ -160,40 +180,34 @@ async def destroy(deps: Deps, admin: Person, question_id: str, version: int, *, 
             at=now,
             bill=snapshot.spent(now),
             why=Why.ASKED,
-            by=admin.id,
+            by=person.id,
         )
         await apply(tx, deps, Change(rental, after, events))
-        await decide(tx, deps, question, admin.id, AdminVerdict.DESTROYED, rental_id=rental.id)
+        await decide(tx, deps, question, person.id, AdminVerdict.DESTROYED, rental_id=rental.id)
         return after
 
-    return await transact(deps, decision)
 
-
-async def not_ours(deps: Deps, admin: Person, question_id: str, version: int, *, reason: str) -> None:
+class NotOurs(OnQuestion[None], id="not_ours"):
     """Note that machines are not ours to manage: nobody is asked about them again. Raise as `preview`."""
 
-    async def decision(tx: Tx) -> None:
-        question = await _open(tx, deps, admin, question_id, version)
-        await decide(tx, deps, question, admin.id, AdminVerdict.NOT_OURS, reason=reason)
+    reason: str
 
-    await transact(deps, decision)
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: AdminQuestion) -> None:
+        await decide(tx, deps, plan, person.id, AdminVerdict.NOT_OURS, reason=self.reason)
 
 
-async def ask_again(deps: Deps, admin: Person, question_id: str, version: int) -> None:
+class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
     """Ask the admins again in a day. Until then they can still decide. Raise as `preview`."""
 
-    async def decision(tx: Tx) -> None:
-        question = await _open(tx, deps, admin, question_id, version)
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: AdminQuestion) -> None:
+        question = plan
         now = deps.clock.now()
         until = now + ASK_AGAIN_AFTER
         if question.rental_id is not None:
             facts, kind = AgainFacts(until=until), EventKind.OWNER_LEFT_LATER
-            event = Event(rental_id=question.rental_id, kind=kind, at=now, actor=admin.id, facts=facts)
+            event = Event(rental_id=question.rental_id, kind=kind, at=now, actor=person.id, facts=facts)
             await tx.events.add(event)
-        await save(tx, deps, question, changed(question, ask_again_at=until, put_off_by=admin.id))
-        await tx.people.note_seen(admin.id, now)
-
-    await transact(deps, decision)
+        await save(tx, deps, question, changed(question, ask_again_at=until, put_off_by=person.id))
 
 
 # --- several purchases
@@ -208,7 +222,21 @@ async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list
     return [owner for owner in {named_owner(one.purchase.machines) for one in parts} if owner is not None]
 
 
-async def readopt_all(deps: Deps, admin: Person, question_id: str) -> list[Rental]:
+class OnParts(Direct[list[AdminQuestion], Done]):
+    """What an admin does with the undecided parts of a question about several purchases."""
+
+    question_id: str
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> list[AdminQuestion]:
+        check_admin(person, deps)
+        parts = [one for one in await tx.questions.parts(self.question_id) if one.open]
+        if not parts:
+            lost = await tx.questions.get(self.question_id) is None
+            raise QuestionLost if lost else TooLate(ALL_DECIDED)
+        return parts
+
+
+class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
     """Re-adopt the machines of one question that run and whose name has an owner who may use the bot: each under
     its ID if that is free, for READOPTED_FOR from now or as long as the rules allow. Return the rentals.
 
@@ -216,44 +244,37 @@ async def readopt_all(deps: Deps, admin: Person, question_id: str) -> list[Renta
     admin, and TooLate if all are decided.
     """
 
-    async def decision(tx: Tx) -> list[Rental]:
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> list[Rental]:
         ends_at = deps.clock.now() + min(READOPTED_FOR, deps.rules.lease.max)
         rentals = []
-        for part in await _open_parts(tx, deps, admin, question_id):
+        for part in plan:
             owner = await _named_owner(tx, part.purchase)
             if owner is None or not may_use(owner, deps.rules):
                 continue
             rental = await adopt_machines(
-                tx, deps, admin, part.purchase.alive, owner=owner, ends_at=ends_at, readopt=True
+                tx, deps, person, part.purchase.alive, owner=owner, ends_at=ends_at, readopt=True
             )
-            await decide(tx, deps, part, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+            await decide(tx, deps, part, person.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
             rentals.append(rental)
         return rentals
 
-    return await transact(deps, decision)
+
+class OneByOne(OnParts[int], id="one_by_one"):
+    """Ask the admins about some of the undecided purchases of one question, in separate messages. Return how many
+    more times that has to be done (`one_by_one`). Raise Refused if the person is no admin, and TooLate if all are
+    decided."""
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> int:
+        batches = in_batches(plan)
+        for part in batches[0]:
+            await ask(tx, deps, part)
+        return len(batches) - 1
 
 
 async def one_by_one(deps: Deps, admin: Person, question_id: str) -> None:
-    """Ask the admins about each undecided purchase of one question, in separate messages. Raise Refused if the
-    person is no admin, and TooLate if all are decided."""
-
-    async def decision(tx: Tx) -> int:
-        batches = in_batches(await _open_parts(tx, deps, admin, question_id))
-        for part in batches[0]:
-            await ask(tx, deps, part)
-        await tx.people.note_seen(admin.id, deps.clock.now())
-        return len(batches) - 1
-
-    while await transact(deps, decision):
+    """Ask about all of them, in several short transactions. Raise as `OneByOne`."""
+    while await carry_out(deps, admin, OneByOne(question_id)):
         pass
-
-
-async def _open_parts(tx: Tx, deps: Deps, admin: Person, question_id: str) -> list[AdminQuestion]:
-    check_admin(admin, deps)
-    parts = [one for one in await tx.questions.parts(question_id) if one.open]
-    if not parts:
-        raise QuestionLost if await tx.questions.get(question_id) is None else TooLate(ALL_DECIDED)
-    return parts
 
 
 async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
@@ -270,3 +291,55 @@ async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
         return False
     owner = await _named_owner(tx, part.purchase)
     return owner is None or may_use(owner, deps.rules)
+
+
+# --- another owner
+
+
+async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner: Person) -> Rental:
+    """Make a person the owner of a rental that is not ending, in the caller's transaction, and return it.
+
+    What the rental holds of budgets moves to the new owner's. What it costs is charged to each owner for their
+    time. No limit refuses the change, since nothing more is bought.
+
+    Raise Refused if the person is no admin, Mistake if the id is unknown, if `owner` may not use the bot or owns
+    the rental already, and TooLate if the rental is over or being destroyed, or if it got another owner since the
+    admins were asked.
+    """
+    rental, question = await load_to_change(tx, deps, admin, rental_id)
+    check_new_owner(owner, deps)
+    if rental.owner == owner.id:
+        raise Mistake(f"{rental.id} is theirs already. I changed nothing.")
+    now = deps.clock.now()
+    people = (rental.owner, owner.id)
+    facts, idle = OwnerChangedFacts(people=people), None
+    if rental.state is State.READY:
+        snapshot = await load_snapshot(tx, rental)
+        idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
+        # One message says that the rental is theirs and asks about it: a separate question would follow at once.
+        if idle is not None:
+            facts = OwnerChangedFacts(people=people, **dict(question_facts(snapshot, idle, now)))
+    after = transitions.change_owner(rental, owner.id, now, asked_about=idle)
+    event = Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=admin.id, facts=facts)
+    await apply(tx, deps, Change(rental, after, (event,)))
+    if question is not None:
+        await decide(tx, deps, question, admin.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
+    await tx.people.note_seen(admin.id, now)
+    return after
+
+
+async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
+    """Return a rental that an admin may give to somebody, and the question to the admins about it, None if they
+    were not asked. Raise as `change_owner`."""
+    check_admin(admin, deps)
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
+    if rental.state.over or rental.state is State.DESTROYING:
+        how = "over" if rental.state.over else "being destroyed"
+        raise TooLate(f"{rental.id} is {how}. I changed nothing.", rental.id)
+    asked = [one for one in await tx.questions.of_rental(rental.id) if isinstance(one.about, OwnerLeft)]
+    if asked and not asked[-1].open:
+        owner = (await tx.people.names([rental.owner])).get(rental.owner, rental.owner)
+        raise TooLate(f"{rental.id} is {owner}'s by now. I changed nothing.", rental.id)
+    return rental, asked[-1] if asked else None

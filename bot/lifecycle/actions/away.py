@@ -6,7 +6,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.errors import Mistake, Refused
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.actions.action import Direct, Done
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.people.deciders import deciders, rules_now
 from bot.lifecycle.people.teammates import names_of
 from bot.lifecycle.people.undecided import ask_others, count_again
@@ -24,50 +25,47 @@ KEPT = 10
 """How many absences of a person are kept: they decide how long a request that waits has waited."""
 
 
-async def go_away(deps: Deps, person: Person, until: datetime) -> PeopleAsked:
+class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
+    """What an approver says about their absence. Raise Refused if the person is no approver."""
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Absence, ...]:
+        if not roles_of(person, await rules_now(tx, deps.rules)).approver:
+            words = "Only approvers are asked about requests, so nobody else has to be away. I changed nothing."
+            raise Refused(words)
+        return await tx.account.get(ABSENCES, person.id) or ()
+
+
+class GoAway(_Presence[PeopleAsked], id="go_away"):
     """Note that an approver is away from now on until then. What waits expires later if nobody is left meanwhile,
-    and others are asked at once if all approvers are away. Return who is asked about requests now.
+    and others are asked at once if all approvers are away. Return who is asked about requests now. Raise Mistake
+    if that is too far away."""
 
-    Raise Refused if the person is no approver, Mistake if that is too far away.
-    """
+    until: datetime
 
-    async def decision(tx: Tx) -> PeopleAsked:
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Absence, ...]) -> PeopleAsked:
         now = deps.clock.now()
-        if until - now > LONGEST_WAIT:
+        if self.until - now > LONGEST_WAIT:
             raise Mistake("That is more than a year away. Name an earlier day.")
-        ended = _ended(await _absences(tx, deps, person), now)
-        await tx.account.set(ABSENCES, (*ended, Absence(since=now, until=until))[-KEPT:], person.id)
-        await tx.events.add(_event(EventKind.APPROVER_AWAY, person, now, AgainFacts(until=until)))
+        ended = _ended(plan, now)
+        await tx.account.set(ABSENCES, (*ended, Absence(since=now, until=self.until))[-KEPT:], person.id)
+        await tx.events.add(_event(EventKind.APPROVER_AWAY, person, now, AgainFacts(until=self.until)))
         await _apply_to_waiting(tx, deps)
         asked = (await deciders(tx, deps.rules, (), now)).asked
         return PeopleAsked(names=await names_of(tx, asked.people), away=await names_of(tx, asked.away))
 
-    return await transact(deps, decision)
 
+class ComeBack(_Presence[bool], id="come_back"):
+    """Note that an approver is back. Return False if they were not away."""
 
-async def come_back(deps: Deps, person: Person) -> bool:
-    """Note that an approver is back. Return False if they were not away. Raise Refused if the person is no
-    approver."""
-
-    async def decision(tx: Tx) -> bool:
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Absence, ...]) -> bool:
         now = deps.clock.now()
-        before = await _absences(tx, deps, person)
-        ended = _ended(before, now)
-        if ended == before:
+        ended = _ended(plan, now)
+        if ended == plan:
             return False
         await tx.account.set(ABSENCES, ended, person.id)
         await tx.events.add(_event(EventKind.APPROVER_BACK, person, now))
         await _apply_to_waiting(tx, deps)
         return True
-
-    return await transact(deps, decision)
-
-
-async def _absences(tx: Tx, deps: Deps, person: Person) -> tuple[Absence, ...]:
-    """Return the absences of an approver. Raise Refused if the person is none."""
-    if not roles_of(person, await rules_now(tx, deps.rules)).approver:
-        raise Refused("Only approvers are asked about requests, so nobody else has to be away. I changed nothing.")
-    return await tx.account.get(ABSENCES, person.id) or ()
 
 
 def _ended(absences: tuple[Absence, ...], now: datetime) -> tuple[Absence, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from bot.errors import (
     AlreadyDecided,
@@ -95,8 +95,7 @@ class ToApprove:
     block: BuyingBlocked | None = None
 
 
-@dataclass(frozen=True)
-class Approve(Action[ToApprove, ToApprove, Rental]):
+class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
     """Approve version `version` of the envelope that waits: that of the request, or of its extension. With
     `length`, approve it for fewer hours (`FewerHours.length`). `why` is the operator's reason.
 
@@ -105,8 +104,6 @@ class Approve(Action[ToApprove, ToApprove, Rental]):
     waits any more, if the request now waits for its owner, if the owner left, or if `length` is not shorter than
     what waits.
     """
-
-    id: ClassVar[str] = "approve"
 
     rental_id: str
     version: int
@@ -227,12 +224,9 @@ async def load_approvable(
     return rental, owner.name if owner is not None else rental.owner, self_approved
 
 
-@dataclass(frozen=True)
-class Deny(Direct[Rental, Rental]):
+class Deny(Direct[Rental, Rental], id="deny"):
     """Deny version `version` of the envelope that waits. At most LONGEST_REASON characters of the `reason` are
     kept; it may be empty. Raise as `Approve`, but check no limits."""
-
-    id: ClassVar[str] = "deny"
 
     rental_id: str
     version: int
@@ -258,14 +252,11 @@ class Deny(Direct[Rental, Rental]):
         return await end_request(tx, deps, plan, State.DENIED, by=person.id, reason=words)
 
 
-@dataclass(frozen=True)
-class Withdraw(Direct[Rental, Rental]):
+class Withdraw(Direct[Rental, Rental], id="withdraw"):
     """Withdraw version `version` of a request or an extension that waits.
 
     Raise Refused if the person may not withdraw it, and TooLate if that version no longer waits.
     """
-
-    id: ClassVar[str] = "withdraw"
 
     rental_id: str
     version: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Direct
@@ -37,8 +36,7 @@ class ToDestroy:
     """When its machine ends at the latest if its `/root/on-ending.sh` runs first. None if that can't run now."""
 
 
-@dataclass(frozen=True)
-class Destroy(Direct[ToDestroy, Rental]):
+class Destroy(Direct[ToDestroy, Rental], id="destroy"):
     """Destroy a rental in any state, also while it is being bought. `why` is the person's reason.
 
     With `script_first`, a ready machine is destroyed after its `/root/on-ending.sh`: once the script is done, or
@@ -48,8 +46,6 @@ class Destroy(Direct[ToDestroy, Rental]):
     Raise Mistake if the id is unknown, Refused if the person may not destroy it, TooLate if it is over or being
     destroyed.
     """
-
-    id: ClassVar[str] = "destroy"
 
     rental_id: str
     why: str = ""
@@ -127,16 +123,12 @@ def _end_of(rental: Rental) -> State:
     return State.CANCELLED if rental.lease is None else State.DESTROYED
 
 
-@dataclass(frozen=True)
-class TakeOnAlarm(Direct[Rental, Rental]):
+class TakeOnAlarm(Direct[Rental, Rental], id="taken_on", notes_seen=False):
     """Note that this person looks after a deletion that is not confirmed. The bot still retries the deletion.
 
     Raise Mistake if the id is unknown, Refused if the person may not destroy the rental, TooLate if its machines
     are confirmed gone or somebody took the alarm on already.
     """
-
-    id: ClassVar[str] = "taken_on"
-    notes_seen: ClassVar[bool] = False
 
     rental_id: str
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from bot.errors import Mistake, NeedsKey, NextStep, NoTeammate, OverBudget, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, Direct, Done
@@ -86,17 +86,12 @@ class OnRental(Direct[Rental, Done]):
         return await _load(tx, self.rental_id)
 
 
-@dataclass(frozen=True)
-class AskFor(OnRental[IdleMachine]):
+class AskFor(OnRental[IdleMachine], id="ask_for"):
     """Ask the owner of an idle machine for it, and return the machine.
 
     Raise Mistake if the id is unknown or the person gets in already, and Refused if they can't be let in. Raise
     TooLate if the machine is no longer idle or ends soon, its owner left, or somebody asked within the last hour.
     """
-
-    id: ClassVar[str] = "ask_for"
-
-    rental_id: str
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> IdleMachine:
         rental, now = plan, deps.clock.now()
@@ -132,8 +127,7 @@ class AskFor(OnRental[IdleMachine]):
 # --- giving it
 
 
-@dataclass(frozen=True)
-class Give(OnRental[tuple[Rental, str]]):
+class Give(OnRental[tuple[Rental, str]], id="give"):
     """Give a machine to another person, who has an hour to take it. Return the rental and that person's name. The
     caller has looked the person up in Slack.
 
@@ -142,9 +136,6 @@ class Give(OnRental[tuple[Rental, str]]):
     approver.
     """
 
-    id: ClassVar[str] = "give"
-
-    rental_id: str
     to: str
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> tuple[Rental, str]:
@@ -195,8 +186,7 @@ class Offered:
     """What it would ask of the person's budget, the tightest month first."""
 
 
-@dataclass(frozen=True)
-class Take(Action[Offered, Offered, Rental]):
+class Take(Action[Offered, Offered, Rental], id="take"):
     """Make a person the owner of the machine that its owner gives them, and return it. `shown_end` is the end that
     the message showed, as a Unix time.
 
@@ -207,8 +197,6 @@ class Take(Action[Offered, Offered, Rental]):
     Raise TooLate if it is no longer given to them, ends at another time than was shown, or as `check_givable`.
     Raise Refused, OverBudget or NeedsKey if the rules don't allow it.
     """
-
-    id: ClassVar[str] = "take"
 
     rental_id: str
     shown_end: int

@@ -1,18 +1,21 @@
-"""A person's own public SSH keys: look at them, add, remove, and choose the first."""
+"""A person's own public SSH keys: look at them, add, remove, choose the first, and take them from GitHub."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.action import Direct, carry_out
 from bot.lifecycle.actions.renting import ClickedOffer, rent_clicked
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps
+from bot.lifecycle.outside import KeySource
 from bot.model.message import Destination
 from bot.model.person import Key, Person
 from bot.model.state import UNBOUGHT, State
 from bot.model.text import plural
+from bot.policy.access.github_keys import GithubKeys, check_name, comment_of, keys_to_show, keys_with
 from bot.policy.access.keys import read_key
 from bot.policy.team.roles import check_user
 from store.db import Tx
@@ -58,28 +61,32 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
     check_user(person, deps.rules)
     # In a thread: reading a large key takes so long that it would delay acknowledgements in the event loop.
     key = await asyncio.to_thread(read_key, line)
-    return await save_keys(deps, person, [key], reply_to=reply_to)
+    return await carry_out(deps, person, SaveKeys([key], reply_to))
 
 
-async def save_keys(deps: Deps, person: Person, keys: Sequence[Key], *, reply_to: Destination) -> KeysSaved:
-    """Store those of the keys that the person doesn't have yet, and rent the offer that waits for a key. The
-    caller has checked that the person may use the bot. Raise Mistake, and store none, if the person would have too
-    many keys."""
+class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
+    """Store those of the keys that the person doesn't have yet, and rent the offer that waits for a key, whose
+    answer goes to `reply_to` if it is searched for again. Raise Mistake, and store none, if the person would have
+    too many keys."""
 
-    async def decision(tx: Tx) -> KeysSaved:
-        had = {key.fingerprint: key for key in await tx.people.keys(person.id)}
-        added = tuple(key for key in keys if key.fingerprint not in had)
+    keys: Sequence[Key]
+    reply_to: Destination
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> dict[str, Key]:
+        check_user(person, deps.rules)
+        return {key.fingerprint: key for key in await tx.people.keys(person.id)}
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: dict[str, Key]) -> KeysSaved:
+        had = plan
+        added = tuple(key for key in self.keys if key.fingerprint not in had)
         _check_room(len(had), len(added), deps.rules.keys.per_person)
         for key in added:
             await tx.people.add_key(person.id, key)
-        await tx.people.note_seen(person.id, deps.clock.now())
         return KeysSaved(
             added=added,
-            known=tuple(had[key.fingerprint] for key in keys if key.fingerprint in had),
-            clicked=await rent_clicked(tx, deps, person, reply_to),
+            known=tuple(had[key.fingerprint] for key in self.keys if key.fingerprint in had),
+            clicked=await rent_clicked(tx, deps, person, self.reply_to),
         )
-
-    return await transact(deps, decision)
 
 
 def _check_room(had: int, more: int, most: int) -> None:
@@ -88,22 +95,30 @@ def _check_room(had: int, more: int, most: int) -> None:
         raise Mistake(f"{have} I saved nothing.", next_step=NextStep.REMOVE_A_KEY)
 
 
-async def remove_key(deps: Deps, person: Person, fingerprint: str) -> KeyChanged:
-    """Remove one of a person's keys. The key stays on machines that run.
+class OnKey(Direct[Key, KeyChanged], notes_seen=False):
+    """An action on one of the person's own keys. Raise TooLate if they don't have the key, and Refused if they may
+    not use the bot."""
 
-    Raise TooLate if they don't have the key. Raise Refused if the person may not use the bot, or if it is their
-    last key and a machine must still be bought for a rental of theirs.
-    """
+    fingerprint: str
 
-    async def decision(tx: Tx) -> KeyChanged:
-        key = await _own_key(tx, deps, person, fingerprint)
-        await tx.people.remove_key(person.id, fingerprint)
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Key:
+        check_user(person, deps.rules)
+        for key in await tx.people.keys(person.id):
+            if key.fingerprint == self.fingerprint:
+                return key
+        raise TooLate("You don't have that key any more. I changed nothing.", next_step=NextStep.LIST_KEYS)
+
+
+class RemoveKey(OnKey, id="remove_key"):
+    """Remove a key. It stays on machines that run. Raise Refused too if it is the person's last key and a machine
+    must still be bought for a rental of theirs."""
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:
+        await tx.people.remove_key(person.id, plan.fingerprint)
         left = tuple(await tx.people.keys(person.id))
         if not left:
             await _check_nothing_is_bought(tx, person)
-        return KeyChanged(key=key, keys=left)
-
-    return await transact(deps, decision)
+        return KeyChanged(key=plan, keys=left)
 
 
 async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
@@ -113,20 +128,75 @@ async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
             raise Refused(f"{needs} I removed nothing. Add another key first.")
 
 
-async def make_first(deps: Deps, person: Person, fingerprint: str) -> KeyChanged:
-    """Make one of a person's keys the first, which opens machines for certain. Raise as `remove_key`."""
+class MakeKeyFirst(OnKey, id="make_key_first"):
+    """Make a key the first, which opens machines for certain."""
 
-    async def decision(tx: Tx) -> KeyChanged:
-        key = await _own_key(tx, deps, person, fingerprint)
-        await tx.people.make_key_first(person.id, fingerprint)
-        return KeyChanged(key=key, keys=tuple(await tx.people.keys(person.id)))
-
-    return await transact(deps, decision)
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:
+        await tx.people.make_key_first(person.id, plan.fingerprint)
+        return KeyChanged(key=plan, keys=tuple(await tx.people.keys(person.id)))
 
 
-async def _own_key(tx: Tx, deps: Deps, person: Person, fingerprint: str) -> Key:
+# --- keys from GitHub
+
+
+@dataclass(frozen=True)
+class GithubKeysSaved:
+    """What was saved of the GitHub keys that a person chose."""
+
+    saved: KeysSaved
+    gone: tuple[str, ...]
+    """The fingerprints of chosen keys that GitHub no longer has."""
+
+
+def check_may_take(deps: Deps, person: Person) -> None:
+    """Raise Refused if the person may not use the bot, or if the rules take no keys from GitHub."""
     check_user(person, deps.rules)
-    for key in await tx.people.keys(person.id):
-        if key.fingerprint == fingerprint:
-            return key
-    raise TooLate("You don't have that key any more. I changed nothing.", next_step=NextStep.LIST_KEYS)
+    if not deps.rules.keys.github:
+        raise Refused("Your team's rules take no keys from GitHub.", next_step=NextStep.PASTE_A_KEY)
+
+
+async def look_at_github(deps: Deps, source: KeySource, person: Person, name: str) -> GithubKeys:
+    """Return the keys of a GitHub user for a person who wants to take them. Nothing is saved.
+
+    Raise Refused if the person may not take keys from GitHub, Mistake if there is no such user or no key that the
+    bot accepts, KeysUnavailable if GitHub gives no usable answer.
+    """
+    lines = await _lines(deps, source, person, name)
+    async with deps.store.read() as tx:
+        owned = [key.fingerprint for key in await tx.people.keys(person.id)]
+    return await asyncio.to_thread(keys_to_show, name, lines, owned, per_person=deps.rules.keys.per_person)
+
+
+async def take_from_github(
+    deps: Deps,
+    source: KeySource,
+    person: Person,
+    name: str,
+    fingerprints: Collection[str],
+    *,
+    reply_to: Destination,
+) -> GithubKeysSaved:
+    """Read the keys of a GitHub user again, and save those with one of the fingerprints, which the person saw and
+    chose. If the person clicked on an offer before they had a key, rent it.
+
+    Raise as `look` and `SaveKeys` do, and TooLate if GitHub has none of these keys any more.
+    """
+    lines = await _lines(deps, source, person, name)
+    keys = await asyncio.to_thread(keys_with, name, lines, fingerprints)
+    if not keys:
+        raise TooLate(f"{comment_of(name)} no longer has what I showed you. I saved nothing. Look again.")
+    found = {key.fingerprint for key in keys}
+    return GithubKeysSaved(
+        saved=await carry_out(deps, person, SaveKeys(keys, reply_to)),
+        gone=tuple(fingerprint for fingerprint in fingerprints if fingerprint not in found),
+    )
+
+
+async def _lines(deps: Deps, source: KeySource, person: Person, name: str) -> tuple[str, ...]:
+    check_may_take(deps, person)
+    lines = await source.key_lines(check_name(name))
+    if lines is None:
+        raise Mistake(
+            f'GitHub has no user "{name}". I saved nothing.', next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY
+        )
+    return lines

@@ -69,17 +69,13 @@ class OnReady(Direct[Rental, Done]):
         return await load_extendable(tx, deps, person, self.rental_id)
 
 
-@dataclass(frozen=True)
-class Keep(OnReady[Kept]):
+class Keep(OnReady[Kept], id="keep"):
     """Note that the machine is still needed. The lease's end stands.
 
     The owner is asked nothing for `span`. The next question waits for the owner's hours. Raise as
     `load_extendable`.
     """
 
-    id: ClassVar[str] = "keep"
-
-    rental_id: str
     span: timedelta
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Kept:
@@ -115,8 +111,7 @@ class AskedLease:
     """Those of its project and its owner."""
 
 
-@dataclass(frozen=True)
-class Extend(Action[AskedLease, LongerLease, Extended]):
+class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     """Make the lease longer: by a span from its end, or from now if the end has passed; or until a new end.
 
     If that is over the limits, ask an approver instead. The end stands until they approve. Up to the later of two
@@ -132,8 +127,6 @@ class Extend(Action[AskedLease, LongerLease, Extended]):
     not later than the present one, and Refused if the owner may no longer use the bot. Also raise as
     `load_extendable`.
     """
-
-    id: ClassVar[str] = "extend"
 
     rental_id: str
     by: timedelta | datetime
@@ -305,24 +298,16 @@ class SayOnce(OnReady[Rental]):
         return await apply(tx, deps, Change(plan, alter(plan), (event,)))
 
 
-@dataclass(frozen=True)
-class KeepAsItIs(SayOnce):
+class KeepAsItIs(SayOnce, id="keep_as_it_is"):
     """Keep a machine although it is not what was sold."""
 
-    id: ClassVar[str] = "keep_as_it_is"
     kind: ClassVar[EventKind] = EventKind.KEPT_AS_IT_IS
 
-    rental_id: str
 
-
-@dataclass(frozen=True)
-class VisitNow(SayOnce):
+class VisitNow(SayOnce, id="probe_installed"):
     """Visit a machine as soon as a visit is allowed, because a person says that they installed the probe."""
 
-    id: ClassVar[str] = "probe_installed"
     kind: ClassVar[EventKind] = EventKind.PROBE_INSTALLED
-
-    rental_id: str
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
         rental = await super().do(tx, deps, person, plan)
@@ -378,14 +363,12 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
 # --- what approvers decide about an idle machine whose owner doesn't answer
 
 
-class OnUnanswered(Direct[Rental, Rental]):
+class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
     """What an approver or an admin decides about a rental whose owner was asked about it and did not answer.
 
     Raise Refused unless the person is an approver or an admin, Mistake if the id is unknown, and TooLate if the
     machine is in use again or no longer ready, its owner answered, or somebody decided before.
     """
-
-    notes_seen: ClassVar[bool] = False
 
     rental_id: str
 
@@ -400,13 +383,8 @@ class OnUnanswered(Direct[Rental, Rental]):
         return rental
 
 
-@dataclass(frozen=True)
-class AskOwnerAgain(OnUnanswered):
+class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
     """Ask the owner of a rental again, as soon as their hours allow it. Raise TooLate too if the owner left."""
-
-    id: ClassVar[str] = "ask_owner_again"
-
-    rental_id: str
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
         rental, now = plan, deps.clock.now()
@@ -422,13 +400,8 @@ class AskOwnerAgain(OnUnanswered):
         return await apply(tx, deps, Change(rental, after, (event,)))
 
 
-@dataclass(frozen=True)
-class LeaveAlone(OnUnanswered):
+class LeaveAlone(OnUnanswered, id="leave_alone"):
     """Ask nobody about the machine before its lease's end."""
-
-    id: ClassVar[str] = "leave_alone"
-
-    rental_id: str
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
         rental, now = plan, deps.clock.now()

@@ -1,10 +1,11 @@
-"""Reads rentals for lists, `/gpu show` and messages: one in detail, or many in short."""
+"""Reads rentals for lists, `/gpu show`, messages and commands without an id: one in detail, or many in short."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum, auto
 
 from bot.errors import Mistake, NextStep, OwnerOnly, Refused, TooLate
 from bot.lifecycle.account.adoption import cost_so_far
@@ -12,7 +13,7 @@ from bot.lifecycle.changes.snapshot import RentalSnapshot, cost_by_use, load_man
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.billing import accrued
 from bot.lifecycle.people.deciders import requesters_of, rules_now, team_of
-from bot.lifecycle.people.teammates import keys_that_get_in, names_of, people_without_key
+from bot.lifecycle.people.teammates import keys_that_get_in, names_of
 from bot.model.admin_question import AdminQuestion
 from bot.model.base import EVER, changed
 from bot.model.budget import UseCosts
@@ -28,6 +29,7 @@ from bot.model.summary import (
     AccruedCost,
     CostTotals,
     EndedSummary,
+    OwnRentals,
     PeopleAsked,
     RentalDetails,
     RentalList,
@@ -42,6 +44,7 @@ from bot.policy.team.roles import (
     check_user,
     is_approver_or_admin,
     is_owner,
+    is_teammate,
     may_be_let_in,
     may_look,
     may_read_direct_message,
@@ -333,22 +336,10 @@ def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
     return accrued(cost.billed, cost.alive, now, estimated=cost.estimated)
 
 
-async def teammates_without_key(deps: Deps, rental: Rental) -> tuple[str, ...]:
-    """Return the names of a rental's teammates who have no SSH key. They were asked for one."""
-    async with deps.store.read() as tx:
-        return await names_of(tx, await people_without_key(tx, rental.teammates))
-
-
 async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
     """Return the id of the rental that a post of the bot is about. Return None for any other post."""
     async with deps.store.read() as tx:
         return await tx.messages.rental_at(channel, ts)
-
-
-async def asked_about(deps: Deps, rental: Rental) -> PeopleAsked | None:
-    """Return who is asked about a rental. Return None if it has nothing that waits for an approver."""
-    async with deps.store.read() as tx:
-        return await people_asked(tx, rental)
 
 
 async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
@@ -418,3 +409,59 @@ async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -
         return None
     samples = await tx.samples.since(rental.id, now - recent_span(rules.idle))
     return recent_use(samples, await tx.samples.highest(rental.id, now - DAY), now, rules.idle)
+
+
+# --- which rental a command without an id means
+
+
+class Purpose(Enum):
+    """What a command without an id does with a rental."""
+
+    SHOW = auto()
+    SSH = auto()
+    EXTEND = auto()
+    """Extend or keep."""
+    DESTROY = auto()
+    SHARE = auto()
+    """Let others in."""
+    GIVE = auto()
+    """Give it to somebody."""
+
+
+OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE, Purpose.GIVE})
+"""What only the owner of a rental does without an id."""
+NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
+
+
+async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRentals:
+    """Return the rentals that a command without an id can mean.
+
+    These are the person's own rentals, and those that they were let into as a teammate, unless only the owner may
+    do it. If the command needs a machine, only ready rentals are meant.
+
+    If there is none, raise Refused if the person may not use the bot or is only a teammate of others, and Mistake
+    otherwise. Raise TooLate if the command needs a machine and none of several rentals is ready.
+    """
+    async with deps.store.read() as tx:
+        found = await tx.rentals.live(person.id)
+        shared = [
+            each for each in await tx.rentals.shared_with(person.id) if is_teammate(person, each, deps.rules)
+        ]
+        if purpose not in OF_OWNER:
+            found = sorted([*found, *shared], key=lambda rental: (rental.created_at, rental.id))
+        live = [rental for rental in found if purpose is Purpose.SHOW or rental.state is not State.DESTROYING]
+        names = await tx.people.names({rental.owner for rental in live})
+    if not live:
+        check_user(person, deps.rules)
+        if shared and purpose in OF_OWNER:
+            own = "a machine that is shared with you is its owner's to destroy, share and give"
+            raise Refused(f"You rent nothing yourself, and {own}. I changed nothing.")
+        if purpose is Purpose.DESTROY:
+            raise Mistake("You rent nothing, so there is nothing to destroy.")
+        raise Mistake("You rent nothing now.", next_step=NextStep.RENT_ONE)
+    ready = [rental for rental in live if rental.state is State.READY]
+    if purpose in NEEDS_MACHINE and len(live) > 1:
+        if not ready:
+            raise TooLate("None of your rentals is ready yet. I changed nothing.", next_step=NextStep.LIST_YOURS)
+        live = ready
+    return OwnRentals(rentals=tuple(live), names=names)

@@ -9,8 +9,9 @@ from decimal import ROUND_FLOOR, Decimal
 
 from bot.clock import Clock
 from bot.errors import MarketAway, Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.action import Direct
 from bot.lifecycle.actions.queries import own_quote, unknown_search
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.outside import Market
 from bot.lifecycle.people.teammates import check_boot_script, checked_people, with_people_added_since
 from bot.lifecycle.steps.shared_offers import SharedOffers
@@ -48,55 +49,53 @@ async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:
         raise Refused("Six searches a minute is my limit.", again_at=asked[-QUOTES_PER_MINUTE] + minute)
 
 
-async def ask(
-    deps: Deps,
-    person: Person,
-    request: Request,
-    *,
-    asked_in: str,
-    direct: bool,
-    reply_to: Destination,
-    rent_now: bool = False,
-    replaces: bool = False,
-    changes: str | None = None,
-    wish: Wish | None = None,
-) -> Quote:
+class Ask(Direct[str, Quote], id="ask"):
     """Store a quote for a request. Once its offers are found, they are sent to `reply_to`.
 
-    The caller has looked up the request's teammates in Slack. Raise Refused or Mistake if the rules don't allow
-    the request, its project or one of its teammates. Raise Mistake if the keys and the set-up don't fit into a
-    boot script, or if too little time is left until the end. Raise Refused after QUOTES_PER_MINUTE searches within
-    a minute.
+    `direct` tells whether `asked_in` is a direct message. The caller has looked up the request's teammates in
+    Slack. Raise Refused or Mistake if the rules don't allow the request, its project or one of its teammates.
+    Raise Mistake if the keys and the set-up don't fit into a boot script, or if too little time is left until the
+    end. Raise Refused after QUOTES_PER_MINUTE searches within a minute.
     """
-    check_may_ask(deps, person, asked_in, direct=direct)
-    if changes is not None and request.starts_at is not None:
-        words = "A request that waits for approval can't get a start time."
-        raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
-    project = project_of(person, request.project, asked_in, deps.rules)
-    check_size(request, deps.rules)
-    check_setup(request.setup, deps.rules)
 
-    async def decision(tx: Tx) -> Quote:
+    request: Request
+    asked_in: str
+    direct: bool
+    reply_to: Destination
+    rent_now: bool = False
+    replaces: bool = False
+    changes: str | None = None
+    wish: Wish | None = None
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> str:
+        """Return the project that the request is charged to."""
+        check_may_ask(deps, person, self.asked_in, direct=self.direct)
+        if self.changes is not None and self.request.starts_at is not None:
+            words = "A request that waits for approval can't get a start time."
+            raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+        project = project_of(person, self.request.project, self.asked_in, deps.rules)
+        check_size(self.request, deps.rules)
+        check_setup(self.request.setup, deps.rules)
+        return project
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: str) -> Quote:
         await check_pace(tx, deps, person)
-        teammates = await checked_people(tx, deps.rules, person.id, request.teammates)
-        await check_boot_script(tx, deps, person.id, teammates, request, reader=person.id)
+        teammates = await checked_people(tx, deps.rules, person.id, self.request.teammates)
+        await check_boot_script(tx, deps, person.id, teammates, self.request, reader=person.id)
         quote = new_quote(
             deps,
             person,
-            changed(request, teammates=teammates),
-            asked_in=asked_in,
-            project=project,
-            reply_to=reply_to,
-            rent_now=rent_now,
-            replaces=replaces,
-            changes=changes,
-            wish=wish,
+            changed(self.request, teammates=teammates),
+            asked_in=self.asked_in,
+            project=plan,
+            reply_to=self.reply_to,
+            rent_now=self.rent_now,
+            replaces=self.replaces,
+            changes=self.changes,
+            wish=self.wish,
         )
         await tx.quotes.add(quote)
-        await tx.people.note_seen(person.id, deps.clock.now())
         return quote
-
-    return await transact(deps, decision)
 
 
 def new_quote(
@@ -184,42 +183,32 @@ async def last_request(deps: Deps, person: Person) -> LastRequest:
     return LastRequest(request=request, end_dropped=too_little_time(quote.request, now))
 
 
-async def nearby_request(deps: Deps, person: Person, quote_id: str, index: int) -> tuple[Quote, Request]:
-    """Return a person's own quote and the similar request at `index`.
-
-    Raise as `quote_to_ask_again`, and TooLate if there is no such request.
-    """
-    quote = await quote_to_ask_again(deps, person, quote_id)
+def nearby_request(quote: Quote, index: int) -> Request:
+    """Return the similar request at `index`. Raise TooLate if the quote has none there."""
     if index >= len(quote.nearby):
         raise unknown_search()
-    return quote, changed(quote.nearby[index].request, teammates=quote.request.teammates)
+    return changed(quote.nearby[index].request, teammates=quote.request.teammates)
 
 
-async def request_until(deps: Deps, person: Person, quote_id: str, first: datetime) -> tuple[Quote, Request]:
-    """Return a person's own quote, and its request with another first end, within the last one that was asked for.
-
-    Raise as `quote_to_ask_again`, and TooLate if that end is after the last one.
-    """
-    quote = await quote_to_ask_again(deps, person, quote_id)
+def request_until(quote: Quote, first: datetime) -> Request:
+    """Return a quote's request with another first end, within the last one that was asked for. Raise TooLate if
+    that end is after the last one."""
     if first > last_moment(quote.request, quote.created_at):
         raise unknown_search()
-    return quote, kept_until(quote.request, first, quote.created_at)
+    return kept_until(quote.request, first, quote.created_at)
 
 
-async def request_for(deps: Deps, person: Person, quote_id: str, lease: timedelta) -> tuple[Quote, Request]:
-    """Return a person's own quote, and its request with one end, after `lease`. Raise as `quote_to_ask_again`."""
-    quote = await quote_to_ask_again(deps, person, quote_id)
+def request_for(quote: Quote, lease: timedelta) -> Request:
+    """Return a quote's request with one end, after `lease`."""
     start = quote.request.starts_at
-    return quote, changed(quote.request, lease=lease, until=start + lease if start else None, up_to=None)
+    return changed(quote.request, lease=lease, until=start + lease if start else None, up_to=None)
 
 
-async def request_with_price_for_all(deps: Deps, person: Person, quote_id: str) -> tuple[Quote, Request]:
-    """Return a person's own quote, and its request with the highest price divided by the number of GPUs. Raise as
-    `quote_to_ask_again`."""
-    quote = await quote_to_ask_again(deps, person, quote_id)
+def request_with_price_for_all(quote: Quote) -> Request:
+    """Return a quote's request with the highest price divided by the number of GPUs."""
     rate = quote.request.max_gpu_rate
     each = None if rate is None else (rate / quote.request.count).quantize(Decimal("0.0001"), rounding=ROUND_FLOOR)
-    return quote, changed(quote.request, max_gpu_rate=each, cap_for_each_or_all=False)
+    return changed(quote.request, max_gpu_rate=each, cap_for_each_or_all=False)
 
 
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 from bot.errors import BuyingBlocked, DuplicateRental, GpubotError, Mistake, NeedsKey, NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, planned
@@ -148,8 +148,7 @@ class Rented:
     """The names of its teammates who have no SSH key."""
 
 
-@dataclass(frozen=True)
-class Rent(Action[OfferToRent, RentPlan, Rented]):
+class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
     """Rent an offer of a quote, or ask for its approval. A quote makes at most one rental.
 
     Raise TooLate if the quote made one already or the price no longer stands, DuplicateRental if the person rents
@@ -157,8 +156,6 @@ class Rent(Action[OfferToRent, RentPlan, Rented]):
     and Refused or Mistake if the rules don't allow it. Raise NeedsKey if only a key is missing; the offer is then
     rented when the person adds one (`rent_clicked`).
     """
-
-    id: ClassVar[str] = "rent"
 
     quote_id: str
     offer_id: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from bot.lifecycle.actions.action import Direct
 from bot.lifecycle.actions.leasing import said_just_now
@@ -39,8 +38,7 @@ class ReplacePlan:
     left: Remainder
 
 
-@dataclass(frozen=True)
-class Replace(Direct[ReplacePlan, Quote]):
+class Replace(Direct[ReplacePlan, Quote], id="replace"):
     """Look for another machine, which is rented as soon as it is found (`rent_replacement`). Return the search,
     whose answer goes to `reply_to`.
 
@@ -49,8 +47,6 @@ class Replace(Direct[ReplacePlan, Quote]):
     the keys don't fit into the boot script, Refused if the rental is somebody else's, if the rules no longer allow
     it or if buying is blocked, TooLate if the rental was replaced before or can't be, NeedsKey without a key.
     """
-
-    id: ClassVar[str] = "replace"
 
     rental_id: str
     reply_to: Destination

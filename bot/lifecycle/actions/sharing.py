@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.lifecycle.actions.action import Direct
 from bot.lifecycle.actions.queries import details_for
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.deps import Deps, transact
+from bot.lifecycle.deps import Deps
 from bot.lifecycle.people.teammates import (
     added_event,
     check_boot_script,
@@ -26,9 +27,7 @@ from bot.policy.team.roles import check_number, check_user, is_owner
 from store.db import Tx
 
 
-async def share(
-    deps: Deps, person: Person, rental_id: str, people: Sequence[str], *, version: int | None = None
-) -> Shared:
+class Share(Direct[Rental, Shared], id="share"):
     """Let people into a rental. Without people, return the lines for the people who were let in before.
 
     The caller has looked up the people, or `teammates_of` the rental, in Slack. `version` is the envelope's
@@ -37,9 +36,16 @@ async def share(
     let in, and TooLate if the rental is over or the request has changed.
     """
 
-    async def decision(tx: Tx) -> Shared:
-        rental = await _load_shareable(tx, deps, person, rental_id, version)
-        wanted = await checked_people(tx, deps.rules, rental.owner, people) or rental.teammates
+    rental_id: str
+    people: Sequence[str]
+    version: int | None = None
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
+        return await _load_shareable(tx, deps, person, self.rental_id, self.version)
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Shared:
+        rental = plan
+        wanted = await checked_people(tx, deps.rules, rental.owner, self.people) or rental.teammates
         if not wanted:
             raise Mistake("With whom?", next_step=NextStep.NAME_TEAMMATES)
         added = [teammate for teammate in wanted if teammate not in rental.teammates]
@@ -49,13 +55,9 @@ async def share(
         if added:
             if go_in:
                 await check_boot_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
-            now = deps.clock.now()
-            event = await added_event(tx, after, added, now)
+            event = await added_event(tx, after, added, deps.clock.now())
             await apply(tx, deps, Change(rental, after, (event,)))
-            await tx.people.note_seen(person.id, now)
         return await _shared(tx, deps, after, wanted, go_in=go_in)
-
-    return await transact(deps, decision)
 
 
 async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
@@ -82,7 +84,7 @@ async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str,
 
 
 async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
-    """Return a rental for the dialog that lets others in. Raise as `share`, and TooLate if its purchase no longer
+    """Return a rental for the dialog that lets others in. Raise as `Share`, and TooLate if its purchase no longer
     sends their keys."""
     async with deps.store.read() as tx:
         rental = await _load_shareable(tx, deps, person, rental_id, version)

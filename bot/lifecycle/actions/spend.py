@@ -1,4 +1,4 @@
-"""What was spent: `/gpu spend`, for what its reader may see."""
+"""What was spent, and the file of a month, for what their reader may see."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ from collections.abc import Sequence
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.money.month_files import month_file
 from bot.lifecycle.money.spend import (
     charges_of_months,
     forecast_of_month,
     months_of_usual_day,
     unknown_machine_count,
 )
-from bot.model.budget import TEAM, UNASSIGNED, Charge, Scope, ScopeKind
+from bot.model.budget import TEAM, UNASSIGNED, Charge, MonthPart, Scope, ScopeKind
+from bot.model.message import MessageKind, queued, to_person
 from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendReport, SpendRow, Spent
 from bot.policy.buying import spend as policy
 from bot.policy.buying.budgets import budget_of
+from bot.policy.buying.focus import MonthFile
 from bot.policy.buying.months import month_of, months_between
 from bot.policy.buying.spend import days_of, in_period, period_of, points
 from bot.policy.team.roles import check_reads_spend, is_approver_or_admin, sees_spend_of, sees_spend_of_people
 from bot.policy.team.rules import Rules
+from store.db import Tx
 
 MOST_ROWS = 50
 
@@ -149,3 +153,25 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
     """Return the budgets of the person and of the scope. Only the whole team's money has both."""
     own = budget_of(Scope(kind=ScopeKind.PERSON, name=person.id), rules)
     return own if scope in {TEAM, Scope(kind=ScopeKind.PERSON, name=person.id)} else None, budget_of(scope, rules)
+
+
+# --- the file of a month
+
+
+async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
+    """Send a file to the person's direct messages, unless the same one is on its way. It has their own charges, or
+    those of everybody if they may see them. Raise Refused if they may see none."""
+    check_reads_spend(person, deps.rules)
+    async with deps.store.write() as tx:
+        if not await tx.messages.file_waits(to_person(person.id), part):
+            # It has what it has when it is sent, and only what the person may see then.
+            message = queued(MessageKind.FILE, to_person(person.id), deps.clock.real(), charges_of=part)
+            await tx.messages.add(message)
+
+
+async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:
+    """Return a file with the charges that its reader may see now. `as_finance` tells that it was sent to them as
+    one of finance: the store may not know yet that they are in one of its groups."""
+    everything = as_finance or sees_spend_of_people(reader, deps.rules)
+    readable_of = None if everything else reader.id
+    return await month_file(tx, deps.rules, deps.clock.now(), part, readable_of=readable_of)

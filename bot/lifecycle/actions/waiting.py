@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import TypeAlias
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, Direct
@@ -57,8 +57,7 @@ _HIGHEST = Decimal(10_000)
 # --- being told
 
 
-@dataclass(frozen=True)
-class TellMe(Direct[Quote, Quote]):
+class TellMe(Direct[Quote, Quote], id="tell_me"):
     """Tell the person once an offer fits what the quote asks for: [Tell me when there is one].
 
     `Quote.wish` says until when, and whether also outside of their hours, as they typed it. None: for
@@ -69,8 +68,6 @@ class TellMe(Direct[Quote, Quote]):
     the person may not use the bot, or if they wait for `waiting.per_person` machines already. Raise Mistake if too
     little time is left until the end that the request names, and Refused or Mistake if it is too large.
     """
-
-    id: ClassVar[str] = "tell_me"
 
     quote_id: str
 
@@ -94,12 +91,9 @@ class TellMe(Direct[Quote, Quote]):
         return await _wait(tx, deps, person, changed(quote, request=request), wish)
 
 
-@dataclass(frozen=True)
-class WaitAgain(TellMe):
+class WaitAgain(TellMe, id="wait_again"):
     """Begin a new wish like an earlier one, for the same length of time: [Wait again]. Its owner is told once
     there is an offer. Return the new quote. Raise as `TellMe`."""
-
-    id: ClassVar[str] = "wait_again"
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Quote) -> Quote:
         if plan.rental_id is None and plan.waits_for is not None:
@@ -169,6 +163,10 @@ def _wait_for(
     return request, found.proposal, wish
 
 
+WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
+"""The search, what would wait, and the rental that an earlier click on the same button made."""
+
+
 @dataclass(frozen=True)
 class LaterRent:
     """What [Rent it for me ...] or [Rent it then] would do."""
@@ -191,8 +189,9 @@ class WaitBegun:
     """Who decides about it first."""
 
 
-@dataclass(frozen=True)
-class RentWhenFound(Action[tuple[Quote, WaitToJudge | None, Rental | None], LaterRent, WaitBegun]):
+class RentWhenFound(
+    Action[tuple[Quote, WaitToJudge | None, Rental | None], LaterRent, WaitBegun], id="rent_for_me"
+):
     """Rent what the quote asks for once it costs at most `gpu_rate`: [Rent it for me ...]. If the request has a
     start time, rent it then: [Rent it then].
 
@@ -203,8 +202,6 @@ class RentWhenFound(Action[tuple[Quote, WaitToJudge | None, Rental | None], Late
     as `TellMe`, and as `Rent` if the rules or budgets don't allow it. Raise NeedsKey if the person has no key.
     Raise Mistake if no price is known.
     """
-
-    id: ClassVar[str] = "rent_for_me"
 
     quote_id: str
     gpu_rate: Decimal | None = None
@@ -218,7 +215,7 @@ class RentWhenFound(Action[tuple[Quote, WaitToJudge | None, Rental | None], Late
             return quote, None, made
         return quote, await load_wait(tx, deps, quote, self.gpu_rate), None
 
-    def plan(self, loaded: tuple[Quote, WaitToJudge | None, Rental | None], by: By) -> LaterRent:
+    def plan(self, loaded: WaitFacts, by: By) -> LaterRent:
         quote, wait, made = loaded
         if wait is None:
             return LaterRent(quote, None, None, made)
@@ -261,16 +258,13 @@ class RentWhenFound(Action[tuple[Quote, WaitToJudge | None, Rental | None], Late
         return WaitBegun(quote, rental, await people_asked(tx, rental))
 
 
-@dataclass(frozen=True)
-class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental]):
+class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="rent_dearer"):
     """Rent an offer that costs more than the rental's owner allowed, at its price: [Rent at $23.10/h now] below
     "Nothing fits". The rental is bought now, or waits for an approver first.
 
     It is confirmed if it costs much, or more than the total that the owner typed. Raise TooLate if the rental no
     longer waits or the price no longer stands, and as `Rent`.
     """
-
-    id: ClassVar[str] = "rent_dearer"
 
     rental_id: str
     offer_id: str
@@ -324,22 +318,19 @@ def _without_cap(request: Request) -> Request:
 # --- while it waits
 
 
-@dataclass(frozen=True)
-class StopWaiting(Direct[tuple[Quote, Rental | None], Quote]):
-    """Stop waiting: [Stop waiting]. `wish_id` is the id of the quote or of its rental. The rental ends as
+class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting"):
+    """Stop waiting: [Stop waiting]. `quote_id` may also be the ID of its rental. The rental ends as
     withdrawn, and nothing stays reserved. Return the quote.
 
     Raise TooLate if it no longer waits, for example because its machine was just rented, and Refused if it is
     somebody else's and the person may not end it.
     """
 
-    id: ClassVar[str] = "stop_waiting"
-
-    wish_id: str
+    quote_id: str
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Quote, Rental | None]:
-        rental = await tx.rentals.get(self.wish_id)
-        quote = await tx.quotes.get(rental.quote_id or "" if rental is not None else self.wish_id)
+        rental = await tx.rentals.get(self.quote_id)
+        quote = await tx.quotes.get(rental.quote_id or "" if rental is not None else self.quote_id)
         if quote is None:
             raise TooLate("I don't know any more what that waited for. I changed nothing.")
         if rental is None and quote.rental_id is not None:
@@ -359,14 +350,11 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote]):
         return quote
 
 
-@dataclass(frozen=True)
-class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView]):
+class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_time"):
     """Look for offers outside of the person's hours too: [Any time]. Return what waits.
 
     Raise TooLate if it no longer waits, and Refused if it is somebody else's or the person may not use the bot.
     """
-
-    id: ClassVar[str] = "any_time"
 
     quote_id: str
 

@@ -31,8 +31,9 @@ FINISH_WITHIN = 10.0
 class Part:
     """Something that runs from the start of the process to its end.
 
-    bot/app.py lists the parts. It starts and ends them, and /health and /metrics report on them, through these
-    methods alone. A part overrides those that it has something to say about.
+    bot/app.py lists the parts and runs them. Shutdown, /health and /metrics go through that list and use these
+    methods alone, so that a new part needs no change there. A part overrides the methods for which the default is
+    wrong.
     """
 
     name: str
@@ -63,8 +64,10 @@ class Part:
         return False
 
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return when the part has work next. Return a time that is past if it has some now, and None if it waits
-        for no time."""
+        """Return the time at which the part has work next, by the bot's clock.
+
+        A time that has passed means that it has work now. None means that it waits for no time.
+        """
 
     async def trouble(self) -> list[str]:
         """Return what is wrong with the part now, in words for an operator. Empty if all is well."""
@@ -77,7 +80,7 @@ class Part:
 
 @dataclass
 class Loop(Part):
-    """A part of which nothing is known but that it runs."""
+    """A part that is only run: it has nothing to report, and nothing to finish."""
 
     name: str
     forever: Callable[[], Awaitable[None]]

@@ -15,6 +15,7 @@ from bot.model.text import span
 from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
 from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
+from handlers.messages import keys
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import SCRIPT, ask_again_text, end, end_moves, until_named, without_a_yes
@@ -34,7 +35,6 @@ from handlers.phrases.format import (
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import STATES, asked_for, people_text, without_key_text
-from handlers.views.answers import keys
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:

@@ -9,12 +9,12 @@ from bot.model.summary import IdleMachine, RentalDetails
 from bot.model.text import about_span, say_at_most, span
 from bot.policy.use.giving import TAKE_WITHIN, Left
 from handlers.ids import Action, Callback, EndValue, RentalValue
+from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, button
 from handlers.phrases.format import Reader, Times, as_written, escape, join, per_hour
 from handlers.phrases.machine_text import describe, machines_of
 from handlers.phrases.rental_text import owner
-from handlers.views.answers.replies import reply
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:

@@ -33,6 +33,9 @@ from handlers.ids import (
     RentalValue,
     offer_value,
 )
+from handlers.messages import replies, waiting
+from handlers.messages.giving import with_idle
+from handlers.messages.replacing import remainder_text, replace_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.budget_text import budget_name, cap_text, limit_names, not_of_channel
@@ -54,9 +57,6 @@ from handlers.phrases.format import (
 )
 from handlers.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
 from handlers.phrases.rental_text import STATES, people_text, without_key_text
-from handlers.views.answers import replies, waiting
-from handlers.views.answers.giving import with_idle
-from handlers.views.answers.replacing import remainder_text, replace_button
 
 SHOWN = 3
 NO_SCRIPT = "No start-up script here: one key, no set-up, I can't see inside."

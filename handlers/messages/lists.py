@@ -22,6 +22,7 @@ from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.messages import admin_questions
 from handlers.messages.render import history_text
+from handlers.messages.waiting import start_text, stop_button, waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import end, on_ending_text, without_a_yes
@@ -50,7 +51,6 @@ from handlers.phrases.rental_text import (
     why_ended,
 )
 from handlers.phrases.use_text import current_use, day_marks, use_now, use_shares, verdict_text
-from handlers.views.answers.waiting import start_text, stop_button, waiting_text
 
 ROWS = 15
 ENDED_ROWS = 5

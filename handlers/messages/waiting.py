@@ -18,6 +18,7 @@ from bot.policy.buying.waiting import ends_before_hours, first_look
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, RentalOfferValue, offer_value
+from handlers.messages import replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
 from handlers.phrases.budget_text import cap_text, not_of_channel, over_limits_text, over_total_text
@@ -38,7 +39,6 @@ from handlers.phrases.format import (
     price,
 )
 from handlers.phrases.machine_text import describe, gpu, place, vendor
-from handlers.views.answers import replies
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:

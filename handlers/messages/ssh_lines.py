@@ -17,14 +17,14 @@ from bot.policy.access.boot import SETUP_LOG, further_keys
 from bot.policy.access.keys import add_line
 from bot.policy.use.probing import boot_script_failed, boot_script_ran
 from bot.policy.use.two_ends import can_move
+from handlers.messages.probe import awaited, by_hand, installed_button, seen
+from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import can_have_one, end, on_ending_text, script_first_text
 from handlers.phrases.format import Reader, Times, escape, identifier, join, literal, person
 from handlers.phrases.machine_text import describe, setup_text
 from handlers.phrases.rental_text import machine, owner, possessive, state_word
-from handlers.views.answers.probe import awaited, by_hand, installed_button, seen
-from handlers.views.answers.replacing import NO_SSH_ANSWER
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The others are counted."""

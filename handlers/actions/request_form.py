@@ -1,0 +1,461 @@
+"""The request form: its dialog, the line that says what its choice costs, and what its submission asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from bot.errors import GpubotError, MarketAway, NoTeammate
+from bot.lifecycle.actions import quoting
+from bot.model.money import cost
+from bot.model.offer import Catalog, Offer
+from bot.model.person import Person
+from bot.model.quote import Wish
+from bot.model.request import Contract, Request
+from bot.model.text import say_rate, say_span, span
+from bot.policy.buying.budgets import projects_to_name
+from bot.policy.team.roles import MOST_TEAMMATES
+from bot.policy.team.rules import Hours, ProbeKind, Rules
+from bot.policy.use.leases import without_past_end
+from handlers.actions.calling import on
+from handlers.actions.offers import ask_for, changed_quote, channel_of
+from handlers.directory.channels import is_direct
+from handlers.ids import (
+    NO_VALUE,
+    PRICE,
+    PRICE_AGAIN,
+    Action,
+    Callback,
+    Field,
+    FormValue,
+    VersionValue,
+)
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import (
+    FieldErrors,
+    OpenModal,
+    Outcome,
+    ShowPrice,
+    UserInteraction,
+    part,
+    text,
+)
+from handlers.messages.offers import request_text
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Modal, option, section
+from handlers.phrases.budget_text import cap_text
+from handlers.phrases.ends import end_text
+from handlers.phrases.error_text import error_text
+from handlers.phrases.format import Reader, clean, dollars, escape, per_hour
+from handlers.phrases.format import price as price_of
+from handlers.phrases.machine_text import contract, gpu, vendor
+from handlers.slack_api.web_api import NO_ANSWER, error_code
+from handlers.typed.form import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW, InvalidForm, read_form
+
+UPDATE_TIMEOUT = 3
+"""Real seconds."""
+
+_log = structlog.get_logger("gpubot.handlers")
+
+
+async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
+    """Return what the form asks the price of, or what is missing for a price."""
+    person = interaction.person
+    if not interaction.inputs.get(Field.GPU):
+        return ShowPrice(person=person, words=NOTHING_CHOSEN)
+    catalog = context.catalog()
+    if catalog is None:
+        return ShowPrice(person=person, words=NO_CATALOG)
+    now, zone = context.deps.clock.now(), person.tz
+    try:
+        get = read_form(interaction.inputs, catalog, context.deps.rules, now=now, zone=zone)
+    except InvalidForm as invalid:
+        return ShowPrice(person=person, words=not_readable(next(iter(invalid.errors.values()))))
+    return ShowPrice(person=person, request=get.request)
+
+
+async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> None:
+    """Show what its choice costs in the open form `view`, which is a view as Slack sends it. Leave a form as it is
+    if it was closed or submitted, or if another choice was made meanwhile."""
+    turn = context.forms.begin(text(view, "id"), text(view, "hash"))
+    person, request = wanted.person, wanted.request
+    words = wanted.words if request is None else await _words(context, person, request)
+    updated = with_line(view, words)
+    if updated is None or not context.forms.is_newest(turn):
+        return
+    try:
+        async with asyncio.timeout(UPDATE_TIMEOUT):
+            answer = await context.client.views_update(view_id=turn.view_id, hash=turn.hash, view=updated)
+    except NO_ANSWER as error:
+        # Usual errors: not_found, because the form was closed; hash_conflict, because it changed meanwhile.
+        _log.info("form.price_not_shown", user=person.id, error=error_code(error))
+        return
+    context.forms.updated(turn, text(part(answer.data if isinstance(answer.data, dict) else {}, "view"), "hash"))
+
+
+async def _words(context: Context, person: Person, request: Request) -> str:
+    if context.prices_asked.wait(person.id, context.deps.clock.monotonic()):
+        return not_asked(request)
+    try:
+        offer = await quoting.cheapest(context.deps, context.prices, person, request)
+    except MarketAway:
+        return no_answer(request)
+    except GpubotError as problem:
+        return not_sold(error_text(problem))
+    return price_text(request, offer)
+
+
+NOTHING_CHOSEN = "Choose a GPU to see its price."
+NO_CATALOG = "Compute Clear hasn't told me yet what there is to rent, so there are no lists: type what you need."
+SHOW_OFFERS = "You can go on: Show offers asks again."
+
+_KEPT = ("type", "callback_id", "title", "submit", "close", "private_metadata")
+"""The parts of a view that are sent again when its blocks change (docs.slack.dev/reference/views/modal-views)."""
+
+
+def price_line(text: str, block_id: str = PRICE) -> Json:
+    """Return a block with the price, or with the reason why there is none."""
+    return {**section(text), "block_id": block_id}
+
+
+def looking(request: Request) -> str:
+    """Return what the form says while the market is asked."""
+    return f"Looking for the price of {_wanted(request)}."
+
+
+def price_text(request: Request, offer: Offer | None) -> str:
+    """Return `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`. It names what the
+    price is for, because people go on choosing while they read it."""
+    if offer is None:
+        return f"Nobody offers this now: {_wanted(request)}. Show offers says what is near."
+    longest = ""
+    if request.longest > request.lease:
+        longest = f", {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
+    each = f" ({price_of(offer.gpu_rate)} per GPU)" if request.count > 1 else ""
+    about = f"*From {per_hour(offer.rate)}{each}, about {dollars(cost(offer.rate, request.lease))}*"
+    return f"{about} for {span(request.lease)}{longest}: {_wanted(request)}, at {vendor(offer.vendor)}."
+
+
+def no_answer(request: Request) -> str:
+    """Return what the form says if the market has not answered in time."""
+    return f"No price of {_wanted(request)}: Compute Clear hasn't answered. {SHOW_OFFERS}"
+
+
+def not_asked(request: Request) -> str:
+    """Return what the form says if the person chose so often that the market is not asked."""
+    return f"No price of {_wanted(request)}: you chose very often in a minute. {SHOW_OFFERS}"
+
+
+def not_readable(words: str) -> str:
+    """Return what the form says if an input can't be read, with what is wrong with it."""
+    return not_sold(escape(words, 300))
+
+
+def not_sold(words: str) -> str:
+    """Return what the form says if its choice isn't allowed. `words` are mrkdwn."""
+    return f"No price yet. {words}"
+
+
+def with_line(view: Mapping[str, Any], text: str) -> Json | None:
+    """Return an open form, as Slack sent it, with other lines for the price. All its inputs stay, so Slack keeps
+    what was typed in them. Return None if a version without such lines opened the form."""
+    blocks = view.get("blocks")
+    shown = [block for block in (blocks if isinstance(blocks, list) else []) if isinstance(block, Mapping)]
+    if not any(block.get("block_id") == PRICE for block in shown):
+        return None
+    changed = [
+        price_line(text, block["block_id"]) if block.get("block_id") in {PRICE, PRICE_AGAIN} else dict(block)
+        for block in shown
+    ]
+    return {**{part: view[part] for part in _KEPT if view.get(part)}, "blocks": changed}
+
+
+def _wanted(request: Request) -> str:
+    vendor_part = f"from {vendor(request.vendor)}" if request.vendor else ""
+    parts = [request_text(request), vendor_part, contract(request.contract), cap_text(request)]
+    return ", ".join(part for part in parts if part)
+
+
+ONLY_MEMBERS = "Only members of this workspace who may use me: no guests, no apps."
+
+
+def form_dialog(
+    catalog: Catalog | None,
+    reader: Reader,
+    *,
+    projects: Sequence[str] = (),
+    request: Request | None = None,
+    wish: Wish | None = None,
+    value: FormValue = NO_VALUE,
+) -> Modal:
+    """Return the form for a request, filled in from `request` and, if it waits, from `wish`. `projects` are those
+    that the reader may name, and `value` is what the request changes. Without a catalogue, GPU, region and vendor
+    are typed.
+
+    Its first line says what the choice costs once that is known, and so does a line below the length, since people
+    can't see the first one from there.
+    """
+    rules, now, zone = reader.rules, reader.now, reader.zone
+    wanted = without_past_end(request or Request(gpu="", lease=rules.lease.default), now, rules)
+    counts = sorted({*range(1, min(rules.limits.per_rental_gpus, 64) + 1), wanted.count})
+    return blocks.modal(
+        Callback.FORM,
+        "Change the request" if isinstance(value, VersionValue) else "Get GPUs",
+        price_line(_first_line(catalog, request)),
+        blocks.heard(_gpu(catalog, wanted)),
+        blocks.heard(
+            blocks.select(
+                Field.COUNT, "How many", [option(f"{n}x", str(n)) for n in counts], chosen=str(wanted.count)
+            )
+        ),
+        blocks.heard(_region(catalog, wanted)),
+        blocks.heard(
+            blocks.select(
+                Field.CONTRACT,
+                "Contract",
+                [option(contract(each), each.value) for each in Contract],
+                chosen=wanted.contract.value,
+            )
+        ),
+        blocks.heard(_vendor(catalog, wanted)),
+        blocks.heard(
+            blocks.text_input(
+                Field.CAP,
+                "At most, in dollars per GPU and hour",
+                value=_cap(wanted),
+                hint="Or for everything, such as: 20 in all. Empty: no cap of your own",
+                longest=20,
+                required=False,
+            )
+        ),
+        blocks.text_input(
+            Field.START,
+            "Starts at",
+            value="" if wanted.starts_at is None else end_text(wanted.starts_at, zone),
+            hint="Such as 9:00 or fri 9:00: I rent it then. Empty: it starts when you rent it",
+            longest=40,
+            required=False,
+        ),
+        blocks.heard(
+            blocks.text_input(
+                Field.LEASE,
+                "For how long",
+                value=_length(wanted, zone),
+                hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
+                longest=40,
+            )
+        ),
+        _up_to(wanted, rules, zone),
+        price_line(_first_line(catalog, request), PRICE_AGAIN),
+        blocks.people_select(
+            Field.TEAMMATES,
+            "With",
+            most=MOST_TEAMMATES,
+            chosen=wanted.teammates,
+            hint=f"Their SSH keys get in too. {ONLY_MEMBERS}",
+            required=False,
+        ),
+        _setup_select(wanted.setup, rules),
+        _project_select(wanted.project, projects),
+        _no_probe_box(wanted, rules),
+        *_waits(wish, wanted, now, zone, new=not isinstance(value, VersionValue), hours=rules.hours),
+        blocks.text_input(
+            Field.NOTE,
+            "Note",
+            value=clean(wanted.note, 200),
+            hint="Everyone in the channel reads it",
+            longest=200,
+            required=False,
+        ),
+        submit="Show offers",
+        value=value,
+    )
+
+
+def _cap(wanted: Request) -> str:
+    """Return what a person types for the highest price: `2.50`, `20.00 in all`, or nothing."""
+    if wanted.max_total is not None:
+        return f"{dollars(wanted.max_total)} in all".replace("$", "").replace(",", "")
+    return "" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$")
+
+
+def _length(wanted: Request, zone: str) -> str:
+    """Return what a person types for the length or the end."""
+    if wanted.until is None or wanted.starts_at is not None:
+        return say_span(wanted.lease)
+    return f"until {end_text(wanted.until, zone)}"
+
+
+def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
+    """Return the input for the later of two ends. Return None if the rules switch the probe off, because no end
+    moves then."""
+    if rules.idle.probe is ProbeKind.NONE:
+        return None
+    return blocks.text_input(
+        Field.UP_TO,
+        "Ends when its GPUs stop, at the latest after",
+        value=_later_end(wanted, zone),
+        hint="Such as 12h: it goes on after the time above while its GPUs are busy. Empty: it has one end",
+        longest=40,
+        required=False,
+    )
+
+
+def _later_end(wanted: Request, zone: str) -> str:
+    """Return what a person types for the later of two ends. Return an empty text if there is one end."""
+    if wanted.up_to is None:
+        return ""
+    if wanted.last_end is None or wanted.starts_at is not None:
+        return say_span(wanted.up_to)
+    return f"until {end_text(wanted.last_end, zone)}"
+
+
+def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
+    """Return the choice of a set-up. Return None if the rules have none.
+
+    If the rules no longer have `chosen`, it stays among the choices, and the submission says that it is gone.
+    """
+    if not rules.setup:
+        return None
+    names = dict.fromkeys([*([chosen] if chosen else []), *rules.setup])
+    options = [option("None", NO_SETUP), *(option(escape(name, 40), name) for name in names)]
+    return blocks.select(Field.SETUP, "Set-up", options, chosen=chosen or NO_SETUP)
+
+
+def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
+    """Return the choice of a project. Return None if there is none to choose."""
+    names = dict.fromkeys([*([chosen] if chosen else []), *projects])
+    if not names:
+        return None
+    options = [option("That of the channel", BY_CHANNEL), *(option(escape(name, 40), name) for name in names)]
+    return blocks.select(Field.PROJECT, "Project", options, chosen=chosen or BY_CHANNEL)
+
+
+def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
+    """Return the box for `no-probe`. Return None if the rules switch the probe off.
+
+    The person checks the box for no. So a form without the box, which was open during an update, still means yes.
+    """
+    if rules.idle.probe is ProbeKind.NONE:
+        return None
+    label = "Don't look whether it is used (no-probe)"
+    box = option(label, NO_PROBE)
+    return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=[] if wanted.probe else [box], required=False)
+
+
+def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new: bool, hours: Hours) -> list[Json]:
+    """Return the inputs for the words `wait until ...`, `now` and `any time`. Return none for a request that
+    waits for approval: it is rented once it is approved. `any time` says nothing if `hours` are the whole week."""
+    if not new:
+        return []
+    stands = wish if wish is not None and wish.until > now and wanted.until is None else None
+    boxes = [
+        option("Rent the first offer at once if nobody must confirm it (now)", NOW),
+        *([] if hours.always else [option("If I wait: rent it outside of my hours too (any time)", ANY_TIME)]),
+    ]
+    return [
+        blocks.text_input(
+            Field.WAITS,
+            "If I wait for one, until",
+            value="" if stands is None else end_text(stands.until, zone),
+            hint="Such as fri or fri 18:00. The answer has buttons to wait; nothing waits before you click",
+            longest=40,
+            required=False,
+        ),
+        blocks.checkboxes(
+            Field.MORE, "Also", boxes, chosen=boxes[1:] if wish and wish.any_time else (), required=False
+        ),
+    ]
+
+
+def _first_line(catalog: Catalog | None, request: Request | None) -> str:
+    if catalog is None:
+        return NO_CATALOG
+    return NOTHING_CHOSEN if request is None else looking(request)
+
+
+def _gpu(catalog: Catalog | None, wanted: Request) -> Json:
+    chosen = " ".join([wanted.gpu, *wanted.features])
+    if catalog is None:
+        return blocks.text_input(Field.GPU, "GPU", value=chosen, hint="Such as H100 or A100 80gb", longest=80)
+    return blocks.select(Field.GPU, "GPU", _gpus(catalog, wanted), chosen=chosen)
+
+
+def _region(catalog: Catalog | None, wanted: Request) -> Json:
+    if catalog is None:
+        hint, value = "Such as EU. Empty: anywhere", wanted.region or ""
+        return blocks.text_input(Field.REGION, "Region", value=value, hint=hint, longest=40, required=False)
+    options = _choices_with_any("Anywhere", catalog.regions, wanted.region)
+    return blocks.select(Field.REGION, "Region", options, chosen=wanted.region or ANY)
+
+
+def _vendor(catalog: Catalog | None, wanted: Request) -> Json:
+    if catalog is None:
+        value = wanted.vendor or ""
+        return blocks.text_input(
+            Field.VENDOR, "Vendor", value=value, hint="Empty: any vendor", longest=40, required=False
+        )
+    options = _choices_with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True)
+    return blocks.select(Field.VENDOR, "Vendor", options, chosen=wanted.vendor or ANY)
+
+
+def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
+    """Return the families, then their variants. The request's own GPU is first: Slack takes only the first 100."""
+    names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
+    others = [name for name in dict.fromkeys(names) if name != wanted.gpu or wanted.features]
+    chosen = option(gpu(wanted.gpu, wanted.features), " ".join([wanted.gpu, *wanted.features]))
+    return [*([chosen] if wanted.gpu else []), *(option(gpu(name), name) for name in others)]
+
+
+def _choices_with_any(
+    label: str, values: Sequence[str], chosen: str | None, *, vendors: bool = False
+) -> list[Json]:
+    """Return the choice of any value, then `chosen`, even if it is no longer on sale, then the other values."""
+    known = dict.fromkeys([*([chosen] if chosen else []), *values])
+    return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
+
+
+async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
+    """Open the request form, filled in with what the request changes: a search, or a request that waits.
+
+    Raise Refused if this person may not ask in this channel.
+    """
+    earlier = await changed_quote(context, interaction, value)
+    asked_in = channel_of(interaction, earlier)
+    quoting.check_may_ask(context.deps, interaction.person, asked_in, direct=is_direct(asked_in))
+    request, wish = (earlier.request, earlier.wish) if earlier else (None, None)
+    reader = context.reader(interaction.person)
+    projects = projects_to_name(interaction.person, reader.rules)
+    catalog = context.catalog()
+    form = form_dialog(catalog, reader, projects=projects, request=request, wish=wish, value=value)
+    price = ShowPrice(person=interaction.person, request=request) if request and catalog else None
+    return OpenModal(modal=form, price=price)
+
+
+async def submit(context: Context, interaction: UserInteraction, value: FormValue) -> Outcome:
+    """Start a search with the form's request: a new one, or one that changes another."""
+    context.forms.forget(interaction.view_id)
+    now, zone = context.deps.clock.now(), interaction.person.tz
+    try:
+        get = read_form(interaction.inputs, context.known_catalog(), context.deps.rules, now=now, zone=zone)
+    except InvalidForm as invalid:
+        return FieldErrors(errors=invalid.errors)
+    except MarketAway as away:
+        return FieldErrors(errors={Field.GPU: away.words})
+    earlier = await changed_quote(context, interaction, value)
+    try:
+        return await ask_for(context, interaction, get, earlier=earlier)
+    except NoTeammate as problem:
+        return FieldErrors(errors={Field.TEAMMATES: problem.words})
+
+
+ON = (
+    on(Action.CHANGE, open_form),
+    on(Action.CHOOSE_FROM_LIST, open_form),
+    on(Action.CHANGE_RENTAL, open_form),
+    on(Callback.FORM, submit),
+)

@@ -1,0 +1,236 @@
+"""Commands without an id: they mean the rental of the thread or the person's only one, or ask which is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from bot.errors import Mistake
+from bot.lifecycle.actions import queries
+from bot.lifecycle.actions.action import preview
+from bot.lifecycle.actions.leasing import Extend
+from bot.lifecycle.actions.queries import Purpose, own_rentals
+from bot.model.budget import TEAM, Scope, ScopeKind
+from bot.model.money import cost
+from bot.model.spend import PeriodKind, RowsOf
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.model.text import span
+from bot.policy.buying.budgets import say_month
+from bot.policy.buying.replacing import may_be_replaced
+from bot.policy.buying.spending import LongerLease
+from handlers.actions import giving, rentals, sharing
+from handlers.ids import (
+    NO_VALUE,
+    Action,
+    ExtendValue,
+    RentalValue,
+    ShareValue,
+    SpanValue,
+    SpendRowsValue,
+    UntilValue,
+    V,
+)
+from handlers.listeners.context import Context
+from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.messages import choices
+from handlers.messages.choices import ButtonFor, extend_form_button, show_button, ssh_button
+from handlers.messages.lists import line
+from handlers.messages.replacing import not_working_button
+from handlers.messages.replies import reply
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.ends import end
+from handlers.phrases.format import Reader, Times, dollars, join
+from handlers.phrases.lease_buttons import destroy_button
+from handlers.typed import commands
+from handlers.typed.commands import Longer
+from handlers.typed.sentences import Topic
+
+KEEP_FOR = timedelta(hours=4)
+"""How long `/gpu keep` without a time keeps a machine."""
+
+ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
+"""What a sentence can only say about one rental."""
+
+Do = Callable[[str], Awaitable[Outcome]]
+"""Does what the command says with the rental of this id."""
+
+
+async def carry_out(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Outcome:
+    """Carry out a command about one rental. Without an id, it means the rental in whose thread it was written, or
+    else the person's only one. If they have several, reply with the question which one is meant."""
+    do, purpose, question, button_for = _meaning(context, interaction, command)
+    rental_id, origin = command.id, interaction.origin
+    topic = command.topic if isinstance(command, commands.About) else None
+    if rental_id is None and origin.thread_ts and topic is not Topic.FREE:
+        rental_id = await queries.rental_of_post(context.deps, origin.channel, origin.thread_ts)
+    if rental_id is not None:
+        return await do(rental_id)
+    if topic is not None and topic not in ABOUT_ONE:
+        return Reply(content=about_everything(topic, context.reader(interaction.person)))
+    own = await own_rentals(context.deps, interaction.person, purpose)
+    if own.only is not None:
+        return await do(own.only.id)
+    return Reply(content=choices.which_one(own, question, button_for, context.reader(interaction.person)))
+
+
+def _meaning(
+    context: Context, interaction: UserInteraction, command: commands.RentalCommand
+) -> tuple[Do, Purpose, str, ButtonFor]:
+    """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
+    mean several."""
+    times = context.reader(interaction.person).times
+
+    def do(act: Callable[[Context, UserInteraction, V], Awaitable[Outcome]], value_of: Callable[[str], V]) -> Do:
+        return lambda rental_id: act(context, interaction, value_of(rental_id))
+
+    match command:
+        case commands.Show():
+            return do(rentals.show, _rental), Purpose.SHOW, "Show which one?", choices.show_button
+        case commands.Ssh():
+            return do(rentals.ssh, _rental), Purpose.SSH, "Which one do you want to open?", choices.ssh_button
+        case commands.Share(people=people):
+            share = do(sharing.share, partial(ShareValue.of, people=people))
+            return share, Purpose.SHARE, "Share which one?", partial(choices.share_button, people=people)
+        case commands.Give(to=to):
+            give = do(giving.give, partial(ShareValue.of, people=(to,)))
+            return give, Purpose.GIVE, "Give which one?", partial(choices.give_button, to=to)
+        case commands.About(topic=topic):
+            about = do(partial(about_rental, topic=topic), _rental)
+            return about, Purpose.SHOW, "Which one do you mean?", choices.show_button
+        case commands.Destroy():
+            return do(rentals.destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
+        case commands.Keep(duration=duration):
+            length = duration or KEEP_FOR
+            keep = do(rentals.keep, partial(SpanValue.of, span=length))
+            keep_button = partial(choices.keep_button, length=length)
+            return keep, Purpose.EXTEND, "Which one is still needed?", keep_button
+        case commands.Longer(duration=longer, untils=untils):
+            ask = do(partial(keep_longer, command=command), _rental)
+            return ask, Purpose.EXTEND, *_which_to_extend(untils[0] if len(untils) == 1 else None, longer, times)
+        case commands.Extend(duration=longer, until=until):
+            extend = do(rentals.open_extend_form, _rental)
+            if until is not None:
+                extend = do(rentals.extend, partial(UntilValue.of, until=until))
+            elif longer is not None:
+                extend = do(rentals.extend, partial(ExtendValue.of, longer=longer, shown_end=None))
+            return extend, Purpose.EXTEND, *_which_to_extend(until, longer, times)
+
+
+def _which_to_extend(until: datetime | None, longer: timedelta | None, times: Times) -> tuple[str, ButtonFor]:
+    """Return the question which rental is extended, until an end or by a length, and its buttons. If neither was
+    named, the buttons ask by how much."""
+    if until is not None:
+        question = f"Extend which one until {times.date_and_time(until)}?"
+        return question, partial(choices.extend_until_button, until=until)
+    if longer is not None:
+        return f"Extend which one by {span(longer)}?", partial(choices.extend_by_button, longer=longer)
+    return "Extend which one?", choices.extend_form_button
+
+
+def _rental(rental_id: str) -> RentalValue:
+    return RentalValue(rental_id=rental_id)
+
+
+async def about_rental(
+    context: Context, interaction: UserInteraction, value: RentalValue, *, topic: Topic
+) -> Outcome:
+    """Reply with what is known of a rental."""
+    details = await queries.show(context.deps, interaction.person, value.rental_id)
+    return Reply(content=answer_about(details, topic, context.reader(interaction.person)))
+
+
+async def keep_longer(
+    context: Context, interaction: UserInteraction, value: RentalValue, *, command: Longer
+) -> Outcome:
+    """Ask whether the rental shall go on so much longer. Of two ends that may be meant, leave out one that is not
+    possible. Raise as `Extend` if none is."""
+    ends = command.untils or (command.duration or timedelta(0),)
+    previews, refused = [], None
+    for by in ends:
+        try:
+            wanted = await preview(context.deps, interaction.person, Extend(value.rental_id, by))
+        except Mistake as mistake:
+            refused = refused or mistake
+        else:
+            previews.append((wanted.rental, wanted.plan))
+    if refused is not None and not previews:
+        raise refused
+    return Reply(content=ask_to_keep(previews, context.reader(interaction.person)))
+
+
+def answer_about(details: RentalDetails, topic: Topic, reader: Reader) -> Rendered:
+    """Return what is known of a rental, first what the person asked about."""
+    rental = details.rental
+    ready = rental.state is State.READY
+    first = ""
+    if topic is Topic.TIME and ready:
+        left = max(rental.running_lease.ends_at - reader.now, timedelta(0))
+        first = f"{rental.id} ends {end(rental, reader.times)}, in {span(left)}."
+    buttons: dict[Topic, tuple[Json | None, ...]] = {
+        Topic.TIME: (extend_form_button(rental) if ready else None,),
+        Topic.MONEY: _spend_buttons(reader),
+        Topic.BROKEN: (
+            not_working_button(rental) if ready and may_be_replaced(rental, reader.now) else None,
+            ssh_button(rental) if ready else None,
+            destroy_button(rental) if rental.owner == reader.id and not rental.state.over else None,
+        ),
+        Topic.FASTER: (_choose_from_list(),),
+    }
+    fact = line(details, owned=False, times=reader.times)
+    return reply(join(first, fact), *buttons.get(topic, ()), show_button(rental))
+
+
+def about_everything(topic: Topic, reader: Reader) -> Rendered:
+    """Return the answer if the sentence is about no rental."""
+    everyone = button("The team's machines", Action.SHOW_TEAM, NO_VALUE)
+    match topic:
+        case Topic.MONEY:
+            return reply("What you spent, and what the team did:", *_spend_buttons(reader))
+        case Topic.FREE:
+            idle = "A colleague's machine may be idle, too."
+            return reply(f"The list shows what each GPU costs now. {idle}", _choose_from_list(), everyone)
+        case Topic.WHO:
+            return reply("Who rents what:", everyone)
+        case _:
+            return reply("The list has every GPU, and what it costs now.", _choose_from_list())
+
+
+def _choose_from_list() -> Json:
+    return button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)
+
+
+def _spend_buttons(reader: Reader) -> tuple[Json, ...]:
+    own = Scope(kind=ScopeKind.PERSON, name=reader.id)
+    month = f"{reader.now.astimezone(reader.rules.billing_zone):%Y-%m}"
+    named = say_month(month)
+    return (
+        button("This week", Action.SHOW_SPEND, SpendRowsValue.of(PeriodKind.WEEK, own, RowsOf.RENTALS)),
+        button(named, Action.SHOW_SPEND, SpendRowsValue.of(month, own, RowsOf.RENTALS)),
+        button(f"Team, {named}", Action.SHOW_SPEND, SpendRowsValue.of(month, TEAM, RowsOf.PEOPLE)),
+    )
+
+
+def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: Reader) -> Rendered:
+    """Return the question whether a rental shall end later, with a button for each end that may be meant. Each
+    button carries its end."""
+    rental = previews[0][0].rental
+    texts: list[str] = []
+    buttons = []
+    for details, longer in previews:
+        ends = reader.times.time(longer.ends_at)
+        price = rental.rate if details.sees_money else None
+        about = f", about {dollars(cost(price, longer.span))}" if price is not None else ""
+        lead = "Or until" if texts else f"Keep {rental.id} until"
+        decides = " An approver decides." if longer.proposal.over else ""
+        texts.append(f"{lead} {ends}? {span(longer.span)} more{about}.{decides}")
+        label = "Extend" if len(previews) == 1 else f"Extend by {span(longer.span)}"
+        buttons.append(button(label, Action.EXTEND_UNTIL, UntilValue.of(rental.id, longer.ends_at)))
+    return blocks.message(
+        "\n".join(texts),
+        blocks.section("\n".join(texts)),
+        blocks.actions(*buttons, show_button(rental)),
+        closed=False,
+    )
