@@ -32,6 +32,7 @@ from bot.policy.team.rules import Budgets, Rules, WhenOver
 from store.db import Database
 from tests.budgets import check_budgets, check_settled
 from tests.databases import START
+from tests.events import facts_for
 from tests.store import make
 
 ANA = Person(id=make.ANA, name="Ana")
@@ -155,7 +156,7 @@ async def reach(deps: StepDeps, rental_id: str, goal: State) -> None:
         elif not snapshot.ledger:
             gone = changed(snapshot.resources[0], gone_at=now, valid_to=now)
             snapshot = snapshot.with_facts(changed(snapshot.attempts[0], state=AttemptState.GONE), (gone,))
-            snapshot = snapshot.with_event(EventKind.EXTRA_GONE, now)
+            snapshot = snapshot.with_event(EventKind.EXTRA_GONE, now, facts_for(EventKind.EXTRA_GONE))
         else:
             snapshot = snapshot.with_rental(transitions.confirm_destroyed(rental, now))
         await save(deps, snapshot)
