@@ -51,7 +51,11 @@ def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeH
         with ExitStack() as handled:
             for gate in gates:
                 handled.enter_context(gate.handling())
-            await connection.handle(connection.client, request)
+            try:
+                await connection.handle(connection.client, request)
+            except ConnectionResetError:
+                # What was done stays. Slack tells the person that it got no answer, or sends an event again.
+                log.warning("sockets.closed_before_acknowledgement", type=request.type)
 
     connection.client.socket_mode_request_listeners[:] = [handle]
     return connection
