@@ -20,6 +20,7 @@ from bot.lifecycle.outside import ResourceView
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.facts import EndedFacts
 from bot.model.offer import OFFER_LIFE, Offer
 from bot.model.records import Change
 from bot.model.rental import Ending
@@ -82,7 +83,8 @@ def _ended(change: Change) -> Change:
     at = change.after.over_at
     gone = changed(resource, status="deleted", valid_to=at, gone_at=at)
     destroying, end = (
-        changed(change.events[-1], kind=kind, at=at) for kind in (EventKind.DESTROYING, EventKind.ENDED)
+        changed(change.events[-1], kind=kind, at=at, facts=EndedFacts(end=State.DESTROYED))
+        for kind in (EventKind.DESTROYING, EventKind.ENDED)
     )
     history: dict[str, Any] = {
         "events": (*change.events, destroying, end),
