@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,3 +57,13 @@ def test_a_poll_that_is_missing_at_the_end_counts_with_how_late_it_is_by_then() 
     due = {"never": [NOON], "in time": [NOON], "since then": [NOON, at(15)], "later": [at(30)]}
     polled = {"in time": [at(1)], "since then": [at(1)]}
     assert missing(due, polled, at(20)) == [20, 5]
+
+
+def test_the_empty_app_loads_neither_the_store_nor_what_answers_people() -> None:
+    """Otherwise the baseline of a start and of acknowledgements would be the bot's own time."""
+    loaded = "import sys, bench.empty_app; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "handlers.slack_api.sockets" in modules
+    assert {"store.db", "sqlalchemy", "handlers.actions", "bot.model.rental"}.isdisjoint(modules)

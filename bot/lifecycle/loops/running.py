@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import structlog
 from typing_extensions import override
 
 from bot.clock import Clock
 from bot.errors import GpubotError
-from store.db import Tx
+
+if TYPE_CHECKING:  # Slack's connections are kept running without a store, too.
+    from store.db import Tx
 
 log = structlog.get_logger()
 
