@@ -79,3 +79,26 @@ async def test_a_start_at_nine_is_rented_once_over_an_empty_market_and_a_restart
     await world.until_card(rental, "Destroyed", within=10 * MINUTE)
     assert await world.now() < datetime.fromisoformat("2026-11-25T11:05:00+01:00")
     await check_consistency(world, bought=["hyperstack"])
+
+
+async def test_a_wish_survives_a_night_with_an_expired_price_and_a_vendor_without_startup_scripts(
+    world: World,
+) -> None:
+    await world.sandbox.vendor("*", "nothing_free")
+    await waits(world, "Ana", "Rent it for me at $3.00/h or less: 1 h, up to $4.50")
+    rental = await world.rental()
+    await world.skips(10 * HOUR)
+    await world.sandbox.vendor("nebius", "sold_out")
+    await world.passes(12 * MINUTE)
+    assert "I've tried 2 times" in (await world.card(rental)).text
+    assert await world.thread(rental) == [
+        "Renting 1x H100 SXM 80 GB from Nebius at $2.42/h.",
+        "Nebius looks sold out. It waits on for the next offer that fits. I try until Dec 1, 2026 at 13:00.",
+    ]
+    await world.sandbox.add_fault("procure_offer", "status", status=410, times=1)
+    await world.sandbox.vendor("hyperstack", "refuses_cloud_init")
+    await world.until_card(rental, "Ready", within=HOUR)
+    assert await pinged(world, "Ana", "Rented: 1x H100") == 1
+    await world.destroys("Ana", rental)
+    await world.until_card(rental, "Destroyed")
+    await check_consistency(world, bought=["hyperstack"])

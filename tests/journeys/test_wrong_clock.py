@@ -19,7 +19,7 @@ from tests.journeys.world import PEOPLE, World
 REFUSED = WrongClock().words
 MINUTE = timedelta(minutes=1)
 GRACES = 30 * MINUTE
-HOURS_AHEAD = (10, -2)
+HOURS_AHEAD = (2, 10, -2, -10)
 LOOK = 0.2
 """Real seconds between two looks at a process."""
 
@@ -105,14 +105,17 @@ async def test_replicas_with_wrong_clocks_delete_a_machine_when_it_is_overdue_an
     await check_consistency(world, bought=["hyperstack"], outside_outbox=len(wrong) + 1)
 
 
-async def test_with_sqlite_a_bot_with_a_wrong_clock_ends_and_changes_nothing(stopped_world: World) -> None:
+@pytest.mark.parametrize("hours", [10, -2])
+async def test_with_sqlite_a_bot_with_a_wrong_clock_ends_and_changes_nothing(
+    stopped_world: World, hours: int
+) -> None:
     world = stopped_world
     await world.start()
     await world.sets_key()
     rental = await world.rents(text="get H100 EU for 2h")
     await world.until_card(rental, "Ready")
     await world.stop()
-    await world.start_with_wrong_clock(HOURS_AHEAD[0])
+    await world.start_with_wrong_clock(hours)
     await until_told(world, "Compute Clear's and Slack's", 1)
     assert "Compute Clear's and Slack's: I work on nothing." in str(await health(world, world.bot))
     await refuses(world, rental)
