@@ -85,16 +85,20 @@ async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> 
     person, request = wanted.person, wanted.request
     words = wanted.words if request is None else await _words(context, person, request)
     updated = with_line(view, words)
-    if updated is None or not context.forms.is_newest(turn):
+    while updated is not None and context.forms.is_newest(turn):
+        seen = turn.hash
+        try:
+            async with asyncio.timeout(UPDATE_TIMEOUT):
+                answer = await context.client.views_update(view_id=turn.view_id, hash=seen, view=updated)
+        except NO_ANSWER as error:
+            # Usual errors: not_found, because the form was closed; hash_conflict, because it changed meanwhile.
+            if turn.hash != seen:
+                continue  # It was the price of an earlier choice that changed it, during this call.
+            _log.info("form.price_not_shown", user=person.id, error=error_code(error))
+            return
+        view_hash = text(part(answer.data if isinstance(answer.data, dict) else {}, "view"), "hash")
+        context.forms.updated(turn, view_hash)
         return
-    try:
-        async with asyncio.timeout(UPDATE_TIMEOUT):
-            answer = await context.client.views_update(view_id=turn.view_id, hash=turn.hash, view=updated)
-    except NO_ANSWER as error:
-        # Usual errors: not_found, because the form was closed; hash_conflict, because it changed meanwhile.
-        _log.info("form.price_not_shown", user=person.id, error=error_code(error))
-        return
-    context.forms.updated(turn, text(part(answer.data if isinstance(answer.data, dict) else {}, "view"), "hash"))
 
 
 async def _words(context: Context, person: Person, request: Request) -> str:
