@@ -101,8 +101,8 @@ def _policy_refused(context: AlertContext[AccountFacts]) -> Rendered:
 @alert(EventKind.CHANNELS_CHARGE_LESS)
 def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
     """Return the notice after an upgrade that names the channels which no longer charge their project for all."""
-    pairs = [line.split(" ", 1) for line in context.facts.detail.splitlines()]
-    named = listed([f"{channel(one)} ({escape(project, 40)})" for one, project in pairs])
+    pairs = [line.partition(" ") for line in context.facts.detail.splitlines()]
+    named = listed([f"{channel(one)} ({escape(project, 40)})" for one, _, project in pairs])
     text = join(
         f"I was upgraded. A channel of a project that names people now charges the project only for them and for "
         f"approvers: {named}.",
