@@ -222,6 +222,22 @@ async def test_a_price_that_comes_after_the_submission_leaves_the_errors_and_a_c
         assert (list(after["errors"]), after["hash"]) == (["lease"], view["hash"])
 
 
+async def test_a_price_is_shown_although_that_of_an_earlier_choice_changed_the_form_during_its_call(
+    tmp_path: Path,
+) -> None:
+    async with team(tmp_path, market=SlowMarket({"H100": h100(), "A100": h100("1.29")})) as ours:
+        await ours.command(ANA, "get")
+        calls = []
+        for gpu in ("H100", "A100"):
+            calls.append(await ours.fault("views.update", "hold_before"))
+            await choose(ours, ANA, "gpu", gpu, wait=False)
+            assert (await ours.world.get(f"faults/{calls[-1]}", wait=5))["hits"] == 1
+        for call in calls:
+            await ours.world.act(f"faults/{call}/release")
+        await ours.context.gate.idle()
+        assert "1x A100" in await price_line(ours, ANA)
+
+
 @pytest.mark.parametrize("error", ["hash_conflict", "not_found"])
 async def test_a_form_that_changed_or_was_closed_meanwhile_is_left_alone(tmp_path: Path, error: str) -> None:
     async with team(tmp_path, market=SlowMarket({"H100": h100()})) as ours:
