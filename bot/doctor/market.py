@@ -58,7 +58,7 @@ def _finding(what: str, answer: str | MarketAway, url: str) -> Finding:
 
 
 async def _answer(clock: Clock, call: Awaitable[T], describe: Callable[[T], str]) -> str | MarketAway:
-    """Return what the market answered to a call, and how long that took; or why it gave no answer."""
+    """Return the market's answer to a call and how long it took, or the reason why there was none."""
     start = clock.real()
     try:
         found = await call

@@ -1,4 +1,4 @@
-"""What holds for everyone: whether buying is paused, and the team's rules."""
+"""Actions that concern the whole team: pause and resume buying, show the rules and read them again."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
     id: ClassVar[str] = ""
     """Empty for what only its subclasses have in common."""
     notes_seen: ClassVar[bool] = True
-    """Whether it shows that the person is there, so that they aren't asked whether they still need a machine."""
+    """Whether the action is a sign of life, so that the person's ready rentals count as needed now."""
 
     def __init_subclass__(cls, *, id: str = "", notes_seen: bool | None = None) -> None:
         """Make a frozen dataclass of each action."""

@@ -1,5 +1,7 @@
-"""What admins decide: about machines that no attempt has, and about rentals whose owner left. An admin can give
-a rental another owner without a question too."""
+"""Actions of admins about unmanaged machines, and about rentals whose owner left the workspace.
+
+An admin can also give a rental another owner without having been asked.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)
 """The lease of machines that are destroyed at once. It gives the overdue deletion an end."""
 READOPTED_FOR = timedelta(hours=24)
-"""How long machines that are re-adopted run after the click."""
+"""The lease of machines that are re-adopted, from the click on."""
 ALL_DECIDED = "All of them are decided by now, or have a message of their own. I changed nothing."
 
 
@@ -223,7 +225,7 @@ async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list
 
 
 class OnParts(Direct[list[AdminQuestion], Done]):
-    """What an admin does with the undecided parts of a question about several purchases."""
+    """An action on the undecided parts of a question about several purchases."""
 
     question_id: str
 
