@@ -12,16 +12,22 @@ from bot.model.text import about_span, say_at_most, span
 from bot.policy.access.keys import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
-from handlers.ids import Action, RentalValue, VersionValue
+from handlers.ids import Action, RentalValue
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.ssh_lines import ssh_command
 from handlers.messages.waiting import stop_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.budget_text import over_total_text
-from handlers.phrases.ends import at_its_end, ends, on_ending_text, script_first_text
+from handlers.phrases.ends import at_its_end, ends, on_ending_text, script_first_text, until_decided
 from handlers.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
-from handlers.phrases.lease_buttons import destroy_button, extend_form_button
+from handlers.phrases.lease_buttons import (
+    accept_button,
+    destroy_button,
+    extend_form_button,
+    version_shown,
+    withdraw_button,
+)
 from handlers.phrases.machine_text import setup_text
 from handlers.phrases.rental_text import (
     asked_now,
@@ -96,7 +102,7 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
             "" if rental.needs_later_end else f"Up to {highest(rental.envelope)}.",
             over_total_text(rental.request, rental.envelope.total),
             "" if rental.owner_decides else asked_now(details),
-            f"Expires {times.date_and_time(rental.decision.expires_at)}.",
+            until_decided(rental, times),
         ]
     if rental.state is State.QUEUED:
         return _waits(details, times)
@@ -202,29 +208,26 @@ def _bar(details: RentalDetails, now: datetime) -> Json | None:
     return blocks.context("▰" * full + "▱" * (BAR - full))
 
 
-def _buttons(details: RentalDetails) -> list[Json]:
+def _buttons(details: RentalDetails) -> list[Json | None]:
     rental = details.rental
-    this = RentalValue(rental_id=rental.id)
-    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
-    details_button = button("Details", Action.DETAILS, this)
-    add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version)
+    add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version_shown(rental))
     if rental.decision is not None:
-        buttons = [
-            button("Change", Action.CHANGE_RENTAL, version),
+        accepts = rental.owner_decides and not rental.needs_later_end
+        accept = accept_button(rental) if accepts else None
+        return [
+            accept,
+            button("Change", Action.CHANGE_RENTAL, version_shown(rental)),
             add_teammate,
-            button("Withdraw", Action.WITHDRAW, version),
+            withdraw_button(rental),
         ]
-        if rental.owner_decides and not rental.needs_later_end:
-            label = f"Go on up to {highest(rental.envelope)}"
-            return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
-        return buttons
+    this = RentalValue(rental_id=rental.id)
+    shown = button("Details", Action.DETAILS, this)
     if rental.state is State.READY:
-        extend = extend_form_button(rental)
-        return [details_button, extend, destroy_button(rental)]
+        return [shown, extend_form_button(rental), destroy_button(rental)]
     if rental.state is State.DESTROYING:
         may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
-        return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if may_take_on else [])]
+        return [shown, button("I'm on it", Action.TAKEN_ON, this) if may_take_on else None]
     if rental.state is State.QUEUED and rental.quote_id is not None:
-        return [details_button, add_teammate, stop_button(rental.quote_id, rental.id)]
-    more = [add_teammate] if keys_still_go_in(rental, details.attempts) else []
-    return [details_button, *more, button("Cancel", Action.CANCEL, this)]
+        return [shown, add_teammate, stop_button(rental.quote_id, rental.id)]
+    more = add_teammate if keys_still_go_in(rental, details.attempts) else None
+    return [shown, more, button("Cancel", Action.CANCEL, this)]

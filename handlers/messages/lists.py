@@ -25,12 +25,13 @@ from handlers.messages.render import history_text
 from handlers.messages.waiting import start_text, stop_button, waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.ends import end, on_ending_text, without_a_yes
+from handlers.phrases.ends import end, on_ending_text, until_decided
 from handlers.phrases.format import (
     Reader,
     Times,
     dollars,
     escape,
+    first_few,
     highest,
     join,
     limit,
@@ -113,9 +114,7 @@ def list_texts(
     total = _totals_text(live, own=live.reader != OPERATOR.id)
     if total:
         total += f" {say_month(month_of(reader.now, reader.rules.billing_zone))}: /gpu spend"
-    unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown[:ROWS]]
-    if len(live.unknown) > ROWS:
-        unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
+    unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown]
     empty = "Nobody rents anything now." if everyone else "You rent nothing now."
     waiting = [_waits(summary, times) for summary in live.to_decide]
     if live.more_to_decide:
@@ -136,7 +135,7 @@ def list_texts(
         rentals=[
             (summary, line(summary, owned=not everyone and _owns(live, summary), times=times)) for summary in shown
         ],
-        unknown=unknown,
+        unknown=first_few(unknown, ROWS, "{} more that no rental has."),
         more=f"{live.more} more not shown." if live.more else "",
         total=total,
         ended=_ended(live),
@@ -182,12 +181,11 @@ def _is_listed_as_waiting(live: RentalList, summary: RentalSummary) -> bool:
 def _waits(details: RentalSummary, times: Times) -> str:
     """Return what waits for the reader's decision: `Waits for you: 8x H100 EU, Ana, p4wd9. Expires ...`"""
     rental, extension = details.rental, details.rental.extension
+    what = f"{describe(rental)}, {people(details)}, {rental.id}"
     if extension is not None:
-        more = f"more time for {people(details)}'s {describe(rental)}, {rental.id}"
         until = f"until {times.date_and_time(extension.ends_at)}"
-        return f"Waits for you: {more}, {until}. {without_a_yes(rental, times)}"
-    expires = f"Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision else ""
-    return join(f"Waits for you: {describe(rental)}, {people(details)}, {rental.id}.", expires)
+        what = f"more time for {people(details)}'s {describe(rental)}, {rental.id}, {until}"
+    return join(f"Waits for you: {what}.", until_decided(rental, times))
 
 
 def _ended(live: RentalList) -> str:
@@ -203,12 +201,10 @@ def _ended(live: RentalList) -> str:
     amounts = iter(in_cents([spent.amount for spent in seen]))
     costs = [f", {in_all(changed(one.spent, amount=next(amounts)))}" if one.spent else "" for one in live.ended]
     parts = [
-        f"{describe(one.request)}, {one.rental_id}{cost}"
-        for one, cost in list(zip(live.ended, costs, strict=True))[:ENDED_ROWS]
+        f"{describe(one.request)}, {one.rental_id}{cost}" for one, cost in zip(live.ended, costs, strict=True)
     ]
-    more = f"; {len(live.ended) - ENDED_ROWS} more" if len(live.ended) > ENDED_ROWS else ""
     money = f", {in_all(whole)} in all" if len(seen) == len(live.ended) else ""
-    return f"Ended in the last 7 days{money}: {'; '.join(parts)}{more}."
+    return f"Ended in the last 7 days{money}: {'; '.join(first_few(parts, ENDED_ROWS))}."
 
 
 def _owns(live: RentalList, summary: RentalSummary) -> bool:
@@ -226,7 +222,7 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     if rental.state is State.READY:
         until = f"Ends {end(rental, times)}."
     elif rental.decision is not None:
-        until = f"Expires {times.date_and_time(rental.decision.expires_at)}."
+        until = until_decided(rental, times)
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
     known = current_use(rental) if use else None
     verdict = f"{verdict_text(known, times)}." if known else ""

@@ -22,7 +22,7 @@ from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import can_have_one, end, on_ending_text, script_first_text
-from handlers.phrases.format import Reader, Times, escape, identifier, join, literal, person
+from handlers.phrases.format import Reader, Times, escape, first_few, identifier, join, literal, person
 from handlers.phrases.machine_text import describe, setup_text
 from handlers.phrases.rental_text import machine, owner, possessive, state_word
 
@@ -257,10 +257,8 @@ def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
     """Return these keys for the machine's owner: their own by name, other people's as `Ben's`."""
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
-    others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
-    more = len(others) - PEOPLE_NAMED
-    counted = [f"{more} more people's"] if more > 0 else []
-    return [*_first_few(own), *(f"{name}'s" for name in list(others)[:PEOPLE_NAMED]), *counted]
+    others = dict.fromkeys(f"{person(details.names, key.person)}'s" for key in keys if key.person != reader)
+    return [*_first_few(own), *first_few(list(others), PEOPLE_NAMED, "{} more people's")]
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
@@ -278,8 +276,7 @@ def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: s
 
 def _first_few(own: Sequence[str]) -> list[str]:
     """Return the first of the reader's own keys, and how many more there are."""
-    more = len(own) - KEYS_NAMED
-    return [*own[:KEYS_NAMED], *([f"{more} more of yours"] if more > 0 else [])]
+    return first_few(own, KEYS_NAMED, "{} more of yours")
 
 
 def _key_name(comment: str, otherwise: str) -> str:

@@ -13,7 +13,7 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, RentalValue, UntilValue, VersionValue
 from handlers.phrases.blocks import Json, button
-from handlers.phrases.format import Reader, dollars
+from handlers.phrases.format import Reader, dollars, highest
 
 EXTEND_BY = timedelta(hours=2)
 
@@ -130,6 +130,21 @@ def destroy_button(rental: Rental) -> Json:
     """Return `Destroy k7mq2`, or `Destroy k7mq2 now` if it is destroyed after its script otherwise."""
     now = " now" if rental.lease is not None and rental.lease.script_first is not None else ""
     return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
+
+
+def version_shown(rental: Rental) -> VersionValue:
+    """Return the value of the buttons that change a request, or decide whether the owner goes on."""
+    return VersionValue(rental_id=rental.id, version=rental.envelope.version)
+
+
+def withdraw_button(rental: Rental) -> Json:
+    return button("Withdraw", Action.WITHDRAW, version_shown(rental))
+
+
+def accept_button(rental: Rental) -> Json:
+    """Return `Go on up to $2.47/h`, by which the owner accepts what is outside of what was allowed."""
+    label = f"Go on up to {highest(rental.envelope)}"
+    return button(label, Action.ACCEPT, version_shown(rental), style="primary")
 
 
 def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:

@@ -13,7 +13,7 @@ from bot.model.event import Event, EventKind, OpenQuestion, deciders_in, events_
 from bot.model.facts import DecidersFacts, EndedFacts, RequestFacts, UntilFacts
 from bot.model.machine_use import NOT_COMPUTING
 from bot.model.person import OPERATOR
-from bot.model.rental import Extension, Rental
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost, PeopleAsked, RentalDetails, RentalSummary
 from bot.model.text import listed, span
@@ -27,6 +27,7 @@ from handlers.phrases.format import (
     as_written,
     dollars,
     escape,
+    first_few,
     join,
     mention,
     mention_group,
@@ -139,7 +140,7 @@ def state_word(details: RentalSummary) -> str:
 
 def people(details: RentalSummary) -> str:
     """Return `Ana`, or `Ana with Ben and Cleo`, which pings nobody."""
-    names = [details.names.get(teammate, teammate) for teammate in details.rental.teammates]
+    names = names_of(details, details.rental.teammates)
     return join(owner(details), f"with {people_text(names)}" if names else "")
 
 
@@ -245,11 +246,6 @@ def why_ended(details: RentalDetails) -> str:
     return sentence(reason(ending.why, rental.vendor))
 
 
-def more_time_asked(extension: Extension, posted: datetime, times: Times) -> str:
-    """Return that more time is asked for, and until when, for a message that was posted at `posted`."""
-    return f"More time is asked for, until {times.time(extension.ends_at, posted)}."
-
-
 def new_one_text(rental: Rental) -> str:
     """Return `The new one is f6rat.`, with `will be` while the old machine still runs. Return an empty text if no
     rental takes its place."""
@@ -334,10 +330,19 @@ NAMED = 5
 """How many people are named. The others are counted."""
 
 
+def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
+    """Return people's display names, not escaped."""
+    return [details.names.get(one, one) for one in people]
+
+
 def people_text(names: Sequence[str]) -> str:
     """Return `Ben and Cleo` for display names, which pings nobody."""
-    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
-    return listed([*(as_written(escape(name, 40)) for name in names[:NAMED]), *more])
+    return listed(first_few([as_written(escape(name, 40)) for name in names], NAMED))
+
+
+def people_are(names: Sequence[str]) -> str:
+    """Return `Ben and Cleo are`."""
+    return f"{people_text(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
@@ -356,7 +361,7 @@ def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str
 
 def away_text(names: Sequence[str]) -> str:
     """Return `Ben and Dora are away`."""
-    return f"{people_text(names)} {'is' if len(names) == 1 else 'are'} away"
+    return f"{people_are(names)} away"
 
 
 def asked_text(names: Sequence[str], *, admins_decide: bool, away: Sequence[str] = ()) -> str:
@@ -364,10 +369,9 @@ def asked_text(names: Sequence[str], *, admins_decide: bool, away: Sequence[str]
     are the approvers who are all away."""
     if not names:
         return f"{away_text(away)}." if away else ""
-    people = people_text(names)
     if away:
-        return f"{away_text(away)}, so {people} {'is' if len(names) == 1 else 'are'} asked."
-    return f"No approver is left, so admins are asked: {people}." if admins_decide else f"Asked: {people}."
+        return f"{away_text(away)}, so {people_are(names)} asked."
+    return f"{'No approver is left, so admins are asked' if admins_decide else 'Asked'}: {people_text(names)}."
 
 
 def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
@@ -386,7 +390,7 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
 
 def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
     """Return who is asked, as an event says. Return an empty text if it doesn't say."""
-    names, away = ([details.names.get(one, one) for one in ids] for ids in (facts.people, facts.away))
+    names, away = names_of(details, facts.people), names_of(details, facts.away)
     return asked_text(names, admins_decide=bool(facts.admins_decide), away=away)
 
 
