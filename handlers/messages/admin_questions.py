@@ -219,12 +219,10 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     lead = f"{plural(count, 'machine')} that I don't know {are} on the account: {price}."
     lines = "\n".join([lead, *shown_lines([f"{_facts(one, times)}." for one in waiting])])
     then = "One by one asks about each in a message of its own. /gpu list all shows them too."
-    return blocks.message(
-        f"{lines}\n{then}",
-        blocks.section(lines),
+    return blocks.of_parts(
+        blocks.paragraph(lines),
         blocks.actions(button("One by one", Action.ONE_BY_ONE, question_value(view.question))),
-        blocks.context(then),
-        closed=False,
+        blocks.small(then),
     )
 
 

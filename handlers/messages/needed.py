@@ -247,16 +247,14 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     mentioned = ""
     if context.asks is not None and _is_first(event, details):
         mentioned = mentions(details, event, context.asks, context.reader.rules)
-    return blocks.message(
-        "\n".join(filter(None, (text, mentioned))),
-        blocks.section(text),
-        blocks.context(mentioned),
+    return blocks.of_parts(
+        blocks.paragraph(text),
+        blocks.small(mentioned),
         blocks.actions(
             destroy_button(rental),
             button(f"Ask {_first_name(details)} again", Action.ASK_OWNER_AGAIN, this),
             button("Leave it until its end", Action.LEAVE_ALONE, this),
         ),
-        closed=False,
     )
 
 

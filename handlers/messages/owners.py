@@ -135,7 +135,7 @@ def _taken(context: EventContext) -> Rendered:
         f"Paste this on it, and {who} gets in:"
     )
     lines, _ = key_lines(add_line, [key.line for key in details.keys_now.get(details.rental.owner, ())], LINES)
-    return blocks.message("\n".join([text, *lines]), *map(blocks.section, [text, *lines]))
+    return blocks.of_parts(*map(blocks.paragraph, [text, *lines]), closed=True)
 
 
 def no_longer_yours(context: EventContext) -> Rendered:

@@ -103,13 +103,8 @@ def with_ssh_lines(context: EventContext, lines: Sequence[str], *buttons: Json |
         lines.append(f"More time is asked for, until {until}.")
     lines += [last] if last else []
     again = shown_again(rental)
-    return blocks.message(
-        "\n".join([*lines, f"{again}."]),
-        blocks.section("\n".join(lines)),
-        blocks.actions(*buttons),
-        blocks.context(again),
-        closed=False,
-    )
+    small_print = blocks.Part(f"{again}.", blocks.context(again))
+    return blocks.of_parts(blocks.paragraph("\n".join(lines)), blocks.actions(*buttons), small_print)
 
 
 # --- teammates

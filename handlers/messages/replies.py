@@ -105,11 +105,6 @@ def rented(
     return reply(join(first_line, text, without_key_text(without_key)))
 
 
-def has_rented(rental: Rental) -> Rendered:
-    """Return what a message about an offer says once its reader rented the offer."""
-    return reply(f"Rented: {describe(rental)}, {rental.id}. Follow it in {channel(rental.card_channel)}.")
-
-
 def end_dropped(request: Request, command: str) -> Rendered:
     """Return the reply to `/gpu again` if the last request named an end that has passed or is near.
 

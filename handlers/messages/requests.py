@@ -34,7 +34,7 @@ from handlers.messages.writers import (
     total_text,
 )
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.budget_text import over_limits_of_envelope, over_limits_text, over_total_text, standing
 from handlers.phrases.ends import hours_text, how_long, until_decided
 from handlers.phrases.format import (
@@ -241,19 +241,13 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     else:
         lines.append(_who_else_is_asked(context))
         lines.append(mentions(details, asked, asks, reader.rules) if asks is not None else "")
-    lines = [line for line in lines if line]
-    return blocks.message(
-        "\n".join(lines),
-        *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
+    spend = button("Owner's spend this month", Action.OWNER_SPEND, RentalValue(rental_id=rental.id))
+    return blocks.of_parts(
+        blocks.paragraph(lines[0]),
+        *map(blocks.small, lines[1:]),
         # An approval would rent for somebody who left, and the admins are already asked.
-        None if left else blocks.actions(*decision_buttons(rental, reader.now), _spend_button(rental)),
-        closed=False,
+        None if left else blocks.actions(*decision_buttons(rental, reader.now), spend),
     )
-
-
-def _spend_button(rental: Rental) -> Json:
-    """Return the button that shows an approver or an admin privately what the owner spent this month."""
-    return button("Owner's spend this month", Action.OWNER_SPEND, RentalValue(rental_id=rental.id))
 
 
 def _what_for_whom(details: RentalDetails, length: str) -> str:
@@ -457,16 +451,11 @@ def reminder(listed: Sequence[RentalDetails], reader: Reader) -> Rendered:
     if waiting:
         heading = f"{plural(len(waiting), 'request waits', 'requests wait')} for you:"
     lines = [*(_reminder_line(details, reader.times) for details in waiting), *decided]
-    first = waiting[0].rental.id if waiting else None
-    return blocks.message(
-        "\n".join([heading, *lines]),
-        blocks.section(heading),
-        *(blocks.section(line) for line in lines),
-        blocks.actions(button("Open the first", Action.OPEN_REQUEST, RentalValue(rental_id=first)))
-        if first is not None
-        else None,
-        closed=not waiting,
-    )
+    buttons = [
+        button("Open the first", Action.OPEN_REQUEST, RentalValue(rental_id=details.rental.id))
+        for details in waiting[:1]
+    ]
+    return blocks.of_parts(*map(blocks.paragraph, [heading, *lines]), blocks.actions(*buttons), closed=not waiting)
 
 
 def _waits(details: RentalDetails) -> bool:

@@ -320,7 +320,7 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
     long_lines = _long_lines(details, reader.id, LONG_LINES - len(paste))
     parts = ["\n".join(access), *_config_parts(rental), *paste, *long_lines]
     buttons = blocks.actions(installed_button(rental)) if paste else None
-    return blocks.message("\n".join(parts), *map(blocks.section, parts), buttons, closed=not paste)
+    return blocks.of_parts(*map(blocks.paragraph, parts), buttons, closed=not paste)
 
 
 def _unknown_host_key(rental: Rental) -> list[str]:

@@ -249,6 +249,11 @@ def join(*parts: str | None) -> str:
     return " ".join(part for part in parts if part)
 
 
+def join_lines(*parts: str | None) -> str:
+    """Return the parts that aren't empty, below each other."""
+    return "\n".join(part for part in parts if part)
+
+
 def first_few(parts: Sequence[str], most: int, more: str = "{} more") -> list[str]:
     """Return at most `most` parts, then how many `more` there are."""
     left = len(parts) - most
