@@ -12,22 +12,15 @@ from bot.model.text import about_span, say_at_most, span
 from bot.policy.access.keys import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
-from handlers.ids import Action, RentalValue
+from handlers.ids import Action, RentalValue, VersionValue
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.ssh_lines import ssh_command
-from handlers.messages.waiting import stop_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import at_its_end, ends, on_ending_text, script_first_text, until_decided
 from handlers.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
-from handlers.phrases.lease_buttons import (
-    accept_button,
-    destroy_button,
-    extend_form_button,
-    version_shown,
-    withdraw_button,
-)
+from handlers.phrases.lease_buttons import destroy_button, extend_form_button, stop_button
 from handlers.phrases.machine_text import setup_text
 from handlers.phrases.rental_text import (
     asked_now,
@@ -60,25 +53,17 @@ then."""
 
 def card(details: RentalDetails, reader: Reader) -> Rendered:
     """Return the card. Everyone in its channel may see what this rental costs."""
-    now = reader.now
+    rental, now = details.rental, reader.now
+    bar, buttons, refresh_after = _bar(details, now), _buttons(details), _refresh_after(details, now)
     more = join(*_sentences(details, reader))
-    word, rest = state_word(details), f"{_by(details)}: {subject(details)}."
-    text = f"{word}{rest} {more}".rstrip()
-    shown = f"*{word}*{rest} {more}".rstrip()
-    rendered = blocks.message(
-        text,
-        blocks.section(shown),
-        _bar(details, now),
-        None if details.rental.state.over else blocks.actions(*_buttons(details)),
-        closed=details.rental.state.over and settled(details) and not may_be_replaced(details.rental, now),
-    )
-    return changed(rendered, refresh_after=_refresh_after(details, now))
-
-
-def _by(details: RentalDetails) -> str:
-    """Return ` by Ben` if somebody other than the owner ended the rental. The thread has the operator's reason."""
-    by = ended_by(details)
-    return "" if by is None else f" by {person(details.names, by.actor)}"
+    word, by = state_word(details), ended_by(details)
+    # The thread has the operator's reason.
+    who = f" by {person(details.names, by.actor)}" if by is not None else ""
+    rest = f"{who}: {subject(details)}. {more}".rstrip()
+    closed = rental.state.over and settled(details) and not may_be_replaced(rental, now)
+    row = blocks.actions(*buttons)
+    rendered = blocks.message(f"{word}{rest}", blocks.section(f"*{word}*{rest}"), bar, row, closed=closed)
+    return changed(rendered, refresh_after=refresh_after)
 
 
 def _refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
@@ -210,15 +195,20 @@ def _bar(details: RentalDetails, now: datetime) -> Json | None:
 
 def _buttons(details: RentalDetails) -> list[Json | None]:
     rental = details.rental
-    add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version_shown(rental))
+    if rental.state.over:
+        return []
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version)
     if rental.decision is not None:
-        accepts = rental.owner_decides and not rental.needs_later_end
-        accept = accept_button(rental) if accepts else None
+        label, accepts = (
+            f"Go on up to {highest(rental.envelope)}",
+            rental.owner_decides and not rental.needs_later_end,
+        )
         return [
-            accept,
-            button("Change", Action.CHANGE_RENTAL, version_shown(rental)),
+            button(label, Action.ACCEPT, version, style="primary") if accepts else None,
+            button("Change", Action.CHANGE_RENTAL, version),
             add_teammate,
-            withdraw_button(rental),
+            button("Withdraw", Action.WITHDRAW, version),
         ]
     this = RentalValue(rental_id=rental.id)
     shown = button("Details", Action.DETAILS, this)

@@ -19,7 +19,7 @@ from bot.policy.team.roles import is_owner
 from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue
 from handlers.messages.keys import spoken_key
 from handlers.messages.lists import line
-from handlers.messages.waiting import stop_button, waiting_text
+from handlers.messages.waiting import waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button, cut, named
 from handlers.phrases.budget_text import scope_name
@@ -29,6 +29,7 @@ from handlers.phrases.lease_buttons import (
     decision_buttons,
     destroy_button,
     extend_button,
+    stop_button,
     take_back_button,
     withdraw_button,
 )

@@ -21,7 +21,7 @@ from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.messages import admin_questions
 from handlers.messages.render import history_text
-from handlers.messages.waiting import start_text, stop_button, waiting_text
+from handlers.messages.waiting import start_text, waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Part, Rendered, button, paragraph, small, text_of
 from handlers.phrases.ends import end, on_ending_text, until_decided
@@ -40,7 +40,7 @@ from handlers.phrases.format import (
     per_hour,
     sentence,
 )
-from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
+from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button, stop_button
 from handlers.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
 from handlers.phrases.rental_text import (
     in_all,

@@ -18,7 +18,7 @@ from bot.model.text import plural, say_at_most, span
 from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import over_limits
 from bot.policy.team.roles import is_owner
-from handlers.ids import Action, QuoteValue, RentalValue
+from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
 from handlers.messages.waiting import tell_button
 from handlers.messages.writers import (
     EventContext,
@@ -43,6 +43,7 @@ from handlers.phrases.format import (
     difference,
     dollars,
     escape,
+    highest,
     join,
     limit_per_hour,
     note,
@@ -50,7 +51,7 @@ from handlers.phrases.format import (
     person,
     price,
 )
-from handlers.phrases.lease_buttons import accept_button, decision_buttons, version_shown, withdraw_button
+from handlers.phrases.lease_buttons import decision_buttons, withdraw_button
 from handlers.phrases.machine_text import describe, machines_of, place
 from handlers.phrases.rental_text import (
     asked_by_event,
@@ -405,11 +406,12 @@ def _decide_again(context: EventContext[RequestFacts]) -> Rendered:
     text = join(
         context.text._replace(lead=f"Waiting for {who}").about(context.request), total, first_runs_on(details)
     )
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     decide = tell = None
     if rental.needs_later_end:
-        decide = button("Change", Action.CHANGE_RENTAL, version_shown(rental))
+        decide = button("Change", Action.CHANGE_RENTAL, version)
     elif rental.owner_decides:
-        decide = accept_button(rental)
+        decide = button(f"Go on up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
         if rental.quote_id is not None and rental.replaces is None:
             tell = tell_button(rental.quote_id, rental.request)
     buttons = (decide, tell, withdraw_button(rental)) if is_owner(reader.id, rental.owner) else ()

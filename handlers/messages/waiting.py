@@ -38,6 +38,7 @@ from handlers.phrases.format import (
     per_hour,
     price,
 )
+from handlers.phrases.lease_buttons import stop_button
 from handlers.phrases.machine_text import describe, gpu, place, vendor
 
 
@@ -290,11 +291,6 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
 def stopped(quote: Quote) -> Rendered:
     """Return the reply to [Stop waiting]."""
     return replies.reply(f"You no longer wait for {_what(quote.request)}. Nothing was rented.")
-
-
-def stop_button(quote_id: str, about: str) -> Json:
-    """Return [Stop waiting]. `about` is the rental or the request that waits."""
-    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id), about=about)
 
 
 def waiting_text(waiting: WaitingView, times: Times) -> str:

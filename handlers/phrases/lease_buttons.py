@@ -11,9 +11,9 @@ from bot.policy.buying.fewer_hours import lengths_to_choose
 from bot.policy.buying.spending import billed_span, propose_longer_lease
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import may_extend_by
-from handlers.ids import Action, ExtendValue, RentalValue, UntilValue, VersionValue
+from handlers.ids import Action, ExtendValue, QuoteValue, RentalValue, UntilValue, VersionValue
 from handlers.phrases.blocks import Json, button
-from handlers.phrases.format import Reader, dollars, highest
+from handlers.phrases.format import Reader, dollars
 
 EXTEND_BY = timedelta(hours=2)
 
@@ -132,19 +132,15 @@ def destroy_button(rental: Rental) -> Json:
     return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 
 
-def version_shown(rental: Rental) -> VersionValue:
-    """Return the value of the buttons that change a request, or decide whether the owner goes on."""
-    return VersionValue(rental_id=rental.id, version=rental.envelope.version)
-
-
 def withdraw_button(rental: Rental) -> Json:
-    return button("Withdraw", Action.WITHDRAW, version_shown(rental))
+    """Return `Withdraw`, which ends a request."""
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    return button("Withdraw", Action.WITHDRAW, version)
 
 
-def accept_button(rental: Rental) -> Json:
-    """Return `Go on up to $2.47/h`, by which the owner accepts what is outside of what was allowed."""
-    label = f"Go on up to {highest(rental.envelope)}"
-    return button(label, Action.ACCEPT, version_shown(rental), style="primary")
+def stop_button(quote_id: str, about: str) -> Json:
+    """Return [Stop waiting]. `about` is the rental or the request that waits."""
+    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id), about=about)
 
 
 def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:
