@@ -17,6 +17,7 @@ from handlers.messages import lists, probe, replies
 from handlers.phrases.blocks import Rendered
 from handlers.typed import commands
 from handlers.typed.draft import Get, ParseContext, Wait
+from handlers.typed.rental_words import OfRental
 from handlers.typed.sentences import Topic
 
 COMMAND = "/gpu"
@@ -40,7 +41,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             if name is None:
                 return await github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
-        case commands.OfRental():
+        case OfRental():
             return await short_forms.carry_out(context, interaction, command)
         case commands.Spend():
             return await spend.ask(context, interaction, command)
