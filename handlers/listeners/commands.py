@@ -20,6 +20,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.typed import commands
 from handlers.typed.draft import Get, ParseContext, Wait
+from handlers.typed.rental_words import OfRental
 from handlers.typed.sentences import Topic
 
 COMMAND = "/gpu"
@@ -43,7 +44,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             if name is None:
                 return await github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
-        case commands.OfRental():
+        case OfRental():
             return await short_forms.carry_out(context, interaction, command)
         case commands.Spend():
             return await spend.ask(context, interaction, command)

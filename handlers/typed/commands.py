@@ -21,7 +21,7 @@ from bot.policy.buying.spend import is_period
 from handlers.phrases.ends import end_text
 from handlers.typed.draft import Get, ParseContext, Wait
 from handlers.typed.mentions import check_people, take_people
-from handlers.typed.rental_words import ID, read_duration, read_extension, read_id
+from handlers.typed.rental_words import ID, OfRental, RentalWords, read_duration, read_extension, read_id
 from handlers.typed.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
 from handlers.typed.sentences import Sentence, Topic, read_sentence
 from handlers.typed.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
@@ -51,13 +51,6 @@ class ListRentals(Frozen):
     """List everyone's rentals, not only those of the person who asks."""
 
 
-class OfRental(Frozen):
-    """A command about one rental."""
-
-    id: str | None = None
-    """None if no id was typed: the person's only rental is meant."""
-
-
 class Show(OfRental):
     """Show the rental with its history."""
 
@@ -84,20 +77,12 @@ class Give(OfRental):
     """A Slack id."""
 
 
-class Extend(OfRental):
-    """Make the lease longer."""
-
-    duration: timedelta | None = None
-    """By how much. None if it wasn't typed."""
-    until: datetime | None = None
-    """The end that was typed instead of a duration."""
+class Extend(RentalWords):
+    """Make the lease longer, by the duration or until the end."""
 
 
-class Keep(OfRental):
-    """Don't ask for a while whether the machine is needed."""
-
-    duration: timedelta | None = None
-    """For how long. None if it wasn't typed."""
+class Keep(RentalWords):
+    """Don't ask for the duration whether the machine is needed."""
 
 
 class Longer(OfRental):
@@ -438,12 +423,12 @@ def _parse_give(rest: str) -> Command:
     return Give(id=rental_id, to=mentioned.people[0])
 
 
-def _no_argument_parser(command: Command, name: str, about: str = "it is about all buying") -> Parser:
+def _no_argument_parser(command: Plain, about: str) -> Parser:
     """Return the parser of a command that refuses arguments."""
 
     def parse(rest: str, _: ParseContext) -> Command:
         if rest.strip():
-            raise Mistake(f"/gpu {name} takes nothing more: {about}. Try: /gpu {name}")
+            raise Mistake(f"/gpu {command.value} takes nothing more: {about}. Try: /gpu {command.value}")
         return command
 
     return parse
@@ -466,17 +451,15 @@ _PARSERS: dict[str, Parser] = {
     "ssh": _id_parser(Ssh),
     "destroy": _id_parser(Destroy),
     "extend": lambda rest, context: Extend(**dict(read_extension(rest, context))),
-    "keep": lambda rest, context: Keep(
-        **read_duration(rest, "keep", context.rules.lease.max).model_dump(exclude={"until"})
-    ),
+    "keep": lambda rest, context: Keep(**dict(read_duration(rest, "keep", context.rules.lease.max))),
     "spend": parse_spend,
-    "again": _no_argument_parser(Plain.AGAIN, "again", "it looks again for your last request"),
+    "again": _no_argument_parser(Plain.AGAIN, "it looks again for your last request"),
     "catalog": lambda _rest, _given: Plain.CATALOG,
-    "probe": _no_argument_parser(Plain.PROBE, "probe", "it shows the scripts that run on machines for me"),
+    "probe": _no_argument_parser(Plain.PROBE, "it shows the scripts that run on machines for me"),
     "policy": _parse_policy,
     "away": _parse_away,
     "pause": _parse_pause,
-    "resume": _no_argument_parser(Plain.RESUME, "resume"),
+    "resume": _no_argument_parser(Plain.RESUME, "it is about all buying"),
     "help": lambda _rest, _given: Plain.HELP,
 }
 _WITH_PEOPLE: dict[str | None, Callable[[str], Command]] = {"share": _parse_share, "give": _parse_give}
