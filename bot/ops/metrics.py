@@ -36,8 +36,8 @@ class Figures:
 
 
 class Metrics:
-    """The metrics of one process. Its methods, and those of its metrics, are passed as callbacks to the parts that do
-    the work."""
+    """The metrics of one process. Its methods, and those of its metrics, are passed as callbacks to the parts that
+    do the work."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
