@@ -111,7 +111,7 @@ def choice(found: GithubKeys) -> Rendered:
     return blocks.message(
         "\n".join(filter(None, (heading, *lines, left_out, _room(found)))),
         blocks.section("\n".join((heading, *lines))),
-        blocks.context(join(left_out, _room(found))) if left_out or _room(found) else None,
+        blocks.context(join(left_out, _room(found))),
         blocks.actions(*_buttons(found), button("Cancel", Action.CANCEL_KEYS, NO_VALUE)),
         closed=False,
     )

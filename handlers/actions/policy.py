@@ -300,7 +300,7 @@ def shown(view: PolicyView, reader: Reader) -> Rendered:
         "\n".join(filter(None, [wrong, *texts, since])),
         blocks.section(wrong) if wrong else None,
         *(blocks.section(f"*{title}*\n" + "\n".join(sentences)) for title, sentences in parts),
-        blocks.context(since) if since else None,
+        blocks.context(since),
         blocks.actions(again),
         closed=again is None,
     )

@@ -39,14 +39,14 @@ from handlers.listeners.interaction import (
     UserInteraction,
     reply_unless_shown,
 )
-from handlers.messages import choices, lists, probe, replies, ssh_lines
+from handlers.messages import lists, probe, replies, ssh_lines
 from handlers.messages.replacing import replace_confirm
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, option
 from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import PATH, read_as_utc
 from handlers.phrases.format import Reader, dollars
-from handlers.phrases.lease_buttons import longer_cost
+from handlers.phrases.lease_buttons import extend_by_button, extend_until_button, longer_cost
 from handlers.phrases.machine_text import machines_of
 from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, owner, so_far
 from handlers.typed.form import InvalidForm, read_hours
@@ -90,9 +90,9 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         shown = value
         if isinstance(value, ExtendValue):
             shown = ExtendValue.of(value.rental_id, value.by, details.rental.running_lease.ends_at)
-            button = choices.extend_by_button(details.rental, value.by)
+            button = extend_by_button(details.rental, value.by)
         else:
-            button = choices.extend_until_button(details.rental, value.by)
+            button = extend_until_button(details.rental, value.by)
         modal = extend_dialog(details, longer, shown, reader)
         words = replies.extend_to_confirm(details, longer.span, button)
         return OpenModal(modal=modal, reply=Reply(content=words) if interaction.kind.typed else None)

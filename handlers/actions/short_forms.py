@@ -13,10 +13,11 @@ from bot.lifecycle.actions.leasing import Extend
 from bot.lifecycle.actions.queries import Purpose, own_rentals
 from bot.model.budget import TEAM, Scope, ScopeKind
 from bot.model.money import cost
+from bot.model.rental import Rental
 from bot.model.spend import PeriodKind, RowsOf
 from bot.model.state import State
-from bot.model.summary import RentalDetails
-from bot.model.text import span
+from bot.model.summary import OwnRentals, RentalDetails
+from bot.model.text import plural, span
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import LongerLease
@@ -24,6 +25,7 @@ from handlers.actions import giving, rentals, sharing
 from handlers.ids import (
     NO_VALUE,
     Action,
+    ActionId,
     ExtendValue,
     RentalValue,
     ShareValue,
@@ -34,16 +36,16 @@ from handlers.ids import (
 )
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
-from handlers.messages import choices
-from handlers.messages.choices import ButtonFor, extend_form_button, show_button, ssh_button
 from handlers.messages.lists import line
 from handlers.messages.replacing import not_working_button
 from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import end
-from handlers.phrases.format import Reader, Times, dollars, join
-from handlers.phrases.lease_buttons import destroy_button
+from handlers.phrases.format import Reader, Times, dollars, join, person
+from handlers.phrases.lease_buttons import destroy_button, extend_by_button, extend_until_button
+from handlers.phrases.machine_text import describe
+from handlers.phrases.rental_text import STATES
 from handlers.typed import commands
 from handlers.typed.commands import Longer
 from handlers.typed.sentences import Topic
@@ -54,8 +56,14 @@ KEEP_FOR = timedelta(hours=4)
 ABOUT_ONE = frozenset({Topic.TIME, Topic.BROKEN})
 """What a sentence can only say about one rental."""
 
+MOST = 10
+"""How many rentals get a button. Nobody chooses from more, and /gpu list has them all."""
+
 Do = Callable[[str], Awaitable[Outcome]]
 """Does what the command says with the rental of this id."""
+ButtonFor = Callable[[Rental], Json]
+"""Returns the button that does with a rental what the command says."""
+Meaning = tuple[Do, Purpose, str, ButtonFor]
 
 
 async def carry_out(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Outcome:
@@ -73,65 +81,93 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
     own = await own_rentals(context.deps, interaction.person, purpose)
     if own.only is not None:
         return await do(own.only.id)
-    return Reply(content=choices.which_one(own, question, button_for, context.reader(interaction.person)))
+    return Reply(content=which_one(own, question, button_for, context.reader(interaction.person)))
 
 
-def _meaning(
-    context: Context, interaction: UserInteraction, command: commands.RentalCommand
-) -> tuple[Do, Purpose, str, ButtonFor]:
+def _meaning(context: Context, interaction: UserInteraction, command: commands.RentalCommand) -> Meaning:
     """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
     mean several."""
-    times = context.reader(interaction.person).times
 
     def do(act: Callable[[Context, UserInteraction, V], Awaitable[Outcome]], value_of: Callable[[str], V]) -> Do:
         return lambda rental_id: act(context, interaction, value_of(rental_id))
 
     match command:
         case commands.Show():
-            return do(rentals.show, _rental), Purpose.SHOW, "Show which one?", choices.show_button
+            return do(rentals.show, _rental), Purpose.SHOW, "Show which one?", _show
         case commands.Ssh():
-            return do(rentals.ssh, _rental), Purpose.SSH, "Which one do you want to open?", choices.ssh_button
+            return do(rentals.ssh, _rental), Purpose.SSH, "Which one do you want to open?", _ssh
         case commands.Share(people=people):
-            share = do(sharing.share, partial(ShareValue.of, people=people))
-            return share, Purpose.SHARE, "Share which one?", partial(choices.share_button, people=people)
+            shared = partial(ShareValue.of, people=people)
+            ask = _named("Share", Action.SHARE, shared)
+            return do(sharing.share, shared), Purpose.SHARE, "Share which one?", ask
         case commands.Give(to=to):
-            give = do(giving.give, partial(ShareValue.of, people=(to,)))
-            return give, Purpose.GIVE, "Give which one?", partial(choices.give_button, to=to)
+            given = partial(ShareValue.of, people=(to,))
+            return do(giving.give, given), Purpose.GIVE, "Give which one?", _named("Give", Action.GIVE, given)
         case commands.About(topic=topic):
             about = do(partial(about_rental, topic=topic), _rental)
-            return about, Purpose.SHOW, "Which one do you mean?", choices.show_button
+            return about, Purpose.SHOW, "Which one do you mean?", _show
         case commands.Destroy():
             return do(rentals.destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
         case commands.Keep(duration=duration):
-            length = duration or KEEP_FOR
-            keep = do(rentals.keep, partial(SpanValue.of, span=length))
-            keep_button = partial(choices.keep_button, length=length)
-            return keep, Purpose.EXTEND, "Which one is still needed?", keep_button
+            kept = partial(SpanValue.of, span=duration or KEEP_FOR)
+            ask = _named("Keep", Action.KEEP_FOR, kept)
+            return do(rentals.keep, kept), Purpose.EXTEND, "Which one is still needed?", ask
         case commands.Longer(duration=longer, untils=untils):
-            ask = do(partial(keep_longer, command=command), _rental)
-            return ask, Purpose.EXTEND, *_which_to_extend(untils[0] if len(untils) == 1 else None, longer, times)
+            act = do(partial(keep_longer, command=command), _rental)
+            return act, Purpose.EXTEND, *_which_to_extend(untils[0] if len(untils) == 1 else None, longer)
         case commands.Extend(duration=longer, until=until):
-            extend = do(rentals.open_extend_form, _rental)
+            act = do(rentals.open_extend_form, _rental)
             if until is not None:
-                extend = do(rentals.extend, partial(UntilValue.of, until=until))
+                act = do(rentals.extend, partial(UntilValue.of, until=until))
             elif longer is not None:
-                extend = do(rentals.extend, partial(ExtendValue.of, longer=longer, shown_end=None))
-            return extend, Purpose.EXTEND, *_which_to_extend(until, longer, times)
+                act = do(rentals.extend, partial(ExtendValue.of, longer=longer, shown_end=None))
+            return act, Purpose.EXTEND, *_which_to_extend(until, longer)
 
 
-def _which_to_extend(until: datetime | None, longer: timedelta | None, times: Times) -> tuple[str, ButtonFor]:
+def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[str, ButtonFor]:
     """Return the question which rental is extended, until an end or by a length, and its buttons. If neither was
     named, the buttons ask by how much."""
     if until is not None:
-        question = f"Extend which one until {times.date_and_time(until)}?"
-        return question, partial(choices.extend_until_button, until=until)
+        question = f"Extend which one until {Times.date_and_time(until)}?"
+        return question, partial(extend_until_button, until=until)
     if longer is not None:
-        return f"Extend which one by {span(longer)}?", partial(choices.extend_by_button, longer=longer)
-    return "Extend which one?", choices.extend_form_button
+        return f"Extend which one by {span(longer)}?", partial(extend_by_button, longer=longer)
+    return "Extend which one?", _extend_form
 
 
 def _rental(rental_id: str) -> RentalValue:
     return RentalValue(rental_id=rental_id)
+
+
+def _named(label: str, action: ActionId[V], value_of: Callable[[str], V]) -> ButtonFor:
+    """Return what makes, for each rental, a button with the label and the rental's id."""
+    return lambda rental: button(f"{label} {rental.id}", action, value_of(rental.id))
+
+
+_show = _named("Show", Action.SHOW_RENTAL, _rental)
+_ssh = _named("ssh", Action.SSH, _rental)
+_extend_form = _named("Extend", Action.EXTEND_FORM, _rental)
+
+
+def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Reader) -> Rendered:
+    """Return the question which of several rentals is meant, with one button for each."""
+    shown = own.rentals[:MOST]
+    lines = [_line(rental, own, reader) for rental in shown]
+    left = len(own.rentals) - len(lines)
+    more = f"{plural(left, 'more', 'more')}: /gpu list" if left else ""
+    return blocks.message(
+        "\n".join(filter(None, (question, *lines, more))),
+        blocks.section(question),
+        *(blocks.section(line, button_for(rental)) for line, rental in zip(lines, shown, strict=True)),
+        blocks.context(more),
+        closed=False,
+    )
+
+
+def _line(rental: Rental, own: OwnRentals, reader: Reader) -> str:
+    whose = "" if rental.owner == reader.id else f", {person(own.names, rental.owner)}"
+    ends = f"Ends {reader.times.time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
+    return join(f"{STATES[rental.state]}: {describe(rental)}{whose}, {rental.id}.", ends)
 
 
 async def about_rental(
@@ -170,17 +206,17 @@ def answer_about(details: RentalDetails, topic: Topic, reader: Reader) -> Render
         left = max(rental.running_lease.ends_at - reader.now, timedelta(0))
         first = f"{rental.id} ends {end(rental, reader.times)}, in {span(left)}."
     buttons: dict[Topic, tuple[Json | None, ...]] = {
-        Topic.TIME: (extend_form_button(rental) if ready else None,),
+        Topic.TIME: (_extend_form(rental) if ready else None,),
         Topic.MONEY: _spend_buttons(reader),
         Topic.BROKEN: (
             not_working_button(rental) if ready and may_be_replaced(rental, reader.now) else None,
-            ssh_button(rental) if ready else None,
+            _ssh(rental) if ready else None,
             destroy_button(rental) if rental.owner == reader.id and not rental.state.over else None,
         ),
         Topic.FASTER: (_choose_from_list(),),
     }
     fact = line(details, owned=False, times=reader.times)
-    return reply(join(first, fact), *buttons.get(topic, ()), show_button(rental))
+    return reply(join(first, fact), *buttons.get(topic, ()), _show(rental))
 
 
 def about_everything(topic: Topic, reader: Reader) -> Rendered:
@@ -228,9 +264,4 @@ def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: R
         texts.append(f"{lead} {ends}? {span(longer.span)} more{about}.{decides}")
         label = "Extend" if len(previews) == 1 else f"Extend by {span(longer.span)}"
         buttons.append(button(label, Action.EXTEND_UNTIL, UntilValue.of(rental.id, longer.ends_at)))
-    return blocks.message(
-        "\n".join(texts),
-        blocks.section("\n".join(texts)),
-        blocks.actions(*buttons, show_button(rental)),
-        closed=False,
-    )
+    return blocks.with_buttons("\n".join(texts), *buttons, _show(rental))

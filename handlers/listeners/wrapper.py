@@ -41,7 +41,7 @@ from handlers.listeners.interaction import (
     part,
     text,
 )
-from handlers.messages import choices, replies
+from handlers.messages import replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.typed.commands import is_destroy
@@ -250,7 +250,7 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
             return reply
         case InteractionKind.MESSAGE, OpenModal(modal=modal, reply=None):
             # Only a command and a click have a trigger that opens a dialog.
-            return Reply(content=choices.opener(modal))
+            return Reply(content=replies.opener(modal))
         case (InteractionKind.MESSAGE, Reply() as reply) | (
             InteractionKind.MESSAGE,
             OpenModal(reply=Reply() as reply),

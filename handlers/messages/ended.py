@@ -28,6 +28,7 @@ from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import on_ending_text
 from handlers.phrases.error_text import NEXT_STEPS
 from handlers.phrases.format import dollars, escape, identifier, join, per_hour, person, with_full_stop
+from handlers.phrases.lease_buttons import show_button
 from handlers.phrases.machine_text import sold_but_seen, vendor
 from handlers.phrases.rental_text import (
     STATES,
@@ -77,8 +78,7 @@ def _replace_it(context: EventContext) -> Rendered:
     text = join(context.text.about(context.request), new_one_text(rental) or next_step)
     buttons = [replace_button(rental)] if replaceable else []
     if rental.replaced_by is not None:
-        value = RentalValue(rental_id=rental.replaced_by)
-        buttons.append(button(f"Show {rental.replaced_by}", Action.SHOW_RENTAL, value))
+        buttons.append(show_button(rental.replaced_by))
     elif rental.quote_id is not None and context.by_owner:
         buttons.append(tell_button(rental.quote_id, rental.request))
     return blocks.with_buttons(text, *buttons, closed=not buttons)

@@ -70,7 +70,7 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
             for n, (key, line) in enumerate(zip(keys, lines, strict=False))
             for block in (blocks.section(line), _buttons(key, first=n == 0))
         ),
-        blocks.context(join(more, uses)) if keys else None,
+        blocks.context(join(more, uses)),
         blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE), _from_github(github)),
         blocks.context(f"or  {_commands(github)}"),
         closed=False,

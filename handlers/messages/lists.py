@@ -162,8 +162,8 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
             for summary, line in said.rentals
         ),
         blocks.section("\n".join(said.unknown)) if said.unknown else None,
-        blocks.context(join(said.more, said.total)) if said.more or said.total else None,
-        blocks.context(said.ended) if said.ended else None,
+        blocks.context(join(said.more, said.total)),
+        blocks.context(said.ended),
         *(
             blocks.section(
                 line, stop_button(one.quote.id, describe(one.request)) if one.quote.owner == live.reader else None
@@ -286,7 +286,7 @@ def show(details: RentalDetails, reader: Reader) -> Rendered:
         said.text,
         blocks.section("\n".join(filter(None, (said.head, said.used)))),
         blocks.context(f"Last day  {marks}") if marks else None,
-        blocks.context(said.place_and_terms) if said.place_and_terms else None,
+        blocks.context(said.place_and_terms),
         *(blocks.context("\n".join(said.history[n : n + 10])) for n in range(0, len(said.history), 10)),
         blocks.actions(*buttons),
         closed=not buttons,
@@ -393,7 +393,7 @@ def help_(roles: Roles, *, rules: Rules) -> Rendered:
     return blocks.message(
         "\n".join(filter(None, (*lines, ELSEWHERE, ask))),
         blocks.section("\n".join(lines)),
-        blocks.context(ELSEWHERE, *([ask] if ask else [])),
+        blocks.context(ELSEWHERE, ask),
     )
 
 

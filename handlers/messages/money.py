@@ -14,12 +14,12 @@ from bot.model.text import plural
 from bot.policy.buying.budgets import say_month, split_budget
 from bot.policy.buying.focus import MonthFile
 from bot.policy.team.rules import WhenOver
-from handlers.ids import Action, RentalValue
 from handlers.messages.writers import AlertContext, alert
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.blocks import Rendered
 from handlers.phrases.budget_text import invoice_differences, month_name, scope_name
 from handlers.phrases.format import about_dollars, dollars, escape, identifier, join, per_hour, percent, person
+from handlers.phrases.lease_buttons import show_button
 
 MOST_PROJECTS = 10
 
@@ -106,15 +106,7 @@ def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
         f"a usual day costs {dollars(facts.estimate)}.",
         f"Most of it: {what}." if what else "",
     )
-    shown = dict.fromkeys(one.rental_id for one in dearest)
-    return blocks.message(
-        text,
-        blocks.section(text),
-        blocks.actions(
-            *(button(f"Show {name}", Action.SHOW_RENTAL, RentalValue(rental_id=name)) for name in shown)
-        ),
-        closed=False,
-    )
+    return blocks.with_buttons(text, *map(show_button, dict.fromkeys(one.rental_id for one in dearest)))
 
 
 # --- the file of a month

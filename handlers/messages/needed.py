@@ -250,7 +250,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     return blocks.message(
         "\n".join(filter(None, (text, mentioned))),
         blocks.section(text),
-        blocks.context(mentioned) if mentioned else None,
+        blocks.context(mentioned),
         blocks.actions(
             destroy_button(rental),
             button(f"Ask {_first_name(details)} again", Action.ASK_OWNER_AGAIN, this),

@@ -30,7 +30,6 @@ from handlers.ids import (
     QuoteHoursValue,
     QuoteUntilValue,
     QuoteValue,
-    RentalValue,
     offer_value,
 )
 from handlers.messages import replies, waiting
@@ -55,6 +54,7 @@ from handlers.phrases.format import (
     price,
     with_full_stop,
 )
+from handlers.phrases.lease_buttons import show_button
 from handlers.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
 from handlers.phrases.rental_text import STATES, people_text, without_key_text
 
@@ -140,23 +140,23 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         text,
         blocks.section(not_replaced) if not_replaced else None,
         blocks.section(f"*{heading}*"),
-        blocks.context(utc) if utc else None,
+        blocks.context(utc),
         blocks.section(refused) if refused else None,
         *(blocks.section(words, accessory) for words, accessory in parts),
         blocks.section(night, keep_button) if night else None,
-        blocks.context(approval) if approval else None,
+        blocks.context(approval),
         blocks.context(join(more, until)),
-        blocks.context(charged) if charged else None,
-        blocks.context(stands) if stands else None,
-        blocks.context(no_key) if no_key else None,
-        blocks.context(card_place) if card_place else None,
+        blocks.context(charged),
+        blocks.context(stands),
+        blocks.context(no_key),
+        blocks.context(card_place),
         blocks.actions(
             *_shorter(quote, best or next(iter(shown), None)),
             *_for_all_gpus(quote),
             *_actions(quote, len(shown), everything),
         ),
         blocks.actions(*waits),
-        blocks.context(about_waiting) if about_waiting else None,
+        blocks.context(about_waiting),
         closed=False,
     )
 
@@ -406,7 +406,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         join(text, f"Close to it: {', '.join(labels)}." if labels else "", about),
         blocks.section(text),
         blocks.actions(*waiting.wait_buttons(view), *buttons, retry),
-        blocks.context(about) if about else None,
+        blocks.context(about),
         closed=False,
     )
 
@@ -452,29 +452,16 @@ def unanswered(
         why = "Compute Clear refuses my token, so I can't look now; the admins know."
     text = f"{why} Nothing is rented, and I won't rent later on my own."
     again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id), about=describe(quote.request))
-    if to_replace is not None:
-        again = replace_button(to_replace)
-    return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
+    return blocks.with_buttons(text, again if to_replace is None else replace_button(to_replace))
 
 
 def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
     """Return the question whether the person wants another one of the same."""
     state = STATES[rental.state].lower()
     text = f"You already rent {describe(rental)} ({rental.id}, {state}). Another one?"
-    return blocks.message(
-        text,
-        blocks.section(text),
-        blocks.actions(
-            button(
-                "Rent another",
-                Action.RENT_ANOTHER,
-                offer_value(quote_id, offer_id, another=True),
-                about=describe(rental),
-            ),
-            button(f"Show {rental.id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental.id)),
-        ),
-        closed=False,
-    )
+    value = offer_value(quote_id, offer_id, another=True)
+    another = button("Rent another", Action.RENT_ANOTHER, value, about=describe(rental))
+    return blocks.with_buttons(text, another, show_button(rental.id))
 
 
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
@@ -482,9 +469,4 @@ def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: b
     rented. The button opens the confirmation dialog again."""
     text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
     value = offer_value(quote.id, choice.offer.offer_id, another=another)
-    return blocks.message(
-        text,
-        blocks.section(text),
-        blocks.actions(_rent_button(choice, value, style="primary")),
-        closed=False,
-    )
+    return blocks.with_buttons(text, _rent_button(choice, value, style="primary"))

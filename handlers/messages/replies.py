@@ -14,10 +14,10 @@ from bot.model.summary import Extended, PeopleAsked, RentalDetails
 from bot.model.text import span
 from bot.policy.use.leases import LEAST_TIME
 from bot.policy.use.two_ends import was_asked_for
-from handlers.ids import NO_VALUE, Action, LineValue, RentalValue
+from handlers.ids import NO_VALUE, Action, Callback, EndValue, LineValue, RentalValue
 from handlers.messages import keys
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.blocks import Json, Modal, Rendered, button
 from handlers.phrases.ends import SCRIPT, ask_again_text, end, end_moves, until_named, without_a_yes
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import (
@@ -32,14 +32,14 @@ from handlers.phrases.format import (
     mention,
     per_hour,
 )
-from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button
+from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, show_button
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import STATES, asked_for, people_text, without_key_text
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:
     """Return a private reply. `text` is mrkdwn with foreign text already escaped."""
-    return blocks.message(text, blocks.section(text), blocks.actions(*buttons), closed=not any(buttons))
+    return blocks.with_buttons(text, *buttons, closed=not any(buttons))
 
 
 def error(problem: GpubotError) -> Rendered:
@@ -74,7 +74,7 @@ def _show(rental_id: str | None) -> Json | None:
     if rental_id is None:
         return None
     try:
-        return button(f"Show {rental_id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental_id))
+        return show_button(rental_id)
     except Mistake:  # no rental can have this id, so a button can't hold it
         return None
 
@@ -177,16 +177,13 @@ def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rend
     """Return the reply to a repeated `/gpu extend`, which added nothing. Its button adds the time again."""
     ends = f": {rental.id} ends {reader.times.time(rental.lease.ends_at)}" if rental.lease else ""
     text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
-    more = extend_button(rental, reader, longer=longer, again=True)
-    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
+    return reply(text, extend_button(rental, reader, longer=longer, again=True))
 
 
 def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
     """Return the reply to `/gpu keep`: when the bot asks again (None: never), and that the lease still ends."""
     again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
-    text = f"{rental.id} is still needed. {again}"
-    more = extend_button(rental, reader)
-    return blocks.message(text, blocks.section(text), blocks.actions(more), closed=more is None)
+    return reply(f"{rental.id} is still needed. {again}", extend_button(rental, reader))
 
 
 def ending(rental: Rental) -> Rendered:
@@ -201,8 +198,7 @@ def script_first(rental: Rental, times: Times) -> Rendered:
     """Return the reply to a destroy after `/root/on-ending.sh`: when the machine ends at the latest."""
     latest = times.time(rental.running_lease.ends_at)
     text = f"{rental.id} goes once its {SCRIPT} is done, {latest} at the latest."
-    more = blocks.actions(keep_button(rental), destroy_button(rental))
-    return blocks.message(text, blocks.section(text), more, closed=False)
+    return reply(text, keep_button(rental), destroy_button(rental))
 
 
 def decided(rental: Rental, word: str) -> Rendered:
@@ -220,3 +216,21 @@ def newer_version(words: str, current: Rendered) -> Rendered:
 def begin_with_mention(bot: str, command: str) -> Rendered:
     """Return the reply to a message that mentions the bot after other words: `command` is what they mean."""
     return blocks.message(f"Begin with my name and I do it: {mention(bot)} {escape(command, 300)}")
+
+
+def opener(modal: Modal) -> Rendered:
+    """Return the answer to words that would open a dialog, if Slack lets only a button open it."""
+    match modal.view["callback_id"], modal.value:
+        case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:
+            words = f"Destroy {rental_id}? The button shows what it cost so far, and asks."
+            opens = button(f"Destroy {rental_id}", Action.DESTROY, value, style="danger")
+        case Callback.EXTEND.id, EndValue(rental_id=rental_id):
+            words = f"By how much? Click, or write it: extend {rental_id} 2h"
+            opens = button(f"Extend {rental_id}", Action.EXTEND_FORM, RentalValue(rental_id=rental_id))
+        case Callback.GITHUB_NAME.id, _:
+            words = "Click to say who you are at GitHub, or write it: key github ana-dev"
+            opens = button("Take mine from GitHub", Action.FROM_GITHUB, NO_VALUE)
+        case _:
+            words = "Click to choose, or write what you need: get H100 EU"
+            opens = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)
+    return reply(words, opens)

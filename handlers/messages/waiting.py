@@ -253,12 +253,7 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
         text = join(text, "I tell you once, when there is one.", hours)
     else:
         text = join(text, hours, f"Follow it in {channel(rental.card_channel)}.")
-    return blocks.message(
-        text,
-        blocks.section(text),
-        blocks.actions(any_time, stop_button(waiting.quote.id, about)),
-        closed=False,
-    )
+    return blocks.with_buttons(text, any_time, stop_button(waiting.quote.id, about))
 
 
 def told(view: QuoteView, reader: Reader) -> Rendered:
@@ -276,7 +271,7 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
     if best is None:
         until = f" by {reader.times.time(quote.wish.until)}" if quote.wish is not None else ""
         text = f"Nothing fitted{until}: {_what(quote.request)}. Nothing was rented."
-        return blocks.message(text, blocks.section(text), blocks.actions(again), closed=False)
+        return blocks.with_buttons(text, again)
     offer = best.offer
     each = f"from {price(offer.gpu_rate)} per GPU at {place(offer.vendor, offer.vendor_region)}"
     why_not = refusal_text(best.refused) if best.refused is not None else ""
@@ -287,7 +282,7 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
         with suppress(Mistake):  # the market's id may not fit into a button
             value = offer_value(quote.id, offer.offer_id, another=False)
             rent = button(label, Action.RENT, value, about=about, style="primary")
-    return blocks.message(text, blocks.section(text), blocks.actions(rent, again), closed=False)
+    return blocks.with_buttons(text, rent, again)
 
 
 def stopped(quote: Quote) -> Rendered:

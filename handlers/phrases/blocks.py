@@ -92,10 +92,10 @@ def section(markup: str, accessory: Json | None = None) -> Json:
     return block if accessory is None else {**block, "accessory": accessory}
 
 
-def context(*markups: str) -> Json:
-    """Return small print."""
-    shown = [markup for markup in markups if markup][:CONTEXT_ELEMENTS]
-    return {"type": "context", "elements": [mrkdwn(markup) for markup in shown or [" "]]}
+def context(*markups: str) -> Json | None:
+    """Return small print, or None if there is nothing to say."""
+    shown = [mrkdwn(markup) for markup in markups if markup][:CONTEXT_ELEMENTS]
+    return {"type": "context", "elements": shown} if shown else None
 
 
 def button(label: str, action: ActionId[V], value: V, *, about: str = "", style: str | None = None) -> Json:

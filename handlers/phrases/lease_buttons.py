@@ -1,4 +1,4 @@
-"""The buttons that several messages about a machine have: Extend, Take the request back, Destroy."""
+"""The buttons that several messages about a machine have: Show, Extend, Take the request back, Destroy."""
 
 from __future__ import annotations
 
@@ -100,6 +100,17 @@ def extend_form_button(rental: Rental) -> Json:
     return take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
 
 
+def extend_by_button(rental: Rental, longer: timedelta) -> Json:
+    """Return `Extend k7mq2 by 2 h`."""
+    value = ExtendValue.of(rental.id, longer, rental.running_lease.ends_at)
+    return button(f"Extend {rental.id} by {span(longer)}", Action.EXTEND, value)
+
+
+def extend_until_button(rental: Rental, until: datetime) -> Json:
+    """Return `Extend k7mq2` to a new end."""
+    return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, UntilValue.of(rental.id, until))
+
+
 def keep_button(rental: Rental) -> Json | None:
     """Return `Keep k7mq2`, which gives a machine that is destroyed after its script its end of before. Return None
     for any other machine, and if that end is nearer."""
@@ -108,6 +119,11 @@ def keep_button(rental: Rental) -> Json | None:
     if lease is None or first is None or first.ends_at <= lease.ends_at:
         return None
     return button(f"Keep {rental.id}", Action.EXTEND_UNTIL, UntilValue.of(rental.id, first.ends_at))
+
+
+def show_button(rental_id: str) -> Json:
+    """Return `Show k7mq2`."""
+    return button(f"Show {rental_id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental_id))
 
 
 def destroy_button(rental: Rental) -> Json:

@@ -22,7 +22,8 @@ from bot.model.summary import (
     UnknownTotal,
 )
 from bot.policy.team.roles import Roles
-from handlers.messages import choices, lists
+from handlers.actions import short_forms
+from handlers.messages import lists
 from handlers.phrases.lease_buttons import destroy_button
 from tests.views.screens import message, page
 from tests.views.stories import (
@@ -285,9 +286,9 @@ A100: SXM 80 GB
 
 def test_several_rentals_have_a_button_each() -> None:
     own = OwnRentals(rentals=(making().rental, ready().rental), names=NAMES)
-    shown = choices.which_one(own, "Destroy which one?", destroy_button, reading(NOW, BEN))
+    shown = short_forms.which_one(own, "Destroy which one?", destroy_button, reading(NOW, BEN))
     many = OwnRentals(rentals=(ready().rental,) * 12, names=NAMES)
-    long = choices.which_one(many, "Show which one?", choices.show_button, reading(NOW, ANA))
+    long = short_forms.which_one(many, "Show which one?", destroy_button, reading(NOW, ANA))
     assert message(long, NOW).endswith("2 more: /gpu list")
     assert page(message(shown, NOW)) == snapshot("""\
 
