@@ -95,7 +95,7 @@ async def _answer(
             return await policy.show(context, interaction)
         case commands.Plain.HELP:
             roles = queries.own_roles(context.deps, interaction.person)
-            return Reply(content=lists.help_(roles, rules=context.deps.rules))
+            return Reply(content=lists.help_(commands.help_for(roles), roles, rules=context.deps.rules))
         case _:
             return Reply(content=await _home(context, interaction))
 
