@@ -90,7 +90,7 @@ async def _answer(
             return await policy.show(context, interaction, NO_VALUE)
         case commands.Plain.HELP:
             roles = queries.own_roles(context.deps, interaction.person)
-            return Reply(content=lists.help_(roles, rules=context.deps.rules))
+            return Reply(content=lists.help_(commands.help_for(roles), roles, rules=context.deps.rules))
         case _:
             return Reply(content=await _home(context, interaction))
 
