@@ -221,6 +221,13 @@ RentalId = Annotated[str, typer.Argument(metavar="ID", help="The rental, such as
 Reason = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Why. People read it in Slack.")]
 
 
+def _by_hand(kind: str, **typed: str) -> None:
+    """Let the gpubot that runs on this machine carry out a command, and print its answer."""
+    from bot.operator.protocol import Command, Kind, ask
+
+    print(ask(Command(kind=Kind(kind), **typed)))
+
+
 def _with_reason(typed: str, why: str | None) -> str:
     """Return the reason. Raises Mistake with the line to type if it is missing."""
     from bot.errors import Mistake
@@ -233,17 +240,13 @@ def _with_reason(typed: str, why: str | None) -> str:
 @cli.command("list")
 def list_all() -> None:
     """By hand: what everybody rents, from the gpubot that runs on this machine."""
-    from bot.operator import client, protocol
-
-    print(client.ask(protocol.ListAll()))
+    _by_hand("list")
 
 
 @cli.command()
 def show(rental: RentalId) -> None:
     """By hand: one rental with its history."""
-    from bot.operator import client, protocol
-
-    print(client.ask(protocol.Show(id=rental)))
+    _by_hand("show", id=rental)
 
 
 @cli.command()
@@ -253,9 +256,7 @@ def spend(
     ] = None,
 ) -> None:
     """By hand: what the team, or a project, spent."""
-    from bot.operator import client, protocol
-
-    print(client.ask(protocol.Spend(words=" ".join(words or ()))))
+    _by_hand("spend", words=" ".join(words or ()))
 
 
 @cli.command()
@@ -265,11 +266,9 @@ def extend(
     why: Reason = None,
 ) -> None:
     """By hand: a later end, also over the limits and budgets that an approver may pass."""
-    from bot.operator import client, protocol
-
     typed = " ".join(by)
     reason = _with_reason(f"extend {rental} {typed}", why)
-    print(client.ask(protocol.Extend(id=rental, by=typed, why=reason)))
+    _by_hand("extend", id=rental, by=typed, why=reason)
 
 
 @cli.command()
@@ -282,18 +281,14 @@ def approve(
     why: Reason = None,
 ) -> None:
     """By hand: approve a request, or more time, that waits for an approver."""
-    from bot.operator import client, protocol
-
     reason = _with_reason(f"approve {rental} --up-to {up_to}", why)
-    print(client.ask(protocol.Approve(id=rental, up_to=up_to, why=reason)))
+    _by_hand("approve", id=rental, up_to=up_to, why=reason)
 
 
 @cli.command()
 def deny(rental: RentalId, why: Reason = None) -> None:
     """By hand: deny a request, or more time, that waits for an approver."""
-    from bot.operator import client, protocol
-
-    print(client.ask(protocol.Deny(id=rental, why=_with_reason(f"deny {rental}", why))))
+    _by_hand("deny", id=rental, why=_with_reason(f"deny {rental}", why))
 
 
 @cli.command()
@@ -321,11 +316,9 @@ def destroy(
         asked = partial(_typed_again, resource) if confirm is None else lambda: confirm
         destroy_resource(resource, asked, partial(print, flush=True))
         return
-    from bot.operator import client, protocol
-
     if rental is None:
         raise typer.BadParameter("Name a rental and say why: gpubot destroy k7mq2 --why TEXT")
-    print(client.ask(protocol.Destroy(id=rental, why=_with_reason(f"destroy {rental}", why))))
+    _by_hand("destroy", id=rental, why=_with_reason(f"destroy {rental}", why))
 
 
 def _typed_again(resource: str) -> str | None:
@@ -338,17 +331,13 @@ def _typed_again(resource: str) -> str | None:
 @cli.command()
 def pause(why: Reason = None) -> None:
     """By hand: stop all buying. Destroying goes on."""
-    from bot.operator import client, protocol
-
-    print(client.ask(protocol.Pause(why=_with_reason("pause", why))))
+    _by_hand("pause", why=_with_reason("pause", why))
 
 
 @cli.command()
 def resume(why: Reason = None) -> None:
     """By hand: allow buying again."""
-    from bot.operator import client, protocol
-
-    print(client.ask(protocol.Resume(why=_with_reason("resume", why))))
+    _by_hand("resume", why=_with_reason("resume", why))
 
 
 @policy.command()

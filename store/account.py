@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.account_facts import Counter, Fact
 from store.columns import JsonText
-from store.mapping import INSERTS, insert_new, param, select_by, upsert
+from store.mapping import insert_into, insert_new, select_by, upsert
 from store.tables import account, answered_messages, counters, probe_key
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ _REMOVE = delete(account).where(*_THIS)
 _ALL = select_by(account.c.name).with_only_columns(account.c.key, account.c.value)
 _COUNT = select_by(counters.c.name).with_only_columns(counters.c.count)
 _PROBE_KEY = select(probe_key.c.private_key)
-_FORGET = delete(answered_messages).where(answered_messages.c.at < param(answered_messages.c.at, "before"))
+_FORGET = delete(answered_messages).where(answered_messages.c.at < bindparam("before"))
 
 
 @cache
@@ -33,7 +33,7 @@ def _json(kind: Any) -> JsonText[Any]:
 
 @cache
 def _increment(dialect: str) -> Any:
-    insert = INSERTS[dialect](counters).values(count=1)
+    insert = insert_into(counters, dialect).values(count=1)
     return insert.on_conflict_do_update(index_elements=["name"], set_={"count": counters.c.count + 1})
 
 

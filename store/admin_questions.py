@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import cast
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
 from bot.model.admin_question import AdminQuestion, Purchase
 from bot.model.state import State
-from store.mapping import fetch_first, insert_new, param, select_by, to_models, values
+from store.mapping import fetch_all, fetch_first, insert_new, select_by, values
 from store.messages import Messages
 from store.tables import admin_questions, rentals
 
@@ -19,14 +19,10 @@ _GET = select_by(_c.id)
 _ENDING = exists().where(rentals.c.id == _c.rental_id, or_(~rentals.c.live, rentals.c.state == State.DESTROYING))
 _NOT_OVER = select(admin_questions).where(_c.over_at.is_(None), ~_ENDING).order_by(_c.found_at, _c.id)
 _PARTS = select_by(_c.part_of, _c.id)
-_HAS_OPEN_PART = select(
-    exists().where(_c.part_of == param(_c.part_of, "key"), _c.decided.is_(None), _c.over_at.is_(None))
-)
+_HAS_OPEN_PART = select(exists().where(_c.part_of == bindparam("key"), _c.decided.is_(None), _c.over_at.is_(None)))
 _OF_RENTAL = select_by(_c.rental_id, _c.found_at)
 _PAUSING = select(admin_questions).where(_c.pauses_buying)
-_UPDATE = update(admin_questions).where(
-    _c.id == param(_c.id, "key"), _c.version == param(_c.version, "was_version")
-)
+_UPDATE = update(admin_questions).where(_c.id == bindparam("key"), _c.version == bindparam("was_version"))
 
 
 class AdminQuestions:
@@ -37,12 +33,12 @@ class AdminQuestions:
         self._messages = messages
 
     async def get(self, question_id: str) -> AdminQuestion | None:
-        return await fetch_first(self._conn, AdminQuestion, _GET, question_id)
+        return await fetch_first(self._conn, AdminQuestion, _GET, key=question_id)
 
     async def not_over(self) -> list[AdminQuestion]:
         """Return the questions that the admins can decide, and those about machines that are not ours to manage
         but still exist, oldest first. Leave out questions about rentals that are over or ending."""
-        return to_models(AdminQuestion, await self._conn.execute(_NOT_OVER))
+        return await fetch_all(self._conn, AdminQuestion, _NOT_OVER)
 
     async def purchases(self) -> list[AdminQuestion]:
         """Return the questions of `not_over` that are about the unknown machines of one purchase."""
@@ -50,18 +46,18 @@ class AdminQuestions:
 
     async def parts(self, question_id: str) -> list[AdminQuestion]:
         """Return the questions that are asked in the messages of this one."""
-        return to_models(AdminQuestion, await self._conn.execute(_PARTS, {"key": question_id}))
+        return await fetch_all(self._conn, AdminQuestion, _PARTS, key=question_id)
 
     async def has_open_part(self, question_id: str) -> bool:
         return cast(bool, await self._conn.scalar(_HAS_OPEN_PART, {"key": question_id}))
 
     async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
         """Return the questions about a rental, or about machines that belong to it by now, oldest first."""
-        return to_models(AdminQuestion, await self._conn.execute(_OF_RENTAL, {"key": rental_id}))
+        return await fetch_all(self._conn, AdminQuestion, _OF_RENTAL, key=rental_id)
 
     async def pausing(self) -> list[AdminQuestion]:
         """Return the questions that pause buying."""
-        return to_models(AdminQuestion, await self._conn.execute(_PAUSING))
+        return await fetch_all(self._conn, AdminQuestion, _PAUSING)
 
     async def add(self, question: AdminQuestion) -> None:
         """Write a new question. Raise Stale if its id is in use."""

@@ -14,7 +14,7 @@ from bot.model.attempt import ENDED_BY_VENDOR, AdoptedMachine, Attempt, AttemptS
 from bot.model.base import changed
 from bot.model.records import AliveResource, Change, StoredFacts
 from bot.model.rental import Rental
-from store.mapping import Values, insert_new, listed, param, select_by, to_model, to_models, upsert, values
+from store.mapping import IDS, Values, fetch_all, insert_new, listed, param, select_by, to_model, upsert, values
 from store.tables import attempts, ledger, resources
 
 _LATEST = 20
@@ -25,68 +25,58 @@ _FEWEST = 3
 _LAST_PURCHASES = 10
 """How many purchases of a GPU from a vendor say how likely the next one gets ready."""
 
-IDS: Any = bindparam("ids", expanding=True)
-_ATTEMPTS = select_by(attempts.c.rental_id, attempts.c.n)
+_a, _r, _l = attempts.c, resources.c, ledger.c
+_ATTEMPTS = select_by(_a.rental_id, _a.n)
 _LOCKED_ATTEMPTS = _ATTEMPTS.with_for_update()
-_BY_OFFER = select_by(attempts.c.offer_id)
-_BY_NAME = select_by(attempts.c.resource_name)
-_RESOURCES = select_by(resources.c.rental_id, resources.c.attempt, resources.c.first_seen, resources.c.resource_id)
-_RESOURCES_BY_ID = select(resources).where(resources.c.resource_id.in_(IDS))
-_LOCKED_RESOURCES = _RESOURCES_BY_ID.order_by(resources.c.resource_id).with_for_update()
-_GONE = select(resources.c.resource_id).where(resources.c.resource_id.in_(IDS), resources.c.gone_at.is_not(None))
-_moment = param(resources.c.read_at, "moment")
+_BY_OFFER = select_by(_a.offer_id)
+_BY_NAME = select_by(_a.resource_name)
+_RESOURCES = select_by(_r.rental_id, _r.attempt, _r.first_seen, _r.resource_id)
+_RESOURCES_BY_ID = select(resources).where(_r.resource_id.in_(IDS))
+_LOCKED_RESOURCES = _RESOURCES_BY_ID.order_by(_r.resource_id).with_for_update()
+_GONE = select(_r.resource_id).where(_r.resource_id.in_(IDS), _r.gone_at.is_not(None))
+_moment = param(_r.read_at, "moment")
 _NOTE_READ = (
     update(resources)
-    .where(
-        resources.c.resource_id == param(resources.c.resource_id, "key"),
-        resources.c.read_at < _moment,
-        resources.c.gone_at.is_(None),
-    )
+    .where(_r.resource_id == bindparam("key"), _r.read_at < _moment, _r.gone_at.is_(None))
     .values(read_at=_moment)
 )
 _FACTS_OF = (
     select(attempts, resources, ledger)
     .select_from(
-        attempts.outerjoin(
-            resources, and_(resources.c.rental_id == attempts.c.rental_id, resources.c.attempt == attempts.c.n)
-        ).outerjoin(ledger, ledger.c.resource_id == resources.c.resource_id)
+        attempts.outerjoin(resources, and_(_r.rental_id == _a.rental_id, _r.attempt == _a.n)).outerjoin(
+            ledger, _l.resource_id == _r.resource_id
+        )
     )
-    .where(attempts.c.rental_id.in_(IDS))
-    .order_by(attempts.c.rental_id, attempts.c.n, resources.c.first_seen, resources.c.resource_id)
+    .where(_a.rental_id.in_(IDS))
+    .order_by(_a.rental_id, _a.n, _r.first_seen, _r.resource_id)
 )
 """A row for each ledger row, for each resource without one, and for each attempt without a resource."""
 _ATTEMPT_NAMES, _RESOURCE_NAMES, _LEDGER_NAMES = (
     [column.name for column in table.c] for table in (attempts, resources, ledger)
 )
-_LEDGER = select_by(ledger.c.rental_id, ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
+_LEDGER = select_by(_l.rental_id, _l.started_at, _l.resource_id, _l.n)
 _ALIVE = (
-    select(resources.c.resource_id, resources.c.rental_id, resources.c.rate)
-    .where(resources.c.gone_at.is_(None))
-    .order_by(resources.c.rental_id, resources.c.attempt, resources.c.resource_id)
+    select(_r.resource_id, _r.rental_id, _r.rate)
+    .where(_r.gone_at.is_(None))
+    .order_by(_r.rental_id, _r.attempt, _r.resource_id)
 )
 _TIMES_TO_READY = (
-    select(attempts.c.intended_at, attempts.c.ready_at)
-    .where(
-        attempts.c.vendor == param(attempts.c.vendor, "vendor"),
-        attempts.c.gpu == param(attempts.c.gpu, "gpu"),
-        attempts.c.ready_at.is_not(None),
-    )
-    .order_by(attempts.c.ready_at.desc())
+    select(_a.intended_at, _a.ready_at)
+    .where(_a.vendor == bindparam("vendor"), _a.gpu == bindparam("gpu"), _a.ready_at.is_not(None))
+    .order_by(_a.ready_at.desc())
     .limit(_LATEST)
 )
 _OF_PLACES = (
     select(
-        attempts.c.vendor,
-        attempts.c.gpu,
-        attempts.c.ready_at,
-        func.row_number()
-        .over(partition_by=(attempts.c.vendor, attempts.c.gpu), order_by=attempts.c.intended_at.desc())
-        .label("place"),
+        _a.vendor,
+        _a.gpu,
+        _a.ready_at,
+        func.row_number().over(partition_by=(_a.vendor, _a.gpu), order_by=_a.intended_at.desc()).label("place"),
     )
     .where(
-        attempts.c.vendor.in_(bindparam("vendors", expanding=True)),
-        attempts.c.gpu.in_(bindparam("gpus", expanding=True)),
-        or_(attempts.c.ready_at.is_not(None), attempts.c.why.in_(sorted(ENDED_BY_VENDOR))),
+        _a.vendor.in_(bindparam("vendors", expanding=True)),
+        _a.gpu.in_(bindparam("gpus", expanding=True)),
+        or_(_a.ready_at.is_not(None), _a.why.in_(sorted(ENDED_BY_VENDOR))),
     )
     .subquery()
 )
@@ -100,10 +90,8 @@ _GOT_READY = (
     .where(_OF_PLACES.c.place <= _LAST_PURCHASES)
     .group_by(_OF_PLACES.c.vendor, _OF_PLACES.c.gpu)
 )
-_UPDATE_ATTEMPT = update(attempts).where(
-    attempts.c.rental_id == param(attempts.c.rental_id, "key"), attempts.c.n == param(attempts.c.n, "attempt_n")
-)
-_HAS_LIVE = select_by(attempts.c.rental_id).where(attempts.c.live).with_only_columns(attempts.c.n)
+_UPDATE_ATTEMPT = update(attempts).where(_a.rental_id == bindparam("key"), _a.n == bindparam("attempt_n"))
+_HAS_LIVE = select_by(_a.rental_id).where(_a.live).with_only_columns(_a.n)
 
 
 def _attempt_values(attempt: Attempt, *, live: bool) -> Values:
@@ -204,7 +192,7 @@ class Attempts:
         return [_attempt_of(row) for row in await self._conn.execute(_ATTEMPTS, {"key": rental_id})]
 
     async def resources(self, rental_id: str) -> list[Resource]:
-        return to_models(Resource, await self._conn.execute(_RESOURCES, {"key": rental_id}))
+        return await fetch_all(self._conn, Resource, _RESOURCES, key=rental_id)
 
     async def facts_of(self, rental_ids: Collection[str]) -> dict[str, StoredFacts]:
         """Return the facts of each of these rentals, in one query."""
@@ -235,7 +223,7 @@ class Attempts:
     async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
         """Return the attempt of each resource, by the resource's id."""
         pairs = {(resource.rental_id, resource.attempt) for resource in resources}
-        query = select(attempts).where(tuple_(attempts.c.rental_id, attempts.c.n).in_(pairs))
+        query = select(attempts).where(tuple_(_a.rental_id, _a.n).in_(pairs))
         by_key = {(row.rental_id, row.n): _attempt_of(row) for row in await self._conn.execute(query)}
         return {resource.resource_id: by_key[resource.rental_id, resource.attempt] for resource in resources}
 
@@ -254,12 +242,12 @@ class Attempts:
         return [AliveResource(*row) for row in await self._conn.execute(_ALIVE)]
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]:
-        return to_models(LedgerRow, await self._conn.execute(_LEDGER, {"key": rental_id}))
+        return await fetch_all(self._conn, LedgerRow, _LEDGER, key=rental_id)
 
     async def whole_ledger(self) -> list[LedgerRow]:
         """Return every row, oldest first."""
-        query = select(ledger).order_by(ledger.c.started_at, ledger.c.resource_id, ledger.c.n)
-        return to_models(LedgerRow, await self._conn.execute(query))
+        query = select(ledger).order_by(_l.started_at, _l.resource_id, _l.n)
+        return await fetch_all(self._conn, LedgerRow, query)
 
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
         """Return the median seconds from procurement to ready of the vendor's last rentals of this GPU. Return

@@ -28,7 +28,7 @@ from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.budget import Balance, Charge, ChargedMachine, Month, Reservation, Scope, ScopeKind, scopes_of
 from bot.model.money import Micros
-from store.mapping import INSERTS, Values, param, select_by, to_models, values
+from store.mapping import Values, fetch_all, insert_into, param, select_by, values
 from store.tables import attempts, balances, charges, filed_months, ledger, rentals, reservations, resources
 
 _b, _c = balances.c, charges.c
@@ -38,7 +38,7 @@ def _number(name: str) -> BindParameter[int]:
     return bindparam(name, type_=BigInteger)
 
 
-_ALL = select(balances).where(_b.month >= param(_b.month, "since"))
+_ALL = select(balances).where(_b.month >= bindparam("since"))
 _TEAM = select(balances).where(_b.kind == ScopeKind.TEAM).order_by(_b.month)
 _RESERVED = (
     select(
@@ -47,29 +47,21 @@ _RESERVED = (
         reservations.c.project,
         func.sum(reservations.c.amount).label("amount"),
     )
-    .where(reservations.c.month >= param(reservations.c.month, "since"))
+    .where(reservations.c.month >= bindparam("since"))
     .group_by(reservations.c.month, reservations.c.owner, reservations.c.project)
 )
 _CHARGED = (
     select(_c.month, _c.owner, _c.project, func.sum(_c.amount).label("amount"), func.sum(_c.late).label("late"))
-    .where(_c.month >= param(_c.month, "since"))
+    .where(_c.month >= bindparam("since"))
     .group_by(_c.month, _c.owner, _c.project)
 )
-_THIS = and_(
-    _b.month == param(_b.month, "in_month"), _b.kind == param(_b.kind, "of"), _b.name == param(_b.name, "named")
-)
+_THIS = and_(_b.month == bindparam("in_month"), _b.kind == bindparam("of"), _b.name == bindparam("named"))
 _NOTE_ALERT = update(balances).where(_THIS).values(alerted=_number("percent"))
-_PLAN_ALERT = (
-    update(balances)
-    .where(_THIS)
-    .values(alert_due_at=param(_b.alert_due_at, "due_at"), alert_to=param(_b.alert_to, "reader"))
-)
-_ALERTS_DUE = (
-    select(balances).where(_b.alert_due_at <= param(_b.alert_due_at, "at")).order_by(_b.month, _b.kind, _b.name)
-)
+_PLAN_ALERT = update(balances).where(_THIS).values(alert_due_at=bindparam("due_at"), alert_to=bindparam("reader"))
+_ALERTS_DUE = select(balances).where(_b.alert_due_at <= bindparam("at")).order_by(_b.month, _b.kind, _b.name)
 _RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month, reservations.c.owner)
 _ADD_RESERVATIONS, _ADD_CHARGES = insert(reservations), insert(charges)
-_DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == param(reservations.c.rental_id, "key"))
+_DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == bindparam("key"))
 _OLDEST_FIRST = (_c.started_at, _c.resource_id, _c.n)
 _CHARGES_OF = select_by(_c.rental_id, *_OLDEST_FIRST)
 _UNCHARGED = (
@@ -79,7 +71,7 @@ _UNCHARGED = (
     .order_by(ledger.c.rental_id)
 )
 _CHARGES_IN = select_by(_c.month, *_OLDEST_FIRST)
-_CHARGES_OF_PERSON = _CHARGES_IN.where(_c.owner == param(_c.owner, "person"))
+_CHARGES_OF_PERSON = _CHARGES_IN.where(_c.owner == bindparam("person"))
 _FILED = select(filed_months.c.month, filed_months.c.filed_at)
 _FILED_FILE = select_by(filed_months.c.month).with_only_columns(filed_months.c.file)
 _UNFILED = (
@@ -97,9 +89,7 @@ _BILLING_BEFORE = select(
         exists()
         .select_from(attempts.join(rentals, rentals.c.id == _a.rental_id))
         .where(
-            rentals.c.live,
-            _a.state.not_in([AttemptState.FAILED, AttemptState.GONE]),
-            _a.intended_at < _BEFORE,
+            rentals.c.live, _a.state.not_in([AttemptState.FAILED, AttemptState.GONE]), _a.intended_at < _BEFORE
         ),
     )
 )
@@ -113,7 +103,7 @@ _CHARGED_MACHINES = (
     _MACHINES.select_from(
         charges.join(_RESOURCES, _r.resource_id == _c.resource_id).join(rentals, rentals.c.id == _r.rental_id)
     )
-    .where(_c.month == param(_c.month, "in_month"))
+    .where(_c.month == bindparam("in_month"))
     .distinct()
 )
 _ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals, rentals.c.id == _r.rental_id)).where(
@@ -125,16 +115,14 @@ _ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals, rentals.c.id ==
 def _of_scopes(number: int) -> Select[Any]:
     """Return the statement that selects the balances of so many scopes in a month. Only their rows are read: a
     month has one for each person."""
-    these = [
-        and_(_b.kind == param(_b.kind, f"kind_{n}"), _b.name == param(_b.name, f"name_{n}")) for n in range(number)
-    ]
-    return select(balances).where(_b.month == param(_b.month, "key"), or_(*these))
+    these = [and_(_b.kind == bindparam(f"kind_{n}"), _b.name == bindparam(f"name_{n}")) for n in range(number)]
+    return select(balances).where(_b.month == bindparam("key"), or_(*these))
 
 
 @cache
 def _add(dialect: str) -> Any:
     """Return the statement that adds to a balance, or makes it, and returns it."""
-    new = INSERTS[dialect](balances)
+    new = insert_into(balances, dialect)
     sums = {name: _b[name] + new.excluded[name] for name in ("reserved", "spent", "late")}
     limit = _number("limit")
     holds = or_(limit.is_(None), sums["reserved"] + sums["spent"] <= limit)
@@ -212,7 +200,7 @@ class Budgets:
 
     async def reservations(self, rental_id: str) -> list[Reservation]:
         """Return what a rental holds, by months and owners."""
-        return to_models(Reservation, await self._conn.execute(_RESERVATIONS, {"key": rental_id}))
+        return await fetch_all(self._conn, Reservation, _RESERVATIONS, key=rental_id)
 
     async def replace_reservations(self, before: Sequence[Reservation], after: Sequence[Reservation]) -> None:
         """Replace what a rental holds: all of its reservations. The balances are not changed."""
@@ -231,12 +219,12 @@ class Budgets:
 
     async def charges_of(self, rental_id: str) -> list[Charge]:
         """Return the charges of a rental, oldest first."""
-        return to_models(Charge, await self._conn.execute(_CHARGES_OF, {"key": rental_id}))
+        return await fetch_all(self._conn, Charge, _CHARGES_OF, key=rental_id)
 
     async def charges_in(self, month: Month, owner: str | None = None) -> list[Charge]:
         """Return the charges in a month's report and file, oldest first. With `owner`, return this person's."""
         statement = _CHARGES_IN if owner is None else _CHARGES_OF_PERSON
-        return to_models(Charge, await self._conn.execute(statement, {"key": month, "person": owner}))
+        return await fetch_all(self._conn, Charge, statement, key=month, person=owner)
 
     async def filed(self) -> dict[Month, datetime]:
         """Return the months whose file is complete, with when it was made. Nothing is charged to them any more."""

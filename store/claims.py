@@ -14,7 +14,6 @@ from typing import Any, Generic, TypeVar, cast
 from sqlalchemy import (
     ColumnElement,
     Interval,
-    Row,
     Select,
     Table,
     Text,
@@ -31,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.records import Claimed
-from store.mapping import listed, param, to_models
+from store.mapping import MAX_ROWS, listed, param, to_model
 
 C = TypeVar("C", bound=Claimed)
 
@@ -47,7 +46,7 @@ def _key(table: Table) -> ColumnElement[Any]:
 
 def held(table: Table) -> ColumnElement[bool]:
     """Return whether the parameter `holder` holds the claim on a row, also past its end."""
-    same: ColumnElement[bool] = table.c.claimed_by == param(table.c.claimed_by, "holder")
+    same: ColumnElement[bool] = table.c.claimed_by == bindparam("holder")
     return same
 
 
@@ -81,20 +80,16 @@ def _claim(table: Table, columns: tuple[ColumnElement[Any], ...], dialect: str, 
     key = _key(table)
     due = (
         select(key.label("key"))
-        .where(
-            table.c.due_at <= param(table.c.due_at, "now"),
-            _free(table, dialect),
-            _others(table, some_left_out),
-        )
+        .where(table.c.due_at <= bindparam("now"), _free(table, dialect), _others(table, some_left_out))
         .order_by(table.c.due_at, key)
-        .limit(bindparam("max_rows"))
+        .limit(MAX_ROWS)
         .with_for_update(skip_locked=True)
         .cte("due")
     )
     return (
         update(table)
         .where(key.in_(select(due.c.key)))
-        .values(claimed_by=param(table.c.claimed_by, "holder"), claimed_until=_end(dialect))
+        .values(claimed_by=bindparam("holder"), claimed_until=_end(dialect))
         .returning(*columns)
     )
 
@@ -196,8 +191,8 @@ class DueTable(Generic[C]):
         dialect = self._conn.dialect.name
         values = {"now": now, "holder": self._holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}
         statement = _claim(self._table, self._columns, dialect, some_left_out=bool(without))
-        claimed: list[Row[Any]] = list((await self._conn.execute(statement, _with(values, without))).all())
-        return to_models(self._kind, sorted(claimed, key=lambda row: (row.due_at, row.id)))
+        claimed = await self._conn.execute(statement, _with(values, without))
+        return [to_model(self._kind, row) for row in sorted(claimed, key=lambda row: (row.due_at, row.id))]
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
         """Let the claims on these rows end `seconds` of real time from now. Return the rows that this process

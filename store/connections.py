@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-import asyncpg
 from sqlalchemy import AsyncAdaptedQueuePool, Connection, Table, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import IsolationLevel
@@ -22,6 +21,9 @@ from sqlalchemy.sql.dml import UpdateBase
 from bot.errors import CannotOpen
 from store import inline_sqlite
 from store.inline_sqlite import DURABLE
+
+if TYPE_CHECKING:
+    import asyncpg
 
 LOCK_TIMEOUT = 1.0
 """Real seconds for which a statement waits for a lock of another process."""
@@ -149,6 +151,8 @@ async def postgres_connection(
     url: str, name: str, *, lock_timeout: float = LOCK_TIMEOUT, hold_at_most: float = HOLD_AT_MOST
 ) -> asyncpg.Connection:
     """Connect with asyncpg, which reads the URL as libpq does."""
+    import asyncpg  # noqa: PLC0415 - loaded only with PostgreSQL
+
     return await asyncpg.connect(
         url,
         timeout=2 * LOCK_TIMEOUT,

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model.machine_use import Verdict
 from bot.model.records import Accruing, Billing, Charged, EndedCost, LiveCost, Running
 from bot.model.state import State
-from store.mapping import param
+from store.mapping import IDS
 from store.tables import OWNER_CHANGED, attempts, charges, events, ledger, rentals, resources
 
 Pause: TypeAlias = Callable[[], Awaitable[None]]
@@ -23,26 +23,25 @@ BATCH = 100
 """How many rentals are read at once."""
 _c, _r, _a, _l = rentals.c, resources.c, attempts.c, ledger.c
 
-_IDS: Any = bindparam("ids", expanding=True)
 # Both columns are JSON as pydantic writes it, without spaces. A Slack id has only letters and digits, so JSON
 # escapes nothing in it.
 IS_IDLE = type_coerce(_c.use, Text).contains(f'"verdict":"{Verdict.IDLE}"')
 IS_TEAMMATE = type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text))
 
 _LIVE = select(_c.id).where(_c.live).order_by(_c.created_at, _c.id)
-_LIVE_OF_PERSON = _LIVE.where(or_(_c.owner == param(_c.owner, "person"), IS_TEAMMATE))
+_LIVE_OF_PERSON = _LIVE.where(or_(_c.owner == bindparam("person"), IS_TEAMMATE))
 _OWNERS = select(_c.owner).where(_c.live).distinct()
 _COSTS = (
-    select(_c.id, _c.owner, _c.state, _c.rate, _c.created_at).where(_c.id.in_(_IDS)).order_by(_c.created_at, _c.id)
+    select(_c.id, _c.owner, _c.state, _c.rate, _c.created_at).where(_c.id.in_(IDS)).order_by(_c.created_at, _c.id)
 )
-_BILLED = select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated).where(_l.rental_id.in_(_IDS))
+_BILLED = select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated).where(_l.rental_id.in_(IDS))
 _BILLING = (*(_r.rate, _r.valid_from, _r.valid_to, _a.rate.label("offer_rate"), _a.intended_at),)
 """The values of Billing, in its order, without the last one."""
 _ATTEMPTED = resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt))
 _ALIVE = (
     select(_r.rental_id, _r.resource_id, *_BILLING)
     .select_from(_ATTEMPTED)
-    .where(_r.gone_at.is_(None), _r.rental_id.in_(_IDS))
+    .where(_r.gone_at.is_(None), _r.rental_id.in_(IDS))
 )
 _undecided, _idle = (
     or_(_c.state == State.AWAITING_APPROVAL, _c.extension.is_not(None)),
@@ -57,7 +56,7 @@ _ACCRUING = select(_r.rental_id).where(_r.gone_at.is_(None)).distinct()
 _ACCRUING_OF = (
     select(_r.rental_id)
     .select_from(resources.join(rentals, _c.id == _r.rental_id))
-    .where(_r.gone_at.is_(None), _c.owner == param(_c.owner, "person"))
+    .where(_r.gone_at.is_(None), _c.owner == bindparam("person"))
     .union(
         select(_r.rental_id)
         .select_from(resources.join(events, events.c.rental_id == _r.rental_id))
@@ -74,7 +73,7 @@ _ACCRUALS = (
         *(_r.delete_accepted_at, _ROWS.label("rows")),
     )
     .select_from(_ATTEMPTED.join(rentals, _c.id == _r.rental_id))
-    .where(_r.gone_at.is_(None), _r.rental_id.in_(_IDS))
+    .where(_r.gone_at.is_(None), _r.rental_id.in_(IDS))
     .order_by(_r.rental_id, _r.attempt, _r.first_seen, _r.resource_id)
 )
 _ENDED = (
@@ -83,7 +82,7 @@ _ENDED = (
         *(charges.c.owner, charges.c.amount, charges.c.estimated),
     )
     .select_from(rentals.join(charges, charges.c.rental_id == rentals.c.id))
-    .where(rentals.c.over_at >= param(rentals.c.over_at, "since"))
+    .where(rentals.c.over_at >= bindparam("since"))
 )
 
 

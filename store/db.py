@@ -38,7 +38,7 @@ from store.inline_sqlite import DURABLE
 from store.jobs import Jobs
 from store.messages import Messages
 from store.migrations import HEAD
-from store.outages import DRIVER_ERRORS, connection_errors, query_errors, return_connection, startup_errors
+from store.outages import connection_errors, driver_errors, query_errors, return_connection, startup_errors
 from store.overdue import Overdue
 from store.ownership import CHANNEL, LEAVE_WITHIN, FileOwnership, Ownership, PostgresOwnership
 from store.people import People
@@ -203,7 +203,7 @@ async def take_alone(ownership: Ownership) -> None:
 async def close(engines: Engines, ownership: Ownership) -> None:
     """Close every connection, then release the ownership. Raise nothing if the server is away."""
     try:
-        with suppress(SQLAlchemyError, *DRIVER_ERRORS):
+        with suppress(SQLAlchemyError, *driver_errors()):
             await engines.dispose()
     finally:
         await ownership.release()

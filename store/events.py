@@ -10,34 +10,26 @@ from sqlalchemy import bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.event import Event, EventKind
-from store.mapping import fetch_first, param, select_by, to_models, values
+from store.mapping import IDS, MAX_ROWS, fetch_all, fetch_first, select_by, values
 from store.tables import events
 
-_ADD = insert(events).returning(events.c.id)
-_GET = select_by(events.c.id)
-_OF_RENTAL = select_by(events.c.rental_id, events.c.id)
-_PAUSE_OR_END = select(events).where(
-    events.c.rental_id.is_(None), events.c.kind.in_([EventKind.PAUSED, EventKind.RESUMED])
-)
-_AFTER_PAUSE = _PAUSE_OR_END.where(events.c.id > param(events.c.id, "key")).order_by(events.c.id).limit(1)
-_BEFORE_END = _PAUSE_OR_END.where(events.c.id < param(events.c.id, "key")).order_by(events.c.id.desc()).limit(1)
+_c = events.c
+_ADD = insert(events).returning(_c.id)
+_GET = select_by(_c.id)
+_OF_RENTAL = select_by(_c.rental_id, _c.id)
+_PAUSE_OR_END = select(events).where(_c.rental_id.is_(None), _c.kind.in_([EventKind.PAUSED, EventKind.RESUMED]))
+_AFTER_PAUSE = _PAUSE_OR_END.where(_c.id > bindparam("key")).order_by(_c.id).limit(1)
+_BEFORE_END = _PAUSE_OR_END.where(_c.id < bindparam("key")).order_by(_c.id.desc()).limit(1)
 _BETWEEN = (
     select(events)
-    .where(
-        events.c.at >= param(events.c.at, "since"),
-        events.c.at < param(events.c.at, "until"),
-        events.c.id > param(events.c.id, "after"),
-    )
-    .order_by(events.c.id)
-    .limit(bindparam("max_rows"))
+    .where(_c.at >= bindparam("since"), _c.at < bindparam("until"), _c.id > bindparam("after"))
+    .order_by(_c.id)
+    .limit(MAX_ROWS)
 )
 _OF_RENTALS = (
     select(events)
-    .where(
-        events.c.rental_id.in_(bindparam("ids", expanding=True)),
-        events.c.kind.in_(bindparam("kinds", expanding=True, type_=events.c.kind.type)),
-    )
-    .order_by(events.c.id)
+    .where(_c.rental_id.in_(IDS), _c.kind.in_(bindparam("kinds", expanding=True, type_=_c.kind.type)))
+    .order_by(_c.id)
 )
 
 
@@ -54,7 +46,7 @@ class Events:
 
     async def of(self, rental_id: str) -> list[Event]:
         """Return the events of a rental in the order in which they happened."""
-        return to_models(Event, await self._conn.execute(_OF_RENTAL, {"key": rental_id}))
+        return await fetch_all(self._conn, Event, _OF_RENTAL, key=rental_id)
 
     async def of_many(
         self, rental_ids: Collection[str], kinds: Collection[EventKind]
@@ -62,23 +54,22 @@ class Events:
         """Return the events of these kinds of each of these rentals, oldest first. A rental without any has an
         empty list."""
         found: defaultdict[str, list[Event]] = defaultdict(list)
-        rows = await self._conn.execute(_OF_RENTALS, {"ids": list(rental_ids), "kinds": list(kinds)})
-        for event in to_models(Event, rows):
+        for event in await fetch_all(self._conn, Event, _OF_RENTALS, ids=list(rental_ids), kinds=list(kinds)):
             found[event.rental_id or ""].append(event)
         return found
 
     async def get(self, event_id: int) -> Event | None:
-        return await fetch_first(self._conn, Event, _GET, event_id)
+        return await fetch_first(self._conn, Event, _GET, key=event_id)
 
     async def other_end_of_pause(self, event: Event) -> Event | None:
         """Return the event that ended this pause of buying, or the pause that this event ended. None if there is
         none."""
         statement = _AFTER_PAUSE if event.kind is EventKind.PAUSED else _BEFORE_END
-        other = await fetch_first(self._conn, Event, statement, event.id)
+        other = await fetch_first(self._conn, Event, statement, key=event.id)
         return None if other is None or other.kind is event.kind else other
 
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
         """Return the first events from `since` on and before `until`, in the order in which they were written:
         `limit` at most, with ids above `after`."""
         given = {"since": since, "until": until, "after": after, "max_rows": limit}
-        return to_models(Event, await self._conn.execute(_BETWEEN, given))
+        return await fetch_all(self._conn, Event, _BETWEEN, **given)

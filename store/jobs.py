@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.records import Claimed
@@ -12,11 +12,10 @@ from store import claims
 from store.mapping import insert_new, param
 from store.tables import jobs
 
-_CLAIMED = (jobs.c.id, jobs.c.due_at)
-_EARLIER = param(jobs.c.due_at, "at")
-_BRING_FORWARD = (
-    update(jobs).where(jobs.c.id == param(jobs.c.id, "key"), jobs.c.due_at > _EARLIER).values(due_at=_EARLIER)
-)
+_c = jobs.c
+_CLAIMED = (_c.id, _c.due_at)
+_EARLIER = param(_c.due_at, "at")
+_BRING_FORWARD = update(jobs).where(_c.id == bindparam("key"), _c.due_at > _EARLIER).values(due_at=_EARLIER)
 
 
 class Jobs(claims.DueTable[Claimed]):

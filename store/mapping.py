@@ -6,21 +6,23 @@ Statements are built once and run with named values: building one takes several 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
+from importlib import import_module
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Row, Select, Table, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Integer, Row, Select, Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 M = TypeVar("M", bound=BaseModel)
 
 Values = dict[str, Any]
 
-INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""The insert with ON CONFLICT of each database. SQLAlchemy has no common one."""
+IDS: Any = bindparam("ids", expanding=True)
+"""The keys of an IN."""
+MAX_ROWS: Any = bindparam("max_rows", type_=Integer)
+"""How many rows a statement reads or removes at most."""
 
 
 def values(model: BaseModel, *, without: frozenset[str] = frozenset()) -> Values:
@@ -34,13 +36,8 @@ def to_model(kind: type[M], row: Row[Any] | Mapping[Any, Any]) -> M:
     return kind.model_validate({name: mapping[name] for name in kind.model_fields})
 
 
-def to_models(kind: type[M], rows: Iterable[Row[Any]]) -> list[M]:
-    """Return rows as models."""
-    return [to_model(kind, row) for row in rows]
-
-
 def param(column: ColumnElement[Any], name: str) -> Any:
-    """Return a parameter of a column's type, whose value is given when the statement runs."""
+    """Return a parameter of a column's type. A plain `bindparam` takes the type of what it is compared with."""
     return bindparam(name, type_=column.type)
 
 
@@ -53,23 +50,34 @@ def listed(keys: Collection[str]) -> list[str]:
 
 def select_by(column: ColumnElement[Any], *order: Any) -> Select[Any]:
     """Select the rows whose `column` equals the parameter `key`."""
-    return select(column.table).where(column == param(column, "key")).order_by(*order)
+    return select(column.table).where(column == bindparam("key")).order_by(*order)
 
 
-async def fetch_first(conn: AsyncConnection, kind: type[M], statement: Select[Any], key: Any) -> M | None:
-    """Return the first row of a `select_by` as a model. Return None if there is none."""
-    row = (await conn.execute(statement, {"key": key})).first()
+async def fetch_all(conn: AsyncConnection, kind: type[M], statement: Select[Any], /, **given: Any) -> list[M]:
+    """Return the rows of a statement as models."""
+    return [to_model(kind, row) for row in await conn.execute(statement, given)]
+
+
+async def fetch_first(conn: AsyncConnection, kind: type[M], statement: Select[Any], /, **given: Any) -> M | None:
+    """Return the first row of a statement as a model. Return None if there is none."""
+    row = (await conn.execute(statement, given)).first()
     return None if row is None else to_model(kind, row)
+
+
+def insert_into(table: Table, dialect: str) -> Any:
+    """Return an insert that can have ON CONFLICT. Each database has another one, which is loaded if it is used."""
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 @cache
 def _insert_new(table: Table, dialect: str, conflict_on: str | None) -> Any:
-    return INSERTS[dialect](table).on_conflict_do_nothing(index_elements=[conflict_on] if conflict_on else None)
+    columns = None if conflict_on is None else [conflict_on]
+    return insert_into(table, dialect).on_conflict_do_nothing(index_elements=columns)
 
 
 @cache
 def _upsert(table: Table, dialect: str) -> Any:
-    insert = INSERTS[dialect](table)
+    insert = insert_into(table, dialect)
     columns = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=columns)
 

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from sqlalchemy import (
     Boolean,
-    Integer,
     and_,
     bindparam,
     case,
@@ -30,7 +29,7 @@ from bot.model.message import Destination, Message, MessageKind, NextCall, lowes
 from bot.model.records import Unsendable
 from bot.model.state import State
 from store.columns import SafeText
-from store.mapping import Values, fetch_first, insert_new, param, select_by, to_models, values
+from store.mapping import IDS, MAX_ROWS, Values, fetch_all, fetch_first, insert_new, param, select_by, values
 from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions, events, messages, rentals
 
 _c = messages.c
@@ -40,12 +39,10 @@ _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question
 _GET = select_by(_c.id)
 _CARD = select_by(_c.rental_id).where(_c.kind == MessageKind.CARD)
 _ALERT = select(messages).where(
-    _c.event_id == param(_c.event_id, "event"),
-    _c.kind == MessageKind.ALERT,
-    _c.to == param(_c.to, "reader"),
+    _c.event_id == bindparam("event"), _c.kind == MessageKind.ALERT, _c.to == bindparam("reader")
 )
 _RENTAL_AT = select(_c.rental_id).where(
-    _c.ts == param(_c.ts, "ts"), _c.channel == param(_c.channel, "channel"), _c.rental_id.is_not(None)
+    _c.ts == bindparam("ts"), _c.channel == bindparam("channel"), _c.rental_id.is_not(None)
 )
 _DIRECT_OF_RENTAL = select_by(_c.rental_id, _c.id).where(_c.kind == MessageKind.DIRECT)
 
@@ -87,14 +84,14 @@ Messages that are shown again come after them: first those that may be questions
 waits, then the other cards. Home tabs of which something changed come last, the one first that waits longest."""
 _DUE = (
     select(messages)
-    .where(_c.due_at <= param(_c.due_at, "now"))
+    .where(_c.due_at <= bindparam("now"))
     .order_by(_ORDER, case((_HOME, _c.due_at)), _c.id)
-    .limit(bindparam("max_rows"))
+    .limit(MAX_ROWS)
 )
 _TO = type_coerce(_c.to, SafeText)
 _POSTS = _c.next_call == NextCall.POST
 _SENDABLE = _DUE.where(
-    _c.id.not_in(bindparam("ids", expanding=True)),
+    _c.id.not_in(IDS),
     *(~and_(_c.next_call == call, bindparam(call.value, type_=Boolean)) for call in NextCall),
     ~and_(_c.next_call == NextCall.EDIT, _SHOWN_AGAIN, bindparam("edits_again", type_=Boolean)),
     ~and_(_POSTS, _TO.in_(bindparam("channels", expanding=True))),
@@ -102,20 +99,16 @@ _SENDABLE = _DUE.where(
     ~_WAITS_FOR_CARD,
     ~and_(_POSTS, _WAITS_FOR_EARLIER),
 )
-_END_BACK_OFF = (
-    update(messages)
-    .where(_c.due_at > param(_c.due_at, "now"), _c.tries > 0)
-    .values(due_at=param(_c.due_at, "now"))
-)
-_NEXT_DUE = select(_c.due_at).where(_c.due_at > param(_c.due_at, "after")).order_by(_c.due_at).limit(1)
+_END_BACK_OFF = update(messages).where(_c.due_at > bindparam("now"), _c.tries > 0).values(due_at=bindparam("now"))
+_NEXT_DUE = select(_c.due_at).where(_c.due_at > bindparam("after")).order_by(_c.due_at).limit(1)
 NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 """SQLite gives the id of a removed newest message again, and Slack has it in the metadata of a post."""
 _DROP_ANSWERS = delete(messages).where(
     _c.id.in_(
         select(_c.id)
-        .where(TO_RESPONSE_URL, _c.closed, _c.created_at < param(_c.created_at, "before"), _c.id < NEWEST_ID)
+        .where(TO_RESPONSE_URL, _c.closed, _c.created_at < bindparam("before"), _c.id < NEWEST_ID)
         .order_by(_c.created_at)
-        .limit(bindparam("max_rows", type_=Integer))
+        .limit(MAX_ROWS)
     )
 )
 # Scalar subqueries, which are looked up by key for each row. For EXISTS, PostgreSQL may read all rentals.
@@ -128,13 +121,13 @@ _DROP_CLOSED = delete(messages).where(
         select(_c.id)
         .where(
             _c.closed,
-            _c.created_at < param(_c.created_at, "before"),
+            _c.created_at < bindparam("before"),
             _c.id < NEWEST_ID,
             or_(_c.rental_id.is_(None), param(rentals.c.over_at, "over_before") > _RENTAL_OVER_AT),
             or_(_c.question_id.is_(None), _QUESTION_OVER_AT.is_not(None)),
         )
         .order_by(_c.created_at)
-        .limit(bindparam("max_rows", type_=Integer))
+        .limit(MAX_ROWS)
     )
 )
 _UNDELIVERED = select(func.count()).where(_c.due_at.is_not(None), ~_HOME)
@@ -143,21 +136,17 @@ _FILE_WAITS = select(
     exists().where(
         _c.due_at.is_not(None),
         _c.kind == MessageKind.FILE,
-        _c.to == param(_c.to, "reader"),
-        _c.charges_of == param(_c.charges_of, "part"),
+        _c.to == bindparam("reader"),
+        _c.charges_of == bindparam("part"),
     )
 )
 
 _REFRESHES = and_(_c.due_at.is_(None), _c.refresh_at.is_not(None))
 _TO_REFRESH = (
     select(messages)
-    .where(
-        _REFRESHES,
-        _c.refresh_at <= param(_c.refresh_at, "now"),
-        _c.id.not_in(bindparam("without", expanding=True)),
-    )
+    .where(_REFRESHES, _c.refresh_at <= bindparam("now"), _c.id.not_in(bindparam("without", expanding=True)))
     .order_by(_c.refresh_at, _c.id)
-    .limit(bindparam("max_rows"))
+    .limit(MAX_ROWS)
 )
 _NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).limit(1)
 
@@ -169,11 +158,11 @@ _SHOW_CHANGE = (
     .where(_OPEN_SURFACE)
     .values(
         target_version=_NEXT_VERSION,
-        due_at=param(_c.due_at, "now"),
+        due_at=bindparam("now"),
         urgent=or_(_c.urgent, param(_c.urgent, "transition")),
     )
 )
-_SHOW = _SHOW_CHANGE.where(_c.rental_id == param(_c.rental_id, "key"))
+_SHOW = _SHOW_CHANGE.where(_c.rental_id == bindparam("key"))
 _newest = messages.alias("newest")
 _REOPEN_NEWEST = (
     update(messages)
@@ -181,9 +170,9 @@ _REOPEN_NEWEST = (
         _c.id
         == select(func.max(_newest.c.id))
         .where(
-            _newest.c.rental_id == param(_c.rental_id, "key"),
+            _newest.c.rental_id == bindparam("key"),
             _newest.c.kind == MessageKind.DIRECT,
-            _newest.c.to == param(_c.to, "reader"),
+            _newest.c.to == bindparam("reader"),
             _newest.c.ts.is_not(None),
         )
         .scalar_subquery()
@@ -191,22 +180,22 @@ _REOPEN_NEWEST = (
     .values(closed=False)
 )
 _SHOW_REMINDERS = _SHOW_CHANGE.where(IS_REMINDER)
-_SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == param(_c.question_id, "key"))
+_SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == bindparam("key"))
 _SHOW_QUOTE = (
     update(messages)
-    .where(_c.quote_id == param(_c.quote_id, "key"), _c.kind == MessageKind.QUOTE, _c.ts.is_not(None))
-    .values(target_version=_NEXT_VERSION, due_at=param(_c.due_at, "now"), urgent=True, closed=False)
+    .where(_c.quote_id == bindparam("key"), _c.kind == MessageKind.QUOTE, _c.ts.is_not(None))
+    .values(target_version=_NEXT_VERSION, due_at=bindparam("now"), urgent=True, closed=False)
 )
-_SHOW_HOME = update(messages).where(IS_HOME, _c.to == param(_c.to, "reader"))
+_SHOW_HOME = update(messages).where(IS_HOME, _c.to == bindparam("reader"))
 _TURN_HOME = _SHOW_HOME.values(
-    body=param(_c.body, "page"), target_version=_NEXT_VERSION, due_at=param(_c.due_at, "now"), urgent=True
+    body=bindparam("page"), target_version=_NEXT_VERSION, due_at=bindparam("now"), urgent=True
 )
 _OPEN_HOME = _SHOW_HOME.values(
-    body=param(_c.body, "page"),
+    body=bindparam("page"),
     target_version=_NEXT_VERSION,
-    due_at=param(_c.due_at, "now"),
+    due_at=bindparam("now"),
     shown_version=0,
-    digest=param(_c.digest, "shown"),
+    digest=bindparam("shown"),
     closed=False,
     tries=0,
 )
@@ -221,7 +210,7 @@ _SHOW_AGAIN = (
     .where(_OPEN_SURFACE, _c.ts.is_not(None))
     .values(
         target_version=_NEXT_VERSION,
-        due_at=param(_c.due_at, "now"),
+        due_at=bindparam("now"),
         digest="",
         version_at_start=case(
             (_c.kind != MessageKind.CARD, func.coalesce(_c.version_at_start, _c.target_version)),
@@ -259,11 +248,11 @@ _SHOW_ALL_AGAIN = (
 )
 """Make due the open surfaces about rentals and questions to the admins that are not over."""
 
-_CHANGED_SINCE = _c.target_version > param(_c.target_version, "read_version")
+_CHANGED_SINCE = _c.target_version > bindparam("read_version")
 """Whether the rental changed after this message was read."""
 _SAVE = (
     update(messages)
-    .where(_c.id == param(_c.id, "key"))
+    .where(_c.id == bindparam("key"))
     .values(
         target_version=case((_CHANGED_SINCE, _c.target_version), else_=param(_c.target_version, "read_version")),
         closed=case((_CHANGED_SINCE, false()), else_=param(_c.closed, "close")),
@@ -350,12 +339,11 @@ class Messages:
         return {"now": self._real_now, "lowest_version": lowest_version(self._real_now), **more}
 
     async def get(self, message_id: int) -> Message | None:
-        return await fetch_first(self._conn, Message, _GET, message_id)
+        return await fetch_first(self._conn, Message, _GET, key=message_id)
 
     async def alert_of(self, event_id: int, to: Destination) -> Message | None:
         """Return the alert of an event to this reader or channel."""
-        rows = await self._conn.execute(_ALERT, {"event": event_id, "reader": to})
-        return next(iter(to_models(Message, rows)), None)
+        return await fetch_first(self._conn, Message, _ALERT, event=event_id, reader=to)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
         """Return what is due: posts and answers first, then edits that show a transition, then other edits, then
@@ -364,13 +352,13 @@ class Messages:
         With `without`, return only what may be sent now. A reply in a thread waits for its card. Any other post
         than a card waits for the earlier ones to its reader or channel about the same rental, and an alert about
         the pause waits for the earlier ones about it."""
-        given = {"now": real_now, "max_rows": limit}
+        given: Values = {"now": real_now, "max_rows": limit}
         if without is None:
-            return to_models(Message, await self._conn.execute(_DUE, given))
+            return await fetch_all(self._conn, Message, _DUE, **given)
         lists = {name: list(getattr(without, name)) for name in ("ids", "channels", "passed", "homes")}
         calls = {call.value: call in without.calls for call in NextCall}
         given |= {**calls, **lists, "edits_again": without.edits_again}
-        return to_models(Message, await self._conn.execute(_SENDABLE, given))
+        return await fetch_all(self._conn, Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
         """Schedule now what waits for a retry because its last call got no answer (`Message.tries`)."""
@@ -383,8 +371,8 @@ class Messages:
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
         """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A
         message that also has a `due_at` is left out: that edit shows everything."""
-        given = {"now": now, "max_rows": limit, "without": list(without)}
-        return to_models(Message, await self._conn.execute(_TO_REFRESH, given))
+        given: Values = {"now": now, "max_rows": limit, "without": list(without)}
+        return await fetch_all(self._conn, Message, _TO_REFRESH, **given)
 
     async def next_refresh(self) -> datetime | None:
         """Return when the next refresh is due, in our time."""
@@ -407,7 +395,7 @@ class Messages:
         )
 
     async def card(self, rental_id: str) -> Message | None:
-        return await fetch_first(self._conn, Message, _CARD, rental_id)
+        return await fetch_first(self._conn, Message, _CARD, key=rental_id)
 
     async def rental_at(self, channel: str, ts: str) -> str | None:
         """Return the id of the rental that a posted message is about. Return None for any other message."""
@@ -436,7 +424,7 @@ class Messages:
 
     async def direct_of(self, rental_id: str) -> list[Message]:
         """Return the direct messages about one rental, oldest first."""
-        return to_models(Message, await self._conn.execute(_DIRECT_OF_RENTAL, {"key": rental_id}))
+        return await fetch_all(self._conn, Message, _DIRECT_OF_RENTAL, key=rental_id)
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a file of this part of a month is on its way to a person."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import asyncpg
 import structlog
 from sqlalchemy.exc import DBAPIError, PendingRollbackError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -37,9 +37,6 @@ _POSTGRES_OUTAGES = ("08", "28", "3D", "40", "53", "57", "58", "XX", "25P03", "2
 database, deadlock, out of resources, cancelled or shut down, system error, damaged, idle for too long, read-only
 (a replica), no permission, lock timeout."""
 
-DRIVER_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""The errors of asyncpg that SQLAlchemy does not wrap in a DBAPIError."""
-
 _UNUSABLE = {
     sqlite3.SQLITE_NOTADB: "It is no SQLite database.",
     sqlite3.SQLITE_CORRUPT: "It is damaged; take the last good copy.",
@@ -48,14 +45,31 @@ _UNUSABLE = {
 """Outages that waiting does not end, and what to do. By SQLite's code or PostgreSQL's SQLSTATE."""
 
 
-def is_outage(error: DBAPIError) -> bool:
+def _asyncpg_errors(*names: str) -> tuple[type[Exception], ...]:
+    """Return these errors of asyncpg, or none while it isn't loaded, since then nothing can have raised them.
+
+    Only a bot on PostgreSQL loads asyncpg: that takes a twentieth of a start.
+    """
+    asyncpg = sys.modules.get("asyncpg")
+    return () if asyncpg is None else tuple(getattr(asyncpg, name) for name in names)
+
+
+def driver_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of a driver that SQLAlchemy does not wrap in a DBAPIError."""
+    return (OSError, TimeoutError, *_asyncpg_errors("PostgresError", "InterfaceError", "InternalClientError"))
+
+
+def is_outage(error: Exception) -> bool:
     """Return whether the error is an outage of the database, which may end on its own."""
-    if error.connection_invalidated:
-        return True
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None:
-        return (code & 0xFF) in _SQLITE_OUTAGES
-    return _has_outage_state(error.orig)
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        if code is not None:
+            return (code & 0xFF) in _SQLITE_OUTAGES
+        return _has_outage_state(error.orig)
+    waited = (PoolTimeout, PendingRollbackError, OSError, TimeoutError, *_asyncpg_errors("InternalClientError"))
+    return isinstance(error, waited) or _has_outage_state(error)
 
 
 def _has_outage_state(error: object) -> bool:
@@ -75,14 +89,8 @@ def query_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (PoolTimeout, PendingRollbackError, OSError, TimeoutError, asyncpg.InternalClientError) as error:
-        raise _busy() from error
-    except DBAPIError as error:
+    except Exception as error:
         if is_outage(error):
-            raise _busy() from error
-        raise
-    except asyncpg.PostgresError as error:
-        if _has_outage_state(error):
             raise _busy() from error
         raise
 
@@ -93,7 +101,7 @@ def connection_errors() -> Iterator[None]:
     try:
         with query_errors():
             yield
-    except DRIVER_ERRORS as error:
+    except driver_errors() as error:
         raise _busy() from error
 
 
@@ -123,11 +131,12 @@ async def return_connection(conn: AsyncConnection) -> None:
 
 
 async def _close(conn: AsyncConnection) -> None:
+    errors: tuple[type[Exception], ...] = (SQLAlchemyError, *driver_errors())
     try:
         await conn.close()
-    except (SQLAlchemyError, *DRIVER_ERRORS) as error:
+    except errors as error:
         log.warning("store.connection_broke", error=type(error).__name__)
         # Otherwise the pool counts the connection as in use until it is garbage-collected.
-        with suppress(SQLAlchemyError, *DRIVER_ERRORS):
+        with suppress(*errors):
             await conn.invalidate()
             await conn.close()

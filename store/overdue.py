@@ -16,79 +16,65 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model.attempt import AttemptState, Marker, Resource
 from bot.model.records import KnownResource, UnfinishedAttempt, WatchedResource
 from store import claims
-from store.mapping import insert_new, param, to_model, values
+from store.mapping import IDS, insert_new, param, to_model, values
 from store.tables import attempts, quotes, rentals, resources, shared_searches
 from store.visits import Visits
 
+_c, _a, _r = rentals.c, attempts.c, resources.c
 _DATABASE_TIME = select(func.clock_timestamp())
 _COLUMNS = (
-    rentals.c.owner,
-    rentals.c.accepted_at,
-    rentals.c.lease_ends_at.label("ends_at"),
-    rentals.c.ending_since.label("destroying_since"),
-    rentals.c.over_at,
-    attempts.c.rental_id,
-    attempts.c.n,
-    attempts.c.offer_id,
-    attempts.c.intended_at,
-    attempts.c.marked_by.is_not(None).label("marked_for_deletion"),
-    (attempts.c.n == rentals.c.attempts).label("newest"),
+    _c.owner,
+    _c.accepted_at,
+    _c.lease_ends_at.label("ends_at"),
+    _c.ending_since.label("destroying_since"),
+    _c.over_at,
+    _a.rental_id,
+    _a.n,
+    _a.offer_id,
+    _a.intended_at,
+    _a.marked_by.is_not(None).label("marked_for_deletion"),
+    (_a.n == _c.attempts).label("newest"),
 )
 _UNSETTLED = (
     select(*_COLUMNS)
-    .join(attempts, attempts.c.rental_id == rentals.c.id)
-    .where(attempts.c.state.not_in([AttemptState.FAILED, AttemptState.GONE]))
+    .join(attempts, _a.rental_id == _c.id)
+    .where(_a.state.not_in([AttemptState.FAILED, AttemptState.GONE]))
 )
-_PAST_END = _UNSETTLED.where(rentals.c.ends_from <= param(rentals.c.ends_from, "by"))
-_ONE_UNSETTLED = _UNSETTLED.where(
-    attempts.c.rental_id == param(attempts.c.rental_id, "key"), attempts.c.n == param(attempts.c.n, "attempt_n")
+_PAST_END = _UNSETTLED.where(_c.ends_from <= bindparam("by"))
+_ONE_UNSETTLED = _UNSETTLED.where(_a.rental_id == bindparam("key"), _a.n == bindparam("attempt_n"))
+_RESOURCES = select(_r.resource_id, _r.rental_id, _r.attempt, _r.status, _r.read_at, _r.delete_accepted_at).where(
+    _r.rental_id.in_(IDS), _r.gone_at.is_(None)
 )
-_RESOURCES = select(
-    resources.c.resource_id,
-    resources.c.rental_id,
-    resources.c.attempt,
-    resources.c.status,
-    resources.c.read_at,
-    resources.c.delete_accepted_at,
-).where(resources.c.rental_id.in_(bindparam("ids", expanding=True)), resources.c.gone_at.is_(None))
 _WATCHED = (
     select(
-        resources.c.resource_id,
-        resources.c.rate,
-        attempts.c.resource_name.label("name"),
-        attempts.c.rate.label("offer_rate"),
-        attempts.c.extra,
-        rentals.c.lease_latest_end.label("latest_end"),
+        _r.resource_id,
+        _r.rate,
+        _a.resource_name.label("name"),
+        _a.rate.label("offer_rate"),
+        _a.extra,
+        _c.lease_latest_end.label("latest_end"),
         *(column for column in _COLUMNS if column.name in WatchedResource.model_fields),
     )
     .select_from(
-        resources.join(
-            attempts, and_(attempts.c.rental_id == resources.c.rental_id, attempts.c.n == resources.c.attempt)
-        ).join(rentals, rentals.c.id == resources.c.rental_id)
+        resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt)).join(
+            rentals, _c.id == _r.rental_id
+        )
     )
-    .where(resources.c.gone_at.is_(None))
-    .order_by(resources.c.resource_id)
+    .where(_r.gone_at.is_(None))
+    .order_by(_r.resource_id)
 )
-_OWNED_BY_OTHERS = select(resources.c.resource_id).where(
-    resources.c.resource_id.in_(bindparam("ids", expanding=True)),
-    or_(
-        resources.c.rental_id != param(resources.c.rental_id, "key"),
-        resources.c.attempt != param(resources.c.attempt, "attempt_n"),
-    ),
+_OWNED_BY_OTHERS = select(_r.resource_id).where(
+    _r.resource_id.in_(IDS), or_(_r.rental_id != bindparam("key"), _r.attempt != bindparam("attempt_n"))
 )
 _MARK = (
     update(attempts)
-    .where(
-        attempts.c.rental_id == param(attempts.c.rental_id, "key"),
-        attempts.c.n == param(attempts.c.n, "attempt_n"),
-        attempts.c.marked_by.is_(None),
-    )
+    .where(_a.rental_id == bindparam("key"), _a.n == bindparam("attempt_n"), _a.marked_by.is_(None))
     .values(marked_by=Marker.OVERDUE)
 )
 _NOTE_DELETION = (
     update(resources)
-    .where(resources.c.resource_id == param(resources.c.resource_id, "key"))
-    .values(delete_accepted_at=func.coalesce(resources.c.delete_accepted_at, param(resources.c.read_at, "at")))
+    .where(_r.resource_id == bindparam("key"))
+    .values(delete_accepted_at=func.coalesce(_r.delete_accepted_at, param(_r.read_at, "at")))
 )
 
 

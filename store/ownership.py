@@ -13,9 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import asyncpg
 import structlog
 
 from bot.clock import Clock
@@ -23,7 +22,10 @@ from bot.errors import CannotOpen, InUse
 from bot.model.records import Look
 from store.connections import HOLD_AT_MOST, postgres_connection
 from store.migrations import HEAD
-from store.outages import DRIVER_ERRORS, connection_errors
+from store.outages import connection_errors, driver_errors
+
+if TYPE_CHECKING:
+    import asyncpg
 
 log = structlog.get_logger("gpubot.store")
 
@@ -154,13 +156,15 @@ class PostgresOwnership:
                 "GPUBOT_DATABASE_URL is no address that PostgreSQL understands: "
                 "postgresql://USER:PASSWORD@HOST:PORT/NAME, with other signs than letters and digits as %XX."
             ) from error
-        except DRIVER_ERRORS as error:
+        except driver_errors() as error:
             raise CannotOpen(f"The database can't be reached: {_one_line(error)}.") from error
         return ownership
 
     async def share(self) -> None:
         """Take the lock beside other replicas, also if this process has it alone. Raise InUse if another process
         has it alone."""
+        import asyncpg  # noqa: PLC0415 - loaded only with PostgreSQL
+
         try:
             await _share(self._session, _SHARE_TRIES)
         except asyncpg.LockNotAvailableError as error:
@@ -216,7 +220,7 @@ class PostgresOwnership:
                 try:
                     row: Any = await self._session.fetchrow(_LOOK)
                     ended = await self._session.fetchval(_END_STOPPED, self._name, self._hold_at_most)
-                except DRIVER_ERRORS:
+                except driver_errors():
                     # The session ends with its lock. The next use takes both again.
                     self._session.terminate()
                     raise
@@ -254,13 +258,15 @@ class PostgresOwnership:
 
     async def release(self) -> None:
         try:
-            with suppress(*DRIVER_ERRORS):
+            with suppress(*driver_errors()):
                 await self._session.close(timeout=1)
         finally:
             self._session.terminate()
 
 
 async def _share(session: asyncpg.Connection, tries: int = 1) -> None:
+    import asyncpg  # noqa: PLC0415 - loaded only with PostgreSQL
+
     for number in range(1, tries + 1):
         try:
             await session.execute(f"SELECT pg_advisory_lock_shared({_OWNER_LOCK})")

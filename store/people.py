@@ -4,43 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Integer, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.person import OPERATOR, Channel, Key, Person
 from bot.model.state import State
-from store.mapping import param, select_by, to_model, to_models, upsert, values
+from store.mapping import IDS, MAX_ROWS, fetch_all, fetch_first, param, select_by, to_model, upsert, values
 from store.tables import channels, people, person_keys, rentals
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
-_PERSON = select_by(people.c.id).where(people.c.asked_at >= param(people.c.asked_at, "not_before"))
-_LEFT_AT = select(people.c.left_at).where(people.c.id == param(people.c.id, "key"))
-_NAMES = select(people.c.id, people.c.name).where(people.c.id.in_(bindparam("ids", expanding=True)))
-_EVERYBODY = select(people).order_by(people.c.id)
-_THESE = select(people).where(people.c.id.in_(bindparam("ids", expanding=True)))
-_CHANNEL = select_by(channels.c.id).where(channels.c.asked_at >= param(channels.c.asked_at, "not_before"))
-_IN_ORDER = (person_keys.c.position, person_keys.c.fingerprint)
-_KEYS = select_by(person_keys.c.user_id, *_IN_ORDER)
-_KEYS_OF = (
-    select(person_keys)
-    .where(person_keys.c.user_id.in_(bindparam("ids", expanding=True)))
-    .order_by(person_keys.c.user_id, *_IN_ORDER)
-)
-_user = person_keys.c.user_id == param(person_keys.c.user_id, "of_user")
-_POSITIONS = select(func.min(person_keys.c.position), func.max(person_keys.c.position)).where(_user)
-_this_key = (_user, person_keys.c.fingerprint == param(person_keys.c.fingerprint, "of_key"))
-_POSITION = select(person_keys.c.position).where(*_this_key)
+_c, _k = people.c, person_keys.c
+_PERSON = select_by(_c.id).where(_c.asked_at >= bindparam("not_before"))
+_LEFT_AT = select(_c.left_at).where(_c.id == bindparam("key"))
+_NAMES = select(_c.id, _c.name).where(_c.id.in_(IDS))
+_EVERYBODY = select(people).order_by(_c.id)
+_THESE = select(people).where(_c.id.in_(IDS))
+_CHANNEL = select_by(channels.c.id).where(channels.c.asked_at >= bindparam("not_before"))
+_IN_ORDER = (_k.position, _k.fingerprint)
+_KEYS = select_by(_k.user_id, *_IN_ORDER)
+_KEYS_OF = select(person_keys).where(_k.user_id.in_(IDS)).order_by(_k.user_id, *_IN_ORDER)
+_user = _k.user_id == bindparam("of_user")
+_POSITIONS = select(func.min(_k.position), func.max(_k.position)).where(_user)
+_this_key = (_user, _k.fingerprint == bindparam("of_key"))
+_POSITION = select(_k.position).where(*_this_key)
 _REMOVE_KEY = delete(person_keys).where(*_this_key)
-_MOVE_KEY = update(person_keys).where(*_this_key).values(position=param(person_keys.c.position, "to"))
+_MOVE_KEY = update(person_keys).where(*_this_key).values(position=bindparam("to"))
 
 _now = param(rentals.c.lease_seen_at, "now")
 _SEEN = (
     update(rentals)
     .where(
-        rentals.c.owner == param(rentals.c.owner, "owner_id"),
+        rentals.c.owner == bindparam("owner_id"),
         rentals.c.live,
         rentals.c.state == State.READY,
         or_(rentals.c.lease_seen_at.is_(None), rentals.c.lease_seen_at < _now),
@@ -50,22 +46,18 @@ _SEEN = (
 
 
 _LEFT = (
-    select(people.c.id)
-    .where(
-        people.c.left_at < param(people.c.left_at, "before"),
-        ~exists().where(rentals.c.owner == people.c.id, rentals.c.live),
-    )
-    .order_by(people.c.left_at)
-    .limit(bindparam("max_rows", type_=Integer))
+    select(_c.id)
+    .where(_c.left_at < bindparam("before"), ~exists().where(rentals.c.owner == _c.id, rentals.c.live))
+    .order_by(_c.left_at)
+    .limit(MAX_ROWS)
 )
-_these: Any = bindparam("ids", expanding=True)
-_DROP_KEYS = delete(person_keys).where(person_keys.c.user_id.in_(_these))
-_DROP = delete(people).where(people.c.id.in_(_these))
+_DROP_KEYS = delete(person_keys).where(_k.user_id.in_(IDS))
+_DROP = delete(people).where(_c.id.in_(IDS))
 _NOT_ASKED_SINCE = (
-    select(people.c.id)
-    .where(people.c.asked_at < param(people.c.asked_at, "before"), people.c.left_at.is_(None))
-    .order_by(people.c.asked_at)
-    .limit(bindparam("max_rows", type_=Integer))
+    select(_c.id)
+    .where(_c.asked_at < bindparam("before"), _c.left_at.is_(None))
+    .order_by(_c.asked_at)
+    .limit(MAX_ROWS)
 )
 
 
@@ -77,8 +69,7 @@ class People:
 
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
         """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
-        row = (await self._conn.execute(_PERSON, {"key": user_id, "not_before": not_before})).first()
-        return None if row is None else to_model(Person, row)
+        return await fetch_first(self._conn, Person, _PERSON, key=user_id, not_before=not_before)
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         """Return the last known display names, and the operator's. People that we don't know are left out."""
@@ -89,8 +80,8 @@ class People:
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
         """Return these people, or all, as last known. People that the store doesn't know are left out."""
         if user_ids is None:
-            return to_models(Person, await self._conn.execute(_EVERYBODY))
-        return to_models(Person, await self._conn.execute(_THESE, {"ids": list(user_ids)}))
+            return await fetch_all(self._conn, Person, _EVERYBODY)
+        return await fetch_all(self._conn, Person, _THESE, ids=list(user_ids))
 
     async def put(self, person: Person, real_now: datetime) -> None:
         left_at = None
@@ -104,7 +95,7 @@ class People:
         `names` still returns their names, for texts about them.
         """
         forget = update(people).values(asked_at=_LONG_AGO)
-        await self._conn.execute(forget if user_id is None else forget.where(people.c.id == user_id))
+        await self._conn.execute(forget if user_id is None else forget.where(_c.id == user_id))
 
     async def not_asked_since(self, before: datetime, limit: int) -> list[str]:
         """Return the ids of people about whom Slack was last asked before that real time, the longest ago first,
@@ -122,7 +113,7 @@ class People:
 
     async def keys(self, user_id: str) -> list[Key]:
         """Return a person's keys: the first is sent as the machine's own key, the others by its boot script."""
-        return to_models(Key, await self._conn.execute(_KEYS, {"key": user_id}))
+        return await fetch_all(self._conn, Key, _KEYS, key=user_id)
 
     async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
         """Return the keys of several people by their ids, as `keys` does. People without a key are left out."""
@@ -165,8 +156,7 @@ class People:
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 
     async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:
-        row = (await self._conn.execute(_CHANNEL, {"key": channel_id, "not_before": not_before})).first()
-        return None if row is None else to_model(Channel, row)
+        return await fetch_first(self._conn, Channel, _CHANNEL, key=channel_id, not_before=not_before)
 
     async def put_channel(self, channel: Channel, real_now: datetime) -> None:
         await upsert(self._conn, channels, {**values(channel), "asked_at": real_now})

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
 from bot.model.records import PolicyVersion
-from store.mapping import insert_new, to_models, values
+from store.mapping import fetch_first, insert_new, values
 from store.tables import policy_versions
 
 _NEWEST = select(policy_versions).order_by(policy_versions.c.n.desc()).limit(1)
@@ -21,8 +21,7 @@ class Policies:
 
     async def newest(self) -> PolicyVersion | None:
         """Return the version that is in force. Return None before the first one is stored."""
-        found = to_models(PolicyVersion, await self._conn.execute(_NEWEST))
-        return found[0] if found else None
+        return await fetch_first(self._conn, PolicyVersion, _NEWEST)
 
     async def add(self, version: PolicyVersion) -> None:
         """Write the next version. Raise Stale if its number is in use."""

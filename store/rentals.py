@@ -32,7 +32,7 @@ from bot.model.state import State
 from store import claims, costs
 from store.attempts import Attempts
 from store.events import Events
-from store.mapping import Values, insert_new, listed, param, select_by, values
+from store.mapping import IDS, Values, insert_new, listed, param, select_by, values
 from store.messages import Messages
 from store.searches import Searches
 from store.tables import attempts, rentals, samples
@@ -46,28 +46,25 @@ _GET = select_by(_c.id)
 # Python sorts these rows: with ORDER BY, SQLite would use `rentals_owner`, which also has all past rentals of an
 # owner.
 _LIVE = select(rentals).where(_c.live)
-_LIVE_OF_OWNER = _LIVE.where(_c.owner == param(_c.owner, "owner_id"))
+_LIVE_OF_OWNER = _LIVE.where(_c.owner == bindparam("owner_id"))
 _SHARED = _LIVE.where(costs.IS_TEAMMATE)
 _IDLE = _LIVE.where(costs.IS_IDLE)
 _UNDECIDED = _LIVE.where(or_(_c.decision_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
 # While something of a rental is being deleted, the rental is due, even if it is over.
 _UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_count > 0)
-_MANY = select(rentals).where(_c.id.in_(bindparam("ids", expanding=True)))
+_MANY = select(rentals).where(_c.id.in_(IDS))
 _ANY = select(_c.id).limit(1)
 _ALL_IDS = select(_c.id).order_by(_c.id)
-_MAKE_DUE = (
-    update(rentals).where(_c.id.in_(bindparam("ids", expanding=True))).values(due_at=param(_c.due_at, "now"))
-)
+_MAKE_DUE = update(rentals).where(_c.id.in_(IDS)).values(due_at=bindparam("now"))
 _LOCK_SPENDING = select(func.pg_advisory_xact_lock(_SPENDING_LOCK))
 _USAGE = select(
-    func.count().filter(_c.owner == param(_c.owner, "owner_id")),
-    func.coalesce(func.sum(_c.cap_micros), 0),
+    func.count().filter(_c.owner == bindparam("owner_id")), func.coalesce(func.sum(_c.cap_micros), 0)
 ).where(
     _c.live,
     _c.state != State.QUEUED,
     or_(_c.state != State.AWAITING_APPROVAL, _c.wish.is_(None)),
-    _c.id.is_distinct_from(param(_c.id, "without")),
+    _c.id.is_distinct_from(bindparam("without")),
     func.coalesce(_c.replaced_by, "").is_distinct_from(param(_c.id, "without")),
 )
 
@@ -76,7 +73,7 @@ _UNPROVEN = (
     .select_from(rentals.join(attempts, attempts.c.rental_id == _c.id))
     .where(
         _c.live,
-        _c.id.is_distinct_from(param(_c.id, "without")),
+        _c.id.is_distinct_from(bindparam("without")),
         attempts.c.extra,
         attempts.c.state.not_in([AttemptState.FAILED, AttemptState.GONE]),
     )
@@ -84,14 +81,14 @@ _UNPROVEN = (
 
 _LATER_VISIT = (
     select(samples.c.at)
-    .where(samples.c.rental_id == param(_c.id, "key"), samples.c.at > param(samples.c.at, "moment"))
+    .where(samples.c.rental_id == bindparam("key"), samples.c.at > bindparam("moment"))
     .limit(1)
 )
-_UNCHANGED = and_(_c.version == param(_c.version, "was_version"), _c.state == bindparam("was_state", type_=Text))
-_DUE_TIME_CHANGED = _c.due_at.is_distinct_from(param(_c.due_at, "was_due"))
+_UNCHANGED = and_(_c.version == bindparam("was_version"), _c.state == bindparam("was_state", type_=Text))
+_DUE_TIME_CHANGED = _c.due_at.is_distinct_from(bindparam("was_due"))
 _DEFER = (
     update(rentals)
-    .where(_c.id == param(_c.id, "key"), claims.held(rentals))
+    .where(_c.id == bindparam("key"), claims.held(rentals))
     .values(
         {
             **claims.FREE,
@@ -117,7 +114,7 @@ _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
 _APPLY = (
     update(rentals)
-    .where(_c.id == param(_c.id, "key"), _UNCHANGED)
+    .where(_c.id == bindparam("key"), _UNCHANGED)
     .values(
         # Keep a sooner time that `make_due` wrote after the rental was read.
         due_at=case((and_(_DUE_TIME_CHANGED, or_(_next.is_(None), _c.due_at < _next)), _c.due_at), else_=_next),

@@ -7,37 +7,30 @@ import json
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Integer, Text, bindparam, delete, func, select, tuple_, type_coerce
+from sqlalchemy import Text, bindparam, delete, func, select, tuple_, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.machine_use import ProbeAnswers as Answers
 from bot.model.machine_use import Sample
-from store.mapping import insert_new, listed, param, to_models, upsert, values
+from store.mapping import IDS, MAX_ROWS, fetch_all, insert_new, listed, param, upsert, values
 from store.tables import probe_answers, rentals, samples
 
 _c = samples.c
-_SINCE = (
-    select(samples)
-    .where(_c.rental_id == param(_c.rental_id, "key"), _c.at >= param(_c.at, "moment"))
-    .order_by(_c.at)
-)
+_SINCE = select(samples).where(_c.rental_id == bindparam("key"), _c.at >= bindparam("moment")).order_by(_c.at)
 _before = samples.alias()
 _LAST_BEFORE = (
     select(func.max(_before.c.at))
-    .where(_before.c.rental_id == param(_c.rental_id, "key"), _before.c.at < param(_c.at, "moment"))
+    .where(_before.c.rental_id == bindparam("key"), _before.c.at < bindparam("moment"))
     .scalar_subquery()
 )
 _REACHING_BACK = (
     select(samples)
-    .where(
-        _c.rental_id == param(_c.rental_id, "key"),
-        _c.at >= func.coalesce(_LAST_BEFORE, param(_c.at, "moment")),
-    )
+    .where(_c.rental_id == bindparam("key"), _c.at >= func.coalesce(_LAST_BEFORE, param(_c.at, "moment")))
     .order_by(_c.at)
 )
 _GPUS = (
     select(_c.at, type_coerce(_c.gpus, Text))
-    .where(_c.rental_id == param(_c.rental_id, "key"), _c.at >= param(_c.at, "moment"))
+    .where(_c.rental_id == bindparam("key"), _c.at >= bindparam("moment"))
     .order_by(_c.at)
 )
 _newest = samples.alias()
@@ -48,14 +41,9 @@ _NEWEST_OF = (
     select(samples)
     .select_from(rentals)
     .join(samples, (_c.rental_id == rentals.c.id) & (_c.at == _NEWEST_AT))
-    .where(rentals.c.id.in_(bindparam("ids", expanding=True)))
+    .where(rentals.c.id.in_(IDS))
 )
-_OLD = (
-    select(_c.rental_id, _c.at)
-    .where(_c.at < param(_c.at, "moment"))
-    .order_by(_c.at)
-    .limit(bindparam("max_rows", type_=Integer))
-)
+_OLD = select(_c.rental_id, _c.at).where(_c.at < bindparam("moment")).order_by(_c.at).limit(MAX_ROWS)
 _DROP = delete(samples).where(tuple_(_c.rental_id, _c.at).in_(_OLD))
 
 
@@ -70,11 +58,11 @@ class Samples:
 
     async def since(self, rental_id: str, at: datetime) -> list[Sample]:
         """Return a rental's samples from `at` on, oldest first."""
-        return to_models(Sample, await self._conn.execute(_SINCE, {"key": rental_id, "moment": at}))
+        return await fetch_all(self._conn, Sample, _SINCE, key=rental_id, moment=at)
 
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
         """Return a rental's samples from `at` on and the last one before that, if there is one, oldest first."""
-        return to_models(Sample, await self._conn.execute(_REACHING_BACK, {"key": rental_id, "moment": at}))
+        return await fetch_all(self._conn, Sample, _REACHING_BACK, key=rental_id, moment=at)
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
         """Return the time and the highest reading, in percent, of each sample from `at` on that has a reading,
@@ -86,8 +74,8 @@ class Samples:
 
     async def newest_of(self, rental_ids: Collection[str]) -> dict[str, Sample]:
         """Return the newest sample of each of these rentals that has one."""
-        rows = await self._conn.execute(_NEWEST_OF, {"ids": listed(rental_ids)})
-        return {sample.rental_id: sample for sample in to_models(Sample, rows)}
+        found = await fetch_all(self._conn, Sample, _NEWEST_OF, ids=listed(rental_ids))
+        return {sample.rental_id: sample for sample in found}
 
     async def drop_before(self, at: datetime, limit: int) -> int:
         """Remove the oldest samples from before `at`, `limit` at most. Return how many were removed."""
@@ -109,15 +97,12 @@ _a = probe_answers.c
 _SILENT = (
     select(rentals.c.owner, _a.at)
     .join(rentals, rentals.c.id == _a.rental_id)
-    .where(_a.vendor == param(_a.vendor, "key"), _a.answered.is_(False))
+    .where(_a.vendor == bindparam("key"), _a.answered.is_(False))
     .order_by(_a.at.desc(), _a.rental_id)
     .limit(MOST_SILENT)
 )
 _ANSWERED = (
-    select(_a.at)
-    .where(_a.vendor == param(_a.vendor, "key"), _a.answered.is_(True))
-    .order_by(_a.at.desc())
-    .limit(1)
+    select(_a.at).where(_a.vendor == bindparam("key"), _a.answered.is_(True)).order_by(_a.at.desc()).limit(1)
 )
 
 

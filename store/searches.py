@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.quote import SharedSearch
@@ -20,21 +20,17 @@ _GET = select_by(_c.id)
 _at = param(_c.due_at, "at")
 _MAKE_DUE = (
     update(shared_searches)
-    .where(_c.id == param(_c.id, "key"))
+    .where(_c.id == bindparam("key"))
     .where(or_(_c.due_at.is_(None), _c.due_at > _at))
     .values(misses=0, due_at=_at)
 )
-_OF_QUOTE = select(quotes.c.waits_for).where(quotes.c.id == param(quotes.c.id, "key"))
+_OF_QUOTE = select(quotes.c.waits_for).where(quotes.c.id == bindparam("key"))
 _SAVE = (
     update(shared_searches)
-    .where(_c.id == param(_c.id, "key"), claims.held(shared_searches))
-    .values(
-        asked_at=param(_c.asked_at, "asked"),
-        misses=param(_c.misses, "missed"),
-        due_at=param(_c.due_at, "next_due"),
-    )
+    .where(_c.id == bindparam("key"), claims.held(shared_searches))
+    .values(asked_at=bindparam("asked"), misses=bindparam("missed"), due_at=bindparam("next_due"))
 )
-_DROP = delete(shared_searches).where(_c.id == param(_c.id, "key"))
+_DROP = delete(shared_searches).where(_c.id == bindparam("key"))
 
 
 class Searches(claims.DueTable[Claimed]):
@@ -44,7 +40,7 @@ class Searches(claims.DueTable[Claimed]):
         super().__init__(conn, holder, shared_searches, Claimed, _CLAIMED)
 
     async def get(self, search_id: str) -> SharedSearch | None:
-        return await fetch_first(self._conn, SharedSearch, _GET, search_id)
+        return await fetch_first(self._conn, SharedSearch, _GET, key=search_id)
 
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
         """Write a search that is due at this time, or make the one that exists due by then, as if it had not

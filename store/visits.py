@@ -14,16 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.records import Claimed
 from store import claims
-from store.mapping import insert_new, param
+from store.mapping import IDS, insert_new
 from store.tables import visits
 
 _c = visits.c
 _CLAIMED = (_c.rental_id.label("id"), _c.due_at)
-_MAKE_DUE = (
-    update(visits).where(_c.rental_id == param(_c.rental_id, "key")).values(due_at=param(_c.due_at, "moment"))
-)
-_END = delete(visits).where(_c.rental_id == param(_c.rental_id, "key"))
-_ONGOING = select(_c.rental_id).where(_c.rental_id.in_(bindparam("ids", expanding=True)))
+_MAKE_DUE = update(visits).where(_c.rental_id == bindparam("key")).values(due_at=bindparam("moment"))
+_END = delete(visits).where(_c.rental_id == bindparam("key"))
+_ONGOING = select(_c.rental_id).where(_c.rental_id.in_(IDS))
 
 
 class Visits(claims.DueTable[Claimed]):

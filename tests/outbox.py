@@ -6,13 +6,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.message import Message
-from store.mapping import to_models
+from store.mapping import to_model
 from store.tables import messages
 
 
 async def stored_messages(conn: AsyncConnection) -> list[Message]:
     """Return all messages, oldest first. Check that the next call stored with each message is its own."""
     rows = (await conn.execute(select(messages).order_by(messages.c.id))).all()
-    found = to_models(Message, rows)
+    found = [to_model(Message, row) for row in rows]
     assert [row.next_call for row in rows] == [message.next_call for message in found]
     return found

@@ -7,19 +7,23 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from typing_extensions import override
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import Mistake
 from bot.model.text import one_line
@@ -55,45 +59,84 @@ def setting(name: str, **more: Any) -> Any:
     return Field(validation_alias=name, **more)
 
 
-class _Files(PydanticBaseSettingsSource):
-    """The values in `.env` and in the files that `<NAME>_FILE` names. Container platforms mount secrets as such
-    files."""
+# --- the types of settings that several commands have
 
-    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str]) -> None:
-        super().__init__(settings_cls)
-        self._values = values
 
-    @override
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        name = str(field.validation_alias)
-        return self._values.get(name), name, False
+def _bot_token(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith("xoxb-"):
+        raise ValueError("it must begin with xoxb-, as the Bot User OAuth Token of your Slack app does")
+    return _sendable(value)
 
-    def __call__(self) -> dict[str, Any]:
-        found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
-        return {name: value for value, name, _ in found if value is not None}
+
+def _app_token(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith("xapp-"):
+        raise ValueError("it must begin with xapp-, as an app-level token of your Slack app does")
+    return _sendable(value)
+
+
+def _signing_secret(value: SecretStr) -> SecretStr:
+    secret = value.get_secret_value()
+    if not _LETTERS_AND_DIGITS.fullmatch(secret):
+        raise ValueError("it must be letters and digits alone, as the Signing Secret of your Slack app is")
+    if len(secret) < _SHORTEST_SIGNING_SECRET:
+        raise ValueError(
+            f"it has {len(secret)} characters, so it isn't the whole Signing Secret of your Slack app"
+        )
+    return value
+
+
+def _market_token(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().strip():
+        raise ValueError("it is empty: paste the token of your Compute Clear account")
+    return _sendable(value)
+
+
+def _machines_token(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SHORTEST_TOKEN:
+        raise ValueError(f"it has fewer than {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32")
+    return _sendable(value)
+
+
+def _sendable(token: SecretStr) -> SecretStr:
+    """Return the token. Raise ValueError if it can't be the value of an HTTP header."""
+    value = token.get_secret_value()
+    if not value.isascii() or " " in value:
+        raise ValueError("it has a space or a sign that no token has; copy it again, in one piece")
+    return token
+
+
+def encrypted_url(value: str) -> str:
+    """Return the URL. Raise ValueError if it is no web address, or one of plain http on another machine."""
+    check_web_address(value)
+    if urlsplit(value).scheme == "http" and not is_loopback(value):
+        raise ValueError("plain http is only for this machine; use https")
+    return value
+
+
+def _with_slash(url: str) -> str:
+    return url if url.endswith("/") else url + "/"
+
+
+BotToken = Annotated[SecretStr, AfterValidator(_bot_token)]
+AppToken = Annotated[SecretStr, AfterValidator(_app_token)]
+SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
+MarketToken = Annotated[SecretStr, AfterValidator(_market_token)]
+MachinesToken = Annotated[SecretStr, AfterValidator(_machines_token)]
+Url = Annotated[str, AfterValidator(encrypted_url)]
+SlackUrl = Annotated[Url, AfterValidator(_with_slash)]
+
+
+# --- the settings
 
 
 class CommandSettings(BaseSettings):
-    """The settings of one command. Secrets never show in a repr or a log. A setting that several commands have is
-    checked here."""
+    """The settings of one command. Secrets never show in a repr or a log."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
     hints: ClassVar[Mapping[str, str]] = {}
     """What a setting is, in addition to _HINTS, for the line about one that is missing or wrong."""
     stand_ins: ClassVar[Mapping[str, str]] = {}
     """Stand-in values of the settings without a default."""
-
-    @classmethod
-    @override
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _Files(settings_cls, _FILES.get())
 
     @field_validator("*", mode="before")
     @classmethod
@@ -102,58 +145,18 @@ class CommandSettings(BaseSettings):
             raise ValueError("it has a line break or another sign that can't be shown; write it on one line")
         return value
 
-    @field_validator("slack_bot_token", check_fields=False)
-    @classmethod
-    def _bot_token(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        if not value.get_secret_value().startswith("xoxb-"):
-            raise ValueError("it must begin with xoxb-, as the Bot User OAuth Token of your Slack app does")
-        return _sendable(value)
-
-    @field_validator("compute_clear_token", check_fields=False)
-    @classmethod
-    def _market_token(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().strip():
-            raise ValueError("it is empty: paste the token of your Compute Clear account")
-        return _sendable(value)
-
-    @field_validator("machines_token", check_fields=False)
-    @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        if len(value.get_secret_value()) < SHORTEST_TOKEN:
-            raise ValueError(f"it has fewer than {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 32")
-        return _sendable(value)
-
-    @field_validator("slack_api_url", "compute_clear_url", "github_url", "clock_url", check_fields=False)
-    @classmethod
-    def _safe_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        check_web_address(value)
-        if urlsplit(value).scheme == "http" and not is_loopback(value):
-            raise ValueError("plain http is only for this machine; use https")
-        return value
-
-    @field_validator("slack_api_url", check_fields=False)
-    @classmethod
-    def _ends_with_slash(cls, value: str) -> str:
-        return value if value.endswith("/") else value + "/"
-
 
 class Settings(CommandSettings):
     """The settings of `gpubot run`."""
 
-    slack_bot_token: SecretStr = setting("SLACK_BOT_TOKEN")
+    slack_bot_token: BotToken = setting("SLACK_BOT_TOKEN")
     slack_mode: SlackMode = setting("GPUBOT_SLACK_MODE", default=SlackMode.SOCKET)
-    slack_app_token: SecretStr | None = setting("SLACK_APP_TOKEN", default=None, validate_default=True)
-    slack_signing_secret: SecretStr | None = setting("SLACK_SIGNING_SECRET", default=None, validate_default=True)
-    slack_api_url: str = setting("SLACK_API_URL", default="https://slack.com/api/")
-    compute_clear_token: SecretStr = setting("COMPUTE_CLEAR_TOKEN")
-    compute_clear_url: str = setting("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
-    github_url: str = setting("GPUBOT_GITHUB_URL", default="https://github.com")
+    slack_app_token: AppToken | None = setting("SLACK_APP_TOKEN", default=None)
+    slack_signing_secret: SigningSecret | None = setting("SLACK_SIGNING_SECRET", default=None)
+    slack_api_url: SlackUrl = setting("SLACK_API_URL", default="https://slack.com/api/")
+    compute_clear_token: MarketToken = setting("COMPUTE_CLEAR_TOKEN")
+    compute_clear_url: Url = setting("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
+    github_url: Url = setting("GPUBOT_GITHUB_URL", default="https://github.com")
     channel: str = setting("GPUBOT_CHANNEL", pattern=CHANNEL_ID)
     admins: str = setting("GPUBOT_ADMINS", pattern=USER_IDS)
     policy: Path | None = setting("GPUBOT_POLICY", default=None)
@@ -161,54 +164,30 @@ class Settings(CommandSettings):
     database_url: SecretStr = setting("GPUBOT_DATABASE_URL", default=SecretStr(""))
     socket: Path | None = setting("GPUBOT_SOCKET", default=None)
     http: str = setting("GPUBOT_HTTP", default="127.0.0.1:8600")
-    slack_http: str | None = setting("GPUBOT_SLACK_HTTP", default=None, validate_default=True)
+    slack_http: str | None = setting("GPUBOT_SLACK_HTTP", default=None)
     slack_handover: float = setting("GPUBOT_SLACK_HANDOVER", default=10.0, ge=0, le=30)
-    machines_token: SecretStr | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
+    machines_token: MachinesToken | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
-    clock_url: str | None = setting("GPUBOT_CLOCK_URL", default=None)
+    clock_url: Url | None = setting("GPUBOT_CLOCK_URL", default=None)
     slack_speed: float = setting("GPUBOT_SLACK_SPEED", default=1.0, gt=0)
     claim_seconds: float | None = setting("GPUBOT_CLAIM_SECONDS", default=None, gt=0)
 
-    @field_validator("slack_app_token")
+    @field_validator("slack_app_token", "slack_signing_secret", "slack_http")
     @classmethod
-    def _app_token(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if value is None:
-            _check_not_needed(SlackMode.SOCKET, info)
-            return None
-        if not value.get_secret_value().startswith("xapp-"):
-            raise ValueError("it must begin with xapp-, as an app-level token of your Slack app does")
-        return _sendable(value)
-
-    @field_validator("slack_signing_secret")
-    @classmethod
-    def _signing_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if value is None:
-            _check_not_needed(SlackMode.HTTP, info)
-            return None
-        secret = value.get_secret_value()
-        if not _LETTERS_AND_DIGITS.fullmatch(secret):
-            raise ValueError("it must be letters and digits alone, as the Signing Secret of your Slack app is")
-        if len(secret) < _SHORTEST_SIGNING_SECRET:
-            raise ValueError(
-                f"it has {len(secret)} characters, so it isn't the whole Signing Secret of your Slack app"
-            )
+    def _set_if_needed(cls, value: Any, info: ValidationInfo) -> Any:
+        """Raise the error of a missing setting if Slack's mode needs it."""
+        needed_in = SlackMode.SOCKET if info.field_name == "slack_app_token" else SlackMode.HTTP
+        if value is None and info.data.get("slack_mode") is needed_in:
+            raise PydanticCustomError("missing", "Field required")
         return value
 
-    @field_validator("slack_http")
+    @field_validator("http", "slack_http")
     @classmethod
-    def _listens_for_slack(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None:
-            _check_not_needed(SlackMode.HTTP, info)
-            return None
-        check_listen_address(value)
-        if value == info.data.get("http"):
-            raise ValueError("Slack must not reach GPUBOT_HTTP: name another port")
-        return value
-
-    @field_validator("http")
-    @classmethod
-    def _listens(cls, value: str) -> str:
-        check_listen_address(value)
+    def _listens(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None:
+            check_listen_address(value)
+            if value == info.data.get("http"):
+                raise ValueError("Slack must not reach GPUBOT_HTTP: name another port")
         return value
 
     @field_validator("database_url")
@@ -259,12 +238,6 @@ def ids_in(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
-def _check_not_needed(mode: SlackMode, info: ValidationInfo) -> None:
-    """Raise the error of a missing setting if this is Slack's mode."""
-    if info.data.get("slack_mode") is mode:
-        raise PydanticCustomError("missing", "Field required")
-
-
 def check_clock(clock_url: str | None, *servers: str) -> None:
     """Raise ValueError if a borrowed clock, or a server that the command calls, is not on this machine."""
     if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
@@ -273,14 +246,6 @@ def check_clock(clock_url: str | None, *servers: str) -> None:
 
 def _data_folder() -> Path:
     return platformdirs.user_data_path("gpubot")
-
-
-def _sendable(token: SecretStr) -> SecretStr:
-    """Return the token. Raise ValueError if it can't be the value of an HTTP header."""
-    value = token.get_secret_value()
-    if not value.isascii() or " " in value:
-        raise ValueError("it has a space or a sign that no token has; copy it again, in one piece")
-    return token
 
 
 def read_settings() -> Settings:
@@ -322,27 +287,23 @@ def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
     values, wrong = _from_files(env_file, kind)
     fields = {str(field.validation_alias): field.default for field in kind.model_fields.values()}
     stand_in_for = {**fields, **_STAND_INS, **kind.stand_ins}
-    token = _FILES.set(values)
-    try:
-        while True:
-            try:
-                settings = kind(**{name: stand_in_for[name] for name in wrong})
-                break
-            except ValidationError as error:
-                lines = {
-                    name: _line(name, problem["type"], problem["msg"], {**_HINTS, **kind.hints}.get(name, ""))
-                    for problem in error.errors(include_input=False)
-                    for name in [_name(kind, problem["loc"])]
-                    if name not in wrong
-                }
-                if not lines:
-                    raise  # a bug: a stand-in value is not valid
-                if not env_file.readable and env_file.wrong:
-                    missing = {_name(kind, p["loc"]) for p in error.errors() if p["type"] == "missing"}
-                    lines |= dict.fromkeys(missing & lines.keys(), env_file.wrong)
-                wrong = lines | wrong
-    finally:
-        _FILES.reset(token)
+    while True:
+        try:
+            settings = kind(**{**values, **{name: stand_in_for[name] for name in wrong}})
+            break
+        except ValidationError as error:
+            lines = {
+                name: _line(name, problem["type"], problem["msg"], {**_HINTS, **kind.hints}.get(name, ""))
+                for problem in error.errors(include_input=False)
+                for name in [_name(kind, problem["loc"])]
+                if name not in wrong
+            }
+            if not lines:
+                raise  # a bug: a stand-in value is not valid
+            if not env_file.readable and env_file.wrong:
+                missing = {_name(kind, p["loc"]) for p in error.errors() if p["type"] == "missing"}
+                lines |= dict.fromkeys(missing & lines.keys(), env_file.wrong)
+            wrong = lines | wrong
     if env_file.wrong:
         wrong = {str(ENV_FILE): env_file.wrong} | wrong
     return settings, wrong
@@ -357,8 +318,9 @@ def _name(kind: type[CommandSettings], location: tuple[int | str, ...]) -> str:
 
 
 def _from_files(env_file: EnvFile, kind: type[CommandSettings]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the values in `.env` and in the files that `<NAME>_FILE` names, and a line for each such file that
-    can't be read."""
+    """Return the values in `.env` and in the files that `<NAME>_FILE` names, of the settings that the environment
+    lacks, and a line for each such file that can't be read."""
+    in_environment = {name.upper() for name, value in os.environ.items() if value}
     values, wrong = {}, {}
     for field in kind.model_fields.values():
         name = str(field.validation_alias)
@@ -372,12 +334,9 @@ def _from_files(env_file: EnvFile, kind: type[CommandSettings]) -> tuple[dict[st
                 values[name] = text
         if env_file.values.get(name):
             values[name] = env_file.values[name]
-    return values, wrong
+    return {name: value for name, value in values.items() if name not in in_environment}, wrong
 
 
-_FILES: ContextVar[Mapping[str, str]] = ContextVar("files", default=MappingProxyType({}))
-"""The values of the files while Settings are made. pydantic-settings creates its sources, so they can't be passed
-as an argument."""
 _STAND_INS = {
     "SLACK_BOT_TOKEN": "xoxb-",
     "SLACK_APP_TOKEN": "xapp-",

@@ -21,18 +21,7 @@ from bot.model.person import OPERATOR
 from bot.model.rental import Rental
 from bot.model.spend import SpendReport
 from bot.model.text import for_terminal, one_line, say_at_most
-from bot.operator.protocol import (
-    Approve,
-    Command,
-    Deny,
-    Destroy,
-    Extend,
-    ListAll,
-    Pause,
-    Resume,
-    Show,
-    Spend,
-)
+from bot.operator.protocol import Command, Kind
 from handlers.actions.spend import report_text
 from handlers.messages import lists, replies
 from handlers.phrases.blocks import text_of
@@ -63,8 +52,8 @@ async def carry_out(deps: Deps, command: Command) -> str:
     reason, if nothing was done."""
     deps = with_newest_rules(deps)
     reader = Reader(id=OPERATOR.id, rules=deps.rules, now=deps.clock.now())
-    match command:
-        case ListAll():
+    match command.kind:
+        case Kind.LIST:
             live = await queries.live_rentals(deps, OPERATOR, everyone=True, most=MOST_RENTALS)
             unknown = [
                 machine for one in live.unknown if one.question.open for machine in one.question.purchase.alive
@@ -77,26 +66,26 @@ async def carry_out(deps: Deps, command: Command) -> str:
                     *map(_deletable, unknown),
                 ]
             )
-        case Show():
+        case Kind.SHOW:
             details = await queries.show(deps, OPERATOR, _id(command.id, "show"))
             machines = [resource for resource in details.resources if resource.gone_at is None]
             text = "\n".join([text_of(lists.show_parts(details, reader)), *map(_deletable, machines)])
-        case Spend():
+        case Kind.SPEND:
             text = report_text(await _spend(deps, command, reader), reader)
-        case Extend():
+        case Kind.EXTEND:
             text = await _extend(deps, command, reader)
-        case Destroy():
+        case Kind.DESTROY:
             destroy = ending.Destroy(_id(command.id, "destroy"), _reason(command.why))
             rental = await action.carry_out(deps, OPERATOR, destroy)
             text = replies.ending(rental).text
-        case Approve():
+        case Kind.APPROVE:
             text = await _approve(deps, command)
-        case Deny():
+        case Kind.DENY:
             text = await _deny(deps, command)
-        case Pause():
+        case Kind.PAUSE:
             paused = await action.carry_out(deps, OPERATOR, account.Pause(_reason(command.why)))
             text = await _with_channel_name(deps, replies.paused(paused, deps.rules.home_channel).text)
-        case Resume():
+        case Kind.RESUME:
             resume = account.Resume(_reason(command.why))
             text = replies.resumed(await action.carry_out(deps, OPERATOR, resume)).text
     return on_terminal(text)
@@ -114,14 +103,14 @@ def _approvable(rental: Rental) -> str:
     return f"To decide about it: gpubot approve {rental.id} --up-to {total}, or gpubot deny {rental.id}"
 
 
-async def _spend(deps: Deps, command: Spend, reader: Reader) -> SpendReport:
+async def _spend(deps: Deps, command: Command, reader: Reader) -> SpendReport:
     asked = parse_spend(command.words, ParseContext(deps.rules, reader.now, deps.rules.timezone))
     if asked.kind is ScopeKind.PERSON:
         raise Mistake("You act as the operator here, who rents nothing. Try: gpubot spend project vision")
     return await spending.report(deps, OPERATOR, Scope(kind=asked.kind, name=asked.project), asked.period)
 
 
-async def _approve(deps: Deps, command: Approve) -> str:
+async def _approve(deps: Deps, command: Command) -> str:
     """Approve what waits, if its total is the one that the operator read."""
     rental = await _waiting(deps, command.id, "approve")
     typed = _DOLLARS.fullmatch(command.up_to.strip())
@@ -137,7 +126,7 @@ async def _approve(deps: Deps, command: Approve) -> str:
     return replies.decided(done, "Approved").text
 
 
-async def _deny(deps: Deps, command: Deny) -> str:
+async def _deny(deps: Deps, command: Command) -> str:
     rental = await _waiting(deps, command.id, "deny")
     why = _reason(command.why)
     with _look_again(rental.id):
@@ -173,7 +162,7 @@ async def _with_channel_name(deps: Deps, text: str) -> str:
     return text.replace(channel(home), name)
 
 
-async def _extend(deps: Deps, command: Extend, reader: Reader) -> str:
+async def _extend(deps: Deps, command: Command, reader: Reader) -> str:
     words = read_extension(
         f"{_id(command.id, 'extend')} {command.by}", ParseContext(deps.rules, reader.now, deps.rules.timezone)
     )

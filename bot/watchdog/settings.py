@@ -15,10 +15,16 @@ from bot.config.settings import (
     CHANNEL_ID,
     SHORTEST_TOKEN,
     USER_IDS,
+    BotToken,
     CommandSettings,
     LogFormat,
+    MachinesToken,
+    MarketToken,
+    SlackUrl,
+    Url,
     check_clock,
     check_web_address,
+    encrypted_url,
     ids_in,
     read_settings_of,
     setting,
@@ -44,20 +50,20 @@ class WatchdogSettings(CommandSettings):
     }
 
     bot_url: str = setting("GPUBOT_URL")
-    machines_token: SecretStr = setting("GPUBOT_MACHINES_TOKEN")
-    compute_clear_token: SecretStr = setting("COMPUTE_CLEAR_TOKEN")
-    compute_clear_url: str = setting("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
+    machines_token: MachinesToken = setting("GPUBOT_MACHINES_TOKEN")
+    compute_clear_token: MarketToken = setting("COMPUTE_CLEAR_TOKEN")
+    compute_clear_url: Url = setting("COMPUTE_CLEAR_URL", default="https://supply-api.compute-desk.com")
     admins: str = setting("GPUBOT_ADMINS", pattern=USER_IDS)
     webhook: SecretStr | None = setting("GPUBOT_WATCHDOG_WEBHOOK", default=None)
-    slack_bot_token: SecretStr | None = setting("SLACK_BOT_TOKEN", default=None)
+    slack_bot_token: BotToken | None = setting("SLACK_BOT_TOKEN", default=None)
     channel: str | None = setting("GPUBOT_CHANNEL", default=None, pattern=CHANNEL_ID)
-    slack_api_url: str = setting("SLACK_API_URL", default="https://slack.com/api/")
+    slack_api_url: SlackUrl = setting("SLACK_API_URL", default="https://slack.com/api/")
     state: Path = Field(
         validation_alias="GPUBOT_WATCHDOG_STATE",
         default_factory=lambda: platformdirs.user_data_path("gpubot") / "watchdog.json",
     )
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
-    clock_url: str | None = setting("GPUBOT_CLOCK_URL", default=None)
+    clock_url: Url | None = setting("GPUBOT_CLOCK_URL", default=None)
 
     @field_validator("bot_url")
     @classmethod
@@ -70,12 +76,8 @@ class WatchdogSettings(CommandSettings):
     @field_validator("webhook")
     @classmethod
     def _webhook_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        url = value.get_secret_value()
-        check_web_address(url)
-        if urlsplit(url).scheme == "http" and not is_loopback(url):
-            raise ValueError("plain http is only for this machine; use https")
+        if value is not None:
+            encrypted_url(value.get_secret_value())
         return value
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ from bot.model.rental import Ending
 from bot.model.spend import RowsOf
 from bot.model.state import State
 from bot.operator.commands import carry_out
-from bot.operator.protocol import Spend
+from bot.operator.protocol import Command, Kind
 from bot.policy.buying.months import month_of
 from bot.policy.team.rules import Access, Budgets, Finance, Project
 from handlers.ids import Action, SpendRowsValue
@@ -338,19 +338,19 @@ Unusual day: $110.00 so far today; a usual day costs $10.00. Most of it: dear1, 
 async def test_the_operator_reads_it_as_lines_on_a_terminal(ours: Team) -> None:
     await billed(ours, "k7mq2", ANA, NOON - 8 * H, 6)
     await billed(ours, "w8xyz", BEN, NOON - 8 * H, 2, project="speech")
-    assert await carry_out(ours.deps, Spend(words="")) == snapshot("""\
+    assert await carry_out(ours.deps, Command(kind=Kind.SPEND, words="")) == snapshot("""\
 November so far: the team spent $80.00 of $9,000.00.
 Person     Rentals  GPU hours  Working  Connected   Idle  Not seen   Total
 U0ANA0000        1       48.0    $0.00      $0.00  $0.00    $60.00  $60.00
 U0BEN0000        1       16.0    $0.00      $0.00  $0.00    $20.00  $20.00
 The invoice may differ by machines not rented through me and tax.\
 """)
-    assert await carry_out(ours.deps, Spend(words="project vision")) == snapshot("""\
+    assert await carry_out(ours.deps, Command(kind=Kind.SPEND, words="project vision")) == snapshot("""\
 November so far, project vision: $60.00 of $3,000.00.
 Person     Rentals  GPU hours  Working  Connected   Idle  Not seen   Total
 U0ANA0000        1       48.0    $0.00      $0.00  $0.00    $60.00  $60.00\
 """)
     with pytest.raises(Mistake, match=r'^I don\'t know "tomorrow" here'):
-        await carry_out(ours.deps, Spend(words="tomorrow"))
+        await carry_out(ours.deps, Command(kind=Kind.SPEND, words="tomorrow"))
     with pytest.raises(Mistake, match=r"^You act as the operator here"):
-        await carry_out(ours.deps, Spend(words="me"))
+        await carry_out(ours.deps, Command(kind=Kind.SPEND, words="me"))

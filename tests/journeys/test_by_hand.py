@@ -11,8 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from bot.errors import Mistake
-from bot.operator import client
-from bot.operator.protocol import Command, Destroy, Extend, Pause, Resume, Show
+from bot.operator.protocol import Command, Kind, ask
 from sandbox.client import Fault
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import WAIT, World
@@ -52,7 +51,7 @@ async def at_the_socket(world: World, command: Command) -> str:
     """Give a command to the bot as the command line does, without starting one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GPUBOT_SOCKET", world.settings["GPUBOT_SOCKET"])
-        return await asyncio.to_thread(client.ask, command)
+        return await asyncio.to_thread(ask, command)
 
 
 async def at_a_terminal(command: Callable[..., Awaitable[Said]], typed: str) -> Said:
@@ -100,23 +99,25 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     assert status == 0
     assert f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental}. $2.15/h, " in listed
     assert f"Waits for you: 8x H100 SXM 80 GB EU, Ana, {waiting}." in listed
-    shown = await at_the_socket(world, Show(id=rental))
+    shown = await at_the_socket(world, Command(kind=Kind.SHOW, id=rental))
     assert "UTC  Ana rented within the limits" in shown
     (machine,) = await world.alive()
     assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
-    longer = await at_the_socket(world, Extend(id=rental, by="1h", why=WHY))
+    longer = await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
     assert longer.startswith(f"{rental} ends ")
     with pytest.raises(Mistake, match=r"^You asked for 1 h more just now\. I added nothing more\.$"):
-        await at_the_socket(world, Extend(id=rental, by="1h", why=WHY))
+        await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
     status, longest = await by_hand(world, "extend", rental, "2", "days", "--why", WHY)
     assert (status, longest.endswith(": 2 days more, about $103.20.")) == (0, True)
-    assert (await at_the_socket(world, Pause(why=WHY))).startswith("Buying is paused.")
-    assert (await at_the_socket(world, Resume(why=WHY))) == "Buying goes on again."
-    assert (await at_the_socket(world, Destroy(id=waiting, why=WHY))).startswith("Withdrawn: 8x H100")
+    assert (await at_the_socket(world, Command(kind=Kind.PAUSE, why=WHY))).startswith("Buying is paused.")
+    assert (await at_the_socket(world, Command(kind=Kind.RESUME, why=WHY))) == "Buying goes on again."
+    assert (await at_the_socket(world, Command(kind=Kind.DESTROY, id=waiting, why=WHY))).startswith(
+        "Withdrawn: 8x H100"
+    )
     status, destroyed = await by_hand(world, "destroy", rental, "--why", WHY)
     assert (status, destroyed.startswith("Being destroyed: 1x H100")) == (0, True)
     with pytest.raises(Mistake, match=f"^{rental} is being destroyed already"):
-        await at_the_socket(world, Destroy(id=rental, why=WHY))
+        await at_the_socket(world, Command(kind=Kind.DESTROY, id=rental, why=WHY))
     await lets_time_pass_until_logged(world, "rental.destroyed")
 
     await slack_is_back(world, away)

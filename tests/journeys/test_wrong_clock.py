@@ -9,7 +9,7 @@ import pytest
 
 from bot.clock import SystemClock
 from bot.errors import Mistake, WrongClock
-from bot.operator.protocol import Extend
+from bot.operator.protocol import Command, Kind
 from demo.processes import Bot, stop
 from tests.databases import Postgres, fresh_postgres
 from tests.journeys.checks import check_consistency
@@ -64,7 +64,7 @@ async def refuses(world: World, rental: str) -> None:
     seen = [message.text for message in await world.sandbox.see(PEOPLE["Ana"], last)]
     assert seen.count(REFUSED) == 2, seen
     with pytest.raises(Mistake, match="so I changed nothing"):
-        await at_the_socket(world, Extend(id=rental, by="1h", why="the clock is wrong"))
+        await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why="the clock is wrong"))
 
 
 async def test_replicas_with_wrong_clocks_delete_a_machine_when_it_is_overdue_and_not_before(

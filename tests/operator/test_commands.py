@@ -20,7 +20,7 @@ from bot.model.event import EventKind
 from bot.model.person import Channel
 from bot.model.state import State
 from bot.operator.commands import carry_out, error_on_terminal, on_terminal
-from bot.operator.protocol import Approve, Deny, Destroy, Extend, ListAll, Pause, Resume, Show
+from bot.operator.protocol import Command, Kind
 from handlers.phrases.format import escape
 from sandbox.slack.default import ANA, APPROVALS, BEN, CLEO, GPUS, TRAINING
 from tests.handlers.rental_states import H, asked, running
@@ -36,55 +36,55 @@ SHOWN = "the operator (*Slack* is <!channel> away)"
 
 async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert await carry_out(ours.deps, ListAll()) == "Nobody rents anything now."
+        assert await carry_out(ours.deps, Command(kind=Kind.LIST)) == "Nobody rents anything now."
         rental = await running(ours)
-        listed = await carry_out(ours.deps, ListAll())
+        listed = await carry_out(ours.deps, Command(kind=Kind.LIST))
         assert f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental.id}. Ends 18:00 UTC." in listed
         assert "Running now: team $2.15/h." in listed
-        shown = await carry_out(ours.deps, Show(id=rental.id.upper()))
+        shown = await carry_out(ours.deps, Command(kind=Kind.SHOW, id=rental.id.upper()))
         assert shown.startswith(f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental.id}.")
         assert "12:00 UTC  Ana rented within the limits: up to $2.47/h for 6 h." in shown
         with pytest.raises(Mistake, match="I don't know zzzz2"):
-            await carry_out(ours.deps, Show(id="zzzz2"))
+            await carry_out(ours.deps, Command(kind=Kind.SHOW, id="zzzz2"))
         for typed in ("", "the", "k7mq2 w8xyz", "*" * 200):
             with pytest.raises(GpubotError):
-                await carry_out(ours.deps, Show(id=typed))
+                await carry_out(ours.deps, Command(kind=Kind.SHOW, id=typed))
 
 
 async def test_a_machine_that_no_rental_has_is_listed_with_the_command_that_deletes_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await found(ours)
-        listed = await carry_out(ours.deps, ListAll())
+        listed = await carry_out(ours.deps, Command(kind=Kind.LIST))
         assert listed.splitlines()[-1].endswith(f" gpubot destroy --resource {TRAIN.resource_id}")
 
 
 async def test_an_extension_within_the_limits_tells_who_and_why_in_slack(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        extend = Extend(id=rental.id, by="2h", why=WHY)
+        extend = Command(kind=Kind.EXTEND, id=rental.id, by="2h", why=WHY)
         assert await carry_out(ours.deps, extend) == f"{rental.id} ends 20:00 UTC now: 2 h more, about $4.30."
         with pytest.raises(DuplicateExtension):
             await carry_out(ours.deps, extend)
-        until = Extend(id=rental.id, by="until 22:00", why=WHY)
+        until = Command(kind=Kind.EXTEND, id=rental.id, by="until 22:00", why=WHY)
         assert (await carry_out(ours.deps, until)).startswith(f"{rental.id} ends 22:00 UTC now")
         told = await ours.deliver_until("extended it by 2 h")
         assert told["reads"].startswith(f"The {SHOWN[4:]} extended it by 2 h: it ends ")
         for words in ("", "later", "2", "999h"):
             with pytest.raises(Mistake):
-                await carry_out(ours.deps, Extend(id=rental.id, by=words, why=WHY))
+                await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by=words, why=WHY))
 
 
 async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        answer = await carry_out(ours.deps, Extend(id=rental.id, by="48h", why=WHY))
+        answer = await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by="48h", why=WHY))
         assert answer == f"{rental.id} ends Thu 26 Nov 18:00 UTC now: 2 days more, about $103.20."
         after = await ours.rental(rental.id)
         assert (after.extension, after.approved_by, after.envelope.version) == (None, "operator", 2)
         told = await ours.deliver_until("More time approved")
         assert told["reads"].startswith(f"More time approved by {SHOWN}: it ends ")
         with pytest.raises(Mistake, match="A lease is at most 3 days in all"):
-            await carry_out(ours.deps, Extend(id=rental.id, by="40h", why=WHY))
+            await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by="40h", why=WHY))
 
 
 @pytest.mark.parametrize(("by", "fewer"), [("3h", True), ("60h", False)])
@@ -96,7 +96,7 @@ async def test_an_extension_that_waits_is_decided_by_the_operators(tmp_path: Pat
         await ours.submit(ANA)
         assert (await ours.rental(rental.id)).extension is not None
         await ours.deliver()
-        await carry_out(ours.deps, Extend(id=rental.id, by=by, why=WHY))
+        await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by=by, why=WHY))
         after = await ours.rental(rental.id)
         assert (after.extension, after.envelope.version) == (None, 3)
         assert after.running_lease.ends_at == rental.running_lease.ends_at + int(by[:-1]) * H
@@ -116,18 +116,18 @@ async def test_an_extension_that_waits_is_decided_by_the_operators(tmp_path: Pat
 async def test_a_rental_is_destroyed_once_and_nothing_is_sent_to_the_operator(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        answer = await carry_out(ours.deps, Destroy(id=rental.id, why=WHY))
+        answer = await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
         assert answer == f"Destroyed: 1x H100 SXM 80 GB EU, {rental.id}."
         assert ending(await ours.rental(rental.id)).by == "operator"
         with pytest.raises(TooLate, match="is over"):
-            await carry_out(ours.deps, Destroy(id=rental.id, why=WHY))
+            await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
         assert "operator" not in {message.to.value for message in await ours.queued()}
 
 
 async def test_a_request_that_waits_is_withdrawn_by_the_operator(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        await carry_out(ours.deps, Destroy(id=rental.id, why=WHY))
+        await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
         await ours.deliver_all()
         for user, channel in ((BEN, APPROVALS), (ANA, direct(ANA)), (BEN, TRAINING)):
@@ -139,18 +139,20 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
     async with team(tmp_path) as ours:
         async with ours.deps.store.write() as tx:
             await tx.people.put_channel(Channel(id=GPUS, member=True, name="gpus"), ours.deps.clock.real())
-        answer = await carry_out(ours.deps, Pause(why=WHY))
+        answer = await carry_out(ours.deps, Command(kind=Kind.PAUSE, why=WHY))
         assert answer == (
             "Buying is paused. I say so in #gpus. Destroying goes on. gpubot resume starts it again."
         )
-        assert (await carry_out(ours.deps, Pause(why="again"))).startswith("Buying was already paused.")
+        assert (await carry_out(ours.deps, Command(kind=Kind.PAUSE, why="again"))).startswith(
+            "Buying was already paused."
+        )
         await ours.deliver_all()
         for user, channel in ((CLEO, direct(CLEO)), (ANA, GPUS)):
             told = await ours.look(user, channel, "Buying is paused")
             assert told["reads"].startswith(f"Buying is paused by {SHOWN}. Destroying goes on.")
         shown = await ours.offered(ANA, an_offer("o1", "2.15"))
         assert 'The operator paused buying at 13:00: "*Slack* is <!channel> away".' in shown["reads"]
-        assert await carry_out(ours.deps, Resume(why="it is back")) == "Buying goes on again."
+        assert await carry_out(ours.deps, Command(kind=Kind.RESUME, why="it is back")) == "Buying goes on again."
         told = await ours.deliver_until("Buying goes on", channel=GPUS)
         assert told["reads"] == "Buying goes on again, resumed by the operator (it is back)."
 
@@ -158,19 +160,22 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
 async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_shows(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        listed = (await carry_out(ours.deps, ListAll())).splitlines()
+        listed = (await carry_out(ours.deps, Command(kind=Kind.LIST))).splitlines()
         line = f"To decide about it: gpubot approve {rental.id} --up-to 89.70, or gpubot deny {rental.id}"
         assert line in listed
         for typed in ("72", "89.7000001", "89.71", "much"):
             with pytest.raises(Mistake, match=rf"^{typed} isn't its total by now, so nothing was approved\. "):
-                await carry_out(ours.deps, Approve(id=rental.id, up_to=typed, why=WHY))
+                await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to=typed, why=WHY))
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
-        answer = await carry_out(ours.deps, Approve(id=rental.id, up_to="$89.70", why=WHY))
+        answer = await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to="$89.70", why=WHY))
         assert answer == f"Approved: 1x H100 SXM 80 GB EU, {rental.id}."
         assert (await ours.rental(rental.id)).approved_by == "operator"
         await ours.deliver_all()
         assert f"Approved by {SHOWN}" in (await ours.look(BEN, APPROVALS, "Approved by"))["reads"]
-        for late in (Deny(id=rental.id, why=WHY), Approve(id=rental.id, up_to="72", why=WHY)):
+        for late in (
+            Command(kind=Kind.DENY, id=rental.id, why=WHY),
+            Command(kind=Kind.APPROVE, id=rental.id, up_to="72", why=WHY),
+        ):
             with pytest.raises(AlreadyDecided):
                 await carry_out(ours.deps, late)
 
@@ -178,7 +183,7 @@ async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_sh
 async def test_a_request_is_denied_by_the_operator_who_gives_the_reason_once(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
-        assert await carry_out(ours.deps, Deny(id=rental.id, why=WHY)) == (
+        assert await carry_out(ours.deps, Command(kind=Kind.DENY, id=rental.id, why=WHY)) == (
             f"Denied: 1x H100 SXM 80 GB EU, {rental.id}."
         )
         assert (await ours.rental(rental.id)).state is State.DENIED
@@ -208,10 +213,10 @@ async def test_a_reason_that_says_nothing_or_too_much_changes_nothing(
     async with team(tmp_path) as ours:
         rental = await running(ours)
         for command in (
-            Extend(id=rental.id, by="2h", why=why),
-            Destroy(id=rental.id, why=why),
-            Pause(why=why),
-            Resume(why=why),
+            Command(kind=Kind.EXTEND, id=rental.id, by="2h", why=why),
+            Command(kind=Kind.DESTROY, id=rental.id, why=why),
+            Command(kind=Kind.PAUSE, why=why),
+            Command(kind=Kind.RESUME, why=why),
         ):
             with pytest.raises(Mistake, match=words):
                 await carry_out(ours.deps, command)

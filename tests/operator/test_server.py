@@ -22,8 +22,8 @@ from structlog.testing import capture_logs
 from bot.errors import Mistake, Outage, Unusable
 from bot.lifecycle.deps import Deps
 from bot.model.account_facts import PAUSED
-from bot.operator import client, server
-from bot.operator.protocol import LONGEST_REQUEST, Answer, ListAll, Pause, Request, Show, own_version
+from bot.operator import server
+from bot.operator.protocol import LONGEST_REQUEST, Answer, Command, Kind, Request, ask, own_version
 from bot.operator.socket_file import socket_problem
 from tests.programs import NEEDS, ROOT
 
@@ -42,16 +42,18 @@ async def sent(path: Path, line: bytes) -> bytes:
 
 async def lists(path: Path) -> None:
     """Check that the bot answers on a socket."""
-    line = Request(version=own_version(), command=ListAll()).model_dump_json().encode()
+    line = Request(version=own_version(), command=Command(kind=Kind.LIST)).model_dump_json().encode()
     assert Answer.model_validate_json(await sent(path, line + b"\n")) == Answer(done=True, text=NOTHING)
 
 
 async def test_the_command_line_asks_the_bot_on_a_socket_for_its_user_alone(path: Path) -> None:
     assert [stat.S_IMODE(os.stat(one).st_mode) for one in (path, path.parent)] == [0o600, 0o700]
-    assert await asyncio.to_thread(client.ask, ListAll()) == NOTHING
+    assert await asyncio.to_thread(ask, Command(kind=Kind.LIST)) == NOTHING
     with pytest.raises(Mistake, match="I don't know k7mq2"):
-        await asyncio.to_thread(client.ask, Show(id="k7mq2"))
-    assert (await asyncio.to_thread(client.ask, Pause(why="bill check"))).startswith("Buying is paused.")
+        await asyncio.to_thread(ask, Command(kind=Kind.SHOW, id="k7mq2"))
+    assert (await asyncio.to_thread(ask, Command(kind=Kind.PAUSE, why="bill check"))).startswith(
+        "Buying is paused."
+    )
 
 
 async def test_a_command_in_the_wrong_folder_names_the_socket_on_which_the_bot_listens(
@@ -62,7 +64,7 @@ async def test_a_command_in_the_wrong_folder_names_the_socket_on_which_the_bot_l
     wrong.parent.mkdir(mode=0o700)
     monkeypatch.setenv("GPUBOT_SOCKET", str(wrong))
     with pytest.raises(Unusable) as nobody:
-        await asyncio.to_thread(client.ask, ListAll())
+        await asyncio.to_thread(ask, Command(kind=Kind.LIST))
     assert nobody.value.words.startswith(f"gpubot doesn't answer on {wrong}, but a program listens on ")
     assert str(path) in nobody.value.words
 
@@ -77,11 +79,11 @@ async def test_without_a_bot_the_command_line_says_so_and_names_what_works(tmp_p
         patch.chdir(tmp_path)
         words = f"gpubot isn't running here, or uses another folder: it doesn't answer on {gone}."
         with pytest.raises(Unusable, match=f"^{words} gpubot destroy --resource ID works without it."):
-            client.ask(ListAll())
+            ask(Command(kind=Kind.LIST))
         patch.delenv("GPUBOT_SOCKET")
         patch.setenv("GPUBOT_DATABASE_URL", "sqlite://")
         with pytest.raises(Mistake, match=r"^GPUBOT_DATABASE_URL: it must be"):
-            client.ask(ListAll())
+            ask(Command(kind=Kind.LIST))
 
 
 async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did(
@@ -95,7 +97,7 @@ async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did
     monkeypatch.chdir(tmp_path)
     async with await asyncio.start_unix_server(hang_up, tmp_path / "s"):
         with pytest.raises(Outage, match="gave no answer"):
-            await asyncio.to_thread(client.ask, ListAll())
+            await asyncio.to_thread(ask, Command(kind=Kind.LIST))
 
 
 async def test_the_command_line_prints_nothing_that_could_steer_a_terminal(
@@ -105,7 +107,7 @@ async def test_the_command_line_prints_nothing_that_could_steer_a_terminal(
 
     async def steer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = Request.model_validate_json(await reader.readline())
-        answer = Answer(done=isinstance(request.command, ListAll), text=steering)
+        answer = Answer(done=request.command.kind is Kind.LIST, text=steering)
         writer.write(answer.model_dump_json().encode() + b"\n")
         writer.close()
 
@@ -113,9 +115,9 @@ async def test_the_command_line_prints_nothing_that_could_steer_a_terminal(
     monkeypatch.chdir(tmp_path)
     async with await asyncio.start_unix_server(steer, tmp_path / "s"):
         (tmp_path / "s").chmod(0o600)
-        assert await asyncio.to_thread(client.ask, ListAll()) == "k7mq2\n]0;mine[2Jready1m"
+        assert await asyncio.to_thread(ask, Command(kind=Kind.LIST)) == "k7mq2\n]0;mine[2Jready1m"
         with pytest.raises(Mistake, match=r"^k7mq2\n\]0;mine\[2Jready1m$"):
-            await asyncio.to_thread(client.ask, Show(id="k7mq2"))
+            await asyncio.to_thread(ask, Command(kind=Kind.SHOW, id="k7mq2"))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ async def test_what_is_no_command_is_answered_with_what_to_do(path: Path, line: 
 
 
 async def test_a_command_of_another_version_changes_nothing(path: Path) -> None:
-    line = Request(version="0.0.1", command=Pause(why="x")).model_dump_json().encode() + b"\n"
+    line = Request(version="0.0.1", command=Command(kind=Kind.PAUSE, why="x")).model_dump_json().encode() + b"\n"
     answer = Answer.model_validate_json(await sent(path, line))
     assert not answer.done
     assert answer.text.startswith(f"This command is of gpubot 0.0.1, and gpubot {own_version()} runs.")
@@ -184,7 +186,7 @@ async def test_a_folder_with_a_long_name_is_no_problem(
     monkeypatch.setenv("GPUBOT_SOCKET", str(path))
     monkeypatch.chdir(tmp_path)
     async with server.serve(path, deps):
-        assert await asyncio.to_thread(client.ask, ListAll()) == NOTHING
+        assert await asyncio.to_thread(ask, Command(kind=Kind.LIST)) == NOTHING
 
 
 # --- what is there already
@@ -234,9 +236,11 @@ async def test_a_command_is_not_sent_where_other_users_could_have_replaced_the_s
     ):
         os.chmod(what, shared)
         with pytest.raises(Unusable, match=rf"^GPUBOT_SOCKET: I sent nothing, because .* Type: {command}$"):
-            await asyncio.to_thread(client.ask, Pause(why="x"))
+            await asyncio.to_thread(ask, Command(kind=Kind.PAUSE, why="x"))
         os.chmod(what, usual)
-    assert (await asyncio.to_thread(client.ask, Pause(why="x"))).startswith("Buying is paused."), "not before"
+    assert (await asyncio.to_thread(ask, Command(kind=Kind.PAUSE, why="x"))).startswith("Buying is paused."), (
+        "not before"
+    )
 
 
 async def test_a_folder_of_another_user_is_refused_by_bot_doctor_and_command_line(
@@ -249,7 +253,7 @@ async def test_a_folder_of_another_user_is_refused_by_bot_doctor_and_command_lin
         os.chown(open_folder, NOBODY, -1)
         words = f"{open_folder} belongs to nobody, who could take the place of "
         with pytest.raises(Unusable, match=f"^GPUBOT_SOCKET: I sent nothing, because {words}"):
-            await asyncio.to_thread(client.ask, ListAll())
+            await asyncio.to_thread(ask, Command(kind=Kind.LIST))
         assert (socket_problem(path) or "").startswith(words), "as the doctor says"
         with pytest.raises(Unusable, match=f"^GPUBOT_SOCKET: {words}"):
             server.listen(open_folder / "other")
@@ -269,13 +273,13 @@ async def test_root_commands_the_bot_of_another_user_and_no_program_in_its_place
     try:
         assert started.stdout is not None
         assert await started.stdout.readline() == b"listens\n"
-        assert await asyncio.to_thread(client.ask, ListAll()) == "mine"
+        assert await asyncio.to_thread(ask, Command(kind=Kind.LIST)) == "mine"
         os.chown(path, 0, -1)
         with pytest.raises(Unusable, match="belongs to nobody, who could take the place of s"):
-            await asyncio.to_thread(client.ask, ListAll())
+            await asyncio.to_thread(ask, Command(kind=Kind.LIST))
         os.chown(open_folder, 0, -1)
         with pytest.raises(Unusable, match="s belongs to root, but the program that listens there runs as nobody"):
-            await asyncio.to_thread(client.ask, ListAll())
+            await asyncio.to_thread(ask, Command(kind=Kind.LIST))
     finally:
         started.kill()
         await started.wait()
@@ -324,7 +328,7 @@ with socket.socket(socket.AF_UNIX) as other:
 
 async def said_to_nobody(path: Path) -> str:
     """Return what another user of this machine gets for a command."""
-    line = Request(version=own_version(), command=Pause(why="mine now")).model_dump_json()
+    line = Request(version=own_version(), command=Command(kind=Kind.PAUSE, why="mine now")).model_dump_json()
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-c", AS_NOBODY, str(path), line],
@@ -344,7 +348,9 @@ async def test_another_user_can_not_use_the_socket(open_folder: Path, deps: Deps
         assert await said_to_nobody(path) in {"answer:", "ConnectionResetError", "BrokenPipeError"}
         await lists(path)
         answer = await sent(
-            path, Request(version=own_version(), command=Pause(why="x")).model_dump_json().encode() + b"\n"
+            path,
+            Request(version=own_version(), command=Command(kind=Kind.PAUSE, why="x")).model_dump_json().encode()
+            + b"\n",
         )
         assert Answer.model_validate_json(answer).text.startswith("Buying is paused."), "it was not paused before"
 
@@ -356,8 +362,8 @@ async def test_a_bot_whose_clock_is_wrong_changes_nothing_and_names_what_works(
     monkeypatch.setenv("GPUBOT_SOCKET", str(path))
     monkeypatch.chdir(tmp_path)
     async with server.serve(path, replace(deps, may_claim=lambda: False)):
-        for command in (Pause(why="bill check"), ListAll()):
+        for command in (Command(kind=Kind.PAUSE, why="bill check"), Command(kind=Kind.LIST)):
             with pytest.raises(Mistake, match=r"so I changed nothing; .* gpubot destroy --resource"):
-                await asyncio.to_thread(client.ask, command)
+                await asyncio.to_thread(ask, command)
     async with deps.store.read() as tx:
         assert await tx.account.get(PAUSED) is None

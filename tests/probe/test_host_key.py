@@ -15,9 +15,7 @@ import asyncssh
 import pytest
 from typing_extensions import override
 
-from bot.probe.connecting import Connector
-from bot.probe.host_key import MOST_BYTES, fingerprint
-from bot.probe.prober import SshProber
+from bot.probe.prober import HOST_KEY_BYTES, SshProber
 from tests.probe.servers import listening
 
 BANNER = b"SSH-2.0-OpenSSH_9.6\r\n"
@@ -231,9 +229,10 @@ async def test_a_server_that_never_comes_to_an_end_is_given_up(sent: bytes, repe
 
 
 async def test_no_more_is_read_than_16_kib_before_the_host_key_is_known() -> None:
-    sent = BANNER + IGNORE * (MOST_BYTES // len(IGNORE))
+    sent = BANNER + IGNORE * (HOST_KEY_BYTES // len(IGNORE))
     async with listening(sent, stays=True) as port, asyncio.timeout(LONG):
-        assert await fingerprint(Connector(), "127.0.0.1", port, seconds=10 * LONG) is None
+        prober = SshProber(seconds=10 * LONG, host_key_seconds=10 * LONG)
+        assert await prober.host_key("127.0.0.1", port) is None
 
 
 @pytest.mark.parametrize(

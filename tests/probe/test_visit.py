@@ -17,8 +17,7 @@ from structlog.testing import capture_logs
 
 from bot.model.machine_use import EndToTell, GpuModel, GpuUse, Missed, Report, Visit
 from bot.probe.key import ProbeKey, new_probe_key
-from bot.probe.prober import VISIT_BYTES, SshProber
-from bot.probe.visit import ask_for
+from bot.probe.prober import VISIT_BYTES, SshProber, ask_for
 from tests.probe.hosts import (
     REPORT,
     Acts,
