@@ -60,10 +60,8 @@ Load = Callable[[Tx, Deps, Message], Awaitable[Shown | None]]
 
 async def content(deps: Deps, message: Message) -> Shown | None:
     """Return what a message shows now. Return None if it has nothing to show any more."""
-    if message.kind is MessageKind.REPLY:
-        return _reply(message)
-    if message.kind is MessageKind.HOME:
-        return await _home(deps, message)
+    if message.kind in _READ_ALONE:
+        return await _READ_ALONE[message.kind](deps, message)
     async with deps.store.read() as tx:
         return await _LOADS[message.kind](tx, deps, message)
 
@@ -168,7 +166,7 @@ async def _home(deps: Deps, message: Message) -> Rendered:
 # --- what one person asked for
 
 
-def _reply(message: Message) -> Answer | None:
+async def _reply(_: Deps, message: Message) -> Answer | None:
     """Return a reply as it was rendered when it was queued."""
     if message.body is None:
         return None
@@ -212,6 +210,11 @@ _LOADS: Mapping[MessageKind, Load] = {
     MessageKind.LOOKING: _quote,
     MessageKind.FILE: _file,
 }
+_READ_ALONE: Mapping[MessageKind, Callable[[Deps, Message], Awaitable[Shown | None]]] = {
+    MessageKind.HOME: _home,
+    MessageKind.REPLY: _reply,
+}
+"""Those that read in several transactions of their own, or in none."""
 
 
 # --- parts of several
