@@ -44,8 +44,7 @@ from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import end
 from handlers.phrases.format import Reader, Times, dollars, join, person
 from handlers.phrases.lease_buttons import destroy_button, extend_by_button, extend_until_button
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import STATES
+from handlers.phrases.rental_text import STATES, describe
 from handlers.typed import commands
 from handlers.typed.commands import Longer
 from handlers.typed.sentences import Topic

@@ -28,8 +28,7 @@ from handlers.phrases.blocks import Modal, Rendered, button, option
 from handlers.phrases.ends import end
 from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button, withdraw_button
-from handlers.phrases.machine_text import describe, machines, vendor
-from handlers.phrases.rental_text import current_state, in_all, so_far
+from handlers.phrases.rental_text import current_state, describe, in_all, machines, so_far, vendor
 from handlers.phrases.use_text import current_use, verdict_text
 
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)

@@ -33,8 +33,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import end
 from handlers.phrases.format import Times, escape, identifier, person
-from handlers.phrases.machine_text import machines
-from handlers.phrases.rental_text import so_far
+from handlers.phrases.rental_text import machines, so_far
 
 _LIST = "/gpu list shows what you rent now."
 

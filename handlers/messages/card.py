@@ -21,7 +21,6 @@ from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import at_its_end, ends, on_ending_text, script_first_text, until_decided
 from handlers.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button, stop_button
-from handlers.phrases.machine_text import setup_text
 from handlers.phrases.rental_text import (
     asked_now,
     billing_since,
@@ -30,6 +29,7 @@ from handlers.phrases.rental_text import (
     reason,
     receipt,
     settled,
+    setup_text,
     state_word,
     stopped_at_night,
     subject,

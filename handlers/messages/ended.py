@@ -29,7 +29,6 @@ from handlers.phrases.ends import on_ending_text
 from handlers.phrases.error_text import NEXT_STEPS
 from handlers.phrases.format import dollars, escape, first_few, identifier, join, per_hour, person, with_full_stop
 from handlers.phrases.lease_buttons import show_button
-from handlers.phrases.machine_text import sold_but_seen, vendor
 from handlers.phrases.rental_text import (
     STATES,
     WHILE_AWAY,
@@ -46,7 +45,9 @@ from handlers.phrases.rental_text import (
     receipt,
     settled,
     so_far,
+    sold_but_seen,
     stopped_at_night,
+    vendor,
 )
 from handlers.phrases.use_text import idle_part
 

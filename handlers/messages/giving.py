@@ -13,8 +13,7 @@ from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, button
 from handlers.phrases.format import Reader, Times, as_written, escape, join, per_hour
-from handlers.phrases.machine_text import describe, machines_of
-from handlers.phrases.rental_text import owner
+from handlers.phrases.rental_text import describe, machines_of, owner
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:

@@ -33,8 +33,7 @@ from handlers.phrases.lease_buttons import (
     take_back_button,
     withdraw_button,
 )
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import people
+from handlers.phrases.rental_text import describe, people
 
 LINE = 900
 """Bytes of one line at most."""

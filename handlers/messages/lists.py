@@ -41,14 +41,19 @@ from handlers.phrases.format import (
     sentence,
 )
 from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button, stop_button
-from handlers.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
 from handlers.phrases.rental_text import (
+    contract,
+    describe,
     in_all,
     new_one_text,
     people,
+    place,
     receipt,
+    setup_text,
     so_far,
     state_word,
+    variant,
+    vendor,
     why_ended,
 )
 from handlers.phrases.use_text import current_use, day_marks, use_now, use_shares, verdict_text

@@ -28,8 +28,7 @@ from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import ask_again_text, end_moves
 from handlers.phrases.format import Times, dollars, escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_button
-from handlers.phrases.machine_text import machines_of
-from handlers.phrases.rental_text import current_state, first_after, machine, mentions, so_far
+from handlers.phrases.rental_text import current_state, first_after, machine, machines_of, mentions, so_far
 from handlers.phrases.use_text import connections_text, unseen_text, verdict_then, without_work
 
 KEEP_HOURS = (1, 4)

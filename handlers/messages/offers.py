@@ -56,8 +56,19 @@ from handlers.phrases.format import (
     with_full_stop,
 )
 from handlers.phrases.lease_buttons import show_button
-from handlers.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
-from handlers.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.phrases.rental_text import (
+    STATES,
+    contract,
+    describe,
+    gpu,
+    machines,
+    people_text,
+    place,
+    variant,
+    vendor,
+    wanted,
+    without_key_text,
+)
 
 SHOWN = 3
 NO_SCRIPT = "No start-up script here: one key, no set-up, I can't see inside."

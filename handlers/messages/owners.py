@@ -33,8 +33,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.format import escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import how_it_ended, machine, owner, so_far
+from handlers.phrases.rental_text import describe, how_it_ended, machine, owner, so_far
 from handlers.phrases.use_text import current_use, verdict_text
 
 NEEDED_FOR = 4

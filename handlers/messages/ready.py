@@ -29,8 +29,8 @@ from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import on_ending_text, ready_until, script_first_text
 from handlers.phrases.format import identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
-from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import (
+    describe,
     machine,
     names_of,
     new_one_text,

@@ -33,8 +33,7 @@ from handlers.phrases.format import (
     per_hour,
 )
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, show_button
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import STATES, asked_for, people_text, without_key_text
+from handlers.phrases.rental_text import STATES, asked_for, describe, people_text, without_key_text
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:

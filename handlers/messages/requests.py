@@ -52,21 +52,23 @@ from handlers.phrases.format import (
     price,
 )
 from handlers.phrases.lease_buttons import decision_buttons, withdraw_button
-from handlers.phrases.machine_text import describe, machines_of, place
 from handlers.phrases.rental_text import (
     asked_by_event,
     away_text,
     current_state,
+    describe,
     first_after,
     first_runs_on,
     has_left,
     machine,
+    machines_of,
     mentions,
     names_of,
     owner,
     people,
     people_are,
     people_text,
+    place,
     possessive,
     so_far,
     why_asked_again,

@@ -23,8 +23,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import can_have_one, end, on_ending_text, script_first_text
 from handlers.phrases.format import Reader, Times, escape, first_few, identifier, join, literal, person
-from handlers.phrases.machine_text import describe, setup_text
-from handlers.phrases.rental_text import machine, owner, possessive, state_word
+from handlers.phrases.rental_text import describe, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The others are counted."""

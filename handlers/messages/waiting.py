@@ -39,7 +39,7 @@ from handlers.phrases.format import (
     price,
 )
 from handlers.phrases.lease_buttons import stop_button
-from handlers.phrases.machine_text import describe, gpu, place, vendor
+from handlers.phrases.rental_text import describe, gpu, place, vendor
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:
