@@ -20,6 +20,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.typed import commands
 from handlers.typed.draft import Get, ParseContext, Wait
+from handlers.typed.rental_words import OfRental
 from handlers.typed.sentences import Topic
 
 COMMAND = "/gpu"
@@ -43,7 +44,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             if name is None:
                 return await github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
-        case commands.OfRental():
+        case OfRental():
             return await short_forms.carry_out(context, interaction, command)
         case commands.Spend():
             return await spend.ask(context, interaction, command)
@@ -89,7 +90,7 @@ async def _answer(
             return await policy.show(context, interaction, NO_VALUE)
         case commands.Plain.HELP:
             roles = queries.own_roles(context.deps, interaction.person)
-            return Reply(content=lists.help_(roles, rules=context.deps.rules))
+            return Reply(content=lists.help_(commands.help_for(roles), roles, rules=context.deps.rules))
         case _:
             return Reply(content=await _home(context, interaction))
 

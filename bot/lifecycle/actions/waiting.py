@@ -15,7 +15,7 @@ from typing import TypeAlias
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, Direct
 from bot.lifecycle.actions.queries import own_quote, people_asked
-from bot.lifecycle.actions.renting import Limits, load_limits
+from bot.lifecycle.actions.renting import load_limits
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, free_id
@@ -37,6 +37,7 @@ from bot.model.summary import DearerRent, PeopleAsked, WaitingView, WaitPreview
 from bot.model.text import plural
 from bot.policy.buying.budgets import Room, budgets_now, rules_of_project
 from bot.policy.buying.spending import (
+    Limits,
     Proposal,
     check_size,
     check_total,
