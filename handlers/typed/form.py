@@ -240,18 +240,19 @@ def read_cap(inputs: Mapping[str, str]) -> Decimal:
 
 def read_hours(inputs: Mapping[str, str]) -> timedelta:
     """Return by how much to extend a lease. Raise InvalidForm if no number of hours was chosen."""
-    hours = inputs.get(Field.HOURS, "")
-    if not _COUNT.fullmatch(hours):
-        raise InvalidForm({Field.HOURS: "Choose one of these."})
-    return timedelta(hours=int(hours))
+    return _chosen_number(inputs, Field.HOURS, _COUNT) * timedelta(hours=1)
 
 
 def read_length(inputs: Mapping[str, str]) -> timedelta:
     """Return the length that was chosen, which the input has in seconds. Raise InvalidForm if none was chosen."""
-    seconds = inputs.get(Field.LENGTH, "")
-    if not _SECONDS.fullmatch(seconds):
-        raise InvalidForm({Field.LENGTH: "Choose one of these."})
-    return timedelta(seconds=int(seconds))
+    return _chosen_number(inputs, Field.LENGTH, _SECONDS) * timedelta(seconds=1)
+
+
+def _chosen_number(inputs: Mapping[str, str], field: Field, pattern: re.Pattern[str]) -> int:
+    chosen = inputs.get(field, "")
+    if not pattern.fullmatch(chosen):
+        raise InvalidForm({field: "Choose one of these."})
+    return int(chosen)
 
 
 def _gpu_and_features(chosen: str, catalog: Catalog, words: Vocabulary) -> tuple[str, tuple[str, ...]]:

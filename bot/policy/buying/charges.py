@@ -83,13 +83,10 @@ def cut(
                 gpus=charged.gpus,
                 rate=row.rate,
                 amount=shares.used + shares.connected + shares.idle + shares.unknown,
-                used=shares.used,
-                connected=shares.connected,
-                idle=shares.idle,
-                unknown=shares.unknown,
                 late=late,
                 estimated=row.estimated,
                 correction=month != billed_in,
+                **dict(shares),
             )
         )
     return tuple(charges)

@@ -15,7 +15,7 @@ from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, OpenQuestion
 from bot.model.facts import EndFacts, UntilFacts
-from bot.model.machine_use import NOT_COMPUTING, ProbeAnswers, Sample, Use
+from bot.model.machine_use import NOT_COMPUTING, OnEndingState, ProbeAnswers, Sample, Use
 from bot.model.message import Message
 from bot.model.money import Micros
 from bot.model.person import Person
@@ -87,7 +87,7 @@ def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease has come or may come at once, whether a notice of it is due, or
     whether its owner's script failed before it."""
     lease = rental.running_lease
-    near = lease.script_first is not None or on_ending.has_failed(rental)
+    near = lease.script_first is not None or on_ending.ended_as(rental, OnEndingState.FAILED)
     return near or lease.ends_at <= now or end_notices.notice_is_due(lease, rules, now)
 
 
@@ -225,8 +225,6 @@ def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
 
 def _verdict(machine: Machine, rules: Rules, now: datetime) -> Use | None:
     """Return the verdict with the work that visits saw since it was stored."""
-    if machine.use is None:
-        return None
     return with_later_work(machine.use, machine.visits, ready_at=machine.lease.ready_at, now=now, rules=rules)
 
 
@@ -373,7 +371,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
 def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
     """Notify the owner once that their script failed for this end, if there is time to look until then."""
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
-    if script is None or ends_at <= now or not on_ending.has_failed(machine.rental):
+    if script is None or ends_at <= now or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
         return None
     failed = (event.facts for event in machine.history if event.kind is EventKind.SCRIPT_FAILED)
     known = any(isinstance(facts, EndFacts) and facts.until == ends_at for facts in failed)
@@ -467,7 +465,7 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     first, ends_at = machine.lease.script_first, machine.lease.ends_at
     if first is None or not _is_set(machine):
         return _end(machine, rules, now)
-    if ends_at > now and not on_ending.is_done(machine.rental):
+    if ends_at > now and not on_ending.ended_as(machine.rental, OnEndingState.DONE):
         return Due(ends_at)
     if machine.just_opened and _is_uncompared(machine.direct):
         return Due(now + LOOK_AGAIN)

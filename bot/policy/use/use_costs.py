@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, TypeAlias
 
+from bot.model.attempt import LedgerRow
 from bot.model.base import Frozen, Instant
-from bot.model.budget import UseCosts
+from bot.model.budget import Charge, UseCosts
 from bot.model.event import Event, EventKind
 from bot.model.facts import VerdictFacts
 from bot.model.machine_use import NOT_COMPUTING, Verdict
@@ -21,15 +22,16 @@ from bot.model.money import Micros
 MICROSECOND = timedelta(microseconds=1)
 
 
-class Billed(Protocol):
-    """An amount that was billed evenly for some time, such as a row of the ledger."""
+class BilledPart(NamedTuple):
+    """What one resource that is not gone has billed since its last row in the ledger."""
 
-    @property
-    def started_at(self) -> datetime: ...
-    @property
-    def ended_at(self) -> datetime: ...
-    @property
-    def amount(self) -> Micros: ...
+    started_at: datetime
+    ended_at: datetime
+    amount: Micros
+
+
+Billed: TypeAlias = LedgerRow | Charge | BilledPart
+"""An amount that was billed evenly for some time."""
 
 
 class Stretch(Frozen):

@@ -82,15 +82,15 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
 
 
 def with_later_work(
-    use: Use, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
-) -> Use:
+    use: Use | None, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
+) -> Use | None:
     """Return the verdict of the samples if a visit showed work after the last work that this verdict knows.
     Otherwise return this verdict.
 
     No verdict changes while most visits fail, but work that a visit shows is certain. `samples` are as for
     `judge`.
     """
-    if use.verdict not in NOT_COMPUTING:
+    if use is None or use.verdict not in NOT_COMPUTING:
         return use
     works = any(sample.at > use.since and shows_work(sample, rules.idle) for sample in samples)
     return judge(samples, ready_at=ready_at, before=use, now=now, rules=rules) if works else use
