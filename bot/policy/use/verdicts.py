@@ -203,23 +203,19 @@ def _without_break(
     lost_at: datetime | None = None
     if not samples:
         return _Unbroken(lost_at=before.since if before else ready_at)
-    previous = samples[0].at
-    for sample in samples:
-        if sample.at - previous > gap:
-            lost_at = previous if seen or lost_at is None else lost_at
-            seen = []
-        previous = sample.at
+    following = (*(sample.at for sample in samples[1:]), now)
+    for sample, next_at in zip(samples, following, strict=True):
         if good(sample):
             seen.append(sample)
             missed = []
-            continue
-        missed.append(sample)
-        if len(missed) == MISSED_IN_A_ROW:
-            lost_at = missed[0].at
+        else:
+            missed.append(sample)
+            if len(missed) == MISSED_IN_A_ROW:
+                lost_at = missed[0].at
+                seen = []
+        if next_at - sample.at > gap:
+            lost_at = sample.at if seen or lost_at is None else lost_at
             seen = []
-    if now - previous > gap:
-        lost_at = previous if seen or lost_at is None else lost_at
-        seen = []
     return _Unbroken(tuple(seen), lost_at, _why(missed, before, not_yet=now - ready_at < NOT_YET))
 
 
