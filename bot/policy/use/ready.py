@@ -26,8 +26,7 @@ from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use import end_notices, leases, on_ending, probing, questions, two_ends
-from bot.policy.use.samples import open_connections
-from bot.policy.use.verdicts import unseen_since, with_later_work
+from bot.policy.use.verdicts import open_connections, unseen_since, with_later_work
 
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states in which the market has accepted the purchase of a rental."""
