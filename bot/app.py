@@ -179,13 +179,13 @@ async def build(
             in_force=in_force,
             opened=opened,
             may_claim=replica.may_claim,
-            on_over_budget=metrics.over_budget,
+            on_over_budget=metrics.over_budget.inc,
         )
         key_file = settings.probe_key_file
         probe_key = await stored_probe_key(deps) if key_file is None else probe_key_in(key_file)
         deps = replace(deps, probe_line=probe_line(probe_key.public_line))
         background = replace(deps, store=store.in_background())
-        store.on_commit(metrics.commit)
+        store.on_commit(metrics.commits.inc)
         market = ComputeClear(
             settings.compute_clear_url,
             settings.compute_clear_token,
@@ -246,7 +246,7 @@ async def build(
                 Job("unusual day", _work(background, notify_unusual_day), every(minutes=15)),
                 Job(
                     "balances",
-                    _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances)),
+                    _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances.inc)),
                     every_day(),
                 ),
                 Job("retention", _work(background, drop_old), every(minutes=10)),
@@ -256,7 +256,9 @@ async def build(
             claim_seconds=claim_seconds,
             drain=lambda: finish(delivery.drain()),
         )
-        engine = Engine(step_deps, on_late=metrics.late, on_bug=metrics.failed, claim_seconds=claim_seconds)
+        engine = Engine(
+            step_deps, on_late=metrics.late.observe, on_bug=metrics.failed, claim_seconds=claim_seconds
+        )
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
         selfcheck = SelfCheck(
             step_deps,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.account_facts import Counter, Fact
 from store.columns import JsonText
-from store.mapping import INSERTS, insert_new, select_by, upsert
+from store.mapping import insert_into, insert_new, select_by, upsert
 from store.tables import account, answered_messages, counters, probe_key
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ def _json(kind: Any) -> JsonText[Any]:
 
 @cache
 def _increment(dialect: str) -> Any:
-    insert = INSERTS[dialect](counters).values(count=1)
+    insert = insert_into(counters, dialect).values(count=1)
     return insert.on_conflict_do_update(index_elements=["name"], set_={"count": counters.c.count + 1})
 
 

@@ -36,65 +36,46 @@ class Figures:
 
 
 class Metrics:
-    """The metrics of one process. Its methods are passed as callbacks to the parts that do the work."""
+    """The metrics of one process. Its methods, and those of its metrics, are passed as callbacks to the parts that
+    do the work."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._attempts = Counter(
-            "gpubot_attempts",
-            "Attempts to rent, by their state, and by the reason if one failed.",
-            ["state", "why"],
-            registry=self.registry,
+        self._attempts = self._counter(
+            "attempts", "Attempts to rent, by their state, and by the reason if one failed.", "state", "why"
         )
-        self._calls = Counter(
-            "gpubot_market_calls",
+        self._calls = self._counter(
+            "market_calls",
             "Calls to Compute Clear by outcome. A malformed answer is counted in addition to its status.",
-            ["call", "outcome"],
-            registry=self.registry,
+            "call",
+            "outcome",
         )
-        self._late = Histogram(
+        self.late = Histogram(
             "gpubot_step_lateness_seconds",
             "How late due work was started, by our clock.",
             buckets=LATENESS_BUCKETS,
             registry=self.registry,
         )
-        self._failed = Counter(
-            "gpubot_steps_failed",
+        self._failed = self._counter(
+            "steps_failed",
             "Steps that failed with a bug, by the rental's state. Each is retried every minute.",
-            ["what"],
-            registry=self.registry,
+            "what",
         )
-        self._commits = Counter(
-            "gpubot_commits", "Write transactions that were committed.", registry=self.registry
+        self.commits = self._counter("commits", "Write transactions that were committed.")
+        self.over_budget = self._counter("over_budget", "Requests that were refused because of a budget.")
+        self.wrong_balances = self._counter(
+            "wrong_balances", "Balances of budgets that were not the sum of what they consist of. Each is a bug."
         )
-        self._over_budget = Counter(
-            "gpubot_over_budget", "Requests that were refused because of a budget.", registry=self.registry
+        self._visits = self._counter(
+            "visits", "Visits of machines by outcome: answered, or why there is no reading.", "outcome"
         )
-        self._wrong_balances = Counter(
-            "gpubot_wrong_balances",
-            "Balances of budgets that were not the sum of what they consist of. Each is a bug.",
-            registry=self.registry,
+        self._slack_requests = self._counter(
+            "slack_requests", "HTTP mode: requests by outcome, answered or why they were refused.", "outcome"
         )
-        self._visits = Counter(
-            "gpubot_visits",
-            "Visits of machines by outcome: answered, or why there is no reading.",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self._slack_requests = Counter(
-            "gpubot_slack_requests",
-            "HTTP mode: requests by outcome, answered or why they were refused.",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self._slack_mode = Gauge(
-            "gpubot_slack_mode", "1 for the mode in use: socket or http.", ["mode"], registry=self.registry
-        )
-        self._rentals = Gauge(
-            "gpubot_rentals", "Rentals that are not over, by state.", ["state"], registry=self.registry
-        )
+        self._slack_mode = self._gauge("slack_mode", "1 for the mode in use: socket or http.", "mode")
+        self._rentals = self._gauge("rentals", "Rentals that are not over, by state.", "state")
         self._figures = {
-            name: Gauge(f"gpubot_{name}", words, registry=self.registry)
+            name: self._gauge(name, words)
             for name, words in {
                 "dollars_per_hour": "USD an hour of all rented machines that bill now.",
                 "spent_dollars": "USD that all rentals have cost by now.",
@@ -107,6 +88,12 @@ class Metrics:
         }
         self._health: dict[str, Gauge] = {}
 
+    def _counter(self, name: str, words: str, *labels: str) -> Counter:
+        return Counter(f"gpubot_{name}", words, labels, registry=self.registry)
+
+    def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
+        return Gauge(f"gpubot_{name}", words, labels, registry=self.registry)
+
     def attempt(self, attempt: Attempt) -> None:
         """Count an attempt that is new or has a new state."""
         self._attempts.labels(attempt.state.value, attempt.why.value if attempt.why else "").inc()
@@ -115,18 +102,6 @@ class Metrics:
         """Count a call to the marketplace."""
         self._calls.labels(call, outcome).inc()
 
-    def commit(self) -> None:
-        """Count a write transaction that was committed."""
-        self._commits.inc()
-
-    def over_budget(self) -> None:
-        """Count a request that was refused because of a budget."""
-        self._over_budget.inc()
-
-    def wrong_balances(self, count: int) -> None:
-        """Count balances that had to be corrected."""
-        self._wrong_balances.inc(count)
-
     def visit(self, outcome: str) -> None:
         """Count a visit of a machine."""
         self._visits.labels(outcome).inc()
@@ -134,10 +109,6 @@ class Metrics:
     def slack_request(self, outcome: str) -> None:
         """Count a request that came in HTTP mode."""
         self._slack_requests.labels(outcome).inc()
-
-    def late(self, seconds: float) -> None:
-        """Record how many seconds after its due time a step was started."""
-        self._late.observe(seconds)
 
     def failed(self, what: str) -> None:
         """Count a step that failed with a bug. `what` is the rental's state, `quote` or `engine`."""
@@ -160,8 +131,7 @@ class Metrics:
             self._slack_mode.labels(report["slack_mode"]).set(1)
         for name, value in _numbers(report):
             if name not in self._health:
-                words = f"{name.replace('_', ' ')} of /health"
-                self._health[name] = Gauge(f"gpubot_{name}", words, registry=self.registry)
+                self._health[name] = self._gauge(name, f"{name.replace('_', ' ')} of /health")
             self._health[name].set(value)
         return generate_latest(self.registry)
 

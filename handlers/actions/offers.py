@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.errors import DuplicateRental
 from bot.lifecycle.actions import offers as found
@@ -15,7 +16,7 @@ from bot.model.request import Request
 from bot.model.summary import OfferChoice
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.waiting import typed_wish
-from handlers.actions.calling import carry_out, on
+from handlers.actions.calling import carry_out, on, shows
 from handlers.directory.channels import is_direct
 from handlers.ids import (
     Action,
@@ -31,11 +32,11 @@ from handlers.ids import (
     offer_value,
 )
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import offers, replies
 from handlers.messages.offers import cost_text
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Modal
+from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.budget_text import over_limits_of_envelope
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, join, per_hour
@@ -137,12 +138,12 @@ async def price_for_all(context: Context, interaction: UserInteraction, value: Q
     return await ask(context, interaction, quoting.request_with_price_for_all(quote), earlier=quote)
 
 
-async def show_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Replace the short list of offers by the whole one."""
-    most = offers.most_shown(everything=True)
-    view = await found.offers_of_quote(context.deps, interaction.person, value.quote_id, most=most)
-    content = offers.answer(view, context.reader(interaction.person), everything=True)
-    return Reply(content=content, replaces_original=True)
+show_all = shows(
+    partial(found.offers_of_quote, most=offers.most_shown(everything=True)),
+    partial(offers.answer, everything=True),
+    replaces_original=True,
+)
+"""Replaces the short list of offers by the whole one."""
 
 
 async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
@@ -166,22 +167,21 @@ def channel_of(interaction: UserInteraction, earlier: Quote | None) -> str:
 async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
     """Rent an offer, or ask for its approval. If this person rents the same already and doesn't want another one,
     only ask whether they do."""
-    reader = context.reader(interaction.person)
 
-    def dialog(wanted: Confirmation[RentPlan]) -> OpenModal:
+    def dialog(wanted: Confirmation[RentPlan], reader: Reader) -> Modal:
         plan = wanted.plan
-        return OpenModal(modal=rent_dialog(plan.quote, plan.choice, reader, another=plan.another))
-
-    def reply(done: Rented) -> Outcome:
-        content = replies.rented(done.rental, asked=done.asked, without_key=done.without_key)
-        return Reply(content=content, replaces_original=True)
+        return rent_dialog(plan.quote, plan.choice, reader, another=plan.another)
 
     action = Rent(value.quote_id, value.offer_id, another=value.another)
     try:
-        return await carry_out(context, interaction, action, reply, dialog=dialog)
+        return await carry_out(context, interaction, action, _rented, dialog=dialog, replaces_original=True)
     except DuplicateRental as existing:
         details = await queries.show(context.deps, interaction.person, existing.rental_id)
         return Reply(content=offers.rents_already(details.rental, value.quote_id, value.offer_id))
+
+
+def _rented(done: Rented, _: Reader) -> Rendered:
+    return replies.rented(done.rental, asked=done.asked, without_key=done.without_key)
 
 
 def rent_dialog(

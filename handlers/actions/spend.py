@@ -17,8 +17,8 @@ from bot.policy.buying.budgets import say_month
 from bot.policy.buying.charges import MICROSECOND
 from bot.policy.buying.spend import day_of, month_before
 from bot.policy.team.roles import may_use
-from handlers.actions.calling import on
-from handlers.ids import Action, RentalValue, SpendRowsValue, SpendValue
+from handlers.actions.calling import on, shows
+from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import replies
@@ -53,12 +53,6 @@ async def show(context: Context, interaction: UserInteraction, value: SpendRowsV
     """Reply with what was spent in another period, or in other rows. The reply takes the place of the one that was
     clicked."""
     return await _report(context, interaction, value.scope, value.period, value.rows)
-
-
-async def show_owner(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Reply privately with what a rental's owner spent this month, for somebody who decides about a request."""
-    month = await service.month_of_owner(context.deps, interaction.person, value.rental_id)
-    return Reply(content=of_owner(month))
 
 
 async def _report(
@@ -305,5 +299,5 @@ async def send_file(context: Context, interaction: UserInteraction, value: Spend
 ON = (
     on(Action.SHOW_SPEND, show),
     on(Action.SPEND_CSV, send_file),
-    on(Action.OWNER_SPEND, show_owner),
+    on(Action.OWNER_SPEND, shows(service.month_of_owner, lambda month, _: of_owner(month))),
 )

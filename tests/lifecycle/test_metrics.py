@@ -29,7 +29,7 @@ def counted(here: World) -> Metrics:
     """Return the metrics of everything that happens in this world from now on."""
     metrics = Metrics()
     here.deps = replace(here.deps, on_attempt=metrics.attempt)
-    here.engine = Engine(here.deps, on_late=metrics.late, on_bug=metrics.failed)
+    here.engine = Engine(here.deps, on_late=metrics.late.observe, on_bug=metrics.failed)
     return metrics
 
 

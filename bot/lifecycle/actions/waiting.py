@@ -178,6 +178,8 @@ class LaterRent:
     wish: Wish | None
     made: Rental | None
     """The rental that an earlier click on the same button made."""
+    gpu_rate: Decimal | None
+    """The highest price that the person named."""
 
 
 @dataclass(frozen=True)
@@ -219,8 +221,8 @@ class RentWhenFound(
     def plan(self, loaded: WaitFacts, by: By) -> LaterRent:
         quote, wait, made = loaded
         if wait is None:
-            return LaterRent(quote, None, None, made)
-        return LaterRent(wait.quote, wait.terms(by.rules), wait.wish, made)
+            return LaterRent(quote, None, None, made, self.gpu_rate)
+        return LaterRent(wait.quote, wait.terms(by.rules), wait.wish, made, self.gpu_rate)
 
     def confirms(self, plan: LaterRent) -> bool:
         return plan.made is None and (plan.terms is None or needs_confirmation(plan.terms.envelope))
