@@ -55,16 +55,13 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
         return FieldErrors(errors=invalid.errors)
 
 
-async def chosen(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle a choice in an input of an open dialog. Only the request form shows anything then."""
-    return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
-
-
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle a click on any button, or a choice in a dialog. If what the button is about is unknown, because the
-    database lost it, take the buttons off. Raise Mistake if a version before this one posted the button."""
+    """Handle a click on any button, or a choice in an input of an open dialog. If what the button is about is
+    unknown, because the database lost it, take the buttons off. Raise Mistake if a version before this one posted
+    the button."""
     if interaction.kind is InteractionKind.CHOICE:
-        return await chosen(context, interaction)
+        # Only the request form shows anything then.
+        return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
     action = action_of(interaction.name)
     value = ACTION_VALUES[action].decode(interaction.value)
     try:
