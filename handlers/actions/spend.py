@@ -14,9 +14,9 @@ from bot.model.person import OPERATOR
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.model.text import plural
 from bot.policy.buying.budgets import say_month
+from bot.policy.buying.charges import MICROSECOND
 from bot.policy.buying.spend import day_of, month_before
 from bot.policy.team.roles import may_use
-from bot.policy.use.use_costs import MICROSECOND
 from handlers.actions.calling import on, shows
 from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.listeners.context import Context
