@@ -351,7 +351,6 @@ class AnotherOfferValue(OfferValue):
 
 
 def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
-    """Return the value for an offer."""
     return (AnotherOfferValue if another else OfferValue)(quote_id=quote_id, offer_id=offer_id)
 
 
@@ -396,7 +395,6 @@ class ActionId(Generic[V]):
     """Whether it answers a question. Each question has such a button while it is open."""
 
     def decode(self, text: str) -> V:
-        """Return the value of a clicked button. Raise Mistake if the text is no such value."""
         return self.value_type.decode(text)
 
 

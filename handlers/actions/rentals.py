@@ -44,7 +44,6 @@ async def ssh(context: Context, interaction: UserInteraction, value: RentalValue
 
 
 async def extend_by_hours(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
-    """Make a lease longer by the hours that were chosen in the dialog."""
     extended = ExtendValue(**dict(value), by=read_hours(interaction.inputs))
     return await extend(context, interaction, extended)
 

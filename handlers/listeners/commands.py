@@ -154,7 +154,6 @@ def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
 
 
 async def show_team(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Show everyone's rentals in a dialog."""
     return OpenModal(modal=team_dialog(await _list(context, interaction, everyone=True)))
 
 
@@ -166,7 +165,6 @@ def team_dialog(listing: Rendered) -> Modal:
 
 
 async def turn_page(context: Context, interaction: UserInteraction, value: PageValue) -> Outcome:
-    """Show another page of the person's rentals."""
     await home.turn_page(context.deps, interaction.person, value.page)
     return None
 

@@ -79,7 +79,6 @@ class ModalMetadata(Frozen):
 
     @classmethod
     def of(cls, value: Value, origin: Origin) -> ModalMetadata:
-        """Return the metadata of a modal with this value."""
         return cls(value=value.encode(), value_type=value.TYPE_NAME, origin=origin)
 
     @classmethod

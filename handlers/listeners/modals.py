@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from bot.errors import Mistake, QuestionLost, Refused, TooLate
 from bot.lifecycle.restored.messages import note_unknown_rental
@@ -39,7 +40,7 @@ _MODULES = (
     *(admin_questions, commands, github_keys, giving, keys, offers, policy, rentals),
     *(request_form, requests, sharing, spend, waiting),
 )
-HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
+HANDLERS: Mapping[str, ValueHandler[Any]] = MappingProxyType(
     dict([on(Callback.NOTICE, notice), *(row for module in _MODULES for row in module.ON)])
 )
 """By `action_id` or `callback_id`, for every button and every dialog of `handlers.ids`."""

@@ -187,7 +187,6 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
 
 
 def _extension_approved(extension: Extension, fewer: FewerHours | None) -> Extension:
-    """Return an extension as it is approved."""
     if fewer is None or fewer.ends_at is None:
         return extension
     return changed(extension, envelope=fewer.envelope, ends_at=fewer.ends_at)

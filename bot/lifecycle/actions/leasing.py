@@ -330,7 +330,6 @@ def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules
 
 
 def _not_ready(rental_id: str, state: State) -> TooLate:
-    """Return the error for a rental that is in another state than ready."""
     words = {
         State.AWAITING_APPROVAL: "waits for a decision",
         State.QUEUED: "waits for an offer",

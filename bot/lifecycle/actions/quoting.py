@@ -230,7 +230,6 @@ class Prices:
 
     @classmethod
     def of(cls, market: Market, clock: Clock) -> Prices:
-        """Return the prices of a market."""
         return cls(SharedOffers(market, clock, SHARED_FOR))
 
 
