@@ -20,15 +20,7 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.leases import may_extend_by
 from bot.policy.use.two_ends import already_allowed
 from handlers.actions.calling import carry_out, does, on, shows
-from handlers.ids import (
-    Action,
-    Callback,
-    EndValue,
-    ExtendValue,
-    Field,
-    RentalValue,
-    UntilValue,
-)
+from handlers.ids import Action, Callback, EndValue, ExtendValue, Field, RentalValue, UntilValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import lists, probe, replies, ssh_lines
@@ -51,7 +43,6 @@ async def ssh(context: Context, interaction: UserInteraction, value: RentalValue
 
 
 async def extend_by_hours(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
-    """Make a lease longer by the hours that were chosen in the dialog."""
     extended = ExtendValue(**dict(value), by=read_hours(interaction.inputs))
     return await extend(context, interaction, extended)
 

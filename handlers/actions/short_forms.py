@@ -22,6 +22,7 @@ from bot.policy.buying.budgets import say_month
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import LongerLease
 from handlers.actions import giving, rentals, sharing
+from handlers.actions.calling import ValueHandler
 from handlers.ids import (
     NO_VALUE,
     Action,
@@ -87,7 +88,7 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
     """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
     mean several."""
 
-    def do(act: Callable[[Context, UserInteraction, V], Awaitable[Outcome]], value_of: Callable[..., V]) -> Do:
+    def do(act: ValueHandler[V], value_of: Callable[..., V]) -> Do:
         return lambda rental_id: act(context, interaction, value_of(rental_id=rental_id))
 
     match command:
