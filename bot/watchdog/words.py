@@ -165,15 +165,15 @@ def _lead(state: State, outage: Outage, look: Look) -> str:
 def _listing(state: State, look: Look) -> list[str]:
     """Return the lines about what lives, in groups."""
     known = {machine.resource_id: machine for machine in state.machines}
-    if look.account is None:
-        lines = [f"I can't see what lives: {code(look.market_trouble, 200)}"]
+    if look.account.living is None:
+        lines = [f"I can't see what lives: {code(look.account.trouble, 200)}"]
         if not known:
             return lines
         named = "These are the machines that gpubot named"
         when = f" at {_time(state.answered_at, look.at)}" if state.answered_at is not None else ""
         rest = [(f"• {_machine(machine, look.at)}", machine.rate) for machine in state.machines]
         return [*lines, f"{named}{when}, {_total(rest)}:", *_cut(rest)]
-    if not look.account:
+    if not look.account.living:
         return ["No machine lives on the account."]
     groups: dict[str, list[tuple[str, Decimal | None]]] = {
         "Before their end:": [],
@@ -182,7 +182,7 @@ def _listing(state: State, look: Look) -> list[str]:
         "Not named by gpubot, so never deleted by me:": [],
     }
     before, past, endless, strangers = groups.values()
-    for living in sorted(look.account, key=lambda one: one.resource_id):
+    for living in sorted(look.account.living, key=lambda one: one.resource_id):
         machine = known.get(living.resource_id)
         if machine is None:
             strangers.append((_stranger(living, look), living.rate))
