@@ -6,6 +6,7 @@ from collections.abc import Collection
 from decimal import Decimal
 from typing import Protocol
 
+from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.facts import AlertFacts
@@ -16,23 +17,18 @@ from bot.model.request import OfferQuery
 
 
 class Procured(Frozen):
-    """The marketplace's answer to a procure call: accepted, refused for certain, bought by an earlier call, or
-    failed (it may still have made a resource)."""
+    """The marketplace's answer to a procure call."""
 
-    accepted: bool
+    why: Why | None = None
+    """Why it was not accepted. None if it was."""
     resource_ids: tuple[str, ...] = ()
     detail: str = ""
-    other_reason: bool = False
-    """The call failed, and `detail` gives another reason than that the offer is sold out: no credit, or a
-    quota."""
-    expired: bool = False
-    """410: the offer has expired."""
-    refused: bool = False
-    """404, 422: nothing was bought."""
-    script_refused: bool = False
-    """422 to a call with a boot script: nothing was bought. The same place may sell without the script."""
-    bought_before: bool = False
-    """409: this account bought the offer already, perhaps by a call that is not in this database."""
+
+    @property
+    def bought_nothing(self) -> bool:
+        """Whether the call certainly bought nothing. If it failed, it may still have made a resource. If the offer
+        was bought before, perhaps a call did that which is not in this database."""
+        return self.why in {Why.EXPIRED, Why.REFUSED, Why.SCRIPT_REFUSED}
 
 
 class OfferProgress(Frozen):

@@ -17,6 +17,7 @@ from bot.errors import MarketAway, TokenRefused
 from bot.lifecycle.outside import Market, OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.transport import Answer, Call, Transport
+from bot.model.attempt import Why
 from bot.model.base import Frozen, changed
 from bot.model.offer import Catalog, Offer
 from bot.model.request import OfferQuery
@@ -41,12 +42,11 @@ RESOURCES = Call("list_resources", largest=LARGEST_LIST, open_to_all=True)
 RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
-_BOUGHT_NOTHING = frozenset({404, 410, 422})
-"""Answers of procure_offer that prove that nothing was bought (docs/compute-clear.md, "Procure"). 401, which
-Transport handles, proves it too. Any other refusal proves nothing."""
-_BOUGHT_BEFORE = 409
 _INVALID = 422
 """The market does not accept a field or an id. In a purchase with a boot script, it may be that field."""
+_NOT_SOLD = {404: Why.REFUSED, 410: Why.EXPIRED, _INVALID: Why.REFUSED, 409: Why.BOUGHT_BEFORE}
+"""Answers of procure_offer by which this call bought nothing (docs/compute-clear.md, "Procure"). 401 proves it,
+too, and Transport handles that. Any other refusal proves nothing."""
 
 
 class Timeouts(Frozen):
@@ -144,17 +144,11 @@ class ComputeClear:
         if boot_script:
             body["cloud_init"] = boot_script
         answer = await self._http.ask(PROCURE, "POST", "/procure_offer", seconds=self._timeouts.procure, json=body)
-        if answer.status in _BOUGHT_NOTHING:
-            script_refused = answer.status == _INVALID and bool(boot_script)
-            return Procured(
-                accepted=False,
-                expired=answer.status == 410,
-                refused=answer.status != 410 and not script_refused,
-                script_refused=script_refused,
-                detail=await self._detail(PROCURE, answer),
-            )
-        if answer.status == _BOUGHT_BEFORE:
-            return Procured(accepted=False, bought_before=True, detail=await self._detail(PROCURE, answer))
+        why = _NOT_SOLD.get(answer.status)
+        if why is not None:
+            if answer.status == _INVALID and boot_script:
+                why = Why.SCRIPT_REFUSED
+            return Procured(why=why, detail=await self._detail(PROCURE, answer))
         return await self._read(PROCURE, answer, lambda body: wire.procured(body, offer_id, self._anomalies))
 
     async def progress(self, offer_id: str) -> OfferProgress:

@@ -35,7 +35,8 @@ class Job:
 
     name: str
     """The id of its row in the store."""
-    work: Callable[[], Awaitable[None]]
+    work: Callable[[StepDeps], Awaitable[None]]
+    """Called with the rules that are in force when it begins."""
     trigger: CronTrigger | None
     """When it is done. None: it goes on for as long as this process has the claim on it."""
     at_once: bool = True
@@ -120,7 +121,7 @@ class Jobs(DueLoop[Claimed]):
     @override
     async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
         job = self._jobs[row.id]
-        await job.work()
+        await job.work(self.deps)
         now = self.deps.clock.now()
         async with self.deps.store.write(durable=False) as tx:
             await tx.jobs.defer(row, _next(job, now))

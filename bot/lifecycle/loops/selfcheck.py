@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -125,16 +126,9 @@ class SelfCheck(Part):
             await self.deps.clock.pause(CHECK_AGAIN)
             return
         self._outage.clear()
-        wait = {
-            asyncio.ensure_future(self._outage.wait()),
-            asyncio.ensure_future(self.deps.clock.pause(CHECK_EVERY)),
-        }
-        try:
-            await asyncio.wait(wait, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in wait:
-                one.cancel()
-            await asyncio.gather(*wait, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_EVERY):
+                await self._outage.wait()
 
     async def check(self) -> bool:
         """Try to read and to write, and return whether both worked."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bot.errors import Stale
 from bot.lifecycle.changes import lease_changes, transitions
-from bot.lifecycle.changes.send import send
+from bot.lifecycle.changes.notifications import send_of_account
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing, unwritten_row
 from bot.model.attempt import Attempt, LedgerRow, Resource
@@ -418,8 +418,7 @@ async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader
         total=budget_of(balance.scope, deps.rules) or 0,
         people=(reader,) if reader is not None else (),
     )
-    event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=deps.clock.now(), facts=facts)
-    await send(tx, deps, event)
+    await send_of_account(tx, deps, EventKind.BUDGET_ALERT, facts)
     return balance
 
 
