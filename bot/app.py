@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import aiohttp
 import structlog
@@ -23,8 +24,8 @@ from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import first_sweep, sweep
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import Deps, Opened, StepDeps, with_newest_rules
-from bot.lifecycle.loops.due import CLAIM_SECONDS
-from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.loops.engine import Searches, Steps
 from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every, every_day, every_hour
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.policy_versions import follow, rules_at_start
@@ -33,6 +34,7 @@ from bot.lifecycle.loops.retention import drop_old, drop_old_samples, look_for_p
 from bot.lifecycle.loops.running import LOOK_AGAIN, Loop, Part, finish
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.loops.wishes import Wishes
 from bot.lifecycle.money.budgets import ALERTS_JOB
 from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.money.month_files import file_months
@@ -94,6 +96,8 @@ class Bot:
     catalog_cache: CatalogCache
     read_secrets: Callable[[], None]
     """Reads the settings again, and uses their tokens from the next call on."""
+    loops: Sequence[DueLoop[Any]]
+    """Those whose work may go on for a while at the end of the process."""
     report: HealthReport
     parts: Sequence[Part]
     """Everything that runs, in the order in which it is ended. Delivery is run by the jobs."""
@@ -247,15 +251,17 @@ async def build(
                 Job("samples", drop_old_samples, every(minutes=10)),
             ],
             claim_seconds=claim_seconds,
-            drain=lambda: finish(delivery.drain()),
+            drain_cancelled=lambda: finish(delivery.drain()),
         )
-        engine = Engine(
-            step_deps, on_late=metrics.late.observe, on_bug=metrics.failed, claim_seconds=claim_seconds
+        loops: tuple[DueLoop[Any], ...] = (
+            Searches(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds),
+            Wishes(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds),
+            Steps(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds, on_late=metrics.late.observe),
         )
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
         selfcheck = SelfCheck(
             step_deps,
-            engine,
+            loops,
             delivery.direct,
             notifies=lambda: jobs.does(DELIVERY),
             clock_difference=replica.difference,
@@ -284,7 +290,7 @@ async def build(
             retry_refused=retry_refused,
         )
         parts: list[Part] = [
-            engine,
+            *loops,
             visits,
             jobs,
             selfcheck,
@@ -316,6 +322,7 @@ async def build(
             connection=connection,
             catalog_cache=catalog_cache,
             read_secrets=partial(_read_secrets, market, connection),
+            loops=loops,
             report=HealthReport(clock, store, in_force, metrics, [*parts, delivery]),
             parts=parts,
         )
@@ -386,6 +393,7 @@ async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
         for task in (*tasks, stopping):
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        await finish(asyncio.gather(*(loop.drain() for loop in bot.loops)))
         for part in bot.parts:
             await part.end()
 
