@@ -37,8 +37,8 @@ from demo.processes import (
     until_it_ends,
     write_policy,
 )
-from handlers.messages.lists import ADMIN_HELP, APPROVER_HELP
-from handlers.messages.lists import HELP as MEMBER_HELP
+from handlers.typed.commands import ADMIN_HELP, APPROVER_HELP
+from handlers.typed.commands import HELP as MEMBER_HELP
 from sandbox.client import ControlError, Machine, MachineFault, SandboxClient, SeenMessage
 
 LOOK_EVERY = 1.0

@@ -28,7 +28,7 @@ from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.budget import Balance, Charge, ChargedMachine, Month, Reservation, Scope, ScopeKind, scopes_of
 from bot.model.money import Micros
-from store.mapping import INSERTS, Values, fetch_all, param, select_by, values
+from store.mapping import Values, fetch_all, insert_into, param, select_by, values
 from store.tables import attempts, balances, charges, filed_months, ledger, rentals, reservations, resources
 
 _b, _c = balances.c, charges.c
@@ -122,7 +122,7 @@ def _of_scopes(number: int) -> Select[Any]:
 @cache
 def _add(dialect: str) -> Any:
     """Return the statement that adds to a balance, or makes it, and returns it."""
-    new = INSERTS[dialect](balances)
+    new = insert_into(balances, dialect)
     sums = {name: _b[name] + new.excluded[name] for name in ("reserved", "spent", "late")}
     limit = _number("limit")
     holds = or_(limit.is_(None), sums["reserved"] + sums["spent"] <= limit)

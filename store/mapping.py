@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cache
+from importlib import import_module
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Integer, Row, Select, Table, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 M = TypeVar("M", bound=BaseModel)
 
 Values = dict[str, Any]
-
-INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""The insert with ON CONFLICT of each database. SQLAlchemy has no common one."""
 
 IDS: Any = bindparam("ids", expanding=True)
 """The keys of an IN."""
@@ -67,14 +64,20 @@ async def fetch_first(conn: AsyncConnection, kind: type[M], statement: Select[An
     return None if row is None else to_model(kind, row)
 
 
+def insert_into(table: Table, dialect: str) -> Any:
+    """Return an insert that can have ON CONFLICT. Each database has another one, which is loaded if it is used."""
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+
+
 @cache
 def _insert_new(table: Table, dialect: str, conflict_on: str | None) -> Any:
-    return INSERTS[dialect](table).on_conflict_do_nothing(index_elements=[conflict_on] if conflict_on else None)
+    columns = None if conflict_on is None else [conflict_on]
+    return insert_into(table, dialect).on_conflict_do_nothing(index_elements=columns)
 
 
 @cache
 def _upsert(table: Table, dialect: str) -> Any:
-    insert = INSERTS[dialect](table)
+    insert = insert_into(table, dialect)
     columns = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=columns)
 

@@ -12,13 +12,16 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ClauseElement,
     Column,
+    Connection,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
     Table,
+    event,
     text,
 )
 
@@ -45,8 +48,23 @@ metadata = MetaData(
     }
 )
 
-# SQLite uses the index only if the query has the same expression. SQLAlchemy writes this one.
-_LIVE = text("live = 1")
+
+@event.listens_for(metadata, "before_create")
+def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
+    """Give each index its condition in this kind of database.
+
+    As arguments of Index, the conditions of both kinds would load both of SQLAlchemy's dialects at each start.
+    """
+    kind = connection.dialect.name
+    for index in (index for table in metadata.tables.values() for index in table.indexes if index.info):
+        index.dialect_kwargs[f"{kind}_where"] = index.info[kind]
+
+
+def _partial_index(name: str, *columns: Column[Any], where: ClauseElement, unique: bool = False) -> None:
+    """Add an index that has only the rows that meet a condition."""
+    # SQLite uses the index only if the query has the same condition. Of a column alone, SQLAlchemy makes this one.
+    on_sqlite = text(f"{where.name} = 1") if isinstance(where, Column) else where
+    Index(name, *columns, unique=unique, info={"postgresql": where, "sqlite": on_sqlite})
 
 
 def _text(name: str) -> Column[str]:
@@ -69,6 +87,10 @@ def _time(name: str, *, nullable: bool = True) -> Column[Any]:
     return Column(name, UtcDateTime, nullable=nullable)
 
 
+def _json(name: str, kind: Any, *, nullable: bool = True) -> Column[Any]:
+    return Column(name, JsonText(kind), nullable=nullable)
+
+
 def _project() -> Column[str]:
     return Column("project", SafeText, nullable=False, server_default=UNASSIGNED)
 
@@ -87,38 +109,35 @@ quotes = Table(
     _text("asked_in"),
     _project(),
     _optional_text("card_channel"),
-    Column("request", JsonText[Request](Request), nullable=False),
+    _json("request", Request, nullable=False),
     _bool("rent_now"),
     _optional_text("changes"),
     _optional_text("replaces_rental"),
     Column("reply_to", DestinationText),
     _bool("replaces"),
     _time("created_at", nullable=False),
-    Column("offers", JsonText[tuple[Offer, ...]](tuple[Offer, ...]), nullable=False),
-    Column("nearby", JsonText[tuple[Nearby, ...]](tuple[Nearby, ...]), nullable=False),
+    _json("offers", tuple[Offer, ...], nullable=False),
+    _json("nearby", tuple[Nearby, ...], nullable=False),
     _optional_text("rental_id"),
     _optional_text("clicked_offer"),
     _bool("clicked_another"),
-    Column("wish", JsonText[Wish](Wish)),
+    _json("wish", Wish),
     _optional_text("waits_for"),
     _time("due_at"),
     *_claim(),
 )
 Index("quotes_owner", quotes.c.owner, quotes.c.created_at)
-_unused = quotes.c.rental_id.is_(None)
-Index("quotes_unused", quotes.c.created_at, sqlite_where=_unused, postgresql_where=_unused)
+_partial_index("quotes_unused", quotes.c.created_at, where=quotes.c.rental_id.is_(None))
 HAS_OFFERS = text("offers <> '[]'")  # as a text, so that SQLite uses the index
-Index("quotes_with_offers", quotes.c.created_at, sqlite_where=HAS_OFFERS, postgresql_where=HAS_OFFERS)
-_answered_to = quotes.c.reply_to.is_not(None)
-Index("quotes_reply_to", quotes.c.created_at, sqlite_where=_answered_to, postgresql_where=_answered_to)
-_waits = quotes.c.waits_for.is_not(None)
-Index("quotes_waits_for", quotes.c.waits_for, sqlite_where=_waits, postgresql_where=_waits)
+_partial_index("quotes_with_offers", quotes.c.created_at, where=HAS_OFFERS)
+_partial_index("quotes_reply_to", quotes.c.created_at, where=quotes.c.reply_to.is_not(None))
+_partial_index("quotes_waits_for", quotes.c.waits_for, where=quotes.c.waits_for.is_not(None))
 
 shared_searches = Table(
     "shared_searches",
     metadata,
     Column("id", SafeText, primary_key=True),  # the quotes' `waits_for`
-    Column("query", JsonText[OfferQuery](OfferQuery), nullable=False),
+    _json("query", OfferQuery, nullable=False),
     _time("asked_at"),
     _int("misses"),
     _time("due_at"),
@@ -137,14 +156,14 @@ rentals = Table(
     _text("owner"),
     _project(),
     _text("card_channel"),
-    Column("request", JsonText[Request](Request), nullable=False),
-    Column("teammates", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
+    _json("request", Request, nullable=False),
+    _json("teammates", tuple[str, ...], nullable=False),
     _text("clicked_offer"),
-    Column("envelope", JsonText[Envelope](Envelope), nullable=False),
+    _json("envelope", Envelope, nullable=False),
     Column("waiting_decider", EnumText(Decider), key="decision_decider"),
     Column("waiting_why", EnumText(Why), key="decision_why"),
     Column("waiting_expires_at", UtcDateTime, key="decision_expires_at"),
-    Column("wish", JsonText[Wish](Wish)),
+    _json("wish", Wish),
     _optional_text("approved_by"),
     _time("approval_notice_at"),
     _time("created_at", nullable=False),
@@ -166,18 +185,18 @@ rentals = Table(
     _time("lease_latest_end"),
     _time("lease_notices_checked_at"),
     _time("lease_seen_at"),
-    Column("lease_question", JsonText[Question](Question)),
-    Column("lease_script_first", JsonText[ScriptFirst](ScriptFirst)),
+    _json("lease_question", Question),
+    _json("lease_script_first", ScriptFirst),
     _time("lease_shown_later_at"),
-    Column("use", JsonText[Use](Use)),
+    _json("use", Use),
     _time("probe_answered_at"),
-    Column("setup_progress", JsonText[SetupProgress](SetupProgress)),
-    Column("on_ending", JsonText[OnEnding](OnEnding)),
+    _json("setup_progress", SetupProgress),
+    _json("on_ending", OnEnding),
     _time("on_ending_at"),
     _optional_text("replaces"),
     _optional_text("replaced_by"),
     _bool("bought_later", key="bought_after_backup"),
-    Column("extension", JsonText[Extension](Extension)),
+    _json("extension", Extension),
     Column("ending_outcome", EnumText(State)),
     Column("ending_why", EnumText(Why)),
     _optional_text("ending_by"),
@@ -193,18 +212,11 @@ rentals = Table(
     Column("cap_micros", BigInteger, nullable=False),  # envelope.max_rate, rounded up: SQL adds these up
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
-Index(
-    "rentals_live",
-    rentals.c.live,  # always true here; it makes SQLite prefer this index to the one above
-    rentals.c.owner,
-    rentals.c.cap_micros,
-    rentals.c.id,
-    sqlite_where=_LIVE,
-    postgresql_where=rentals.c.live,
-)
+# `live` is always true in it, and makes SQLite prefer it to the one above.
+_live = (rentals.c.live, rentals.c.owner, rentals.c.cap_micros, rentals.c.id)
+_partial_index("rentals_live", *_live, where=rentals.c.live)
 Index("rentals_over", rentals.c.over_at)
-_unfinished = rentals.c.ends_from.is_not(None)
-Index("rentals_end", rentals.c.ends_from, sqlite_where=_unfinished, postgresql_where=_unfinished)
+_partial_index("rentals_end", rentals.c.ends_from, where=rentals.c.ends_from.is_not(None))
 
 attempts = Table(
     "attempts",
@@ -212,11 +224,11 @@ attempts = Table(
     Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),
     Column("state", EnumText(AttemptState), nullable=False),
-    Column("offer", JsonText[Offer](Offer)),  # null for an adopted machine, like the name and `offer_id`
+    _json("offer", Offer),  # null for an adopted machine, like the name and `offer_id`
     _optional_text("resource_name"),
     _text("public_key"),
     _text("key_comment"),
-    Column("script", JsonText[SentScript](SentScript)),
+    _json("script", SentScript),
     _time("intended_at", nullable=False),
     _time("answered_at"),
     Column("why", EnumText(Why)),
@@ -235,16 +247,9 @@ attempts = Table(
 )
 Index("attempts_offer", attempts.c.offer_id, unique=True)
 Index("attempts_name", attempts.c.resource_name, unique=True)
-Index("attempts_live", attempts.c.rental_id, unique=True, sqlite_where=_LIVE, postgresql_where=attempts.c.live)
-_ready = attempts.c.ready_at.is_not(None)
-Index(
-    "attempts_ready",
-    attempts.c.vendor,
-    attempts.c.gpu,
-    attempts.c.ready_at,
-    sqlite_where=_ready,
-    postgresql_where=_ready,
-)
+_partial_index("attempts_live", attempts.c.rental_id, where=attempts.c.live, unique=True)
+_ready = (attempts.c.vendor, attempts.c.gpu, attempts.c.ready_at)
+_partial_index("attempts_ready", *_ready, where=attempts.c.ready_at.is_not(None))
 Index("attempts_place", attempts.c.vendor, attempts.c.gpu, attempts.c.intended_at)  # how many got ready
 
 resources = Table(
@@ -268,8 +273,7 @@ resources = Table(
     ForeignKeyConstraint(["rental_id", "attempt"], ["attempts.rental_id", "attempts.n"]),
 )
 Index("resources_rental", resources.c.rental_id)
-_alive = resources.c.gone_at.is_(None)
-Index("resources_alive", resources.c.rental_id, sqlite_where=_alive, postgresql_where=_alive)
+_partial_index("resources_alive", resources.c.rental_id, where=resources.c.gone_at.is_(None))
 
 ledger = Table(
     "ledger",
@@ -349,16 +353,15 @@ visits = Table(
 )
 
 for _table in (quotes, shared_searches, rentals, visits):
-    _due = _table.c.due_at.is_not(None)
-    Index(f"{_table.name}_due", _table.c.due_at, sqlite_where=_due, postgresql_where=_due)
+    _partial_index(f"{_table.name}_due", _table.c.due_at, where=_table.c.due_at.is_not(None))
 
 samples = Table(
     "samples",
     metadata,
     Column("rental_id", SafeText, ForeignKey("rentals.id"), primary_key=True),
     Column("at", UtcDateTime, primary_key=True),
-    Column("gpus", JsonText[tuple[GpuUse, ...]](tuple[GpuUse, ...]), nullable=False),
-    Column("peers", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
+    _json("gpus", tuple[GpuUse, ...], nullable=False),
+    _json("peers", tuple[str, ...], nullable=False),
     Column("missed", EnumText(Missed)),
 )
 Index("samples_at", samples.c.at)
@@ -381,38 +384,35 @@ events = Table(
     Column("kind", EnumText(EventKind), nullable=False),
     _time("at", nullable=False),
     _optional_text("actor"),
-    Column("facts", JsonText[Any](Any), nullable=False),  # Facts as the kind's row names them
+    _json("facts", Any, nullable=False),  # Facts as the kind's row names them
 )
 Index("events_rental", events.c.rental_id, events.c.id)
 OWNER_CHANGED = text("kind = 'owner_changed'")  # as a text, so that SQLite uses the index
-Index("events_owner_changed", events.c.rental_id, sqlite_where=OWNER_CHANGED, postgresql_where=OWNER_CHANGED)
+_partial_index("events_owner_changed", events.c.rental_id, where=OWNER_CHANGED)
 
 admin_questions = Table(
     "admin_questions",
     metadata,
     Column("id", SafeText, primary_key=True),
     _int("version"),
-    Column("about", JsonText[Subject](Subject), nullable=False),
+    _json("about", Subject, nullable=False),
     Column("rental_id", SafeText, ForeignKey("rentals.id")),
     _optional_text("part_of"),
     Column("event_id", BigId),
-    Column("asked", JsonText[tuple[str, ...]](tuple[str, ...]), nullable=False),
+    _json("asked", tuple[str, ...], nullable=False),
     _time("found_at", nullable=False),
     _time("asked_at", nullable=False),
     _time("ask_again_at"),
     _optional_text("put_off_by"),
-    Column("decided", JsonText[Decided](Decided)),
+    _json("decided", Decided),
     _time("over_at"),
     _bool("pauses_buying"),
 )
 _q = admin_questions.c
 Index("admin_questions_rental", _q.rental_id)
-_part = _q.part_of.is_not(None)
-Index("admin_questions_parts", _q.part_of, sqlite_where=_part, postgresql_where=_part)
-_not_over = _q.over_at.is_(None)
-Index("admin_questions_not_over", _q.found_at, sqlite_where=_not_over, postgresql_where=_not_over)
-_pauses = text("pauses_buying = 1")
-Index("admin_questions_pausing", _q.pauses_buying, sqlite_where=_pauses, postgresql_where=_q.pauses_buying)
+_partial_index("admin_questions_parts", _q.part_of, where=_q.part_of.is_not(None))
+_partial_index("admin_questions_not_over", _q.found_at, where=_q.over_at.is_(None))
+_partial_index("admin_questions_pausing", _q.pauses_buying, where=_q.pauses_buying)
 
 messages = Table(
     "messages",
@@ -424,8 +424,8 @@ messages = Table(
     Column("event_id", BigId, ForeignKey("events.id")),
     Column("quote_id", SafeText, ForeignKey("quotes.id")),
     Column("question_id", SafeText, ForeignKey("admin_questions.id")),
-    Column("body", JsonText[dict[str, Any]](dict[str, Any])),
-    Column("charges_of", JsonText[MonthPart](MonthPart)),
+    _json("body", dict[str, Any]),
+    _json("charges_of", MonthPart),
     _bool("broadcast"),
     _int("target_version"),
     _int("shown_version"),
@@ -443,27 +443,22 @@ messages = Table(
     Column("compare_with", Integer, key="version_at_start"),
     _time("refresh_at"),
 )
-Index("messages_rental", messages.c.rental_id, messages.c.id)
-Index("messages_question", messages.c.question_id)
-_of_quote = messages.c.quote_id.is_not(None)
-Index("messages_quote", messages.c.quote_id, sqlite_where=_of_quote, postgresql_where=_of_quote)
-_closed = text("closed = 1")
-Index("messages_closed", messages.c.created_at, sqlite_where=_closed, postgresql_where=messages.c.closed)
+_m = messages.c
+Index("messages_rental", _m.rental_id, _m.id)
+Index("messages_question", _m.question_id)
+_partial_index("messages_quote", _m.quote_id, where=_m.quote_id.is_not(None))
+_partial_index("messages_closed", _m.created_at, where=_m.closed)
 TO_RESPONSE_URL = text("""substr("to", 1, 4) = 'http'""")
-Index("messages_answers", messages.c.created_at, sqlite_where=TO_RESPONSE_URL, postgresql_where=TO_RESPONSE_URL)
-Index("messages_once", messages.c.event_id, messages.c.kind, messages.c.to, unique=True)
-_card = messages.c.kind == MessageKind.CARD
-Index("messages_card", messages.c.rental_id, unique=True, sqlite_where=_card, postgresql_where=_card)
-_of_rental = text("ts IS NOT NULL AND rental_id IS NOT NULL")
-Index("messages_ts", messages.c.ts, sqlite_where=_of_rental, postgresql_where=_of_rental)
+_partial_index("messages_answers", _m.created_at, where=TO_RESPONSE_URL)
+Index("messages_once", _m.event_id, _m.kind, _m.to, unique=True)
+_partial_index("messages_card", _m.rental_id, where=_m.kind == MessageKind.CARD, unique=True)
+_partial_index("messages_ts", _m.ts, where=text("ts IS NOT NULL AND rental_id IS NOT NULL"))
 IS_HOME = text("kind = 'home'")
-Index("messages_home", messages.c.to, unique=True, sqlite_where=IS_HOME, postgresql_where=IS_HOME)
+_partial_index("messages_home", _m.to, where=IS_HOME, unique=True)
 IS_REMINDER = text("kind = 'reminder'")  # as a text, so that SQLite uses the index
-Index("messages_reminders", messages.c.closed, sqlite_where=IS_REMINDER, postgresql_where=IS_REMINDER)
-_due_messages = messages.c.due_at.is_not(None)
-Index("messages_due", messages.c.due_at, sqlite_where=_due_messages, postgresql_where=_due_messages)
-_refreshes = messages.c.refresh_at.is_not(None)
-Index("messages_refresh", messages.c.refresh_at, sqlite_where=_refreshes, postgresql_where=_refreshes)
+_partial_index("messages_reminders", _m.closed, where=IS_REMINDER)
+_partial_index("messages_due", _m.due_at, where=_m.due_at.is_not(None))
+_partial_index("messages_refresh", _m.refresh_at, where=_m.refresh_at.is_not(None))
 
 people = Table(
     "people",
@@ -475,13 +470,12 @@ people = Table(
     _bool("deactivated"),
     _bool("outsider"),
     _bool("bot"),
-    Column("groups", JsonText[frozenset[str]](frozenset[str]), nullable=False),
+    _json("groups", frozenset[str], nullable=False),
     _time("asked_at", nullable=False),  # real time at which Slack was asked
     _time("left_at"),  # real time at which Slack first said that they are deactivated
 )
 Index("people_asked", people.c.asked_at)
-_left = people.c.left_at.is_not(None)
-Index("people_left", people.c.left_at, sqlite_where=_left, postgresql_where=_left)
+_partial_index("people_left", people.c.left_at, where=people.c.left_at.is_not(None))
 
 person_keys = Table(
     "person_keys",
@@ -518,7 +512,7 @@ policy_versions = Table(
     Column("n", Integer, primary_key=True, autoincrement=False),
     _time("at", nullable=False),
     _optional_text("by"),
-    Column("file", JsonText[PolicyFile](PolicyFile), nullable=False),
+    _json("file", PolicyFile, nullable=False),
 )
 
 counters = Table("counters", metadata, Column("name", EnumText(Counter), primary_key=True), _int("count"))

@@ -12,8 +12,8 @@ from bot.config.settings import Settings
 from bot.policy.team import yaml_file
 from bot.policy.team.rules import Rules
 from bot.watchdog.settings import WatchdogSettings
-from handlers.messages.lists import ADMIN_HELP, APPROVER_HELP, HELP
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
+from handlers.typed.commands import ADMIN_HELP, APPROVER_HELP, HELP
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

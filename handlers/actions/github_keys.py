@@ -12,12 +12,13 @@ from handlers.actions import keys
 from handlers.actions.calling import on
 from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue, NoValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages.keys import key_text, saved_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
 from handlers.phrases.format import escape, identifier, join
 from handlers.typed.commands import read_github_name
+from handlers.typed.form import InvalidForm
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
@@ -64,7 +65,7 @@ async def take_chosen(context: Context, interaction: UserInteraction, value: Git
     checked = {word for field in GROUPS for word in interaction.inputs.get(field, "").split()}
     chosen = [fingerprint for fingerprint in value.fingerprints if fingerprint in checked]
     if not chosen:
-        return FieldErrors(errors={Field.KEYS: "Choose at least one key."})
+        raise InvalidForm({Field.KEYS: "Choose at least one key."})
     return await _take(context, interaction, value.name, chosen)
 
 
@@ -153,7 +154,7 @@ def _use_label(found: GithubKeys) -> str:
 
 
 def _value(found: GithubKeys) -> GithubKeysValue:
-    return GithubKeysValue.of(found.name, [key.fingerprint for key in found.new])
+    return GithubKeysValue(name=found.name, fingerprints=tuple(key.fingerprint for key in found.new))
 
 
 def choose(found: GithubKeys) -> Modal:

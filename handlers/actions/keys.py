@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from bot.lifecycle.actions import keys
 from bot.lifecycle.actions.renting import NotRented, Rented, RentPlan, SearchedAgain
 from bot.model.person import Key
 from bot.policy.team.roles import check_user
-from bot.policy.team.rules import Rules
-from handlers.actions.calling import does, on
+from handlers.actions.calling import does, on, shows
 from handlers.actions.offers import rent_dialog
-from handlers.ids import (
-    NO_VALUE,
-    Action,
-    Callback,
-    Field,
-    NoValue,
-)
+from handlers.ids import NO_VALUE, Action, Callback, Field, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import keys as views
@@ -25,21 +19,15 @@ from handlers.messages import offers, replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.error_text import error_text
+from handlers.phrases.format import Reader
 
 
-async def show(context: Context, interaction: UserInteraction) -> Outcome:
-    """Reply with the person's own keys."""
-    return Reply(content=_listing(context.deps.rules, await keys.own_keys(context.deps, interaction.person)))
+def _listing(own: Sequence[Key], reader: Reader, first_line: str = "") -> Rendered:
+    return views.listing(own, first_line, github=reader.rules.keys.github)
 
 
-async def show_unchanged(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Replace the clicked message by the person's own keys: nothing was saved."""
-    own = await keys.own_keys(context.deps, interaction.person)
-    return Reply(content=_listing(context.deps.rules, own, "I saved nothing."), replaces_original=True)
-
-
-def _listing(rules: Rules, own: Sequence[Key], first_line: str = "") -> Rendered:
-    return views.listing(own, first_line, github=rules.keys.github)
+show = shows(keys.own_keys, _listing)
+show_unchanged = shows(keys.own_keys, partial(_listing, first_line="I saved nothing."), replaces_original=True)
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
@@ -56,12 +44,12 @@ async def save(context: Context, interaction: UserInteraction, line: str) -> Out
 
 remove = does(
     keys.RemoveKey,
-    lambda done, reader: _listing(reader.rules, done.keys, views.removed_text(done.key)),
+    lambda done, reader: _listing(done.keys, reader, views.removed_text(done.key)),
     replaces_original=True,
 )
 make_first = does(
     keys.MakeKeyFirst,
-    lambda done, reader: _listing(reader.rules, done.keys, views.made_first_text(done.key)),
+    lambda done, reader: _listing(done.keys, reader, views.made_first_text(done.key)),
     replaces_original=True,
 )
 

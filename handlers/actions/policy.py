@@ -22,7 +22,7 @@ from bot.policy.team.rules import (
     WhenOver,
 )
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
-from handlers.actions.calling import on
+from handlers.actions.calling import on, shows
 from handlers.ids import NO_VALUE, Action, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -43,12 +43,6 @@ from handlers.phrases.format import (
     mention_group,
     person,
 )
-
-
-async def show(context: Context, interaction: UserInteraction) -> Outcome:
-    """Show the rules in words."""
-    person = interaction.person
-    return Reply(content=shown(await show_policy(context.deps, person), context.reader(person)))
 
 
 async def reload(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
@@ -320,5 +314,7 @@ def refused(lines: Sequence[str]) -> Rendered:
     )
     return reply(words, button("Read the file again", Action.RELOAD_POLICY, NO_VALUE))
 
+
+show = shows(show_policy, shown)
 
 ON = (on(Action.RELOAD_POLICY, reload),)

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from bot.errors import DuplicateExtension
 from bot.lifecycle.actions import ending, leasing, queries
 from bot.lifecycle.actions.action import Confirmation, preview
-from bot.lifecycle.actions.replacing import Replace, ReplacePlan
+from bot.lifecycle.actions.replacing import Replace
+from bot.model.base import changed
 from bot.model.money import cost
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -18,44 +19,29 @@ from bot.policy.buying.spending import CONFIRM_ABOVE, LongerLease
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import may_extend_by
 from bot.policy.use.two_ends import already_allowed
-from handlers.actions.calling import carry_out, does, on
+from handlers.actions.calling import carry_out, does, on, shows
 from handlers.ids import (
     Action,
     Callback,
     EndValue,
     ExtendValue,
     Field,
-    HoursValue,
     RentalValue,
-    SpanValue,
     UntilValue,
 )
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import (
-    FieldErrors,
-    OpenModal,
-    Outcome,
-    Reply,
-    UserInteraction,
-    reply_unless_shown,
-)
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import lists, probe, replies, ssh_lines
 from handlers.messages.replacing import replace_confirm
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Modal, option
+from handlers.phrases.blocks import Json, Modal, Rendered, option
 from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import PATH, read_as_utc
 from handlers.phrases.format import Reader, dollars
 from handlers.phrases.lease_buttons import extend_by_button, extend_until_button, longer_cost
 from handlers.phrases.machine_text import machines_of
 from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, owner, so_far
-from handlers.typed.form import InvalidForm, read_hours
-
-
-async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Reply with a rental and its history."""
-    details = await queries.show(context.deps, interaction.person, value.rental_id)
-    return Reply(content=lists.show(details, context.reader(interaction.person)))
+from handlers.typed.form import read_hours
 
 
 async def ssh(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -65,60 +51,47 @@ async def ssh(context: Context, interaction: UserInteraction, value: RentalValue
     return Reply(content=ssh_lines.ssh(details, reader, probe_line=context.deps.probe_line))
 
 
-async def open_extend_form(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Open the dialog that asks how much longer the lease should be."""
-    details = await leasing.rental_to_extend(context.deps, interaction.person, value.rental_id)
-    return OpenModal(modal=extend_form(details, context.reader(interaction.person)))
-
-
 async def extend_by_hours(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
     """Make a lease longer by the hours that were chosen in the dialog."""
-    try:
-        longer = read_hours(interaction.inputs)
-    except InvalidForm as invalid:
-        return FieldErrors(errors=invalid.errors)
-    return await extend(context, interaction, ExtendValue.of(value.rental_id, longer, value.moment))
+    extended = ExtendValue(**dict(value), by=read_hours(interaction.inputs))
+    return await extend(context, interaction, extended)
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
     """Make a lease longer, by a length or until a new end, or ask for approval. If the same command was given just
     now, only ask whether more time is meant."""
-    deps, reader = context.deps, context.reader(interaction.person)
 
-    def dialog(wanted: Confirmation[LongerLease]) -> OpenModal:
-        details, longer = wanted.rental, wanted.plan
-        shown = value
+    def dialog(wanted: Confirmation[LongerLease], reader: Reader) -> OpenModal:
+        rental, shown = wanted.rental.rental, value
         if isinstance(value, ExtendValue):
-            shown = ExtendValue.of(value.rental_id, value.by, details.rental.running_lease.ends_at)
-            button = extend_by_button(details.rental, value.by)
+            shown = changed(value, shown_end=rental.running_lease.ends_at)
+            button = extend_by_button(rental, value.by)
         else:
-            button = extend_until_button(details.rental, value.by)
-        modal = extend_dialog(details, longer, shown, reader)
-        words = replies.extend_to_confirm(details, longer.span, button)
+            button = extend_until_button(rental, value.by)
+        modal = extend_dialog(wanted.rental, wanted.plan, shown, reader)
+        words = replies.extend_to_confirm(wanted.rental, wanted.plan.span, button)
         return OpenModal(modal=modal, reply=Reply(content=words) if interaction.kind.typed else None)
 
-    def reply(done: Extended) -> Outcome:
+    def reply(done: Extended, reader: Reader) -> Rendered:
         utc = read_as_utc(interaction.person.tz) if isinstance(value, UntilValue) else ""
-        return reply_unless_shown(interaction, replies.extended(done, reader.times, utc))
+        return replies.extended(done, reader.times, utc)
 
-    action = leasing.Extend(value.rental_id, value.by, value.shown_end)
+    action = leasing.Extend(**dict(value))
     try:
-        return await carry_out(context, interaction, action, reply, dialog=dialog)
+        return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
     except DuplicateExtension:
         if isinstance(value, UntilValue):
             raise  # an end is no length that could be meant twice
-        details = await queries.show(deps, interaction.person, value.rental_id)
+        details = await queries.show(context.deps, interaction.person, value.rental_id)
+        reader = context.reader(interaction.person)
         return Reply(content=replies.extended_just_now(details.rental, value.by, reader))
 
 
-async def keep(context: Context, interaction: UserInteraction, value: HoursValue | SpanValue) -> Outcome:
-    """Note that a machine is still needed: nobody is asked about the machine again for that span."""
-
-    def reply(kept: leasing.Kept) -> Outcome:
-        content = replies.still_needed(kept.rental, kept.asks_again_at, context.reader(interaction.person))
-        return reply_unless_shown(interaction, content)
-
-    return await carry_out(context, interaction, leasing.Keep(value.rental_id, value.span), reply)
+keep = does(
+    leasing.Keep,
+    lambda kept, reader: replies.still_needed(kept.rental, kept.asks_again_at, reader),
+    unless_shown=True,
+)
 
 
 async def destroy(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -126,21 +99,15 @@ async def destroy(context: Context, interaction: UserInteraction, value: RentalV
     its `/root/on-ending.sh` runs first."""
     script_first = interaction.inputs.get(Field.SCRIPT_FIRST) == SCRIPT_FIRST
 
-    def dialog(wanted: Confirmation[ending.ToDestroy]) -> OpenModal:
+    def dialog(wanted: Confirmation[ending.ToDestroy], reader: Reader) -> Modal:
         ends_at = wanted.plan.end_after_script
-        script_for = None if ends_at is None else ends_at - context.deps.clock.now()
-        return OpenModal(modal=destroy_dialog(wanted.rental, script_for))
+        return destroy_dialog(wanted.rental, None if ends_at is None else ends_at - reader.now)
 
-    def reply(rental: Rental) -> Outcome:
-        times = context.reader(interaction.person).times
-        done = replies.script_first(rental, times) if script_first else replies.ending(rental)
-        return reply_unless_shown(interaction, done)
+    def reply(rental: Rental, reader: Reader) -> Rendered:
+        return replies.script_first(rental, reader.times) if script_first else replies.ending(rental)
 
     action = ending.Destroy(value.rental_id, script_first=script_first)
-    return await carry_out(context, interaction, action, reply, dialog=dialog)
-
-
-visit_now = does(leasing.VisitNow, lambda rental, _: probe.looks_now(rental))
+    return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
 
 
 EXTENSION_HOURS = (1, 2, 4, 8, 12, 24, 48)
@@ -209,7 +176,7 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
-        value=EndValue(rental_id=rental.id, shown_end=int(ends_at.timestamp())),
+        value=EndValue(rental_id=rental.id, shown_end=ends_at),
     )
 
 
@@ -260,11 +227,12 @@ def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: date
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Look for another machine. The search sends its answer to the `response_url`."""
-
-    def dialog(wanted: Confirmation[ReplacePlan]) -> OpenModal:
-        return OpenModal(modal=replace_confirm(wanted.plan.rental, wanted.plan.left, asks_why=False))
-
-    return await carry_out(context, interaction, _replace(interaction, value), dialog=dialog)
+    return await carry_out(
+        context,
+        interaction,
+        _replace(interaction, value),
+        dialog=lambda wanted, _: replace_confirm(wanted.plan.rental, wanted.plan.left, asks_why=False),
+    )
 
 
 async def ask_why(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -277,6 +245,9 @@ def _replace(interaction: UserInteraction, value: RentalValue) -> Replace:
     reason = interaction.inputs.get(Field.REASON, "")
     return Replace(value.rental_id, interaction.reply_to, reason)
 
+
+show = shows(queries.show, lists.show)
+open_extend_form = shows(leasing.rental_to_extend, extend_form)
 
 ON = (
     on(Action.SHOW_RENTAL, show),
@@ -293,7 +264,7 @@ ON = (
     on(Action.DESTROY, destroy),
     on(Action.REPLACE, replace),
     on(Action.NOT_WORKING, ask_why),
-    on(Action.PROBE_INSTALLED, visit_now),
+    on(Action.PROBE_INSTALLED, does(leasing.VisitNow, lambda rental, _: probe.looks_now(rental))),
     on(Action.KEEP_AS_IT_IS, does(leasing.KeepAsItIs)),
     on(Action.TAKEN_ON, does(ending.TakeOnAlarm)),
     on(Callback.EXTEND, extend_by_hours),

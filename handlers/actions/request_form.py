@@ -21,22 +21,12 @@ from bot.policy.buying.budgets import projects_to_name
 from bot.policy.team.roles import MOST_TEAMMATES
 from bot.policy.team.rules import Hours, ProbeKind, Rules
 from bot.policy.use.leases import without_past_end
-from handlers.actions.calling import on
+from handlers.actions.calling import below, on
 from handlers.actions.offers import ask_for, changed_quote, channel_of
 from handlers.directory.channels import is_direct
-from handlers.ids import (
-    NO_VALUE,
-    PRICE,
-    PRICE_AGAIN,
-    Action,
-    Callback,
-    Field,
-    FormValue,
-    VersionValue,
-)
+from handlers.ids import NO_VALUE, PRICE, PRICE_AGAIN, Action, Callback, Field, FormValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
-    FieldErrors,
     OpenModal,
     Outcome,
     ShowPrice,
@@ -444,17 +434,11 @@ async def submit(context: Context, interaction: UserInteraction, value: FormValu
     """Start a search with the form's request: a new one, or one that changes another."""
     context.forms.forget(interaction.view_id)
     now, zone = context.deps.clock.now(), interaction.person.tz
-    try:
+    with below(Field.GPU, MarketAway):
         get = read_form(interaction.inputs, context.known_catalog(), context.deps.rules, now=now, zone=zone)
-    except InvalidForm as invalid:
-        return FieldErrors(errors=invalid.errors)
-    except MarketAway as away:
-        return FieldErrors(errors={Field.GPU: away.words})
     earlier = await changed_quote(context, interaction, value)
-    try:
+    with below(Field.TEAMMATES, NoTeammate):
         return await ask_for(context, interaction, get, earlier=earlier)
-    except NoTeammate as problem:
-        return FieldErrors(errors={Field.TEAMMATES: problem.words})
 
 
 ON = (

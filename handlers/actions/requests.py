@@ -2,130 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import RequestChanged
-from bot.lifecycle.actions import action as actions
 from bot.lifecycle.actions import deciding
-from bot.lifecycle.actions.action import Confirmation, Loaded, Plan
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.model.text import say_at_most, span
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import LONGEST_REASON
-from handlers.actions.calling import carry_out, does, on
-from handlers.ids import (
-    Action,
-    Callback,
-    Field,
-    RentalValue,
-    VersionValue,
-)
+from handlers.actions.calling import carry_out, does, on, shows
+from handlers.ids import Action, Callback, Field, VersionValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import (
-    FieldErrors,
-    OpenModal,
-    Outcome,
-    Reply,
-    UserInteraction,
-    reply_unless_shown,
-)
+from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import replies
 from handlers.messages.requests import approval
 from handlers.messages.writers import EventContext
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Modal, option
+from handlers.phrases.blocks import Modal, Rendered, option
 from handlers.phrases.budget_text import over_limits_of_envelope, over_total_text
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, escape, highest, join, note, person
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import owner, so_far
-from handlers.typed.form import InvalidForm, read_length
+from handlers.typed.form import read_length
 
 
-async def show(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Reply with what a rental waits for, or how it was decided."""
-    newest = await deciding.newest_request(context.deps, interaction.person, value.rental_id)
-    return Reply(content=approval(EventContext(newest.asked, newest.details, context.reader(interaction.person))))
+def _newest(newest: deciding.RequestView, reader: Reader) -> Rendered:
+    return approval(EventContext(newest.asked, newest.details, reader))
 
 
-async def approve(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Approve the version that was shown."""
-    return await _approve(context, interaction, value)
+def _or_newest(
+    handler: Callable[[Context, UserInteraction, VersionValue], Awaitable[Outcome]],
+) -> Callable[[Context, UserInteraction, VersionValue], Awaitable[Outcome]]:
+    """Return the handler, which replies with the newest version if another one than that was shown."""
 
+    async def checked(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+        try:
+            return await handler(context, interaction, value)
+        except RequestChanged as change:
+            newest = await deciding.newest_request(context.deps, interaction.person, value.rental_id)
+            current = _newest(newest, context.reader(interaction.person))
+            return Reply(content=replies.newer_version(escape(change.words, 300), current))
 
-async def open_fewer_hours(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Open the dialog with shorter leases. Reply with the newest version if there is a newer one."""
-    try:
-        details, choices = await deciding.fewer_hours_to_choose(
-            context.deps, interaction.person, value.rental_id, value.version
-        )
-    except RequestChanged as change:
-        return await _newer_version(context, interaction, value.rental_id, change)
-    return OpenModal(modal=fewer_hours_dialog(details, choices, context.reader(interaction.person)))
-
-
-async def approve_fewer_hours(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Approve the version that was shown, for the length that was chosen."""
-    try:
-        length = read_length(interaction.inputs)
-    except InvalidForm as invalid:
-        return FieldErrors(errors=invalid.errors)
-    return await _approve(context, interaction, value, length)
+    return checked
 
 
 async def _approve(
     context: Context, interaction: UserInteraction, value: VersionValue, length: timedelta | None = None
 ) -> Outcome:
-    def dialog(wanted: Confirmation[deciding.ToApprove]) -> OpenModal:
-        return OpenModal(modal=approve_dialog(wanted.rental, context.reader(interaction.person)))
+    return await carry_out(
+        context,
+        interaction,
+        deciding.Approve(value.rental_id, value.version, length=length),
+        lambda rental, _: replies.decided(rental, "Approved"),
+        dialog=lambda wanted, reader: approve_dialog(wanted.rental, reader),
+        unless_shown=True,
+    )
 
-    action = deciding.Approve(value.rental_id, value.version, length=length)
-    return await _decide(context, interaction, action, "Approved", value, dialog=dialog)
+
+async def _approve_fewer_hours(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+    """Approve the version that was shown, for the length that was chosen."""
+    return await _approve(context, interaction, value, read_length(interaction.inputs))
 
 
-async def deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
+async def _deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """Deny the version that was shown, for the reason that is typed in the dialog, which may be empty."""
-
-    def dialog(wanted: Confirmation[Rental]) -> OpenModal:
-        return OpenModal(modal=deny_dialog(wanted.rental))
-
     reason = interaction.inputs.get(Field.REASON, "")
-    action = deciding.Deny(value.rental_id, value.version, reason=reason)
-    return await _decide(context, interaction, action, "Denied", value, dialog=dialog)
-
-
-async def _decide(
-    context: Context,
-    interaction: UserInteraction,
-    action: actions.Action[Loaded, Plan, Rental],
-    word: str,
-    value: VersionValue,
-    *,
-    dialog: Callable[[Confirmation[Plan]], OpenModal],
-) -> Outcome:
-    """Decide about the version that was shown. Reply with the newest version if there is a newer one."""
-
-    def reply(rental: Rental) -> Outcome:
-        return reply_unless_shown(interaction, replies.decided(rental, word))
-
-    try:
-        return await carry_out(context, interaction, action, reply, dialog=dialog)
-    except RequestChanged as change:
-        return await _newer_version(context, interaction, value.rental_id, change)
-
-
-withdraw = does(deciding.Withdraw)
-
-
-async def _newer_version(
-    context: Context, interaction: UserInteraction, rental_id: str, change: RequestChanged
-) -> Outcome:
-    newest = await deciding.newest_request(context.deps, interaction.person, rental_id)
-    reader = context.reader(interaction.person)
-    current = approval(EventContext(newest.asked, newest.details, reader))
-    return Reply(content=replies.newer_version(escape(change.words, 300), current))
+    return await carry_out(
+        context,
+        interaction,
+        deciding.Deny(value.rental_id, value.version, reason=reason),
+        lambda rental, _: replies.decided(rental, "Denied"),
+        dialog=lambda wanted, _: deny_dialog(wanted.rental),
+        unless_shown=True,
+    )
 
 
 def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
@@ -219,14 +171,18 @@ def deny_dialog(details: RentalDetails) -> Modal:
     )
 
 
+approve = _or_newest(_approve)
+deny = _or_newest(_deny)
+fewer_hours = shows(deciding.fewer_hours_to_choose, lambda found, reader: fewer_hours_dialog(*found, reader))
+
 ON = (
-    on(Action.WITHDRAW, withdraw),
+    on(Action.WITHDRAW, does(deciding.Withdraw)),
     on(Action.APPROVE, approve),
-    on(Action.OPEN_REQUEST, show),
-    on(Action.FEWER_HOURS, open_fewer_hours),
+    on(Action.OPEN_REQUEST, shows(deciding.newest_request, _newest)),
+    on(Action.FEWER_HOURS, _or_newest(fewer_hours)),
     on(Action.DENY, deny),
     on(Action.ACCEPT, approve),
     on(Callback.APPROVE_CONFIRM, approve),
-    on(Callback.FEWER_HOURS, approve_fewer_hours),
+    on(Callback.FEWER_HOURS, _or_newest(_approve_fewer_hours)),
     on(Callback.DENY, deny),
 )

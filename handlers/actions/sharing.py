@@ -12,20 +12,15 @@ from bot.model.summary import RentalDetails, Shared
 from bot.model.text import plural
 from bot.policy.access.keys import add_line, remove_line
 from bot.policy.team.roles import MOST_TEAMMATES
-from handlers.actions.calling import carry_out, on
+from handlers.actions.calling import below, carry_out, on, shows
 from handlers.actions.request_form import ONLY_MEMBERS
-from handlers.ids import (
-    Action,
-    Callback,
-    Field,
-    ShareValue,
-    VersionValue,
-)
+from handlers.ids import Action, Callback, Field, ShareValue, VersionValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import Outcome, UserInteraction
 from handlers.messages.ssh_lines import key_lines
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
+from handlers.phrases.format import Reader
 from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import people, people_text, without_key_text
 
@@ -33,42 +28,31 @@ from handlers.phrases.rental_text import people, people_text, without_key_text
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
     """Let people in. Reply with the lines that put their keys on the machine, if these are needed."""
     deps, person, rental_id = context.deps, interaction.person, value.rental_id
-    if value.ids:
-        await context.people.look_up(value.ids)
+    if value.people:
+        await context.people.look_up(value.people)
     else:
         with suppress(NoTeammate):  # the reply says who is gone
             await context.people.look_up(await sharing.teammates_of(deps, person, rental_id))
-
-    def reply(shared: Shared) -> Outcome:
-        return Reply(content=answer(shared))
-
-    return await carry_out(context, interaction, sharing.Share(rental_id, value.ids), reply)
-
-
-async def open_form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Open the dialog that asks whom to let in."""
-    details = await sharing.rental_to_share(context.deps, interaction.person, value.rental_id, value.version)
-    return OpenModal(modal=add_teammate_dialog(details, value))
+    action = sharing.Share(rental_id, value.people)
+    return await carry_out(context, interaction, action, lambda shared, _: answer(shared))
 
 
 async def form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """Let the chosen people in. The card shows them, so reply only if there is more to say."""
     people = interaction.inputs.get(Field.TEAMMATES, "").split()
 
-    def reply(shared: Shared) -> Outcome:
+    def reply(shared: Shared, _: Reader) -> Rendered | None:
         if interaction.origin.on_surface and not shared.key_lines and not shared.without_key:
             return None
-        return Reply(content=answer(shared))
+        return answer(shared)
 
-    try:
+    with below(Field.TEAMMATES, NoTeammate):
         await context.people.look_up(people)
         action = sharing.Share(value.rental_id, people, value.version)
         return await carry_out(context, interaction, action, reply)
-    except NoTeammate as problem:
-        return FieldErrors(errors={Field.TEAMMATES: problem.words})
 
 
-def add_teammate_dialog(details: RentalDetails, value: VersionValue) -> Modal:
+def add_teammate_dialog(details: RentalDetails) -> Modal:
     """Return the dialog that asks whom to let into a rental."""
     rental = details.rental
     return blocks.modal(
@@ -83,7 +67,7 @@ def add_teammate_dialog(details: RentalDetails, value: VersionValue) -> Modal:
             required=True,
         ),
         submit="Add",
-        value=value,
+        value=VersionValue(rental_id=rental.id, version=rental.envelope.version),
     )
 
 
@@ -142,7 +126,7 @@ def _left(keys: int) -> list[str]:
 
 
 ON = (
-    on(Action.ADD_TEAMMATE, open_form),
+    on(Action.ADD_TEAMMATE, shows(sharing.rental_to_share, lambda details, _: add_teammate_dialog(details))),
     on(Action.SHARE, share),
     on(Callback.ADD_TEAMMATE, form),
 )

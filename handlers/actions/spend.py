@@ -14,11 +14,11 @@ from bot.model.person import OPERATOR
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.model.text import plural
 from bot.policy.buying.budgets import say_month
+from bot.policy.buying.charges import MICROSECOND
 from bot.policy.buying.spend import day_of, month_before
 from bot.policy.team.roles import may_use
-from bot.policy.use.use_costs import MICROSECOND
-from handlers.actions.calling import on
-from handlers.ids import Action, RentalValue, SpendRowsValue, SpendValue
+from handlers.actions.calling import on, shows
+from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import replies
@@ -53,12 +53,6 @@ async def show(context: Context, interaction: UserInteraction, value: SpendRowsV
     """Reply with what was spent in another period, or in other rows. The reply takes the place of the one that was
     clicked."""
     return await _report(context, interaction, value.scope, value.period, value.rows)
-
-
-async def show_owner(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Reply privately with what a rental's owner spent this month, for somebody who decides about a request."""
-    month = await service.month_of_owner(context.deps, interaction.person, value.rental_id)
-    return Reply(content=of_owner(month))
 
 
 async def _report(
@@ -113,7 +107,9 @@ def of_owner(shown: OwnerMonth) -> Rendered:
     seen = f"{idle} on idle machines" if spent.use.known else "but I couldn't see how the machines were used"
     text = f"{name} has spent {dollars(spent.amount)} in {month} so far, {seen}."
     scope = Scope(kind=ScopeKind.PERSON, name=shown.owner)
-    by_rental = button("By rental", Action.SHOW_SPEND, SpendRowsValue.of(shown.month, scope, RowsOf.RENTALS))
+    by_rental = button(
+        "By rental", Action.SHOW_SPEND, SpendRowsValue(period=shown.month, scope=scope, rows=RowsOf.RENTALS)
+    )
     return replies.reply(text, by_rental)
 
 
@@ -280,11 +276,13 @@ def _buttons(shown: SpendReport) -> Json | None:
     rows = None
     if shown.chooses_rows:
         label = "Projects" if other is RowsOf.PROJECTS else "People"
-        rows = button(label, Action.SHOW_SPEND, SpendRowsValue.of(period.words, scope, other))
+        rows = button(label, Action.SHOW_SPEND, SpendRowsValue(period=period.words, scope=scope, rows=other))
     return blocks.actions(
         rows,
-        button(say_month(before), Action.SHOW_SPEND, SpendRowsValue.of(before, scope, shown.rows_of)),
-        button("CSV", Action.SPEND_CSV, SpendValue.of(period.month, shown.file)),
+        button(
+            say_month(before), Action.SHOW_SPEND, SpendRowsValue(period=before, scope=scope, rows=shown.rows_of)
+        ),
+        button("CSV", Action.SPEND_CSV, SpendValue(month=period.month, scope=shown.file)),
     )
 
 
@@ -305,5 +303,5 @@ async def send_file(context: Context, interaction: UserInteraction, value: Spend
 ON = (
     on(Action.SHOW_SPEND, show),
     on(Action.SPEND_CSV, send_file),
-    on(Action.OWNER_SPEND, show_owner),
+    on(Action.OWNER_SPEND, shows(service.month_of_owner, lambda month, _: of_owner(month))),
 )

@@ -2,80 +2,55 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from bot.lifecycle.actions import waiting
 from bot.lifecycle.actions.action import Confirmation
 from bot.lifecycle.actions.waiting import LaterRent, WaitBegun
 from bot.model.quote import Quote
 from bot.model.summary import WaitingView
-from handlers.actions.calling import carry_out, does, on
+from handlers.actions.calling import does, on
 from handlers.ids import Action, Callback, QuotePriceValue, QuoteValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import FieldErrors, OpenModal, Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import Outcome, UserInteraction
 from handlers.messages import waiting as views
-from handlers.phrases.blocks import Rendered
+from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.format import Reader
-from handlers.typed.form import InvalidForm, read_cap
+from handlers.typed.form import read_cap
 
 
 def _waits(quote: Quote, reader: Reader) -> Rendered:
     return views.waits(WaitingView(quote=quote), reader)
 
 
-tell = does(waiting.TellMe, _waits, replaces_original=True)
-wait_again = does(waiting.WaitAgain, _waits)
-any_time = does(waiting.WaitAtAnyTime, views.waits, replaces_original=True)
-stop = does(
-    waiting.StopWaiting,
-    lambda quote, _: views.stopped(quote),
-    replaces_original=True,
-    unless_shown=True,
-)
+def _begun(begun: WaitBegun, reader: Reader) -> Rendered:
+    return views.waits(WaitingView(quote=begun.quote, rental=begun.rental), reader, begun.asked)
+
+
+def _rent_dialog(wanted: Confirmation[LaterRent], reader: Reader) -> Modal:
+    """Return the dialog that confirms an automatic rent, or that asks for the highest price if none is known."""
+    plan = wanted.plan
+    if plan.terms is None:
+        return views.highest_price(plan.quote, reader)
+    return views.rent_for_me_confirm(plan.terms, plan.gpu_rate, reader)
+
+
+rent = does(waiting.RentWhenFound, _begun, dialog=_rent_dialog, replaces_original=True)
 rent_dearer = does(waiting.RentDearer, dialog=lambda wanted, reader: views.dearer_confirm(wanted.plan, reader))
-
-
-async def rent(context: Context, interaction: UserInteraction, value: QuoteValue | QuotePriceValue) -> Outcome:
-    """Rent a machine once an offer fits, or at its start. If no highest price is known, the dialog asks for it."""
-    gpu_rate = value.gpu_rate if isinstance(value, QuotePriceValue) else None
-    return await _rent(context, interaction, value.quote_id, gpu_rate)
+stop = does(waiting.StopWaiting, lambda quote, _: views.stopped(quote), replaces_original=True, unless_shown=True)
 
 
 async def rent_up_to(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
     """As `rent`, with the highest price per GPU that was typed in the dialog."""
-    try:
-        gpu_rate = read_cap(interaction.inputs)
-    except InvalidForm as invalid:
-        return FieldErrors(errors=invalid.errors)
-    return await _rent(context, interaction, value.quote_id, gpu_rate)
-
-
-async def _rent(
-    context: Context, interaction: UserInteraction, quote_id: str, gpu_rate: Decimal | None
-) -> Outcome:
-    reader = context.reader(interaction.person)
-
-    def dialog(wanted: Confirmation[LaterRent]) -> OpenModal:
-        plan = wanted.plan
-        if plan.terms is None:
-            return OpenModal(modal=views.highest_price(plan.quote, reader))
-        return OpenModal(modal=views.rent_for_me_confirm(plan.terms, gpu_rate, reader))
-
-    def reply(begun: WaitBegun) -> Outcome:
-        view = WaitingView(quote=begun.quote, rental=begun.rental)
-        return Reply(content=views.waits(view, reader, begun.asked), replaces_original=True)
-
-    action = waiting.RentWhenFound(quote_id, gpu_rate)
-    return await carry_out(context, interaction, action, reply, dialog=dialog)
+    priced = QuotePriceValue(quote_id=value.quote_id, gpu_rate=read_cap(interaction.inputs))
+    return await rent(context, interaction, priced)
 
 
 ON = (
-    on(Action.TELL_ME, tell),
+    on(Action.TELL_ME, does(waiting.TellMe, _waits, replaces_original=True)),
     on(Action.RENT_FOR_ME, rent),
     on(Action.RENT_THEN, rent),
     on(Action.STOP_WAITING, stop),
-    on(Action.WAIT_AGAIN, wait_again),
-    on(Action.ANY_TIME, any_time),
+    on(Action.WAIT_AGAIN, does(waiting.WaitAgain, _waits)),
+    on(Action.ANY_TIME, does(waiting.WaitAtAnyTime, views.waits, replaces_original=True)),
     on(Action.RENT_DEARER, rent_dearer),
     on(Callback.HIGHEST_PRICE, rent_up_to),
     on(Callback.RENT_FOR_ME, rent),

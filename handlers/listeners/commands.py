@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from bot.errors import Mistake
-from bot.lifecycle.actions import account, away, queries, waiting
+from bot.lifecycle.actions import account, away, home, queries, waiting
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user
 from handlers.actions import github_keys, keys, offers, policy, short_forms, spend
 from handlers.actions.calling import carry_out, on
 from handlers.actions.request_form import open_form
-from handlers.ids import NO_VALUE, UNREADABLE, Action, LineValue
+from handlers.ids import NO_VALUE, UNREADABLE, Action, Callback, LineValue, NoValue, PageValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import lists, probe, replies
-from handlers.phrases.blocks import Rendered
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Modal, Rendered
 from handlers.typed import commands
 from handlers.typed.draft import Get, ParseContext, Wait
+from handlers.typed.rental_words import OfRental
 from handlers.typed.sentences import Topic
 
 COMMAND = "/gpu"
@@ -40,7 +44,7 @@ async def gpu(context: Context, interaction: UserInteraction) -> Outcome:
             if name is None:
                 return await github_keys.open_form(context, interaction)
             return await github_keys.look(context, interaction, name)
-        case commands.OfRental():
+        case OfRental():
             return await short_forms.carry_out(context, interaction, command)
         case commands.Spend():
             return await spend.ask(context, interaction, command)
@@ -56,27 +60,18 @@ async def _switch(
     context: Context, interaction: UserInteraction, command: commands.Pause | commands.Away | commands.Plain
 ) -> Outcome:
     """Carry out what an admin says about all buying, or an approver about their absence."""
-
-    def reply(content: Rendered) -> Outcome:
-        return Reply(content=content)
-
-    rules = context.deps.rules
+    do = partial(carry_out, context, interaction)
     match command:
         case commands.Pause(reason=reason):
-            pause = account.Pause(reason)
-            return await carry_out(
-                context, interaction, pause, lambda new: reply(replies.paused(new, rules.home_channel))
+            return await do(
+                account.Pause(reason), lambda new, reader: replies.paused(new, reader.rules.home_channel)
             )
         case commands.Plain.RESUME:
-            resume = account.Resume()
-            return await carry_out(context, interaction, resume, lambda new: reply(replies.resumed(new)))
+            return await do(account.Resume(), lambda new, _: replies.resumed(new))
         case commands.Away(until=until):
-            go = away.GoAway(until)
-            return await carry_out(context, interaction, go, lambda asked: reply(replies.away(until, asked)))
+            return await do(away.GoAway(until), lambda asked, _: replies.away(until, asked))
         case _:
-            return await carry_out(
-                context, interaction, away.ComeBack(), lambda was_away: reply(replies.back(was_away))
-            )
+            return await do(away.ComeBack(), lambda was_away, _: replies.back(was_away))
 
 
 async def _answer(
@@ -84,7 +79,7 @@ async def _answer(
 ) -> Outcome:
     match query:
         case commands.Plain.KEYS:
-            return await keys.show(context, interaction)
+            return await keys.show(context, interaction, NO_VALUE)
         case commands.ListRentals(all=everyone):
             return Reply(content=await _list(context, interaction, everyone=everyone))
         case commands.Plain.CATALOG:
@@ -92,10 +87,10 @@ async def _answer(
         case commands.Plain.PROBE:
             return Reply(content=probe.probe(context.deps.rules))
         case commands.Plain.POLICY:
-            return await policy.show(context, interaction)
+            return await policy.show(context, interaction, NO_VALUE)
         case commands.Plain.HELP:
             roles = queries.own_roles(context.deps, interaction.person)
-            return Reply(content=lists.help_(roles, rules=context.deps.rules))
+            return Reply(content=lists.help_(commands.help_for(roles), roles, rules=context.deps.rules))
         case _:
             return Reply(content=await _home(context, interaction))
 
@@ -155,4 +150,29 @@ def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
     return lists.catalog(context.known_catalog(), context.reader(interaction.person))
 
 
-ON = (on(Action.SHOW_LINE, show_line),)
+# --- what the Home tab's own buttons do
+
+
+async def show_team(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
+    """Show everyone's rentals in a dialog."""
+    return OpenModal(modal=team_dialog(await _list(context, interaction, everyone=True)))
+
+
+def team_dialog(listing: Rendered) -> Modal:
+    """Return the dialog with everyone's rentals, as `/gpu list all` lists them."""
+    return blocks.modal(
+        Callback.NOTICE, "All machines", *listing.blocks, submit=None, close="Close", value=NO_VALUE
+    )
+
+
+async def turn_page(context: Context, interaction: UserInteraction, value: PageValue) -> Outcome:
+    """Show another page of the person's rentals."""
+    await home.turn_page(context.deps, interaction.person, value.page)
+    return None
+
+
+ON = (
+    on(Action.SHOW_LINE, show_line),
+    on(Action.SHOW_TEAM, show_team),
+    on(Action.HOME_PAGE, turn_page),
+)

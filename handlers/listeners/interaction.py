@@ -183,11 +183,6 @@ Outcome: TypeAlias = Reply | OpenModal | ShowPrice | FieldErrors | None
 """None if no reply is needed, because the queued card, thread or messages show what was done."""
 
 
-def reply_unless_shown(interaction: UserInteraction, content: Rendered) -> Outcome:
-    """Return no private reply if the clicked message will be updated anyway."""
-    return None if interaction.origin.on_surface else Reply(content=content)
-
-
 # --- reading payloads
 
 

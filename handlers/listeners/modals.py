@@ -11,7 +11,6 @@ from handlers.actions import (
     admin_questions,
     github_keys,
     giving,
-    home,
     keys,
     offers,
     policy,
@@ -26,8 +25,9 @@ from handlers.actions.calling import ValueHandler, on
 from handlers.ids import ACTION_VALUES, Callback, NoValue, action_of, callback_of
 from handlers.listeners import commands
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import InteractionKind, Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import FieldErrors, InteractionKind, Outcome, Reply, UserInteraction
 from handlers.messages import backups
+from handlers.typed.form import InvalidForm
 
 
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
@@ -36,7 +36,7 @@ async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
 
 
 _MODULES = (
-    *(admin_questions, commands, github_keys, giving, home, keys, offers, policy, rentals),
+    *(admin_questions, commands, github_keys, giving, keys, offers, policy, rentals),
     *(request_form, requests, sharing, spend, waiting),
 )
 HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
@@ -49,7 +49,10 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
     """Handle the submission of any dialog. Raise Mistake if a version before this one opened the dialog."""
     callback = callback_of(interaction.name)
     value = callback.decode(interaction.value, interaction.value_type)
-    return await HANDLERS[callback.id](context, interaction, value)
+    try:
+        return await HANDLERS[callback.id](context, interaction, value)
+    except InvalidForm as invalid:
+        return FieldErrors(errors=invalid.errors)
 
 
 async def chosen(context: Context, interaction: UserInteraction) -> Outcome:

@@ -93,12 +93,6 @@ def readopted(admin: str, machine: str, cost: str) -> str:
     return f"{admin} put back {machine}: my database is from an older backup. {cost}."
 
 
-NONE_READOPTED = (
-    "None of them can be put back: they don't run, or their names have no owner who may use me. "
-    "I changed nothing. Decide one by one."
-)
-
-
 @question(EventKind.BOUGHT_AFTER_BACKUP)
 def machines_bought_after_backup(context: QuestionContext) -> Rendered:
     """Return the message about all machines that were bought after the backup."""

@@ -74,7 +74,7 @@ def taken(rental: Rental) -> Rendered:
     return reply(f"{rental.id} is yours now. /gpu ssh {rental.id} shows how to get in.")
 
 
-def take_confirm(details: RentalDetails, left: Left, value: EndValue, reader: Reader) -> Modal:
+def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
     """Return the dialog that confirms that a person takes an expensive machine."""
     rental = details.rental
     lines = [
@@ -87,5 +87,5 @@ def take_confirm(details: RentalDetails, left: Left, value: EndValue, reader: Re
         f"Take {rental.id}?",
         blocks.section("\n".join(lines)),
         submit=f"Take {rental.id}",
-        value=value,
+        value=EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at),
     )

@@ -347,46 +347,14 @@ def _variants(family: str, names: Sequence[str]) -> str:
     return ", ".join(variant(name, family) for name in names[:VARIANTS_SHOWN]) + more
 
 
-HELP = (
-    (
-        "/gpu get H100 EU",
-        "offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from nebius, -- a note",
-    ),
-    ("/gpu get H100 for 6h up to 12h", "goes on after 6 h while its GPUs are busy; also: while busy up to 60h"),
-    ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
-    (
-        "/gpu get H100 at 9:00 tomorrow for 8h",
-        "rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h until fri waits for one",
-    ),
-    ("/gpu again", "offers now for your last request"),
-    ("/gpu list", "what you rent; /gpu list all for everyone"),
-    ("/gpu show k7mq2", "one rental and its history; with only one, no id is needed, here and below"),
-    ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),
-    ("/gpu share k7mq2 @ben", "lets Ben in too; or at once: /gpu get H100 EU with @ben"),
-    ("/gpu give k7mq2 @ben", "Ben has an hour to take it, and pays from then on"),
-    ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
-    ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
-    ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),
-    ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
-    ("/gpu probe", "what I see of a machine, and the scripts for that; no-probe when asking leaves it out"),
-    ("/gpu policy", "the team's rules in words"),
-    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME"),
-)
 ELSEWHERE = (
     "The same words work after @gpubot in a channel or a rental's thread, and alone in our direct messages."
 )
-APPROVER_HELP = (("/gpu away until mon", "asks you about no request until then; /gpu away off ends that"),)
-ADMIN_HELP = (
-    ("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),
-    ("/gpu policy reload", "reads the policy file again"),
-)
 
 
-def help_(roles: Roles, *, rules: Rules) -> Rendered:
-    """Return the answer to `/gpu help`: with the commands of approvers and admins for these, and the team's limits
-    for users."""
-    more = (*(APPROVER_HELP if roles.approver else ()), *(ADMIN_HELP if roles.admin else ()))
-    lines = [f"{command}: {words}" for command, words in (*HELP, *more)]
+def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) -> Rendered:
+    """Return the answer to `/gpu help`: what each of these commands does, and the team's limits for users."""
+    lines = [f"{command}: {words}" for command, words in commands]
     limits = rules.auto_approve
     alone = f"{limit_per_hour(limits.per_hour)} and {limit(limits.total)}"
     ask = f"Up to {alone} in all you decide alone; above, an approver does." if roles.user else ""

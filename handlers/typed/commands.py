@@ -18,10 +18,11 @@ from bot.model.spend import PeriodKind
 from bot.model.text import one_line, short
 from bot.policy.access.keys import MOST_SCANNED
 from bot.policy.buying.spend import is_period
+from bot.policy.team.roles import Roles
 from handlers.phrases.ends import end_text
 from handlers.typed.draft import Get, ParseContext, Wait
 from handlers.typed.mentions import check_people, take_people
-from handlers.typed.rental_words import ID, read_duration, read_extension, read_id
+from handlers.typed.rental_words import ID, OfRental, RentalWords, read_duration, read_extension, read_id
 from handlers.typed.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
 from handlers.typed.sentences import Sentence, Topic, read_sentence
 from handlers.typed.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
@@ -51,13 +52,6 @@ class ListRentals(Frozen):
     """List everyone's rentals, not only those of the person who asks."""
 
 
-class OfRental(Frozen):
-    """A command about one rental."""
-
-    id: str | None = None
-    """None if no id was typed: the person's only rental is meant."""
-
-
 class Show(OfRental):
     """Show the rental with its history."""
 
@@ -84,20 +78,12 @@ class Give(OfRental):
     """A Slack id."""
 
 
-class Extend(OfRental):
-    """Make the lease longer."""
-
-    duration: timedelta | None = None
-    """By how much. None if it wasn't typed."""
-    until: datetime | None = None
-    """The end that was typed instead of a duration."""
+class Extend(RentalWords):
+    """Make the lease longer, by the duration or until the end."""
 
 
-class Keep(OfRental):
-    """Don't ask for a while whether the machine is needed."""
-
-    duration: timedelta | None = None
-    """For how long. None if it wasn't typed."""
+class Keep(RentalWords):
+    """Don't ask for the duration whether the machine is needed."""
 
 
 class Longer(OfRental):
@@ -438,12 +424,12 @@ def _parse_give(rest: str) -> Command:
     return Give(id=rental_id, to=mentioned.people[0])
 
 
-def _no_argument_parser(command: Command, name: str, about: str = "it is about all buying") -> Parser:
+def _no_argument_parser(command: Plain, about: str) -> Parser:
     """Return the parser of a command that refuses arguments."""
 
     def parse(rest: str, _: ParseContext) -> Command:
         if rest.strip():
-            raise Mistake(f"/gpu {name} takes nothing more: {about}. Try: /gpu {name}")
+            raise Mistake(f"/gpu {command.value} takes nothing more: {about}. Try: /gpu {command.value}")
         return command
 
     return parse
@@ -466,18 +452,54 @@ _PARSERS: dict[str, Parser] = {
     "ssh": _id_parser(Ssh),
     "destroy": _id_parser(Destroy),
     "extend": lambda rest, context: Extend(**dict(read_extension(rest, context))),
-    "keep": lambda rest, context: Keep(
-        **read_duration(rest, "keep", context.rules.lease.max).model_dump(exclude={"until"})
-    ),
+    "keep": lambda rest, context: Keep(**dict(read_duration(rest, "keep", context.rules.lease.max))),
     "spend": parse_spend,
-    "again": _no_argument_parser(Plain.AGAIN, "again", "it looks again for your last request"),
+    "again": _no_argument_parser(Plain.AGAIN, "it looks again for your last request"),
     "catalog": lambda _rest, _given: Plain.CATALOG,
-    "probe": _no_argument_parser(Plain.PROBE, "probe", "it shows the scripts that run on machines for me"),
+    "probe": _no_argument_parser(Plain.PROBE, "it shows the scripts that run on machines for me"),
     "policy": _parse_policy,
     "away": _parse_away,
     "pause": _parse_pause,
-    "resume": _no_argument_parser(Plain.RESUME, "resume"),
+    "resume": _no_argument_parser(Plain.RESUME, "it is about all buying"),
     "help": lambda _rest, _given: Plain.HELP,
 }
 _WITH_PEOPLE: dict[str | None, Callable[[str], Command]] = {"share": _parse_share, "give": _parse_give}
 """The parsers of commands that name people."""
+
+# --- what /gpu help says of them
+
+HELP = (
+    (
+        "/gpu get H100 EU",
+        "offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from nebius, -- a note",
+    ),
+    ("/gpu get H100 for 6h up to 12h", "goes on after 6 h while its GPUs are busy; also: while busy up to 60h"),
+    ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
+    (
+        "/gpu get H100 at 9:00 tomorrow for 8h",
+        "rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h until fri waits for one",
+    ),
+    ("/gpu again", "offers now for your last request"),
+    ("/gpu list", "what you rent; /gpu list all for everyone"),
+    ("/gpu show k7mq2", "one rental and its history; with only one, no id is needed, here and below"),
+    ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),
+    ("/gpu share k7mq2 @ben", "lets Ben in too; or at once: /gpu get H100 EU with @ben"),
+    ("/gpu give k7mq2 @ben", "Ben has an hour to take it, and pays from then on"),
+    ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
+    ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
+    ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),
+    ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
+    ("/gpu probe", "what I see of a machine, and the scripts for that; no-probe when asking leaves it out"),
+    ("/gpu policy", "the team's rules in words"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME"),
+)
+APPROVER_HELP = (("/gpu away until mon", "asks you about no request until then; /gpu away off ends that"),)
+ADMIN_HELP = (
+    ("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),
+    ("/gpu policy reload", "reads the policy file again"),
+)
+
+
+def help_for(roles: Roles) -> tuple[tuple[str, str], ...]:
+    """Return the commands that `/gpu help` shows a person with these roles, and what each does."""
+    return (*HELP, *(APPROVER_HELP if roles.approver else ()), *(ADMIN_HELP if roles.admin else ()))

@@ -22,14 +22,20 @@ _DURATION = re.compile(rf"(?:^|(?<= )){DURATION}")
 _NUMBER_WITHOUT_UNIT = re.compile(r"(?:^|(?<= ))\d{1,4}(?:\.\d{1,3})?(?= |$)")
 
 
-class RentalWords(Frozen):
-    """What was typed after a command about a rental."""
+class OfRental(Frozen):
+    """A command about one rental."""
 
     id: str | None = None
     """None if no id was typed: the person's only rental is meant."""
+
+
+class RentalWords(OfRental):
+    """What was typed after a command about the time of a rental."""
+
     duration: timedelta | None = None
+    """A length. None if it wasn't typed."""
     until: datetime | None = None
-    """The end that was typed, such as `until 18:00`."""
+    """The end that was typed instead, such as `until 18:00`."""
 
 
 def read_id(text: str, name: str) -> str | None:

@@ -18,7 +18,7 @@ from bot.policy.use.two_ends import WHILE_BUSY
 from handlers.phrases.ends import end_text
 from handlers.typed.draft import Built, Get, ParseContext, Part, Price, Problem, RequestDraft, Wait
 from handlers.typed.mentions import NOBODY, take_teammates
-from handlers.typed.token_reader import read_tokens
+from handlers.typed.token_reader import TokenReader
 from handlers.typed.tokens import MAX_TOKENS, Token, TokenKind, tokenize
 from handlers.typed.typed_text import (
     AM_PM,
@@ -56,7 +56,7 @@ def parse_request(
     setups = "|".join(re.escape(name) for name in context.rules.setup)
     asked = re.sub(rf"\bwith (?=(?:{setups})(?!\S))", "setup ", mentioned.text) if setups else mentioned.text
     tokens = _tokens(asked, vocabulary)
-    draft = read_tokens(tokens, vocabulary, context, after_verb=after_verb, waiting=waiting)
+    draft = TokenReader(tokens, vocabulary, context, after_verb=after_verb, waiting=waiting).read()
     draft.people, draft.note = mentioned, one_line(name_mentions(note), MAX_NOTE_LENGTH)
     built = draft.build(vocabulary, context)
     if not isinstance(built, Built):

@@ -88,17 +88,6 @@ _VALUES = {
 """What comes after a key, if that is no name and no price."""
 
 
-def read_tokens(
-    tokens: list[Token], vocabulary: Vocabulary, context: ParseContext, *, after_verb: bool, waiting: bool
-) -> RequestDraft:
-    """Return the draft that the tokens fill.
-
-    `after_verb` tells whether they follow `get` or another verb, and `waiting` whether that verb is `wait`. After
-    `wait`, `until` says how long the person waits.
-    """
-    return _TokenReader(tokens, vocabulary, context, after_verb, waiting).read()
-
-
 def _looks_like_money(token: Token) -> bool:
     return any(sign in token.text for sign in f"${OTHER_CURRENCIES}") or token.text.lower() in _CURRENCY_WORDS
 
@@ -126,15 +115,20 @@ def _number_readings(token: Token) -> tuple[Reading, ...]:
     return readings[:1] if token.text.isalpha() else readings  # `one` is no price and no hour
 
 
-class _TokenReader:
+class TokenReader:
     """Goes through the tokens from left to right. `position` is the index of the token after the one that was read
-    last."""
+    last.
+
+    `after_verb` tells whether the tokens follow `get` or another verb, and `waiting` whether that verb is `wait`.
+    After `wait`, `until` says how long the person waits.
+    """
 
     def __init__(
         self,
         tokens: list[Token],
         vocabulary: Vocabulary,
         context: ParseContext,
+        *,
         after_verb: bool,
         waiting: bool,
     ) -> None:
@@ -166,11 +160,11 @@ class _TokenReader:
         }
 
     def read(self) -> RequestDraft:
+        """Return the draft that the tokens fill."""
         while self.position < len(self.tokens):
             self.position += 1
             self._read(self.tokens[self.position - 1])
-        unread = [self._night(one.text) if one.why is _NIGHT else one for one in self.draft.unread]
-        self.draft.unread = unread
+        self.draft.unread = [self._night(one.text) if one.why == _NIGHT else one for one in self.draft.unread]
         return self.draft
 
     def _read(self, token: Token) -> None:
@@ -228,8 +222,7 @@ class _TokenReader:
     def _unread(self, why: str, *tokens: Token, readings: tuple[Reading, ...] = (), alone: bool = False) -> None:
         typed = " ".join(token.text for token in tokens if token is not _NOTHING)
         number = "".join(letter for letter in typed if letter.isdigit()) or "2"
-        if why is not _NIGHT:
-            why = why.replace("{number}", number).replace("{typed}", typed)
+        why = why.replace("{number}", number).replace("{typed}", typed)
         self.draft.unread.append(Unread(typed, why, readings, alone))
 
     def _unknown_word(self, *tokens: Token) -> None:
@@ -445,8 +438,6 @@ class _TokenReader:
     def _read_option(self, dash: Token) -> None:
         """Read a dash and the word directly after it: an option if the word is known."""
         option = self._peek()
-        if option is _NOTHING:
-            return
         self.position += 1
         typed = Token(option.kind, dash.text + option.text)
         if option.name in {"gpu", "gpus"} and self._peek().kind in {TokenKind.NUMBER, Part.COUNT}:
@@ -465,6 +456,7 @@ class _TokenReader:
     def _read_number(self, token: Token) -> None:
         gpu_after = self._adjacent_gpu(1)
         gpu = gpu_after or self._adjacent_gpu(-1)
+        may_be_memory = gpu and token.number in memory_sizes(self.vocabulary.variants_of(gpu.name))
         following = self._peek()
         if _is_decimal(token) or self._ends_with_max() or _is_after_price(following):
             self._read_price_without_unit(token, number=token)
@@ -477,8 +469,9 @@ class _TokenReader:
             self.draft.add(Part.COUNT, int(token.number))  # `8 h1oo`: the word after it is read as a GPU
         elif gpu is None:
             self._unread(_NO_UNIT, token, readings=_number_readings(token))
-        elif self._may_be_memory(token.number, gpu) or (gpu_after is None and token.number > _MAX_COUNT_AFTER_GPU):
-            self._unread(_MEMORY_OR_COUNT, token, readings=self._memory_or_count(token, gpu))
+        elif may_be_memory or (gpu_after is None and token.number > _MAX_COUNT_AFTER_GPU):
+            memory = (Reading(Part.FEATURE, f"{token.number}gb"),) if may_be_memory else ()
+            self._unread(_MEMORY_OR_COUNT, token, readings=(*memory, Reading(Part.COUNT, int(token.number))))
         else:
             self.draft.add(Part.COUNT, int(token.number))
             if gpu_after is None:
@@ -520,15 +513,6 @@ class _TokenReader:
         word, limit = self._peek(), self._peek(1)
         after = word.kind is TokenKind.AT_MOST and word.name in {"max", "maximum", "at most"}
         return after and limit.kind not in _LIMIT_KINDS
-
-    def _memory_or_count(self, number: Token, gpu: Token) -> tuple[Reading, ...]:
-        count = Reading(Part.COUNT, int(number.number))
-        if not self._may_be_memory(number.number, gpu):
-            return (count,)
-        return (Reading(Part.FEATURE, f"{number.number}gb"), count)
-
-    def _may_be_memory(self, number: Decimal, gpu: Token) -> bool:
-        return number in memory_sizes(self.vocabulary.variants_of(gpu.name))
 
     def _read_duration(self, token: Token, *, latest: bool = False) -> None:
         following, word_after = self._peek(), self._peek(1).kind is TokenKind.WORD

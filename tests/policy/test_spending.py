@@ -16,9 +16,11 @@ from bot.model.base import changed
 from bot.model.money import cost, micros
 from bot.model.person import Person
 from bot.model.records import Usage
-from bot.model.request import Request
+from bot.model.rental import Rental
+from bot.model.request import Envelope, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over
+from bot.policy.buying import spending
 from bot.policy.buying.budgets import Room
 from bot.policy.buying.spending import (
     CONFIRM_ABOVE,
@@ -30,11 +32,10 @@ from bot.policy.buying.spending import (
     check_usage,
     extension_needs_confirmation,
     needs_confirmation,
-    offer_choice,
     over_at_price,
     over_limits,
     propose,
-    propose_extension,
+    propose_longer_lease,
     provisioning_budget,
     receipt_estimate,
     recommended,
@@ -152,27 +153,20 @@ def test_a_receipt_shows_an_estimate_that_was_off_by_more_than_a_tenth_if_the_le
     assert receipt_estimate(None, 4 * HOUR, amount, ran_its_length=ran_its_length) is None
 
 
+def running(envelope: Envelope, rate: str) -> Rental:
+    """Return a rental that has run for six hours."""
+    lease = make.lease(START + 6 * HOUR, ready_at=START)
+    return make.rental("k7mq2", state=State.READY, rate=Decimal(rate), lease=lease, envelope=envelope)
+
+
 def test_an_extension_is_judged_by_what_was_spent_and_what_is_to_come() -> None:
-    envelope = propose(request(), GPU, Decimal("2.15"), RULES).envelope
-    proposal = propose_extension(
-        envelope,
-        rate=Decimal("2.42"),
-        lease=8 * HOUR,
-        spent=10_000_000,
-        until_end=2 * HOUR,
-        rules=RULES,
-    )
+    rental = running(propose(request(), GPU, Decimal("2.15"), RULES).envelope, "2.42")
+    end, now = START + 8 * HOUR, START + 6 * HOUR
+    proposal = propose_longer_lease(rental, end, spent=10_000_000, now=now, rules=RULES)
     assert proposal.over == ()
     assert (proposal.envelope.version, proposal.envelope.lease) == (2, 8 * HOUR)
     assert proposal.envelope.total == 10_000_000 + cost(Decimal("2.42"), 2 * HOUR + RULES.lease.grace)
-    much = propose_extension(
-        envelope,
-        rate=Decimal("2.42"),
-        lease=8 * HOUR,
-        spent=98_000_000,
-        until_end=2 * HOUR,
-        rules=RULES,
-    )
+    much = propose_longer_lease(rental, end, spent=98_000_000, now=now, rules=RULES)
     assert much.over == (Over.TOTAL,)
 
 
@@ -276,14 +270,13 @@ def test_a_persons_own_cap_is_never_passed(price: Decimal, cap: Decimal, lease: 
     assert price <= envelope.max_rate <= cap
 
 
-@given(RATES, LEASES, LEASES, SPENT)
+@given(RATES, LEASES, SPENT)
 def test_the_total_of_an_extension_is_never_below_what_was_spent_and_the_exact_rest(
-    rate: Decimal, lease: timedelta, until_end: timedelta, spent: int
+    rate: Decimal, until_end: timedelta, spent: int
 ) -> None:
-    envelope = propose(request(lease=HOUR), GPU, rate, RULES).envelope
-    total = propose_extension(
-        envelope, rate=rate, lease=lease, spent=spent, until_end=until_end, rules=RULES
-    ).envelope.total
+    rental = running(propose(request(lease=HOUR), GPU, rate, RULES).envelope, str(rate))
+    now = START + 6 * HOUR
+    total = propose_longer_lease(rental, now + until_end, spent=spent, now=now, rules=RULES).envelope.total
     seconds = Fraction(int((until_end + RULES.lease.grace).total_seconds()))
     assert 0 <= total - spent - Fraction(rate) * 1_000_000 * seconds / 3600 < 1
 
@@ -331,14 +324,9 @@ def test_a_lease_is_as_long_as_the_total_pays_for_and_never_shorter_than_a_grace
 
 
 def choice(rate: str, *, rentals: int = 0, team: int = 0, **options: Any) -> OfferChoice:
-    return offer_choice(
-        make.offer(rate=Decimal(rate)),
-        request(),
-        RULES,
-        usage=Usage(person_rentals=rentals, team_rate=Decimal(team)),
-        room=Room(),
-        **options,
-    )
+    usage = Usage(person_rentals=rentals, team_rate=Decimal(team))
+    limits = spending.Limits(RULES, usage, Room(), **options)
+    return limits.choice(request(), make.offer(rate=Decimal(rate)), limits.block)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from bot.model.machine_use import Use, Verdict
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.policy.use.giving import TAKE_WITHIN, left_of
-from handlers.ids import EndValue
 from handlers.messages.giving import take_confirm
 from handlers.messages.render import direct_message
 from handlers.messages.writers import EventContext
@@ -157,8 +156,7 @@ Ana took it over: Ben gave it.
 def test_an_expensive_machine_is_confirmed_in_a_dialog() -> None:
     details = bens(GIVEN, rate=Decimal("24.00"))
     left = left_of(details.rental, NOW, RULES)
-    value = EndValue(rental_id="k7mq2", shown_end=1)
-    assert dialog(take_confirm(details, left, value, reading(NOW, ANA)), NOW) == snapshot("""\
+    assert dialog(take_confirm(details, left, reading(NOW, ANA)), NOW) == snapshot("""\
 == Take k7mq2? ==
 1x H100, $24.00/h, now Ben's. It ends in 3 h 40 min: until then you pay at most $94.00.
 I ask you about it from now on. Its keys stay as they are.

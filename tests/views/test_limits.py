@@ -66,7 +66,6 @@ from handlers.ids import (
     NO_VALUE,
     Action,
     Callback,
-    EndValue,
     KeyValue,
     NearbyValue,
     OfferValue,
@@ -74,7 +73,6 @@ from handlers.ids import (
     QuoteUntilValue,
     QuoteValue,
     RentalValue,
-    VersionValue,
     action_of,
 )
 from handlers.messages import admin_questions, backups, giving, keys, lists, offers, replies, ssh_lines
@@ -242,11 +240,9 @@ def test_dialogs_are_valid_and_show_no_clock_time(
         waiting_answers.highest_price(quote, reader=reading(now)),
         waiting_answers.rent_for_me_confirm(wait, None, reader=reading(now)),
         waiting_answers.dearer_confirm(dearer, reader=reading(now)),
-        giving.take_confirm(
-            details, left, EndValue(rental_id=details.rental.id, shown_end=1), reader=reading(now)
-        ),
+        *([giving.take_confirm(details, left, reader=reading(now))] if details.rental.lease else []),
         extend_form(details, reader=reading(now)),
-        add_teammate_dialog(details, VersionValue(rental_id=details.rental.id, version=1)),
+        add_teammate_dialog(details),
     ):
         view = modal.view
         assert problems_of_view(view) == []

@@ -25,6 +25,7 @@ from bot.policy.team.roles import Roles
 from handlers.actions import short_forms
 from handlers.messages import lists
 from handlers.phrases.lease_buttons import destroy_button
+from handlers.typed.commands import help_for
 from tests.views.screens import message, page
 from tests.views.stories import (
     ANA,
@@ -302,7 +303,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
     everything, nothing = (
         Roles(user=has, approver=has, admin=has, finance=has, sole_admin=False) for has in (True, False)
     )
-    shown = [lists.help_(roles, rules=RULES) for roles in (everything, nothing)]
+    shown = [lists.help_(help_for(roles), roles, rules=RULES) for roles in (everything, nothing)]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
 /gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, NextStep, QuestionLost, TooLate
+from bot.errors import AlreadyDecided, BuyingBlock, Decision, Mistake, NextStep, QuestionLost, Refused, TooLate
 from bot.lifecycle.account.admin_questions import ask, decide, save
 from bot.lifecycle.account.adoption import adopt_machines, check_admin, check_new_owner, cost_so_far
 from bot.lifecycle.actions.action import Direct, Done, carry_out
@@ -41,6 +41,10 @@ DESTROYED_WITHIN = timedelta(hours=1)
 READOPTED_FOR = timedelta(hours=24)
 """The lease of machines that are re-adopted, from the click on."""
 ALL_DECIDED = "All of them are decided by now, or have a message of their own. I changed nothing."
+NONE_READOPTED = (
+    "None of them can be put back: they don't run, or their names have no owner who may use me. "
+    "I changed nothing. Decide one by one."
+)
 
 
 async def view_for_message(tx: Tx, deps: Deps, reader: Person, question_id: str) -> AdminQuestionView | None:
@@ -233,8 +237,8 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
     """Re-adopt the machines of one question that run and whose name has an owner who may use the bot: each under
     its ID if that is free, for READOPTED_FOR from now or as long as the rules allow. Return the rentals.
 
-    All of them are re-adopted in one transaction. The rest stays as it is. Raise Refused if the person is no
-    admin, and TooLate if all are decided.
+    All of them are re-adopted in one transaction. The rest stays as it is. Raise Refused if the person is no admin
+    or if none can be re-adopted, and TooLate if all are decided.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> list[Rental]:
@@ -249,6 +253,8 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
             )
             await decide(tx, deps, part, person.id, AdminVerdict.GAVE_OWNER, rental_id=rental.id)
             rentals.append(rental)
+        if not rentals:
+            raise Refused(NONE_READOPTED)
         return rentals
 
 

@@ -29,19 +29,17 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import RequestFacts
 from bot.model.message import Destination
-from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
-from bot.model.records import Change, Usage
+from bot.model.records import Change
 from bot.model.rental import PendingDecision, Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, PeopleAsked
-from bot.policy.buying.budgets import Room, rules_of_project
-from bot.policy.buying.spending import cheapest_other, needs_confirmation, offer_choice
+from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.spending import Limits, cheapest_other, needs_confirmation
 from bot.policy.team.roles import check_user, is_owner
-from bot.policy.team.rules import Rules
 from bot.policy.use.leases import check_time_left
 from store.db import Tx
 
@@ -50,35 +48,6 @@ CLICK_COUNTS_FOR = timedelta(days=1)
 
 
 # --- what limits and budgets allow
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is left of the limits and budgets for a request, and whether anything is bought at all now."""
-
-    rules: Rules
-    """Those of its project."""
-    usage: Usage
-    room: Room
-    block: BuyingBlocked | None
-    version: int = 1
-    """The version that its envelope gets."""
-    spent: Micros = 0
-    """The most that earlier attempts have cost, which the envelope's total includes."""
-
-    def choice(self, request: Request, offer: Offer, block: BuyingBlocked | None = None) -> OfferChoice:
-        """Return what renting this offer allows, or why it can't be rented. `block` is a reason that comes before
-        any other."""
-        return offer_choice(
-            offer,
-            request,
-            self.rules,
-            usage=self.usage,
-            room=self.room,
-            version=self.version,
-            spent=self.spent,
-            block=block,
-        )
 
 
 async def load_limits(

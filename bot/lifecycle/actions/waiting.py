@@ -15,7 +15,7 @@ from typing import TypeAlias
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, Direct
 from bot.lifecycle.actions.queries import own_quote, people_asked
-from bot.lifecycle.actions.renting import Limits, load_limits
+from bot.lifecycle.actions.renting import load_limits
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, free_id
@@ -37,6 +37,7 @@ from bot.model.summary import DearerRent, PeopleAsked, WaitingView, WaitPreview
 from bot.model.text import plural
 from bot.policy.buying.budgets import Room, budgets_now, rules_of_project
 from bot.policy.buying.spending import (
+    Limits,
     Proposal,
     check_size,
     check_total,
@@ -177,6 +178,8 @@ class LaterRent:
     wish: Wish | None
     made: Rental | None
     """The rental that an earlier click on the same button made."""
+    gpu_rate: Decimal | None
+    """The highest price that the person named."""
 
 
 @dataclass(frozen=True)
@@ -218,8 +221,8 @@ class RentWhenFound(
     def plan(self, loaded: WaitFacts, by: By) -> LaterRent:
         quote, wait, made = loaded
         if wait is None:
-            return LaterRent(quote, None, None, made)
-        return LaterRent(wait.quote, wait.terms(by.rules), wait.wish, made)
+            return LaterRent(quote, None, None, made, self.gpu_rate)
+        return LaterRent(wait.quote, wait.terms(by.rules), wait.wish, made, self.gpu_rate)
 
     def confirms(self, plan: LaterRent) -> bool:
         return plan.made is None and (plan.terms is None or needs_confirmation(plan.terms.envelope))

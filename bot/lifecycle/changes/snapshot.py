@@ -25,7 +25,7 @@ from bot.model.records import Change, StoredFacts
 from bot.model.rental import Ending, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
-from bot.policy.use.use_costs import Billed, Stretch, stretches, use_costs
+from bot.policy.buying.charges import Billed, Stretch, stretches, use_costs
 from store.db import Tx
 
 WriteDue: TypeAlias = Callable[[Rental, datetime | None, Sequence[Resource]], Awaitable[None]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
 
 from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.money import Micros, cost, cost_at_most
 from bot.model.records import Accruing, Billing
 from bot.model.summary import AccruedCost
+from bot.policy.buying.charges import BilledPart
 from bot.policy.buying.spending import UNPROVEN_COUNTS_FOR
 
 
@@ -84,14 +84,6 @@ def spent_at_most(
             billed = spent_on(attempt, rows, known, now).amount
             amount += max(cost_at_most(attempt.rate, UNPROVEN_COUNTS_FOR) - billed, 0)
     return amount
-
-
-class BilledPart(NamedTuple):
-    """What one resource that is not gone has billed since its last row in the ledger."""
-
-    started_at: datetime
-    ended_at: datetime
-    amount: Micros
 
 
 def still_billing(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64encode
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from hashlib import sha256
 
 from bot.errors import Mistake, NextStep
@@ -88,17 +89,13 @@ def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per
 
 def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) -> tuple[Key, ...]:
     """Return the keys in the lines of a GitHub user that have one of the fingerprints. Call it in a thread."""
-    return tuple({key.fingerprint: key for key in _accepted(name, lines, fingerprints)}.values())
-
-
-def _accepted(name: str, lines: Sequence[str], fingerprints: Collection[str]) -> Iterator[Key]:
+    found = {}
     for line in lines:
         # Compute the fingerprint first: reading a key takes much longer, and there may be hundreds.
-        if _fingerprint(line) in fingerprints:
-            try:
-                yield _key(name, line)
-            except Mistake:
-                continue
+        if (fingerprint := _fingerprint(line)) in fingerprints:
+            with suppress(Mistake):
+                found[fingerprint] = _key(name, line)
+    return tuple(found.values())
 
 
 def _key(name: str, line: str) -> Key:

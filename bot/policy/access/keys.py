@@ -201,14 +201,11 @@ def kind_of(line: str) -> str:
     if kind != "ssh-rsa":
         return _NAMES.get(kind, kind)
     try:
-        return f"rsa {_rsa_bits(binascii.a2b_base64(encoded, strict_mode=True))}"
+        content = binascii.a2b_base64(encoded, strict_mode=True)
     except ValueError:
         return "rsa"
-
-
-def _rsa_bits(content: bytes) -> int:
-    """Return the size of the modulus, which comes after the type and the exponent (RFC 4253, section 6.6)."""
-    return int.from_bytes(_field(content, 2), "big").bit_length()
+    # The modulus comes after the type and the exponent (RFC 4253, section 6.6).
+    return f"rsa {int.from_bytes(_field(content, 2), 'big').bit_length()}"
 
 
 def _field(content: bytes, n: int) -> bytes:

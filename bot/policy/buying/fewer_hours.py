@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from bot.errors import TooLate
 from bot.model.base import Frozen, Instant, changed
 from bot.model.money import Micros, cost_at_most
-from bot.model.rental import Extension, Rental
+from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
 from bot.policy.buying.spending import billed_span, propose_longer_lease
 from bot.policy.team.rules import Rules
@@ -83,15 +83,22 @@ def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime
     if not _least(rental, now) <= length < asked:
         words = f"{rental.id} can't be approved for that long. I approved nothing."
         raise TooLate(words, rental.id)
-    if rental.extension is not None:
-        return _shorter_extension(rental, rental.extension, length, spent=spent, now=now, rules=rules)
-    request = _shorter_request(rental.request, length, now)
-    total = spent + cost_at_most(envelope.max_rate, billed_span(request.longest, rules))
+    request = rental.request
+    ends_at: datetime | None = None
+    if rental.extension is None:
+        request = _shorter_request(request, length, now)
+        lease, price = request.longest, envelope.price
+        total = spent + cost_at_most(envelope.max_rate, billed_span(lease, rules))
+    else:
+        ends_at = max(rental.running_lease.ends_at, now) + length
+        proposed = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules).envelope
+        lease, price, total = proposed.lease, proposed.price, proposed.total
     return FewerHours(
         length=length,
         asked=asked,
         request=request,
-        envelope=changed(envelope, lease=request.longest, total=min(total, envelope.total)),
+        envelope=changed(envelope, lease=lease, price=price, total=min(total, envelope.total)),
+        ends_at=ends_at,
     )
 
 
@@ -105,20 +112,3 @@ def _shorter_request(request: Request, length: timedelta, now: datetime) -> Requ
         return changed(request, until=last, lease=length)
     more = last - request.until
     return changed(request, up_to=request.lease + more if more > timedelta(0) else None)
-
-
-def _shorter_extension(
-    rental: Rental, extension: Extension, length: timedelta, *, spent: Micros, now: datetime, rules: Rules
-) -> FewerHours:
-    ends_at = max(rental.running_lease.ends_at, now) + length
-    proposed = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules).envelope
-    asked = extension.envelope
-    return FewerHours(
-        length=length,
-        asked=asked_length(rental, now),
-        request=rental.request,
-        envelope=changed(
-            asked, lease=proposed.lease, total=min(proposed.total, asked.total), price=proposed.price
-        ),
-        ends_at=ends_at,
-    )

@@ -12,13 +12,11 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from types import MappingProxyType
-from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from bot.model.budget import Charge, ChargedMachine, Month, MonthPart
@@ -72,11 +70,7 @@ class BillingMonth:
 
 def focus_file(rows: Iterable[FileRow], billing: BillingMonth) -> str:
     """Return the file with a row for each charge, in the order of `rows`, below a row with the columns' names."""
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(COLUMNS)
-    writer.writerows([cell(row, billing) for cell in COLUMNS.values()] for row in rows)
-    return written.getvalue()
+    return _csv(COLUMNS, ([cell(row, billing) for cell in COLUMNS.values()] for row in rows))
 
 
 def part_of(file: str, *, project: str | None = None, owner: str | None = None) -> str:
@@ -85,14 +79,19 @@ def part_of(file: str, *, project: str | None = None, owner: str | None = None) 
     reader = csv.reader(io.StringIO(file, newline=""))
     names = next(reader)
     in_project, tags = names.index("SubAccountId"), names.index("Tags")
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(names)
-    writer.writerows(
+    rows = (
         row
         for row in reader
         if project in {None, row[in_project]} and owner in {None, json.loads(row[tags])["requester"]}
     )
+    return _csv(names, rows)
+
+
+def _csv(names: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    written = io.StringIO()
+    writer = csv.writer(written)
+    writer.writerow(names)
+    writer.writerows(rows)
     return written.getvalue()
 
 
@@ -177,10 +176,6 @@ def _time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
-
-
 def _description(row: FileRow) -> str:
     machine = row.machine
     place = " ".join(filter(None, (vendor_name(machine.vendor), machine.region)))
@@ -197,93 +192,58 @@ def _tags(row: FileRow) -> str:
     return json.dumps(tags)
 
 
-_Cell: TypeAlias = Callable[[FileRow, BillingMonth], str]
+def _dollars(amount: Micros) -> str:
+    return f"{in_dollars(amount):f}"
 
 
-def _of_row(cell: Callable[[FileRow], str]) -> _Cell:
-    return lambda row, _: cell(row)
-
-
-def _of_charge(cell: Callable[[Charge], str]) -> _Cell:
-    return lambda row, _: cell(row.charge)
-
-
-def _of_machine(cell: Callable[[ChargedMachine], str]) -> _Cell:
-    return lambda row, _: _text(cell(row.machine))
-
-
-def _of_month(cell: Callable[[BillingMonth], str]) -> _Cell:
-    return lambda _, billing: cell(billing)
-
-
-def _always(text: str) -> _Cell:
-    return lambda _, __: text
-
-
-_amount = _of_charge(lambda charge: f"{in_dollars(charge.amount):f}")
-_quantity = _of_charge(_hours)
-_hours_unit = _always("Hours")
-_project = _of_charge(lambda charge: _text(charge.project))
-_region = _of_machine(lambda machine: machine.region)
-_cost_center = _of_row(lambda row: _text(row.cost_center))
-
-MANDATORY: Mapping[str, _Cell] = MappingProxyType(
-    {
-        "BilledCost": _amount,
-        "BillingAccountId": _of_month(lambda billing: _text(billing.account)),
-        "BillingAccountName": _always(""),
-        "BillingCurrency": _always("USD"),
-        "BillingPeriodEnd": _of_month(lambda billing: _time(billing.end)),
-        "BillingPeriodStart": _of_month(lambda billing: _time(billing.start)),
-        "ChargeCategory": _always("Usage"),
-        "ChargeClass": _of_charge(lambda charge: "Correction" if charge.correction else ""),
-        "ChargeDescription": _of_row(lambda row: _text(_description(row))),
-        "ChargePeriodEnd": _of_charge(lambda charge: _time(charge.ended_at)),
-        "ChargePeriodStart": _of_charge(lambda charge: _time(charge.started_at)),
-        "ContractedCost": _amount,
-        "EffectiveCost": _amount,
-        "InvoiceIssuerName": _always(ISSUER),
-        "ListCost": _amount,
-        "PricingQuantity": _quantity,
-        "PricingUnit": _hours_unit,
-        "ProviderName": _always(ISSUER),
-        # The API may not state the vendor of an adopted machine, and the column takes no null.
-        "PublisherName": _of_machine(lambda machine: vendor_name(machine.vendor) or ISSUER),
-        "ServiceCategory": _always("Compute"),
-        "ServiceName": _always("GPU rental"),
-    }
-)
-OTHERS: Mapping[str, _Cell] = MappingProxyType(
-    {
-        "ChargeFrequency": _always("Usage-Based"),
-        "ConsumedQuantity": _quantity,
-        "ConsumedUnit": _hours_unit,
-        # Nobody tells the bot which invoice a charge is on. The column is there so that finance can fill it in.
-        "InvoiceId": _always(""),
-        "PricingCategory": _of_machine(
-            lambda machine: "Dynamic" if machine.contract == Contract.SPOT else "Standard"
-        ),
-        "RegionId": _region,
-        "RegionName": _region,
-        "ResourceId": _of_charge(lambda charge: _text(charge.resource_id)),
-        "ResourceName": _of_machine(lambda machine: machine.name),
-        "ResourceType": _always("Virtual Machine"),
-        "ServiceSubcategory": _always("Virtual Machines"),
-        "SkuId": _of_row(lambda row: _text(f"{row.machine.gpu}:{row.charge.gpus}")),
-        "SubAccountId": _project,
-        "SubAccountName": _project,
-        "Tags": _of_row(_tags),
-    }
-)
-OURS: Mapping[str, _Cell] = MappingProxyType(
-    {
-        "x_CostCenter": _cost_center,
-        "x_Project": _project,
-        "x_Requester": _of_row(lambda row: _text(row.requester) or row.charge.owner),
-        "x_RentalId": _of_charge(lambda charge: _text(charge.rental_id)),
-        "x_IdleCost": _of_charge(lambda charge: f"{in_dollars(charge.idle):f}"),
-        "x_UnknownCost": _of_charge(lambda charge: f"{in_dollars(charge.unknown):f}"),
-        "x_Estimated": _of_row(lambda row: _flag(row.charge.estimated or row.running)),
-    }
-)
-COLUMNS: Mapping[str, _Cell] = MappingProxyType({**MANDATORY, **OTHERS, **OURS})
+COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
+    # Those that are mandatory.
+    "BilledCost": lambda row, _: _dollars(row.charge.amount),
+    "BillingAccountId": lambda _, billing: _text(billing.account),
+    "BillingAccountName": lambda *_: "",
+    "BillingCurrency": lambda *_: "USD",
+    "BillingPeriodEnd": lambda _, billing: _time(billing.end),
+    "BillingPeriodStart": lambda _, billing: _time(billing.start),
+    "ChargeCategory": lambda *_: "Usage",
+    "ChargeClass": lambda row, _: "Correction" if row.charge.correction else "",
+    "ChargeDescription": lambda row, _: _text(_description(row)),
+    "ChargePeriodEnd": lambda row, _: _time(row.charge.ended_at),
+    "ChargePeriodStart": lambda row, _: _time(row.charge.started_at),
+    "ContractedCost": lambda row, _: _dollars(row.charge.amount),
+    "EffectiveCost": lambda row, _: _dollars(row.charge.amount),
+    "InvoiceIssuerName": lambda *_: ISSUER,
+    "ListCost": lambda row, _: _dollars(row.charge.amount),
+    "PricingQuantity": lambda row, _: _hours(row.charge),
+    "PricingUnit": lambda *_: "Hours",
+    "ProviderName": lambda *_: ISSUER,
+    # The API may not state the vendor of an adopted machine, and the column takes no null.
+    "PublisherName": lambda row, _: _text(vendor_name(row.machine.vendor) or ISSUER),
+    "ServiceCategory": lambda *_: "Compute",
+    "ServiceName": lambda *_: "GPU rental",
+    # Others of the specification.
+    "ChargeFrequency": lambda *_: "Usage-Based",
+    "ConsumedQuantity": lambda row, _: _hours(row.charge),
+    "ConsumedUnit": lambda *_: "Hours",
+    # Nobody tells the bot which invoice a charge is on. The column is there so that finance can fill it in.
+    "InvoiceId": lambda *_: "",
+    "PricingCategory": lambda row, _: "Dynamic" if row.machine.contract == Contract.SPOT else "Standard",
+    "RegionId": lambda row, _: _text(row.machine.region),
+    "RegionName": lambda row, _: _text(row.machine.region),
+    "ResourceId": lambda row, _: _text(row.charge.resource_id),
+    "ResourceName": lambda row, _: _text(row.machine.name),
+    "ResourceType": lambda *_: "Virtual Machine",
+    "ServiceSubcategory": lambda *_: "Virtual Machines",
+    "SkuId": lambda row, _: _text(f"{row.machine.gpu}:{row.charge.gpus}"),
+    "SubAccountId": lambda row, _: _text(row.charge.project),
+    "SubAccountName": lambda row, _: _text(row.charge.project),
+    "Tags": lambda row, _: _tags(row),
+    # Ours.
+    "x_CostCenter": lambda row, _: _text(row.cost_center),
+    "x_Project": lambda row, _: _text(row.charge.project),
+    "x_Requester": lambda row, _: _text(row.requester) or row.charge.owner,
+    "x_RentalId": lambda row, _: _text(row.charge.rental_id),
+    "x_IdleCost": lambda row, _: _dollars(row.charge.idle),
+    "x_UnknownCost": lambda row, _: _dollars(row.charge.unknown),
+    "x_Estimated": lambda row, _: "true" if row.charge.estimated or row.running else "false",
+}
+"""The cell of a row in each column."""

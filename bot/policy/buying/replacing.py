@@ -29,31 +29,31 @@ def may_be_replaced(rental: Rental, now: datetime, *, not_as_sold: bool = False)
     """Return whether a rental may be replaced: once, before its end, and only if it was lost, if nothing answers
     on its SSH port, if its machine is `not_as_sold`, or within FIRST_HOUR of ready. A machine that was probably
     destroyed on purpose may not."""
-    if rental.lease is None or rental.quote_id is None or rental.replaced_by is not None:
-        return False
-    if now >= _last_end(rental):
-        return False
-    runs = rental.state is State.READY
-    early = now - rental.lease.ready_at < FIRST_HOUR
-    lost = rental.lost and not _was_destroyed(rental)
-    return lost or (runs and (rental.silent or not_as_sold or early))
+    return _why_not(rental, now, not_as_sold) is None
 
 
 def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> None:
     """Raise TooLate, with the reason, if a rental may not be replaced."""
+    why_not = _why_not(rental, now, not_as_sold)
+    if why_not is not None:
+        raise TooLate(why_not, rental.replaced_by or rental.id)
+
+
+def _why_not(rental: Rental, now: datetime, not_as_sold: bool) -> str | None:
+    """Return why a rental may not be replaced. Return None if it may."""
     if rental.replaced_by is not None:
-        raise TooLate(f"{rental.replaced_by} takes the place of {rental.id} already.", rental.replaced_by)
-    if may_be_replaced(rental, now, not_as_sold=not_as_sold):
-        return
+        return f"{rental.replaced_by} takes the place of {rental.id} already."
     if rental.lease is None or rental.quote_id is None:
-        raise TooLate(f"{rental.id} can't be replaced. I changed nothing.", rental.id)
+        return f"{rental.id} can't be replaced. I changed nothing."
     if now >= _last_end(rental):
-        raise TooLate(f"{rental.id} would have ended by now, so I rented nothing.", rental.id)
-    if _was_destroyed(rental):
-        raise TooLate(f"Somebody probably destroyed {rental.id}, so I rented nothing.", rental.id)
+        return f"{rental.id} would have ended by now, so I rented nothing."
     if rental.state is State.READY:
-        raise TooLate(f"{rental.id} has run for more than an hour, so I changed nothing.", rental.id)
-    raise TooLate(f"{rental.id} was not lost, so I rented nothing.", rental.id)
+        early = now - rental.lease.ready_at < FIRST_HOUR
+        allowed = rental.silent or not_as_sold or early
+        return None if allowed else f"{rental.id} has run for more than an hour, so I changed nothing."
+    if _was_destroyed(rental):
+        return f"Somebody probably destroyed {rental.id}, so I rented nothing."
+    return None if rental.lost else f"{rental.id} was not lost, so I rented nothing."
 
 
 def _was_destroyed(rental: Rental) -> bool:

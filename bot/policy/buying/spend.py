@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from calendar import month_name
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -20,10 +21,10 @@ from bot.errors import Mistake, NextStep
 from bot.model.budget import Charge, Month, UseCosts
 from bot.model.money import Micros, cost, micros
 from bot.model.spend import Period, PeriodKind, SpendPoint, Spent
+from bot.policy.buying.charges import MICROSECOND, up_to
 from bot.policy.buying.months import month_end, month_of, month_start
 from bot.policy.team.hours import at_time
 from bot.policy.team.rules import Rules
-from bot.policy.use.use_costs import MICROSECOND, up_to
 
 K = TypeVar("K", str, tuple[str, str])
 """By what charges are summed up: an id or a name, or two of them."""
@@ -36,10 +37,7 @@ UNUSUAL = 3
 """A day is unusual if it costs more than so many usual days."""
 MOST_DAYS = 20
 """A chart of more days has a point for each week instead."""
-MONTH_NAMES = (
-    *("january", "february", "march", "april", "may", "june"),
-    *("july", "august", "september", "october", "november", "december"),
-)
+MONTH_NAMES = tuple(map(str.lower, month_name[1:]))
 _MONTH = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])")
 
 # --- periods

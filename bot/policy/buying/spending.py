@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -106,11 +107,8 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
     lease and the grace after it fit into `total`. The result is at most the rules' time-out. It is negative if not
     even the lease fits."""
     longest = rules.procure.provision_timeout
-    spare = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
-    if spare >= Fraction(rate) * _hours(longest):  # also true of a machine that costs nothing
-        return longest
-    hours = max(spare / Fraction(rate), -_hours(longest)) if rate else -_hours(longest)
-    return timedelta(microseconds=math.floor(hours * 3_600_000_000))
+    left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
+    return _paid_span(left, rate, -longest, longest)
 
 
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
@@ -118,12 +116,18 @@ def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timede
 
     The result is at least one grace, or the lease if that is shorter: the owner must be notified before the end.
     """
-    shortest = min(lease, rules.lease.grace)
-    left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(rules.lease.grace)
-    if not rate or left >= Fraction(rate) * _hours(lease):
+    if not rate:
         return lease
-    hours = max(left / Fraction(rate), Fraction(0))
-    return max(shortest, timedelta(microseconds=math.floor(hours * 3_600_000_000)))
+    left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(rules.lease.grace)
+    return _paid_span(left, rate, min(lease, rules.lease.grace), lease)
+
+
+def _paid_span(dollars: Fraction, rate: Decimal, least: timedelta, most: timedelta) -> timedelta:
+    """Return how long `dollars` pay for a machine at `rate`, but at least `least` and at most `most`."""
+    if dollars >= Fraction(rate) * _hours(most):  # also true of a machine that costs nothing
+        return most
+    hours = max(dollars / Fraction(rate), _hours(least)) if rate else _hours(least)
+    return timedelta(microseconds=math.floor(hours * 3_600_000_000))
 
 
 def _hours(span: timedelta) -> Fraction:
@@ -185,39 +189,23 @@ def propose(
     return Proposal(envelope=envelope, over=over)
 
 
-def propose_extension(
-    envelope: Envelope,
-    *,
-    rate: Decimal,
-    lease: timedelta,
-    spent: Micros,
-    until_end: timedelta,
-    rules: Rules,
-) -> Proposal:
-    """Return the next version of an envelope, for a longer lease of a machine that runs at `rate`. Its total is
-    `spent` plus the most that the time `until_end` and the grace after it can cost."""
-    total = spent + cost_at_most(rate, until_end + rules.lease.grace)
-    return Proposal(
-        envelope=changed(envelope, version=envelope.version + 1, lease=lease, total=total, price=rate),
-        over=over_limits(rate, total, rules),
-    )
-
-
 def propose_longer_lease(
     rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
 ) -> Proposal:
-    """Return the next version of the envelope of a rental that is in use, for a lease until `ends_at`. `spent` is
-    what the rental has cost by `now`. Return the envelope unchanged if `ends_at` is not after the later of two
-    ends, which it covers already. Raise ValueError if the rental was never ready."""
+    """Return the next version of the envelope of a rental that is in use, for a lease until `ends_at`.
+    Its total is what was `spent` by `now`, plus the most that the time until that end and the grace can cost.
+
+    Return the envelope unchanged if `ends_at` is not after the later of two ends, which it covers already. Raise
+    ValueError if the rental was never ready.
+    """
     if already_allowed(rental.running_lease, ends_at):
         return Proposal(envelope=rental.envelope, over=())
-    return propose_extension(
-        rental.unextended,
-        rate=rental.rate_at_most,
-        lease=ends_at - rental.running_lease.ready_at,
-        spent=spent,
-        until_end=ends_at - now,
-        rules=rules,
+    rate, before = rental.rate_at_most, rental.unextended
+    total = spent + cost_at_most(rate, ends_at - now + rules.lease.grace)
+    lease = ends_at - rental.running_lease.ready_at
+    return Proposal(
+        envelope=changed(before, version=before.version + 1, lease=lease, total=total, price=rate),
+        over=over_limits(rate, total, rules),
     )
 
 
@@ -319,28 +307,6 @@ def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
     return left
 
 
-def check_rent(
-    request: Request,
-    offer: Offer,
-    rules: Rules,
-    *,
-    usage: Usage,
-    room: Room,
-    version: int = 1,
-    spent: Micros = 0,
-) -> Proposal:
-    """Return the proposal for a request and an offer, within what is left of the team's limit. `rules` are those
-    of its project, and `room` is what budgets hold for it.
-
-    Raise Refused or Mistake if the offer can't be rented now, even with an approval.
-    """
-    check_size(request, rules)
-    left = check_usage(offer.rate, usage, rules)
-    proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent, team_rate_left=left)
-    check_total(request, proposal.envelope)
-    return within_budgets(proposal, room.passed(proposal.envelope.total, rules), rules)
-
-
 def within_budgets(
     proposal: Proposal,
     passed: tuple[Demand, ...],
@@ -361,46 +327,59 @@ def within_budgets(
     return changed(proposal, over=(*proposal.over, Over.BUDGET), passed=passed)
 
 
-def offer_choice(
-    offer: Offer,
-    request: Request,
-    rules: Rules,
-    *,
-    usage: Usage,
-    room: Room,
-    version: int = 1,
-    spent: Micros = 0,
-    block: BuyingBlocked | None = None,
-) -> OfferChoice:
-    """Return an offer with the proposal that `check_rent` returns for it, or with the reason that it raises.
-    `block` says why buying is blocked."""
-    refused: GpubotError | None = None
-    try:
-        proposal = check_rent(request, offer, rules, usage=usage, room=room, version=version, spent=spent)
-    except (Refused, Mistake) as error:
-        refused = error.with_traceback(None)
-        proposal = propose(request, offer.gpu, offer.rate, rules, version=version, spent=spent)
-    over_budget = bool(proposal.passed) or isinstance(refused, OverBudget)
-    return OfferChoice(
-        offer=offer,
-        envelope=proposal.envelope,
-        over=proposal.over,
-        passed=proposal.passed,
-        shorter=_shorter(offer, request, rules, room, spent) if over_budget else None,
-        refused=block or refused,
-    )
+@dataclass(frozen=True)
+class Limits:
+    """What is left of the limits and budgets for a request, and whether anything is bought at all now."""
 
+    rules: Rules
+    """Those of its project."""
+    usage: Usage
+    room: Room
+    block: BuyingBlocked | None = None
+    version: int = 1
+    """The version that its envelope gets."""
+    spent: Micros = 0
+    """The most that earlier attempts have cost, which the envelope's total includes."""
 
-def _shorter(offer: Offer, request: Request, rules: Rules, room: Room, spent: Micros) -> timedelta | None:
-    """Return the longest lease in whole hours, shorter than the request's, that the budgets hold for an offer.
-    Return None if they hold none."""
-    fits, too_long = 0, math.ceil(request.longest / _HOUR)
-    while too_long - fits > 1:
-        hours = (fits + too_long) // 2
-        shorter = changed(request, lease=hours * _HOUR, until=None, up_to=None)
-        total = propose(shorter, offer.gpu, offer.rate, rules, spent=spent).envelope.total
-        fits, too_long = (fits, hours) if room.passed(total, rules) else (hours, too_long)
-    return fits * _HOUR or None
+    def choice(self, request: Request, offer: Offer, block: BuyingBlocked | None = None) -> OfferChoice:
+        """Return what renting this offer allows, or why it can't be rented, even with an approval. `block` is a
+        reason that comes before any other."""
+        refused: GpubotError | None = None
+        try:
+            check_size(request, self.rules)
+            proposal = self._proposal(request, offer, check_usage(offer.rate, self.usage, self.rules))
+            check_total(request, proposal.envelope)
+            passed = self.room.passed(proposal.envelope.total, self.rules)
+            proposal = within_budgets(proposal, passed, self.rules)
+        except (Refused, Mistake) as error:
+            refused = error.with_traceback(None)
+            proposal = self._proposal(request, offer)
+        over_budget = bool(proposal.passed) or isinstance(refused, OverBudget)
+        return OfferChoice(
+            offer=offer,
+            envelope=proposal.envelope,
+            over=proposal.over,
+            passed=proposal.passed,
+            shorter=self._shorter(request, offer) if over_budget else None,
+            refused=block or refused,
+        )
+
+    def _proposal(self, request: Request, offer: Offer, rate_left: Decimal | None = None) -> Proposal:
+        version, spent = self.version, self.spent
+        return propose(
+            request, offer.gpu, offer.rate, self.rules, version=version, spent=spent, team_rate_left=rate_left
+        )
+
+    def _shorter(self, request: Request, offer: Offer) -> timedelta | None:
+        """Return the longest lease in whole hours, shorter than the request's, that the budgets hold for an offer.
+        Return None if they hold none."""
+        fits, too_long = 0, math.ceil(request.longest / _HOUR)
+        while too_long - fits > 1:
+            hours = (fits + too_long) // 2
+            shorter = changed(request, lease=hours * _HOUR, until=None, up_to=None)
+            total = self._proposal(shorter, offer).envelope.total
+            fits, too_long = (fits, hours) if self.room.passed(total, self.rules) else (hours, too_long)
+        return fits * _HOUR or None
 
 
 def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None:

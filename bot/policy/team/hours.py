@@ -149,12 +149,7 @@ def at_time(day: date, minutes: int, zone: ZoneInfo) -> datetime:
 def _available_until(moment: datetime, person: Availability, hours: Hours) -> datetime:
     """Return until when a person can be asked who can be asked at this moment."""
     away = (one.since for one in person.absences if one.since > moment)
-    return min([_end(moment, person.zone, hours), *away])
-
-
-def _end(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return when the hours of the day that `moment` is in end."""
-    return _end_of(moment.astimezone(zone).date(), zone, hours)
+    return min([_end_of(moment.astimezone(person.zone).date(), person.zone, hours), *away])
 
 
 def _end_of(day: date, zone: ZoneInfo, hours: Hours) -> datetime:

@@ -12,9 +12,8 @@ from bot.model.machine_use import EndToTell, OnEndingState, Sample, Use
 from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
 from bot.policy.use import two_ends
-from bot.policy.use.samples import has_report
 from bot.policy.use.two_ends import are_recent
-from bot.policy.use.verdicts import with_later_work
+from bot.policy.use.verdicts import has_report, with_later_work
 
 STARTS_BEFORE = timedelta(minutes=15)
 """How long before an end the machine starts the script. `probe_script.py` has the same time."""
@@ -33,9 +32,7 @@ def end_to_tell(rental: Rental, visits: Sequence[Sample], rules: Rules, now: dat
     lease = rental.running_lease
     moved = two_ends.moved_end(lease, now)
     if moved is not None and moved > lease.ends_at:
-        use = rental.use
-        if use is not None:
-            use = with_later_work(use, visits, ready_at=lease.ready_at, now=now, rules=rules)
+        use = with_later_work(rental.use, visits, ready_at=lease.ready_at, now=now, rules=rules)
         in_use = two_ends.seen_in_use(use, visits, now)
         if in_use or not (two_ends.is_unseen(use, visits, now) or two_ends.are_recent(visits, now)):
             return None
@@ -66,17 +63,8 @@ def is_awaited(rental: Rental, now: datetime) -> bool:
     return lease.ends_at <= now and script is not None and script.runs_for(lease.ends_at)
 
 
-def is_done(rental: Rental) -> bool:
-    """Return whether the script was started for the end of the lease and has ended without a failure."""
-    return _ended_as(rental, OnEndingState.DONE)
-
-
-def has_failed(rental: Rental) -> bool:
-    """Return whether the script was started for the end of the lease and has failed."""
-    return _ended_as(rental, OnEndingState.FAILED)
-
-
-def _ended_as(rental: Rental, state: OnEndingState) -> bool:
+def ended_as(rental: Rental, state: OnEndingState) -> bool:
+    """Return whether the script was started for the end of the lease and has ended, with or without a failure."""
     script = rental.on_ending
     return script is not None and script.state is state and script.is_for(rental.running_lease.ends_at)
 

@@ -15,7 +15,7 @@ from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, OpenQuestion
 from bot.model.facts import EndFacts, UntilFacts
-from bot.model.machine_use import NOT_COMPUTING, ProbeAnswers, Sample, Use
+from bot.model.machine_use import NOT_COMPUTING, OnEndingState, ProbeAnswers, Sample, Use
 from bot.model.message import Message
 from bot.model.money import Micros
 from bot.model.person import Person
@@ -26,8 +26,7 @@ from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use import end_notices, leases, on_ending, probing, questions, two_ends
-from bot.policy.use.samples import open_connections
-from bot.policy.use.verdicts import unseen_since, with_later_work
+from bot.policy.use.verdicts import open_connections, unseen_since, with_later_work
 
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states in which the market has accepted the purchase of a rental."""
@@ -87,7 +86,7 @@ def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease has come or may come at once, whether a notice of it is due, or
     whether its owner's script failed before it."""
     lease = rental.running_lease
-    near = lease.script_first is not None or on_ending.has_failed(rental)
+    near = lease.script_first is not None or on_ending.ended_as(rental, OnEndingState.FAILED)
     return near or lease.ends_at <= now or end_notices.notice_is_due(lease, rules, now)
 
 
@@ -206,7 +205,7 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
         rules_of = RULES_UNTIL_FOUND
     dues = [due for rule in rules_of if (due := rule(machine, rules, now)) is not None]
     acting = (Due(now, due.act) for due in dues if due.act is not None and due.at <= now)
-    return next(acting, None) or Due(min(due.at for due in dues))
+    return next(acting, None) or Due(min((due.at for due in dues), default=now + LOOK_AGAIN))
 
 
 # --- how the machine is used
@@ -225,8 +224,6 @@ def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
 
 def _verdict(machine: Machine, rules: Rules, now: datetime) -> Use | None:
     """Return the verdict with the work that visits saw since it was stored."""
-    if machine.use is None:
-        return None
     return with_later_work(machine.use, machine.visits, ready_at=machine.lease.ready_at, now=now, rules=rules)
 
 
@@ -255,10 +252,6 @@ def _is_uncompared(messages: Iterable[Message]) -> bool:
     """Return whether one of these messages isn't compared with Slack yet since the database was opened. If that is
     a backup, Slack may show something else."""
     return any(message.uncompared for message in messages)
-
-
-def _look_again(_: Machine, __: Rules, now: datetime) -> Due:
-    return Due(now + LOOK_AGAIN)
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
@@ -373,7 +366,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
 def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
     """Notify the owner once that their script failed for this end, if there is time to look until then."""
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
-    if script is None or ends_at <= now or not on_ending.has_failed(machine.rental):
+    if script is None or ends_at <= now or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
         return None
     failed = (event.facts for event in machine.history if event.kind is EventKind.SCRIPT_FAILED)
     known = any(isinstance(facts, EndFacts) and facts.until == ends_at for facts in failed)
@@ -467,7 +460,7 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     first, ends_at = machine.lease.script_first, machine.lease.ends_at
     if first is None or not _is_set(machine):
         return _end(machine, rules, now)
-    if ends_at > now and not on_ending.is_done(machine.rental):
+    if ends_at > now and not on_ending.ended_as(machine.rental, OnEndingState.DONE):
         return Due(ends_at)
     if machine.just_opened and _is_uncompared(machine.direct):
         return Due(now + LOOK_AGAIN)
@@ -491,8 +484,8 @@ RULES: tuple[Rule, ...] = (
     _unanswered_to_approvers,
     _end,
 )
-"""Each rule returns what is due, and when. It returns None if it waits for nothing. The last rule always waits."""
+"""Each rule returns what is due, and when. It returns None if it waits for nothing."""
 RULES_AFTER_SCRIPT: tuple[Rule, ...] = (*_ALWAYS, _after_script)
 """The rules of a machine that somebody destroys after its script: nobody is asked or notified any more."""
-RULES_UNTIL_FOUND: tuple[Rule, ...] = (_gone, _look_again)
+RULES_UNTIL_FOUND: tuple[Rule, ...] = (_gone,)
 """The rules of a machine that is gone, or that was not found yet since Slack showed a later state of it."""
