@@ -15,7 +15,7 @@ import pytest
 
 from bot.errors import Refused
 from bot.lifecycle.actions.spend import ask_for_file
-from bot.lifecycle.changes.notifications import send
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.money.month_files import month_file
 from bot.model.account_facts import Counter
 from bot.model.base import changed

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from bot.errors import Mistake, Refused
 from bot.lifecycle.actions.action import Direct
-from bot.lifecycle.changes.notifications import send
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops import policy_versions
 from bot.lifecycle.loops.policy_versions import Reload

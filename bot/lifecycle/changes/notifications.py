@@ -7,10 +7,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from bot.lifecycle.deps import Deps
-from bot.model.budget import MonthPart
 from bot.model.event import Event, EventKind, To
-from bot.model.facts import Facts, TeammatesFacts
+from bot.model.facts import TeammatesFacts
 from bot.model.message import (
     DestinationKind,
     Message,
@@ -23,9 +21,8 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import ReadyAnnouncement, Rules
 from bot.policy.use.end_notices import last_notice_at
-from store.db import Tx
 
-_NOBODY: Mapping[To, Sequence[str]] = MappingProxyType({})
+NOBODY: Mapping[To, Sequence[str]] = MappingProxyType({})
 
 # --- people
 
@@ -36,7 +33,7 @@ def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
 
 
 def alerted(
-    event: Event, rules: Rules, owner: str | None = None, *, known: Mapping[To, Sequence[str]] = _NOBODY
+    event: Event, rules: Rules, owner: str | None = None, *, known: Mapping[To, Sequence[str]] = NOBODY
 ) -> tuple[str, ...]:
     """Return the people and channels that get an alert of an event, by id, each once. The person who made the
     event gets none. `owner` is set if it is about a rental of theirs. `known` has the people whom only the caller
@@ -52,7 +49,7 @@ class Scene(NamedTuple):
     rental: Rental | None = None
     before: Rental | None = None
     owner: str | None = None
-    known: Mapping[To, Sequence[str]] = _NOBODY
+    known: Mapping[To, Sequence[str]] = NOBODY
     """The people whom only the caller knows."""
 
     def ids(self, audience: Iterable[To]) -> tuple[str, ...]:
@@ -156,38 +153,3 @@ def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
         return False
     informed = {event.actor, *readers_of(event, rental, rules)}
     return card.value in informed or (card.value == rental.owner and not event.effects.only_in_thread)
-
-
-# --- events that change no rental
-
-
-async def send(
-    tx: Tx,
-    deps: Deps,
-    event: Event,
-    owner: str | None = None,
-    *,
-    known: Mapping[To, Sequence[str]] = _NOBODY,
-    charges_of: MonthPart | None = None,
-) -> None:
-    """Write an event that changes no rental, with its alerts and files.
-
-    `owner` is set if it is about a rental of theirs. `known` has the people whom only the caller knows, and
-    `charges_of` is what a file has the charges of.
-    """
-    event_id = await tx.events.add(event)
-    scene = Scene(event, deps.rules, owner=owner, known=known)
-    readers = [(MessageKind.ALERT, to) for to in scene.ids(event.effects.alert)]
-    readers += [(MessageKind.FILE, to) for to in scene.ids(event.effects.file)]
-    for kind, to in readers:
-        await tx.messages.add(
-            queued(kind, stored_destination(to), deps.clock.real(), event_id=event_id, charges_of=charges_of)
-        )
-
-
-async def send_of_account(
-    tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None, *, by: str | None = None, **more: Any
-) -> None:
-    """Write an event of the account, which `by` or the bot makes now, as `send` does. `more` is for `send`."""
-    event = Event(rental_id=None, kind=kind, at=deps.clock.now(), actor=by, facts=facts or Facts())
-    await send(tx, deps, event, **more)

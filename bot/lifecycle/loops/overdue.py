@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from bot.clock import CorrectedClock, Reading
 from bot.errors import GpubotError, MarketAway
-from bot.lifecycle.changes.notifications import send
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.steps.polling import soonest

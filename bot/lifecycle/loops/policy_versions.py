@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from bot.errors import StoreBusy, WrongPolicy
-from bot.lifecycle.changes.notifications import send, send_of_account
+from bot.lifecycle.changes.send import send, send_of_account
 from bot.lifecycle.deps import Deps, RulesInForce, transact, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.money.budgets import count_again

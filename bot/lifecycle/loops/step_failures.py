@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.errors import bug_number
-from bot.lifecycle.changes.notifications import send
+from bot.lifecycle.changes.send import send
 from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.model.account_facts import FAILING_STEPS, FailureRun
 from bot.model.base import changed

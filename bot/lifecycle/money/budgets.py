@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bot.errors import Stale
 from bot.lifecycle.changes import lease_changes, transitions
-from bot.lifecycle.changes.notifications import send_of_account
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing, unwritten_row
 from bot.model.attempt import Attempt, LedgerRow, Resource

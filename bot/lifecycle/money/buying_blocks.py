@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import BuyingBlock, BuyingBlocked
-from bot.lifecycle.changes.notifications import send_of_account
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.deps import Deps, transact, with_newest_rules
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE
 from bot.model.event import EventKind

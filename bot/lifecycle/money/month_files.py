@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 
-from bot.lifecycle.changes.notifications import send_of_account
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.budgets import live_charges
 from bot.lifecycle.money.spend import unknown_machine_count

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
-from bot.lifecycle.changes.notifications import send, send_of_account
+from bot.lifecycle.changes.send import send, send_of_account
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
 from bot.model.account_facts import DIGEST_DUE, UNUSUAL_DAY

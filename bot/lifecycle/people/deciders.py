@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.notifications import send_of_account
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.outside import Directory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.notifications import send_of_account
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, transact
