@@ -82,7 +82,7 @@ class Market(Protocol):
         """Return the answers of the four discovery endpoints."""
 
     async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
-        """Return the offers that fit, cheapest first."""
+        """Return the offers that fit and whose price still stands, cheapest first."""
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str, boot_script: str) -> Procured:
         """Buy an offer with one call. An empty boot script is not sent. If it raises MarketAway, its
@@ -92,14 +92,14 @@ class Market(Protocol):
         """Return how far the procurement of an offer is."""
 
     async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:
-        """Return the account's resources, or those of one offer."""
+        """Return the account's resources, or those of one offer. Return none if the offer is not found."""
 
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
         """Return a resource. Return None on 404. `fresh` asks the vendor instead of the market's cache."""
 
     async def resource_ids(self, offer_id: str) -> dict[str, str]:
         """Return the status of each resource of an offer by its id. Nothing else is parsed, because an unusable
-        field would prevent the deletion of a machine."""
+        field would prevent the deletion of a machine. Return none if the offer is not found."""
 
     async def delete(self, resource_id: str) -> bool:
         """Delete a resource with force. Return True if that is accepted or done already (409). Return False on

@@ -346,18 +346,13 @@ async def _intend(
         before_vendor=before.vendor if before else None,
         why=before.why if before else None,
         detail=own_words(before),
-        paid=_paid(snapshot, before, now) if before else None,
+        paid=cost_something(snapshot.spent_on(before, now)) if before and before.settled else None,
         left_out=plan.left_out,
         told_before=told or None,
     )
     after = begin_attempt(rental, offer, now)
     intended = snapshot.with_facts(attempt).with_rental(after).with_event(EventKind.RENTING, now, facts)
     return await save(deps, intended, check_first=check_first), attempt
-
-
-def _paid(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> bool | None:
-    """Return whether an attempt cost something. Return None if that is not known, or not yet."""
-    return cost_something(snapshot.spent_on(attempt, now)) if attempt.settled else None
 
 
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
