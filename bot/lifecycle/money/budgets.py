@@ -361,15 +361,10 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     if not rental.attempts:
         return RentalFacts(rental)
     facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
-    return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=await _owner_changes(tx, rental))
-
-
-async def _owner_changes(tx: Tx, rental: Rental) -> Sequence[Event]:
-    """Return the events by which a rental that was ready got another owner. Before it is ready, all that it holds
-    is its owner's."""
-    if rental.lease is None:
-        return ()
-    return (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
+    changes: Sequence[Event] = ()
+    if rental.lease is not None:  # before it is ready, all that it holds is its owner's
+        changes = (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
+    return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=changes)
 
 
 async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str | None) -> None:
