@@ -90,7 +90,6 @@ GROUPS = (Field.KEYS, Field.MORE_KEYS)
 
 
 def name_form() -> Modal:
-    """Return the dialog that asks for a GitHub user name."""
     return blocks.modal(
         Callback.GITHUB_NAME,
         "Keys from GitHub",
@@ -154,7 +153,7 @@ def _use_label(found: GithubKeys) -> str:
 
 
 def _value(found: GithubKeys) -> GithubKeysValue:
-    return GithubKeysValue.of(found.name, [key.fingerprint for key in found.new])
+    return GithubKeysValue(name=found.name, fingerprints=tuple(key.fingerprint for key in found.new))
 
 
 def choose(found: GithubKeys) -> Modal:

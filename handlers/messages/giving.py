@@ -77,5 +77,5 @@ def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
             "I ask you about it from now on. Its keys stay as they are.",
         ),
         submit=f"Take {rental.id}",
-        value=EndValue(rental_id=rental.id, shown_end=int(rental.running_lease.ends_at.timestamp())),
+        value=EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at),
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.changes.transitions import alter, finish
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps
 from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
@@ -56,7 +56,7 @@ async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
 
 
 async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) -> None:
-    decided, now = question.decided, deps.clock.now()
+    decided = question.decided
     events: tuple[Event, ...] = ()
     if decided is not None and decided.verdict is AdminVerdict.NOT_OURS:
         if await _another_waits(tx, rental, question):
@@ -65,16 +65,8 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
     elif rental.state is State.DESTROYING:
         return
     else:
-        snapshot = await load_snapshot(tx, rental)
-        after, (event,) = finish(
-            rental,
-            State.CANCELLED,
-            attempts=snapshot.attempts,
-            at=now,
-            bill=snapshot.spent(now),
-            why=Why.BOUGHT_AFTER_BACKUP,
-            by=decided.by if decided is not None else None,
-        )
+        snapshot, by = await load_snapshot(tx, rental), decided.by if decided is not None else None
+        after, event = snapshot.finished(State.CANCELLED, deps.clock.now(), why=Why.BOUGHT_AFTER_BACKUP, by=by)
         events = (changed(event, facts=changed(event.facts, name=question.rental_id)),)
     await apply(tx, deps, Change(rental, after, events))
 
