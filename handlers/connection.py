@@ -23,7 +23,7 @@ from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.model.text import plural
 from handlers.delivery.loop import Delivery
-from handlers.directory.people import HomeWorkspace
+from handlers.directory import HomeWorkspace
 from handlers.listeners.context import Context
 from handlers.listeners.slack_events import register
 from handlers.slack_api.http_server import HttpServer, Outcome
