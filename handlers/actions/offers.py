@@ -40,7 +40,7 @@ from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.budget_text import over_limits_of_envelope
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, join, per_hour
-from handlers.phrases.machine_text import describe, place
+from handlers.phrases.rental_text import describe, place
 from handlers.typed.draft import Get, Wait
 from handlers.typed.requests import request_text
 from handlers.typed.until import example_end

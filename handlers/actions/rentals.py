@@ -31,8 +31,7 @@ from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import PATH, read_as_utc
 from handlers.phrases.format import Reader, dollars
 from handlers.phrases.lease_buttons import extend_by_button, extend_until_button, longer_cost
-from handlers.phrases.machine_text import machines_of
-from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, owner, so_far
+from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, machines_of, owner, so_far
 from handlers.typed.form import read_hours
 
 

@@ -36,7 +36,7 @@ from handlers.phrases.ends import end_text
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import Reader, clean, dollars, escape, per_hour
 from handlers.phrases.format import price as price_of
-from handlers.phrases.machine_text import contract, gpu, vendor
+from handlers.phrases.rental_text import contract, gpu, vendor
 from handlers.slack_api.web_api import NO_ANSWER, error_code
 from handlers.typed.form import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW, InvalidForm, read_form
 

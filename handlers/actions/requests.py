@@ -24,8 +24,7 @@ from handlers.phrases.blocks import Modal, Rendered, option
 from handlers.phrases.budget_text import over_limits_of_envelope, over_total_text
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, escape, highest, join, note, person
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import owner, so_far
+from handlers.phrases.rental_text import describe, owner, so_far
 from handlers.typed.form import read_length
 
 
