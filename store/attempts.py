@@ -6,15 +6,14 @@ from collections.abc import Collection, Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, Select, bindparam, func, or_, select, tuple_, update
 
 from bot.errors import OfferTaken
 from bot.model.attempt import ENDED_BY_VENDOR, AdoptedMachine, Attempt, AttemptState, GotReady, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.records import AliveResource, Change, StoredFacts
 from bot.model.rental import Rental
-from store.mapping import IDS, Values, fetch_all, insert_new, listed, param, select_by, to_model, upsert, values
+from store.mapping import IDS, Rows, Values, insert_new, listed, param, select_by, to_model, upsert, values
 from store.tables import attempts, ledger, resources
 
 _LATEST = 20
@@ -42,11 +41,7 @@ _NOTE_READ = (
 )
 _FACTS_OF = (
     select(attempts, resources, ledger)
-    .select_from(
-        attempts.outerjoin(resources, and_(_r.rental_id == _a.rental_id, _r.attempt == _a.n)).outerjoin(
-            ledger, _l.resource_id == _r.resource_id
-        )
-    )
+    .select_from(attempts.outerjoin(resources).outerjoin(ledger))
     .where(_a.rental_id.in_(IDS))
     .order_by(_a.rental_id, _a.n, _r.first_seen, _r.resource_id)
 )
@@ -111,10 +106,8 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
     return to_model(Attempt, {**fields, "adopted": adopted})
 
 
-class Attempts:
+class Attempts(Rows):
     """The part of `Rentals` about attempts, resources and the ledger."""
-
-    _conn: AsyncConnection
 
     # --- writing
 
@@ -191,7 +184,7 @@ class Attempts:
         return [_attempt_of(row) for row in await self._conn.execute(_ATTEMPTS, {"key": rental_id})]
 
     async def resources(self, rental_id: str) -> list[Resource]:
-        return await fetch_all(self._conn, Resource, _RESOURCES, key=rental_id)
+        return await self._all(Resource, _RESOURCES, key=rental_id)
 
     async def facts_of(self, rental_ids: Collection[str]) -> dict[str, StoredFacts]:
         """Return the facts of each of these rentals, in one query."""
@@ -241,12 +234,12 @@ class Attempts:
         return [AliveResource(*row) for row in await self._conn.execute(_ALIVE)]
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]:
-        return await fetch_all(self._conn, LedgerRow, _LEDGER, key=rental_id)
+        return await self._all(LedgerRow, _LEDGER, key=rental_id)
 
     async def whole_ledger(self) -> list[LedgerRow]:
         """Return every row, oldest first."""
         query = select(ledger).order_by(_l.started_at, _l.resource_id, _l.n)
-        return await fetch_all(self._conn, LedgerRow, query)
+        return await self._all(LedgerRow, query)
 
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
         """Return the median seconds from procurement to ready of the vendor's last rentals of this GPU. Return

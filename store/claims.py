@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.records import Claimed
-from store.mapping import MAX_ROWS, insert_new, listed, param, to_model
+from store.mapping import MAX_ROWS, Rows, insert_new, listed, param, to_model
 from store.tables import jobs
 
 C = TypeVar("C", bound=Claimed)
@@ -166,7 +166,7 @@ def _oldest_due(table: Table, dialect: str, *, some_left_out: bool) -> Select[An
     )
 
 
-class DueTable(Generic[C]):
+class DueTable(Rows, Generic[C]):
     """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
     and an end by the database's real time. A row is free without a claim, or past its claim's end."""
 
@@ -178,7 +178,7 @@ class DueTable(Generic[C]):
     can't be parsed would block the claims of all others."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
-        self._conn = conn
+        super().__init__(conn)
         self._holder = holder
 
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[C]:

@@ -29,7 +29,7 @@ from bot.model.message import Destination, Message, MessageKind, NextCall, lowes
 from bot.model.records import Unsendable
 from bot.model.state import State
 from store.columns import SafeText
-from store.mapping import IDS, MAX_ROWS, Values, fetch_all, fetch_first, insert_new, param, select_by, values
+from store.mapping import IDS, MAX_ROWS, Rows, Values, insert_new, param, select_by, values
 from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions, events, messages, rentals
 
 _c = messages.c
@@ -269,11 +269,11 @@ def _stored(message: Message, *, without: frozenset[str]) -> Values:
     return {**values(message, without=without), "next_call": message.next_call}
 
 
-class Messages:
+class Messages(Rows):
     """The outbox."""
 
     def __init__(self, conn: AsyncConnection, real_now: datetime) -> None:
-        self._conn = conn
+        super().__init__(conn)
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
@@ -339,11 +339,11 @@ class Messages:
         return {"now": self._real_now, "lowest_version": lowest_version(self._real_now), **more}
 
     async def get(self, message_id: int) -> Message | None:
-        return await fetch_first(self._conn, Message, _GET, key=message_id)
+        return await self._first(Message, _GET, key=message_id)
 
     async def alert_of(self, event_id: int, to: Destination) -> Message | None:
         """Return the alert of an event to this reader or channel."""
-        return await fetch_first(self._conn, Message, _ALERT, event=event_id, reader=to)
+        return await self._first(Message, _ALERT, event=event_id, reader=to)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
         """Return what is due: posts and answers first, then edits that show a transition, then other edits, then
@@ -354,11 +354,11 @@ class Messages:
         the pause waits for the earlier ones about it."""
         given: Values = {"now": real_now, "max_rows": limit}
         if without is None:
-            return await fetch_all(self._conn, Message, _DUE, **given)
+            return await self._all(Message, _DUE, **given)
         lists = {name: list(getattr(without, name)) for name in ("ids", "channels", "passed", "homes")}
         calls = {call.value: call in without.calls for call in NextCall}
         given |= {**calls, **lists, "edits_again": without.edits_again}
-        return await fetch_all(self._conn, Message, _SENDABLE, **given)
+        return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
         """Schedule now what waits for a retry because its last call got no answer (`Message.tries`)."""
@@ -372,7 +372,7 @@ class Messages:
         """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A
         message that also has a `due_at` is left out: that edit shows everything."""
         given: Values = {"now": now, "max_rows": limit, "without": list(without)}
-        return await fetch_all(self._conn, Message, _TO_REFRESH, **given)
+        return await self._all(Message, _TO_REFRESH, **given)
 
     async def next_refresh(self) -> datetime | None:
         """Return when the next refresh is due, in our time."""
@@ -395,7 +395,7 @@ class Messages:
         )
 
     async def card(self, rental_id: str) -> Message | None:
-        return await fetch_first(self._conn, Message, _CARD, key=rental_id)
+        return await self._first(Message, _CARD, key=rental_id)
 
     async def rental_at(self, channel: str, ts: str) -> str | None:
         """Return the id of the rental that a posted message is about. Return None for any other message."""
@@ -424,7 +424,7 @@ class Messages:
 
     async def direct_of(self, rental_id: str) -> list[Message]:
         """Return the direct messages about one rental, oldest first."""
-        return await fetch_all(self._conn, Message, _DIRECT_OF_RENTAL, key=rental_id)
+        return await self._all(Message, _DIRECT_OF_RENTAL, key=rental_id)
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a file of this part of a month is on its way to a person."""

@@ -6,11 +6,10 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, delete, exists, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.person import OPERATOR, Channel, Key, Person
 from bot.model.state import State
-from store.mapping import IDS, MAX_ROWS, fetch_all, fetch_first, param, select_by, to_model, upsert, values
+from store.mapping import IDS, MAX_ROWS, Rows, param, select_by, to_model, upsert, values
 from store.tables import channels, people, person_keys, rentals
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,15 +60,12 @@ _NOT_ASKED_SINCE = (
 )
 
 
-class People:
+class People(Rows):
     """People, their SSH keys, and channels, as Slack showed them last."""
-
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
 
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
         """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
-        return await fetch_first(self._conn, Person, _PERSON, key=user_id, not_before=not_before)
+        return await self._first(Person, _PERSON, key=user_id, not_before=not_before)
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         """Return the last known display names, and the operator's. People that we don't know are left out."""
@@ -80,8 +76,8 @@ class People:
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
         """Return these people, or all, as last known. People that the store doesn't know are left out."""
         if user_ids is None:
-            return await fetch_all(self._conn, Person, _EVERYBODY)
-        return await fetch_all(self._conn, Person, _THESE, ids=list(user_ids))
+            return await self._all(Person, _EVERYBODY)
+        return await self._all(Person, _THESE, ids=list(user_ids))
 
     async def put(self, person: Person, real_now: datetime) -> None:
         left_at = None
@@ -113,7 +109,7 @@ class People:
 
     async def keys(self, user_id: str) -> list[Key]:
         """Return a person's keys: the first is sent as the machine's own key, the others by its boot script."""
-        return await fetch_all(self._conn, Key, _KEYS, key=user_id)
+        return await self._all(Key, _KEYS, key=user_id)
 
     async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
         """Return the keys of several people by their ids, as `keys` does. People without a key are left out."""
@@ -156,7 +152,7 @@ class People:
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 
     async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:
-        return await fetch_first(self._conn, Channel, _CHANNEL, key=channel_id, not_before=not_before)
+        return await self._first(Channel, _CHANNEL, key=channel_id, not_before=not_before)
 
     async def put_channel(self, channel: Channel, real_now: datetime) -> None:
         await upsert(self._conn, channels, {**values(channel), "asked_at": real_now})

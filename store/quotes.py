@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, false, func, insert, or_, select, upda
 from bot.model.quote import Quote
 from bot.model.records import Claimed
 from store import claims
-from store.mapping import IDS, MAX_ROWS, fetch_all, fetch_first, param, select_by, values
+from store.mapping import IDS, MAX_ROWS, param, select_by, values
 from store.messages import NEWEST_ID
 from store.tables import HAS_OFFERS, messages, quotes, rentals
 
@@ -75,7 +75,7 @@ class Quotes(claims.DueTable[Claimed]):
     _table, _kind = quotes, Claimed
 
     async def get(self, quote_id: str) -> Quote | None:
-        return await fetch_first(self._conn, Quote, _GET, key=quote_id)
+        return await self._first(Quote, _GET, key=quote_id)
 
     async def add(self, quote: Quote) -> None:
         await self._conn.execute(_ADD, values(quote))
@@ -91,23 +91,23 @@ class Quotes(claims.DueTable[Claimed]):
 
     async def newest(self, owner: str) -> Quote | None:
         """Return the last quote that a person asked for. Return None if the store has none."""
-        return await fetch_first(self._conn, Quote, _NEWEST, owner_id=owner)
+        return await self._first(Quote, _NEWEST, owner_id=owner)
 
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
         """Return the quotes of a person with an offer that waits for a key, asked for since then, newest first."""
-        return await fetch_all(self._conn, Quote, _CLICKED, owner_id=owner, since=since)
+        return await self._all(Quote, _CLICKED, owner_id=owner, since=since)
 
     async def waiting(self) -> list[Quote]:
         """Return the quotes that wait for an offer, or whose rental did: those with `waits_for`."""
-        return await fetch_all(self._conn, Quote, _WAITING)
+        return await self._all(Quote, _WAITING)
 
     async def waiting_for(self, search_id: str) -> list[Quote]:
         """As `waiting`, for one shared search."""
-        return await fetch_all(self._conn, Quote, _WAITING_FOR, search_id=search_id)
+        return await self._all(Quote, _WAITING_FOR, search_id=search_id)
 
     async def waiting_of(self, owner: str) -> list[Quote]:
         """As `waiting`, for one person."""
-        return await fetch_all(self._conn, Quote, _WAITING_OF, owner_id=owner)
+        return await self._all(Quote, _WAITING_OF, owner_id=owner)
 
     async def drop_unused(self, before: datetime, limit: int) -> int:
         """Remove the oldest quotes from before that time that made no rental and are answered, with their answers,

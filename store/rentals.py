@@ -71,7 +71,7 @@ _USAGE = select(
 
 _UNPROVEN = (
     select(attempts.c.rate)
-    .select_from(rentals.join(attempts, attempts.c.rental_id == _c.id))
+    .select_from(rentals.join(attempts))
     .where(
         _c.live,
         _c.id.is_distinct_from(bindparam("without")),

@@ -8,11 +8,10 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Text, bindparam, delete, func, select, tuple_, type_coerce
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.machine_use import ProbeAnswers as Answers
 from bot.model.machine_use import Sample
-from store.mapping import IDS, MAX_ROWS, fetch_all, insert_new, listed, param, upsert, values
+from store.mapping import IDS, MAX_ROWS, Rows, insert_new, listed, param, upsert, values
 from store.tables import probe_answers, rentals, samples
 
 _c = samples.c
@@ -47,22 +46,19 @@ _OLD = select(_c.rental_id, _c.at).where(_c.at < bindparam("moment")).order_by(_
 _DROP = delete(samples).where(tuple_(_c.rental_id, _c.at).in_(_OLD))
 
 
-class Samples:
+class Samples(Rows):
     """What the visits of machines read."""
-
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
 
     async def add(self, sample: Sample) -> None:
         await upsert(self._conn, samples, values(sample))
 
     async def since(self, rental_id: str, at: datetime) -> list[Sample]:
         """Return a rental's samples from `at` on, oldest first."""
-        return await fetch_all(self._conn, Sample, _SINCE, key=rental_id, moment=at)
+        return await self._all(Sample, _SINCE, key=rental_id, moment=at)
 
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
         """Return a rental's samples from `at` on and the last one before that, if there is one, oldest first."""
-        return await fetch_all(self._conn, Sample, _REACHING_BACK, key=rental_id, moment=at)
+        return await self._all(Sample, _REACHING_BACK, key=rental_id, moment=at)
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
         """Return the time and the highest reading, in percent, of each sample from `at` on that has a reading,
@@ -74,7 +70,7 @@ class Samples:
 
     async def newest_of(self, rental_ids: Collection[str]) -> dict[str, Sample]:
         """Return the newest sample of each of these rentals that has one."""
-        found = await fetch_all(self._conn, Sample, _NEWEST_OF, ids=listed(rental_ids))
+        found = await self._all(Sample, _NEWEST_OF, ids=listed(rental_ids))
         return {sample.rental_id: sample for sample in found}
 
     async def drop_before(self, at: datetime, limit: int) -> int:
@@ -106,11 +102,8 @@ _ANSWERED = (
 )
 
 
-class ProbeAnswers:
+class ProbeAnswers(Rows):
     """Whether the probe answered soon after ready: one row for each machine of which that is known."""
-
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
 
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
         """Note whether the probe answered. An answer replaces a silence that was noted before, and is never

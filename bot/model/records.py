@@ -177,48 +177,43 @@ class KnownResource(Frozen):
     delete_accepted_at: Instant | None = None
 
 
-class UnfinishedAttempt(Frozen):
-    """An attempt that may still bill, with the times from which its end is counted. It holds no offer, envelope or
-    state, because a rental whose stored values can't be parsed must be deleted too."""
+class EndTimes(Frozen):
+    """The times from which an attempt's end is counted. They come without an offer, envelope or state, because a
+    rental whose stored values can't be parsed must be deleted too."""
 
     rental_id: str
-    n: int
-    newest: bool
-    """Whether it is the rental's last attempt, to which `accepted_at` and `ends_at` belong."""
     owner: str
-    offer_id: str | None
-    """None for an adopted machine, whose resources the store all has."""
+    newest: bool
+    """Whether it is the rental's last attempt, to which `accepted_at` and the lease belong."""
     intended_at: Instant
-    marked_for_deletion: bool
     accepted_at: Instant | None
     ends_at: Instant | None
     destroying_since: Instant | None
     over_at: Instant | None
+
+
+class UnfinishedAttempt(EndTimes):
+    """An attempt that may still bill."""
+
+    n: int
+    offer_id: str | None
+    """None for an adopted machine, whose resources the store all has."""
+    marked_for_deletion: bool
     resources: tuple[KnownResource, ...] = ()
     """Those that are not gone."""
 
 
-class WatchedResource(Frozen):
-    """A resource that is not gone, with the times from which its latest end is counted. Like UnfinishedAttempt, it
-    holds nothing that might not be parsed."""
+class WatchedResource(EndTimes):
+    """A resource that is not gone, with the times of its attempt."""
 
     resource_id: str
     name: str | None
-    rental_id: str
-    owner: str
     rate: Decimal | None
     """USD per hour. None if the API didn't state it."""
     offer_rate: Decimal
-    newest: bool
-    """Whether its attempt is the rental's last one, to which `accepted_at` and the lease belong."""
     extra: bool
     """As `Attempt.extra`."""
-    intended_at: Instant
-    accepted_at: Instant | None
-    ends_at: Instant | None
     latest_end: Instant | None
-    destroying_since: Instant | None
-    over_at: Instant | None
 
 
 @dataclass(frozen=True)
