@@ -65,8 +65,7 @@ class AdminQuestions(Rows):
             raise Stale
 
     async def save(self, before: AdminQuestion, after: AdminQuestion) -> None:
-        """Write a change as the next version, and make the question's messages due. Raise Stale if the question
-        changed meanwhile."""
+        """Write a change as the next version, and make its messages due. Raise Stale if it changed meanwhile."""
         row = values(after, without=frozenset({"id", "version"})) | {"version": before.version + 1}
         updated = await self._conn.execute(_UPDATE, {**row, "key": before.id, "was_version": before.version})
         if updated.rowcount != 1:

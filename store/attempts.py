@@ -242,8 +242,7 @@ class Attempts(Rows):
         return await self._all(LedgerRow, query)
 
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
-        """Return the median seconds from procurement to ready of the vendor's last rentals of this GPU. Return
-        None if there are fewer than 3."""
+        """Return the median seconds to ready of the vendor's last rentals of this GPU, or None for less than 3."""
         rows = await self._conn.execute(_TIMES_TO_READY, {"vendor": vendor, "gpu": gpu})
         seconds = [(row.ready_at - row.intended_at).total_seconds() for row in rows]
         return median(seconds) if len(seconds) >= _FEWEST else None
@@ -282,8 +281,7 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 
 
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
-    """Return `reported` without undoing anything that is in `stored`. Keep the stored values of fields that the
-    API left out."""
+    """Return `reported` without undoing what is in `stored`, also if the API left out fields."""
     # Only a newer read can prove that a resource is alive after it counted as gone.
     gone_at = reported.gone_at if reported.read_at > stored.read_at else stored.gone_at or reported.gone_at
     came_back = stored.gone_at is not None and gone_at is None

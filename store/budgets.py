@@ -105,8 +105,7 @@ _ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals)).where(_r.gone_
 
 @cache
 def _of_scopes(number: int) -> Select[Any]:
-    """Return the statement that selects the balances of so many scopes in a month. Only their rows are read: a
-    month has one for each person."""
+    """Return the statement that selects so many scopes' balances of a month, which has one for each person."""
     these = [and_(_b.kind == bindparam(f"kind_{n}"), _b.name == bindparam(f"name_{n}")) for n in range(number)]
     return select(balances).where(_b.month == bindparam("key"), or_(*these))
 
@@ -135,8 +134,7 @@ class Budgets(Rows):
     """What is charged to months, what rentals hold of them, and the balances of both."""
 
     async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
-        """Return the balances of a month, one for each of these scopes, in their order. A scope of which nothing
-        is stored has a balance of zero."""
+        """Return one balance of a month for each of these scopes, in their order: zero if nothing is stored."""
         wanted = {
             f"{name}_{n}": getattr(scope, name) for n, scope in enumerate(scopes) for name in ("kind", "name")
         }
@@ -174,8 +172,7 @@ class Budgets(Rows):
         await self._conn.execute(_PLAN_ALERT, {**_key(scope, month), **plan})
 
     async def alerts_due(self, at: datetime) -> list[Balance]:
-        """Return the balances with a planned alert that is due at this time, in the order in which all changes
-        write them."""
+        """Return the balances whose planned alert is due, in the order in which all changes write them."""
         return [_balance(row) for row in await self._conn.execute(_ALERTS_DUE, {"at": at})]
 
     async def reservations(self, rental_id: str) -> list[Reservation]:
@@ -252,8 +249,7 @@ class Budgets(Rows):
         return [_balance(row) for row in await self._conn.execute(_TEAM)]
 
     async def sums(self, since: Month = "") -> list[Balance]:
-        """Return what the balances of all months, or of those from `since` on, should be: the sums of reservations
-        and charges, without alerts."""
+        """Return what balances should be, since a month or ever: sums of reservations and charges, no alerts."""
         found: dict[tuple[Month, Scope], Balance] = {}
 
         def add(row: Any, **more: Any) -> None:

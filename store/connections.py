@@ -63,8 +63,7 @@ class Engines:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """Return the file of a `sqlite:///PATH`. Return None for a PostgreSQL URL. Raise CannotOpen for any other
-    URL."""
+    """Return the file of a `sqlite:///PATH`, or None for a PostgreSQL URL. Raise CannotOpen for any other URL."""
     scheme, _, rest = url.partition("://")
     if scheme in {"postgresql", "postgres"}:
         return None

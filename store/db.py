@@ -127,9 +127,8 @@ class Tx:
 
 
 async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
-    """Bring the schema up to date, after every replica of an older version has ended: they see that they must, and
-    have `leave_within` seconds of real time for it. Raise CannotOpen if the database is in use, can't be reached
-    or can't be copied."""
+    """Bring the schema up to date once older replicas have ended, for which they have `leave_within` real seconds.
+    Raise CannotOpen if the database is in use, can't be reached or can't be copied."""
     ownership, engines = await take_ownership(url, "gpubot migrate")
     try:
         if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
@@ -271,9 +270,8 @@ class Database:
         self.joined = (await self.look()).replicas > 1
 
     async def end_claims(self) -> None:
-        """End the claims of an earlier process. The file's lock proves that no other process works. If the
-        database takes no writes, the claims run out on their own: a bot that can only read can still delete
-        overdue machines."""
+        """End the claims of an earlier process: the file's lock proves that no other works. If the database takes
+        no writes, they run out on their own, since a bot that can only read can still delete overdue machines."""
         with suppress(StoreBusy):
             # Not durable: after a power cut, the next start ends them again.
             async with self._connection(durable=False) as conn:
@@ -330,17 +328,15 @@ class Database:
         return other
 
     def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
-        """Return the same database for work that is noted once. Its writes begin with `note`, in the same
-        transaction, until one of them was committed: either all of it is written, or nothing is. They raise what
-        `note` raises."""
+        """Return the same database for work that is noted once: its writes begin with `note`, in the same
+        transaction, until one of them was committed. They raise what `note` raises."""
         other = copy(self)
         other.note = note
         return other
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
-        """Begin a transaction that reads one snapshot and never waits for a writer. Raise StoreBusy if the
-        database doesn't answer."""
+        """Read one snapshot, without waiting for a writer. Raise StoreBusy if the database doesn't answer."""
         conn = self.engines.reader.connect()
         with connection_errors():
             await conn.start()

@@ -47,8 +47,7 @@ class Events(Rows):
     async def of_many(
         self, rental_ids: Collection[str], kinds: Collection[EventKind]
     ) -> Mapping[str, Sequence[Event]]:
-        """Return the events of these kinds of each of these rentals, oldest first. A rental without any has an
-        empty list."""
+        """Return each rental's events of these kinds, oldest first. A rental without any has an empty list."""
         found: defaultdict[str, list[Event]] = defaultdict(list)
         for event in await self._all(Event, _OF_RENTALS, ids=list(rental_ids), kinds=list(kinds)):
             found[event.rental_id or ""].append(event)
@@ -58,8 +57,7 @@ class Events(Rows):
         return await self._first(Event, _GET, key=event_id)
 
     async def other_end_of_pause(self, event: Event) -> Event | None:
-        """Return the event that ended this pause of buying, or the pause that this event ended. None if there is
-        none."""
+        """Return the event that ended this pause of buying, or the pause that it ended. None if there is none."""
         statement = _AFTER_PAUSE if event.kind is EventKind.PAUSED else _BEFORE_END
         other = await self._first(Event, statement, key=event.id)
         return None if other is None or other.kind is event.kind else other

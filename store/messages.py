@@ -71,8 +71,7 @@ _WAITS_FOR_EARLIER = or_(
     and_(_c.kind != MessageKind.CARD, _OF_SAME_RENTAL.where(_TO_SAME, _before.c.id < _c.id).exists()),
     and_(_c.kind == MessageKind.ALERT, or_(_EARLIER_OF_PAUSE.exists(), _EARLIER_OF_STEP.exists())),
 )
-"""Whether an earlier post to the same reader or channel, about the same rental or the pause, must be made
-first."""
+"""Whether an earlier post to this reader or channel, about this rental or the pause, must be made first."""
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
 """Whether nobody knows what Slack shows of a message, so that it is edited in any case."""

@@ -89,8 +89,7 @@ class Overdue(Rows):
         return cast(datetime, await self._conn.scalar(_DATABASE_TIME))
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
-        """Return the id of what is due first, and when. Leave out the ids `without`, and what another process has
-        claimed."""
+        """Return the id of what is due first, and when, except `without` and what others have claimed."""
         oldest = [
             await claims.oldest_due(self._conn, table, self._holder, without)
             for table in (quotes, shared_searches, rentals)

@@ -86,10 +86,7 @@ class People(Rows):
         await upsert(self._conn, people, {**values(person), "asked_at": real_now, "left_at": left_at})
 
     async def forget(self, user_id: str | None = None) -> None:
-        """Make the stored person count as out of date, or all people if `user_id` is None.
-
-        `names` still returns their names, for texts about them.
-        """
+        """Make the stored person, or all people, count as out of date. `names` still returns their names."""
         forget = update(people).values(asked_at=_LONG_AGO)
         await self._conn.execute(forget if user_id is None else forget.where(_c.id == user_id))
 
@@ -119,8 +116,7 @@ class People(Rows):
         return found
 
     async def add_key(self, user_id: str, key: Key) -> bool:
-        """Add a key as the person's last one and return True. If they have it already, only set its comment and
-        time, and return False."""
+        """Add a key as the person's last one. If they have it already, set its comment and return False."""
         position = await self._position(user_id, key.fingerprint)
         _, last = await self._first_and_last(user_id)
         new_position = last + 1 if position is None else position

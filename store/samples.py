@@ -1,5 +1,4 @@
-"""Samples: what each visit of a machine read, kept for two days. Also whether its probe answered soon after
-ready."""
+"""What each visit of a machine read, kept for two days; and whether its probe answered soon after ready."""
 
 from __future__ import annotations
 
@@ -61,9 +60,8 @@ class Samples(Rows):
         return await self._all(Sample, _REACHING_BACK, key=rental_id, moment=at)
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
-        """Return the time and the highest reading, in percent, of each sample from `at` on that has a reading,
-        oldest first. No models are made: a day has up to 1,440 samples, and making them would hold up the event
-        loop."""
+        """Return time and highest reading, in percent, of each sample from `at` on that has one, oldest first. No
+        models are made: a day has up to 1,440 samples, and making them would hold up the event loop."""
         rows = await self._conn.execute(_GPUS, {"key": rental_id, "moment": at})
         known = ((moment, _highest(text)) for moment, text in rows)
         return [(moment, highest) for moment, highest in known if highest is not None]
@@ -106,8 +104,7 @@ class ProbeAnswers(Rows):
     """Whether the probe answered soon after ready: one row for each machine of which that is known."""
 
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
-        """Note whether the probe answered. An answer replaces a silence that was noted before, and is never
-        replaced."""
+        """Note whether the probe answered. An answer replaces a silence, and is never replaced."""
         row = {"rental_id": rental_id, "vendor": vendor, "at": at, "answered": answered}
         if answered:
             await upsert(self._conn, probe_answers, row)

@@ -64,8 +64,7 @@ class StoredFacts(NamedTuple):
 
 
 class Billing(NamedTuple):
-    """The values from which the cost of a resource is computed: those that the marketplace reports, and our own
-    for those that it leaves out."""
+    """What a resource's cost is computed from: the marketplace's values, and ours where those are missing."""
 
     rate: Decimal | None
     """USD per hour."""
@@ -232,14 +231,12 @@ class Change:
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Each with the index into `events` of its event, or None. A decision names only those that do not follow from
-    its events."""
+    """Each with its event's index in `events`, or None. Messages that follow from events are not among them."""
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     under_claim: bool = False
-    """Whether it is written only if this process holds the claim on the rental. Its facts are written in any
-    case."""
+    """Whether all but its facts is written only if this process holds the claim on the rental."""
     releases_claim: bool = False
     """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
     visited_at: datetime | None = None
@@ -253,8 +250,7 @@ class Change:
 
 
 class Unsendable(Frozen):
-    """Messages that can't be sent now. The store skips them: many of them in front would hide those that can be
-    sent."""
+    """Messages that can't be sent now. The store skips them, since many in front would hide all others."""
 
     ids: frozenset[int] = frozenset()
     calls: frozenset[NextCall] = frozenset()

@@ -73,8 +73,7 @@ class ForbiddenTransition(Exception):
 
 
 def check_transition(before: State | None, after: State) -> None:
-    """Raise ForbiddenTransition unless the table has this transition. `before` is None for a new rental. A rental
-    may stay in its state."""
+    """Raise ForbiddenTransition unless the table has it or the state stays. `before` is None for a new rental."""
     allowed = after in STARTS if before is None else before == after or after in TRANSITIONS[before]
     if not allowed:
         raise ForbiddenTransition(f"{before} -> {after}")

@@ -73,8 +73,7 @@ class RentalDetails(RentalSummary):
     owner: Person | None = None
     """The owner as last known, while something waits for a decision. None otherwise."""
     owners_live: tuple[Rental, ...] = ()
-    """All rentals of the owner that are not over, this one included. Empty unless this one waits for a
-    decision."""
+    """All rentals of the owner that are not over, this one too. Empty unless this one waits for a decision."""
 
     @property
     def bought_by(self) -> str:
@@ -236,8 +235,7 @@ class HomeView(Frozen):
     spent: Micros
     """What the person spent in the month."""
     budgets: tuple[Demand, ...]
-    """The budgets of the person and of their projects, the tightest one first, without anything that is asked
-    for."""
+    """The person's budgets and those of their projects, the tightest one first, without what is asked for."""
     keys: tuple[Key, ...]
     team_month: TeamMonth | None = None
     """None for a person who is neither an approver nor an admin."""
@@ -311,8 +309,7 @@ class OfferChoice(Proposal):
     runs_script: bool = True
     """Whether the vendor's machines are expected to run the boot script."""
     lacks_script: bool = False
-    """Whether the request needs the boot script, which the vendor's machines are not expected to run. Then only a
-    click rents the offer."""
+    """Whether the request needs a boot script that the vendor probably doesn't run. Then only a click rents it."""
 
     @property
     def needs_approval(self) -> bool:
