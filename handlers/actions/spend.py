@@ -14,9 +14,9 @@ from bot.model.person import OPERATOR
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.model.text import plural
 from bot.policy.buying.budgets import say_month
+from bot.policy.buying.charges import MICROSECOND
 from bot.policy.buying.spend import day_of, month_before
 from bot.policy.team.roles import may_use
-from bot.policy.use.use_costs import MICROSECOND
 from handlers.actions.calling import on, shows
 from handlers.ids import Action, SpendRowsValue, SpendValue
 from handlers.listeners.context import Context
@@ -107,7 +107,9 @@ def of_owner(shown: OwnerMonth) -> Rendered:
     seen = f"{idle} on idle machines" if spent.use.known else "but I couldn't see how the machines were used"
     text = f"{name} has spent {dollars(spent.amount)} in {month} so far, {seen}."
     scope = Scope(kind=ScopeKind.PERSON, name=shown.owner)
-    by_rental = button("By rental", Action.SHOW_SPEND, SpendRowsValue.of(shown.month, scope, RowsOf.RENTALS))
+    by_rental = button(
+        "By rental", Action.SHOW_SPEND, SpendRowsValue(period=shown.month, scope=scope, rows=RowsOf.RENTALS)
+    )
     return replies.reply(text, by_rental)
 
 
@@ -274,11 +276,13 @@ def _buttons(shown: SpendReport) -> Json | None:
     rows = None
     if shown.chooses_rows:
         label = "Projects" if other is RowsOf.PROJECTS else "People"
-        rows = button(label, Action.SHOW_SPEND, SpendRowsValue.of(period.words, scope, other))
+        rows = button(label, Action.SHOW_SPEND, SpendRowsValue(period=period.words, scope=scope, rows=other))
     return blocks.actions(
         rows,
-        button(say_month(before), Action.SHOW_SPEND, SpendRowsValue.of(before, scope, shown.rows_of)),
-        button("CSV", Action.SPEND_CSV, SpendValue.of(period.month, shown.file)),
+        button(
+            say_month(before), Action.SHOW_SPEND, SpendRowsValue(period=before, scope=scope, rows=shown.rows_of)
+        ),
+        button("CSV", Action.SPEND_CSV, SpendValue(month=period.month, scope=shown.file)),
     )
 
 

@@ -128,12 +128,8 @@ def _names(
     contract = inputs.get(Field.CONTRACT, "")
     if contract not in set(Contract):
         errors[Field.CONTRACT] = "Choose on demand or spot."
-    region = _choice(inputs, Field.REGION, catalog.regions, words.regions)
-    if region is not None and region not in catalog.regions:
-        errors[Field.REGION] = f"I don't know this region. Regions: {', '.join(catalog.regions)}."
-    vendor = _choice(inputs, Field.VENDOR, catalog.vendors, words.vendors)
-    if vendor is not None and vendor not in catalog.vendors:
-        errors[Field.VENDOR] = f"I don't know this vendor. Vendors: {', '.join(catalog.vendors)}."
+    region = _choice(inputs, Field.REGION, catalog.regions, words.regions, errors)
+    vendor = _choice(inputs, Field.VENDOR, catalog.vendors, words.vendors, errors)
     setup, project = inputs.get(Field.SETUP, NO_SETUP), inputs.get(Field.PROJECT, BY_CHANNEL)
     if setup not in {NO_SETUP, *rules.setup}:
         errors[Field.SETUP] = "The rules no longer have this one. Choose another."
@@ -142,8 +138,8 @@ def _names(
         Part.FEATURE: [*features],
         Part.COUNT: [int(count) if _COUNT.fullmatch(count) else 0],
         Part.CONTRACT: [] if Field.CONTRACT in errors else [contract],
-        Part.REGION: [region or ""],
-        Part.VENDOR: [vendor or ""],
+        Part.REGION: [region],
+        Part.VENDOR: [vendor],
         Part.SETUP: [] if setup == NO_SETUP else [setup],
         Part.PROJECT: [] if project == BY_CHANNEL else [project],
         Part.NO_PROBE: [True] if inputs.get(Field.PROBE) == NO_PROBE else [],
@@ -277,11 +273,17 @@ def _sold(gpu: str, catalog: Catalog) -> bool:
     return gpu in catalog.gpus or any(gpu in variants for variants in catalog.gpus.values())
 
 
-def _choice(inputs: Mapping[str, str], field: Field, names: Sequence[str], matcher: NameMatcher) -> str | None:
-    """Return the name that was chosen or typed, or the text if it is no name. Return None for any."""
+def _choice(
+    inputs: Mapping[str, str], field: Field, names: Sequence[str], matcher: NameMatcher, errors: dict[Field, str]
+) -> str:
+    """Return the name that was chosen or typed. Return an empty text for any, and note an error for a text that is
+    no name."""
     chosen = inputs.get(field, "")
-    if chosen in {"", ANY} or chosen in names:
-        return chosen if chosen in names else None
+    if chosen in {"", ANY, *names}:
+        return chosen if chosen in names else ""
     typed = normalize(chosen).lower()
     found = matcher.match(typed, 0)
-    return found[1] if found is not None and found[0] == len(typed) else chosen
+    if found is not None and found[0] == len(typed):
+        return found[1]
+    errors[field] = f"I don't know this {field}. {field.capitalize()}s: {', '.join(names)}."
+    return ""

@@ -11,7 +11,7 @@ from bot.model.budget import UseCosts
 from bot.model.event import EventKind
 from bot.model.machine_use import NOT_COMPUTING, Verdict
 from bot.model.money import Micros, cost
-from bot.policy.use.use_costs import Stretch, stretches
+from bot.policy.buying.charges import Stretch, stretches
 from handlers.phrases.format import dollars
 from soak.use.record import Life, Record
 

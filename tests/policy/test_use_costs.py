@@ -17,8 +17,8 @@ from bot.model.event import Event, EventKind
 from bot.model.facts import VerdictFacts
 from bot.model.machine_use import Use, Verdict
 from bot.model.money import cost
+from bot.policy.buying.charges import Stretch, stretches, use_costs
 from bot.policy.team.rules import Rules
-from bot.policy.use.use_costs import Stretch, stretches, use_costs
 from tests.policy.use_stories import READY, history, samples_of
 from tests.store import make
 

@@ -17,7 +17,7 @@ from bot.model.machine_use import NOT_COMPUTING, Report, Sample, Use, Verdict
 from bot.policy.team.rules import Idle, Rules
 from bot.policy.use import verdicts
 from bot.policy.use.questions import in_hours, is_urgent, next_question
-from bot.policy.use.samples import shows_everything, shows_work
+from bot.policy.use.verdicts import shows_everything, shows_work
 from tests.policy.use_stories import READY, Story, replay, samples_of, stories, told
 from tests.store import make
 

@@ -57,7 +57,7 @@ from bot.policy.team.roles import (
 )
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import runs_scripts
-from bot.policy.use.samples import recent_span, recent_use
+from bot.policy.use.verdicts import recent_span, recent_use
 from store.db import Tx
 
 MOST_TO_DECIDE = 5

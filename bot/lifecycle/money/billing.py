@@ -10,8 +10,8 @@ from bot.model.attempt import Attempt, LedgerRow, Resource
 from bot.model.money import Micros, cost, cost_at_most
 from bot.model.records import Accruing, Billing
 from bot.model.summary import AccruedCost
+from bot.policy.buying.charges import BilledPart
 from bot.policy.buying.spending import UNPROVEN_COUNTS_FOR
-from bot.policy.use.use_costs import BilledPart
 
 
 def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterable[LedgerRow] = ()) -> LedgerRow:

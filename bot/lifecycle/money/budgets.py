@@ -26,12 +26,11 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.buying.budgets import Room, budget_of, demands, new_alert
-from bot.policy.buying.charges import cut, owners_of
+from bot.policy.buying.charges import Stretch, cut, owners_of, stretches
 from bot.policy.buying.months import month_end, month_start, months_between
 from bot.policy.buying.spending import BLOCKED_AT_MOST, UNPROVEN_COUNTS_FOR
 from bot.policy.buying.waiting import first_look
 from bot.policy.team.rules import Rules
-from bot.policy.use.use_costs import Stretch, stretches
 from store.db import Tx
 
 NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})

@@ -21,10 +21,10 @@ from bot.errors import Mistake, NextStep
 from bot.model.budget import Charge, Month, UseCosts
 from bot.model.money import Micros, cost, micros
 from bot.model.spend import Period, PeriodKind, SpendPoint, Spent
+from bot.policy.buying.charges import MICROSECOND, up_to
 from bot.policy.buying.months import month_end, month_of, month_start
 from bot.policy.team.hours import at_time
 from bot.policy.team.rules import Rules
-from bot.policy.use.use_costs import MICROSECOND, up_to
 
 K = TypeVar("K", str, tuple[str, str])
 """By what charges are summed up: an id or a name, or two of them."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -175,52 +175,39 @@ _WRONG = {
     "decimal_max_places": "write at most 6 digits after the point",
 }
 """Keyed by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
+_CHOSEN = "*"
+"""Stands for a key that people choose, such as the name of a project."""
 
 
 def _nearest_key(path: KeyPath) -> str:
     """Return the key that an unknown key may have meant, with the keys around it: the most similar one at the same
     place, or one with exactly this name elsewhere."""
     around, name = tuple(map(str, path[:-1])), str(path[-1])
-    siblings = [".".join((*around, key)) for key in _keys(_model_at(path[:-1]))]
-    elsewhere = _all_keys().get(name)
-
-    def likeness(key: str) -> float:
-        return float(OSA.normalized_similarity(key.rpartition(".")[2], name))
-
-    nearest = max(siblings, key=likeness)
-    return elsewhere if elsewhere is not None and likeness(nearest) < 0.7 else nearest
+    siblings = [keys[-1] for keys in _all_keys() if _is_at(keys[:-1], around)]
+    elsewhere = next((keys for keys in _all_keys() if keys[-1] == name and _CHOSEN not in keys), None)
+    nearest = max(siblings, key=lambda key: OSA.normalized_similarity(key, name))
+    far = OSA.normalized_similarity(nearest, name) < 0.7
+    return ".".join(elsewhere if elsewhere is not None and far else (*around, nearest))
 
 
-def _model_at(path: KeyPath) -> type[BaseModel]:
-    """Return the model whose keys stand below this path."""
-    model: Any = Rules
-    for key in path:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            model = _keys(model).get(str(key))
-        else:
-            model = (get_args(model) or (None,))[-1]  # the values of a mapping or of a list
-        while not isinstance(model, type) and type(None) in get_args(model):
-            model = get_args(model)[0]
-    return model if isinstance(model, type) and issubclass(model, BaseModel) else Rules
-
-
-def _keys(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the type of each key of a part of the file."""
-    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-    return {name: kind for name, kind in fields.items() if name != "home_channel"}
+def _is_at(keys: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    return len(keys) == len(path) and all(key in {name, _CHOSEN} for key, name in zip(keys, path, strict=True))
 
 
 @cache
-def _all_keys() -> dict[str, str]:
-    """Return every key that has a fixed place, with the keys around it, by its own name."""
-    found: dict[str, str] = {}
-    models: list[tuple[str, type[BaseModel]]] = [("", Rules)]
-    for above, model in models:
-        for name, kind in _keys(model).items():
-            found.setdefault(name, above + name)
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                models.append((f"{above}{name}.", kind))
-    return found
+def _all_keys() -> tuple[tuple[str, ...], ...]:
+    """Return every key of the file after the keys around it, those with the fewest around them first."""
+    found: list[tuple[str, ...]] = []
+    models: list[tuple[tuple[str, ...], type[BaseModel]]] = [((), Rules)]
+    for around, model in models:
+        for name, field in model.model_fields.items():
+            keys, kind = (*around, field.alias or name), field.annotation
+            chosen = (_CHOSEN,) if get_origin(kind) is Mapping else ()
+            for one in (kind, *get_args(kind)):
+                if isinstance(one, type) and issubclass(one, BaseModel):
+                    models.append((keys + chosen, one))
+            found.append(keys)
+    return tuple(keys for keys in found if keys != ("home_channel",))
 
 
 # --- the set-up scripts: `setup: {torch: setup/torch.sh}`

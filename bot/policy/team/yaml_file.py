@@ -142,7 +142,6 @@ class _Builder:
                 raise _refused(line, "a second document starts here; keep one")
         elif isinstance(event, yaml.CollectionEndEvent):
             self._stack.pop()
-            self._end_value()
         elif isinstance(event, yaml.NodeEvent):
             self._node(event, line)
 
@@ -160,7 +159,6 @@ class _Builder:
         self._check_marks(event, line, path)
         if isinstance(event, yaml.ScalarEvent):
             self._put(event.value if event.style else self._plain(event.value, line, path))
-            self._end_value()
         elif isinstance(event, yaml.CollectionStartEvent):
             if len(self._stack) >= DEEPEST:
                 raise _refused(line, "this is nested too deep")
@@ -169,7 +167,6 @@ class _Builder:
             self._stack.append(_Open(opened, path))
         else:
             self._put(None)
-            self._end_value()
 
     def _check_marks(self, event: yaml.NodeEvent, line: int, path: KeyPath | None) -> None:
         if event.anchor is not None:
@@ -204,11 +201,7 @@ class _Builder:
             current.into.append(value)
         elif current.key is not None and not current.again:
             current.into[current.key] = value
-
-    def _end_value(self) -> None:
-        """Note that the value of a key is complete."""
-        if self._stack:
-            self._stack[-1].key = None
+        current.key = None
 
     def _plain(self, text: str, line: int, path: KeyPath | None) -> Value:
         """Return the value of a scalar without quotes."""

@@ -12,9 +12,8 @@ from bot.model.machine_use import EndToTell, OnEndingState, Sample, Use
 from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
 from bot.policy.use import two_ends
-from bot.policy.use.samples import has_report
 from bot.policy.use.two_ends import are_recent
-from bot.policy.use.verdicts import with_later_work
+from bot.policy.use.verdicts import has_report, with_later_work
 
 STARTS_BEFORE = timedelta(minutes=15)
 """How long before an end the machine starts the script. `probe_script.py` has the same time."""

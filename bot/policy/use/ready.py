@@ -26,8 +26,7 @@ from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use import end_notices, leases, on_ending, probing, questions, two_ends
-from bot.policy.use.samples import open_connections
-from bot.policy.use.verdicts import unseen_since, with_later_work
+from bot.policy.use.verdicts import open_connections, unseen_since, with_later_work
 
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states in which the market has accepted the purchase of a rental."""
@@ -206,7 +205,7 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
         rules_of = RULES_UNTIL_FOUND
     dues = [due for rule in rules_of if (due := rule(machine, rules, now)) is not None]
     acting = (Due(now, due.act) for due in dues if due.act is not None and due.at <= now)
-    return next(acting, None) or Due(min(due.at for due in dues))
+    return next(acting, None) or Due(min((due.at for due in dues), default=now + LOOK_AGAIN))
 
 
 # --- how the machine is used
@@ -253,10 +252,6 @@ def _is_uncompared(messages: Iterable[Message]) -> bool:
     """Return whether one of these messages isn't compared with Slack yet since the database was opened. If that is
     a backup, Slack may show something else."""
     return any(message.uncompared for message in messages)
-
-
-def _look_again(_: Machine, __: Rules, now: datetime) -> Due:
-    return Due(now + LOOK_AGAIN)
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
@@ -489,8 +484,8 @@ RULES: tuple[Rule, ...] = (
     _unanswered_to_approvers,
     _end,
 )
-"""Each rule returns what is due, and when. It returns None if it waits for nothing. The last rule always waits."""
+"""Each rule returns what is due, and when. It returns None if it waits for nothing."""
 RULES_AFTER_SCRIPT: tuple[Rule, ...] = (*_ALWAYS, _after_script)
 """The rules of a machine that somebody destroys after its script: nobody is asked or notified any more."""
-RULES_UNTIL_FOUND: tuple[Rule, ...] = (_gone, _look_again)
+RULES_UNTIL_FOUND: tuple[Rule, ...] = (_gone,)
 """The rules of a machine that is gone, or that was not found yet since Slack showed a later state of it."""

@@ -15,23 +15,15 @@ The rules, with the defaults of the policy's `idle`. Only our own times count, n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 from bot.model.base import changed
-from bot.model.machine_use import NOT_COMPUTING, Missed, Sample, Use, Verdict
-from bot.policy.team.rules import Rules
-from bot.policy.use.samples import (
-    highest_readings,
-    most_connections,
-    reason,
-    shows_a_part,
-    shows_something,
-    shows_work,
-)
+from bot.model.machine_use import NOT_COMPUTING, GpuUse, Missed, RecentUse, Sample, Use, Verdict
+from bot.policy.team.rules import Idle, Rules
 
 LONGEST_GAP = timedelta(minutes=6)
 """If two visits are further apart than this, what happened between them is unknown. If very many machines make all
@@ -45,6 +37,122 @@ ONE_SPELL = timedelta(minutes=10)
 """A shorter interruption does not end a spell without work."""
 NOT_YET = timedelta(minutes=15)
 """For this long after ready, a refused login only means that the boot script has not installed the probe yet."""
+OLD_CONNECTION = timedelta(seconds=120)
+"""Scanners of the internet hold an SSH port for up to this long."""
+HOURS = 24
+"""How many hours `busy_hours` covers."""
+
+
+# --- what samples show before any verdict: which readings count as work, and who was connected
+
+
+def shows_work(sample: Sample, idle: Idle) -> bool:
+    """Return whether some GPU had a reading that counts as use. Used memory does not count: a dead process can
+    hold it."""
+    return any(gpu.highest is not None and gpu.highest >= idle.gpu_below * 100 for gpu in sample.gpus)
+
+
+def shows_everything(sample: Sample) -> bool:
+    """Return whether every GPU has a reading. A GPU without one may work unseen, as in MIG mode, so it never
+    counts as 0."""
+    return sample.missed is None and bool(sample.gpus) and all(gpu.highest is not None for gpu in sample.gpus)
+
+
+def shows_something(sample: Sample, idle: Idle) -> bool:
+    """Return whether a visit was good: it shows that the machine works, or that none of its GPUs does."""
+    return shows_work(sample, idle) or shows_everything(sample)
+
+
+def shows_a_part(sample: Sample, idle: Idle) -> bool:
+    """Return whether a visit was good for a machine that worked just before: it was answered, and shows that the
+    machine works, or that some of its GPUs do not."""
+    some = sample.missed is None and any(gpu.highest is not None for gpu in sample.gpus)
+    return shows_work(sample, idle) or some
+
+
+def has_report(sample: Sample) -> bool:
+    """Return whether the visit read something of the machine, if only its connections."""
+    return sample.missed not in {
+        Missed.NO_ANSWER,
+        Missed.REFUSED,
+        Missed.HOST_KEY_CHANGED,
+        Missed.UNREADABLE,
+    }
+
+
+def reason(sample: Sample) -> Missed:
+    """Return why a sample does not show everything."""
+    return sample.missed or Missed.NO_UTILIZATION
+
+
+def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
+    """Return each GPU with its highest reading in these samples, and with its newest memory and power."""
+    newest: dict[int, GpuUse] = {}
+    highest: dict[int, int] = {}
+    for sample in samples:
+        for gpu in sample.gpus:
+            newest[gpu.index] = gpu
+            if gpu.highest is not None:
+                highest[gpu.index] = max(gpu.highest, highest.get(gpu.index, 0))
+    return tuple(changed(newest[index], highest=highest.get(index)) for index in sorted(newest))
+
+
+def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
+    """Return the highest number of connections that one visit after `since` saw open. A connection counts in a
+    visit if an earlier one, more than 120 seconds before, saw it too. `samples` are oldest first and may begin
+    earlier."""
+    first_seen: dict[str, datetime] = {}
+    most = 0
+    for sample in samples:
+        for peer in sample.peers:
+            first_seen.setdefault(peer, sample.at)
+        if sample.at > since:
+            old = {peer for peer in sample.peers if sample.at - first_seen[peer] > OLD_CONNECTION}
+            most = max(most, len(old))
+    return most
+
+
+def open_connections(samples: Sequence[Sample]) -> tuple[int, int]:
+    """Return how many connections in the newest report are older than 120 seconds, and how many are not. Scanners
+    are among the second. `samples` are oldest first."""
+    answered = [sample for sample in samples if has_report(sample)]
+    if not answered:
+        return 0, 0
+    old = most_connections(answered, since=answered[-1].at - timedelta(seconds=1))
+    return old, len(answered[-1].peers) - old
+
+
+def recent_use(
+    samples: Sequence[Sample], highest: Iterable[tuple[datetime, int]], now: datetime, idle: Idle
+) -> RecentUse:
+    """Return how a machine was used lately. `samples` are those of `recent_span`, oldest first. `highest` is the
+    time and the highest reading of each visit of the last day."""
+    old, new = open_connections(samples)
+    return RecentUse(
+        gpus=highest_readings(sample for sample in samples if now - sample.at < idle.after),
+        connections=old,
+        new_connections=new,
+        hours=busy_hours(highest, now),
+    )
+
+
+def recent_span(idle: Idle) -> timedelta:
+    """Return how far back the samples for `recent_use` must reach."""
+    return idle.after + 5 * OLD_CONNECTION
+
+
+def busy_hours(highest: Iterable[tuple[datetime, int]], now: datetime) -> tuple[int | None, ...]:
+    """Return how busy a machine was in each of the last 24 hours, oldest first: the mean of the highest readings
+    of its visits, in percent, rounded up. An hour without readings is None."""
+    hours: list[list[int]] = [[] for _ in range(HOURS)]
+    for at, reading in highest:
+        ago = (now - at) // timedelta(hours=1)
+        if 0 <= ago < HOURS:
+            hours[HOURS - 1 - ago].append(reading)
+    return tuple(-(-sum(each) // len(each)) if each else None for each in hours)
+
+
+# --- the verdict
 
 
 class _Unbroken(NamedTuple):
@@ -203,23 +311,19 @@ def _without_break(
     lost_at: datetime | None = None
     if not samples:
         return _Unbroken(lost_at=before.since if before else ready_at)
-    previous = samples[0].at
-    for sample in samples:
-        if sample.at - previous > gap:
-            lost_at = previous if seen or lost_at is None else lost_at
-            seen = []
-        previous = sample.at
+    following = (*(sample.at for sample in samples[1:]), now)
+    for sample, next_at in zip(samples, following, strict=True):
         if good(sample):
             seen.append(sample)
             missed = []
-            continue
-        missed.append(sample)
-        if len(missed) == MISSED_IN_A_ROW:
-            lost_at = missed[0].at
+        else:
+            missed.append(sample)
+            if len(missed) == MISSED_IN_A_ROW:
+                lost_at = missed[0].at
+                seen = []
+        if next_at - sample.at > gap:
+            lost_at = sample.at if seen or lost_at is None else lost_at
             seen = []
-    if now - previous > gap:
-        lost_at = previous if seen or lost_at is None else lost_at
-        seen = []
     return _Unbroken(tuple(seen), lost_at, _why(missed, before, not_yet=now - ready_at < NOT_YET))
 
 
