@@ -26,8 +26,6 @@ _UPDATE = update(admin_questions).where(_c.id == bindparam("key"), _c.version ==
 
 
 class AdminQuestions(Rows):
-    """Questions to the admins."""
-
     def __init__(self, conn: AsyncConnection, messages: Messages) -> None:
         super().__init__(conn)
         self._messages = messages

@@ -131,8 +131,6 @@ def _key(scope: Scope, month: Month) -> Values:
 
 
 class Budgets(Rows):
-    """What is charged to months, what rentals hold of them, and the balances of both."""
-
     async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
         """Return one balance of a month for each of these scopes, in their order: zero if nothing is stored."""
         wanted = {

@@ -47,12 +47,8 @@ from store.samples import ProbeAnswers, Samples
 from store.searches import Searches
 from store.tables import (
     jobs,
-    messages,
-    person_keys,
-    policy_versions,
     quotes,
     rentals,
-    resources,
     shared_searches,
     visits,
 )
@@ -60,36 +56,22 @@ from store.visits import Visits
 
 
 class Written(StrEnum):
-    """The kinds of rows whose commit may make work due."""
+    """The kinds of rows whose commit may make work due: their table, if any write to it is reported."""
 
     QUOTES = "quotes"
-    SEARCHES = "searches"
+    SEARCHES = "shared_searches"
     RENTALS = "rentals"
     MESSAGES = "messages"
-    KEYS = "keys"
-    """People's SSH keys."""
-    POLICIES = "policies"
-    VISITS = "visits"
-    """The commit began or ended visits of a machine, or made one due."""
+    KEYS = "person_keys"
+    POLICIES = "policy_versions"
     JOBS = "jobs"
-    CHANGES = "changes"
+    CHANGES = "resources"
     """The commit changed a rental or a resource, and not only when a step is due."""
+    VISITS = "changed_visits"
+    """The commit began or ended visits of a machine, or made one due. One that is put off makes nothing due."""
 
 
-_WRITTEN = {
-    quotes: Written.QUOTES,
-    shared_searches: Written.SEARCHES,
-    rentals: Written.RENTALS,
-    resources: Written.CHANGES,
-    messages: Written.MESSAGES,
-    person_keys: Written.KEYS,
-    policy_versions: Written.POLICIES,
-    jobs: Written.JOBS,
-}
-"""What a commit that wrote a table reports to the listeners. For visits, `Visits.changed` decides instead: a visit
-that is put off makes nothing due."""
-
-
+_TABLES = frozenset(Written)
 _NOTIFY = select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text)))
 _MIGRATE_EVERY, _MIGRATE_TRIES = 0.2, 50
 """Real seconds between two tries of a start to migrate, and how many it makes."""
@@ -421,7 +403,7 @@ class Database:
 
     async def _commit(self, conn: AsyncConnection, tx: Tx) -> None:
         """Commit, and call the listeners of what was written."""
-        written = {_WRITTEN[table] for table in conn.info[WRITTEN] if table in _WRITTEN}
+        written = {Written(table.name) for table in conn.info[WRITTEN] if table.name in _TABLES}
         if tx.visits.changed:
             written.add(Written.VISITS)
         if tx.rentals.applied:

@@ -33,8 +33,6 @@ _OF_RENTALS = (
 
 
 class Events(Rows):
-    """What happened to rentals and on the account."""
-
     async def add(self, event: Event) -> int:
         """Write an event and return its id. The events of a rental are written with its change."""
         added = await self._conn.execute(_ADD, values(event, without=frozenset({"id"})))

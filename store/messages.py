@@ -152,15 +152,8 @@ _NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).
 _OPEN_SURFACE = and_(_c.kind.in_([kind for kind in MessageKind if kind.surface]), ~_c.closed)
 _LOWEST = param(_c.target_version, "lowest_version")
 _NEXT_VERSION = case((_c.target_version >= _LOWEST, _c.target_version + 1), else_=_LOWEST)
-_SHOW_CHANGE = (
-    update(messages)
-    .where(_OPEN_SURFACE)
-    .values(
-        target_version=_NEXT_VERSION,
-        due_at=bindparam("now"),
-        urgent=or_(_c.urgent, param(_c.urgent, "transition")),
-    )
-)
+_SHOW_NEXT = update(messages).values(target_version=_NEXT_VERSION, due_at=bindparam("now"))
+_SHOW_CHANGE = _SHOW_NEXT.where(_OPEN_SURFACE).values(urgent=or_(_c.urgent, param(_c.urgent, "transition")))
 _SHOW = _SHOW_CHANGE.where(_c.rental_id == bindparam("key"))
 _newest = messages.alias("newest")
 _REOPEN_NEWEST = (
@@ -180,43 +173,21 @@ _REOPEN_NEWEST = (
 )
 _SHOW_REMINDERS = _SHOW_CHANGE.where(IS_REMINDER)
 _SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == bindparam("key"))
-_SHOW_QUOTE = (
-    update(messages)
-    .where(_c.quote_id == bindparam("key"), _c.kind == MessageKind.QUOTE, _c.ts.is_not(None))
-    .values(target_version=_NEXT_VERSION, due_at=bindparam("now"), urgent=True, closed=False)
-)
-_SHOW_HOME = update(messages).where(IS_HOME, _c.to == bindparam("reader"))
-_TURN_HOME = _SHOW_HOME.values(
-    body=bindparam("page"), target_version=_NEXT_VERSION, due_at=bindparam("now"), urgent=True
-)
-_OPEN_HOME = _SHOW_HOME.values(
-    body=bindparam("page"),
-    target_version=_NEXT_VERSION,
-    due_at=bindparam("now"),
-    shown_version=0,
-    digest=bindparam("shown"),
-    closed=False,
-    tries=0,
-)
-_SHOW_HOMES = (
-    update(messages)
-    .where(IS_HOME, ~_c.closed)
-    .values(target_version=_NEXT_VERSION, due_at=func.coalesce(_c.due_at, param(_c.due_at, "now")))
+_SHOW_QUOTE = _SHOW_NEXT.where(
+    _c.quote_id == bindparam("key"), _c.kind == MessageKind.QUOTE, _c.ts.is_not(None)
+).values(urgent=True, closed=False)
+_SHOW_HOME = _SHOW_NEXT.where(IS_HOME, _c.to == bindparam("reader")).values(body=bindparam("page"))
+_TURN_HOME = _SHOW_HOME.values(urgent=True)
+_OPEN_HOME = _SHOW_HOME.values(shown_version=0, digest=bindparam("shown"), closed=False, tries=0)
+_SHOW_HOMES = _SHOW_NEXT.where(IS_HOME, ~_c.closed).values(
+    due_at=func.coalesce(_c.due_at, param(_c.due_at, "now"))
 )
 _ANY_HOME = select(exists(select(_c.id).where(IS_HOME, ~_c.closed)))
-_SHOW_AGAIN = (
-    update(messages)
-    .where(_OPEN_SURFACE, _c.ts.is_not(None))
-    .values(
-        target_version=_NEXT_VERSION,
-        due_at=bindparam("now"),
-        digest="",
-        version_at_start=case(
-            (_c.kind != MessageKind.CARD, func.coalesce(_c.version_at_start, _c.target_version)),
-            else_=_c.version_at_start,
-        ),
-        next_call=case((_c.kind != MessageKind.CARD, NextCall.FIND), else_=_c.next_call),
-    )
+_FIRST_KNOWN = func.coalesce(_c.version_at_start, _c.target_version)
+_SHOW_AGAIN = _SHOW_NEXT.where(_OPEN_SURFACE, _c.ts.is_not(None)).values(
+    digest="",
+    version_at_start=case((_c.kind != MessageKind.CARD, _FIRST_KNOWN), else_=_c.version_at_start),
+    next_call=case((_c.kind != MessageKind.CARD, NextCall.FIND), else_=_c.next_call),
 )
 _COMPARE_CARDS = (
     update(messages)
@@ -229,7 +200,7 @@ _COMPARE_CARDS = (
             )
         ),
     )
-    .values(version_at_start=func.coalesce(_c.version_at_start, _c.target_version), next_call=NextCall.FIND)
+    .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
 """Have the cards of rentals that may buy compared with Slack before they buy anything."""
 _not_over = admin_questions.c.over_at.is_(None)
@@ -269,8 +240,6 @@ def _stored(message: Message, *, without: frozenset[str]) -> Values:
 
 
 class Messages(Rows):
-    """The outbox."""
-
     def __init__(self, conn: AsyncConnection, real_now: datetime) -> None:
         super().__init__(conn)
         self._real_now = real_now

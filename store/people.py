@@ -61,8 +61,6 @@ _NOT_ASKED_SINCE = (
 
 
 class People(Rows):
-    """People, their SSH keys, and channels, as Slack showed them last."""
-
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
         """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
         return await self._first(Person, _PERSON, key=user_id, not_before=not_before)

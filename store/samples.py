@@ -10,27 +10,20 @@ from sqlalchemy import Text, bindparam, delete, func, select, tuple_, type_coerc
 
 from bot.model.machine_use import ProbeAnswers as Answers
 from bot.model.machine_use import Sample
-from store.mapping import IDS, MAX_ROWS, Rows, insert_new, listed, param, upsert, values
+from store.mapping import IDS, MAX_ROWS, Rows, insert_new, listed, param, select_by, upsert, values
 from store.tables import probe_answers, rentals, samples
 
 _c = samples.c
-_SINCE = select(samples).where(_c.rental_id == bindparam("key"), _c.at >= bindparam("moment")).order_by(_c.at)
+_OF_RENTAL = select_by(_c.rental_id, _c.at)
+_SINCE = _OF_RENTAL.where(_c.at >= bindparam("moment"))
+_GPUS = _SINCE.with_only_columns(_c.at, type_coerce(_c.gpus, Text))
 _before = samples.alias()
 _LAST_BEFORE = (
     select(func.max(_before.c.at))
     .where(_before.c.rental_id == bindparam("key"), _before.c.at < bindparam("moment"))
     .scalar_subquery()
 )
-_REACHING_BACK = (
-    select(samples)
-    .where(_c.rental_id == bindparam("key"), _c.at >= func.coalesce(_LAST_BEFORE, param(_c.at, "moment")))
-    .order_by(_c.at)
-)
-_GPUS = (
-    select(_c.at, type_coerce(_c.gpus, Text))
-    .where(_c.rental_id == bindparam("key"), _c.at >= bindparam("moment"))
-    .order_by(_c.at)
-)
+_REACHING_BACK = _OF_RENTAL.where(_c.at >= func.coalesce(_LAST_BEFORE, param(_c.at, "moment")))
 _newest = samples.alias()
 _NEWEST_AT = (
     select(func.max(_newest.c.at)).where(_newest.c.rental_id == rentals.c.id).correlate(rentals).scalar_subquery()
@@ -46,8 +39,6 @@ _DROP = delete(samples).where(tuple_(_c.rental_id, _c.at).in_(_OLD))
 
 
 class Samples(Rows):
-    """What the visits of machines read."""
-
     async def add(self, sample: Sample) -> None:
         await upsert(self._conn, samples, values(sample))
 
