@@ -42,9 +42,7 @@ class NextStep(Enum):
     """Destroy one of their own rentals, to make room for another."""
     MAKE_NEW_KEY = auto()
     NAME_TEAMMATES = auto()
-    """Name the people whom to let into a rental."""
     PASTE_A_KEY = auto()
-    """Send the line of an SSH key instead."""
     TRY_AGAIN_OR_PASTE_A_KEY = auto()
     LIST_KEYS = auto()
     READ_THIS_MONTH = auto()
@@ -56,7 +54,6 @@ class BuyingBlock(StrEnum):
     """Why nothing is bought for anyone now."""
 
     PAUSED = "paused"
-    """An admin paused buying."""
     BOUGHT_AFTER_BACKUP = "older_database"
     """Machines were bought after the backup from which the database was restored. An admin resumes buying."""
     UNAUTHORIZED = "unauthorized"

@@ -54,7 +54,6 @@ class AdminQuestions(Rows):
         return await self._all(AdminQuestion, _OF_RENTAL, key=rental_id)
 
     async def pausing(self) -> list[AdminQuestion]:
-        """Return the questions that pause buying."""
         return await self._all(AdminQuestion, _PAUSING)
 
     async def add(self, question: AdminQuestion) -> None:

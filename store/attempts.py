@@ -208,7 +208,6 @@ class Attempts(Rows):
         return found
 
     async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
-        """Return the resources that the store knows, by their ids."""
         rows = await self._conn.execute(_RESOURCES_BY_ID, {"ids": list(resource_ids)})
         return {row.resource_id: to_model(Resource, row) for row in rows}
 
@@ -230,7 +229,6 @@ class Attempts(Rows):
         return None if row is None else _attempt_of(row)
 
     async def alive_resources(self) -> list[AliveResource]:
-        """Return the resources that are not gone."""
         return [AliveResource(*row) for row in await self._conn.execute(_ALIVE)]
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]:

@@ -7,20 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import (
-    BigInteger,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    exists,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import BigInteger, Row, and_, bindparam, delete, exists, func, insert, or_, select, tuple_, update
 
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
@@ -33,6 +20,8 @@ _b, _c = balances.c, charges.c
 
 
 _ALL = select(balances).where(_b.month >= bindparam("since"))
+_OF_SCOPES = select_by(_b.month).where(tuple_(_b.kind, _b.name).in_(bindparam("scopes", expanding=True)))
+"""Only the rows of these scopes are read: a month has one for each person."""
 _TEAM = select(balances).where(_b.kind == ScopeKind.TEAM).order_by(_b.month)
 _RESERVED = (
     select(
@@ -104,13 +93,6 @@ _ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals)).where(_r.gone_
 
 
 @cache
-def _of_scopes(number: int) -> Select[Any]:
-    """Return the statement that selects so many scopes' balances of a month, which has one for each person."""
-    these = [and_(_b.kind == bindparam(f"kind_{n}"), _b.name == bindparam(f"name_{n}")) for n in range(number)]
-    return select(balances).where(_b.month == bindparam("key"), or_(*these))
-
-
-@cache
 def _add(dialect: str) -> Any:
     """Return the statement that adds to a balance, or makes it, and returns it."""
     new = insert_into(balances, dialect)
@@ -133,10 +115,8 @@ def _key(scope: Scope, month: Month) -> Values:
 class Budgets(Rows):
     async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
         """Return one balance of a month for each of these scopes, in their order: zero if nothing is stored."""
-        wanted = {
-            f"{name}_{n}": getattr(scope, name) for n, scope in enumerate(scopes) for name in ("kind", "name")
-        }
-        rows = await self._conn.execute(_of_scopes(len(scopes)), {"key": month, **wanted})
+        given = {"key": month, "scopes": [(scope.kind, scope.name) for scope in scopes]}
+        rows = await self._conn.execute(_OF_SCOPES, given)
         found = {balance.scope: balance for balance in map(_balance, rows)}
         return [found.get(scope) or Balance(scope=scope, month=month) for scope in scopes]
 

@@ -262,7 +262,6 @@ class Database:
                 await conn.commit()
 
     async def close(self) -> None:
-        """Close every connection, then release the ownership."""
         await close(self.engines, self._ownership)
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:

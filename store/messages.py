@@ -294,7 +294,6 @@ class Messages(Rows):
         await self._conn.execute(_SHOW_HOMES, self._change())
 
     async def any_home(self) -> bool:
-        """Return whether anybody opened their Home tab."""
         return bool(await self._conn.scalar(_ANY_HOME))
 
     async def show_all_again(self) -> None:

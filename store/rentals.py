@@ -205,7 +205,6 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         await self._conn.execute(_DEFER, new)
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
-        """Make these rentals due now."""
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})
 
     async def states(self) -> dict[State, int]:
@@ -352,7 +351,6 @@ def rental_of(row: Row[Any]) -> Rental:
 
 
 def rentals_of(rows: Iterable[Row[Any]]) -> list[Rental]:
-    """Return the rentals of these rows."""
     return [rental_of(row) for row in rows]
 
 

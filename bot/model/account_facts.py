@@ -19,7 +19,6 @@ class Fact(Generic[T]):
 
     name: str
     kind: Any
-    """The type of the value."""
 
 
 class Pause(Frozen):

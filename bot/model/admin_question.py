@@ -41,7 +41,6 @@ class UnknownMachine(Frozen):
     missing_since: Instant | None = None
     """Since when the vendor does not find the machine. None if it does."""
     gone_at: Instant | None = None
-    """When the account no longer had it."""
 
 
 # --- what a question is about
@@ -137,11 +136,9 @@ class AdminQuestion(Frozen):
     """Slack ids of the admins who got these messages."""
     found_at: Instant
     asked_at: Instant
-    """When the admins were last asked."""
     ask_again_at: Instant | None = None
     """When the admins are asked again. None if nobody put the question off."""
     put_off_by: str | None = None
-    """Slack id of the admin who said when to ask again."""
     decided: Decided | None = None
     over_at: Instant | None = None
     """When nothing was left to decide or to watch: the machines belong to a rental or are gone, the parts are

@@ -43,7 +43,6 @@ class Why(StrEnum):
     """The market answered that the offer was bought before."""
     NO_ANSWER = "no_answer"
     RATE_LIMITED = "rate_limited"
-    """The market asked us to slow down."""
     VENDOR_FAILED = "vendor_failed"
     TOO_SLOW = "too_slow"
     NOTHING_LEFT = "nothing_left"
@@ -75,7 +74,6 @@ class Why(StrEnum):
     SSH_SILENT = "ssh_silent"
     """It became ready although nothing answered on its SSH port."""
     REPLACED = "replaced"
-    """Another rental took its place."""
     BOUGHT_AFTER_BACKUP = "bought_later"
     """Its machine was found on the account: it was bought after the backup."""
     NOTHING_FITTED = "nothing_fitted"
@@ -218,7 +216,6 @@ class Attempt(Frozen):
 
     @property
     def gpu(self) -> str:
-        """The GPU of its machine."""
         return self._machine.gpu
 
     @property
@@ -250,7 +247,6 @@ class Attempt(Frozen):
 
     @property
     def script_keys(self) -> tuple[OwnedKey, ...]:
-        """The keys in the boot script that was sent."""
         return self.script.keys if self.script is not None else ()
 
     @property

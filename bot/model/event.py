@@ -95,7 +95,6 @@ class EventKind(StrEnum):
     """The machine runs, but nothing answered on its SSH port. READY follows."""
     READY = "ready"
     TEAMMATE_ADDED = "teammate_added"
-    """Its owner lets more people in."""
     KEPT = "kept"
     """Somebody still needs it."""
     STILL_NEEDED = "still_needed"
@@ -190,7 +189,6 @@ class EventKind(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     POLICY_CHANGED = "policy_changed"
-    """Another policy file came into force."""
     POLICY_REFUSED = "policy_refused"
     """The policy file has mistakes, so the rules from before hold."""
     CHANNELS_CHARGE_LESS = "channels_charge_less"
@@ -373,7 +371,6 @@ class Effects(Generic[F]):
     """What an event of one kind says and causes."""
 
     facts: type[F] = field(default=Facts, kw_only=False)  # type: ignore[assignment]
-    """The class of its facts."""
     thread: Condition[F] = never
     """Whether the card's thread repeats the event. The thread doesn't repeat what the card itself, the first
     "renting", a direct message or an alert says, nor how a machine is used, nor what concerns only people who log
@@ -393,7 +390,6 @@ class Effects(Generic[F]):
     reminder: tuple[To, ...] = ()
     """Who gets a reminder. Events of several rentals at the same time share one for each person."""
     file: tuple[To, ...] = ()
-    """Who gets a file."""
     asks: OpenQuestion | None = None
     settles: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces by its own."""

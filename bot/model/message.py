@@ -98,12 +98,10 @@ class Destination(Frozen):
 
 
 def to_channel(channel: str) -> Destination:
-    """Return the destination of a message to a channel."""
     return Destination(kind=DestinationKind.CHANNEL, value=channel)
 
 
 def to_person(user: str) -> Destination:
-    """Return the destination of a direct message to a person."""
     return Destination(kind=DestinationKind.PERSON, value=user)
 
 
@@ -158,7 +156,6 @@ class Message(Frozen):
     event_id: int | None = None
     quote_id: str | None = None
     question_id: str | None = None
-    """The question to the admins that the message asks."""
     body: dict[str, Any] | None = None
     """For a reply: what to send, as rendered. For a reminder: the ids of the rentals that it lists. For a Home
     tab: the page of rentals that it shows, counted from 0."""

@@ -91,7 +91,6 @@ class Charged(NamedTuple):
 
     @classmethod
     def of(cls, rental: Rental) -> Charged:
-        """Return those of a rental."""
         return cls(
             rental.id,
             rental.owner,

@@ -45,7 +45,6 @@ class Asked(Frozen):
     about: Instant | None = None
     """When the spell began: `Use.spell`, or `Use.since` of a verdict without one. None if there was no verdict."""
     last_at: Instant
-    """When the owner was asked last."""
     times: int = 1
     """How often the owner was asked since the last answer."""
     first_at: Instant | None = None
@@ -256,7 +255,6 @@ class Rental(Frozen):
 
     @property
     def approver_decides(self) -> bool:
-        """Whether the request waits for an approver."""
         return self.decision is not None and self.decision.decider is Decider.APPROVER
 
     @property

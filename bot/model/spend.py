@@ -114,7 +114,6 @@ class Digest(Frozen):
 
     @property
     def running(self) -> int:
-        """Return how many rentals run now."""
         return sum(one.running for one in self.projects)
 
     @property
@@ -134,7 +133,6 @@ class OwnerMonth(Frozen):
     owner: str
     """Slack id."""
     name: str
-    """The owner's display name."""
     month: Month
     spent: Spent
     """What the machines were billed for until now."""

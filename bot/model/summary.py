@@ -180,9 +180,7 @@ class Extended(Frozen):
     waits: bool
     """Whether an approver decides."""
     asked: PeopleAsked | None
-    """The people who decide."""
     sees_money: bool
-    """Whether the person may see what it costs."""
 
 
 class RentalList(Frozen):
@@ -195,11 +193,9 @@ class RentalList(Frozen):
     more: int
     """How many more of these rentals there are."""
     own: CostTotals
-    """The reader's own rentals."""
     own_amount: Micros = 0
     """What these have cost until now, in micro-dollars, with those that wait for a decision."""
     team: CostTotals
-    """All rentals."""
     idle: int = 0
     """How many of all machines are idle."""
     to_decide: tuple[RentalSummary, ...] = ()
@@ -217,7 +213,6 @@ class TeamMonth(Frozen):
     """The team's money in this month, for approvers and admins."""
 
     spent: Micros
-    """What the team spent until now."""
     budgets: tuple[Demand, ...]
     """The budgets of the team and of each project, the tightest one first, without anything that is asked for."""
 
@@ -313,7 +308,6 @@ class OfferChoice(Proposal):
 
     @property
     def needs_approval(self) -> bool:
-        """Whether an approver decides."""
         return bool(self.over)
 
 
@@ -380,12 +374,10 @@ class WaitingView(Frozen):
 
     @property
     def request(self) -> Request:
-        """Return what they wait for."""
         return self.quote.request if self.rental is None else self.rental.request
 
     @property
     def since(self) -> Instant:
-        """Return when they began to wait."""
         return self.wish.since or self.quote.created_at
 
 
