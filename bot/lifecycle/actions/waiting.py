@@ -32,12 +32,11 @@ from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import UNBOUGHT, State
-from bot.model.summary import DearerRent, PeopleAsked, WaitingView, WaitPreview
+from bot.model.summary import DearerRent, PeopleAsked, Proposal, WaitingView, WaitPreview
 from bot.model.text import plural
 from bot.policy.buying.budgets import Room, budgets_now, rules_of_project
 from bot.policy.buying.spending import (
     Limits,
-    Proposal,
     check_size,
     check_total,
     needs_confirmation,
