@@ -76,7 +76,7 @@ def _left_alone(context: EventContext[AgainFacts]) -> EventText:
 @thread(EventKind.OWNER_ASKED_AGAIN)
 def _owner_asked_again(context: EventContext[AgainFacts]) -> EventText:
     rental = context.details.rental
-    owner = person(context.details.names, context.owner_id)
+    owner = context.name(context.owner_id)
     when, lease = context.facts.until, rental.lease
     asks = f"I ask {context.times.at_time(when)}."
     if lease and when >= lease.ends_at:

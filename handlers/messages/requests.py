@@ -84,13 +84,8 @@ BUDGETS_SHOWN = 3
 
 @thread(EventKind.ASKED)
 def _asked(context: EventContext[RequestFacts]) -> EventText:
-    return EventText(
-        "Approval asked for",
-        join(
-            allowed_text(context.facts), total_text(context.facts), asked_by_event(context.facts, context.details)
-        ),
-        colon=True,
-    )
+    facts, asked = context.facts, asked_by_event(context.facts, context.details)
+    return EventText("Approval asked for", join(allowed_text(facts), total_text(facts), asked), colon=True)
 
 
 @thread(EventKind.ASKED_AGAIN)
@@ -99,10 +94,8 @@ def _asked_again(context: EventContext[RequestFacts]) -> EventText:
     why = why_asked_again(facts)
     expires = f"Expires {context.times.date_and_time(facts.until)}." if facts.until else None
     if facts.why is Why.TOO_LITTLE_TIME:
-        later = "It needs a later end."
-        return EventText(
-            "Waiting for a decision", join(f"{why}.", _cost_by_then(facts), later, expires), colon=True
-        )
+        rest = join(f"{why}.", _cost_by_then(facts), "It needs a later end.", expires)
+        return EventText("Waiting for a decision", rest, colon=True)
     now = f"{per_hour(facts.rate)} now" if facts.rate is not None else None
     if now and facts.vendor:
         now += f" from {place(facts.vendor, facts.vendor_region)}"
@@ -110,17 +103,9 @@ def _asked_again(context: EventContext[RequestFacts]) -> EventText:
         allowed = f"the {limit_per_hour(facts.before)} that {context.owner} allowed"
         over = difference(facts.before, facts.rate, allowed)
         why, now = f"it costs {now}, {over}", None
-    return EventText(
-        "Waiting for a decision",
-        join(
-            f"{why}.",
-            _cost_by_then(facts),
-            f"{now}." if now else None,
-            asked_by_event(facts, context.details),
-            expires,
-        ),
-        colon=True,
-    )
+    asked = asked_by_event(facts, context.details)
+    rest = join(f"{why}.", _cost_by_then(facts), f"{now}." if now else None, asked, expires)
+    return EventText("Waiting for a decision", rest, colon=True)
 
 
 def _cost_by_then(facts: BillFacts) -> str | None:
@@ -137,18 +122,11 @@ def _cost_by_then(facts: BillFacts) -> str | None:
 
 @thread(EventKind.CHANGED)
 def _changed(context: EventContext[RequestFacts]) -> EventText:
-    envelope = context.details.rental.envelope
-    now = f"now {describe(envelope)}." if envelope.version == context.facts.envelope else None
-    return EventText(
-        f"{context.actor} changed the request",
-        join(
-            now,
-            sentence_case(allowed_text(context.facts)),
-            total_text(context.facts),
-            asked_by_event(context.facts, context.details),
-        ),
-        colon=now is not None,
-    )
+    facts, envelope = context.facts, context.details.rental.envelope
+    now = f"now {describe(envelope)}." if envelope.version == facts.envelope else None
+    allowed, asked = sentence_case(allowed_text(facts)), asked_by_event(facts, context.details)
+    rest = join(now, allowed, total_text(facts), asked)
+    return EventText(f"{context.actor} changed the request", rest, colon=now is not None)
 
 
 @thread(EventKind.APPROVED)

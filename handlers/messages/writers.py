@@ -127,6 +127,10 @@ class EventContext(NamedTuple, Generic[F_co]):
         """Return the name of the person who acted, `gpubot` if nobody did."""
         return actor(self.details.names, self.event)
 
+    def name(self, user_id: str | None) -> str:
+        """Return a person's name, which pings nobody."""
+        return person(self.details.names, user_id)
+
     @property
     def owner_id(self) -> str:
         """Return the Slack id of the owner at the time of the event."""
@@ -136,7 +140,7 @@ class EventContext(NamedTuple, Generic[F_co]):
     def owner(self) -> str:
         """Return the name of the owner at the time of the event, or `you` for that owner."""
         owner = self.owner_id
-        return "you" if owner == self.reader.id else person(self.details.names, owner)
+        return "you" if owner == self.reader.id else self.name(owner)
 
     @property
     def when(self) -> str:
