@@ -80,11 +80,10 @@ def _waits(context: EventContext) -> bool:
 def _offer_fits(context: EventContext[OfferFacts]) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
-    unconfirmed = (
-        f"Slack didn't tell me in time whether {context.owner} is still here, so I went by its last answer."
-        if facts.owner_unconfirmed
-        else ""
-    )
+    unconfirmed = ""
+    if facts.owner_unconfirmed:
+        unsure = f"Slack didn't tell me in time whether {context.owner} is still here"
+        unconfirmed = f"{unsure}, so I went by its last answer."
     return EventText(f"An offer fits: {place(facts.vendor, facts.vendor_region)}{price}", unconfirmed)
 
 
@@ -211,9 +210,9 @@ def _making_sure(where: str) -> str:
 @thread(EventKind.GIVEN_UP)
 def _given_up(context: EventContext[AttemptFacts]) -> EventText:
     facts = context.facts
-    answer = sentence(escape(facts.detail, 200)) if facts.detail and facts.detail.strip() else ""
+    answer = escape(facts.detail or "", 200)
     bills = "I'm destroying that machine; it may bill until the vendor confirms its end."
-    rest = join(bills, "Then I look for the next offer.", f"Its answer: {answer}" if answer else "")
+    rest = join(bills, "Then I look for the next offer.", f"Its answer: {sentence(answer)}" if answer else "")
     return EventText(f"{sentence_case(vendor(facts.vendor))} did not get it ready", rest)
 
 

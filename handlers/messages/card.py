@@ -92,11 +92,8 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
         return _waits(details, times)
     if _is_starting(details):
         blocked = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
-        return [
-            blocked,
-            _elapsed(details, times.now),
-            f"{vendor_and_rate(details)}." if vendor_and_rate(details) else "",
-        ]
+        bought = vendor_and_rate(details)
+        return [blocked, _elapsed(details, times.now), f"{bought}." if bought else ""]
     if rental.state is State.READY:
         return _ready(details, reader)
     if rental.state is State.DESTROYING:
@@ -196,12 +193,11 @@ def _buttons(details: RentalDetails) -> list[Json | None]:
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version)
     if rental.decision is not None:
-        label, accepts = (
-            f"Go on up to {highest(rental.envelope)}",
-            rental.owner_decides and not rental.needs_later_end,
-        )
+        accept = None
+        if rental.owner_decides and not rental.needs_later_end:
+            accept = button(f"Go on up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
         return [
-            button(label, Action.ACCEPT, version, style="primary") if accepts else None,
+            accept,
             button("Change", Action.CHANGE_RENTAL, version),
             add_teammate,
             button("Withdraw", Action.WITHDRAW, version),

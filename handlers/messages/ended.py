@@ -109,11 +109,8 @@ def _somebody_destroys_it(context: EventContext) -> Rendered:
 def _not_confirmed(context: EventContext[DeletionFacts]) -> EventText:
     facts = context.facts
     bills = f" {per_hour(facts.rate)}" if facts.rate is not None else ""
-    last = (
-        f"Last answer: {with_full_stop(escape(facts.detail, 200))}"
-        if facts.detail and facts.detail.strip()
-        else None
-    )
+    answer = escape(facts.detail or "", 200)
+    last = f"Last answer: {with_full_stop(answer)}" if answer else None
     what = context.details.rental.id
     if facts.why in REPORTED_FAILED:
         made = "made" if facts.resource_id else "may have made"

@@ -11,7 +11,7 @@ from bot.model.machine_use import NOT_COMPUTING, Missed, Use, Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.text import about_span
+from bot.model.text import about_span, span
 from bot.policy.use.questions import spell_of, unanswered
 from handlers.ids import Action, HoursValue, RentalValue
 from handlers.messages.writers import (
@@ -129,14 +129,8 @@ def question_text(context: EventContext[QuestionFacts]) -> str:
 
 def keep_buttons(rental: Rental) -> list[Json]:
     """Return the buttons by which the owner says that a machine is still needed."""
-    return [
-        button(
-            f"Still needed, ask in {hours} h",
-            Action.KEEP,
-            HoursValue(rental_id=rental.id, span=timedelta(hours=hours)),
-        )
-        for hours in KEEP_HOURS
-    ]
+    values = [HoursValue(rental_id=rental.id, span=timedelta(hours=hours)) for hours in KEEP_HOURS]
+    return [button(f"Still needed, ask in {span(value.span)}", Action.KEEP, value) for value in values]
 
 
 def _lead(context: EventContext[QuestionFacts]) -> str:

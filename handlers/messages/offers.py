@@ -381,15 +381,10 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         labels.setdefault(nearby_label(request, near), index)
     if not labels:
         text += " I found nothing close to it either."
-    buttons = [
-        button(
-            label,
-            Action.SHOW_NEARBY,
-            NearbyValue(quote_id=quote.id, index=index),
-            about=describe(quote.nearby[index].request),
-        )
-        for label, index in labels.items()
-    ]
+    buttons = []
+    for label, index in labels.items():
+        value, about_near = NearbyValue(quote_id=quote.id, index=index), describe(quote.nearby[index].request)
+        buttons.append(button(label, Action.SHOW_NEARBY, value, about=about_near))
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id), about=describe(request))
     about = join(waiting.wait_text(view, reader), not_of_channel(quote, reader.rules))
     return blocks.message(

@@ -272,11 +272,9 @@ def _prices(envelope: Envelope, asked: Event[DecidersFacts], times: Times) -> st
     read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     read = f"read {times.time(read_at or asked.at)}"
-    more = (
-        f"; allows {limit_per_hour(envelope.max_rate)} if it sells out"
-        if envelope.max_rate > envelope.price
-        else ""
-    )
+    more = ""
+    if envelope.max_rate > envelope.price:
+        more = f"; allows {limit_per_hour(envelope.max_rate)} if it sells out"
     text = f"{per_hour(envelope.price)} ({each}{read}){more}."
     if other is not None:
         where = place(other.vendor, other.vendor_region)
@@ -419,10 +417,8 @@ def reminder(listed: Sequence[RentalDetails], reader: Reader) -> Rendered:
     if waiting:
         heading = f"{plural(len(waiting), 'request waits', 'requests wait')} for you:"
     lines = [*(_reminder_line(details, reader.times) for details in waiting), *decided]
-    buttons = [
-        button("Open the first", Action.OPEN_REQUEST, RentalValue(rental_id=details.rental.id))
-        for details in waiting[:1]
-    ]
+    first = [RentalValue(rental_id=details.rental.id) for details in waiting[:1]]
+    buttons = [button("Open the first", Action.OPEN_REQUEST, value) for value in first]
     return blocks.of_parts(*map(blocks.paragraph, [heading, *lines]), blocks.actions(*buttons), closed=not waiting)
 
 

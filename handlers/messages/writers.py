@@ -45,13 +45,9 @@ class EventText(NamedTuple):
     @property
     def text(self) -> str:
         """Return both as one text."""
-        if not self.rest:
-            return sentence(self.lead)
-        return (
-            f"{sentence_case(self.lead)}: {self.rest}"
-            if self.colon
-            else f"{sentence(self.lead)} {sentence_case(self.rest)}"
-        )
+        if self.rest and self.colon:
+            return f"{sentence_case(self.lead)}: {self.rest}"
+        return join(sentence(self.lead), sentence_case(self.rest))
 
     def about(self, subject: str) -> str:
         """Return both with `subject` between them, if nothing else in the message names the rental."""
