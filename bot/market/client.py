@@ -197,7 +197,7 @@ class ComputeClear:
     ) -> tuple[str, ...]:
         if not isinstance(answer, BaseException):
             return answer
-        self._anomalies.used_documented_names(call.name)
+        _log.warning("market.documented_names_used", where=call.name)
         return documented
 
     async def _read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
