@@ -23,6 +23,7 @@ from bot.model.text import for_terminal, one_line, say_at_most
 from bot.operator.protocol import Command, Kind
 from handlers.actions.spend import report_text
 from handlers.messages import lists, replies
+from handlers.phrases.blocks import text_of
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
 from handlers.typed.commands import parse_spend
@@ -59,7 +60,7 @@ async def carry_out(deps: Deps, command: Command) -> str:
             waiting = [summary.rental for summary in live.to_decide]
             text = "\n".join(
                 [
-                    lists.list_texts(live, reader, everyone=True).text,
+                    text_of(lists.list_parts(live, reader, everyone=True)),
                     *map(_approvable, waiting),
                     *map(_deletable, unknown),
                 ]
@@ -67,7 +68,7 @@ async def carry_out(deps: Deps, command: Command) -> str:
         case Kind.SHOW:
             details = await queries.show(deps, OPERATOR, _id(command))
             machines = [resource for resource in details.resources if resource.gone_at is None]
-            text = "\n".join([lists.show_texts(details, reader).text, *map(_deletable, machines)])
+            text = "\n".join([text_of(lists.show_parts(details, reader)), *map(_deletable, machines)])
         case Kind.SPEND:
             text = report_text(await _spend(deps, command, reader), reader)
         case Kind.EXTEND:

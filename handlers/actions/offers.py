@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
@@ -18,9 +18,19 @@ from bot.model.request import Request
 from bot.model.summary import OfferChoice
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.waiting import typed_wish
-from handlers.actions.calling import carry_out, on, shows
+from handlers.actions.calling import ValueHandler, carry_out, on, shows
 from handlers.directory.channels import is_direct
-from handlers.ids import Action, Callback, FormValue, NoValue, OfferValue, QuoteValue, V, VersionValue, offer_value
+from handlers.ids import (
+    Action,
+    Callback,
+    FormValue,
+    NoValue,
+    OfferValue,
+    QuoteValue,
+    Value,
+    VersionValue,
+    offer_value,
+)
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import offers, replies
@@ -30,7 +40,7 @@ from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.budget_text import over_limits_of_envelope
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, join, per_hour
-from handlers.phrases.machine_text import describe, place
+from handlers.phrases.rental_text import describe, place
 from handlers.typed.draft import Get, Wait
 from handlers.typed.requests import request_text
 from handlers.typed.until import example_end
@@ -65,16 +75,11 @@ async def ask(
 
 
 async def ask_for(
-    context: Context,
-    interaction: UserInteraction,
-    command: Get | Wait,
-    *,
-    may_rent_now: bool = True,
-    earlier: Quote | None = None,
+    context: Context, interaction: UserInteraction, command: Get | Wait, *, earlier: Quote | None = None
 ) -> Outcome:
     """Start a search for what was typed after `get` or `wait`, or in the form. `earlier` is the search that it
     changes; of its words about waiting, only what stands in the command holds, unless it is a request that waits
-    for approval. Unless it `may_rent_now`, the word `now` does nothing."""
+    for approval."""
     wish = None
     if earlier is not None and earlier.changes is None:
         earlier = changed(earlier, wish=None)
@@ -82,7 +87,7 @@ async def ask_for(
         wish = _typed_wish(context, command.until, any_time=command.any_time)
     elif command.any_time:
         wish = _typed_wish(context, None, any_time=True)
-    rent_now = may_rent_now and isinstance(command, Get) and command.now
+    rent_now = isinstance(command, Get) and command.now
     return await ask(context, interaction, command.request, rent_now=rent_now, earlier=earlier, wish=wish)
 
 
@@ -102,13 +107,11 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
     return Reply(content=replies.end_dropped(last.request, f"/gpu get {again} until {end}"))
 
 
-def searches_again(
-    request_of: Callable[..., Request],
-) -> Callable[[Context, UserInteraction, V], Awaitable[Outcome]]:
+def searches_again(request_of: Callable[..., Request]) -> ValueHandler[Value]:
     """Return the function of a button that searches for the request which `request_of` makes of a search and the
     rest of the value."""
 
-    async def handler(context: Context, interaction: UserInteraction, value: V) -> Outcome:
+    async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
         fields = dict(value)
         quote = await quoting.quote_to_ask_again(context.deps, interaction.person, fields.pop("quote_id"))
         return await ask(context, interaction, request_of(quote, **fields), earlier=quote)
@@ -117,8 +120,6 @@ def searches_again(
 
 
 search_again = searches_again(attrgetter("request"))
-
-
 show_all = shows(
     partial(found.offers_of_quote, most=offers.most_shown(everything=True)),
     partial(offers.answer, everything=True),

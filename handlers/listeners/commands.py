@@ -6,9 +6,10 @@ from functools import partial
 
 from bot.errors import Mistake
 from bot.lifecycle.actions import account, away, home, queries, waiting
+from bot.model.base import changed
 from bot.model.offer import Catalog
 from bot.model.person import Person
-from bot.policy.team.roles import check_user
+from bot.policy.team.roles import check_user, roles_of
 from handlers.actions import github_keys, keys, offers, policy, short_forms, spend
 from handlers.actions.calling import carry_out, on
 from handlers.actions.request_form import open_form
@@ -89,7 +90,7 @@ async def _answer(
         case commands.Plain.POLICY:
             return await policy.show(context, interaction, NO_VALUE)
         case commands.Plain.HELP:
-            roles = queries.own_roles(context.deps, interaction.person)
+            roles = roles_of(interaction.person, context.deps.rules)
             return Reply(content=lists.help_(commands.help_for(roles), roles, rules=context.deps.rules))
         case _:
             return Reply(content=await _home(context, interaction))
@@ -111,7 +112,9 @@ async def show_line(context: Context, interaction: UserInteraction, value: LineV
     command = _parse(context, interaction.person, text)
     if not isinstance(command, Get | Wait):
         raise Mistake(UNREADABLE)
-    return await offers.ask_for(context, interaction, command, may_rent_now=False)
+    if isinstance(command, Get):
+        command = changed(command, now=False)
+    return await offers.ask_for(context, interaction, command)
 
 
 def _parse(context: Context, person: Person, text: str) -> commands.Command:
@@ -154,7 +157,6 @@ def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
 
 
 async def show_team(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Show everyone's rentals in a dialog."""
     return OpenModal(modal=team_dialog(await _list(context, interaction, everyone=True)))
 
 
@@ -166,7 +168,6 @@ def team_dialog(listing: Rendered) -> Modal:
 
 
 async def turn_page(context: Context, interaction: UserInteraction, value: PageValue) -> Outcome:
-    """Show another page of the person's rentals."""
     await home.turn_page(context.deps, interaction.person, value.page)
     return None
 

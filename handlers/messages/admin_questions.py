@@ -21,15 +21,14 @@ from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
 from bot.model.text import listed, plural, span
 from bot.policy.buying.unknown_machines import name_to_type
 from bot.policy.team.rules import Rules
-from handlers.ids import Action, Callback, Field, QuestionValue, VersionValue
+from handlers.ids import Action, Callback, Field, QuestionValue
 from handlers.messages.writers import QuestionContext, question
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, button, option
 from handlers.phrases.ends import end
-from handlers.phrases.format import Times, escape, identifier, join, per_hour, person, sentence
-from handlers.phrases.lease_buttons import destroy_button
-from handlers.phrases.machine_text import describe, machines, vendor
-from handlers.phrases.rental_text import current_state, in_all, so_far
+from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person, sentence
+from handlers.phrases.lease_buttons import destroy_button, withdraw_button
+from handlers.phrases.rental_text import current_state, describe, in_all, machines, so_far, vendor
 from handlers.phrases.use_text import current_use, verdict_text
 
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
@@ -38,6 +37,7 @@ USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
 """How many waiting purchases are listed, and how many decided ones: a paragraph holds 3,000 bytes."""
+AND_MORE = "And {} more."
 LONGEST_REASON = 200
 
 
@@ -155,14 +155,13 @@ def _what(purchase: Purchase) -> str:
     shown = purchase.alive
     first = shown[0]
     named = list(dict.fromkeys(_name(machine) for machine in shown if machine.name))
-    more = len(named) - NAMES_SHOWN
-    names = listed([*named[:NAMES_SHOWN], *([f"{more} more"] if more > 0 else [])])
-    parts = [
+    names = listed(first_few(named, NAMES_SHOWN))
+    return join(
         machines(sum(machine.count for machine in shown), first.gpu) if first.gpu else "",
         vendor(first.vendor) if first.vendor else "",
         f"named {names}" if names else f"resource {_name(first)}",
-    ]
-    return ", ".join(part for part in parts if part)
+        by=", ",
+    )
 
 
 def _name(machine: UnknownMachine) -> str:
@@ -170,9 +169,8 @@ def _name(machine: UnknownMachine) -> str:
 
 
 def _facts(purchase: Purchase, times: Times) -> str:
-    rate = rate_text(purchase)
     since = times.time(min(machine.since for machine in purchase.alive))
-    return ", ".join(filter(None, (_what(purchase), rate, f"since {since}")))
+    return f"{_what(purchase)}, {rate_text(purchase)}, since {since}"
 
 
 def rate_text(purchase: Purchase) -> str:
@@ -190,7 +188,7 @@ def _in_short(view: AdminQuestionView) -> str:
     """Return the facts of a dialog: `1x H100, Hyperstack, named train-3, $2.10/h, $48.30 so far.`"""
     purchase = view.question.purchase
     cost = "" if is_unpriced(purchase) else so_far(view.spent[view.question.id])
-    return ", ".join(filter(None, (_what(purchase), rate_text(purchase), cost))) + "."
+    return f"{join(_what(purchase), rate_text(purchase), cost, by=', ')}."
 
 
 def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
@@ -218,26 +216,19 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     price = f"{per_hour(sum(rates, Decimal(0)))}{' and more' if len(rates) < count else ''}"
     are = "is" if count == 1 else "are"
     lead = f"{plural(count, 'machine')} that I don't know {are} on the account: {price}."
-    lines = "\n".join([lead, *shown_lines([f"{_facts(one, times)}." for one in waiting])])
+    listed_ones = first_few([f"{_facts(one, times)}." for one in waiting], MOST_SHOWN, AND_MORE)
+    lines = "\n".join([lead, *listed_ones])
     then = "One by one asks about each in a message of its own. /gpu list all shows them too."
-    return blocks.message(
-        f"{lines}\n{then}",
-        blocks.section(lines),
+    return blocks.of_parts(
+        blocks.paragraph(lines),
         blocks.actions(button("One by one", Action.ONE_BY_ONE, question_value(view.question))),
-        blocks.context(then),
-        closed=False,
+        blocks.small(then),
     )
 
 
 def repeated(view: AdminQuestionView) -> bool:
     """Return whether another message asks about all of these machines."""
     return bool(view.parts) and all(one.purchase.same_as is not None for one in view.parts)
-
-
-def shown_lines(lines: list[str]) -> list[str]:
-    """Return the lines that are shown, and a line with how many more there are."""
-    more = len(lines) - MOST_SHOWN
-    return lines if more <= 0 else [*lines[:MOST_SHOWN], f"And {more} more."]
 
 
 # --- a rental whose owner left
@@ -256,13 +247,12 @@ def _owner_left(
     if event.at < question.asked_at:
         return blocks.message(f"{left}: {name}. I asked again {times.at_time(question.asked_at)}.")
     later, value = _put_off(view, times), question_value(question)
-    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     waits = rental.state is State.AWAITING_APPROVAL
     return blocks.with_buttons(
         join(f"{left}. {_what_it_does(details, times)} Who takes it?", later),
         button("Give it an owner", Action.GIVE_OWNER, value, about=rental.id),
         None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=rental.id),
-        button("Withdraw", Action.WITHDRAW, version) if waits else destroy_button(rental),
+        withdraw_button(rental) if waits else destroy_button(rental),
     )
 
 
@@ -271,13 +261,14 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
     rental = details.rental
     use = current_use(rental)
     verdict = verdict_text(use, times) if use is not None and use.verdict is not Verdict.UNKNOWN else ""
-    parts = (
+    facts = join(
         describe(rental),
         per_hour(rental.rate) if rental.rate else "",
         f"{verdict[:1].lower()}{verdict[1:]}",
         so_far(details.spent) if rental.attempts else "",
+        by=", ",
     )
-    name = f"{rental.id} ({', '.join(filter(None, parts))})"
+    name = f"{rental.id} ({facts})"
     if rental.state is State.READY:
         return f"{name} runs until {end(rental, times)}."
     if rental.state is State.AWAITING_APPROVAL:

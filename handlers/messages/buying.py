@@ -23,14 +23,11 @@ from bot.model.state import UNBOUGHT, State
 from bot.model.text import listed, plural, say_at_most
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, RentalOfferValue
-from handlers.messages.waiting import stop_button
 from handlers.messages.writers import (
     EventContext,
     EventText,
     allowed_text,
-    cost_nothing_text,
     direct,
-    market_answer,
     sentence_case,
     thread,
 )
@@ -38,9 +35,8 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import paused_by
 from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, person, price, sentence
-from handlers.phrases.lease_buttons import destroy_button
-from handlers.phrases.machine_text import describe, machines, place, vendor
-from handlers.phrases.rental_text import current_state, reason
+from handlers.phrases.lease_buttons import destroy_button, stop_button
+from handlers.phrases.rental_text import current_state, describe, machines, place, reason, vendor
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
 """Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about
@@ -168,9 +164,8 @@ def _renting(context: EventContext[RentingFacts]) -> EventText:
     now = f"Now {what}{vendor(facts.vendor)}{_without_script(facts)}{price}{_against_clicked(facts)}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
         return EventText(now, missing)
-    failed = "; ".join(
-        filter(None, (_failed(facts.before_vendor, facts.why, facts.detail), cost_nothing_text(facts.paid)))
-    )
+    cost = "it cost nothing" if facts.paid is False else ""
+    failed = join(_failed(facts.before_vendor, facts.why, facts.detail), cost, by="; ")
     return EventText(sentence_case(failed), join(f"{now}.", missing))
 
 
@@ -222,12 +217,13 @@ def _making_sure(where: str) -> str:
 @thread(EventKind.GIVEN_UP)
 def _given_up(context: EventContext[AttemptFacts]) -> EventText:
     facts = context.facts
+    answer = sentence(escape(facts.detail, 200)) if facts.detail and facts.detail.strip() else ""
     return EventText(
         f"{sentence_case(vendor(facts.vendor))} did not get it ready",
         join(
             "I'm destroying that machine; it may bill until the vendor confirms its end.",
             "Then I look for the next offer.",
-            market_answer(facts),
+            f"Its answer: {answer}" if answer else "",
         ),
     )
 
@@ -272,10 +268,9 @@ def _waiting_for_lookups(facts: HeldUpFacts) -> EventText:
     where = "there" if facts.count == 1 else f"at these {facts.count} places"
     if facts.vendor is None:
         where = f"at {plural(facts.count or 1, 'earlier place')}"
+    rest = _making_sure(where)
     if facts.end is not None:
         rest = f"No other offer fits. I make sure that nothing was rented {where} (about 2 min), then look again."
-        return EventText(failed, rest) if failed else EventText(rest.removesuffix("."))
-    rest = _making_sure(where)
     return EventText(failed, rest) if failed else EventText(rest.removesuffix("."))
 
 

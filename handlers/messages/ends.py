@@ -30,8 +30,7 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import SCRIPT, end, failed_with, on_ending_text, script_first_text
 from handlers.phrases.format import Times, actor, join, person
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
-from handlers.phrases.machine_text import vendor
-from handlers.phrases.rental_text import asked_by_event, machine
+from handlers.phrases.rental_text import asked_by_event, machine, vendor
 
 _ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED)
 """The events whose message says when a machine ends."""
@@ -217,13 +216,11 @@ def _extension_over(context: EventContext[DecisionFacts]) -> EventText:
 
 @thread(EventKind.EXTENSION_WITHDRAWN)
 def _extension_withdrawn(context: EventContext[DecisionFacts]) -> EventText:
+    lead = f"{context.actor} no longer asks for more time"
     if context.event.actor is None:
         who = person(context.details.names, next(iter(context.facts.people), context.owner_id))
         lead = f"{who} left the workspace, so nobody asks for more time"
-        return EventText(lead, f"it ends {until_text(context)}.", colon=True)
-    return EventText(
-        f"{context.actor} no longer asks for more time", f"it ends {until_text(context)}.", colon=True
-    )
+    return EventText(lead, f"it ends {until_text(context)}.", colon=True)
 
 
 direct(EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_APPROVED, EventKind.EXTENSION_DENIED)(said_once)

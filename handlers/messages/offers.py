@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from bot.errors import BuyingBlocked, Mistake
-from bot.model.budget import UNASSIGNED
+from bot.model.budget import UNASSIGNED, ScopeKind
 from bot.model.money import cost, cost_at_most, in_cents
 from bot.model.offer import Offer
 from bot.model.person import Channel
@@ -37,7 +36,7 @@ from handlers.messages.giving import with_idle
 from handlers.messages.replacing import remainder_text, replace_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.budget_text import budget_name, cap_text, limit_names, not_of_channel
+from handlers.phrases.budget_text import cap_text, limit_names, not_of_channel, whose_budget
 from handlers.phrases.ends import clock_time, how_long, read_as_utc
 from handlers.phrases.error_text import paused_by, refusal_text
 from handlers.phrases.format import (
@@ -48,6 +47,7 @@ from handlers.phrases.format import (
     escape,
     highest,
     join,
+    join_lines,
     limit,
     limit_per_hour,
     per_hour,
@@ -55,8 +55,19 @@ from handlers.phrases.format import (
     with_full_stop,
 )
 from handlers.phrases.lease_buttons import show_button
-from handlers.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
-from handlers.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.phrases.rental_text import (
+    STATES,
+    contract,
+    describe,
+    gpu,
+    machines,
+    people_text,
+    place,
+    variant,
+    vendor,
+    wanted,
+    without_key_text,
+)
 
 SHOWN = 3
 NO_SCRIPT = "No start-up script here: one key, no set-up, I can't see inside."
@@ -112,13 +123,13 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     utc = read_as_utc(reader.zone) if quote.request.until else ""
     refused = _refused_for_all(shown, times)
     several = len({choice.offer.gpu for choice in shown}) > 1
-    parts = []
+    offers = []
     for choice in shown:
         is_best, offer = choice is best, choice.offer
         about = f"{_equipment(offer)}." if is_best or everything else ""
         about = variant(offer.gpu, offer.family) if several and not about else about
         words = _offer_text(choice, cost_text(choice, quote, rules), about, best=is_best, refused=refused)
-        parts.append((words, _button(choice, quote, is_best)))
+        offers.append(blocks.paragraph(words, _button(choice, quote, is_best)))
     first_expiry = min((choice.offer.expires_at for choice in shown), default=reader.now)
     until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
     hidden = count - len(shown)
@@ -129,35 +140,26 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     stands = _still_stands(view.still_waiting, shown)
     no_key = without_key_text(view.without_key, "I ask for one when you rent")
     night, keep_button = _night(quote, best, reader)
-    offers = (words for words, _ in parts)
-    above = (not_replaced, heading, utc, refused, *offers, night)
-    waits, about_waiting = (
-        (waiting.wait_buttons(view), waiting.wait_text(view, reader)) if quote.wish else ([], "")
-    )
-    lines = (*above, approval, more, until, charged, stands, no_key, card_place, about_waiting)
-    text = "\n".join(filter(None, lines))
-    return blocks.message(
-        text,
-        blocks.section(not_replaced) if not_replaced else None,
-        blocks.section(f"*{heading}*"),
-        blocks.context(utc),
-        blocks.section(refused) if refused else None,
-        *(blocks.section(words, accessory) for words, accessory in parts),
-        blocks.section(night, keep_button) if night else None,
-        blocks.context(approval),
-        blocks.context(join(more, until)),
-        blocks.context(charged),
-        blocks.context(stands),
-        blocks.context(no_key),
-        blocks.context(card_place),
+    return blocks.of_parts(
+        blocks.paragraph(not_replaced),
+        blocks.heading(heading),
+        blocks.small(utc),
+        blocks.paragraph(refused),
+        *offers,
+        blocks.paragraph(night, keep_button),
+        blocks.small(approval),
+        blocks.Part(join_lines(more, until), blocks.context(join(more, until))),
+        blocks.small(charged),
+        blocks.small(stands),
+        blocks.small(no_key),
+        blocks.small(card_place),
         blocks.actions(
             *_shorter(quote, best or next(iter(shown), None)),
             *_for_all_gpus(quote),
             *_actions(quote, len(shown), everything),
         ),
-        blocks.actions(*waits),
-        blocks.context(about_waiting),
-        closed=False,
+        blocks.actions(*(waiting.wait_buttons(view) if quote.wish else ())),
+        blocks.small(waiting.wait_text(view, reader) if quote.wish else ""),
     )
 
 
@@ -199,8 +201,8 @@ def _heading(quote: Quote, times: Times) -> str:
     project = "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}"
     no_probe = "" if request.probe else "no-probe"
     length = how_long(request, times)
-    parts = [wanted, contract(request.contract), cap_text(request), length, project, setup, no_probe]
-    heading = ", ".join(part for part in parts if part)
+    sells = contract(request.contract)
+    heading = join(wanted, sells, cap_text(request), length, project, setup, no_probe, by=", ")
     return f"Change {quote.changes} to {heading}" if quote.changes else heading
 
 
@@ -237,18 +239,14 @@ def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refus
 
 
 def _equipment(offer: Offer) -> str:
-    parts = [
+    return join(
         variant(offer.gpu, offer.family),
         "spot" if offer.contract == Contract.SPOT else "",
         f"{offer.vcpus} vCPU" if offer.vcpus is not None else "",
-        f"{_gigabytes(offer.memory_gb)} memory" if offer.memory_gb is not None else "",
-        f"{_gigabytes(offer.disk_gb)} disk" if offer.disk_gb is not None else "",
-    ]
-    return ", ".join(part for part in parts if part)
-
-
-def _gigabytes(amount: Decimal) -> str:
-    return f"{amount:.0f} GB"
+        f"{offer.memory_gb:.0f} GB memory" if offer.memory_gb is not None else "",
+        f"{offer.disk_gb:.0f} GB disk" if offer.disk_gb is not None else "",
+        by=", ",
+    )
 
 
 def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
@@ -302,13 +300,12 @@ def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -
     """Return the button that rents an offer. Screen readers read what it is and who sells it."""
     action, offer = Action.RENT_ANOTHER if value.another else Action.RENT, choice.offer
     about = f"{machines(offer.count, offer.family)}, {place(offer.vendor, offer.vendor_region)}"
-    return button(_rent_label(choice), action, value, about=about, style=style)
-
-
-def _rent_label(choice: OfferChoice) -> str:
+    label = f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
     if choice.passed and choice.over == (Over.BUDGET,):
-        return f"Ask for {per_hour(choice.offer.rate)}: over {budget_name(choice.passed[0])}"
-    return f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(choice.offer.rate)}"
+        scope = choice.passed[0].balance.scope
+        whose = "your budget" if scope.kind is ScopeKind.PERSON else whose_budget(scope, {})
+        label = f"Ask for {per_hour(offer.rate)}: over {whose}"
+    return button(label, action, value, about=about, style=style)
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
@@ -346,11 +343,8 @@ def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> st
 def _actions(quote: Quote, shown_count: int, everything: bool) -> list[Json]:
     value, about, count = QuoteValue(quote_id=quote.id), describe(quote.request), len(quote.offers)
     shows_all = count > shown_count and not everything
-    return [
-        *([button(f"All {count}", Action.ALL_OFFERS, value, about=about)] if shows_all else []),
-        button("Refresh", Action.REFRESH, value, about=about),
-        button("Change", Action.CHANGE, value, about=about),
-    ]
+    more = [button(f"All {count}", Action.ALL_OFFERS, value, about=about)] if shows_all else []
+    return [*more, *waiting.search_again(quote)]
 
 
 def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
@@ -374,7 +368,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     they buy nothing now."""
     quote = view.quote
     request = quote.request
-    parts = [
+    text = join(
         _not_replaced(view.to_replace),
         f"No {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",
         "spot" if request.contract is Contract.SPOT else "",
@@ -382,8 +376,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         f"from {vendor(request.vendor)}" if request.vendor else "",
         _cap_of_nothing(request),
         "now.",
-    ]
-    text = join(*parts)
+    )
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):
         # Two requests can have the same label; the first is closer.

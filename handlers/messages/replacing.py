@@ -13,7 +13,7 @@ from handlers.ids import Action, Callback, Field, RentalValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, button
 from handlers.phrases.format import highest, limit_per_hour
-from handlers.phrases.machine_text import machines, vendor
+from handlers.phrases.rental_text import machines, vendor
 
 
 def replace_button(rental: Rental) -> Json:
@@ -54,7 +54,7 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
     return blocks.modal(
         Callback.REPLACE,
         f"Replace {rental.id}?",
-        blocks.section("\n".join(lines)),
+        blocks.lines(*lines),
         why if asks_why else None,
         submit=f"Replace {rental.id}",
         value=RentalValue(rental_id=rental.id),

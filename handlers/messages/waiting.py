@@ -38,7 +38,8 @@ from handlers.phrases.format import (
     per_hour,
     price,
 )
-from handlers.phrases.machine_text import describe, gpu, place, vendor
+from handlers.phrases.lease_buttons import stop_button
+from handlers.phrases.rental_text import describe, gpu, place, vendor
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:
@@ -120,30 +121,30 @@ def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
 
 def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
     """Return the answer to a request with a start time, below the `heading` that says what was understood."""
-    quote, wait = view.quote, view.wait
-    value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
-    rent = None
+    quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
         lines = [f"I can't rent it then. {refusal_text(view.wait_refused)}"]
     elif wait is None:
         lines = ["Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU"]
     else:
         label = f"Ask for it at {limit_per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
+        value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
         rent = button(label, Action.RENT_THEN, value, about=about, style="primary")
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
     lines.append(not_of_channel(quote, reader.rules))
-    again = [
+    return blocks.of_parts(
+        blocks.heading(heading), *map(blocks.paragraph, lines), blocks.actions(rent, *search_again(quote))
+    )
+
+
+def search_again(quote: Quote) -> list[Json]:
+    """Return [Refresh] and [Change]."""
+    value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
+    return [
         button("Refresh", Action.REFRESH, value, about=about),
         button("Change", Action.CHANGE, value, about=about),
     ]
-    return blocks.message(
-        "\n".join(filter(None, (heading, *lines))),
-        blocks.section(f"*{heading}*"),
-        *(blocks.section(line) for line in lines if line),
-        blocks.actions(rent, *again),
-        closed=False,
-    )
 
 
 def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
@@ -166,15 +167,14 @@ def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
 def highest_price(quote: Quote, reader: Reader) -> Modal:
     """Return the dialog that asks for the highest price at which a machine is rented for a person who waits."""
     request = quote.request
-    lines = [
-        f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
-        join(when_it_looks(quote.wish, reader.rules), "I rent the first that fits."),
-        any_model(request),
-    ]
     return blocks.modal(
         Callback.HIGHEST_PRICE,
         "Rent it for me",
-        blocks.section("\n".join(filter(None, lines))),
+        blocks.lines(
+            f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
+            join(when_it_looks(quote.wish, reader.rules), "I rent the first that fits."),
+            any_model(request),
+        ),
         blocks.text_input(
             Field.CAP,
             "At most, in dollars per GPU and hour",
@@ -192,20 +192,18 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
     quote, envelope = wait.quote, wait.envelope
     request, starts = quote.request, quote.request.starts_at is not None
     highest = limit_per_hour(envelope.max_rate)
-    lines = [
-        f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
-        f"Up to {say_at_most(envelope.total)} in all.",
-        f"If nothing fits, I try for {span(wait.until - reader.now)} at most.",
-        "" if starts else when_it_looks(quote.wish, reader.rules),
-        "" if starts and quote.offers else any_model(request),
-        _who_decides(wait, reader.rules),
-    ]
-    title = f"Up to {highest}?"
     value = QuoteValue(quote_id=quote.id)
     return blocks.modal(
         Callback.RENT_FOR_ME,
-        "Ask for approval?" if wait.over else title,
-        blocks.section("\n".join(filter(None, lines))),
+        "Ask for approval?" if wait.over else f"Up to {highest}?",
+        blocks.lines(
+            f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
+            f"Up to {say_at_most(envelope.total)} in all.",
+            f"If nothing fits, I try for {span(wait.until - reader.now)} at most.",
+            "" if starts else when_it_looks(quote.wish, reader.rules),
+            "" if starts and quote.offers else any_model(request),
+            _who_decides(wait, reader.rules),
+        ),
         submit="Ask" if wait.over else "Rent it then" if starts else "Rent it for me",
         value=value if gpu_rate is None else QuotePriceValue(quote_id=quote.id, gpu_rate=gpu_rate),
     )
@@ -214,19 +212,18 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
 def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
     """Return the dialog that confirms a rent at a higher price than was allowed."""
     offer, envelope = dearer.offer, dearer.envelope
-    lines = [
-        f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
-        f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
-        f"Up to {highest(envelope)}, {say_at_most(envelope.total)} in all; you allowed "
-        f"{limit_per_hour(dearer.rental.envelope.max_rate)}.",
-        over_total_text(dearer.rental.request, envelope.total),
-        _who_decides(dearer, reader.rules),
-    ]
     ask = bool(dearer.over)
     return blocks.modal(
         Callback.RENT_DEARER,
         "Ask for approval?" if ask else f"Rent at {per_hour(offer.rate)}?",
-        blocks.section("\n".join(filter(None, lines))),
+        blocks.lines(
+            f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
+            f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
+            f"Up to {highest(envelope)}, {say_at_most(envelope.total)} in all; you allowed "
+            f"{limit_per_hour(dearer.rental.envelope.max_rate)}.",
+            over_total_text(dearer.rental.request, envelope.total),
+            _who_decides(dearer, reader.rules),
+        ),
         submit="Ask" if ask else f"Rent at {per_hour(offer.rate)}",
         value=RentalOfferValue(rental_id=dearer.rental.id, offer_id=offer.offer_id),
     )
@@ -262,9 +259,11 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
     Once they rented it, the message says so, and has no button any more.
     """
     quote, rental = view.quote, view.rental
+    if rental is not None and rental.state is State.AWAITING_APPROVAL:
+        return replies.rented(rental, asked=view.asked)
     if rental is not None:
-        asked = rental.state is State.AWAITING_APPROVAL
-        return replies.rented(rental, asked=view.asked) if asked else replies.has_rented(rental)
+        where = channel(rental.card_channel)
+        return replies.reply(f"Rented: {describe(rental)}, {rental.id}. Follow it in {where}.")
     about = describe(quote.request)
     again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id), about=about)
     best = recommended(view.choices) or next(iter(view.choices), None)
@@ -288,11 +287,6 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
 def stopped(quote: Quote) -> Rendered:
     """Return the reply to [Stop waiting]."""
     return replies.reply(f"You no longer wait for {_what(quote.request)}. Nothing was rented.")
-
-
-def stop_button(quote_id: str, about: str) -> Json:
-    """Return [Stop waiting]. `about` is the rental or the request that waits."""
-    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id), about=about)
 
 
 def waiting_text(waiting: WaitingView, times: Times) -> str:

@@ -19,7 +19,7 @@ from bot.model.person import Person
 from bot.model.records import Usage
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
-from bot.model.summary import OfferChoice, Over
+from bot.model.summary import OfferChoice, Over, Proposal
 from bot.model.text import plural, say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
@@ -48,16 +48,6 @@ NOT_RENTED = (
     "Nothing was rented or changed. Ask for less time or a cheaper machine; an admin can raise the budget."
 )
 """What follows if a budget doesn't hold what somebody wanted to rent, and the rules refuse that."""
-
-
-class Proposal(Frozen):
-    """The envelope for a request at a price, and who decides it."""
-
-    envelope: Envelope
-    over: tuple[Over, ...]
-    """The limits that the envelope is over. If there are none, the owner decides alone."""
-    passed: tuple[Demand, ...] = ()
-    """The budgets that don't hold the envelope, the tightest one first."""
 
 
 class LongerLease(Frozen):
