@@ -14,7 +14,8 @@ from bot.clock import Clock
 from bot.doctor.findings import CheckContext, Finding, not_checked, ok, wrong
 from bot.doctor.host import gap_to
 from bot.errors import MarketAway, TokenRefused
-from bot.market.client import ComputeClear, Timeouts
+from bot.market.client import ComputeClear
+from bot.market.transport import Timeouts
 from bot.model.offer import Catalog
 
 T = TypeVar("T")

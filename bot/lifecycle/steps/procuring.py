@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
 from bot.lifecycle.account.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.changes.snapshot import RentalSnapshot, save
-from bot.lifecycle.changes.transitions import accept, begin_attempt, give_up_attempt, unblock_buying
+from bot.lifecycle.changes.transitions import accept, begin_attempt, give_up_attempt
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something
 from bot.lifecycle.money.buying_blocks import buying_block, check_buying, waits_for_slack
@@ -90,7 +90,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     # purchases are refused again and again would never wait for a decision.
     blocked = snapshot.rental.blocked
     if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in MARKET_UNAVAILABLE:
-        snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
+        snapshot = snapshot.altered(blocked=None)
     attempt = snapshot.attempt(attempt.n)
     if attempt.state is AttemptState.BOUGHT:
         if progress.failed or attempt.why in REPORTED_FAILED:
@@ -389,7 +389,7 @@ def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: 
 
 def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now: datetime) -> RentalSnapshot:
     answered = changed(attempt, answered_at=now, why=answer.why, detail=answer.detail)
-    snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
+    snapshot = snapshot.altered(blocked=None)
     if answer.why is None:
         return _accepted(snapshot, answered, now)
     if answer.bought_nothing:
