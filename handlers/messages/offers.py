@@ -137,7 +137,11 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     card_place = _where_the_card_goes(quote, view.asked_in)
     approval = _approval_needed(shown, rules_of_project(rules, quote.project))
     charged = not_of_channel(quote, rules)
-    stands = _still_stands(view.still_waiting, shown)
+    stands = ""
+    if view.still_waiting is not None:
+        # Otherwise people take [Change] for a withdrawal.
+        until_click = " until you click one of these" if any(choice.refused is None for choice in shown) else ""
+        stands = f"Your {view.still_waiting.count}x request still stands{until_click}."
     no_key = without_key_text(view.without_key, "I ask for one when you rent")
     night, keep_button = _night(quote, best, reader)
     return blocks.of_parts(
@@ -329,14 +333,6 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     if passed is None:
         return f"Over the {limits}: an approver decides."
     return join(f"Over the {limits}." if limits else "", say_passed(passed), "An approver decides.")
-
-
-def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> str:
-    """Return that the waiting request still stands: otherwise people take [Change] for a withdrawal."""
-    if waiting is None:
-        return ""
-    until = " until you click one of these" if any(choice.refused is None for choice in choices) else ""
-    return f"Your {waiting.count}x request still stands{until}."
 
 
 def _actions(quote: Quote, shown_count: int, everything: bool) -> list[Json]:
