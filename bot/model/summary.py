@@ -282,16 +282,22 @@ class Over(StrEnum):
     """The budget of its owner, its project or the team does not hold it."""
 
 
-class OfferChoice(Frozen):
+class Proposal(Frozen):
+    """The envelope for a request at a price, and who decides it."""
+
+    envelope: Envelope
+    over: tuple[Over, ...] = ()
+    """The limits that the envelope is over. If there are none, the owner decides alone."""
+    passed: tuple[Demand, ...] = ()
+    """The budgets that don't hold the envelope, the tightest one first."""
+
+
+class OfferChoice(Proposal):
     """An offer with what the rules say about it, for the person who asked."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     offer: Offer
-    envelope: Envelope
-    over: tuple[Over, ...] = ()
-    passed: tuple[Demand, ...] = ()
-    """The budgets that don't hold it, the tightest one first."""
     shorter: timedelta | None = None
     """The longest lease in whole hours that the budgets hold, if they don't hold this one. None: no other."""
     refused: GpubotError | None = None
@@ -338,28 +344,21 @@ class IdleMachine(Frozen):
     """When its owner was asked for it within the last hour. None: they may be asked now."""
 
 
-class WaitPreview(Frozen):
-    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time."""
+class WaitPreview(Proposal):
+    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time.
+
+    Without limits that the envelope is over, no approver decides before it waits.
+    """
 
     quote: Quote
-    envelope: Envelope
-    """`max_rate` is the highest price per hour for the whole machine, and `total` the most that it can cost."""
-    over: tuple[Over, ...] = ()
-    """The limits that the envelope is over. If there are none, no approver decides before it waits."""
-    passed: tuple[Demand, ...] = ()
-    """The budgets that don't hold the envelope, the tightest one first."""
     until: Instant
     """When the wish ends if nothing fitted."""
 
 
-class DearerRent(Frozen):
+class DearerRent(OfferChoice):
     """An offer that costs more than the owner of a waiting rental allowed, and what renting it allows."""
 
     rental: Rental
-    offer: Offer
-    envelope: Envelope
-    over: tuple[Over, ...] = ()
-    passed: tuple[Demand, ...] = ()
 
 
 class WaitingView(Frozen):

@@ -14,8 +14,8 @@ from bot.model.event import EventKind
 from bot.model.machine_use import Use, Verdict
 from bot.model.rental import Ending, Lease
 from bot.model.state import State
-from bot.model.summary import OfferChoice, Over, PeopleAsked, RentalDetails
-from bot.policy.buying.spending import LongerLease, Proposal
+from bot.model.summary import OfferChoice, Over, PeopleAsked, Proposal, RentalDetails
+from bot.policy.buying.spending import LongerLease
 from handlers.actions.offers import rent_dialog
 from handlers.actions.rentals import extend_dialog, extend_form
 from handlers.actions.requests import approve_dialog

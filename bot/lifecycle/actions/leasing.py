@@ -26,12 +26,11 @@ from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Extension, Rental
 from bot.model.state import State
-from bot.model.summary import Extended, RentalDetails
+from bot.model.summary import Extended, Proposal, RentalDetails
 from bot.model.text import span as span_text
 from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import (
     LongerLease,
-    Proposal,
     extension_needs_confirmation,
     propose_longer_lease,
     within_budgets,

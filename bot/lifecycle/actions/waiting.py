@@ -33,12 +33,11 @@ from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import UNBOUGHT, State
-from bot.model.summary import DearerRent, PeopleAsked, WaitingView, WaitPreview
+from bot.model.summary import DearerRent, PeopleAsked, Proposal, WaitingView, WaitPreview
 from bot.model.text import plural
 from bot.policy.buying.budgets import Room, budgets_now, rules_of_project
 from bot.policy.buying.spending import (
     Limits,
-    Proposal,
     check_size,
     check_total,
     needs_confirmation,
@@ -124,9 +123,7 @@ class WaitToJudge:
         rules = rules_of_project(rules, self.quote.project)
         passed = self.room.passed(self.proposal.envelope.total, rules)
         found = within_budgets(self.proposal, passed, rules)
-        return WaitPreview(
-            quote=self.quote, envelope=found.envelope, over=found.over, passed=found.passed, until=self.wish.until
-        )
+        return WaitPreview(quote=self.quote, **dict(found), until=self.wish.until)
 
 
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
@@ -295,9 +292,7 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="r
         choice = limits.choice(_without_cap(rental.request), offer, limits.block)
         if choice.refused is not None:
             raise choice.refused
-        return DearerRent(
-            rental=rental, offer=offer, envelope=choice.envelope, over=choice.over, passed=choice.passed
-        )
+        return DearerRent(rental=rental, **dict(choice))
 
     def confirms(self, plan: DearerRent) -> bool:
         return needs_confirmation(plan.envelope) or over_total(plan.rental.request, plan.envelope.total)

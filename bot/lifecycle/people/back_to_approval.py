@@ -15,8 +15,9 @@ from bot.model.event import Event, EventKind
 from bot.model.facts import RequestFacts
 from bot.model.offer import Offer
 from bot.model.rental import Decider, PendingDecision, Rental
+from bot.model.summary import Proposal
 from bot.policy.buying.budgets import rules_of_project
-from bot.policy.buying.spending import Proposal, over_limits, propose
+from bot.policy.buying.spending import over_limits, propose
 from bot.policy.team.hours import after_hours
 from bot.policy.team.rules import Rules
 from store.db import Tx

@@ -19,7 +19,7 @@ from bot.model.person import Person
 from bot.model.records import Usage
 from bot.model.rental import Rental
 from bot.model.request import Envelope, Request
-from bot.model.summary import OfferChoice, Over
+from bot.model.summary import OfferChoice, Over, Proposal
 from bot.model.text import plural, say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
@@ -48,16 +48,6 @@ NOT_RENTED = (
     "Nothing was rented or changed. Ask for less time or a cheaper machine; an admin can raise the budget."
 )
 """What follows if a budget doesn't hold what somebody wanted to rent, and the rules refuse that."""
-
-
-class Proposal(Frozen):
-    """The envelope for a request at a price, and who decides it."""
-
-    envelope: Envelope
-    over: tuple[Over, ...]
-    """The limits that the envelope is over. If there are none, the owner decides alone."""
-    passed: tuple[Demand, ...] = ()
-    """The budgets that don't hold the envelope, the tightest one first."""
 
 
 class LongerLease(Frozen):
@@ -199,7 +189,7 @@ def propose_longer_lease(
     ValueError if the rental was never ready.
     """
     if already_allowed(rental.running_lease, ends_at):
-        return Proposal(envelope=rental.envelope, over=())
+        return Proposal(envelope=rental.envelope)
     rate, before = rental.rate_at_most, rental.unextended
     total = spent + cost_at_most(rate, ends_at - now + rules.lease.grace)
     lease = ends_at - rental.running_lease.ready_at
@@ -357,9 +347,7 @@ class Limits:
         over_budget = bool(proposal.passed) or isinstance(refused, OverBudget)
         return OfferChoice(
             offer=offer,
-            envelope=proposal.envelope,
-            over=proposal.over,
-            passed=proposal.passed,
+            **dict(proposal),
             shorter=self._shorter(request, offer) if over_budget else None,
             refused=block or refused,
         )

@@ -25,9 +25,9 @@ from bot.model.quote import Quote, SharedSearch, Wish
 from bot.model.rental import Rental
 from bot.model.request import Envelope, OfferQuery, Request
 from bot.model.state import UNBOUGHT, State
-from bot.model.summary import WaitingView
+from bot.model.summary import Proposal, WaitingView
 from bot.policy.buying.offers import NEEDS_NEW_QUOTE, Place, fits, place_of
-from bot.policy.buying.spending import Proposal, billed_span, over_limits, propose
+from bot.policy.buying.spending import billed_span, over_limits, propose
 from bot.policy.team.hours import next_within
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import LEAST_TIME
