@@ -95,7 +95,7 @@ _GPU_HOUR = re.compile(rf"(?:-| ){_HOUR}{_END}")
 
 @dataclass(frozen=True)
 class Money:
-    """An amount of dollars, and what the words after it add."""
+    """An amount of dollars, and what the words around it say about it."""
 
     amount: Decimal
     per_gpu: bool = False
@@ -104,6 +104,8 @@ class Money:
     """Whether the amount is for everything, as in `$20 in total`."""
     limit: bool = False
     """Whether the amount is a maximum, as in `$3 or less`."""
+    after_for: bool = False
+    """Whether it follows `for`: `for $20` is the price of everything, unless it says "per hour"."""
     other_unit: str = ""
     """A unit that prices can't have here, as in `$50 per day`."""
 
