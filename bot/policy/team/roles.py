@@ -171,8 +171,7 @@ def check_reads_spend(person: Person, rules: Rules) -> None:
 def sees_spend_of_people(person: Person, rules: Rules) -> bool:
     """Return whether a person may see what each person spent: approvers, admins and finance. All others see their
     own, and sums."""
-    roles = roles_of(person, rules)
-    return roles.approver or roles.admin or roles.finance
+    return is_approver_or_admin(person, rules) or roles_of(person, rules).finance
 
 
 def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
@@ -238,14 +237,13 @@ def may_look(person: Person, owner: str, rules: Rules) -> bool:
 
 def sees_money(person: Person, owner: str, rules: Rules) -> bool:
     """Return whether a person may see what a rental costs: its owner, approvers and admins."""
-    roles = roles_of(person, rules)
-    return person.id == owner or roles.approver or roles.admin
+    return person.id == owner or is_approver_or_admin(person, rules)
 
 
 def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether a person may see the values, connections and history of a rental's use, which are a record of
     somebody's work: its owner, its teammates and admins. All others see the verdict and since when it holds."""
-    return person.id == rental.owner or is_teammate(person, rental, rules) or roles_of(person, rules).admin
+    return may_see_ssh_command(person, rental, rules) or is_admin(person, rules)
 
 
 def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
@@ -261,7 +259,7 @@ def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> boo
 
 def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether a person may keep or extend a rental: its owner, its teammates and admins."""
-    return may_see_ssh_command(person, rental, rules) or roles_of(person, rules).admin
+    return may_see_ssh_command(person, rental, rules) or is_admin(person, rules)
 
 
 def decides_at_once(person: Person) -> bool:
@@ -272,10 +270,9 @@ def decides_at_once(person: Person) -> bool:
 
 def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
     """Return whether a person may withdraw a request or an extension that waits: its owner and admins."""
-    return person.id == owner or roles_of(person, rules).admin
+    return person.id == owner or is_admin(person, rules)
 
 
 def may_destroy(person: Person, owner: str, rules: Rules) -> bool:
     """Return whether a person may destroy a rental: its owner unless they left, approvers and admins."""
-    roles = roles_of(person, rules)
-    return roles.admin or roles.approver or (person.id == owner and not person.deactivated)
+    return is_approver_or_admin(person, rules) or (person.id == owner and not person.deactivated)
