@@ -182,9 +182,8 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to make, such as 
     """Copy a SQLite database to a new file, also while `run` uses it. For PostgreSQL, say how to call pg_dump."""
     from bot.config.settings import read_database_url
     from bot.errors import Mistake
-    from store.backup import copy_sqlite
+    from store.backup import copy_sqlite, dump_command
     from store.connections import sqlite_path
-    from store.way_back import dump_command
 
     url = read_database_url()
     path = sqlite_path(url)

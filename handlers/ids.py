@@ -8,22 +8,27 @@ later buttons are numbered: `keep`, `keep.2`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 from bot.errors import Mistake
-from bot.model.base import Frozen
+from bot.model.base import Frozen, Instant
 from bot.model.budget import Month, Scope, ScopeKind
 from bot.model.spend import RowsOf
 
 _DIGEST = r"[A-Za-z0-9+/]{43}"
 """A SHA-256 digest in Base64, without the padding, as in a fingerprint."""
 _PERSON = "[UW][A-Z0-9]{1,20}"
+_HOURS = "[1-9][0-9]{0,3}"
+_SECONDS = "[1-9][0-9]{0,8}s"
+_TIME = "[1-9][0-9]{0,10}"
 _SHAPES: Mapping[str, str] = MappingProxyType(
     {
         "rental_id": "[a-z0-9]{2,16}",
@@ -31,21 +36,20 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
         "question_id": "[a-z0-9]{2,16}",
         "offer_id": r"[\x21-\x7e]{1,255}",
         "version": "[1-9][0-9]{0,8}",
-        "hours": "[1-9][0-9]{0,3}",
-        "seconds": "[1-9][0-9]{0,8}",
-        "shown_end": "[1-9][0-9]{0,11}",
-        "until": "[1-9][0-9]{0,11}",
+        "lease": _HOURS,
+        "span": _HOURS,
+        "first": _TIME,
+        "shown_end": _TIME,
         "gpu_rate": r"[0-9]{1,4}(?:\.[0-9]{1,4})?",
         "index": "[0-9]{1,2}",
         "page": "0|[1-9][0-9]{0,3}",
         "people": f"(?:{_PERSON}(?:,{_PERSON}){{0,79}})?",
         "fingerprint": f"SHA256:{_DIGEST}",
-        "digests": f"{_DIGEST}(?:,{_DIGEST}){{0,19}}",
+        "fingerprints": f"{_DIGEST}(?:,{_DIGEST}){{0,19}}",
         "text": r"[^\x00-\x1f\x7f]{1,1900}",
         "month": "[0-9]{4}-(?:0[1-9]|1[0-2])",
         "period": "today|week|20[0-9]{2}-(?:0[1-9]|1[0-2])",
-        "kind": "person|project|team",
-        "name": "[A-Za-z0-9_-]{0,30}",
+        "scope": "(?:person|project|team):[A-Za-z0-9_-]{0,30}",
         "rows": "people|projects|rentals",
     }
 )
@@ -54,8 +58,60 @@ _GITHUB_NAME = "(?P<name>[A-Za-z0-9-]{1,39})"
 UNREADABLE = "That button makes no sense to me. I changed nothing."
 
 
-def _group(field: str) -> str:
-    return f"(?P<{field}>{_SHAPES[field]})"
+def _group(field: str, shape: str | None = None) -> str:
+    return f"(?P<{field}>{shape or _SHAPES[field]})"
+
+
+# --- the types of fields that are written in another way than `str` does
+
+
+def _read(parse: Callable[[str], object]) -> BeforeValidator:
+    return BeforeValidator(lambda found: parse(found) if isinstance(found, str) else found)
+
+
+def _parse_span(text: str) -> timedelta:
+    return timedelta(seconds=int(text[:-1])) if text.endswith("s") else timedelta(hours=int(text))
+
+
+def _write_span(span: timedelta) -> str:
+    return _write_seconds(span) if span % timedelta(hours=1) else str(span // timedelta(hours=1))
+
+
+def _write_seconds(span: timedelta) -> str:
+    return f"{span // timedelta(seconds=1)}s"
+
+
+def _parse_scope(text: str) -> Scope:
+    kind, name = text.split(":")
+    return Scope(kind=ScopeKind(kind), name=name)
+
+
+Span = Annotated[timedelta, _read(_parse_span), PlainSerializer(_write_span)]
+"""`4` for whole hours, else `5400s`."""
+Seconds = Annotated[timedelta, _read(_parse_span), PlainSerializer(_write_seconds)]
+"""`5400s`."""
+Moment = Annotated[
+    Instant,
+    _read(lambda text: datetime.fromtimestamp(int(text), UTC)),
+    AfterValidator(lambda at: at.replace(microsecond=0)),
+    PlainSerializer(lambda at: int(at.timestamp())),
+]
+"""`1763982000`: a Unix time, in whole seconds."""
+People = Annotated[
+    tuple[str, ...], _read(lambda text: tuple(filter(None, text.split(",")))), PlainSerializer(",".join)
+]
+"""`U0BEN,U0CLEO`: Slack ids, or nobody."""
+Fingerprints = Annotated[
+    tuple[str, ...],
+    _read(lambda text: tuple(f"SHA256:{digest}" for digest in text.split(","))),
+    PlainSerializer(lambda found: ",".join(one.removeprefix("SHA256:") for one in found)),
+]
+"""`OOKX...,47DE...`: the digests of up to 20 keys."""
+WhoseMoney = Annotated[Scope, _read(_parse_scope), PlainSerializer(lambda scope: f"{scope.kind}:{scope.name}")]
+"""`project:vision`, `person:U0ANA` or `team:`."""
+
+
+# --- values
 
 
 class Value(Frozen):
@@ -76,7 +132,7 @@ class Value(Frozen):
 
     def encode(self) -> str:
         """Return the value as text. Raise Mistake if a field has characters that the text can't hold."""
-        text = self._text()
+        text = ":".join(str(part) for part in self.model_dump().values())
         if not re.fullmatch(self.SHAPE, text):
             raise Mistake(UNREADABLE)
         return text
@@ -88,9 +144,6 @@ class Value(Frozen):
         if found is None:
             raise Mistake(UNREADABLE)
         return cls.model_validate(found.groupdict())
-
-    def _text(self) -> str:
-        return ":".join(str(part) for part in self.model_dump().values())
 
 
 class PageValue(Value):
@@ -114,22 +167,12 @@ class GithubNameValue(Value):
 
 
 class GithubKeysValue(Value):
-    """`ana-dev:OOKX...,47DE...`: a user name of GitHub and the digests of up to 20 keys that the reader saw."""
+    """`ana-dev:OOKX...,47DE...`: a user name of GitHub, and the keys that the reader saw."""
 
-    SHAPE: ClassVar[str] = f"{_GITHUB_NAME}:{_group('digests')}"
+    SHAPE: ClassVar[str] = f"{_GITHUB_NAME}:{_group('fingerprints')}"
 
     name: str
-    digests: str
-
-    @classmethod
-    def of(cls, name: str, fingerprints: Sequence[str]) -> Self:
-        """Return the value for a user's keys with these fingerprints."""
-        return cls(name=name, digests=",".join(one.removeprefix("SHA256:") for one in fingerprints))
-
-    @property
-    def fingerprints(self) -> tuple[str, ...]:
-        """Return the fingerprints of the keys."""
-        return tuple(f"SHA256:{digest}" for digest in self.digests.split(","))
+    fingerprints: Fingerprints
 
 
 class LineValue(Value):
@@ -210,121 +253,55 @@ class VersionValue(Value):
 
 
 class HoursValue(Value):
-    """`k7mq2:4`: whole hours."""
+    """`k7mq2:4`: a span in whole hours."""
 
     rental_id: str
-    hours: int
-
-    @property
-    def span(self) -> timedelta:
-        """Return the span."""
-        return timedelta(hours=self.hours)
-
-
-class EndValue(Value):
-    """`k7mq2:1763982000`: the end that the reader of a message or dialog saw, as a Unix time. A second submission
-    of a longer lease then adds nothing, and nobody takes a machine that ends at another time."""
-
-    rental_id: str
-    shown_end: int
-
-    @property
-    def moment(self) -> datetime:
-        """Return the end that was shown."""
-        return datetime.fromtimestamp(self.shown_end, UTC)
-
-
-class ExtendValue(Value):
-    """`k7mq2:2:1763982000`, or `k7mq2:5400s:1763982000`: whole hours or seconds, and the end that the reader saw,
-    as a Unix time, so that a second click adds nothing."""
-
-    SHAPE: ClassVar[str] = (
-        f"{_group('rental_id')}:(?:{_group('hours')}|{_group('seconds')}s):{_group('shown_end')}"
-    )
-
-    rental_id: str
-    hours: int | None = None
-    seconds: int | None = None
-    shown_end: int | None
-    """None for a command, which shows no end. No button has such a value."""
-
-    @classmethod
-    def of(cls, rental_id: str, longer: timedelta, shown_end: datetime | None) -> Self:
-        """Return the value for a lease that becomes `longer` by whole hours, or by seconds."""
-        hours, rest = divmod(longer, timedelta(hours=1))
-        size = {"seconds": longer // timedelta(seconds=1)} if rest else {"hours": hours}
-        return cls(rental_id=rental_id, **size, shown_end=int(shown_end.timestamp()) if shown_end else None)
-
-    @property
-    def by(self) -> timedelta:
-        """Return by how much the lease becomes longer."""
-        return timedelta(hours=self.hours or 0, seconds=self.seconds or 0)
-
-    def _text(self) -> str:
-        size = f"{self.seconds}s" if self.seconds else self.hours
-        return f"{self.rental_id}:{size}:{self.shown_end}"
-
-
-class UntilValue(Value):
-    """`k7mq2:1763982000`: the new end of a lease, as a Unix time, so that a second click adds nothing."""
-
-    rental_id: str
-    until: int
-
-    @classmethod
-    def of(cls, rental_id: str, until: datetime) -> Self:
-        """Return the value for a new end."""
-        return cls(rental_id=rental_id, until=int(until.timestamp()))
-
-    @property
-    def by(self) -> datetime:
-        """Return the new end."""
-        return datetime.fromtimestamp(self.until, UTC)
-
-    @property
-    def shown_end(self) -> None:
-        """Return None: a second click adds nothing, whatever end the reader saw."""
-        return None
+    span: Span
 
 
 class SpanValue(Value):
     """`k7mq2:5400s`: a span in seconds."""
 
-    SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('seconds')}s"
+    SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('span', _SECONDS)}"
 
     rental_id: str
-    seconds: int
+    span: Seconds
 
-    @classmethod
-    def of(cls, rental_id: str, span: timedelta) -> Self:
-        """Return the value for a span."""
-        return cls(rental_id=rental_id, seconds=span // timedelta(seconds=1))
 
-    @property
-    def span(self) -> timedelta:
-        """Return the span."""
-        return timedelta(seconds=self.seconds)
+class EndValue(Value):
+    """`k7mq2:1763982000`: the end that the reader of a message or dialog saw. A second submission of a longer
+    lease then adds nothing, and nobody takes a machine that ends at another time."""
 
-    def _text(self) -> str:
-        return f"{self.rental_id}:{self.seconds}s"
+    rental_id: str
+    shown_end: Moment
+
+
+class ExtendValue(Value):
+    """`k7mq2:2:1763982000`, or `k7mq2:5400s:1763982000`: by how much a lease becomes longer, and the end that the
+    reader saw, so that a second click adds nothing."""
+
+    SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
+
+    rental_id: str
+    by: Span
+    shown_end: Moment | None
+    """None for a command, which shows no end. No button has such a value."""
+
+
+class UntilValue(Value):
+    """`k7mq2:1763982000`: the new end of a lease. A second click adds nothing, whatever end the reader saw."""
+
+    SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"
+
+    rental_id: str
+    by: Moment
 
 
 class ShareValue(Value):
     """`k7mq2:U0BEN,U0CLEO`: a rental, and the people who are let in, or the one to whom it is given."""
 
     rental_id: str
-    people: str
-    """Slack ids, with commas between them."""
-
-    @classmethod
-    def of(cls, rental_id: str, people: Sequence[str]) -> Self:
-        """Return the value for these people."""
-        return cls(rental_id=rental_id, people=",".join(people))
-
-    @property
-    def ids(self) -> list[str]:
-        """Return the ids of the people."""
-        return [*filter(None, self.people.split(","))]
+    people: People
 
 
 class QuoteValue(Value):
@@ -334,22 +311,17 @@ class QuoteValue(Value):
 
 
 class QuoteUntilValue(Value):
-    """`q8f3...:1763982000`: a quote, and another first end for its request, as a Unix time."""
+    """`q8f3...:1763982000`: a quote, and another first end for its request."""
 
     quote_id: str
-    until: int
-
-    @property
-    def moment(self) -> datetime:
-        """Return the first end."""
-        return datetime.fromtimestamp(self.until, UTC)
+    first: Moment
 
 
 class QuoteHoursValue(Value):
-    """`q8f3...:4`: a quote, and another number of hours for its request."""
+    """`q8f3...:4`: a quote, and another length for its request, in whole hours."""
 
     quote_id: str
-    hours: int
+    lease: Span
 
 
 class QuotePriceValue(Value):
@@ -398,21 +370,10 @@ class NearbyValue(Value):
 
 
 class SpendValue(Value):
-    """`2026-11:project:vision`, `2026-11:person:U0ANA` or `2026-11:team:`: a month, and whose money."""
+    """`2026-11:project:vision`: a month, and whose money."""
 
     month: Month
-    kind: ScopeKind
-    name: str
-
-    @classmethod
-    def of(cls, month: Month, scope: Scope) -> Self:
-        """Return the value for a scope's money of a month."""
-        return cls(month=month, kind=scope.kind, name=scope.name)
-
-    @property
-    def scope(self) -> Scope:
-        """Return whose money it is."""
-        return Scope(kind=self.kind, name=self.name)
+    scope: WhoseMoney
 
 
 class SpendRowsValue(Value):
@@ -420,19 +381,8 @@ class SpendRowsValue(Value):
     and what the rows are."""
 
     period: str
-    kind: ScopeKind
-    name: str
+    scope: WhoseMoney
     rows: RowsOf
-
-    @classmethod
-    def of(cls, period: str, scope: Scope, rows: RowsOf) -> Self:
-        """Return the value for a scope's money of a period."""
-        return cls(period=period, kind=scope.kind, name=scope.name, rows=rows)
-
-    @property
-    def scope(self) -> Scope:
-        """Return whose money it is."""
-        return Scope(kind=self.kind, name=self.name)
 
 
 V = TypeVar("V", bound=Value)

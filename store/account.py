@@ -1,5 +1,5 @@
-"""Facts about the account and this bot as JSON, counters, and things that are written once: each in a separate
-table."""
+"""Facts about the account and this bot as JSON, counters, and things that are written once, such as the policy
+files that came into force: each in a separate table."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.errors import Stale
 from bot.model.account_facts import Counter, Fact
+from bot.model.records import PolicyVersion
 from store.columns import JsonText
-from store.mapping import insert_into, insert_new, select_by, upsert
-from store.tables import account, answered_messages, counters, probe_key
+from store.mapping import fetch_first, insert_into, insert_new, select_by, upsert, values
+from store.tables import account, answered_messages, counters, policy_versions, probe_key
 
 T = TypeVar("T")
 
@@ -23,6 +25,7 @@ _REMOVE = delete(account).where(*_THIS)
 _ALL = select_by(account.c.name).with_only_columns(account.c.key, account.c.value)
 _COUNT = select_by(counters.c.name).with_only_columns(counters.c.count)
 _PROBE_KEY = select(probe_key.c.private_key)
+_NEWEST = select(policy_versions).order_by(policy_versions.c.n.desc()).limit(1)
 _FORGET = delete(answered_messages).where(answered_messages.c.at < bindparam("before"))
 
 
@@ -80,3 +83,19 @@ class Account:
         before. Forget messages that were answered before `forget_before`."""
         await self._conn.execute(_FORGET, {"before": forget_before})
         return await insert_new(self._conn, answered_messages, {"message": message, "at": at})
+
+
+class Policies:
+    """The policy files that came into force: versions are added and read, never changed."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    async def newest(self) -> PolicyVersion | None:
+        """Return the version that is in force. Return None before the first one is stored."""
+        return await fetch_first(self._conn, PolicyVersion, _NEWEST)
+
+    async def add(self, version: PolicyVersion) -> None:
+        """Write the next version. Raise Stale if its number is in use."""
+        if not await insert_new(self._conn, policy_versions, values(version)):
+            raise Stale

@@ -114,8 +114,7 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
 class Attempts:
     """The part of `Rentals` about attempts, resources and the ledger."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
+    _conn: AsyncConnection
 
     # --- writing
 

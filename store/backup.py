@@ -1,14 +1,28 @@
-"""Copies of a SQLite database, made while it may be in use."""
+"""Copies a SQLite database, which may be in use; has the commands that dump and restore a PostgreSQL one.
+
+Before a migration, these are the way back to the earlier version. docs/upgrade.md has both ways.
+"""
 
 from __future__ import annotations
 
+import filecmp
 import os
+import re
+import shlex
 import shutil
 import sqlite3
 from contextlib import closing
+from itertools import chain, count
 from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+import structlog
 
 from bot.errors import CannotOpen
+from store.connections import sqlite_path
+from store.migrations import HEAD
+
+log = structlog.get_logger("gpubot")
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -61,3 +75,80 @@ def _write_through(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+# --- the way back to the version from before a migration
+
+
+def keep(url: str, found: str) -> None:
+    """Copy a SQLite database of the revision `found`, and log the two commands that go back. Log the command that
+    dumps a PostgreSQL database and those that restore the dump. Raise CannotOpen if the copy can't be made."""
+    path = sqlite_path(url)
+    if path is None:
+        commands = {"dump_first": dump_command(url), "go_back": list(restore(url))}
+        log.warning("database.migrates", schema=found, to_schema=HEAD, **commands)
+        return
+    kept = _copy(path)
+    log.warning("database.copied", schema=found, to_schema=HEAD, copy=str(kept), go_back=list(go_back(path, kept)))
+
+
+def _copy(path: Path) -> Path:
+    """Copy a database to `PATH.before-v0200`, and return the copy. An earlier copy stays. If it has the same
+    content, as after a migration that failed, it is the copy; otherwise the new one is `PATH.before-v0200.2`, and
+    so on."""
+    new = Path(f"{path}.new-copy")
+    new.unlink(missing_ok=True)
+    copy_sqlite(path, new)
+    if os.geteuid() == 0:
+        # The bot's user must be able to read what root puts back.
+        owner = path.stat()
+        os.chown(new, owner.st_uid, owner.st_gid)
+    names = chain([f"{path}.before-{HEAD}"], (f"{path}.before-{HEAD}.{n}" for n in count(2)))
+    kept = next(each for each in map(Path, names) if not each.exists() or filecmp.cmp(new, each, shallow=False))
+    new.replace(kept)
+    return kept
+
+
+def go_back(path: Path, copied: Path) -> tuple[str, str]:
+    """Return the shell commands that put a copy in the place of the database. The first one moves the newer
+    database away with its write-ahead log, which would damage the copy; the second one copies the copy."""
+    away = Path(str(copied).replace(f".before-{HEAD}", f".after-{HEAD}"))
+    here, there = shlex.quote(str(path)), shlex.quote(str(away))
+    moves = f'for end in "" -wal -shm; do [ ! -e {here}$end ] || mv {here}$end {there}$end; done'
+    return moves, f"cp -p {shlex.quote(str(copied))} {here}"
+
+
+def dump_command(url: str, file: str | None = None) -> str:
+    """Return the shell command that dumps a PostgreSQL database to a file, or to the current folder before a
+    migration. Like those of `restore`, it has no password: PostgreSQL's programs ask for it, or read PGPASSWORD or
+    ~/.pgpass."""
+    return f"pg_dump --format=custom --file={shlex.quote(file or _dump_of(url))} {shlex.quote(_address(url))}"
+
+
+def restore(url: str) -> tuple[str, str]:
+    """Return the shell commands that restore a dump from before a migration into a database of its own,
+    `NAME_before_v0200`. The newer database stays as it is."""
+    name = f"{re.sub(r'[^a-z0-9_]', '_', _name(url).lower())}_before_{HEAD}"
+    into = shlex.quote(_address(url, name))
+    return (
+        f"createdb --maintenance-db={shlex.quote(_address(url))} {name}",
+        f"pg_restore --no-owner --exit-on-error --dbname={into} {_dump_of(url)}",
+    )
+
+
+def _name(url: str) -> str:
+    return unquote(urlsplit(url).path.lstrip("/")) or "gpubot"
+
+
+def _dump_of(url: str) -> str:
+    return re.sub(r"[^\w.-]", "_", f"{_name(url)}.before-{HEAD}.dump")
+
+
+def _address(url: str, name: str | None = None) -> str:
+    """Return the URL without its password; with `name`, that of another database of the same server."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    query = [(key, value) for key, value in parse_qsl(parts.query) if "password" not in key.lower()]
+    known = urlencode(query, quote_via=quote, safe="/")
+    path = parts.path if name is None else f"/{name}"
+    return urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", path, known, ""))

@@ -1,4 +1,4 @@
-"""Due rows and claims on them, in the tables that loops work through: quotes, rentals and visits.
+"""Due rows and claims on them, in the tables that loops work through; and jobs, which are nothing else.
 
 A claim has a holder and an end. The end is in the database's real time (on SQLite that of this machine): all
 holders compare it with one clock, which no test and no sandbox moves.
@@ -30,7 +30,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.records import Claimed
-from store.mapping import MAX_ROWS, listed, param, to_model
+from store.mapping import MAX_ROWS, insert_new, listed, param, to_model
+from store.tables import jobs
 
 C = TypeVar("C", bound=Claimed)
 
@@ -90,7 +91,7 @@ def _claim(table: Table, columns: tuple[ColumnElement[Any], ...], dialect: str, 
         update(table)
         .where(key.in_(select(due.c.key)))
         .values(claimed_by=bindparam("holder"), claimed_until=_end(dialect))
-        .returning(*columns)
+        .returning(*(columns or (key.label("id"), table.c.due_at)))
     )
 
 
@@ -169,21 +170,16 @@ class DueTable(Generic[C]):
     """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
     and an end by the database's real time. A row is free without a claim, or past its claim's end."""
 
-    def __init__(
-        self,
-        conn: AsyncConnection,
-        holder: str,
-        table: Table,
-        kind: type[C],
-        columns: tuple[ColumnElement[Any], ...],
-    ) -> None:
-        """A claimed row is returned as `kind`, made of these `columns`. None of the columns may need parsing,
-        because one row that can't be parsed would block the claims of all others."""
+    _table: Table
+    _kind: type[C]
+    """The class of a claimed row."""
+    _columns: tuple[ColumnElement[Any], ...] = ()
+    """The columns of `_kind`, if it has more than `Claimed`. None of them may need parsing, because one row that
+    can't be parsed would block the claims of all others."""
+
+    def __init__(self, conn: AsyncConnection, holder: str) -> None:
         self._conn = conn
         self._holder = holder
-        self._table = table
-        self._kind = kind
-        self._columns = columns
 
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[C]:
         """Claim the rows that are due and free, except the rows `without`, for `seconds` of real time. Return at
@@ -240,3 +236,21 @@ async def oldest_due(
     statement = _oldest_due(table, conn.dialect.name, some_left_out=bool(without))
     row = (await conn.execute(statement, _with({"holder": holder}, without))).first()
     return None if row is None else (row.id, row.due_at)
+
+
+_DUE_LATER = update(jobs).where(jobs.c.id == bindparam("key"), jobs.c.due_at > bindparam("at"))
+_BRING_FORWARD = _DUE_LATER.values(due_at=bindparam("at"))
+
+
+class Jobs(DueTable[Claimed]):
+    """The work of which there is one for all processes, by its name: a job of the calendar, or delivery."""
+
+    _table, _kind = jobs, Claimed
+
+    async def begin(self, name: str, due_at: datetime) -> None:
+        """Write when a job is due first. Do nothing if the store has the job."""
+        await insert_new(self._conn, jobs, {"id": name, "due_at": due_at, **FREE})
+
+    async def bring_forward(self, name: str, at: datetime) -> None:
+        """Make a job due at this time, unless it is due earlier or the store doesn't have it."""
+        await self._conn.execute(_BRING_FORWARD, {"key": name, "at": at})

@@ -86,83 +86,85 @@ _ENDED = (
 )
 
 
-async def ended_costs(conn: AsyncConnection, since: datetime) -> list[EndedCost]:
-    """Return what each rental that ended at `since` or later was billed, the one that ended last first."""
-    rows = defaultdict(list)
-    owners: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for row in await conn.execute(_ENDED, {"since": since}):
-        rows[row.id].append(row)
-        owners[row.id][row.owner] += row.amount
-    ended = [
-        EndedCost(
-            rental_id=rental_id,
-            request=billed[0].request,
-            gpu=billed[0].gpu,
-            ended_at=billed[0].over_at,
-            billed=owners[rental_id],
-            estimated=any(row.estimated for row in billed),
-        )
-        for rental_id, billed in rows.items()
-    ]
-    return sorted(ended, key=lambda one: (one.ended_at, one.rental_id), reverse=True)
+class Costs:
+    """The part of `Rentals` about what many of them cost."""
 
+    _conn: AsyncConnection
+    _pause: Pause
 
-async def live_owners(conn: AsyncConnection) -> set[str]:
-    """Return the owners of the rentals that are not over."""
-    return set(await conn.scalars(_OWNERS))
+    async def owners(self) -> set[str]:
+        """Return the owners of the rentals that are not over."""
+        return set(await self._conn.scalars(_OWNERS))
 
+    async def running(self) -> list[Running]:
+        """Return how many of the rentals that are not over are alike. It reads no rental for itself."""
+        # Decimals are not added in SQL.
+        rows = await self._conn.execute(_RUNNING)
+        return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
 
-async def running(conn: AsyncConnection) -> list[Running]:
-    """Return how many live rentals are alike. Decimals are not added in SQL."""
-    rows = await conn.execute(_RUNNING)
-    return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
+    async def live_costs(self, person: str | None = None) -> list[LiveCost]:
+        """Return the rentals that are not over, oldest first, with their cost. With `person`, return their own and
+        those shared with them. Other tasks run meanwhile."""
+        if person is None:
+            ids = list(await self._conn.scalars(_LIVE))
+        else:
+            ids = list(await self._conn.scalars(_LIVE_OF_PERSON, {"person": person, "quoted": f'"{person}"'}))
+        costs: list[LiveCost] = []
+        for some in _batches(ids):
+            costs += await self._live_costs(some)
+            await self._pause()
+        return costs
 
+    async def _live_costs(self, ids: Sequence[str]) -> list[LiveCost]:
+        given = {"ids": ids}
+        billed, billed_to = defaultdict(list), dict[str, datetime]()
+        for row in await self._conn.execute(_BILLED, given):
+            billed[row.rental_id].append(row)
+            billed_to[row.resource_id] = max(row.ended_at, billed_to.get(row.resource_id, row.ended_at))
+        alive = defaultdict[str, list[Billing]](list)
+        for rental_id, resource_id, *billing in await self._conn.execute(_ALIVE, given):
+            alive[rental_id].append(Billing(*(*billing, billed_to.get(resource_id))))
+        return [
+            LiveCost(
+                rental_id=rental_id,
+                owner=owner,
+                state=state,
+                rate=rate,
+                created_at=created_at,
+                billed=sum(row.amount for row in billed[rental_id]),
+                estimated=any(row.estimated for row in billed[rental_id]),
+                alive=tuple(alive[rental_id]),
+            )
+            for rental_id, owner, state, rate, created_at in await self._conn.execute(_COSTS, given)
+        ]
 
-async def live_costs(conn: AsyncConnection, pause: Pause, person: str | None) -> list[LiveCost]:
-    """Return the cost of each rental that is not over, oldest first. With `person`, return their own and those
-    shared with them."""
-    if person is None:
-        ids = list(await conn.scalars(_LIVE))
-    else:
-        ids = list(await conn.scalars(_LIVE_OF_PERSON, {"person": person, "quoted": f'"{person}"'}))
-    costs: list[LiveCost] = []
-    for some in _batches(ids):
-        costs += await _live_costs(conn, some)
-        await pause()
-    return costs
+    async def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
+        """Yield the resources that are not gone, some at a time, and let other tasks run in between. With
+        `person`, yield those of all rentals that are or were theirs, and perhaps others."""
+        statement = _ACCRUING if person is None else _ACCRUING_OF
+        for some in _batches(list(await self._conn.scalars(statement, {"person": person}))):
+            yield [_accruing(*row) for row in await self._conn.execute(_ACCRUALS, {"ids": some})]
+            await self._pause()
 
-
-async def _live_costs(conn: AsyncConnection, ids: Sequence[str]) -> list[LiveCost]:
-    given = {"ids": ids}
-    billed, billed_to = defaultdict(list), dict[str, datetime]()
-    for row in await conn.execute(_BILLED, given):
-        billed[row.rental_id].append(row)
-        billed_to[row.resource_id] = max(row.ended_at, billed_to.get(row.resource_id, row.ended_at))
-    alive = defaultdict[str, list[Billing]](list)
-    for rental_id, resource_id, *billing in await conn.execute(_ALIVE, given):
-        alive[rental_id].append(Billing(*(*billing, billed_to.get(resource_id))))
-    return [
-        LiveCost(
-            rental_id=rental_id,
-            owner=owner,
-            state=state,
-            rate=rate,
-            created_at=created_at,
-            billed=sum(row.amount for row in billed[rental_id]),
-            estimated=any(row.estimated for row in billed[rental_id]),
-            alive=tuple(alive[rental_id]),
-        )
-        for rental_id, owner, state, rate, created_at in await conn.execute(_COSTS, given)
-    ]
-
-
-async def accruing(conn: AsyncConnection, pause: Pause, person: str | None) -> AsyncIterator[list[Accruing]]:
-    """Yield the resources that are not gone, some at a time. With `person`, leave out most rentals that never were
-    theirs."""
-    ids = list(await conn.scalars(_ACCRUING if person is None else _ACCRUING_OF, {"person": person}))
-    for some in _batches(ids):
-        yield [_accruing(*row) for row in await conn.execute(_ACCRUALS, {"ids": some})]
-        await pause()
+    async def ended_costs(self, since: datetime) -> list[EndedCost]:
+        """Return the rentals that were billed and ended at `since` or later, the one that ended last first."""
+        rows = defaultdict(list)
+        owners: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for row in await self._conn.execute(_ENDED, {"since": since}):
+            rows[row.id].append(row)
+            owners[row.id][row.owner] += row.amount
+        ended = [
+            EndedCost(
+                rental_id=rental_id,
+                request=billed[0].request,
+                gpu=billed[0].gpu,
+                ended_at=billed[0].over_at,
+                billed=owners[rental_id],
+                estimated=any(row.estimated for row in billed),
+            )
+            for rental_id, billed in rows.items()
+        ]
+        return sorted(ended, key=lambda one: (one.ended_at, one.rental_id), reverse=True)
 
 
 def _accruing(*columns: Any) -> Accruing:

@@ -21,7 +21,7 @@ from bot.errors import CannotOpen, GpubotError, InUse, StoreBusy
 from bot.model.account_facts import WRITES_TRIED_AT
 from bot.model.records import Change, Look
 from store import claims, migrating
-from store.account import Account
+from store.account import Account, Policies
 from store.admin_questions import AdminQuestions
 from store.budgets import Budgets
 from store.connections import (
@@ -35,14 +35,12 @@ from store.connections import (
 )
 from store.events import Events
 from store.inline_sqlite import DURABLE
-from store.jobs import Jobs
 from store.messages import Messages
 from store.migrations import HEAD
 from store.outages import connection_errors, driver_errors, query_errors, return_connection, startup_errors
 from store.overdue import Overdue
 from store.ownership import CHANNEL, LEAVE_WITHIN, FileOwnership, Ownership, PostgresOwnership
 from store.people import People
-from store.policies import Policies
 from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
@@ -102,10 +100,6 @@ class Tx:
 
     def __init__(self, conn: AsyncConnection, clock: Clock, holder: str, *, writes: bool) -> None:
         """`holder` gets the claims that are made in this transaction."""
-        self.changes: list[Change] = []
-        """The changes that `apply` wrote."""
-        self.stale_changes: list[Change] = []
-        """The changes for which `apply` raised Stale. Their facts are written in any case."""
         self.quotes = Quotes(conn, holder)
         self.searches = Searches(conn, holder)
         self.events = Events(conn)
@@ -122,8 +116,6 @@ class Tx:
             holder=holder,
             writes=writes,
             pause=partial(clock.pause, 0),
-            on_applied=self.changes.append,
-            on_stale=self.stale_changes.append,
         )
         self.people = People(conn)
         self.account = Account(conn)
@@ -131,7 +123,7 @@ class Tx:
         self.questions = AdminQuestions(conn, self.messages)
         self.budgets = Budgets(conn)
         self.policies = Policies(conn)
-        self.jobs = Jobs(conn, holder)
+        self.jobs = claims.Jobs(conn, holder)
 
 
 async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
@@ -378,10 +370,10 @@ class Database:
                 await self._commit(conn, tx)
                 self.note = None
             except BaseException:
-                if tx.stale_changes:
-                    await self._write_facts_of(conn, tx.stale_changes)
+                if tx.rentals.stale:
+                    await self._write_facts_of(conn, tx.rentals.stale)
                 raise
-            for change in tx.changes:
+            for change in tx.rentals.applied:
                 for listener in self._change_listeners:
                     listener(change)
 
@@ -436,7 +428,7 @@ class Database:
         written = {_WRITTEN[table] for table in conn.info[WRITTEN] if table in _WRITTEN}
         if tx.visits.changed:
             written.add(Written.VISITS)
-        if tx.changes:
+        if tx.rentals.applied:
             written.add(Written.CHANGES)
         if self._noticed.beside_others:
             await self._notify(conn, written)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.errors import CannotOpen
 from bot.model.text import plural
-from store import way_back
+from store import backup
 from store.connections import copying_tables, sqlite_path
 from store.migrations import FIRST, HEAD
 from store.outages import is_outage, startup_errors
@@ -106,12 +106,12 @@ def check_start(connection: Connection, url: str, found: str | None) -> None:
         raise CannotOpen(
             f"The database is of an older gpubot (schema {found}, mine is {HEAD}), and {are}. Nobody ends their "
             "machines until I run. "
-            f"Keep a copy, then migrate it:  {way_back.dump_command(url)}  &&  gpubot migrate"
+            f"Keep a copy, then migrate it:  {backup.dump_command(url)}  &&  gpubot migrate"
         )
 
 
 async def upgrade(engine: AsyncEngine, url: str, *, asked: bool) -> None:
-    """Run the missing revisions, after a way back was made: see store/way_back.py. `asked` is whether a person
+    """Run the missing revisions, after a way back was made: see store/backup.py. `asked` is whether a person
     asked for it by `gpubot migrate`.
 
     Raise CannotOpen if there is no space for the copy, as `check_start` if nobody asked, and in an outage that
@@ -127,7 +127,7 @@ async def upgrade(engine: AsyncEngine, url: str, *, asked: bool) -> None:
                 await conn.run_sync(check_start, url, found)
             await conn.rollback()
             if found is not None:
-                await asyncio.to_thread(way_back.keep, url, found)
+                await asyncio.to_thread(backup.keep, url, found)
             try:
                 async with copying_tables(conn), conn.begin():
                     await conn.run_sync(_upgrade)

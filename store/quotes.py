@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, false, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.quote import Quote
 from bot.model.records import Claimed
@@ -15,7 +14,6 @@ from store.messages import NEWEST_ID
 from store.tables import HAS_OFFERS, messages, quotes, rentals
 
 _c = quotes.c
-_CLAIMED = (_c.id, _c.due_at)
 _GET = select_by(_c.id)
 _ADD = insert(quotes)
 _SAVE = (
@@ -74,8 +72,7 @@ _DROP_REPLY_TO = (
 class Quotes(claims.DueTable[Claimed]):
     """What people asked for, with the offers that were found."""
 
-    def __init__(self, conn: AsyncConnection, holder: str) -> None:
-        super().__init__(conn, holder, quotes, Claimed, _CLAIMED)
+    _table, _kind = quotes, Claimed
 
     async def get(self, quote_id: str) -> Quote | None:
         return await fetch_first(self._conn, Quote, _GET, key=quote_id)

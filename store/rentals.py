@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,11 +26,12 @@ from bot.errors import Stale
 from bot.model.attempt import AttemptState
 from bot.model.base import Frozen, changed
 from bot.model.money import in_dollars, micros
-from bot.model.records import Accruing, Change, ClaimedRental, EndedCost, LiveCost, Running, Usage
+from bot.model.records import Change, ClaimedRental, Usage
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, PendingDecision, Rental
 from bot.model.state import State
-from store import claims, costs
+from store import claims
 from store.attempts import Attempts
+from store.costs import IS_IDLE, IS_TEAMMATE, Costs, Pause
 from store.events import Events
 from store.mapping import IDS, Values, insert_new, listed, param, select_by, values
 from store.messages import Messages
@@ -47,8 +48,8 @@ _GET = select_by(_c.id)
 # owner.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == bindparam("owner_id"))
-_SHARED = _LIVE.where(costs.IS_TEAMMATE)
-_IDLE = _LIVE.where(costs.IS_IDLE)
+_SHARED = _LIVE.where(IS_TEAMMATE)
+_IDLE = _LIVE.where(IS_IDLE)
 _UNDECIDED = _LIVE.where(or_(_c.decision_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
 # While something of a rental is being deleted, the rental is due, even if it is over.
@@ -97,16 +98,6 @@ _DEFER = (
     )
 )
 
-_CLAIMED = (
-    _c.id,
-    _c.version,
-    type_coerce(_c.state, Text).label("state"),
-    _c.owner,
-    _c.accepted_at,
-    _c.lease_ends_at.label("ends_at"),
-    _c.due_at,
-)
-
 _CONSTANT = frozenset({"id", "created_at", "card_channel"})
 """Columns that no change writes. Only Messages.redirect writes `card_channel`."""
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
@@ -142,8 +133,14 @@ def _oldest_first(found: list[Rental]) -> list[Rental]:
     return sorted(found, key=lambda rental: (rental.created_at, rental.id))
 
 
-class Rentals(Attempts, claims.DueTable[ClaimedRental]):
+class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     """Rentals, and their attempts, resources and ledger."""
+
+    _table, _kind = rentals, ClaimedRental
+    _columns = (
+        *(_c.id, _c.version, type_coerce(_c.state, Text).label("state"), _c.owner),
+        *(_c.accepted_at, _c.lease_ends_at.label("ends_at"), _c.due_at),
+    )
 
     def __init__(
         self,
@@ -155,21 +152,19 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         *,
         holder: str,
         writes: bool,
-        pause: costs.Pause,
-        on_applied: Callable[[Change], None],
-        on_stale: Callable[[Change], None],
+        pause: Pause,
     ) -> None:
-        """`on_applied` is called with each change that was written, and `on_stale` with each change that was not,
-        because its rental had changed meanwhile."""
-        claims.DueTable.__init__(self, conn, holder, rentals, ClaimedRental, _CLAIMED)
+        claims.DueTable.__init__(self, conn, holder)
         self._events = events
         self._messages = messages
         self._visits = visits
         self._searches = searches
         self._may_read_usage = not writes
         self._pause = pause
-        self._on_applied = on_applied
-        self._on_stale = on_stale
+        self.applied: list[Change] = []
+        """The changes that `apply` wrote."""
+        self.stale: list[Change] = []
+        """The changes for which `apply` raised Stale. Their facts are written in any case."""
 
     async def get(self, rental_id: str) -> Rental | None:
         row = (await self._conn.execute(_GET, {"key": rental_id})).first()
@@ -186,9 +181,9 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         else:
             applied = await self._apply(change)
         if not applied:
-            self._on_stale(change)
+            self.stale.append(change)
             raise Stale
-        self._on_applied(change)
+        self.applied.append(change)
 
     async def _apply(self, change: Change) -> bool:
         known = {"key": change.after.id, "moment": change.visited_at}
@@ -261,28 +256,6 @@ class Rentals(Attempts, claims.DueTable[ClaimedRental]):
         """Return the rentals that are not over and have this person as a teammate, oldest first."""
         rows = await self._conn.execute(_SHARED, {"quoted": f'"{person_id}"'})
         return _oldest_first(rentals_of(rows))
-
-    async def owners(self) -> set[str]:
-        """Return the owners of the rentals that are not over."""
-        return await costs.live_owners(self._conn)
-
-    async def running(self) -> list[Running]:
-        """Return how many of the rentals that are not over are alike. It reads no rental for itself."""
-        return await costs.running(self._conn)
-
-    async def live_costs(self, person: str | None = None) -> list[LiveCost]:
-        """Return the rentals that are not over, oldest first, with their cost. With `person`, return their own and
-        those shared with them. Other tasks run meanwhile."""
-        return await costs.live_costs(self._conn, self._pause, person)
-
-    def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
-        """Yield the resources that are not gone, some at a time, and let other tasks run in between. With
-        `person`, yield those of all rentals that are or were theirs, and perhaps others."""
-        return costs.accruing(self._conn, self._pause, person)
-
-    async def ended_costs(self, since: datetime) -> list[EndedCost]:
-        """Return the rentals that were billed and ended at `since` or later, the one that ended last first."""
-        return await costs.ended_costs(self._conn, since)
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Return the rentals that exist, by their ids."""

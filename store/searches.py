@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.quote import SharedSearch
 from bot.model.records import Claimed
@@ -15,7 +14,6 @@ from store.mapping import fetch_first, insert_new, param, select_by
 from store.tables import quotes, shared_searches
 
 _c = shared_searches.c
-_CLAIMED = (_c.id, _c.due_at)
 _GET = select_by(_c.id)
 _at = param(_c.due_at, "at")
 _MAKE_DUE = (
@@ -36,8 +34,7 @@ _DROP = delete(shared_searches).where(_c.id == bindparam("key"))
 class Searches(claims.DueTable[Claimed]):
     """The searches that wishes share. A change that makes a rental `queued` makes the search of its quote due."""
 
-    def __init__(self, conn: AsyncConnection, holder: str) -> None:
-        super().__init__(conn, holder, shared_searches, Claimed, _CLAIMED)
+    _table, _kind = shared_searches, Claimed
 
     async def get(self, search_id: str) -> SharedSearch | None:
         return await fetch_first(self._conn, SharedSearch, _GET, key=search_id)

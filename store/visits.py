@@ -10,7 +10,6 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.records import Claimed
 from store import claims
@@ -18,7 +17,6 @@ from store.mapping import IDS, insert_new
 from store.tables import visits
 
 _c = visits.c
-_CLAIMED = (_c.rental_id.label("id"), _c.due_at)
 _MAKE_DUE = update(visits).where(_c.rental_id == bindparam("key")).values(due_at=bindparam("moment"))
 _END = delete(visits).where(_c.rental_id == bindparam("key"))
 _ONGOING = select(_c.rental_id).where(_c.rental_id.in_(IDS))
@@ -28,10 +26,9 @@ class Visits(claims.DueTable[Claimed]):
     """When each ready machine is visited next. A change that makes a rental ready plans its first visit; the
     change by which it stops being ready ends them."""
 
-    def __init__(self, conn: AsyncConnection, holder: str) -> None:
-        super().__init__(conn, holder, visits, Claimed, _CLAIMED)
-        self.changed = False
-        """Whether visits of a machine began, ended or were made due in this transaction."""
+    _table, _kind = visits, Claimed
+    changed = False
+    """Whether visits of a machine began, ended or were made due in this transaction."""
 
     async def begin(self, rental_id: str, due_at: datetime) -> None:
         """Plan the first visit of a machine that became ready."""

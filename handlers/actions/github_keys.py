@@ -154,7 +154,7 @@ def _use_label(found: GithubKeys) -> str:
 
 
 def _value(found: GithubKeys) -> GithubKeysValue:
-    return GithubKeysValue.of(found.name, [key.fingerprint for key in found.new])
+    return GithubKeysValue(name=found.name, fingerprints=tuple(key.fingerprint for key in found.new))
 
 
 def choose(found: GithubKeys) -> Modal:

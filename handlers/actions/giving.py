@@ -16,9 +16,9 @@ async def give(context: Context, interaction: UserInteraction, value: ShareValue
 
     Raise Mistake if the value doesn't name exactly one person, as no button of ours does.
     """
-    if len(value.ids) != 1:
+    if len(value.people) != 1:
         raise Mistake(f"A machine goes to one person. Type /gpu give {value.rental_id}, then @, and pick a name.")
-    (to,) = value.ids
+    (to,) = value.people
     await context.people.look_up([to])
     action = giving.Give(value.rental_id, to)
     return await carry_out(context, interaction, action, lambda given, _: views.given(*given), unless_shown=True)

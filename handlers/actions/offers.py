@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
+from operator import attrgetter
 
 from bot.errors import DuplicateRental
 from bot.lifecycle.actions import offers as found
@@ -18,19 +20,7 @@ from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.waiting import typed_wish
 from handlers.actions.calling import carry_out, on, shows
 from handlers.directory.channels import is_direct
-from handlers.ids import (
-    Action,
-    Callback,
-    FormValue,
-    NearbyValue,
-    NoValue,
-    OfferValue,
-    QuoteHoursValue,
-    QuoteUntilValue,
-    QuoteValue,
-    VersionValue,
-    offer_value,
-)
+from handlers.ids import Action, Callback, FormValue, NoValue, OfferValue, QuoteValue, V, VersionValue, offer_value
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import offers, replies
@@ -112,30 +102,21 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
     return Reply(content=replies.end_dropped(last.request, f"/gpu get {again} until {end}"))
 
 
-async def search_again(
-    context: Context,
-    interaction: UserInteraction,
-    value: QuoteValue | NearbyValue | QuoteUntilValue | QuoteHoursValue,
-) -> Outcome:
-    """Search for the same request again, or for one that is similar: one of those that the answer offered, with
-    another first end, or with another length."""
-    quote = await quoting.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
-    match value:
-        case NearbyValue(index=index):
-            request = quoting.nearby_request(quote, index)
-        case QuoteUntilValue():
-            request = quoting.request_until(quote, value.moment)
-        case QuoteHoursValue(hours=hours):
-            request = quoting.request_for(quote, timedelta(hours=hours))
-        case _:
-            request = quote.request
-    return await ask(context, interaction, request, earlier=quote)
+def searches_again(
+    request_of: Callable[..., Request],
+) -> Callable[[Context, UserInteraction, V], Awaitable[Outcome]]:
+    """Return the function of a button that searches for the request which `request_of` makes of a search and the
+    rest of the value."""
+
+    async def handler(context: Context, interaction: UserInteraction, value: V) -> Outcome:
+        fields = dict(value)
+        quote = await quoting.quote_to_ask_again(context.deps, interaction.person, fields.pop("quote_id"))
+        return await ask(context, interaction, request_of(quote, **fields), earlier=quote)
+
+    return handler
 
 
-async def price_for_all(context: Context, interaction: UserInteraction, value: QuoteValue) -> Outcome:
-    """Search for the same request with its highest price as the price of all GPUs."""
-    quote = await quoting.quote_to_ask_again(context.deps, interaction.person, value.quote_id)
-    return await ask(context, interaction, quoting.request_with_price_for_all(quote), earlier=quote)
+search_again = searches_again(attrgetter("request"))
 
 
 show_all = shows(
@@ -221,9 +202,9 @@ ON = (
     on(Action.ALL_OFFERS, show_all),
     on(Action.REFRESH, search_again),
     on(Action.TRY_AGAIN, search_again),
-    on(Action.SHOW_NEARBY, search_again),
-    on(Action.KEEP_UNTIL, search_again),
-    on(Action.FOR_HOURS, search_again),
-    on(Action.PRICE_FOR_ALL, price_for_all),
+    on(Action.SHOW_NEARBY, searches_again(quoting.nearby_request)),
+    on(Action.KEEP_UNTIL, searches_again(quoting.request_until)),
+    on(Action.FOR_HOURS, searches_again(quoting.request_for)),
+    on(Action.PRICE_FOR_ALL, searches_again(quoting.request_with_price_for_all)),
     on(Callback.RENT_CONFIRM, rent),
 )

@@ -8,6 +8,7 @@ from bot.errors import DuplicateExtension
 from bot.lifecycle.actions import ending, leasing, queries
 from bot.lifecycle.actions.action import Confirmation, preview
 from bot.lifecycle.actions.replacing import Replace
+from bot.model.base import changed
 from bot.model.money import cost
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -25,9 +26,7 @@ from handlers.ids import (
     EndValue,
     ExtendValue,
     Field,
-    HoursValue,
     RentalValue,
-    SpanValue,
     UntilValue,
 )
 from handlers.listeners.context import Context
@@ -54,8 +53,8 @@ async def ssh(context: Context, interaction: UserInteraction, value: RentalValue
 
 async def extend_by_hours(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
     """Make a lease longer by the hours that were chosen in the dialog."""
-    longer = read_hours(interaction.inputs)
-    return await extend(context, interaction, ExtendValue.of(value.rental_id, longer, value.moment))
+    extended = ExtendValue(**dict(value), by=read_hours(interaction.inputs))
+    return await extend(context, interaction, extended)
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
@@ -63,22 +62,21 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
     now, only ask whether more time is meant."""
 
     def dialog(wanted: Confirmation[LongerLease], reader: Reader) -> OpenModal:
-        details, longer = wanted.rental, wanted.plan
-        shown = value
+        rental, shown = wanted.rental.rental, value
         if isinstance(value, ExtendValue):
-            shown = ExtendValue.of(value.rental_id, value.by, details.rental.running_lease.ends_at)
-            button = extend_by_button(details.rental, value.by)
+            shown = changed(value, shown_end=rental.running_lease.ends_at)
+            button = extend_by_button(rental, value.by)
         else:
-            button = extend_until_button(details.rental, value.by)
-        modal = extend_dialog(details, longer, shown, reader)
-        words = replies.extend_to_confirm(details, longer.span, button)
+            button = extend_until_button(rental, value.by)
+        modal = extend_dialog(wanted.rental, wanted.plan, shown, reader)
+        words = replies.extend_to_confirm(wanted.rental, wanted.plan.span, button)
         return OpenModal(modal=modal, reply=Reply(content=words) if interaction.kind.typed else None)
 
     def reply(done: Extended, reader: Reader) -> Rendered:
         utc = read_as_utc(interaction.person.tz) if isinstance(value, UntilValue) else ""
         return replies.extended(done, reader.times, utc)
 
-    action = leasing.Extend(value.rental_id, value.by, value.shown_end)
+    action = leasing.Extend(**dict(value))
     try:
         return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
     except DuplicateExtension:
@@ -89,14 +87,11 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         return Reply(content=replies.extended_just_now(details.rental, value.by, reader))
 
 
-async def keep(context: Context, interaction: UserInteraction, value: HoursValue | SpanValue) -> Outcome:
-    """Note that a machine is still needed: nobody is asked about the machine again for that span."""
-
-    def reply(kept: leasing.Kept, reader: Reader) -> Rendered:
-        return replies.still_needed(kept.rental, kept.asks_again_at, reader)
-
-    action = leasing.Keep(value.rental_id, value.span)
-    return await carry_out(context, interaction, action, reply, unless_shown=True)
+keep = does(
+    leasing.Keep,
+    lambda kept, reader: replies.still_needed(kept.rental, kept.asks_again_at, reader),
+    unless_shown=True,
+)
 
 
 async def destroy(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -181,7 +176,7 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
             chosen=str(2 if 2 in choices else choices[0]),
         ),
         submit="Extend",
-        value=EndValue(rental_id=rental.id, shown_end=int(ends_at.timestamp())),
+        value=EndValue(rental_id=rental.id, shown_end=ends_at),
     )
 
 

@@ -28,12 +28,12 @@ from handlers.phrases.rental_text import people, people_text, without_key_text
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
     """Let people in. Reply with the lines that put their keys on the machine, if these are needed."""
     deps, person, rental_id = context.deps, interaction.person, value.rental_id
-    if value.ids:
-        await context.people.look_up(value.ids)
+    if value.people:
+        await context.people.look_up(value.people)
     else:
         with suppress(NoTeammate):  # the reply says who is gone
             await context.people.look_up(await sharing.teammates_of(deps, person, rental_id))
-    action = sharing.Share(rental_id, value.ids)
+    action = sharing.Share(rental_id, value.people)
     return await carry_out(context, interaction, action, lambda shared, _: answer(shared))
 
 

@@ -88,39 +88,39 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
     """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
     mean several."""
 
-    def do(act: Callable[[Context, UserInteraction, V], Awaitable[Outcome]], value_of: Callable[[str], V]) -> Do:
-        return lambda rental_id: act(context, interaction, value_of(rental_id))
+    def do(act: Callable[[Context, UserInteraction, V], Awaitable[Outcome]], value_of: Callable[..., V]) -> Do:
+        return lambda rental_id: act(context, interaction, value_of(rental_id=rental_id))
 
     match command:
         case commands.Show():
-            return do(rentals.show, _rental), Purpose.SHOW, "Show which one?", _show
+            return do(rentals.show, RentalValue), Purpose.SHOW, "Show which one?", _show
         case commands.Ssh():
-            return do(rentals.ssh, _rental), Purpose.SSH, "Which one do you want to open?", _ssh
+            return do(rentals.ssh, RentalValue), Purpose.SSH, "Which one do you want to open?", _ssh
         case commands.Share(people=people):
-            shared = partial(ShareValue.of, people=people)
+            shared = partial(ShareValue, people=people)
             ask = _named("Share", Action.SHARE, shared)
             return do(sharing.share, shared), Purpose.SHARE, "Share which one?", ask
         case commands.Give(to=to):
-            given = partial(ShareValue.of, people=(to,))
+            given = partial(ShareValue, people=(to,))
             return do(giving.give, given), Purpose.GIVE, "Give which one?", _named("Give", Action.GIVE, given)
         case commands.About(topic=topic):
-            about = do(partial(about_rental, topic=topic), _rental)
+            about = do(partial(about_rental, topic=topic), RentalValue)
             return about, Purpose.SHOW, "Which one do you mean?", _show
         case commands.Destroy():
-            return do(rentals.destroy, _rental), Purpose.DESTROY, "Destroy which one?", destroy_button
+            return do(rentals.destroy, RentalValue), Purpose.DESTROY, "Destroy which one?", destroy_button
         case commands.Keep(duration=duration):
-            kept = partial(SpanValue.of, span=duration or KEEP_FOR)
+            kept = partial(SpanValue, span=duration or KEEP_FOR)
             ask = _named("Keep", Action.KEEP_FOR, kept)
             return do(rentals.keep, kept), Purpose.EXTEND, "Which one is still needed?", ask
         case commands.Longer(duration=longer, untils=untils):
-            act = do(partial(keep_longer, command=command), _rental)
+            act = do(partial(keep_longer, command=command), RentalValue)
             return act, Purpose.EXTEND, *_which_to_extend(untils[0] if len(untils) == 1 else None, longer)
         case commands.Extend(duration=longer, until=until):
-            act = do(rentals.open_extend_form, _rental)
+            act = do(rentals.open_extend_form, RentalValue)
             if until is not None:
-                act = do(rentals.extend, partial(UntilValue.of, until=until))
+                act = do(rentals.extend, partial(UntilValue, by=until))
             elif longer is not None:
-                act = do(rentals.extend, partial(ExtendValue.of, longer=longer, shown_end=None))
+                act = do(rentals.extend, partial(ExtendValue, by=longer, shown_end=None))
             return act, Purpose.EXTEND, *_which_to_extend(until, longer)
 
 
@@ -135,18 +135,14 @@ def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[
     return "Extend which one?", _extend_form
 
 
-def _rental(rental_id: str) -> RentalValue:
-    return RentalValue(rental_id=rental_id)
-
-
-def _named(label: str, action: ActionId[V], value_of: Callable[[str], V]) -> ButtonFor:
+def _named(label: str, action: ActionId[V], value_of: Callable[..., V]) -> ButtonFor:
     """Return what makes, for each rental, a button with the label and the rental's id."""
-    return lambda rental: button(f"{label} {rental.id}", action, value_of(rental.id))
+    return lambda rental: button(f"{label} {rental.id}", action, value_of(rental_id=rental.id))
 
 
-_show = _named("Show", Action.SHOW_RENTAL, _rental)
-_ssh = _named("ssh", Action.SSH, _rental)
-_extend_form = _named("Extend", Action.EXTEND_FORM, _rental)
+_show = _named("Show", Action.SHOW_RENTAL, RentalValue)
+_ssh = _named("ssh", Action.SSH, RentalValue)
+_extend_form = _named("Extend", Action.EXTEND_FORM, RentalValue)
 
 
 def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Reader) -> Rendered:
@@ -243,9 +239,11 @@ def _spend_buttons(reader: Reader) -> tuple[Json, ...]:
     month = f"{reader.now.astimezone(reader.rules.billing_zone):%Y-%m}"
     named = say_month(month)
     return (
-        button("This week", Action.SHOW_SPEND, SpendRowsValue.of(PeriodKind.WEEK, own, RowsOf.RENTALS)),
-        button(named, Action.SHOW_SPEND, SpendRowsValue.of(month, own, RowsOf.RENTALS)),
-        button(f"Team, {named}", Action.SHOW_SPEND, SpendRowsValue.of(month, TEAM, RowsOf.PEOPLE)),
+        button(
+            "This week", Action.SHOW_SPEND, SpendRowsValue(period=PeriodKind.WEEK, scope=own, rows=RowsOf.RENTALS)
+        ),
+        button(named, Action.SHOW_SPEND, SpendRowsValue(period=month, scope=own, rows=RowsOf.RENTALS)),
+        button(f"Team, {named}", Action.SHOW_SPEND, SpendRowsValue(period=month, scope=TEAM, rows=RowsOf.PEOPLE)),
     )
 
 
@@ -263,5 +261,5 @@ def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: R
         decides = " An approver decides." if longer.proposal.over else ""
         texts.append(f"{lead} {ends}? {span(longer.span)} more{about}.{decides}")
         label = "Extend" if len(previews) == 1 else f"Extend by {span(longer.span)}"
-        buttons.append(button(label, Action.EXTEND_UNTIL, UntilValue.of(rental.id, longer.ends_at)))
+        buttons.append(button(label, Action.EXTEND_UNTIL, UntilValue(rental_id=rental.id, by=longer.ends_at)))
     return blocks.with_buttons("\n".join(texts), *buttons, _show(rental))

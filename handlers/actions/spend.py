@@ -107,7 +107,9 @@ def of_owner(shown: OwnerMonth) -> Rendered:
     seen = f"{idle} on idle machines" if spent.use.known else "but I couldn't see how the machines were used"
     text = f"{name} has spent {dollars(spent.amount)} in {month} so far, {seen}."
     scope = Scope(kind=ScopeKind.PERSON, name=shown.owner)
-    by_rental = button("By rental", Action.SHOW_SPEND, SpendRowsValue.of(shown.month, scope, RowsOf.RENTALS))
+    by_rental = button(
+        "By rental", Action.SHOW_SPEND, SpendRowsValue(period=shown.month, scope=scope, rows=RowsOf.RENTALS)
+    )
     return replies.reply(text, by_rental)
 
 
@@ -274,11 +276,13 @@ def _buttons(shown: SpendReport) -> Json | None:
     rows = None
     if shown.chooses_rows:
         label = "Projects" if other is RowsOf.PROJECTS else "People"
-        rows = button(label, Action.SHOW_SPEND, SpendRowsValue.of(period.words, scope, other))
+        rows = button(label, Action.SHOW_SPEND, SpendRowsValue(period=period.words, scope=scope, rows=other))
     return blocks.actions(
         rows,
-        button(say_month(before), Action.SHOW_SPEND, SpendRowsValue.of(before, scope, shown.rows_of)),
-        button("CSV", Action.SPEND_CSV, SpendValue.of(period.month, shown.file)),
+        button(
+            say_month(before), Action.SHOW_SPEND, SpendRowsValue(period=before, scope=scope, rows=shown.rows_of)
+        ),
+        button("CSV", Action.SPEND_CSV, SpendValue(month=period.month, scope=shown.file)),
     )
 
 

@@ -87,5 +87,5 @@ def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
         f"Take {rental.id}?",
         blocks.section("\n".join(lines)),
         submit=f"Take {rental.id}",
-        value=EndValue(rental_id=rental.id, shown_end=int(rental.running_lease.ends_at.timestamp())),
+        value=EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at),
     )

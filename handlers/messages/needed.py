@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from bot.model.event import Event, EventKind, events_after, facts_in
@@ -130,7 +131,11 @@ def question_text(context: EventContext[QuestionFacts]) -> str:
 def keep_buttons(rental: Rental) -> list[Json]:
     """Return the buttons by which the owner says that a machine is still needed."""
     return [
-        button(f"Still needed, ask in {hours} h", Action.KEEP, HoursValue(rental_id=rental.id, hours=hours))
+        button(
+            f"Still needed, ask in {hours} h",
+            Action.KEEP,
+            HoursValue(rental_id=rental.id, span=timedelta(hours=hours)),
+        )
         for hours in KEEP_HOURS
     ]
 

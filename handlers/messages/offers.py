@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from bot.errors import BuyingBlocked, Mistake
@@ -165,8 +165,7 @@ def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
     """Return the button that searches for the longest lease that the budgets hold, if they don't hold this one."""
     if choice is None or choice.shorter is None:
         return []
-    hours = choice.shorter // timedelta(hours=1)
-    value = QuoteHoursValue(quote_id=quote.id, hours=hours)
+    value = QuoteHoursValue(quote_id=quote.id, lease=choice.shorter)
     return [button(f"For {span(choice.shorter)} instead", Action.FOR_HOURS, value, about=describe(quote.request))]
 
 
@@ -284,7 +283,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
     more = say_at_most(cost_at_most(best.envelope.max_rate, night.more))
     label = f"Keep it {until}: up to {more} more, inside the {say_at_most(best.envelope.total)}"
-    value = QuoteUntilValue(quote_id=quote.id, until=int(night.morning.timestamp()))
+    value = QuoteUntilValue(quote_id=quote.id, first=night.morning)
     return text, button(label, Action.KEEP_UNTIL, value, about=describe(quote.request))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from bot.model.attempt import Why
@@ -37,7 +38,7 @@ from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import how_it_ended, machine, owner, so_far
 from handlers.phrases.use_text import current_use, verdict_text
 
-NEEDED_FOR = 4
+NEEDED_FOR = timedelta(hours=4)
 """For how many hours its owner says by [I need it] that a machine is needed."""
 LINES = 2
 """How many shell lines fit into a message besides everything else."""
@@ -169,12 +170,12 @@ def _let_in_or_give(context: EventContext) -> Rendered:
         f"{who} asks for {rental.id}, your {describe(rental)}{idle}{price}. "
         f"If you let {who} in, it stays yours. If you give it, {who} pays from then on."
     )
-    for_them = ShareValue.of(rental.id, (event.actor or "",))
+    for_them = ShareValue(rental_id=rental.id, people=(event.actor or "",))
     return blocks.with_buttons(
         text,
         button(blocks.short_label("Let {} in", name), Action.SHARE, for_them),
         button(blocks.short_label("Give it to {}", name), Action.GIVE, for_them),
-        button("I need it", Action.KEEP, HoursValue(rental_id=rental.id, hours=NEEDED_FOR)),
+        button("I need it", Action.KEEP, HoursValue(rental_id=rental.id, span=NEEDED_FOR)),
     )
 
 
@@ -232,7 +233,7 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
         "Once you take it, you pay and I ask you about it. Its keys stay as they are.",
         f"You can take it until {times.time(event.at + TAKE_WITHIN, event.at)}.",
     )
-    value = EndValue(rental_id=rental.id, shown_end=int(rental.running_lease.ends_at.timestamp()))
+    value = EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at)
     shown = blocks.with_buttons(text, button(f"Take {rental.id}", Action.TAKE, value, style="primary"))
     return changed(shown, refresh_after=event.at + TAKE_WITHIN - reader.now)
 

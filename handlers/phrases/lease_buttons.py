@@ -49,12 +49,12 @@ def extend_button(
         return keep
     go_on = None if again else _go_on_by(rental, now, longer)
     if lease is not None and go_on is not None:
-        value = ExtendValue.of(rental.id, go_on, lease.ends_at)
+        value = ExtendValue(rental_id=rental.id, by=go_on, shown_end=lease.ends_at)
         return button(f"Go on {span(go_on)}, already approved", Action.EXTEND, value)
     if lease is None or not may_extend_by(longer, rental, now, reader.rules):
         return None
     price = longer_cost(rental, longer, reader.rules) if money else ""
-    value = ExtendValue.of(rental.id, longer, lease.ends_at)
+    value = ExtendValue(rental_id=rental.id, by=longer, shown_end=lease.ends_at)
     if spent is not None and needs_approver(rental, reader, spent=spent, longer=longer):
         return button(f"Ask for {span(longer)} more{price}", Action.EXTEND, value)
     return button(f"Extend {span(longer)}{' more' if again else ''}{price}", Action.EXTEND, value)
@@ -102,13 +102,13 @@ def extend_form_button(rental: Rental) -> Json:
 
 def extend_by_button(rental: Rental, longer: timedelta) -> Json:
     """Return `Extend k7mq2 by 2 h`."""
-    value = ExtendValue.of(rental.id, longer, rental.running_lease.ends_at)
+    value = ExtendValue(rental_id=rental.id, by=longer, shown_end=rental.running_lease.ends_at)
     return button(f"Extend {rental.id} by {span(longer)}", Action.EXTEND, value)
 
 
 def extend_until_button(rental: Rental, until: datetime) -> Json:
     """Return `Extend k7mq2` to a new end."""
-    return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, UntilValue.of(rental.id, until))
+    return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, UntilValue(rental_id=rental.id, by=until))
 
 
 def keep_button(rental: Rental) -> Json | None:
@@ -118,7 +118,7 @@ def keep_button(rental: Rental) -> Json | None:
     first = lease.script_first if lease is not None else None
     if lease is None or first is None or first.ends_at <= lease.ends_at:
         return None
-    return button(f"Keep {rental.id}", Action.EXTEND_UNTIL, UntilValue.of(rental.id, first.ends_at))
+    return button(f"Keep {rental.id}", Action.EXTEND_UNTIL, UntilValue(rental_id=rental.id, by=first.ends_at))
 
 
 def show_button(rental_id: str) -> Json:

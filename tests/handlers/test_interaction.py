@@ -62,7 +62,7 @@ def test_the_longest_metadata_of_a_dialog_is_within_slacks_limit() -> None:
     )
     for value in (
         OfferValue(quote_id="q" * 64, offer_id='"' * 255),
-        GithubKeysValue.of("a" * 39, [f"SHA256:{'+' * 43}"] * MOST_SHOWN),
+        GithubKeysValue(name="a" * 39, fingerprints=(f"SHA256:{'+' * 43}",) * MOST_SHOWN),
     ):
         metadata = ModalMetadata.of(value, longest)
         assert len(metadata.model_dump_json()) < 3000

@@ -58,7 +58,7 @@ async def charge(ours: Team) -> None:
 
 
 async def click(ours: Team, user: str, scope: Scope = TEAM, month: str = "2026-11") -> None:
-    await ours.forge(user, Action.SPEND_CSV.id, SpendValue.of(month, scope).encode())
+    await ours.forge(user, Action.SPEND_CSV.id, SpendValue(month=month, scope=scope).encode())
 
 
 async def file_of(ours: Team, user: str) -> tuple[dict[str, Any], list[dict[str, str]]]:

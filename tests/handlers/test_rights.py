@@ -8,11 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.budget import ScopeKind
+from bot.model.budget import Scope, ScopeKind
 from bot.model.rental import Rental
 from bot.model.spend import RowsOf
 from bot.model.state import State
-from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, Callback, LineValue, NoValue, SpanValue, Value
+from handlers.ids import (
+    ACTION_VALUES,
+    MODAL_VALUES,
+    Action,
+    Callback,
+    LineValue,
+    NoValue,
+    SpanValue,
+    UntilValue,
+    Value,
+)
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
@@ -128,23 +138,22 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "offer_id": rental.clicked_offer,
         "index": 0,
         "page": 1,
-        "hours": 2,
+        "lease": 2 * H,
+        "span": 1.5 * H if value_type is SpanValue else 2 * H,
+        "by": NOON + 8 * H if value_type is UntilValue else 2 * H,
         "gpu_rate": "2.50",
-        "seconds": 5400 if value_type is SpanValue else None,
-        "until": int((NOON + 8 * H).timestamp()),
+        "first": NOON + 8 * H,
         "fingerprint": FINGERPRINT,
-        "name": ANA if "kind" in value_type.model_fields else "ana-dev",
-        "kind": ScopeKind.PERSON,
+        "name": "ana-dev",
+        "scope": Scope(kind=ScopeKind.PERSON, name=ANA),
         "month": "2026-11",
         "period": "2026-11",
         "rows": RowsOf.RENTALS,
-        "people": EVE,
-        "digests": FINGERPRINT.removeprefix("SHA256:"),
+        "people": (EVE,),
+        "fingerprints": (FINGERPRINT,),
     }
-    ends = (NOON.timestamp(), rental.lease.ends_at.timestamp() if rental.lease else 1)
-    values = [
-        {**fields, "version": version, "shown_end": int(end)} for version, end in itertools.product((1, 2), ends)
-    ]
+    ends = (NOON, rental.lease.ends_at if rental.lease else NOON)
+    values = [{**fields, "version": version, "shown_end": end} for version, end in itertools.product((1, 2), ends)]
     encoded = [
         value_type.model_validate({name: value[name] for name in value_type.model_fields}).encode()
         for value in values

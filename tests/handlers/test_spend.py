@@ -16,7 +16,7 @@ from bot.errors import Mistake
 from bot.lifecycle.money.spend import notify_unusual_day
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
-from bot.model.budget import Charge, ScopeKind
+from bot.model.budget import TEAM, Charge, Scope, ScopeKind
 from bot.model.rental import Ending
 from bot.model.spend import RowsOf
 from bot.model.state import State
@@ -264,10 +264,12 @@ async def test_who_may_not_rent_reads_nothing(tmp_path: Path) -> None:
 
 async def test_nobody_reads_what_another_person_spent_by_an_old_or_forged_button(ours: Team) -> None:
     await some_days(ours)
-    value = SpendRowsValue(period="2026-11", kind=ScopeKind.PERSON, name=ANA, rows=RowsOf.RENTALS).encode()
+    value = SpendRowsValue(
+        period="2026-11", scope=Scope(kind=ScopeKind.PERSON, name=ANA), rows=RowsOf.RENTALS
+    ).encode()
     await ours.forge(EVE, Action.SHOW_SPEND.id, value)
     assert (await ours.replies())[-1] == "Only they, approvers, admins and finance see what one person spent."
-    people = SpendRowsValue(period="2026-11", kind=ScopeKind.TEAM, name="", rows=RowsOf.PEOPLE).encode()
+    people = SpendRowsValue(period="2026-11", scope=TEAM, rows=RowsOf.PEOPLE).encode()
     await ours.forge(EVE, Action.SHOW_SPEND.id, people)
     await ours.deliver()
     assert "Person" not in (await ours.look(EVE, TRAINING, "November so far"))["reads"]

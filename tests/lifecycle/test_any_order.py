@@ -128,9 +128,8 @@ class RandomActions:
         owner = next(person for person in EVERYONE if person.id == rental.owner)
         given, _name = await carry_out(self.here.deps, owner, giving.Give(rental.id, to.id))
         if self.random.random() < 0.8:
-            await carry_out(
-                self.here.deps, to, giving.Take(rental.id, int(given.running_lease.ends_at.timestamp()))
-            )
+            shown = given.running_lease.ends_at.replace(microsecond=0)
+            await carry_out(self.here.deps, to, giving.Take(rental.id, shown))
         await self.here.settle()
 
     async def decide(self, rental: Rental, who: Person) -> None:

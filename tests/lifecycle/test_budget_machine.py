@@ -159,7 +159,7 @@ class BudgetMachine(RuleBasedStateMachine):
     async def _take(self, rental: Rental, to: Person) -> None:
         owner = next(person for person in PEOPLE if person.id == rental.owner)
         await carry_out(self.here.deps, owner, giving.Give(rental.id, to.id))
-        end = int(rental.running_lease.ends_at.timestamp())
+        end = rental.running_lease.ends_at.replace(microsecond=0)
         await carry_out(self.here.deps, to, giving.Take(rental.id, end))
         await self.here.settle()
 

@@ -215,7 +215,7 @@ async def test_fifty_clicks_destroy_a_machine_once(database: Database, deps: Dep
 
 async def test_fifty_clicks_on_one_extend_button_extend_once(database: Database, deps: Deps) -> None:
     before = await in_use(database)
-    shown = int(before.running_lease.ends_at.timestamp())
+    shown = before.running_lease.ends_at.replace(microsecond=0)
 
     async def click() -> Rental:
         return (await carry_out(deps, ANA, Extend("k7mq2", 2 * HOUR, shown_end=shown))).rental

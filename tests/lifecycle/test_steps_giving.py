@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -57,7 +58,7 @@ async def give(here: World, rental: Rental, to: Person = ANA, by: Person = BEN) 
     return given
 
 
-async def take(here: World, rental: Rental, person: Person = ANA, shown_end: int | None = None) -> Rental:
+async def take(here: World, rental: Rental, person: Person = ANA, shown_end: datetime | None = None) -> Rental:
     """Take a machine by the button of the newest message, or of one that showed another end."""
     end = end_of(await here.rental(rental.id)) if shown_end is None else shown_end
     taken = await carry_out(here.deps, person, giving.Take(rental.id, end))
@@ -65,7 +66,9 @@ async def take(here: World, rental: Rental, person: Person = ANA, shown_end: int
     return taken
 
 
-async def refusal(here: World, rental: Rental, person: Person = ANA, shown_end: int | None = None) -> GpubotError:
+async def refusal(
+    here: World, rental: Rental, person: Person = ANA, shown_end: datetime | None = None
+) -> GpubotError:
     """Return why a person may not take a machine. The dialog before it says the same, and nothing changed."""
     before, events = await here.rental(rental.id), await here.events(rental)
     with pytest.raises(GpubotError) as refused:
@@ -266,7 +269,7 @@ async def test_a_click_is_judged_like_a_rent_of_what_is_left(here: World) -> Non
     rental = await bens_idle(here)
     await give(here, rental)
     end = end_of(rental)
-    assert "another end" in str(await refusal(here, rental, shown_end=end - 60))
+    assert "another end" in str(await refusal(here, rental, shown_end=end - MINUTE))
     rules = here.deps.rules
     await here.get()
     ruled(here, limits=Limits(per_person_rentals=1))
@@ -343,5 +346,5 @@ async def test_a_machine_goes_back_to_who_had_it_first(here: World) -> None:
     assert [one.owner for one in charges][:3] == [BEN.id, ANA.id, BEN.id]
 
 
-def end_of(rental: Rental) -> int:
-    return int(rental.running_lease.ends_at.timestamp())
+def end_of(rental: Rental) -> datetime:
+    return rental.running_lease.ends_at.replace(microsecond=0)

@@ -267,6 +267,6 @@ def test_the_end_of_a_request_says_what_it_cost_unless_its_machine_was_bought_la
     bill = AccruedCost(amount=0, estimated=False)
     for bought_after_backup, amount in ((False, 0), (True, None)):
         rental = rental_in(State.AWAITING_APPROVAL, bought_after_backup=bought_after_backup)
-        _, (event,) = transitions.finish(rental, end, attempts=(), at=START, bill=bill)
+        _, event = transitions.finish(rental, end, attempts=(), at=START, bill=bill)
         assert isinstance(event.facts, EndedFacts)
         assert event.facts.amount == amount

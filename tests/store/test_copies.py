@@ -18,11 +18,10 @@ from bot.clock import MovedClock
 from bot.errors import CannotOpen, InUse, Mistake
 from bot.model.records import Change
 from soak.databases import SERVER_PACKAGE
-from store.backup import copy_sqlite
+from store.backup import copy_sqlite, dump_command
 from store.copying import copy_to_postgres
 from store.db import Database, migrate
 from store.tables import metadata
-from store.way_back import dump_command
 from tests.databases import Postgres
 from tests.store import make
 from tests.store.released import RELEASED, rows, schema

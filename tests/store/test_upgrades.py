@@ -20,10 +20,10 @@ from bot.clock import MovedClock
 from bot.errors import CannotOpen
 from bot.model.records import Change
 from bot.model.state import State
+from store.backup import dump_command, restore
 from store.db import Database, migrate
 from store.migrations import HEAD
 from store.preflight import check_database
-from store.way_back import dump_command, restore
 from tests.databases import Postgres
 from tests.outbox import stored_messages
 from tests.store import make

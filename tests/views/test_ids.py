@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,7 @@ from handlers.ids import (
     numbered,
 )
 
+END = datetime.fromtimestamp(1763982000, UTC)
 DIGEST = "OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
 scopes = st.sampled_from(
     [
@@ -54,26 +57,37 @@ digest = st.from_regex(r"[A-Za-z0-9+/]{43}", fullmatch=True)
 github_name = st.from_regex(r"[A-Za-z0-9-]{1,39}", fullmatch=True)
 rental = st.from_regex(r"[a-z0-9]{5}", fullmatch=True)
 quote = st.from_regex(r"[a-z0-9]{12}", fullmatch=True)
+fingerprint = digest.map(lambda found: f"SHA256:{found}")
+hours = st.integers(1, 9999).map(lambda n: timedelta(hours=n))
+seconds = st.integers(1, 10**9 - 1).map(lambda n: timedelta(seconds=n))
+odd_seconds = seconds.filter(lambda span: bool(span % timedelta(hours=1)))
+moments = st.integers(1, 10**11 - 1).map(lambda n: datetime.fromtimestamp(n, UTC))
 VALUES: list[st.SearchStrategy[Value]] = [
     st.just(NO_VALUE),
     st.builds(RentalValue, rental_id=rental),
     st.builds(VersionValue, rental_id=rental, version=st.integers(1, 10**9 - 1)),
-    st.builds(UntilValue, rental_id=rental, until=st.integers(1, 10**12 - 1)),
-    st.builds(ShareValue, rental_id=rental, people=st.sampled_from(["", "U0BEN", "U0BEN,W0CLEO"])),
-    st.builds(SpanValue, rental_id=rental, seconds=st.integers(1, 10**9 - 1)),
-    st.builds(HoursValue, rental_id=rental, hours=st.integers(1, 9999)),
-    st.builds(ExtendValue, rental_id=rental, hours=st.integers(1, 9999), shown_end=st.integers(1, 10**12 - 1)),
-    st.builds(ExtendValue, rental_id=rental, seconds=st.integers(1, 10**9 - 1), shown_end=st.integers(1, 10**9)),
-    st.builds(EndValue, rental_id=rental, shown_end=st.integers(1, 10**12 - 1)),
+    st.builds(UntilValue, rental_id=rental, by=moments),
+    st.builds(ShareValue, rental_id=rental, people=st.sampled_from([(), ("U0BEN",), ("U0BEN", "W0CLEO")])),
+    st.builds(SpanValue, rental_id=rental, span=seconds),
+    st.builds(HoursValue, rental_id=rental, span=hours),
+    st.builds(ExtendValue, rental_id=rental, by=hours | odd_seconds, shown_end=moments),
+    st.builds(EndValue, rental_id=rental, shown_end=moments),
     st.builds(QuoteValue, quote_id=quote),
     st.builds(OfferValue, quote_id=quote, offer_id=st.from_regex(r"[!-~]{1,255}", fullmatch=True)),
     st.builds(NearbyValue, quote_id=quote, index=st.integers(0, 99)),
     st.builds(QuestionValue, question_id=rental, version=st.integers(1, 10**9 - 1)),
-    st.builds(SpendValue.of, st.sampled_from(["2026-11", "2027-01"]), scopes),
-    st.builds(SpendRowsValue.of, st.sampled_from(["today", "week", "2026-11"]), scopes, st.sampled_from(RowsOf)),
-    st.builds(KeyValue, fingerprint=digest.map(lambda found: f"SHA256:{found}")),
+    st.builds(SpendValue, month=st.sampled_from(["2026-11", "2027-01"]), scope=scopes),
+    st.builds(
+        SpendRowsValue,
+        period=st.sampled_from(["today", "week", "2026-11"]),
+        scope=scopes,
+        rows=st.sampled_from(RowsOf),
+    ),
+    st.builds(KeyValue, fingerprint=fingerprint),
     st.builds(GithubNameValue, name=github_name),
-    st.builds(GithubKeysValue, name=github_name, digests=st.lists(digest, min_size=1, max_size=20).map(",".join)),
+    st.builds(
+        GithubKeysValue, name=github_name, fingerprints=st.lists(fingerprint, min_size=1, max_size=20).map(tuple)
+    ),
 ]
 
 
@@ -89,23 +103,26 @@ def test_a_decoded_value_equals_the_one_that_was_encoded(value: Value) -> None:
         (NO_VALUE, ""),
         (RentalValue(rental_id="k7mq2"), "k7mq2"),
         (VersionValue(rental_id="k7mq2", version=2), "k7mq2:2"),
-        (HoursValue(rental_id="k7mq2", hours=4), "k7mq2:4"),
-        (EndValue(rental_id="k7mq2", shown_end=1763982000), "k7mq2:1763982000"),
-        (ExtendValue(rental_id="k7mq2", hours=2, shown_end=1763982000), "k7mq2:2:1763982000"),
-        (ExtendValue(rental_id="k7mq2", seconds=5400, shown_end=1763982000), "k7mq2:5400s:1763982000"),
-        (UntilValue(rental_id="k7mq2", until=1763982000), "k7mq2:1763982000"),
-        (SpanValue(rental_id="k7mq2", seconds=5400), "k7mq2:5400s"),
-        (ShareValue(rental_id="k7mq2", people="U0BEN,U0CLEO"), "k7mq2:U0BEN,U0CLEO"),
+        (HoursValue(rental_id="k7mq2", span=timedelta(hours=4)), "k7mq2:4"),
+        (EndValue(rental_id="k7mq2", shown_end=END), "k7mq2:1763982000"),
+        (ExtendValue(rental_id="k7mq2", by=timedelta(hours=2), shown_end=END), "k7mq2:2:1763982000"),
+        (ExtendValue(rental_id="k7mq2", by=timedelta(minutes=90), shown_end=END), "k7mq2:5400s:1763982000"),
+        (UntilValue(rental_id="k7mq2", by=END), "k7mq2:1763982000"),
+        (SpanValue(rental_id="k7mq2", span=timedelta(minutes=90)), "k7mq2:5400s"),
+        (ShareValue(rental_id="k7mq2", people=("U0BEN", "U0CLEO")), "k7mq2:U0BEN,U0CLEO"),
         (QuoteValue(quote_id="q1"), "q1"),
         (OfferValue(quote_id="q1", offer_id="a:b"), "q1:a:b"),
         (NearbyValue(quote_id="q1", index=0), "q1:0"),
         (QuestionValue(question_id="u7mq2", version=3), "u7mq2:3"),
-        (SpendValue.of("2026-11", TEAM), "2026-11:team:"),
-        (SpendValue.of("2026-11", Scope(kind=ScopeKind.PROJECT, name="vision")), "2026-11:project:vision"),
-        (SpendRowsValue.of("week", TEAM, RowsOf.PROJECTS), "week:team::projects"),
+        (SpendValue(month="2026-11", scope=TEAM), "2026-11:team:"),
+        (
+            SpendValue(month="2026-11", scope=Scope(kind=ScopeKind.PROJECT, name="vision")),
+            "2026-11:project:vision",
+        ),
+        (SpendRowsValue(period="week", scope=TEAM, rows=RowsOf.PROJECTS), "week:team::projects"),
         (KeyValue(fingerprint=f"SHA256:{DIGEST}"), f"SHA256:{DIGEST}"),
         (GithubNameValue(name="ana-dev"), "ana-dev"),
-        (GithubKeysValue.of("ana-dev", [f"SHA256:{DIGEST}"] * 2), f"ana-dev:{DIGEST},{DIGEST}"),
+        (GithubKeysValue(name="ana-dev", fingerprints=(f"SHA256:{DIGEST}",) * 2), f"ana-dev:{DIGEST},{DIGEST}"),
     ],
 )
 def test_a_value_is_written_and_read_as_in_messages_that_stand_in_slack(value: Value, text: str) -> None:
@@ -131,6 +148,7 @@ def test_a_value_is_written_and_read_as_in_messages_that_stand_in_slack(value: V
         (ExtendValue, "k7mq2:0s:1763982000"),
         (EndValue, "k7mq2"),
         (UntilValue, "k7mq2:0"),
+        (UntilValue, "k7mq2:999999999999"),
         (SpanValue, "k7mq2:5400"),
         (ShareValue, "k7mq2"),
         (ShareValue, "k7mq2:u0ben"),

@@ -77,7 +77,7 @@ def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
     assert "(2 h, about $4.84, over the $15.00 asked for)" in " ".join(choose.split())
     rental, ends_at = details.rental, clock(20, 40)
     longer = propose_longer_lease(rental, ends_at, spent=4_960_000, now=now, rules=RULES)
-    value = UntilValue.of(rental.id, ends_at)
+    value = UntilValue(rental_id=rental.id, by=ends_at)
     asked = LongerLease(rental=rental, ends_at=ends_at, span=2 * H, proposal=longer)
     confirm = dialog(extend_dialog(details, asked, value, reading(now)), now)
     assert "At most $21.46 in all, over the $15.00 asked for." in " ".join(confirm.split())

@@ -444,7 +444,7 @@ def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> Non
         proposal = Proposal(envelope=longest, over=(Over.TOTAL,) if over else ())
         ends_at = rental.running_lease.ends_at + by
         longer = LongerLease(rental=rental, ends_at=ends_at, span=by, proposal=proposal)
-        value = ExtendValue.of(rental.id, by, rental.running_lease.ends_at)
+        value = ExtendValue(rental_id=rental.id, by=by, shown_end=rental.running_lease.ends_at)
         shown = changed(details, sees_money=sees_money)
         return dialog(extend_dialog(shown, longer, value, reading(clock(18, 0))), clock(18, 0))
 

@@ -16,7 +16,6 @@ from bot.lifecycle.actions.queries import details_for_direct_message
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.buying_blocks import is_blocked_by
 from bot.lifecycle.steps.ready_machine import load_machine, question_facts
@@ -179,16 +178,8 @@ class DestroyUnknown(OnQuestion[Rental], id="destroy_unknown"):
         ends_at = now + min(DESTROYED_WITHIN, deps.rules.lease.max)
         rental = await adopt_machines(tx, deps, person, question.purchase.alive, owner=person, ends_at=ends_at)
         snapshot = await load_snapshot(tx, rental)
-        after, events = finish(
-            rental,
-            State.DESTROYED,
-            attempts=snapshot.attempts,
-            at=now,
-            bill=snapshot.spent(now),
-            why=Why.ASKED,
-            by=person.id,
-        )
-        await apply(tx, deps, Change(rental, after, events))
+        after, event = snapshot.finished(State.DESTROYED, now, why=Why.ASKED, by=person.id)
+        await apply(tx, deps, Change(rental, after, (event,)))
         await decide(tx, deps, question, person.id, AdminVerdict.DESTROYED, rental_id=rental.id)
         return after
 

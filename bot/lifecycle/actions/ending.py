@@ -10,7 +10,6 @@ from bot.lifecycle.actions.action import Direct
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.changes.transitions import finish
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.steps.ready_machine import last_visits
 from bot.model.attempt import Why
@@ -69,15 +68,7 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
             return await _destroy_after_script(tx, deps, person, plan)
         rental, now = plan.rental, deps.clock.now()
         snapshot = await load_snapshot(tx, rental)
-        after, (event,) = finish(
-            rental,
-            _end_of(rental),
-            attempts=snapshot.attempts,
-            at=now,
-            bill=snapshot.spent(now),
-            why=Why.ASKED,
-            by=person.id,
-        )
+        after, event = snapshot.finished(_end_of(rental), now, why=Why.ASKED, by=person.id)
         event = changed(event, facts=changed(event.facts, detail=self.why or None))
         return await apply(tx, deps, Change(rental, after, (event,)))
 

@@ -188,7 +188,7 @@ class Offered:
 
 class Take(Action[Offered, Offered, Rental], id="take"):
     """Make a person the owner of the machine that its owner gives them, and return it. `shown_end` is the end that
-    the message showed, as a Unix time.
+    the message showed, in whole seconds.
 
     What is left of it is judged like a rent: by the person's rights and key, and by the limits and budgets. It is
     not bought, so a pause and the team's limit don't matter. What it still holds of budgets moves to the person
@@ -199,7 +199,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
     """
 
     rental_id: str
-    shown_end: int
+    shown_end: datetime
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Offered:
         check_user(person, deps.rules)
@@ -213,7 +213,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
             words = f"{owner.name} left the workspace: admins decide about {rental.id}. I changed nothing."
             raise TooLate(words, rental.id)
         check_givable(rental, await tx.rentals.attempts(rental.id), now)
-        if int(rental.running_lease.ends_at.timestamp()) != self.shown_end:
+        if rental.running_lease.ends_at.replace(microsecond=0) != self.shown_end:
             words = f"{rental.id} has another end by now: my message shows it. Click there again."
             raise TooLate(words, rental.id)
         rules = rules_of_owner(deps.rules, rental.project, person)

@@ -118,7 +118,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     become one. The operator's extension is made at once, also if an extension waits, which is decided by it; `why`
     is the reason.
 
-    `shown_end` is the end that the button or dialog showed, as a Unix time. A command shows none.
+    `shown_end` is the end that the button or dialog showed, in whole seconds. A command shows none.
 
     Raise TooLate if the end is no longer `shown_end`, so that a second click adds nothing, or if an approver
     decides about more time already. Without `shown_end`, raise DuplicateExtension if this person asked for the
@@ -129,7 +129,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
 
     rental_id: str
     by: timedelta | datetime
-    shown_end: int | None = None
+    shown_end: datetime | None = None
     why: str = ""
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> AskedLease:
@@ -231,12 +231,12 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
 
 
 def _asked_end(
-    rental: Rental, asked: timedelta | datetime, events: Sequence[Event], by: By, *, shown_end: int | None
+    rental: Rental, asked: timedelta | datetime, events: Sequence[Event], by: By, *, shown_end: datetime | None
 ) -> datetime:
     """Return the end that a person asks for. Raise as `Extend` if no approver could allow it either."""
     person, now = by.person, by.now
     lease = rental.running_lease
-    if shown_end is not None and int(lease.ends_at.timestamp()) != shown_end:
+    if shown_end is not None and lease.ends_at.replace(microsecond=0) != shown_end:
         longer = "was extended" if rental.request.up_to is None else "has a later end"
         raise TooLate(f"{rental.id} {longer} already. I added nothing more.", rental.id)
     if person.id == rental.owner:

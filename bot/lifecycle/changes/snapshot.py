@@ -10,11 +10,11 @@ from typing import TypeAlias
 
 from bot.errors import Stale
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.transitions import schedule
+from bot.lifecycle.changes.transitions import finish, schedule
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
 from bot.lifecycle.money.budgets import settle_stored
-from bot.model.attempt import Attempt, LedgerRow, Resource
+from bot.model.attempt import Attempt, LedgerRow, Resource, Why
 from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
@@ -78,6 +78,12 @@ class RentalSnapshot:
     def spent_at_most(self, now: datetime) -> Micros:
         """Return what the rental has cost by `now`, with what its unproven attempts may still cost."""
         return spent_at_most(self.ledger, self.resources, self.attempts, now)
+
+    def finished(
+        self, end: State, now: datetime, *, why: Why | None = None, by: str | None = None
+    ) -> tuple[Rental, Event]:
+        """Return the rental ended `now` with what it has cost, and the event, as `transitions.finish`."""
+        return finish(self.rental, end, attempts=self.attempts, at=now, bill=self.spent(now), why=why, by=by)
 
     @property
     def unproven(self) -> tuple[Attempt, ...]:

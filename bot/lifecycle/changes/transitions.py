@@ -366,7 +366,7 @@ def finish(
     bill: AccruedCost,
     why: Why | None = None,
     by: str | None = None,
-) -> tuple[Rental, tuple[Event, ...]]:
+) -> tuple[Rental, Event]:
     """Return the rental with its event: ended, or being destroyed towards `end` if an attempt is not settled."""
     facts = EndedFacts(end=end, why=why, **known_bill(rental, bill, attempts))
     ending = Ending(outcome=end, why=why, by=by)
@@ -374,7 +374,7 @@ def finish(
         after, kind = end_now(rental, ending, at), EventKind.ENDED
     else:
         after, kind = begin_destroying(rental, ending, at), EventKind.DESTROYING
-    return after, (Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts),)
+    return after, Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts)
 
 
 # --- alarms

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.notifications import Scene
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.changes.transitions import alter, finish
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.people.deciders import Deciders, deciders, requesters_of
 from bot.model.base import changed
@@ -49,7 +49,7 @@ async def end_request(
     have machines to destroy. `by` is the Slack id of who ends it, None if the bot does."""
     now = deps.clock.now()
     snapshot = await load_snapshot(tx, rental)
-    after, (event,) = finish(rental, end, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), by=by)
+    after, event = snapshot.finished(end, now, by=by)
     facts = changed(event.facts, detail=reason or None)
     return await apply(tx, deps, Change(rental, after, (changed(event, kind=EventKind(end.value), facts=facts),)))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.changes.transitions import alter, finish
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps
 from bot.model.admin_question import AdminQuestion, AdminVerdict, UnknownMachine
 from bot.model.attempt import Why
@@ -66,15 +66,8 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
         return
     else:
         snapshot = await load_snapshot(tx, rental)
-        after, (event,) = finish(
-            rental,
-            State.CANCELLED,
-            attempts=snapshot.attempts,
-            at=now,
-            bill=snapshot.spent(now),
-            why=Why.BOUGHT_AFTER_BACKUP,
-            by=decided.by if decided is not None else None,
-        )
+        by = decided.by if decided is not None else None
+        after, event = snapshot.finished(State.CANCELLED, now, why=Why.BOUGHT_AFTER_BACKUP, by=by)
         events = (changed(event, facts=changed(event.facts, name=question.rental_id)),)
     await apply(tx, deps, Change(rental, after, events))
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from bot.errors import BuyingBlock, MarketAway, RateLimited, TokenRefused
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.snapshot import RentalSnapshot
-from bot.lifecycle.changes.transitions import block_buying, finish
+from bot.lifecycle.changes.transitions import block_buying
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.buying_blocks import buying_block
 from bot.lifecycle.people.back_to_approval import ask_again
@@ -71,15 +71,7 @@ async def wait_on(deps: StepDeps, snapshot: RentalSnapshot, wish: Wish, why: Why
 
 def end_wish(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Return the snapshot of a rental that is over, because nothing fitted before its wish ended."""
-    after, events = finish(
-        snapshot.rental,
-        State.EXPIRED,
-        attempts=snapshot.attempts,
-        at=now,
-        bill=snapshot.spent(now),
-        why=Why.NOTHING_FITTED,
-    )
-    return snapshot.with_rental(after, *events)
+    return snapshot.with_rental(*snapshot.finished(State.EXPIRED, now, why=Why.NOTHING_FITTED))
 
 
 async def wait_blocked(

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from bot.errors import Stale
 from bot.lifecycle.changes.snapshot import RentalSnapshot, WriteDue, save
-from bot.lifecycle.changes.transitions import confirm_destroyed, finish, give_approval_notice
+from bot.lifecycle.changes.transitions import confirm_destroyed, give_approval_notice
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something, ledger_span
 from bot.lifecycle.steps import procuring, provisioning, ready, resource_deletion
@@ -45,7 +45,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         return snapshot.with_due(poll_at(now))
     if rental.state is State.QUEUED:
         return end_wish(snapshot, now)
-    after, (event,) = finish(rental, State.EXPIRED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now))
+    after, event = snapshot.finished(State.EXPIRED, now)
     return snapshot.with_rental(after, changed(event, kind=EventKind.EXPIRED))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
 from bot.lifecycle.account.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.changes.snapshot import RentalSnapshot, save
-from bot.lifecycle.changes.transitions import accept, begin_attempt, finish, give_up_attempt, unblock_buying
+from bot.lifecycle.changes.transitions import accept, begin_attempt, give_up_attempt, unblock_buying
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something
 from bot.lifecycle.money.buying_blocks import buying_block, check_buying, waits_for_slack
@@ -429,7 +429,4 @@ async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetim
         return await wait_on(deps, snapshot, wish, why, now)
     if snapshot.unproven:
         return await wait_for_lookups(deps, snapshot, now, nothing_fits=True)
-    after, events = finish(
-        snapshot.rental, State.FAILED, attempts=snapshot.attempts, at=now, bill=snapshot.spent(now), why=why
-    )
-    return snapshot.with_rental(after, *events)
+    return snapshot.with_rental(*snapshot.finished(State.FAILED, now, why=why))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.lifecycle.changes import lease_changes as changes
 from bot.lifecycle.changes.snapshot import RentalSnapshot
-from bot.lifecycle.changes.transitions import finish, known_bill
+from bot.lifecycle.changes.transitions import known_bill
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import ledger_span
 from bot.lifecycle.steps.market_check import check
@@ -55,11 +55,7 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
     rental, lease = snapshot.rental, snapshot.rental.running_lease
     match act:
         case ready.End(why, by):
-            bill = snapshot.spent(now)
-            after, events = finish(
-                rental, State.DESTROYED, attempts=snapshot.attempts, at=now, bill=bill, why=why, by=by
-            )
-            return snapshot.with_rental(after, *events)
+            return snapshot.with_rental(*snapshot.finished(State.DESTROYED, now, why=why, by=by))
         case ready.NoteLoss():
             return _lost(deps, snapshot, now)
         case ready.TellEndAgain():
@@ -120,7 +116,7 @@ def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnap
         span=ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at,
     )
     # If an earlier attempt is still being deleted, the rental ends only once that attempt is gone.
-    after, _ = finish(rental, State.LOST, attempts=snapshot.attempts, at=now, bill=bill, why=why)
+    after, _ = snapshot.finished(State.LOST, now, why=why)
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))
 
 
