@@ -425,8 +425,6 @@ def _parse_give(rest: str) -> Command:
 
 
 def _no_argument_parser(command: Plain, about: str) -> Parser:
-    """Return the parser of a command that refuses arguments."""
-
     def parse(rest: str, _: ParseContext) -> Command:
         if rest.strip():
             raise Mistake(f"/gpu {command.value} takes nothing more: {about}. Try: /gpu {command.value}")

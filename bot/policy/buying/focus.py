@@ -118,12 +118,10 @@ class MonthFile:
 
     @property
     def name(self) -> str:
-        """Return the name of the file."""
         return file_name(self.part.month, complete=self.complete is not None, part=self.part.project or "")
 
     @property
     def amount(self) -> Micros:
-        """Return the sum of its charges."""
         return sum(row.charge.amount for row in self.rows)
 
     @property
@@ -133,7 +131,6 @@ class MonthFile:
 
     @property
     def rental_count(self) -> int:
-        """Return how many rentals it has charges of."""
         return len({row.charge.rental_id for row in self.rows})
 
     @property
@@ -142,7 +139,6 @@ class MonthFile:
         return sum(row.running for row in self.rows)
 
     def written(self) -> str:
-        """Return the text of the file."""
         if self.complete is None:
             return focus_file(self.rows, self.billing)
         return part_of(self.complete, project=self.part.project, owner=self.owner)

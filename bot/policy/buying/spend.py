@@ -76,8 +76,7 @@ def _month_of_words(words: str, month: Month) -> Month:
         return month
     year, number = map(int, month.split("-"))
     named = (number - 2) % 12 + 1 if words == "last month" else MONTH_NAMES.index(words) + 1
-    later = named > number or (words == "last month" and named == number)
-    return f"{year - later:04}-{named:02}"
+    return f"{year - (named > number):04}-{named:02}"
 
 
 def month_before(month: Month) -> Month:
@@ -108,7 +107,6 @@ class _Sum:
         self.used = self.connected = self.idle = self.unknown = self.late = self.estimated = 0
 
     def add(self, charge: Charge) -> None:
-        """Add a whole charge."""
         self._add(charge, charge.ended_at - charge.started_at, lambda amount: amount)
 
     def add_part(self, charge: Charge, start: datetime, end: datetime) -> None:
@@ -133,7 +131,6 @@ class _Sum:
         self.estimated += sum(shares) if charge.estimated else 0
 
     def spent(self) -> Spent:
-        """Return the sum."""
         return Spent(
             rentals=len(self.rentals),
             gpu_time=self.gpu_time,

@@ -57,7 +57,6 @@ class Availability(NamedTuple):
     absences: tuple[Absence, ...] = ()
 
     def is_away(self, moment: datetime) -> bool:
-        """Return whether the person is away then."""
         return self.back_at(moment) is not None
 
     def back_at(self, moment: datetime) -> datetime | None:

@@ -20,13 +20,13 @@ messages."""
 class Roles(Frozen):
     """The roles that the rules give one person now."""
 
-    user: bool
+    user: bool = False
     """Whether they may ask, rent and look."""
-    approver: bool
-    admin: bool
-    finance: bool
+    approver: bool = False
+    admin: bool = False
+    finance: bool = False
     """Whether they read the spend of everybody, also if they are no users."""
-    sole_admin: bool
+    sole_admin: bool = False
     """Whether they are the only admin and nobody else approves, so that they may approve their own requests."""
 
 
@@ -103,9 +103,9 @@ def roles_of(person: Person, rules: Rules) -> Roles:
     """Return the roles of a person. Non-members have none, whatever the rules say. The operator decides like an
     approver and an admin."""
     if person.id == OPERATOR.id:
-        return Roles(user=True, approver=True, admin=True, finance=False, sole_admin=False)
+        return Roles(user=True, approver=True, admin=True)
     if not is_member(person):
-        return Roles(user=False, approver=False, admin=False, finance=False, sole_admin=False)
+        return Roles()
     admin = person.id in rules.admins
     approvers = approvers_of(rules)
     decide = {*approvers.people, *approvers.quiet, *approvers.groups, *rules.approval.then}
