@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from pydantic import SecretStr
 from slack_sdk.web.async_client import AsyncWebClient
@@ -15,7 +16,9 @@ from bench.sizes import Size
 from bench.timing import cpu_ms
 from bot.clock import Clock, SystemClock
 from bot.lifecycle.deps import Deps, StepDeps
-from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.due import DueLoop
+from bot.lifecycle.loops.engine import Searches, Steps
+from bot.lifecycle.loops.wishes import Wishes
 from bot.market.client import ComputeClear
 from bot.policy.team.rules import Rules
 from bot.probe.prober import SshProber
@@ -26,6 +29,9 @@ from store.db import Database
 ROUNDS = 10
 """The two engines are measured in turns, so that a change of the machine's speed favours neither."""
 CLAIMANT = "bench"
+
+Loops: TypeAlias = tuple[DueLoop[Any], ...]
+"""Those of an engine: of quotes, wishes and rentals."""
 
 
 async def measure(size: Size, folder: Path) -> Figure:
@@ -38,7 +44,7 @@ async def measure(size: Size, folder: Path) -> Figure:
 
 
 @asynccontextmanager
-async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
+async def _engine(file: Path, clock: Clock) -> AsyncIterator[Loops]:
     """Return an engine over a database. It has a market and a Slack client, but makes no request to them."""
     store = await Database.open(f"sqlite:///{file}", claimant=CLAIMANT, clock=clock)
     deps = Deps(store, clock, Rules())
@@ -52,23 +58,23 @@ async def _engine(file: Path, clock: Clock) -> AsyncIterator[Engine]:
             channels=SlackChannels(deps, client),
             directory=People(deps, client),
         )
-        yield Engine(step_deps)
+        yield Searches(step_deps), Wishes(step_deps), Steps(step_deps)
     finally:
         await market.aclose()
         await store.close()
 
 
-async def _compare(full: Engine, empty: Engine, passes: int) -> Figure:
+async def _compare(full: Loops, empty: Loops, passes: int) -> Figure:
     engines = [full, empty]
     took = [0.0, 0.0]
     each = max(passes // ROUNDS, 1)
-    for engine in engines:
-        await engine.run_pass()
+    for loop in (*full, *empty):
+        await loop.run_pass()
     for _ in range(ROUNDS):
         for index, engine in enumerate(engines):
             began = cpu_ms()
             for _ in range(each):
-                if await engine.run_pass() is not None:
+                if any([await loop.run_pass() is not None for loop in engine]):
                     raise AssertionError("something is due in a database with nothing to do")
             took[index] += cpu_ms() - began
     return figure("idle_engine", took[0] / (each * ROUNDS), "ms", took[1] / (each * ROUNDS))

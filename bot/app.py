@@ -6,12 +6,13 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import aiohttp
 import structlog
@@ -22,9 +23,9 @@ from bot.errors import GpubotError, Unusable
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import first_sweep, sweep
 from bot.lifecycle.actions.quoting import Prices
-from bot.lifecycle.deps import D, Deps, Opened, StepDeps, with_newest_rules
-from bot.lifecycle.loops.due import CLAIM_SECONDS
-from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.deps import Deps, Opened, StepDeps, with_newest_rules
+from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.loops.engine import Searches, Steps
 from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every, every_day, every_hour
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.policy_versions import follow, rules_at_start
@@ -33,11 +34,11 @@ from bot.lifecycle.loops.retention import drop_old, drop_old_samples, look_for_p
 from bot.lifecycle.loops.running import LOOK_AGAIN, Loop, Part, finish
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
 from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.loops.wishes import Wishes
 from bot.lifecycle.money.budgets import ALERTS_JOB
 from bot.lifecycle.money.buying_blocks import note_token
-from bot.lifecycle.money.digest import send_digest
 from bot.lifecycle.money.month_files import file_months
-from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day
+from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day, send_digest
 from bot.lifecycle.people.deciders import check_deciders
 from bot.lifecycle.people.undecided import check_undecided
 from bot.market.client import CatalogCache, ComputeClear
@@ -95,6 +96,8 @@ class Bot:
     catalog_cache: CatalogCache
     read_secrets: Callable[[], None]
     """Reads the settings again, and uses their tokens from the next call on."""
+    loops: Sequence[DueLoop[Any]]
+    """Those whose work may go on for a while at the end of the process."""
     report: HealthReport
     parts: Sequence[Part]
     """Everything that runs, in the order in which it is ended. Delivery is run by the jobs."""
@@ -216,7 +219,9 @@ async def build(
         )
         catalog_cache = CatalogCache(market)
         catalog = LocalJob("catalog", catalog_cache.refresh, clock, every(minutes=15))
-        sweeps = LocalJob("first sweep", _work(step_deps, first_sweep), clock, retry=SWEEP_AGAIN)
+        sweeps = LocalJob(
+            "first sweep", lambda: first_sweep(with_newest_rules(step_deps)), clock, retry=SWEEP_AGAIN
+        )
         store.on_reopen(sweeps.again)
         look_again = LOOK_AGAIN if store.shared else None
         delivery = Delivery(
@@ -231,38 +236,32 @@ async def build(
         jobs = Jobs(
             step_deps,
             [
-                Job(DELIVERY, delivery.run, None),
-                Job("sweep", _work(step_deps, sweep), every(minutes=5), at_once=False),
-                Job(
-                    "approvers",
-                    _work(background, partial(check_deciders, directory=people)),
-                    every(minutes=15),
-                ),
-                Job("waiting", _work(background, check_undecided), every(minutes=5)),
-                Job("owners", _work(step_deps, check_owners), every(minutes=30)),
-                Job("months", _work(step_deps, file_months), every(minutes=15)),
-                Job("digest", _work(background, send_digest), every(minutes=5)),
-                Job(ALERTS_JOB, _work(background, check_budget_alerts), every(minutes=5)),
-                Job("unusual day", _work(background, notify_unusual_day), every(minutes=15)),
-                Job(
-                    "balances",
-                    _work(step_deps, partial(check_balances, on_wrong=metrics.wrong_balances.inc)),
-                    every_day(),
-                ),
-                Job("retention", _work(background, drop_old), every(minutes=10)),
-                Job("people", _work(step_deps, look_for_people_who_left), every_hour()),
-                Job("samples", _work(step_deps, drop_old_samples), every(minutes=10)),
+                Job(DELIVERY, lambda _: delivery.run(), None),
+                Job("sweep", sweep, every(minutes=5), at_once=False),
+                Job("approvers", lambda deps: check_deciders(deps, people), every(minutes=15)),
+                Job("waiting", check_undecided, every(minutes=5)),
+                Job("owners", check_owners, every(minutes=30)),
+                Job("months", file_months, every(minutes=15)),
+                Job("digest", send_digest, every(minutes=5)),
+                Job(ALERTS_JOB, check_budget_alerts, every(minutes=5)),
+                Job("unusual day", notify_unusual_day, every(minutes=15)),
+                Job("balances", partial(check_balances, on_wrong=metrics.wrong_balances.inc), every_day()),
+                Job("retention", drop_old, every(minutes=10)),
+                Job("people", look_for_people_who_left, every_hour()),
+                Job("samples", drop_old_samples, every(minutes=10)),
             ],
             claim_seconds=claim_seconds,
-            drain=lambda: finish(delivery.drain()),
+            drain_cancelled=lambda: finish(delivery.drain()),
         )
-        engine = Engine(
-            step_deps, on_late=metrics.late.observe, on_bug=metrics.failed, claim_seconds=claim_seconds
+        loops: tuple[DueLoop[Any], ...] = (
+            Searches(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds),
+            Wishes(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds),
+            Steps(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds, on_late=metrics.late.observe),
         )
         visits = Visits(step_deps, on_visit=metrics.visit, claim_seconds=claim_seconds)
         selfcheck = SelfCheck(
             step_deps,
-            engine,
+            loops,
             delivery.direct,
             notifies=lambda: jobs.does(DELIVERY),
             clock_difference=replica.difference,
@@ -291,7 +290,7 @@ async def build(
             retry_refused=retry_refused,
         )
         parts: list[Part] = [
-            engine,
+            *loops,
             visits,
             jobs,
             selfcheck,
@@ -323,14 +322,10 @@ async def build(
             connection=connection,
             catalog_cache=catalog_cache,
             read_secrets=partial(_read_secrets, market, connection),
+            loops=loops,
             report=HealthReport(clock, store, in_force, metrics, [*parts, delivery]),
             parts=parts,
         )
-
-
-def _work(deps: D, work: Callable[[D], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """Return the work of a job, which uses the rules that are in force when it begins."""
-    return lambda: work(with_newest_rules(deps))
 
 
 async def _log_start(settings: Settings, store: Database) -> None:
@@ -398,6 +393,7 @@ async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
         for task in (*tasks, stopping):
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        await finish(asyncio.gather(*(loop.drain() for loop in bot.loops)))
         for part in bot.parts:
             await part.end()
 

@@ -43,6 +43,7 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
         "gpu_rate": r"[0-9]{1,4}(?:\.[0-9]{1,4})?",
         "index": "[0-9]{1,2}",
         "page": "0|[1-9][0-9]{0,3}",
+        "name": "[A-Za-z0-9-]{1,39}",
         "people": f"(?:{_PERSON}(?:,{_PERSON}){{0,79}})?",
         "fingerprint": f"SHA256:{_DIGEST}",
         "fingerprints": f"{_DIGEST}(?:,{_DIGEST}){{0,19}}",
@@ -54,7 +55,6 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What each field of a value looks like, as a pattern."""
-_GITHUB_NAME = "(?P<name>[A-Za-z0-9-]{1,39})"
 UNREADABLE = "That button makes no sense to me. I changed nothing."
 
 
@@ -161,15 +161,11 @@ class KeyValue(Value):
 class GithubNameValue(Value):
     """`ana-dev`: a user name of GitHub."""
 
-    SHAPE: ClassVar[str] = _GITHUB_NAME
-
     name: str
 
 
 class GithubKeysValue(Value):
     """`ana-dev:OOKX...,47DE...`: a user name of GitHub, and the keys that the reader saw."""
-
-    SHAPE: ClassVar[str] = f"{_GITHUB_NAME}:{_group('fingerprints')}"
 
     name: str
     fingerprints: Fingerprints
@@ -355,7 +351,6 @@ class AnotherOfferValue(OfferValue):
 
 
 def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
-    """Return the value for an offer."""
     return (AnotherOfferValue if another else OfferValue)(quote_id=quote_id, offer_id=offer_id)
 
 
@@ -400,7 +395,6 @@ class ActionId(Generic[V]):
     """Whether it answers a question. Each question has such a button while it is open."""
 
     def decode(self, text: str) -> V:
-        """Return the value of a clicked button. Raise Mistake if the text is no such value."""
         return self.value_type.decode(text)
 
 

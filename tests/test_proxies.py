@@ -83,7 +83,7 @@ async def test_every_client_uses_the_proxy(env: pytest.MonkeyPatch, proxy: Recor
         with pytest.raises(NO_ANSWER):
             await bot.connection.context.client.auth_test()
         with pytest.raises(MarketAway) as away:
-            await bot.catalog_cache.get()
+            await bot.catalog_cache.refresh()
         await send_reply(bot, "https://hooks.slack.test/commands/1")
         await send_reply(bot, "http://hooks.slack.test/commands/2")
     assert not away.value.may_have_bought
@@ -113,7 +113,9 @@ async def test_no_request_to_this_machine_uses_a_proxy(
         api.answer("/answers", {})
         bot = await built(stack)
         assert (await bot.connection.context.client.auth_test())["ok"]
-        assert "H100" in (await bot.catalog_cache.get()).gpus
+        await bot.catalog_cache.refresh()
+        assert bot.catalog_cache.known is not None
+        assert "H100" in bot.catalog_cache.known.gpus
         await send_reply(bot, f"{api.url}/answers")
         assert "/answers" in [seen.path for seen in api.seen]
         app = AsyncApp(client=bot.connection.context.client, signing_secret="")

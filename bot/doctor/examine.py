@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,9 @@ async def examine(clock: Clock) -> list[Finding]:
             _guarded("GPUBOT_CLOCK_URL", host.sandbox_clock(context, session)),
         )
     clock_findings = host.clock({name: clock_gaps.get(name) for name in ("Slack", "Compute Clear")})
-    own_settings = [*_settings(wrong_settings), *_probe_key(settings.probe_key_file)]
-    local = [*_dependencies(), *own_settings, *policy, *host.proxies(context)]
+    packages, key_file = _unusable("packages", check_dependencies), settings.probe_key_file
+    probe_key = [] if key_file is None else _unusable("settings", partial(probe_key_in, key_file))
+    local = [*packages, *_settings(wrong_settings), *probe_key, *policy, *host.proxies(context)]
     return [*local, *chain.from_iterable(found), *clock_findings]
 
 
@@ -70,11 +72,12 @@ async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list
         return [wrong(what, f"the check itself broke ({type(error).__name__}). That is a bug of mine.")]
 
 
-def _dependencies() -> list[Finding]:
+def _unusable(what: str, check: Callable[[], object]) -> list[Finding]:
+    """Return what is wrong if a check raises Unusable, one finding for each line."""
     try:
-        check_dependencies()
+        check()
     except Unusable as unusable:
-        return [wrong("packages", line) for line in unusable.words.splitlines()]
+        return [wrong(what, line) for line in unusable.words.splitlines()]
     return []
 
 
@@ -83,17 +86,6 @@ def _settings(wrong_settings: dict[str, str]) -> list[Finding]:
     if open_to_others(ENV_FILE):
         found.append(hint("settings", "other users of this machine can read or write .env. Type: chmod 600 .env"))
     return found if wrong_settings else [ok("settings", "all that is needed is set."), *found]
-
-
-def _probe_key(path: Path | None) -> list[Finding]:
-    """Return whether the file of GPUBOT_PROBE_KEY_FILE has a key. Return nothing if it names none."""
-    if path is None:
-        return []
-    try:
-        probe_key_in(path)
-    except Unusable as unusable:
-        return [wrong("settings", unusable.words)]
-    return []
 
 
 def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, list[Finding]]:

@@ -57,8 +57,7 @@ def start_command(typed: str, *, user: int, systemd: Path = SYSTEMD) -> str:
 
 async def database(context: CheckContext) -> list[Finding]:
     """Return whether the next start can use the database."""
-    blocked = context.blocked_by("GPUBOT_DATABASE_URL")
-    if blocked:
+    if blocked := context.blocked_by("GPUBOT_DATABASE_URL"):
         return [not_checked(DATABASE, blocked)]
     url = context.settings.database_url.get_secret_value()
     try:
@@ -88,8 +87,7 @@ async def ports(context: CheckContext, session: aiohttp.ClientSession) -> list[F
 
 
 async def _port(context: CheckContext, name: str, address: str, session: aiohttp.ClientSession) -> Finding:
-    blocked = context.blocked_by(name)
-    if blocked:
+    if blocked := context.blocked_by(name):
         return not_checked(name, blocked)
     host, _, number = address.rpartition(":")
     try:
@@ -111,8 +109,7 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
 
 async def socket_by_hand(context: CheckContext) -> list[Finding]:
     """Return whether commands by hand can be given on GPUBOT_SOCKET, and are safe there."""
-    blocked = context.blocked_by("GPUBOT_DATABASE_URL", SOCKET)
-    if blocked:
+    if blocked := context.blocked_by("GPUBOT_DATABASE_URL", SOCKET):
         return [not_checked(SOCKET, blocked)]
     path = context.settings.socket_path
     try:

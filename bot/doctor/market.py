@@ -24,8 +24,7 @@ NEEDED = ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
 
 async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
     """Return what reading the catalogue and the account's resources shows. Buy and delete nothing."""
-    blocked = context.blocked_by(*NEEDED)
-    if blocked:
+    if blocked := context.blocked_by(*NEEDED):
         return [not_checked(what, blocked) for what in (TOKEN, CATALOGUE, RESOURCES)]
     settings = context.settings
     client = ComputeClear(

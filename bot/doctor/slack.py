@@ -75,8 +75,7 @@ async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Fin
 
 
 async def _bot_token(context: CheckContext, client: AsyncWebClient) -> tuple[Finding, BotIdentity | None]:
-    blocked = context.blocked_by("SLACK_BOT_TOKEN", "SLACK_API_URL")
-    if blocked:
+    if blocked := context.blocked_by("SLACK_BOT_TOKEN", "SLACK_API_URL"):
         return not_checked(BOT_TOKEN, blocked), None
     try:
         answer = await client.auth_test()
@@ -98,8 +97,7 @@ async def _app_token(context: CheckContext, client: AsyncWebClient) -> Finding:
     off, as it must be."""
     if context.settings.slack_mode is SlackMode.HTTP:
         return await _http_mode(context, client)
-    blocked = context.blocked_by("SLACK_APP_TOKEN", "SLACK_API_URL")
-    if blocked:
+    if blocked := context.blocked_by("SLACK_APP_TOKEN", "SLACK_API_URL"):
         return not_checked(APP_TOKEN, blocked)
     try:
         await client.apps_connections_open(app_token=_secret(context.settings.slack_app_token))
@@ -115,8 +113,7 @@ async def _app_token(context: CheckContext, client: AsyncWebClient) -> Finding:
 
 
 async def _http_mode(context: CheckContext, client: AsyncWebClient) -> Finding:
-    blocked = context.blocked_by("SLACK_SIGNING_SECRET", "SLACK_API_URL")
-    if blocked:
+    if blocked := context.blocked_by("SLACK_SIGNING_SECRET", "SLACK_API_URL"):
         return not_checked(HTTP_MODE, blocked)
     token = _secret(context.settings.slack_app_token)
     if "SLACK_APP_TOKEN" in context.wrong or not token:

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.clock import Clock
-from bot.errors import OverBudget, Stale, StoreBusy
+from bot.errors import Mistake, NextStep, OverBudget, Stale, StoreBusy
 from bot.lifecycle.outside import Channels, Directory, Market, Prober
 from bot.model.attempt import Attempt
 from bot.model.base import EVER
 from bot.model.records import PolicyVersion
+from bot.model.rental import Rental
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Rules
 from store.db import Database, Tx
@@ -156,6 +157,14 @@ async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
             deps.on_over_budget()
             raise
     raise StoreBusy("Too many people are changing this at once. Nothing was changed. Try again.")
+
+
+async def known_rental(tx: Tx, rental_id: str, next_step: NextStep = NextStep.LIST_YOURS) -> Rental:
+    """Return a rental. Raise Mistake, with the `next_step`, if the id is unknown."""
+    rental = await tx.rentals.get(rental_id)
+    if rental is None:
+        raise Mistake(f"I don't know {rental_id}.", next_step=next_step)
+    return rental
 
 
 async def free_id(tx: Tx, deps: Deps) -> str:

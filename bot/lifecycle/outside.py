@@ -6,6 +6,7 @@ from collections.abc import Collection
 from decimal import Decimal
 from typing import Protocol
 
+from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant
 from bot.model.event import Event
 from bot.model.facts import AlertFacts
@@ -16,23 +17,18 @@ from bot.model.request import OfferQuery
 
 
 class Procured(Frozen):
-    """The marketplace's answer to a procure call: accepted, refused for certain, bought by an earlier call, or
-    failed (it may still have made a resource)."""
+    """The marketplace's answer to a procure call."""
 
-    accepted: bool
+    why: Why | None = None
+    """Why it was not accepted. None if it was."""
     resource_ids: tuple[str, ...] = ()
     detail: str = ""
-    other_reason: bool = False
-    """The call failed, and `detail` gives another reason than that the offer is sold out: no credit, or a
-    quota."""
-    expired: bool = False
-    """410: the offer has expired."""
-    refused: bool = False
-    """404, 422: nothing was bought."""
-    script_refused: bool = False
-    """422 to a call with a boot script: nothing was bought. The same place may sell without the script."""
-    bought_before: bool = False
-    """409: this account bought the offer already, perhaps by a call that is not in this database."""
+
+    @property
+    def bought_nothing(self) -> bool:
+        """Whether the call certainly bought nothing. If it failed, it may still have made a resource. If the offer
+        was bought before, perhaps a call did that which is not in this database."""
+        return self.why in {Why.EXPIRED, Why.REFUSED, Why.SCRIPT_REFUSED}
 
 
 class OfferProgress(Frozen):
@@ -86,7 +82,7 @@ class Market(Protocol):
         """Return the answers of the four discovery endpoints."""
 
     async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
-        """Return the offers that fit, cheapest first."""
+        """Return the offers that fit and whose price still stands, cheapest first."""
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str, boot_script: str) -> Procured:
         """Buy an offer with one call. An empty boot script is not sent. If it raises MarketAway, its
@@ -96,14 +92,14 @@ class Market(Protocol):
         """Return how far the procurement of an offer is."""
 
     async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:
-        """Return the account's resources, or those of one offer."""
+        """Return the account's resources, or those of one offer. Return none if the offer is not found."""
 
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
         """Return a resource. Return None on 404. `fresh` asks the vendor instead of the market's cache."""
 
     async def resource_ids(self, offer_id: str) -> dict[str, str]:
         """Return the status of each resource of an offer by its id. Nothing else is parsed, because an unusable
-        field would prevent the deletion of a machine."""
+        field would prevent the deletion of a machine. Return none if the offer is not found."""
 
     async def delete(self, resource_id: str) -> bool:
         """Delete a resource with force. Return True if that is accepted or done already (409). Return False on

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 from uuid import UUID
@@ -17,6 +18,7 @@ from bot.errors import MarketAway, TokenRefused
 from bot.lifecycle.outside import Market, OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.transport import Answer, Call, Transport
+from bot.model.attempt import Why
 from bot.model.base import Frozen, changed
 from bot.model.offer import Catalog, Offer
 from bot.model.request import OfferQuery
@@ -41,12 +43,11 @@ RESOURCES = Call("list_resources", largest=LARGEST_LIST, open_to_all=True)
 RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
-_BOUGHT_NOTHING = frozenset({404, 410, 422})
-"""Answers of procure_offer that prove that nothing was bought (docs/compute-clear.md, "Procure"). 401, which
-Transport handles, proves it too. Any other refusal proves nothing."""
-_BOUGHT_BEFORE = 409
 _INVALID = 422
 """The market does not accept a field or an id. In a purchase with a boot script, it may be that field."""
+_NOT_SOLD = {404: Why.REFUSED, 410: Why.EXPIRED, _INVALID: Why.REFUSED, 409: Why.BOUGHT_BEFORE}
+"""Answers of procure_offer by which this call bought nothing (docs/compute-clear.md, "Procure"). 401 proves it,
+too, and Transport handles that. Any other refusal proves nothing."""
 
 
 class Timeouts(Frozen):
@@ -63,7 +64,7 @@ TIMEOUTS = Timeouts()
 
 
 class ComputeClear:
-    """A Market. It makes each call once; see Transport for the exception."""
+    """bot.lifecycle.outside.Market. It makes each call once; see Transport for the exception."""
 
     def __init__(
         self,
@@ -127,7 +128,6 @@ class ComputeClear:
         )
 
     async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
-        """Return the offers that fit and whose price still stands, the cheapest first."""
         answer = await self._http.ask(
             OFFERS, "POST", "/get_offers", seconds=self._timeouts.offers, yaml=wire.offer_query(query)
         )
@@ -138,34 +138,24 @@ class ComputeClear:
         return cheapest_first(offer for offer in found if offer.expires_at > now and fits(offer, query))
 
     async def procure(self, offer_id: str, public_key: str, resource_name: str, boot_script: str) -> Procured:
-        """Buy an offer with one call. An empty boot script is not sent. Raise MarketAway if there is no usable
-        answer."""
         body = {"offer_id": offer_id, "ssh_public_key": public_key, "resource_name": resource_name}
         if boot_script:
             body["cloud_init"] = boot_script
         answer = await self._http.ask(PROCURE, "POST", "/procure_offer", seconds=self._timeouts.procure, json=body)
-        if answer.status in _BOUGHT_NOTHING:
-            script_refused = answer.status == _INVALID and bool(boot_script)
-            return Procured(
-                accepted=False,
-                expired=answer.status == 410,
-                refused=answer.status != 410 and not script_refused,
-                script_refused=script_refused,
-                detail=await self._detail(PROCURE, answer),
-            )
-        if answer.status == _BOUGHT_BEFORE:
-            return Procured(accepted=False, bought_before=True, detail=await self._detail(PROCURE, answer))
+        why = _NOT_SOLD.get(answer.status)
+        if why is not None:
+            if answer.status == _INVALID and boot_script:
+                why = Why.SCRIPT_REFUSED
+            return Procured(why=why, detail=await self._detail(PROCURE, answer))
         return await self._read(PROCURE, answer, lambda body: wire.procured(body, offer_id, self._anomalies))
 
     async def progress(self, offer_id: str) -> OfferProgress:
-        """Return the offer's procurement status."""
         answer = await self._other(STATUS, "GET", f"/offers/{quote(offer_id, safe='')}/status")
         if answer.status == 404:
             return OfferProgress()
         return await self._read(STATUS, answer, lambda body: wire.progress(body, offer_id, self._anomalies))
 
     async def resources(self, offer_id: str | None = None) -> tuple[ResourceView, ...]:
-        """Return the account's resources, or those of one offer. Return none if the offer is not found."""
         params = None if offer_id is None else {"offer_id": offer_id}
         answer = await self._other(RESOURCES, "GET", "/resources", params=params)
         if answer.status == 404 and offer_id is not None:
@@ -175,7 +165,6 @@ class ComputeClear:
         )
 
     async def resource(self, resource_id: str, *, fresh: bool = False) -> ResourceView | None:
-        """Return one resource, or None if there is none. `fresh` asks the vendor live."""
         answer = await self._other(
             RESOURCE, "GET", _resource_path(resource_id), params={"force_refresh": "true"} if fresh else None
         )
@@ -184,17 +173,12 @@ class ComputeClear:
         return await self._read(RESOURCE, answer, lambda body: wire.resource(body, resource_id))
 
     async def resource_ids(self, offer_id: str) -> dict[str, str]:
-        """Return the status of each resource of an offer, by its id. Return none if the offer is not found."""
         answer = await self._other(RESOURCES, "GET", "/resources", params={"offer_id": offer_id})
         if answer.status == 404:
             return {}
         return await self._read(RESOURCES, answer, lambda body: wire.resource_ids(body, offer_id))
 
     async def delete(self, resource_id: str) -> bool:
-        """Ask to delete a resource, with force.
-
-        Return True if that was accepted or it is deleted already (409). Return False if there is none.
-        """
         answer = await self._other(DELETE, "DELETE", _resource_path(resource_id), params={"force": "true"})
         if answer.status == 409 or _not_found(answer, resource_id):
             return answer.status == 409
@@ -252,44 +236,26 @@ def _resource_path(resource_id: str) -> str:
     return f"/resources/{quote(resource_id, safe='')}"
 
 
+@dataclass
 class CatalogCache:
-    """The catalogue as it was last read. After the first read, `get` neither fails nor waits."""
+    """The catalogue as it was last read."""
 
-    def __init__(self, market: Market) -> None:
-        self._market = market
-        self._last: Catalog | None = None
-        self._lock = asyncio.Lock()
-
-    @property
-    def known(self) -> Catalog | None:
-        """Return the catalogue as it was last read, or None before the first read."""
-        return self._last
-
-    async def get(self) -> Catalog:
-        """Return the catalogue as it was last read, however old. Read it first if it was never read.
-
-        Callers that wait share that first read. Raise MarketAway or TokenRefused if it fails.
-        """
-        if self._last is not None:
-            return self._last
-        async with self._lock:
-            if self._last is None:
-                self._last = await self._market.catalog()
-            return self._last
+    market: Market
+    known: Catalog | None = None
+    """None before the first read."""
 
     async def refresh(self) -> None:
         """Read the catalogue again. Keep the last one if the marketplace doesn't answer.
 
         Raise TokenRefused if the token is refused. Raise MarketAway if there is no catalogue to keep.
         """
-        async with self._lock:
-            try:
-                catalog = await self._market.catalog()
-            except MarketAway as away:
-                if self._last is None or isinstance(away, TokenRefused):
-                    raise
-                _log.warning("market.catalog_stale", since=self._last.read_at.isoformat())
-                return
-            if not catalog.vendors and self._last is not None:
-                catalog = changed(catalog, vendors=self._last.vendors)
-            self._last = catalog
+        try:
+            catalog = await self.market.catalog()
+        except MarketAway as away:
+            if self.known is None or isinstance(away, TokenRefused):
+                raise
+            _log.warning("market.catalog_stale", since=self.known.read_at.isoformat())
+            return
+        if not catalog.vendors and self.known is not None:
+            catalog = changed(catalog, vendors=self.known.vendors)
+        self.known = catalog

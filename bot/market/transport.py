@@ -10,8 +10,8 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Protocol, TypeVar
+from functools import cache, partial
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
 import aiohttp
@@ -80,25 +80,17 @@ _tls_context = cache(httpx.create_ssl_context)
 """Reads the certificates once in a process."""
 
 
-class _Sessions:
-    """Makes the aiohttp session once a loop runs."""
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        self._keep_alive = keep_alive
-
-    def __call__(self) -> aiohttp.ClientSession:
-        connector = (
-            aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30)
-            if self._keep_alive
-            else aiohttp.TCPConnector(limit=CONNECTIONS, force_close=True)
-        )
-        session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=[through_proxy]
-        )
-        # aiohttp repeats GET and DELETE if a connection breaks, and has no public switch for it. A deletion would
-        # be sent twice unnoticed; only the engine may repeat a call.
-        session._retry_connection = False
-        return session
+def _session(**connections: Any) -> aiohttp.ClientSession:
+    """Return an aiohttp session whose connector has these options. A loop has to run."""
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS, **connections),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=[through_proxy],
+    )
+    # aiohttp repeats GET and DELETE if a connection breaks, and has no public switch for it. A deletion would be
+    # sent twice unnoticed; only the engine may repeat a call.
+    session._retry_connection = False
+    return session
 
 
 class Transport:
@@ -138,8 +130,8 @@ class Transport:
         self._read_token = read_token
         self._on_token = on_token
         self._refused: bool | None = None
-        self._pooled = AiohttpTransport(verify=_tls_context(), client=_Sessions(keep_alive=True))
-        self._unpooled = AiohttpTransport(verify=_tls_context(), client=_Sessions(keep_alive=False))
+        self._pooled = AiohttpTransport(verify=_tls_context(), client=partial(_session, keepalive_timeout=30))
+        self._unpooled = AiohttpTransport(verify=_tls_context(), client=partial(_session, force_close=True))
 
     async def aclose(self) -> None:
         """Close all connections."""

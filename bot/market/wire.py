@@ -19,7 +19,8 @@ import structlog
 import yaml
 
 from bot.lifecycle.outside import OfferProgress, Procured, ResourceView
-from bot.market import fields, ssh_address
+from bot.market import fields
+from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.gpu import Families, name_key
 from bot.model.offer import OFFER_LIFE, Offer
@@ -282,11 +283,11 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
     listed = fields.field(body, "resource_ids")
     ids = (fields.ident(entry) for entry in _check_length(listed)) if isinstance(listed, list) else ()
     detail = fields.text(fields.field(body, "error"), 300) or ""
+    failure = Why.ANSWERED_FAILED if _gives_other_reason(detail) else Why.SOLD_OUT
     return Procured(
-        accepted=status != "failed",
+        why=failure if status == "failed" else None,
         resource_ids=tuple(dict.fromkeys(found for found in ids if found is not None)),
         detail=detail,
-        other_reason=status == "failed" and _gives_other_reason(detail),
     )
 
 
@@ -340,7 +341,7 @@ def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
     """Return whether an instance runs. If it has no status, it runs if it has an address."""
     status = fields.word(instance.get("status"))
     if status is None:
-        return ssh_address.host(instance.get("external_ip")) is not None
+        return fields.host(instance.get("external_ip")) is not None
     if status not in _RUNNING | _PROVISIONING | _DELETING:
         anomalies.unknown_status("instance.status", status)
     return status in _RUNNING
@@ -401,7 +402,7 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
     resource_id = fields.ident(entry.get("resource_id"))
     if resource_id is None:
         return None
-    host, port = ssh_address.from_access(entry.get("access"))
+    host, port = fields.ssh_address(entry.get("access"))
     spec = entry.get("spec")
     gpu = (fields.text(fields.field(spec, name)) for name in ("gpu_type", "gpu_family", "gpu_name", "gpu"))
     history = (fields.ident(past.get("offer_id")) for past in fields.entries(entry.get("offer_history")))

@@ -26,19 +26,16 @@ class FollowedClock(MovedClock):
         super().__init__(datetime.fromtimestamp(0, UTC))
         self._watch = watch
 
-    async def start(self) -> None:
-        """Read the sandbox's clock once. Raise what `watch` raises if there is no answer."""
-        await self._read(None)
-
     async def follow(self) -> None:
         """Copy every change until cancelled. While the sandbox does not answer, time goes on at the last speed."""
         while True:
             try:
-                await self._read(self.revision)
+                await self.read(self.revision)
             except (OSError, TimeoutError, ValueError):
                 await self.pause(RETRY)
 
-    async def _read(self, after: int | None) -> None:
+    async def read(self, after: int | None = None) -> None:
+        """Read the sandbox's clock, with a revision after its next change. Raise what `watch` raises."""
         now, speed, revision = await self._watch(after)
         if after is None or revision != after:
             self.put(now, speed=speed, revision=revision)
@@ -64,7 +61,7 @@ async def clock_of(url: str | None, session: aiohttp.ClientSession) -> Clock:
 
     clock = FollowedClock(watch)
     try:
-        await clock.start()
+        await clock.read()
     except (OSError, ValueError, TimeoutError):
         raise Unusable(
             "GPUBOT_CLOCK_URL: no clock answers there. Start the sandbox that it names, or leave it out."

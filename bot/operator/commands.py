@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -24,6 +23,7 @@ from bot.model.text import for_terminal, one_line, say_at_most
 from bot.operator.protocol import Command, Kind
 from handlers.actions.spend import report_text
 from handlers.messages import lists, replies
+from handlers.phrases.blocks import text_of
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import JOINER, Reader, channel, escape, identifier
 from handlers.typed.commands import parse_spend
@@ -60,27 +60,25 @@ async def carry_out(deps: Deps, command: Command) -> str:
             waiting = [summary.rental for summary in live.to_decide]
             text = "\n".join(
                 [
-                    lists.list_texts(live, reader, everyone=True).text,
+                    text_of(lists.list_parts(live, reader, everyone=True)),
                     *map(_approvable, waiting),
                     *map(_deletable, unknown),
                 ]
             )
         case Kind.SHOW:
-            details = await queries.show(deps, OPERATOR, _id(command.id, "show"))
+            details = await queries.show(deps, OPERATOR, _id(command))
             machines = [resource for resource in details.resources if resource.gone_at is None]
-            text = "\n".join([lists.show_texts(details, reader).text, *map(_deletable, machines)])
+            text = "\n".join([text_of(lists.show_parts(details, reader)), *map(_deletable, machines)])
         case Kind.SPEND:
             text = report_text(await _spend(deps, command, reader), reader)
         case Kind.EXTEND:
             text = await _extend(deps, command, reader)
         case Kind.DESTROY:
-            destroy = ending.Destroy(_id(command.id, "destroy"), _reason(command.why))
+            destroy = ending.Destroy(_id(command), _reason(command.why))
             rental = await action.carry_out(deps, OPERATOR, destroy)
             text = replies.ending(rental).text
-        case Kind.APPROVE:
-            text = await _approve(deps, command)
-        case Kind.DENY:
-            text = await _deny(deps, command)
+        case Kind.APPROVE | Kind.DENY:
+            text = await _decide(deps, command)
         case Kind.PAUSE:
             paused = await action.carry_out(deps, OPERATOR, account.Pause(_reason(command.why)))
             text = await _with_channel_name(deps, replies.paused(paused, deps.rules.home_channel).text)
@@ -109,47 +107,33 @@ async def _spend(deps: Deps, command: Command, reader: Reader) -> SpendReport:
     return await spending.report(deps, OPERATOR, Scope(kind=asked.kind, name=asked.project), asked.period)
 
 
-async def _approve(deps: Deps, command: Command) -> str:
-    """Approve what waits, if its total is the one that the operator read."""
-    rental = await _waiting(deps, command.id, "approve")
-    typed = _DOLLARS.fullmatch(command.up_to.strip())
-    total = say_at_most(rental.newest_envelope.total)
-    agrees = typed is not None and say_at_most(micros(Decimal(typed[1].replace(",", "")))) == total
-    if rental.undecided_envelope is not None and not agrees:  # of one that was decided, `approve` says how
-        what = "its total by now, so nothing was approved"
-        raise Mistake(f"{command.up_to} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")
-    why = _reason(command.why)
-    with _look_again(rental.id):
-        approve = deciding.Approve(rental.id, rental.newest_envelope.version, why=why)
-        done = await action.carry_out(deps, OPERATOR, approve)
-    return replies.decided(done, "Approved").text
+async def _decide(deps: Deps, command: Command) -> str:
+    """Approve or deny what waits. An approval has to name the total that the operator read.
 
-
-async def _deny(deps: Deps, command: Command) -> str:
-    rental = await _waiting(deps, command.id, "deny")
-    why = _reason(command.why)
-    with _look_again(rental.id):
-        deny = deciding.Deny(rental.id, rental.newest_envelope.version, why)
-        done = await action.carry_out(deps, OPERATOR, deny)
-    return replies.decided(done, "Denied").text
-
-
-async def _waiting(deps: Deps, typed: str, name: str) -> Rental:
-    """Return the rental that the operator decides about, also if it was decided already.
-
-    Raises TooLate if nobody ever had to decide about it.
+    Raises TooLate if nobody ever had to decide about the rental, or if the request changed meanwhile.
     """
-    return (await deciding.newest_request(deps, OPERATOR, _id(typed, name))).details.rental
-
-
-@contextmanager
-def _look_again(rental_id: str) -> Iterator[None]:
-    """Name the command that shows the request, if it changed while the operator decided."""
+    rental = (await deciding.newest_request(deps, OPERATOR, _id(command))).details.rental
+    approves, version = command.kind is Kind.APPROVE, rental.newest_envelope.version
+    if approves and rental.undecided_envelope is not None:  # of one that was decided, `Approve` says how
+        _check_total(command.up_to, rental)
+    why = _reason(command.why)
+    decision = (
+        deciding.Approve(rental.id, version, why=why) if approves else deciding.Deny(rental.id, version, why)
+    )
     try:
-        yield
+        done = await action.carry_out(deps, OPERATOR, decision)
     except RequestChanged:
-        words = f"{rental_id} has changed just now, so nothing was decided."
-        raise TooLate(f"{words} Look at it again: gpubot show {rental_id}", rental_id) from None
+        words = f"{rental.id} has changed just now, so nothing was decided."
+        raise TooLate(f"{words} Look at it again: gpubot show {rental.id}", rental.id) from None
+    return replies.decided(done, "Approved" if approves else "Denied").text
+
+
+def _check_total(typed: str, rental: Rental) -> None:
+    """Raise Mistake if what was typed is not the total of a request that waits."""
+    dollars, total = _DOLLARS.fullmatch(typed.strip()), say_at_most(rental.newest_envelope.total)
+    if dollars is None or say_at_most(micros(Decimal(dollars[1].replace(",", "")))) != total:
+        what = "its total by now, so nothing was approved"
+        raise Mistake(f"{typed} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")
 
 
 async def _with_channel_name(deps: Deps, text: str) -> str:
@@ -163,7 +147,7 @@ async def _with_channel_name(deps: Deps, text: str) -> str:
 
 async def _extend(deps: Deps, command: Command, reader: Reader) -> str:
     words = read_extension(
-        f"{_id(command.id, 'extend')} {command.by}", ParseContext(deps.rules, reader.now, deps.rules.timezone)
+        f"{_id(command)} {command.by}", ParseContext(deps.rules, reader.now, deps.rules.timezone)
     )
     by = words.duration or words.until
     if words.id is None or by is None:
@@ -172,8 +156,8 @@ async def _extend(deps: Deps, command: Command, reader: Reader) -> str:
     return replies.extended(done, reader.times).text
 
 
-def _id(typed: str, name: str) -> str:
-    found = read_id(typed, name)
+def _id(command: Command) -> str:
+    found = read_id(command.id, command.kind.value)
     if found is None:
         raise Mistake("Which rental? Name it by its id.", next_step=NextStep.LIST_ALL)
     return found

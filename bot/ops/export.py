@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
@@ -31,24 +31,17 @@ PAGE = 1000
 """How many events one query returns at most."""
 
 
-class _Opened(NamedTuple):
-    """What an export reads: one moment of the database, beside a bot that may be running."""
-
-    tx: Tx
-    rules: Rules
-    clock: Clock
-
-
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
-    """Open the database, with the rules in force. Raise WrongPolicy if there are none."""
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Tx, Rules, Clock]]:
+    """Open the database at one moment, beside a bot that may be running. Raise WrongPolicy if no rules are in
+    force."""
     source = PolicySource(path=settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
     async with new_session() as session:
         clock = await clock_of(settings.clock_url, session)
         async with reading(settings.database_url.get_secret_value(), "gpubot export", clock) as tx:
             stored = await tx.policies.newest()
             rules = source.read().rules if stored is None else source.rules_in(stored.file)
-            yield _Opened(tx, rules, clock)
+            yield tx, rules, clock
 
 
 # --- a month's charges

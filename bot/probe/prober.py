@@ -62,7 +62,7 @@ _log = structlog.get_logger("gpubot.probe")
 
 
 class SshProber:
-    """A Prober over TCP. It logs in with the probe's key only."""
+    """bot.lifecycle.outside.Prober over TCP. It logs in with the probe's key only."""
 
     def __init__(
         self,
@@ -84,7 +84,6 @@ class SshProber:
         self._visit_seconds = visit_seconds
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
-        """Return whether a line that starts with `SSH-` arrives. Send nothing. Never raise."""
         try:
             async with asyncio.timeout(self._seconds):
                 with await self._connector.connected(host, port, vendor) as sock:
@@ -98,12 +97,7 @@ class SshProber:
             return False
 
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
-        """Return the fingerprint of the server's host key as ssh prints it: `SHA256:...`. If it has several keys,
-        the ed25519 key counts.
-
-        The key is read by a key exchange, without a login. Return None if none succeeds in time and within
-        HOST_KEY_BYTES. Never raise.
-        """
+        """Read it by a key exchange, without a login. If the server has several keys, the ed25519 key counts."""
         try:
             async with asyncio.timeout(self._host_key_seconds):
                 with await self._connector.connected(host, port, vendor) as sock:
@@ -134,12 +128,6 @@ class SshProber:
         vendor: str | None = None,
         ending: EndToTell | None = None,
     ) -> Visit:
-        """Log in, tell the machine the end `ending`, run the probe's script, and return its report or why there is
-        none. Never raise.
-
-        A server whose host key doesn't have the fingerprint `host_key` gets no login. None accepts any. Without
-        `ending`, only the report is asked for.
-        """
         client, session = _Client(self._key, host_key), _Session()
         error: Exception | None = None
         try:

@@ -26,7 +26,7 @@ from bot.net.machines_proof import (
 )
 from bot.net.sessions import Redirected, TooLong, read_body
 from bot.watchdog.settings import WatchdogSettings
-from bot.watchdog.state import BotAnswer, Living, Trouble
+from bot.watchdog.state import Account, BotAnswer, Living, Trouble
 
 SECONDS = 30.0
 """Real seconds for an answer of the bot or of Slack. A bot that is slow is not well, but reachable."""
@@ -38,16 +38,6 @@ _GATEWAY_ERRORS = frozenset({502, 503, 504})
 """Answers of a gateway that reaches no server (RFC 9110, section 15.6)."""
 
 log = structlog.get_logger("gpubot.watchdog")
-
-
-class Account(NamedTuple):
-    """What the market says of the account."""
-
-    living: tuple[Living, ...] | None
-    """None if it gave no usable answer."""
-    trouble: str = ""
-    """Why not, as a sentence."""
-    token_refused: bool = False
 
 
 class Posted(NamedTuple):
@@ -96,21 +86,17 @@ class Outside:
         try:
             resources = await self._market.resources()
         except TokenRefused as error:
-            return Account(None, error.words, token_refused=True)
+            return Account(trouble=error.words, token_refused=True)
         except MarketAway as error:
-            return Account(None, error.words)
-        return Account(
-            tuple(
-                Living(
-                    resource_id=one.resource_id,
-                    name=one.name,
-                    rate=one.rate,
-                    since=one.valid_from or one.created_at,
-                )
-                for one in resources
-                if not one.deleted
+            return Account(trouble=error.words)
+        living = (
+            Living(
+                resource_id=one.resource_id, name=one.name, rate=one.rate, since=one.valid_from or one.created_at
             )
+            for one in resources
+            if not one.deleted
         )
+        return Account(living=tuple(living))
 
     async def delete(self, resource_id: str) -> str | None:
         """Delete a resource. Return None if the market accepted that, or if it knows no such resource any more.

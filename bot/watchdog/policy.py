@@ -57,10 +57,10 @@ def decide(state: State, look: Look, options: Options) -> Decision:
     if outage is None and state.outage is not None and state.outage.warned_at is not None:
         state = with_note(state, words.well_again(state.outage, look.at))
     state = _with_wrong(state, look, options)
-    if look.token_refused and not state.token_refused:
+    if look.account.token_refused and not state.token_refused:
         state = with_note(state, words.token_refused(look))
-    elif look.account is not None and state.token_refused:
-        state = with_note(state, words.token_accepted())
+    elif look.account.living is not None and state.token_refused:
+        state = with_note(state, words.ACCEPTED_AGAIN)
     if look.bot.machines is not None:
         machines = look.bot.machines
         if outage is not None:
@@ -70,7 +70,7 @@ def decide(state: State, look: Look, options: Options) -> Decision:
         state,
         looked_at=look.at,
         outage=outage,
-        token_refused=look.token_refused or (state.token_refused and look.account is None),
+        token_refused=look.account.token_refused or (state.token_refused and look.account.living is None),
     )
     say = [Message(kind=Kind.NOTE, text=note) for note in state.notes]
     if outage is None:
@@ -103,7 +103,7 @@ def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool =
     outage = changed(outage, announced=others + announced, clock_is_wrong=clock_is_wrong)
     state = changed(state, outage=outage)
     if clock_is_wrong and any(one.delete_at is not None for one in message.announces):
-        return with_note(state, words.clock_is_wrong())
+        return with_note(state, words.CLOCK_IS_WRONG)
     return state
 
 
@@ -136,7 +136,7 @@ def _with_wrong(state: State, look: Look, options: Options) -> State:
         return state
     if not look.bot.why:
         if state.wrong_told:
-            state = with_note(state, words.well_without_but())
+            state = with_note(state, words.WELL_WITHOUT_BUT)
         return changed(state, wrong_since=None, wrong_told=False)
     since = state.wrong_since if state.wrong_since is not None and look.continues else look.at
     if state.wrong_told or look.at - since < WARN_AFTER:
@@ -191,7 +191,7 @@ def _may_delete(outage: Outage, look: Look, options: Options) -> bool:
 
 def _living(state: State, look: Look) -> list[WatchedMachine]:
     """Return the machines that the bot named and that live on the account."""
-    alive = {one.resource_id for one in look.account or ()}
+    alive = {one.resource_id for one in look.account.living or ()}
     return [machine for machine in state.machines if machine.resource_id in alive]
 
 

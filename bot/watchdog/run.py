@@ -120,14 +120,7 @@ class Watchdog:
             log.info("watchdog.bot", trouble=None if bot.trouble is None else bot.trouble.value)
             self._trouble = bot.trouble
         account = await self._outside.list_account()
-        look = Look(
-            at=self._clock.now(),
-            continues=continues,
-            bot=bot,
-            account=account.living,
-            market_trouble=account.trouble,
-            token_refused=account.token_refused,
-        )
+        look = Look(at=self._clock.now(), continues=continues, bot=bot, account=account)
         decision = policy.decide(self._state, look, self._options)
         self._keep(decision.state)
         for message in decision.say:

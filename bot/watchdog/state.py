@@ -57,6 +57,16 @@ class Living(Frozen):
     since: Instant | None
 
 
+class Account(Frozen):
+    """What the market says of the account."""
+
+    living: tuple[Living, ...] | None = None
+    """None if it gave no usable answer."""
+    trouble: str = ""
+    """Why not, as a sentence. Data, never markup."""
+    token_refused: bool = False
+
+
 class Look(Frozen):
     """One look at everything."""
 
@@ -65,11 +75,7 @@ class Look(Frozen):
     continues: bool
     """Whether the watchdog ran all the time since the look before, and the machine's clock was not set."""
     bot: BotAnswer
-    account: tuple[Living, ...] | None
-    """None if the market gave no usable answer."""
-    market_trouble: str = ""
-    """Why not, as a sentence. Data, never markup."""
-    token_refused: bool = False
+    account: Account
 
 
 class Options(Frozen):

@@ -18,6 +18,14 @@ MOST_LISTED = 20
 _TIME_ALONE = timedelta(hours=20)
 """A moment that is not further away than this is shown without its day."""
 _MINUTE = timedelta(minutes=1)
+WELL_WITHOUT_BUT = "gpubot can tell you things again: Slack answers it and takes its token."
+"""The message that the bot can post to Slack again, after `well_but`."""
+ACCEPTED_AGAIN = "Compute Clear takes my token again, the watchdog's, so I see what lives."
+"""The message that the market accepts the watchdog's token again, after `token_refused`."""
+CLOCK_IS_WRONG = (
+    "My clock differs from Slack's by more than 10 min, so I delete nothing. Set it, and start me again."
+)
+"""The message that this machine's clock is wrong."""
 _STILL_BILLS = "Shutting a machine down from inside does not stop its bill."
 
 
@@ -78,11 +86,6 @@ def well_but(look: Look, options: Options) -> str:
     return f"{_mentions(options)} gpubot runs, but can't tell you: {code(look.bot.why, 300)}"
 
 
-def well_without_but() -> str:
-    """Return the message that the bot can post to Slack again, after `well_but`."""
-    return "gpubot can tell you things again: Slack answers it and takes its token."
-
-
 def well_again(outage: Outage, at: datetime) -> str:
     """Return the message that the bot is well again."""
     done = sum(deletion.done for deletion in outage.deletions)
@@ -111,22 +114,12 @@ def token_refused(look: Look) -> str:
     )
 
 
-def token_accepted() -> str:
-    """Return the message that the market accepts the watchdog's token again, after `token_refused`."""
-    return "Compute Clear takes my token again, the watchdog's, so I see what lives."
-
-
 def file_put_aside(path: str) -> str:
     """Return the message that the state file made no sense."""
     return (
         f"I, the watchdog, couldn't understand my file and put it aside as {code(path, 200)}. "
         "Until gpubot answers I know no machine's end, and delete nothing."
     )
-
-
-def clock_is_wrong() -> str:
-    """Return the message that this machine's clock is wrong."""
-    return "My clock differs from Slack's by more than 10 min, so I delete nothing. Set it, and start me again."
 
 
 def _mentions(options: Options) -> str:
@@ -165,15 +158,16 @@ def _lead(state: State, outage: Outage, look: Look) -> str:
 def _listing(state: State, look: Look) -> list[str]:
     """Return the lines about what lives, in groups."""
     known = {machine.resource_id: machine for machine in state.machines}
-    if look.account is None:
-        lines = [f"I can't see what lives: {code(look.market_trouble, 200)}"]
+    if look.account.living is None:
+        lines = [f"I can't see what lives: {code(look.account.trouble, 200)}"]
         if not known:
             return lines
         named = "These are the machines that gpubot named"
         when = f" at {_time(state.answered_at, look.at)}" if state.answered_at is not None else ""
         rest = [(f"• {_machine(machine, look.at)}", machine.rate) for machine in state.machines]
-        return [*lines, f"{named}{when}, {_total(rest)}:", *_cut(rest)]
-    if not look.account:
+        listed = [line for line, _ in rest[:MOST_LISTED]]
+        return [*lines, f"{named}{when}, {_total(rest)}:", *listed, *_more(rest)]
+    if not look.account.living:
         return ["No machine lives on the account."]
     groups: dict[str, list[tuple[str, Decimal | None]]] = {
         "Before their end:": [],
@@ -182,7 +176,7 @@ def _listing(state: State, look: Look) -> list[str]:
         "Not named by gpubot, so never deleted by me:": [],
     }
     before, past, endless, strangers = groups.values()
-    for living in sorted(look.account, key=lambda one: one.resource_id):
+    for living in sorted(look.account.living, key=lambda one: one.resource_id):
         machine = known.get(living.resource_id)
         if machine is None:
             strangers.append((_stranger(living, look), living.rate))
@@ -197,10 +191,6 @@ def _listing(state: State, look: Look) -> list[str]:
             lines += [title, *(line for line, _ in group[:left])]
             left -= min(len(group), left)
     return [*lines, *_more(everything)]
-
-
-def _cut(entries: Sequence[tuple[str, Decimal | None]]) -> list[str]:
-    return [*(line for line, _ in entries[:MOST_LISTED]), *_more(entries)]
 
 
 def _more(entries: Sequence[tuple[str, Decimal | None]]) -> list[str]:

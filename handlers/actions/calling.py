@@ -24,9 +24,8 @@ from handlers.phrases.format import Reader
 from handlers.typed.form import InvalidForm
 
 Found = TypeVar("Found")
-ValueHandler: TypeAlias = Callable[[Context, UserInteraction, Any], Awaitable[Outcome]]
-"""What a button or a dialog does. It takes a value of the type that the id of the button or dialog names
-(`on`)."""
+ValueHandler: TypeAlias = Callable[[Context, UserInteraction, V], Awaitable[Outcome]]
+"""What a button or a dialog does. It takes a value of the type that the id of the button or dialog names."""
 
 
 def no_reply(_: object, __: Reader) -> None:
@@ -69,7 +68,7 @@ def does(
     dialog: Callable[[Confirmation[Plan], Reader], Modal] | None = None,
     replaces_original: bool = False,
     unless_shown: bool = False,
-) -> Callable[[Context, UserInteraction, Value], Awaitable[Outcome]]:
+) -> ValueHandler[Value]:
     """Return the function of a button or dialog whose value has the fields of the action that `make` returns. The
     rest is as for `carry_out`."""
 
@@ -92,7 +91,7 @@ def shows(
     view: Callable[[Found, Reader], Rendered | Modal],
     *,
     replaces_original: bool = False,
-) -> Callable[[Context, UserInteraction, Value], Awaitable[Outcome]]:
+) -> ValueHandler[Value]:
     """Return the function of a button that shows, in a reply or a dialog, what `read` returns for the person and
     the fields of the value."""
 
@@ -115,9 +114,7 @@ def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
         raise InvalidForm({field: problem.words}) from None
 
 
-def on(
-    control: ActionId[V] | CallbackId[V], handler: Callable[[Context, UserInteraction, V], Awaitable[Outcome]]
-) -> tuple[str, ValueHandler]:
+def on(control: ActionId[V] | CallbackId[V], handler: ValueHandler[V]) -> tuple[str, ValueHandler[V]]:
     """Return the id of a button or dialog, and its handler. mypy checks here that both have the same type of
     value."""
     return control.id, handler

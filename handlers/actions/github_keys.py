@@ -90,7 +90,6 @@ GROUPS = (Field.KEYS, Field.MORE_KEYS)
 
 
 def name_form() -> Modal:
-    """Return the dialog that asks for a GitHub user name."""
     return blocks.modal(
         Callback.GITHUB_NAME,
         "Keys from GitHub",

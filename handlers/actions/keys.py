@@ -31,7 +31,6 @@ show_unchanged = shows(keys.own_keys, partial(_listing, first_line="I saved noth
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Open the dialog that asks for a key."""
     check_user(interaction.person, context.deps.rules)
     return OpenModal(modal=key_dialog())
 
@@ -76,7 +75,6 @@ async def reply_to_new_keys(
 
 
 def key_dialog() -> Modal:
-    """Return the dialog that asks for a public SSH key."""
     return blocks.modal(
         Callback.KEY,
         "Your SSH key",
@@ -93,7 +91,6 @@ def key_dialog() -> Modal:
 
 
 async def save_typed(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Store the key that was typed in the dialog."""
     return await save(context, interaction, interaction.inputs.get(Field.KEY_LINE, ""))
 
 

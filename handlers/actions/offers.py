@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
@@ -18,9 +18,19 @@ from bot.model.request import Request
 from bot.model.summary import OfferChoice
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.waiting import typed_wish
-from handlers.actions.calling import carry_out, on, shows
+from handlers.actions.calling import ValueHandler, carry_out, on, shows
 from handlers.directory.channels import is_direct
-from handlers.ids import Action, Callback, FormValue, NoValue, OfferValue, QuoteValue, V, VersionValue, offer_value
+from handlers.ids import (
+    Action,
+    Callback,
+    FormValue,
+    NoValue,
+    OfferValue,
+    QuoteValue,
+    Value,
+    VersionValue,
+    offer_value,
+)
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import offers, replies
@@ -30,7 +40,7 @@ from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.budget_text import over_limits_of_envelope
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, join, per_hour
-from handlers.phrases.machine_text import describe, place
+from handlers.phrases.rental_text import describe, place
 from handlers.typed.draft import Get, Wait
 from handlers.typed.requests import request_text
 from handlers.typed.until import example_end
@@ -102,13 +112,11 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
     return Reply(content=replies.end_dropped(last.request, f"/gpu get {again} until {end}"))
 
 
-def searches_again(
-    request_of: Callable[..., Request],
-) -> Callable[[Context, UserInteraction, V], Awaitable[Outcome]]:
+def searches_again(request_of: Callable[..., Request]) -> ValueHandler[Value]:
     """Return the function of a button that searches for the request which `request_of` makes of a search and the
     rest of the value."""
 
-    async def handler(context: Context, interaction: UserInteraction, value: V) -> Outcome:
+    async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
         fields = dict(value)
         quote = await quoting.quote_to_ask_again(context.deps, interaction.person, fields.pop("quote_id"))
         return await ask(context, interaction, request_of(quote, **fields), earlier=quote)
@@ -117,8 +125,6 @@ def searches_again(
 
 
 search_again = searches_again(attrgetter("request"))
-
-
 show_all = shows(
     partial(found.offers_of_quote, most=offers.most_shown(everything=True)),
     partial(offers.answer, everything=True),

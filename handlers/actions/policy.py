@@ -14,13 +14,7 @@ from bot.lifecycle.actions.account import reload_policy, show_policy
 from bot.model.summary import PolicyView
 from bot.model.text import listed, plural, span
 from bot.policy.buying.budgets import channels_of_named_people
-from bot.policy.team.rules import (
-    ProbeKind,
-    Project,
-    ReadyAnnouncement,
-    Rules,
-    WhenOver,
-)
+from bot.policy.team.rules import ProbeKind, Project, ReadyAnnouncement, Rules, WhenOver
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
 from handlers.actions.calling import on, shows
 from handlers.ids import NO_VALUE, Action, NoValue

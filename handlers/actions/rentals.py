@@ -20,15 +20,7 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.leases import may_extend_by
 from bot.policy.use.two_ends import already_allowed
 from handlers.actions.calling import carry_out, does, on, shows
-from handlers.ids import (
-    Action,
-    Callback,
-    EndValue,
-    ExtendValue,
-    Field,
-    RentalValue,
-    UntilValue,
-)
+from handlers.ids import Action, Callback, EndValue, ExtendValue, Field, RentalValue, UntilValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import lists, probe, replies, ssh_lines
@@ -39,8 +31,7 @@ from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import PATH, read_as_utc
 from handlers.phrases.format import Reader, dollars
 from handlers.phrases.lease_buttons import extend_by_button, extend_until_button, longer_cost
-from handlers.phrases.machine_text import machines_of
-from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, owner, so_far
+from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, machines_of, owner, so_far
 from handlers.typed.form import read_hours
 
 
@@ -52,7 +43,6 @@ async def ssh(context: Context, interaction: UserInteraction, value: RentalValue
 
 
 async def extend_by_hours(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
-    """Make a lease longer by the hours that were chosen in the dialog."""
     extended = ExtendValue(**dict(value), by=read_hours(interaction.inputs))
     return await extend(context, interaction, extended)
 

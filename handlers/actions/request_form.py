@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -26,14 +27,7 @@ from handlers.actions.offers import ask_for, changed_quote, channel_of
 from handlers.directory.channels import is_direct
 from handlers.ids import NO_VALUE, PRICE, PRICE_AGAIN, Action, Callback, Field, FormValue, VersionValue
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import (
-    OpenModal,
-    Outcome,
-    ShowPrice,
-    UserInteraction,
-    part,
-    text,
-)
+from handlers.listeners.interaction import OpenModal, Outcome, ShowPrice, UserInteraction, part, parts, text
 from handlers.messages.offers import request_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, option, section
@@ -42,7 +36,7 @@ from handlers.phrases.ends import end_text
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import Reader, clean, dollars, escape, per_hour
 from handlers.phrases.format import price as price_of
-from handlers.phrases.machine_text import contract, gpu, vendor
+from handlers.phrases.rental_text import contract, gpu, vendor
 from handlers.slack_api.web_api import NO_ANSWER, error_code
 from handlers.typed.form import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW, InvalidForm, read_form
 
@@ -157,8 +151,7 @@ def not_sold(words: str) -> str:
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
     """Return an open form, as Slack sent it, with other lines for the price. All its inputs stay, so Slack keeps
     what was typed in them. Return None if a version without such lines opened the form."""
-    blocks = view.get("blocks")
-    shown = [block for block in (blocks if isinstance(blocks, list) else []) if isinstance(block, Mapping)]
+    shown = parts(view, "blocks")
     if not any(block.get("block_id") == PRICE for block in shown):
         return None
     changed = [
@@ -313,20 +306,15 @@ def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
 
     If the rules no longer have `chosen`, it stays among the choices, and the submission says that it is gone.
     """
-    if not rules.setup:
-        return None
-    names = dict.fromkeys([*([chosen] if chosen else []), *rules.setup])
-    options = [option("None", NO_SETUP), *(option(escape(name, 40), name) for name in names)]
-    return blocks.select(Field.SETUP, "Set-up", options, chosen=chosen or NO_SETUP)
+    names = list(rules.setup)
+    return _choice(Field.SETUP, "Set-up", ("None", NO_SETUP), names, chosen) if names else None
 
 
 def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
     """Return the choice of a project. Return None if there is none to choose."""
-    names = dict.fromkeys([*([chosen] if chosen else []), *projects])
-    if not names:
+    if not (chosen or projects):
         return None
-    options = [option("That of the channel", BY_CHANNEL), *(option(escape(name, 40), name) for name in names)]
-    return blocks.select(Field.PROJECT, "Project", options, chosen=chosen or BY_CHANNEL)
+    return _choice(Field.PROJECT, "Project", ("That of the channel", BY_CHANNEL), projects, chosen)
 
 
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
@@ -383,8 +371,7 @@ def _region(catalog: Catalog | None, wanted: Request) -> Json:
     if catalog is None:
         hint, value = "Such as EU. Empty: anywhere", wanted.region or ""
         return blocks.text_input(Field.REGION, "Region", value=value, hint=hint, longest=40, required=False)
-    options = _choices_with_any("Anywhere", catalog.regions, wanted.region)
-    return blocks.select(Field.REGION, "Region", options, chosen=wanted.region or ANY)
+    return _choice(Field.REGION, "Region", ("Anywhere", ANY), catalog.regions, wanted.region)
 
 
 def _vendor(catalog: Catalog | None, wanted: Request) -> Json:
@@ -393,8 +380,7 @@ def _vendor(catalog: Catalog | None, wanted: Request) -> Json:
         return blocks.text_input(
             Field.VENDOR, "Vendor", value=value, hint="Empty: any vendor", longest=40, required=False
         )
-    options = _choices_with_any("Any vendor", catalog.vendors, wanted.vendor, vendors=True)
-    return blocks.select(Field.VENDOR, "Vendor", options, chosen=wanted.vendor or ANY)
+    return _choice(Field.VENDOR, "Vendor", ("Any vendor", ANY), catalog.vendors, wanted.vendor, say=vendor)
 
 
 def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
@@ -405,12 +391,23 @@ def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
     return [*([chosen] if wanted.gpu else []), *(option(gpu(name), name) for name in others)]
 
 
-def _choices_with_any(
-    label: str, values: Sequence[str], chosen: str | None, *, vendors: bool = False
-) -> list[Json]:
-    """Return the choice of any value, then `chosen`, even if it is no longer on sale, then the other values."""
-    known = dict.fromkeys([*([chosen] if chosen else []), *values])
-    return [option(label, ANY), *(option(vendor(each) if vendors else escape(each, 40), each) for each in known)]
+_short = partial(escape, limit=40)
+
+
+def _choice(
+    field: Field,
+    label: str,
+    nothing: tuple[str, str],
+    names: Sequence[str],
+    chosen: str | None,
+    *,
+    say: Callable[[str], str] = _short,
+) -> Json:
+    """Return the choice of `nothing`, a label and its value, then of `chosen`, even if it is no longer among the
+    `names`, then of the other names."""
+    known = dict.fromkeys([*([chosen] if chosen else []), *names])
+    options = [option(*nothing), *(option(say(name), name) for name in known)]
+    return blocks.select(field, label, options, chosen=chosen or nothing[1])
 
 
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import RequestChanged
@@ -12,7 +12,7 @@ from bot.model.summary import RentalDetails
 from bot.model.text import say_at_most, span
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.spending import LONGEST_REASON
-from handlers.actions.calling import carry_out, does, on, shows
+from handlers.actions.calling import ValueHandler, carry_out, does, on, shows
 from handlers.ids import Action, Callback, Field, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
@@ -24,8 +24,7 @@ from handlers.phrases.blocks import Modal, Rendered, option
 from handlers.phrases.budget_text import over_limits_of_envelope, over_total_text
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, escape, highest, join, note, person
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import owner, so_far
+from handlers.phrases.rental_text import describe, owner, so_far
 from handlers.typed.form import read_length
 
 
@@ -33,9 +32,7 @@ def _newest(newest: deciding.RequestView, reader: Reader) -> Rendered:
     return approval(EventContext(newest.asked, newest.details, reader))
 
 
-def _or_newest(
-    handler: Callable[[Context, UserInteraction, VersionValue], Awaitable[Outcome]],
-) -> Callable[[Context, UserInteraction, VersionValue], Awaitable[Outcome]]:
+def _or_newest(handler: ValueHandler[VersionValue]) -> ValueHandler[VersionValue]:
     """Return the handler, which replies with the newest version if another one than that was shown."""
 
     async def checked(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
@@ -63,7 +60,6 @@ async def _approve(
 
 
 async def _approve_fewer_hours(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Approve the version that was shown, for the length that was chosen."""
     return await _approve(context, interaction, value, read_length(interaction.inputs))
 
 

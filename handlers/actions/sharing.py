@@ -21,8 +21,7 @@ from handlers.messages.ssh_lines import key_lines
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.format import Reader
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import people, people_text, without_key_text
+from handlers.phrases.rental_text import describe, people, people_text, without_key_text
 
 
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:

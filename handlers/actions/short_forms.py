@@ -17,11 +17,12 @@ from bot.model.rental import Rental
 from bot.model.spend import PeriodKind, RowsOf
 from bot.model.state import State
 from bot.model.summary import OwnRentals, RentalDetails
-from bot.model.text import plural, span
+from bot.model.text import span
 from bot.policy.buying.budgets import say_month
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import LongerLease
 from handlers.actions import giving, rentals, sharing
+from handlers.actions.calling import ValueHandler
 from handlers.ids import (
     NO_VALUE,
     Action,
@@ -44,8 +45,7 @@ from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import end
 from handlers.phrases.format import Reader, Times, dollars, join, person
 from handlers.phrases.lease_buttons import destroy_button, extend_by_button, extend_until_button
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import STATES
+from handlers.phrases.rental_text import STATES, describe
 from handlers.typed import commands
 from handlers.typed.commands import Longer
 from handlers.typed.sentences import Topic
@@ -88,7 +88,7 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
     """Return what a command does, with which rentals it can do that, and the question and the buttons if it can
     mean several."""
 
-    def do(act: Callable[[Context, UserInteraction, V], Awaitable[Outcome]], value_of: Callable[..., V]) -> Do:
+    def do(act: ValueHandler[V], value_of: Callable[..., V]) -> Do:
         return lambda rental_id: act(context, interaction, value_of(rental_id=rental_id))
 
     match command:
@@ -148,15 +148,11 @@ _extend_form = _named("Extend", Action.EXTEND_FORM, RentalValue)
 def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Reader) -> Rendered:
     """Return the question which of several rentals is meant, with one button for each."""
     shown = own.rentals[:MOST]
-    lines = [_line(rental, own, reader) for rental in shown]
-    left = len(own.rentals) - len(lines)
-    more = f"{plural(left, 'more', 'more')}: /gpu list" if left else ""
-    return blocks.message(
-        "\n".join(filter(None, (question, *lines, more))),
-        blocks.section(question),
-        *(blocks.section(line, button_for(rental)) for line, rental in zip(lines, shown, strict=True)),
-        blocks.context(more),
-        closed=False,
+    left = len(own.rentals) - len(shown)
+    return blocks.of_parts(
+        blocks.paragraph(question),
+        *(blocks.paragraph(_line(rental, own, reader), button_for(rental)) for rental in shown),
+        blocks.small(f"{left} more: /gpu list" if left else ""),
     )
 
 

@@ -37,7 +37,7 @@ from handlers.phrases.format import (
     literal,
     percent,
 )
-from handlers.phrases.machine_text import describe
+from handlers.phrases.rental_text import describe
 from handlers.phrases.tables import bar_chart, drawn_dollars, lines_of, number_cell, table, text_cell
 from handlers.phrases.use_text import use_in_cents
 from handlers.typed import commands

@@ -55,67 +55,66 @@ class Upload(NamedTuple):
 
 
 Shown = Rendered | Upload
-Load = Callable[[Deps, Message], Awaitable[Shown | None]]
+Load = Callable[[Tx, Deps, Message], Awaitable[Shown | None]]
 
 
 async def content(deps: Deps, message: Message) -> Shown | None:
     """Return what a message shows now. Return None if it has nothing to show any more."""
-    return await _LOADS[message.kind](deps, message)
+    if message.kind in _READ_ALONE:
+        return await _READ_ALONE[message.kind](deps, message)
+    async with deps.store.read() as tx:
+        return await _LOADS[message.kind](tx, deps, message)
 
 
 # --- about a rental
 
 
-async def _card(deps: Deps, message: Message) -> Rendered | None:
-    async with deps.store.read() as tx:
-        rental = await tx.rentals.get(message.rental_id or "")
-        if rental is None:
-            return None
-        return card(await details_for_message(tx, rental, deps.clock.now()), _readers(deps))
+async def _card(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    rental = await tx.rentals.get(message.rental_id or "")
+    if rental is None:
+        return None
+    return card(await details_for_message(tx, rental, deps.clock.now()), _readers(deps))
 
 
-async def _thread(deps: Deps, message: Message) -> Rendered | None:
-    async with deps.store.read() as tx:
-        rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
-        if rental is None or event is None:
-            return None
-        details = await details_for_message(tx, rental, deps.clock.now())
-        return thread_reply(EventContext(readable_event(event, everything=False), details, _readers(deps)))
+async def _thread(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
+    if rental is None or event is None:
+        return None
+    details = await details_for_message(tx, rental, deps.clock.now())
+    return thread_reply(EventContext(readable_event(event, everything=False), details, _readers(deps)))
 
 
-async def _approval(deps: Deps, message: Message) -> Rendered | None:
-    async with deps.store.read() as tx:
-        rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
-        if rental is None or event is None:
-            return None
-        requesters, in_channel = requesters_of(rental), message.to.kind is DestinationKind.CHANNEL
-        reader = _readers(deps) if in_channel else (await _reader(tx, deps, message))[1]
-        reader, asks = changed(reader, rules=await rules_now(tx, deps.rules, requesters)), None
-        if message.shown_version == 0 and in_channel:
-            asks = (await deciders(tx, deps.rules, requesters, reader.now)).asked.mentions
-        details = await details_for_message(tx, rental, reader.now)
-        if rental.undecided_envelope is not None:
-            demands = await demands_of(tx, deps.rules, if_approved(rental, reader.now), reader.now)
-            details = changed(details, demands=demands)
-        event = readable_event(event, everything=False)
-        return message_to_approvers(EventContext(event, details, reader, asks=asks))
+async def _approval(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
+    if rental is None or event is None:
+        return None
+    requesters, in_channel = requesters_of(rental), message.to.kind is DestinationKind.CHANNEL
+    reader = _readers(deps) if in_channel else (await _reader(tx, deps, message))[1]
+    reader, asks = changed(reader, rules=await rules_now(tx, deps.rules, requesters)), None
+    if message.shown_version == 0 and in_channel:
+        asks = (await deciders(tx, deps.rules, requesters, reader.now)).asked.mentions
+    details = await details_for_message(tx, rental, reader.now)
+    if rental.undecided_envelope is not None:
+        demands = await demands_of(tx, deps.rules, if_approved(rental, reader.now), reader.now)
+        details = changed(details, demands=demands)
+    event = readable_event(event, everything=False)
+    return message_to_approvers(EventContext(event, details, reader, asks=asks))
 
 
-async def _direct(deps: Deps, message: Message) -> Rendered | None:
-    async with deps.store.read() as tx:
-        rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
-        if rental is None or event is None:
-            return None
-        person, reader = await _reader(tx, deps, message)
-        details = await details_for_direct_message(tx, deps, person, rental, event)
-        if details is None:
-            return None
-        needs = direct.needs.get(event.kind, Needs.NOTHING)
-        if Needs.BUDGET_IF_TAKEN in needs and to_take(event, person, details, reader.now):
-            demands = await demands_if_taken(tx, deps.rules, rental, person.id, reader.now)
-            details = changed(details, demands=demands)
-        newest = not rental.state.over or await _is_newest(tx, message)
-        return direct_message(EventContext(event, details, reader, posted_at=message.posted_at, newest=newest))
+async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
+    if rental is None or event is None:
+        return None
+    person, reader = await _reader(tx, deps, message)
+    details = await details_for_direct_message(tx, deps, person, rental, event)
+    if details is None:
+        return None
+    needs = direct.needs.get(event.kind, Needs.NOTHING)
+    if Needs.BUDGET_IF_TAKEN in needs and to_take(event, person, details, reader.now):
+        demands = await demands_if_taken(tx, deps.rules, rental, person.id, reader.now)
+        details = changed(details, demands=demands)
+    newest = not rental.state.over or await _is_newest(tx, message)
+    return direct_message(EventContext(event, details, reader, posted_at=message.posted_at, newest=newest))
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
@@ -127,38 +126,35 @@ async def _is_newest(tx: Tx, message: Message) -> bool:
 # --- about the account
 
 
-async def _alert(deps: Deps, message: Message) -> Rendered | None:
-    async with deps.store.read() as tx:
-        event = await tx.events.get(message.event_id or 0)
-        if event is None:
-            return None
-        event, other, told = readable_event(event, everything=False), None, None
-        if Needs.OTHER_END in alert.needs.get(event.kind, Needs.NOTHING):
-            other = await tx.events.other_end_of_pause(event)
-            told = await tx.messages.alert_of(other.id, message.to) if other is not None else None
-        names = await tx.people.names([one for end in (event, other) if end for one in alert.names(end)])
-        _, reader = await _reader(tx, deps, message)
-        return alert_message(AlertContext(event, reader, names, other, told))
+async def _alert(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    event = await tx.events.get(message.event_id or 0)
+    if event is None:
+        return None
+    event, other, told = readable_event(event, everything=False), None, None
+    if Needs.OTHER_END in alert.needs.get(event.kind, Needs.NOTHING):
+        other = await tx.events.other_end_of_pause(event)
+        told = await tx.messages.alert_of(other.id, message.to) if other is not None else None
+    names = await tx.people.names([one for end in (event, other) if end for one in alert.names(end)])
+    _, reader = await _reader(tx, deps, message)
+    return alert_message(AlertContext(event, reader, names, other, told))
 
 
-async def _question(deps: Deps, message: Message) -> Rendered | None:
+async def _question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     """Return a question to the admins. Return None if its reader is no admin any more."""
-    async with deps.store.read() as tx:
-        event, (person, reader) = await tx.events.get(message.event_id or 0), await _reader(tx, deps, message)
-        view = await view_for_message(tx, deps, person, message.question_id or "")
-        if event is None or view is None:
-            return None
-        return question[event.kind](QuestionContext(event, view, reader.times))
+    event, (person, reader) = await tx.events.get(message.event_id or 0), await _reader(tx, deps, message)
+    view = await view_for_message(tx, deps, person, message.question_id or "")
+    if event is None or view is None:
+        return None
+    return question[event.kind](QuestionContext(event, view, reader.times))
 
 
-async def _reminder(deps: Deps, message: Message) -> Rendered | None:
+async def _reminder(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     """Return what an approver is reminded of. Return None if they approve nothing any more."""
-    async with deps.store.read() as tx:
-        person, reader = await _reader(tx, deps, message)
-        found = await waiting_for_approver(tx, deps, person, (message.body or {}).get("rentals", ()))
-        if found is None:
-            return None
-        return reminder(found, changed(reader, rules=await rules_now(tx, deps.rules)))
+    person, reader = await _reader(tx, deps, message)
+    found = await waiting_for_approver(tx, deps, person, (message.body or {}).get("rentals", ()))
+    if found is None:
+        return None
+    return reminder(found, changed(reader, rules=await rules_now(tx, deps.rules)))
 
 
 async def _home(deps: Deps, message: Message) -> Rendered:
@@ -178,29 +174,27 @@ async def _reply(_: Deps, message: Message) -> Answer | None:
     return Answer(text=options.pop("text"), blocks=tuple(options.pop("blocks")), options=options)
 
 
-async def _quote(deps: Deps, message: Message) -> Answer | None:
+async def _quote(tx: Tx, deps: Deps, message: Message) -> Answer | None:
     """Return the answer to `/gpu get`. Return None for the message about a search that is over."""
     looking = message.kind is MessageKind.LOOKING
-    async with deps.store.read() as tx:
-        quote = await tx.quotes.get(message.quote_id or "")
-        if quote is None or (looking and quote.state is not QuoteState.LOOKING):
-            return None
-        if looking:
-            rendered = offers.looking(quote)
-        else:
-            _, reader = await _reader(tx, deps, message, quote.owner)
-            view = await quote_view(tx, deps, quote, most=offers.most_shown(everything=False))
-            rendered = offers.answer(view, reader)
+    quote = await tx.quotes.get(message.quote_id or "")
+    if quote is None or (looking and quote.state is not QuoteState.LOOKING):
+        return None
+    if looking:
+        rendered = offers.looking(quote)
+    else:
+        _, reader = await _reader(tx, deps, message, quote.owner)
+        view = await quote_view(tx, deps, quote, most=offers.most_shown(everything=False))
+        rendered = offers.answer(view, reader)
     options = {"response_type": "ephemeral", "replace_original": quote.replaces and not looking}
     return Answer(text=rendered.text, blocks=rendered.blocks, options=options)
 
 
-async def _file(deps: Deps, message: Message) -> Upload | None:
+async def _file(tx: Tx, deps: Deps, message: Message) -> Upload | None:
     if message.charges_of is None:
         return None
-    async with deps.store.read() as tx:
-        person, _ = await _reader(tx, deps, message)
-        file = await file_for(tx, deps, person, message.charges_of, as_finance=message.event_id is not None)
+    person, _ = await _reader(tx, deps, message)
+    file = await file_for(tx, deps, person, message.charges_of, as_finance=message.event_id is not None)
     return Upload(file, month_file_words(file, person.id), no_file(file, person.id))
 
 
@@ -212,12 +206,15 @@ _LOADS: Mapping[MessageKind, Load] = {
     MessageKind.ALERT: _alert,
     MessageKind.REMINDER: _reminder,
     MessageKind.QUESTION: _question,
-    MessageKind.HOME: _home,
     MessageKind.QUOTE: _quote,
     MessageKind.LOOKING: _quote,
-    MessageKind.REPLY: _reply,
     MessageKind.FILE: _file,
 }
+_READ_ALONE: Mapping[MessageKind, Callable[[Deps, Message], Awaitable[Shown | None]]] = {
+    MessageKind.HOME: _home,
+    MessageKind.REPLY: _reply,
+}
+"""Those that read in several transactions of their own, or in none."""
 
 
 # --- parts of several

@@ -22,7 +22,7 @@ from bot.model.records import Unsendable
 from handlers.delivery.content import content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, READ, Pace
-from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim
+from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim, closed
 from handlers.delivery.posting import SHORTEST_RETRY, Poster
 from handlers.phrases.blocks import Rendered
 from store.db import Tx, Written
@@ -353,10 +353,12 @@ class Delivery(Part):
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except Exception:
-            # Put this message off, so that a bug in it does not stop the others.
+            # Put this message off, so that a bug in it does not stop the others. A refresh is not tried again: a
+            # card that is up to date must not count as undelivered.
             log.exception("delivery.failed", message=message.id, kind=message.kind)
             now = self._deps.clock.real()
-            result = Result(_put_off(message, now + RETRY_AFTER_BUG))
+            put_off = {"refresh_at": None} if message.refreshes else {"due_at": now + RETRY_AFTER_BUG}
+            result = Result(changed(message, **put_off))
             self._note_unresolved(message.id, answered_at=now)
         else:
             if result.message.sending:
@@ -381,7 +383,7 @@ class Delivery(Part):
             return await self._find(message)
         shown = await content(with_newest_rules(self._deps), message)
         if shown is None:
-            return Result(_nothing_to_say(message))
+            return Result(changed(closed(message), shown_version=message.target_version))
         if message.next_call is NextCall.POST and isinstance(shown, Rendered):
             return await self._post(message, shown)
         self._check_claim()
@@ -417,13 +419,3 @@ class Delivery(Part):
                 await self._deps.clock.sleep_until(until.refresh, self._wake)
         except TimeoutError:
             return
-
-
-def _nothing_to_say(message: Message) -> Message:
-    return changed(message, closed=True, due_at=None, refresh_at=None, shown_version=message.target_version)
-
-
-def _put_off(message: Message, until: datetime) -> Message:
-    """Return a message, which could not be rendered or sent, due later. A refresh is not tried again: a card that
-    is up to date must not count as undelivered."""
-    return changed(message, refresh_at=None) if message.refreshes else changed(message, due_at=until)

@@ -176,10 +176,10 @@ class Poster:
             return self._unreadable(message)
         if place is None:
             return Result(changed(message, sending=False, due_at=now))
-        found = self._posted(message, place)
+        found = self._found(message, place)
         if not message.kind.surface:
-            return Result(self._up_to_date(found))
-        return Result(changed(found, shown_version=1, digest="", tries=0, due_at=now))
+            return Result(self._up_to_date(message, **found))
+        return Result(changed(message, **found, shown_version=1, digest="", tries=0, due_at=now))
 
     async def compare(self, message: Message, rendered: Rendered | None) -> Result:
         """Compare a message with what Slack shows of it, before the first edit since the start.
@@ -238,8 +238,8 @@ class Poster:
             answer = await self._with_blocks(POST, body)
         except NO_ANSWER as error:
             return self._failed(message, error, POST)
-        posted = self._posted(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
-        return Result(self._up_to_date(changed(posted, digest=digest(rendered)), rendered))
+        found = self._found(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
+        return Result(self._up_to_date(message, rendered, **found))
 
     async def upload(self, message: Message, file: Upload) -> Result:
         """Upload a file to a person's direct messages, with words beside it. If the app may not, post words
@@ -257,7 +257,7 @@ class Poster:
                 log.warning("slack.refused", method=UPLOAD, message=message.id, error="missing_scope")
                 return await self.post(message, file.without_file, None)
             return self._failed(message, error, UPLOAD)
-        return Result(self._up_to_date(changed(message, posted_at=self._deps.clock.now())))
+        return Result(self._up_to_date(message, posted_at=self._deps.clock.now()))
 
     async def _upload(self, message: Message, file: Upload) -> None:
         # Writing thousands of rows would hold up the event loop, and Slack waits for acknowledgements.
@@ -285,7 +285,7 @@ class Poster:
                     await self._client.views_publish(user_id=message.to.value, view=view)
         except NO_ANSWER as error:
             return self._failed(message, error, PUBLISH)
-        return Result(self._up_to_date(changed(message, digest=shown), rendered))
+        return Result(self._up_to_date(message, rendered))
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message so that it shows the rental as it is now."""
@@ -321,7 +321,7 @@ class Poster:
                 "metadata": metadata_of(message.id, message.target_version),
             }
             await self._with_blocks(EDIT, body)
-        return self._up_to_date(changed(message, digest=digest(rendered)), rendered)
+        return self._up_to_date(message, rendered)
 
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
         """Return what follows from a failed call: wait, fall back, or give up. Only a post, which may be in Slack
@@ -359,14 +359,15 @@ class Poster:
         self._on_refused()
         return True
 
-    def _posted(self, message: Message, place: Place) -> Message:
+    def _found(self, message: Message, place: Place) -> dict[str, Any]:
+        """Return the fields of a message whose post is at this place."""
         channel, ts = place
         self._reposts.pop(message.id, None)
-        return changed(message, channel=channel, ts=ts, sending=False, posted_at=self._deps.clock.now())
+        return {"channel": channel, "ts": ts, "sending": False, "posted_at": self._deps.clock.now()}
 
-    def _up_to_date(self, message: Message, rendered: Rendered | None = None) -> Message:
-        """Return the message as it is once Slack has `rendered`. `rendered` is None for a message that is never
-        edited."""
+    def _up_to_date(self, message: Message, rendered: Rendered | None = None, **fields: Any) -> Message:
+        """Return the message, with these `fields` too, as it is once Slack has `rendered`, which is None for a
+        message that is never edited."""
         closes = rendered is None or rendered.closed or not message.kind.surface
         return changed(
             message,
@@ -374,7 +375,9 @@ class Poster:
             closed=closes,
             due_at=None,
             tries=0,
+            digest=message.digest if rendered is None else digest(rendered),
             refresh_at=None if rendered is None or closes else self._next_refresh(rendered),
+            **fields,
         )
 
     async def _with_blocks(self, method: str, body: dict[str, Any]) -> AsyncSlackResponse:

@@ -8,7 +8,7 @@ from bot.errors import Mistake
 from bot.lifecycle.actions import account, away, home, queries, waiting
 from bot.model.offer import Catalog
 from bot.model.person import Person
-from bot.policy.team.roles import check_user
+from bot.policy.team.roles import check_user, roles_of
 from handlers.actions import github_keys, keys, offers, policy, short_forms, spend
 from handlers.actions.calling import carry_out, on
 from handlers.actions.request_form import open_form
@@ -89,7 +89,7 @@ async def _answer(
         case commands.Plain.POLICY:
             return await policy.show(context, interaction, NO_VALUE)
         case commands.Plain.HELP:
-            roles = queries.own_roles(context.deps, interaction.person)
+            roles = roles_of(interaction.person, context.deps.rules)
             return Reply(content=lists.help_(commands.help_for(roles), roles, rules=context.deps.rules))
         case _:
             return Reply(content=await _home(context, interaction))
@@ -154,7 +154,6 @@ def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
 
 
 async def show_team(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Show everyone's rentals in a dialog."""
     return OpenModal(modal=team_dialog(await _list(context, interaction, everyone=True)))
 
 
@@ -166,7 +165,6 @@ def team_dialog(listing: Rendered) -> Modal:
 
 
 async def turn_page(context: Context, interaction: UserInteraction, value: PageValue) -> Outcome:
-    """Show another page of the person's rentals."""
     await home.turn_page(context.deps, interaction.person, value.page)
     return None
 

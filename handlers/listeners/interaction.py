@@ -79,7 +79,6 @@ class ModalMetadata(Frozen):
 
     @classmethod
     def of(cls, value: Value, origin: Origin) -> ModalMetadata:
-        """Return the metadata of a modal with this value."""
         return cls(value=value.encode(), value_type=value.TYPE_NAME, origin=origin)
 
     @classmethod
@@ -206,9 +205,7 @@ def click(body: Mapping[str, Any]) -> Interaction:
     A click in the Home tab has neither a channel nor a `response_url`. It counts as a click in the person's direct
     messages, which the person's id stands for.
     """
-    actions = body.get("actions")
-    first = actions[0] if isinstance(actions, list) and actions else None
-    button = first if isinstance(first, Mapping) else {}
+    button = next(iter(parts(body, "actions")), {})
     if text(part(body, "view"), "type") == "modal" and text(button, "type") != "button":
         return _in_modal(body, InteractionKind.CHOICE)
     container = part(body, "container")
@@ -254,12 +251,8 @@ def _in_modal(body: Mapping[str, Any], kind: InteractionKind) -> Interaction:
 
 def input_blocks(body: Mapping[str, Any]) -> list[str]:
     """Return the ids of a modal's input blocks, in their order."""
-    blocks = part(body, "view").get("blocks")
-    inputs = [
-        text(block, "block_id")
-        for block in (blocks if isinstance(blocks, list) else [])
-        if isinstance(block, Mapping) and block.get("type") == "input"
-    ]
+    blocks = parts(part(body, "view"), "blocks")
+    inputs = [text(block, "block_id") for block in blocks if block.get("type") == "input"]
     return [block for block in inputs if block]
 
 
@@ -282,15 +275,19 @@ def _people(element: Mapping[str, Any]) -> str:
 
 def _checked(element: Mapping[str, Any]) -> str:
     """Return the values of the boxes that are checked, with a space between them."""
-    options = element.get("selected_options")
-    checked = options if isinstance(options, list) else []
-    return " ".join(text(option, "value") for option in checked if isinstance(option, Mapping))
+    return " ".join(text(option, "value") for option in parts(element, "selected_options"))
 
 
 def part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """Return an object of a payload; an empty one if there is none."""
     found = body.get(key)
     return found if isinstance(found, Mapping) else {}
+
+
+def parts(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Return the objects in a list of a payload; none if there is no list."""
+    found = body.get(key)
+    return [one for one in (found if isinstance(found, list) else []) if isinstance(one, Mapping)]
 
 
 def text(body: Mapping[str, Any], key: str) -> str:

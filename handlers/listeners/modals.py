@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from bot.errors import Mistake, QuestionLost, Refused, TooLate
 from bot.lifecycle.restored.messages import note_unknown_rental
@@ -39,7 +40,7 @@ _MODULES = (
     *(admin_questions, commands, github_keys, giving, keys, offers, policy, rentals),
     *(request_form, requests, sharing, spend, waiting),
 )
-HANDLERS: Mapping[str, ValueHandler] = MappingProxyType(
+HANDLERS: Mapping[str, ValueHandler[Any]] = MappingProxyType(
     dict([on(Callback.NOTICE, notice), *(row for module in _MODULES for row in module.ON)])
 )
 """By `action_id` or `callback_id`, for every button and every dialog of `handlers.ids`."""
@@ -55,16 +56,13 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
         return FieldErrors(errors=invalid.errors)
 
 
-async def chosen(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle a choice in an input of an open dialog. Only the request form shows anything then."""
-    return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
-
-
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
-    """Handle a click on any button, or a choice in a dialog. If what the button is about is unknown, because the
-    database lost it, take the buttons off. Raise Mistake if a version before this one posted the button."""
+    """Handle a click on any button, or a choice in an input of an open dialog. If what the button is about is
+    unknown, because the database lost it, take the buttons off. Raise Mistake if a version before this one posted
+    the button."""
     if interaction.kind is InteractionKind.CHOICE:
-        return await chosen(context, interaction)
+        # Only the request form shows anything then.
+        return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
     action = action_of(interaction.name)
     value = ACTION_VALUES[action].decode(interaction.value)
     try:

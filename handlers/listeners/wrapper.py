@@ -171,25 +171,28 @@ def _begin_rest(
     opens = interaction.kind in {InteractionKind.COMMAND, InteractionKind.CLICK}
     opening = outcome if isinstance(outcome, OpenModal) and opens else None
     if opening is not None or reply is not None:
-        context.gate.start(_call_slack(context, interaction, reply, opening, commits))
+        rest = _call_slack(context, interaction, reply, opening)
+        context.gate.start(_reported(rest, interaction, commits))
     if isinstance(outcome, ShowPrice):
-        context.gate.start(_show_price(context, interaction, part(body, "view"), outcome, commits))
+        rest = request_form.show(context, part(body, "view"), outcome)
+        context.gate.start(_reported(rest, interaction, commits))
 
 
 async def _call_slack(
-    context: Context,
-    interaction: Interaction,
-    reply: Reply | None,
-    opening: OpenModal | None,
-    commits: list[None],
+    context: Context, interaction: Interaction, reply: Reply | None, opening: OpenModal | None
 ) -> None:
-    """Send a reply that could not be stored, and open a modal. Both wait for Slack, so they run after the
+    """Send a reply that could not be stored, and open a modal."""
+    if reply is not None:
+        await responses.send(context, interaction, reply)
+    if opening is not None:
+        await _open(context, interaction, opening)
+
+
+async def _reported(rest: Awaitable[None], interaction: Interaction, commits: list[None]) -> None:
+    """Await the rest of the work, and report a bug in it. It waits for Slack or the market, so it runs after the
     acknowledgement, which is sent when the listener returns. By then every change is committed."""
     try:
-        if reply is not None:
-            await responses.send(context, interaction, reply)
-        if opening is not None:
-            await _open(context, interaction, opening)
+        await rest
     except Exception as error:
         _report_bug(interaction, error, committed=bool(commits))
 
@@ -302,16 +305,6 @@ async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
 
 def _plain(text: str) -> str:
     return str(blocks.plain(text, MAX_INPUT_ERROR)["text"])
-
-
-async def _show_price(
-    context: Context, interaction: Interaction, view: Body, wanted: ShowPrice, commits: list[None]
-) -> None:
-    """Show in an open form what its choice costs, after the acknowledgement: that waits for the market."""
-    try:
-        await request_form.show(context, view, wanted)
-    except Exception as error:
-        _report_bug(interaction, error, committed=bool(commits))
 
 
 async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:

@@ -21,15 +21,14 @@ from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
 from bot.model.text import listed, plural, span
 from bot.policy.buying.unknown_machines import name_to_type
 from bot.policy.team.rules import Rules
-from handlers.ids import Action, Callback, Field, QuestionValue, VersionValue
+from handlers.ids import Action, Callback, Field, QuestionValue
 from handlers.messages.writers import QuestionContext, question
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, button, option
 from handlers.phrases.ends import end
-from handlers.phrases.format import Times, escape, identifier, join, per_hour, person, sentence
-from handlers.phrases.lease_buttons import destroy_button
-from handlers.phrases.machine_text import describe, machines, vendor
-from handlers.phrases.rental_text import current_state, in_all, so_far
+from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person, sentence
+from handlers.phrases.lease_buttons import destroy_button, withdraw_button
+from handlers.phrases.rental_text import current_state, describe, in_all, machines, so_far, vendor
 from handlers.phrases.use_text import current_use, verdict_text
 
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
@@ -155,8 +154,7 @@ def _what(purchase: Purchase) -> str:
     shown = purchase.alive
     first = shown[0]
     named = list(dict.fromkeys(_name(machine) for machine in shown if machine.name))
-    more = len(named) - NAMES_SHOWN
-    names = listed([*named[:NAMES_SHOWN], *([f"{more} more"] if more > 0 else [])])
+    names = listed(first_few(named, NAMES_SHOWN))
     parts = [
         machines(sum(machine.count for machine in shown), first.gpu) if first.gpu else "",
         vendor(first.vendor) if first.vendor else "",
@@ -220,12 +218,10 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     lead = f"{plural(count, 'machine')} that I don't know {are} on the account: {price}."
     lines = "\n".join([lead, *shown_lines([f"{_facts(one, times)}." for one in waiting])])
     then = "One by one asks about each in a message of its own. /gpu list all shows them too."
-    return blocks.message(
-        f"{lines}\n{then}",
-        blocks.section(lines),
+    return blocks.of_parts(
+        blocks.paragraph(lines),
         blocks.actions(button("One by one", Action.ONE_BY_ONE, question_value(view.question))),
-        blocks.context(then),
-        closed=False,
+        blocks.small(then),
     )
 
 
@@ -236,8 +232,7 @@ def repeated(view: AdminQuestionView) -> bool:
 
 def shown_lines(lines: list[str]) -> list[str]:
     """Return the lines that are shown, and a line with how many more there are."""
-    more = len(lines) - MOST_SHOWN
-    return lines if more <= 0 else [*lines[:MOST_SHOWN], f"And {more} more."]
+    return first_few(lines, MOST_SHOWN, "And {} more.")
 
 
 # --- a rental whose owner left
@@ -256,13 +251,12 @@ def _owner_left(
     if event.at < question.asked_at:
         return blocks.message(f"{left}: {name}. I asked again {times.at_time(question.asked_at)}.")
     later, value = _put_off(view, times), question_value(question)
-    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     waits = rental.state is State.AWAITING_APPROVAL
     return blocks.with_buttons(
         join(f"{left}. {_what_it_does(details, times)} Who takes it?", later),
         button("Give it an owner", Action.GIVE_OWNER, value, about=rental.id),
         None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=rental.id),
-        button("Withdraw", Action.WITHDRAW, version) if waits else destroy_button(rental),
+        withdraw_button(rental) if waits else destroy_button(rental),
     )
 
 

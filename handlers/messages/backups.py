@@ -33,8 +33,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import end
 from handlers.phrases.format import Times, escape, identifier, person
-from handlers.phrases.machine_text import machines
-from handlers.phrases.rental_text import so_far
+from handlers.phrases.rental_text import machines, so_far
 
 _LIST = "/gpu list shows what you rent now."
 
@@ -114,14 +113,12 @@ def machines_bought_after_backup(context: QuestionContext) -> Rendered:
     value, count = question_value(view.question), len(view.readoptable)
     whole = "all " if count == len(waiting) else ""
     label = "Put it back" if count == len(waiting) == 1 else f"Put {whole}{count} back"
-    return blocks.message(
-        "\n".join(filter(None, parts)),
-        *(blocks.section(part) for part in parts if part),
+    return blocks.of_parts(
+        *map(blocks.paragraph, parts),
         blocks.actions(
             button(label, Action.PUT_ALL_BACK, value, style="primary") if count else None,
             button("One by one", Action.ONE_BY_ONE, value),
         ),
-        closed=False,
     )
 
 

@@ -23,7 +23,6 @@ from bot.model.state import UNBOUGHT, State
 from bot.model.text import listed, plural, say_at_most
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, RentalOfferValue
-from handlers.messages.waiting import stop_button
 from handlers.messages.writers import (
     EventContext,
     EventText,
@@ -38,9 +37,8 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import paused_by
 from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, person, price, sentence
-from handlers.phrases.lease_buttons import destroy_button
-from handlers.phrases.machine_text import describe, machines, place, vendor
-from handlers.phrases.rental_text import current_state, reason
+from handlers.phrases.lease_buttons import destroy_button, stop_button
+from handlers.phrases.rental_text import current_state, describe, machines, place, reason, vendor
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
 """Reasons to give up an accepted attempt. The event GIVEN_UP has its own reply with the reason, so the reply about

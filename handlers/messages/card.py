@@ -15,14 +15,12 @@ from bot.policy.use.questions import is_on_card
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.ssh_lines import ssh_command
-from handlers.messages.waiting import stop_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.budget_text import over_total_text
-from handlers.phrases.ends import at_its_end, ends, on_ending_text, script_first_text
+from handlers.phrases.ends import at_its_end, ends, on_ending_text, script_first_text, until_decided
 from handlers.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
-from handlers.phrases.lease_buttons import destroy_button, extend_form_button
-from handlers.phrases.machine_text import setup_text
+from handlers.phrases.lease_buttons import destroy_button, extend_form_button, stop_button
 from handlers.phrases.rental_text import (
     asked_now,
     billing_since,
@@ -31,6 +29,7 @@ from handlers.phrases.rental_text import (
     reason,
     receipt,
     settled,
+    setup_text,
     state_word,
     stopped_at_night,
     subject,
@@ -54,25 +53,17 @@ then."""
 
 def card(details: RentalDetails, reader: Reader) -> Rendered:
     """Return the card. Everyone in its channel may see what this rental costs."""
-    now = reader.now
+    rental, now = details.rental, reader.now
+    bar, buttons, refresh_after = _bar(details, now), _buttons(details), _refresh_after(details, now)
     more = join(*_sentences(details, reader))
-    word, rest = state_word(details), f"{_by(details)}: {subject(details)}."
-    text = f"{word}{rest} {more}".rstrip()
-    shown = f"*{word}*{rest} {more}".rstrip()
-    rendered = blocks.message(
-        text,
-        blocks.section(shown),
-        _bar(details, now),
-        None if details.rental.state.over else blocks.actions(*_buttons(details)),
-        closed=details.rental.state.over and settled(details) and not may_be_replaced(details.rental, now),
-    )
-    return changed(rendered, refresh_after=_refresh_after(details, now))
-
-
-def _by(details: RentalDetails) -> str:
-    """Return ` by Ben` if somebody other than the owner ended the rental. The thread has the operator's reason."""
-    by = ended_by(details)
-    return "" if by is None else f" by {person(details.names, by.actor)}"
+    word, by = state_word(details), ended_by(details)
+    # The thread has the operator's reason.
+    who = f" by {person(details.names, by.actor)}" if by is not None else ""
+    rest = f"{who}: {subject(details)}. {more}".rstrip()
+    closed = rental.state.over and settled(details) and not may_be_replaced(rental, now)
+    row = blocks.actions(*buttons)
+    rendered = blocks.message(f"{word}{rest}", blocks.section(f"*{word}*{rest}"), bar, row, closed=closed)
+    return changed(rendered, refresh_after=refresh_after)
 
 
 def _refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
@@ -96,7 +87,7 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
             "" if rental.needs_later_end else f"Up to {highest(rental.envelope)}.",
             over_total_text(rental.request, rental.envelope.total),
             "" if rental.owner_decides else asked_now(details),
-            f"Expires {times.date_and_time(rental.decision.expires_at)}.",
+            until_decided(rental, times),
         ]
     if rental.state is State.QUEUED:
         return _waits(details, times)
@@ -202,29 +193,31 @@ def _bar(details: RentalDetails, now: datetime) -> Json | None:
     return blocks.context("▰" * full + "▱" * (BAR - full))
 
 
-def _buttons(details: RentalDetails) -> list[Json]:
+def _buttons(details: RentalDetails) -> list[Json | None]:
     rental = details.rental
-    this = RentalValue(rental_id=rental.id)
+    if rental.state.over:
+        return []
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
-    details_button = button("Details", Action.DETAILS, this)
     add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version)
     if rental.decision is not None:
-        buttons = [
+        label, accepts = (
+            f"Go on up to {highest(rental.envelope)}",
+            rental.owner_decides and not rental.needs_later_end,
+        )
+        return [
+            button(label, Action.ACCEPT, version, style="primary") if accepts else None,
             button("Change", Action.CHANGE_RENTAL, version),
             add_teammate,
             button("Withdraw", Action.WITHDRAW, version),
         ]
-        if rental.owner_decides and not rental.needs_later_end:
-            label = f"Go on up to {highest(rental.envelope)}"
-            return [button(label, Action.ACCEPT, version, style="primary"), *buttons]
-        return buttons
+    this = RentalValue(rental_id=rental.id)
+    shown = button("Details", Action.DETAILS, this)
     if rental.state is State.READY:
-        extend = extend_form_button(rental)
-        return [details_button, extend, destroy_button(rental)]
+        return [shown, extend_form_button(rental), destroy_button(rental)]
     if rental.state is State.DESTROYING:
         may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
-        return [details_button, *([button("I'm on it", Action.TAKEN_ON, this)] if may_take_on else [])]
+        return [shown, button("I'm on it", Action.TAKEN_ON, this) if may_take_on else None]
     if rental.state is State.QUEUED and rental.quote_id is not None:
-        return [details_button, add_teammate, stop_button(rental.quote_id, rental.id)]
-    more = [add_teammate] if keys_still_go_in(rental, details.attempts) else []
-    return [details_button, *more, button("Cancel", Action.CANCEL, this)]
+        return [shown, add_teammate, stop_button(rental.quote_id, rental.id)]
+    more = add_teammate if keys_still_go_in(rental, details.attempts) else None
+    return [shown, more, button("Cancel", Action.CANCEL, this)]

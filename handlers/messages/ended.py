@@ -27,9 +27,8 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import on_ending_text
 from handlers.phrases.error_text import NEXT_STEPS
-from handlers.phrases.format import dollars, escape, identifier, join, per_hour, person, with_full_stop
+from handlers.phrases.format import dollars, escape, first_few, identifier, join, per_hour, person, with_full_stop
 from handlers.phrases.lease_buttons import show_button
-from handlers.phrases.machine_text import sold_but_seen, vendor
 from handlers.phrases.rental_text import (
     STATES,
     WHILE_AWAY,
@@ -46,7 +45,9 @@ from handlers.phrases.rental_text import (
     receipt,
     settled,
     so_far,
+    sold_but_seen,
     stopped_at_night,
+    vendor,
 )
 from handlers.phrases.use_text import idle_part
 
@@ -124,9 +125,8 @@ def _not_confirmed(context: EventContext[DeletionFacts]) -> EventText:
 def _which(facts: DeletionFacts) -> str:
     """Return ` (resource 3c90c3cc)`, or several if they may still bill. Return an empty text if none is known."""
     ids = [facts.resource_id, *facts.more_resources] if facts.resource_id else []
-    named = [short_resource_id(one) for one in ids[:RESOURCES_NAMED]]
-    more = [f"{len(ids) - RESOURCES_NAMED} more"] if len(ids) > RESOURCES_NAMED else []
-    return f" (resource{'s' if len(ids) > 1 else ''} {listed([*named, *more])})" if ids else ""
+    named = first_few([short_resource_id(one) for one in ids], RESOURCES_NAMED)
+    return f" (resource{'s' if len(ids) > 1 else ''} {listed(named)})" if ids else ""
 
 
 def short_resource_id(resource_id: str) -> str:
@@ -162,14 +162,10 @@ def _extra_resource(context: EventContext[DeletionFacts]) -> EventText:
     bills = (
         f"; it may bill {per_hour(facts.rate)} until the vendor confirms its end" if facts.rate is not None else ""
     )
-    if facts.why in REPORTED_FAILED:
-        return EventText(
-            f"{sentence_case(vendor(context.facts.vendor))} made a machine although it said that it failed{which}",
-            f"I'm deleting it{bills}.",
-        )
+    failed = facts.why in REPORTED_FAILED
+    why = "although it said that it failed" if failed else "that nobody wants any more"
     return EventText(
-        f"{sentence_case(vendor(context.facts.vendor))} made a machine that nobody wants any more{which}",
-        f"I'm deleting it{bills}.",
+        f"{sentence_case(vendor(facts.vendor))} made a machine {why}{which}", f"I'm deleting it{bills}."
     )
 
 
@@ -229,9 +225,8 @@ def _ended(context: EventContext[EndedFacts]) -> EventText:
         return EventText(
             f"{STATES[end]}{context.when}", join(f"{why}." if why else None, cost), colon=bool(why or cost)
         )
-    if context.event.actor is not None:
-        return EventText(f"{STATES[end]}{context.by_whom_and_when}", join(confirmed, cost))
-    return EventText(f"{STATES[end]}{context.when}", join(confirmed, cost))
+    when = context.when if context.event.actor is None else context.by_whom_and_when
+    return EventText(f"{STATES[end]}{when}", join(confirmed, cost))
 
 
 @direct(EventKind.ENDED)

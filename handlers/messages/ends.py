@@ -30,8 +30,7 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import SCRIPT, end, failed_with, on_ending_text, script_first_text
 from handlers.phrases.format import Times, actor, join, person
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
-from handlers.phrases.machine_text import vendor
-from handlers.phrases.rental_text import asked_by_event, machine
+from handlers.phrases.rental_text import asked_by_event, machine, vendor
 
 _ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED)
 """The events whose message says when a machine ends."""

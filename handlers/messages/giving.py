@@ -13,41 +13,32 @@ from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, button
 from handlers.phrases.format import Reader, Times, as_written, escape, join, per_hour
-from handlers.phrases.machine_text import describe, machines_of
-from handlers.phrases.rental_text import owner
+from handlers.phrases.rental_text import describe, machines_of, owner
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:
     """Return an answer with the idle machines of others before it, each with the button that asks for it."""
     if not machines:
         return rendered
-    lines = [_line(machine, times) for machine in machines]
-    buttons = [
-        None
-        if machine.asked_at is not None
-        else button(
-            blocks.short_label("Ask {} for it", machine.owner),
-            Action.ASK_FOR,
-            RentalValue(rental_id=machine.rental.id),
-        )
-        for machine in machines
-    ]
-    return blocks.message(
-        "\n".join([*lines, rendered.text]),
-        *(blocks.section(line, shown) for line, shown in zip(lines, buttons, strict=True)),
-        *rendered.blocks,
-        closed=rendered.closed and not any(buttons),
-    )
+    closed = rendered.closed and all(machine.asked_at for machine in machines)
+    idle = [_idle(machine, times) for machine in machines]
+    return blocks.of_parts(*idle, blocks.Part(rendered.text, None), *rendered.blocks, closed=closed)
 
 
-def _line(machine: IdleMachine, times: Times) -> str:
+def _idle(machine: IdleMachine, times: Times) -> blocks.Part:
     rental, name = machine.rental, _name(machine.owner)
-    asked = f"{name} was asked for it {times.at_time(machine.asked_at)}." if machine.asked_at else ""
-    return join(
+    asked, ask = "", None
+    if machine.asked_at is not None:
+        asked = f"{name} was asked for it {times.at_time(machine.asked_at)}."
+    else:
+        label = blocks.short_label("Ask {} for it", machine.owner)
+        ask = button(label, Action.ASK_FOR, RentalValue(rental_id=rental.id))
+    line = join(
         f"{name}'s {rental.id} is a {describe(rental)}, idle for {about_span(times.now - machine.since)}.",
         f"It ends {times.time(rental.running_lease.ends_at)}.",
         asked,
     )
+    return blocks.paragraph(line, ask)
 
 
 def _name(display_name: str) -> str:

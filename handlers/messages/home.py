@@ -16,23 +16,24 @@ from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
 from bot.model.text import plural, say_at_most
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import is_owner
-from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue, VersionValue
+from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue
 from handlers.messages.keys import spoken_key
 from handlers.messages.lists import line
-from handlers.messages.waiting import stop_button, waiting_text
+from handlers.messages.waiting import waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button, cut, named
 from handlers.phrases.budget_text import scope_name
-from handlers.phrases.ends import without_a_yes
+from handlers.phrases.ends import until_decided
 from handlers.phrases.format import Reader, Times, dollars, escape, join, per_hour
 from handlers.phrases.lease_buttons import (
     decision_buttons,
     destroy_button,
     extend_button,
+    stop_button,
     take_back_button,
+    withdraw_button,
 )
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import people
+from handlers.phrases.rental_text import describe, people
 
 LINE = 900
 """Bytes of one line at most."""
@@ -108,10 +109,8 @@ def _question(one: RentalSummary, times: Times) -> str:
     subject = f"{describe(rental)}, {people(one)}, {rental.id}."
     up_to = f"up to {say_at_most(rental.newest_envelope.total)}"
     if rental.extension is not None:
-        until = f"until {times.date_and_time(rental.extension.ends_at)}"
-        return join(f"Approve more time {until}, {up_to} in all? {subject}", without_a_yes(rental, times))
-    expires = f"Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision is not None else ""
-    return join(f"Approve {up_to}? {subject}", expires)
+        up_to = f"more time until {times.date_and_time(rental.extension.ends_at)}, {up_to} in all"
+    return join(f"Approve {up_to}? {subject}", until_decided(rental, times))
 
 
 # --- the reader's own
@@ -150,17 +149,15 @@ def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
     """Return the buttons of a rental: those that its owner has on its card, and for a teammate, Details and
     Extend."""
     rental, own = one.rental, is_owner(reader.id, one.rental.owner)
-    this = RentalValue(rental_id=rental.id)
-    details = button("Details", Action.DETAILS, this)
+    details = button("Details", Action.DETAILS, RentalValue(rental_id=rental.id))
     if rental.state is State.READY:
         extend = extend_button(rental, reader, spent=one.spent.amount, money=one.sees_money)
         return [extend or take_back_button(rental), destroy_button(rental) if own else None, details]
     if not own or rental.state is State.DESTROYING:
         return [details]
     if rental.decision is not None:
-        version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
-        return [details, button("Withdraw", Action.WITHDRAW, version)]
-    return [details, button("Cancel", Action.CANCEL, this)]
+        return [details, withdraw_button(rental)]
+    return [details, button("Cancel", Action.CANCEL, RentalValue(rental_id=rental.id))]
 
 
 def _row(rental: Rental, *buttons: Json | None) -> Json | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
@@ -22,32 +21,39 @@ from bot.policy.team.rules import Rules
 from handlers.ids import NO_VALUE, Action, RentalValue
 from handlers.messages import admin_questions
 from handlers.messages.render import history_text
-from handlers.messages.waiting import start_text, stop_button, waiting_text
+from handlers.messages.waiting import start_text, waiting_text
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.ends import end, on_ending_text, without_a_yes
+from handlers.phrases.blocks import Json, Part, Rendered, button, paragraph, small, text_of
+from handlers.phrases.ends import end, on_ending_text, until_decided
 from handlers.phrases.format import (
     Reader,
     Times,
     dollars,
     escape,
+    first_few,
     highest,
     join,
+    join_lines,
     limit,
     limit_per_hour,
     note,
     per_hour,
     sentence,
 )
-from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button
-from handlers.phrases.machine_text import contract, describe, place, setup_text, variant, vendor
+from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button, stop_button
 from handlers.phrases.rental_text import (
+    contract,
+    describe,
     in_all,
     new_one_text,
     people,
+    place,
     receipt,
+    setup_text,
     so_far,
     state_word,
+    variant,
+    vendor,
     why_ended,
 )
 from handlers.phrases.use_text import current_use, day_marks, use_now, use_shares, verdict_text
@@ -81,97 +87,70 @@ def _totals_text(live: RentalList, *, own: bool = True) -> str:
     return f"Running now: {you}{team}."
 
 
-class ListTexts(NamedTuple):
-    """What a list says."""
-
-    empty: str
-    """What takes the place of the rentals if there are none."""
-    waiting: Sequence[str]
-    """The requests that wait for the reader, and how many more do."""
-    rentals: Sequence[tuple[RentalSummary, str]]
-    unknown: Sequence[str]
-    more: str
-    total: str
-    ended: str
-    waits: Sequence[tuple[WaitingView, str]] = ()
-    """What the reader waits for, or what starts later."""
-
-    @property
-    def text(self) -> str:
-        """Return everything, in lines."""
-        lines = [self.empty, *self.waiting, *(line for _, line in self.rentals), *self.unknown]
-        waits = (line for _, line in self.waits)
-        return "\n".join(filter(None, [*lines, self.more, self.total, self.ended, *waits]))
+def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()) -> Rendered:
+    """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`. `waits` is what the reader waits for,
+    or everything that starts later."""
+    parts = list_parts(live, reader, everyone=everyone, waits=waits)
+    if live.shown or waits:
+        return blocks.of_parts(*parts)
+    return blocks.message(text_of(parts))
 
 
-def list_texts(
+def list_parts(
     live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()
-) -> ListTexts:
-    """Return what `/gpu list` says, or `/gpu list all` if `everyone`. `waits` is what the reader waits for, or
-    everything that starts later."""
+) -> list[Part | Json | None]:
+    """Return what `listing` shows."""
     times = reader.times
-    total = _totals_text(live, own=live.reader != OPERATOR.id)
-    if total:
-        total += f" {say_month(month_of(reader.now, reader.rules.billing_zone))}: /gpu spend"
-    unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown[:ROWS]]
-    if len(live.unknown) > ROWS:
-        unknown.append(f"{len(live.unknown) - ROWS} more that no rental has.")
-    empty = "Nobody rents anything now." if everyone else "You rent nothing now."
-    waiting = [_waits(summary, times) for summary in live.to_decide]
-    if live.more_to_decide:
-        waiting.append(f"{plural(live.more_to_decide, 'more request waits', 'more requests wait')} for you.")
+    empty = ""
+    if not (live.shown or waits):
+        example = "" if live.reader == OPERATOR.id else "Try: /gpu get H100 EU"
+        empty = join("Nobody rents anything now." if everyone else "You rent nothing now.", example)
+    to_decide = live.to_decide if live.shown else ()
+    more_to_decide = live.more_to_decide if live.shown else 0
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
     shown = [
         summary
         for summary in live.shown
         if summary.rental.id not in queued and not _is_listed_as_waiting(live, summary)
     ]
-    return ListTexts(
-        empty=""
-        if live.shown or waits
-        else empty
-        if live.reader == OPERATOR.id
-        else f"{empty} Try: /gpu get H100 EU",
-        waiting=waiting if live.shown else (),
-        rentals=[
-            (summary, line(summary, owned=not everyone and _owns(live, summary), times=times)) for summary in shown
-        ],
-        unknown=unknown,
-        more=f"{live.more} more not shown." if live.more else "",
-        total=total,
-        ended=_ended(live),
-        waits=[(one, start_text(one, times) if everyone else waiting_text(one, times)) for one in waits],
-    )
-
-
-def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()) -> Rendered:
-    """Return the answer to `/gpu list`, or to `/gpu list all` if `everyone`, as `list_texts`."""
-    said = list_texts(live, reader, everyone=everyone, waits=waits)
-    if said.empty:
-        return blocks.message(said.text)
-    return blocks.message(
-        said.text,
+    unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown]
+    more = f"{live.more} more not shown." if live.more else ""
+    total = _totals_text(live, own=live.reader != OPERATOR.id)
+    if total:
+        total += f" {say_month(month_of(reader.now, reader.rules.billing_zone))}: /gpu spend"
+    return [
+        paragraph(empty),
         *(
-            block
-            for words, summary in zip(said.waiting, live.to_decide, strict=False)
-            for block in (blocks.section(words), blocks.actions(*decision_buttons(summary.rental, reader.now)))
-        ),
-        blocks.context(said.waiting[-1]) if live.more_to_decide else None,
-        *(
-            blocks.section(line, button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)))
-            for summary, line in said.rentals
-        ),
-        blocks.section("\n".join(said.unknown)) if said.unknown else None,
-        blocks.context(join(said.more, said.total)),
-        blocks.context(said.ended),
-        *(
-            blocks.section(
-                line, stop_button(one.quote.id, describe(one.request)) if one.quote.owner == live.reader else None
+            part
+            for summary in to_decide
+            for part in (
+                paragraph(_waits(summary, times)),
+                blocks.actions(*decision_buttons(summary.rental, reader.now)),
             )
-            for one, line in said.waits
         ),
-        closed=False,
-    )
+        small(
+            f"{plural(more_to_decide, 'more request waits', 'more requests wait')} for you."
+            if more_to_decide
+            else ""
+        ),
+        *(
+            paragraph(
+                line(summary, owned=not everyone and _owns(live, summary), times=times),
+                button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)),
+            )
+            for summary in shown
+        ),
+        paragraph("\n".join(first_few(unknown, ROWS, "{} more that no rental has."))),
+        Part(join_lines(more, total), blocks.context(join(more, total))),
+        small(_ended(live)),
+        *(
+            paragraph(
+                start_text(one, times) if everyone else waiting_text(one, times),
+                stop_button(one.quote.id, describe(one.request)) if one.quote.owner == live.reader else None,
+            )
+            for one in waits
+        ),
+    ]
 
 
 def _is_listed_as_waiting(live: RentalList, summary: RentalSummary) -> bool:
@@ -182,12 +161,11 @@ def _is_listed_as_waiting(live: RentalList, summary: RentalSummary) -> bool:
 def _waits(details: RentalSummary, times: Times) -> str:
     """Return what waits for the reader's decision: `Waits for you: 8x H100 EU, Ana, p4wd9. Expires ...`"""
     rental, extension = details.rental, details.rental.extension
+    what = f"{describe(rental)}, {people(details)}, {rental.id}"
     if extension is not None:
-        more = f"more time for {people(details)}'s {describe(rental)}, {rental.id}"
         until = f"until {times.date_and_time(extension.ends_at)}"
-        return f"Waits for you: {more}, {until}. {without_a_yes(rental, times)}"
-    expires = f"Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision else ""
-    return join(f"Waits for you: {describe(rental)}, {people(details)}, {rental.id}.", expires)
+        what = f"more time for {people(details)}'s {describe(rental)}, {rental.id}, {until}"
+    return join(f"Waits for you: {what}.", until_decided(rental, times))
 
 
 def _ended(live: RentalList) -> str:
@@ -203,12 +181,10 @@ def _ended(live: RentalList) -> str:
     amounts = iter(in_cents([spent.amount for spent in seen]))
     costs = [f", {in_all(changed(one.spent, amount=next(amounts)))}" if one.spent else "" for one in live.ended]
     parts = [
-        f"{describe(one.request)}, {one.rental_id}{cost}"
-        for one, cost in list(zip(live.ended, costs, strict=True))[:ENDED_ROWS]
+        f"{describe(one.request)}, {one.rental_id}{cost}" for one, cost in zip(live.ended, costs, strict=True)
     ]
-    more = f"; {len(live.ended) - ENDED_ROWS} more" if len(live.ended) > ENDED_ROWS else ""
     money = f", {in_all(whole)} in all" if len(seen) == len(live.ended) else ""
-    return f"Ended in the last 7 days{money}: {'; '.join(parts)}{more}."
+    return f"Ended in the last 7 days{money}: {'; '.join(first_few(parts, ENDED_ROWS))}."
 
 
 def _owns(live: RentalList, summary: RentalSummary) -> bool:
@@ -226,30 +202,21 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     if rental.state is State.READY:
         until = f"Ends {end(rental, times)}."
     elif rental.decision is not None:
-        until = f"Expires {times.date_and_time(rental.decision.expires_at)}."
+        until = until_decided(rental, times)
     costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
     known = current_use(rental) if use else None
     verdict = f"{verdict_text(known, times)}." if known else ""
     return join(f"{state_word(details)}: {describe(rental)}{whom}, {rental.id}.", verdict, costs, until)
 
 
-class ShowTexts(NamedTuple):
-    """What the answer to `/gpu show` says."""
-
-    head: str
-    used: str
-    """How the machine is used, or an empty text if the reader may not see it."""
-    place_and_terms: str
-    history: Sequence[str]
-
-    @property
-    def text(self) -> str:
-        """Return everything, in lines."""
-        return "\n".join(filter(None, (self.head, self.used, self.place_and_terms, *self.history)))
+def show(details: RentalDetails, reader: Reader) -> Rendered:
+    """Return the answer to `/gpu show k7mq2`."""
+    buttons = _buttons(details, reader)
+    return blocks.of_parts(*show_parts(details, reader), blocks.actions(*buttons), closed=not buttons)
 
 
-def show_texts(details: RentalDetails, reader: Reader) -> ShowTexts:
-    """Return what `/gpu show k7mq2` says: the rental, its place and its history."""
+def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | None]:
+    """Return what is known of a rental: its state, its use, its place and terms, and its history."""
     rental, times = details.rental, reader.times
     money = details.sees_money
     head = line(details, owned=False, times=times, use=False)
@@ -274,23 +241,13 @@ def show_texts(details: RentalDetails, reader: Reader) -> ShowTexts:
     earlier = len(details.events) - len(events)
     if earlier > 0:
         history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
-    return ShowTexts(head=head, used=used, place_and_terms=join(*facts), history=history)
-
-
-def show(details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the answer to `/gpu show k7mq2`."""
-    said = show_texts(details, reader)
-    marks = day_marks(details.recent_use) if said.used and details.recent_use else ""
-    buttons = _buttons(details, reader)
-    return blocks.message(
-        said.text,
-        blocks.section("\n".join(filter(None, (said.head, said.used)))),
-        blocks.context(f"Last day  {marks}") if marks else None,
-        blocks.context(said.place_and_terms),
-        *(blocks.context("\n".join(said.history[n : n + 10])) for n in range(0, len(said.history), 10)),
-        blocks.actions(*buttons),
-        closed=not buttons,
-    )
+    marks = day_marks(details.recent_use) if used and details.recent_use else ""
+    return [
+        paragraph(join_lines(head, used)),
+        blocks.context(f"Last day  {marks}" if marks else ""),
+        small(join(*facts)),
+        *(small("\n".join(history[n : n + 10])) for n in range(0, len(history), 10)),
+    ]
 
 
 def _shown_events(events: Sequence[Event]) -> list[Event]:
@@ -312,7 +269,7 @@ def _allowed(details: RentalDetails) -> str:
     return f"{word}: up to {highest(envelope)}, {say_at_most(envelope.total)} in all."
 
 
-def _buttons(details: RentalDetails, reader: Reader) -> list[blocks.Json | None]:
+def _buttons(details: RentalDetails, reader: Reader) -> list[Json | None]:
     rental = details.rental
     if rental.state is not State.READY or reader.id not in details.keys_now:
         return []
@@ -333,9 +290,7 @@ def catalog(known: Catalog, reader: Reader) -> Rendered:
         f"Set-ups: {', '.join(sorted(reader.rules.setup)[:60])}." if reader.rules.setup else "",
         f"As of {reader.times.time(known.read_at)}. Try: /gpu get H100 EU",
     ]
-    facts = [fact for fact in facts if fact]
-    shown = "\n".join(lines) or "No GPUs."
-    return blocks.message("\n".join([shown, *facts]), blocks.section(shown), *map(blocks.context, facts))
+    return blocks.of_parts(paragraph("\n".join(lines) or "No GPUs."), *map(small, facts), closed=True)
 
 
 def _contract(name: str) -> str:
@@ -358,10 +313,8 @@ def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) ->
     limits = rules.auto_approve
     alone = f"{limit_per_hour(limits.per_hour)} and {limit(limits.total)}"
     ask = f"Up to {alone} in all you decide alone; above, an approver does." if roles.user else ""
-    return blocks.message(
-        "\n".join(filter(None, (*lines, ELSEWHERE, ask))),
-        blocks.section("\n".join(lines)),
-        blocks.context(ELSEWHERE, ask),
+    return blocks.of_parts(
+        paragraph("\n".join(lines)), Part(join_lines(ELSEWHERE, ask), blocks.context(ELSEWHERE, ask)), closed=True
     )
 
 
@@ -372,10 +325,8 @@ def home(live: RentalList, reader: Reader) -> Rendered:
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."
     total = _totals_text(live, own=False)
-    return blocks.message(
-        "\n".join(filter(None, (*lines, more, total, tips))),
-        blocks.section("\n".join(filter(None, (*lines, more)))),
-        blocks.context(total, tips),
+    return blocks.of_parts(
+        paragraph(join_lines(*lines, more)),
+        Part(join_lines(total, tips), blocks.context(total, tips)),
         blocks.actions(button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)),
-        closed=False,
     )

@@ -29,8 +29,7 @@ from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import ask_again_text, end_moves
 from handlers.phrases.format import Times, dollars, escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_button
-from handlers.phrases.machine_text import machines_of
-from handlers.phrases.rental_text import current_state, first_after, machine, mentions, so_far
+from handlers.phrases.rental_text import current_state, first_after, machine, machines_of, mentions, so_far
 from handlers.phrases.use_text import connections_text, unseen_text, verdict_then, without_work
 
 KEEP_HOURS = (1, 4)
@@ -252,16 +251,14 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     mentioned = ""
     if context.asks is not None and _is_first(event, details):
         mentioned = mentions(details, event, context.asks, context.reader.rules)
-    return blocks.message(
-        "\n".join(filter(None, (text, mentioned))),
-        blocks.section(text),
-        blocks.context(mentioned),
+    return blocks.of_parts(
+        blocks.paragraph(text),
+        blocks.small(mentioned),
         blocks.actions(
             destroy_button(rental),
             button(f"Ask {_first_name(details)} again", Action.ASK_OWNER_AGAIN, this),
             button("Leave it until its end", Action.LEAVE_ALONE, this),
         ),
-        closed=False,
     )
 
 

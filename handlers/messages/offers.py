@@ -48,6 +48,7 @@ from handlers.phrases.format import (
     escape,
     highest,
     join,
+    join_lines,
     limit,
     limit_per_hour,
     per_hour,
@@ -55,8 +56,19 @@ from handlers.phrases.format import (
     with_full_stop,
 )
 from handlers.phrases.lease_buttons import show_button
-from handlers.phrases.machine_text import contract, describe, gpu, machines, place, variant, vendor, wanted
-from handlers.phrases.rental_text import STATES, people_text, without_key_text
+from handlers.phrases.rental_text import (
+    STATES,
+    contract,
+    describe,
+    gpu,
+    machines,
+    people_text,
+    place,
+    variant,
+    vendor,
+    wanted,
+    without_key_text,
+)
 
 SHOWN = 3
 NO_SCRIPT = "No start-up script here: one key, no set-up, I can't see inside."
@@ -112,13 +124,13 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     utc = read_as_utc(reader.zone) if quote.request.until else ""
     refused = _refused_for_all(shown, times)
     several = len({choice.offer.gpu for choice in shown}) > 1
-    parts = []
+    offers = []
     for choice in shown:
         is_best, offer = choice is best, choice.offer
         about = f"{_equipment(offer)}." if is_best or everything else ""
         about = variant(offer.gpu, offer.family) if several and not about else about
         words = _offer_text(choice, cost_text(choice, quote, rules), about, best=is_best, refused=refused)
-        parts.append((words, _button(choice, quote, is_best)))
+        offers.append(blocks.paragraph(words, _button(choice, quote, is_best)))
     first_expiry = min((choice.offer.expires_at for choice in shown), default=reader.now)
     until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
     hidden = count - len(shown)
@@ -129,35 +141,26 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     stands = _still_stands(view.still_waiting, shown)
     no_key = without_key_text(view.without_key, "I ask for one when you rent")
     night, keep_button = _night(quote, best, reader)
-    offers = (words for words, _ in parts)
-    above = (not_replaced, heading, utc, refused, *offers, night)
-    waits, about_waiting = (
-        (waiting.wait_buttons(view), waiting.wait_text(view, reader)) if quote.wish else ([], "")
-    )
-    lines = (*above, approval, more, until, charged, stands, no_key, card_place, about_waiting)
-    text = "\n".join(filter(None, lines))
-    return blocks.message(
-        text,
-        blocks.section(not_replaced) if not_replaced else None,
-        blocks.section(f"*{heading}*"),
-        blocks.context(utc),
-        blocks.section(refused) if refused else None,
-        *(blocks.section(words, accessory) for words, accessory in parts),
-        blocks.section(night, keep_button) if night else None,
-        blocks.context(approval),
-        blocks.context(join(more, until)),
-        blocks.context(charged),
-        blocks.context(stands),
-        blocks.context(no_key),
-        blocks.context(card_place),
+    return blocks.of_parts(
+        blocks.paragraph(not_replaced),
+        blocks.heading(heading),
+        blocks.small(utc),
+        blocks.paragraph(refused),
+        *offers,
+        blocks.paragraph(night, keep_button),
+        blocks.small(approval),
+        blocks.Part(join_lines(more, until), blocks.context(join(more, until))),
+        blocks.small(charged),
+        blocks.small(stands),
+        blocks.small(no_key),
+        blocks.small(card_place),
         blocks.actions(
             *_shorter(quote, best or next(iter(shown), None)),
             *_for_all_gpus(quote),
             *_actions(quote, len(shown), everything),
         ),
-        blocks.actions(*waits),
-        blocks.context(about_waiting),
-        closed=False,
+        blocks.actions(*(waiting.wait_buttons(view) if quote.wish else ())),
+        blocks.small(waiting.wait_text(view, reader) if quote.wish else ""),
     )
 
 
@@ -346,11 +349,8 @@ def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> st
 def _actions(quote: Quote, shown_count: int, everything: bool) -> list[Json]:
     value, about, count = QuoteValue(quote_id=quote.id), describe(quote.request), len(quote.offers)
     shows_all = count > shown_count and not everything
-    return [
-        *([button(f"All {count}", Action.ALL_OFFERS, value, about=about)] if shows_all else []),
-        button("Refresh", Action.REFRESH, value, about=about),
-        button("Change", Action.CHANGE, value, about=about),
-    ]
+    more = [button(f"All {count}", Action.ALL_OFFERS, value, about=about)] if shows_all else []
+    return [*more, *waiting.search_again(quote)]
 
 
 def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:

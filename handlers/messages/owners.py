@@ -34,8 +34,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.format import escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import how_it_ended, machine, owner, so_far
+from handlers.phrases.rental_text import describe, how_it_ended, machine, owner, so_far
 from handlers.phrases.use_text import current_use, verdict_text
 
 NEEDED_FOR = timedelta(hours=4)
@@ -136,7 +135,7 @@ def _taken(context: EventContext) -> Rendered:
         f"Paste this on it, and {who} gets in:"
     )
     lines, _ = key_lines(add_line, [key.line for key in details.keys_now.get(details.rental.owner, ())], LINES)
-    return blocks.message("\n".join([text, *lines]), *map(blocks.section, [text, *lines]))
+    return blocks.of_parts(*map(blocks.paragraph, [text, *lines]), closed=True)
 
 
 def no_longer_yours(context: EventContext) -> Rendered:

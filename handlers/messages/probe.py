@@ -25,8 +25,8 @@ def probe(rules: Rules) -> Rendered:
         f"starts its owner's {PATH}, if there is one. My key can run only the first of these scripts, "
         f"{SCRIPT_PATH}, which runs the second, {ENDING_PATH}. /gpu get H100 no-probe leaves both out."
     )
-    scripts = [code_block(script) for script in (PROBE_SCRIPT, ENDING_SCRIPT)]
-    return blocks.message("\n".join([text, *scripts]), *map(blocks.section, [text, *scripts]))
+    parts = [text, *map(code_block, (PROBE_SCRIPT, ENDING_SCRIPT))]
+    return blocks.of_parts(*map(blocks.paragraph, parts), closed=True)
 
 
 def seen(details: RentalDetails, rules: Rules) -> list[str]:

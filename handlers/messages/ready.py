@@ -29,10 +29,10 @@ from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import on_ending_text, ready_until, script_first_text
 from handlers.phrases.format import identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
-from handlers.phrases.machine_text import describe
 from handlers.phrases.rental_text import (
+    describe,
     machine,
-    more_time_asked,
+    names_of,
     new_one_text,
     owner,
     people_text,
@@ -99,16 +99,12 @@ def with_ssh_lines(context: EventContext, lines: Sequence[str], *buttons: Json |
     """Return a message whose lines say how somebody gets in, and where to read them again."""
     rental, lines = context.rental, list(lines)
     if rental.extension is not None:
-        lines.append(more_time_asked(rental.extension, context.event.at, context.times))
+        until = context.times.time(rental.extension.ends_at, context.event.at)
+        lines.append(f"More time is asked for, until {until}.")
     lines += [last] if last else []
     again = shown_again(rental)
-    return blocks.message(
-        "\n".join([*lines, f"{again}."]),
-        blocks.section("\n".join(lines)),
-        blocks.actions(*buttons),
-        blocks.context(again),
-        closed=False,
-    )
+    small_print = blocks.Part(f"{again}.", blocks.context(again))
+    return blocks.of_parts(blocks.paragraph("\n".join(lines)), blocks.actions(*buttons), small_print)
 
 
 # --- teammates
@@ -116,11 +112,10 @@ def with_ssh_lines(context: EventContext, lines: Sequence[str], *buttons: Json |
 
 @thread(EventKind.TEAMMATE_ADDED)
 def _teammate_added(context: EventContext[TeammatesFacts]) -> EventText:
-    def names(people: tuple[str, ...]) -> list[str]:
-        return [context.details.names.get(person, person) for person in people]
-
-    added, without_key = people_text(names(context.facts.people)), names(context.facts.without_key)
-    return EventText(f"{context.actor} lets in {added}", without_key_text(without_key))
+    added, without_key = (
+        names_of(context.details, ids) for ids in (context.facts.people, context.facts.without_key)
+    )
+    return EventText(f"{context.actor} lets in {people_text(added)}", without_key_text(without_key))
 
 
 @direct(EventKind.TEAMMATE_ADDED)

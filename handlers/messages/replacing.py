@@ -13,7 +13,7 @@ from handlers.ids import Action, Callback, Field, RentalValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, button
 from handlers.phrases.format import highest, limit_per_hour
-from handlers.phrases.machine_text import machines, vendor
+from handlers.phrases.rental_text import machines, vendor
 
 
 def replace_button(rental: Rental) -> Json:

@@ -33,8 +33,7 @@ from handlers.phrases.format import (
     per_hour,
 )
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, show_button
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import STATES, asked_for, people_text, without_key_text
+from handlers.phrases.rental_text import STATES, asked_for, describe, people_text, without_key_text
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:
@@ -103,11 +102,6 @@ def rented(
     else:
         text = f"Renting: {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
     return reply(join(first_line, text, without_key_text(without_key)))
-
-
-def has_rented(rental: Rental) -> Rendered:
-    """Return what a message about an offer says once its reader rented the offer."""
-    return reply(f"Rented: {describe(rental)}, {rental.id}. Follow it in {channel(rental.card_channel)}.")
 
 
 def end_dropped(request: Request, command: str) -> Rendered:

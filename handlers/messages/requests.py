@@ -10,7 +10,7 @@ from bot.model.facts import BillFacts, DecidersFacts, DecisionFacts, EndedFacts,
 from bot.model.machine_use import Verdict
 from bot.model.money import cost
 from bot.model.person import Person
-from bot.model.rental import Extension, PendingDecision, Rental
+from bot.model.rental import Extension, Rental
 from bot.model.request import Envelope
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import RentalDetails
@@ -34,9 +34,9 @@ from handlers.messages.writers import (
     total_text,
 )
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.budget_text import over_limits_of_envelope, over_limits_text, over_total_text, standing
-from handlers.phrases.ends import hours_text, how_long, without_a_yes
+from handlers.phrases.ends import hours_text, how_long, until_decided
 from handlers.phrases.format import (
     Reader,
     Times,
@@ -51,20 +51,24 @@ from handlers.phrases.format import (
     person,
     price,
 )
-from handlers.phrases.lease_buttons import decision_buttons
-from handlers.phrases.machine_text import describe, machines_of, place
+from handlers.phrases.lease_buttons import decision_buttons, withdraw_button
 from handlers.phrases.rental_text import (
     asked_by_event,
     away_text,
     current_state,
+    describe,
     first_after,
     first_runs_on,
     has_left,
     machine,
+    machines_of,
     mentions,
+    names_of,
     owner,
     people,
+    people_are,
     people_text,
+    place,
     possessive,
     so_far,
     why_asked_again,
@@ -184,7 +188,7 @@ def _request_over(context: EventContext[EndedFacts]) -> EventText:
 
 @thread(EventKind.DECIDERS_CHANGED)
 def _deciders_changed(context: EventContext[DecidersFacts]) -> EventText:
-    people = people_text([context.details.names.get(one, one) for one in context.facts.people])
+    people = people_text(names_of(context.details, context.facts.people))
     if context.facts.admins_decide:
         return EventText("No approver is left", f"Admins are asked: {people}." if people else "Admins decide.")
     return EventText("Approvers decide again", f"Asked: {people}." if people else "")
@@ -192,17 +196,14 @@ def _deciders_changed(context: EventContext[DecidersFacts]) -> EventText:
 
 @thread(EventKind.APPROVERS_REMINDED)
 def _approvers_reminded(context: EventContext[DecidersFacts]) -> EventText:
-    names = [context.details.names.get(one, one) for one in context.facts.people]
+    names = names_of(context.details, context.facts.people)
     return EventText(f"{people_text(names) or 'Nobody'} {'was' if len(names) == 1 else 'were'} reminded")
 
 
 @thread(EventKind.OTHERS_ASKED)
 def _others_asked(context: EventContext[DecidersFacts]) -> EventText:
-    names = context.details.names
-    asked = [names.get(one, one) for one in context.facts.then]
-    away = [names.get(one, one) for one in context.facts.away]
-    lead = away_text(away) if away else "Nobody has decided yet"
-    return EventText(f"{lead}, so {people_text(asked)} {'is' if len(asked) == 1 else 'are'} asked")
+    asked, away = (names_of(context.details, ids) for ids in (context.facts.then, context.facts.away))
+    return EventText(f"{away_text(away) if away else 'Nobody has decided yet'}, so {people_are(asked)} asked")
 
 
 @thread(EventKind.STARTED)
@@ -234,7 +235,7 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     if rental.extension is not None and rental.extension.envelope.version == version:
         lines = _extension(details, rental.extension, reader)
     elif rental.decision is not None and rental.approver_decides and rental.envelope.version == version:
-        lines = _request(details, rental.decision, asked, reader)
+        lines = _request(details, asked, reader)
     else:
         return _answer(context)
     left = has_left(details)
@@ -243,19 +244,13 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     else:
         lines.append(_who_else_is_asked(context))
         lines.append(mentions(details, asked, asks, reader.rules) if asks is not None else "")
-    lines = [line for line in lines if line]
-    return blocks.message(
-        "\n".join(lines),
-        *(blocks.section(line) if n == 0 else blocks.context(line) for n, line in enumerate(lines)),
+    spend = button("Owner's spend this month", Action.OWNER_SPEND, RentalValue(rental_id=rental.id))
+    return blocks.of_parts(
+        blocks.paragraph(lines[0]),
+        *map(blocks.small, lines[1:]),
         # An approval would rent for somebody who left, and the admins are already asked.
-        None if left else blocks.actions(*decision_buttons(rental, reader.now), _spend_button(rental)),
-        closed=False,
+        None if left else blocks.actions(*decision_buttons(rental, reader.now), spend),
     )
-
-
-def _spend_button(rental: Rental) -> Json:
-    """Return the button that shows an approver or an admin privately what the owner spent this month."""
-    return button("Owner's spend this month", Action.OWNER_SPEND, RentalValue(rental_id=rental.id))
 
 
 def _what_for_whom(details: RentalDetails, length: str) -> str:
@@ -265,9 +260,7 @@ def _what_for_whom(details: RentalDetails, length: str) -> str:
     )
 
 
-def _request(
-    details: RentalDetails, decision: PendingDecision, asked: Event[DecidersFacts], reader: Reader
-) -> list[str]:
+def _request(details: RentalDetails, asked: Event[DecidersFacts], reader: Reader) -> list[str]:
     rental, envelope, times = details.rental, details.rental.envelope, reader.times
     return [
         f"Approve up to {say_at_most(envelope.total)}? "
@@ -280,7 +273,7 @@ def _request(
             _who_changed(asked, details, times),
         ),
         _budgets(details),
-        join(_others(details, times), f"Expires {times.date_and_time(decision.expires_at)}."),
+        join(_others(details, times), until_decided(rental, times)),
     ]
 
 
@@ -352,7 +345,7 @@ def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> 
             note(rental.request.note),
         ),
         _budgets(details),
-        join(_others(details, times), without_a_yes(rental, times)),
+        join(_others(details, times), until_decided(rental, times)),
     ]
 
 
@@ -420,12 +413,10 @@ def _decide_again(context: EventContext[RequestFacts]) -> Rendered:
     if rental.needs_later_end:
         decide = button("Change", Action.CHANGE_RENTAL, version)
     elif rental.owner_decides:
-        label = f"Go on up to {highest(rental.envelope)}"
-        decide = button(label, Action.ACCEPT, version, style="primary")
+        decide = button(f"Go on up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
         if rental.quote_id is not None and rental.replaces is None:
             tell = tell_button(rental.quote_id, rental.request)
-    withdraw = button("Withdraw", Action.WITHDRAW, version)
-    buttons = (decide, tell, withdraw) if is_owner(reader.id, rental.owner) else ()
+    buttons = (decide, tell, withdraw_button(rental)) if is_owner(reader.id, rental.owner) else ()
     return blocks.with_buttons(text, *buttons)
 
 
@@ -464,16 +455,11 @@ def reminder(listed: Sequence[RentalDetails], reader: Reader) -> Rendered:
     if waiting:
         heading = f"{plural(len(waiting), 'request waits', 'requests wait')} for you:"
     lines = [*(_reminder_line(details, reader.times) for details in waiting), *decided]
-    first = waiting[0].rental.id if waiting else None
-    return blocks.message(
-        "\n".join([heading, *lines]),
-        blocks.section(heading),
-        *(blocks.section(line) for line in lines),
-        blocks.actions(button("Open the first", Action.OPEN_REQUEST, RentalValue(rental_id=first)))
-        if first is not None
-        else None,
-        closed=not waiting,
-    )
+    buttons = [
+        button("Open the first", Action.OPEN_REQUEST, RentalValue(rental_id=details.rental.id))
+        for details in waiting[:1]
+    ]
+    return blocks.of_parts(*map(blocks.paragraph, [heading, *lines]), blocks.actions(*buttons), closed=not waiting)
 
 
 def _waits(details: RentalDetails) -> bool:
@@ -483,12 +469,12 @@ def _waits(details: RentalDetails) -> bool:
 def _reminder_line(details: RentalDetails, times: Times) -> str:
     """Return `Ana, 8x H100 EU, up to $137.54. Expires tomorrow at 10:05.`"""
     rental = details.rental
-    total = f"up to {say_at_most(rental.newest_envelope.total)}"
+    what = f"{describe(rental.envelope)} ({rental.id})"
     if rental.extension is not None:
         longer = span(rental.extension.ends_at - rental.running_lease.ends_at)
-        return f"{owner(details)}, {longer} more for {machine(details)}, {total}. {without_a_yes(rental, times)}"
-    expires = f" Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision else ""
-    return f"{owner(details)}, {describe(rental.envelope)} ({rental.id}), {total}.{expires}"
+        what = f"{longer} more for {machine(details)}"
+    total = say_at_most(rental.newest_envelope.total)
+    return join(f"{owner(details)}, {what}, up to {total}.", until_decided(rental, times))
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:

@@ -22,9 +22,8 @@ from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import can_have_one, end, on_ending_text, script_first_text
-from handlers.phrases.format import Reader, Times, escape, identifier, join, literal, person
-from handlers.phrases.machine_text import describe, setup_text
-from handlers.phrases.rental_text import machine, owner, possessive, state_word
+from handlers.phrases.format import Reader, Times, escape, first_few, identifier, join, literal, person
+from handlers.phrases.rental_text import describe, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The others are counted."""
@@ -257,10 +256,8 @@ def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
     """Return these keys for the machine's owner: their own by name, other people's as `Ben's`."""
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
-    others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
-    more = len(others) - PEOPLE_NAMED
-    counted = [f"{more} more people's"] if more > 0 else []
-    return [*_first_few(own), *(f"{name}'s" for name in list(others)[:PEOPLE_NAMED]), *counted]
+    others = dict.fromkeys(f"{person(details.names, key.person)}'s" for key in keys if key.person != reader)
+    return [*_first_few(own), *first_few(list(others), PEOPLE_NAMED, "{} more people's")]
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
@@ -278,8 +275,7 @@ def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: s
 
 def _first_few(own: Sequence[str]) -> list[str]:
     """Return the first of the reader's own keys, and how many more there are."""
-    more = len(own) - KEYS_NAMED
-    return [*own[:KEYS_NAMED], *([f"{more} more of yours"] if more > 0 else [])]
+    return first_few(own, KEYS_NAMED, "{} more of yours")
 
 
 def _key_name(comment: str, otherwise: str) -> str:
@@ -323,7 +319,7 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
     long_lines = _long_lines(details, reader.id, LONG_LINES - len(paste))
     parts = ["\n".join(access), *_config_parts(rental), *paste, *long_lines]
     buttons = blocks.actions(installed_button(rental)) if paste else None
-    return blocks.message("\n".join(parts), *map(blocks.section, parts), buttons, closed=not paste)
+    return blocks.of_parts(*map(blocks.paragraph, parts), buttons, closed=not paste)
 
 
 def _unknown_host_key(rental: Rental) -> list[str]:

@@ -38,7 +38,8 @@ from handlers.phrases.format import (
     per_hour,
     price,
 )
-from handlers.phrases.machine_text import describe, gpu, place, vendor
+from handlers.phrases.lease_buttons import stop_button
+from handlers.phrases.rental_text import describe, gpu, place, vendor
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:
@@ -120,30 +121,30 @@ def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
 
 def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
     """Return the answer to a request with a start time, below the `heading` that says what was understood."""
-    quote, wait = view.quote, view.wait
-    value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
-    rent = None
+    quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
         lines = [f"I can't rent it then. {refusal_text(view.wait_refused)}"]
     elif wait is None:
         lines = ["Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU"]
     else:
         label = f"Ask for it at {limit_per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
+        value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
         rent = button(label, Action.RENT_THEN, value, about=about, style="primary")
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
     lines.append(not_of_channel(quote, reader.rules))
-    again = [
+    return blocks.of_parts(
+        blocks.heading(heading), *map(blocks.paragraph, lines), blocks.actions(rent, *search_again(quote))
+    )
+
+
+def search_again(quote: Quote) -> list[Json]:
+    """Return [Refresh] and [Change]."""
+    value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
+    return [
         button("Refresh", Action.REFRESH, value, about=about),
         button("Change", Action.CHANGE, value, about=about),
     ]
-    return blocks.message(
-        "\n".join(filter(None, (heading, *lines))),
-        blocks.section(f"*{heading}*"),
-        *(blocks.section(line) for line in lines if line),
-        blocks.actions(rent, *again),
-        closed=False,
-    )
 
 
 def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
@@ -262,9 +263,11 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
     Once they rented it, the message says so, and has no button any more.
     """
     quote, rental = view.quote, view.rental
+    if rental is not None and rental.state is State.AWAITING_APPROVAL:
+        return replies.rented(rental, asked=view.asked)
     if rental is not None:
-        asked = rental.state is State.AWAITING_APPROVAL
-        return replies.rented(rental, asked=view.asked) if asked else replies.has_rented(rental)
+        where = channel(rental.card_channel)
+        return replies.reply(f"Rented: {describe(rental)}, {rental.id}. Follow it in {where}.")
     about = describe(quote.request)
     again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id), about=about)
     best = recommended(view.choices) or next(iter(view.choices), None)
@@ -288,11 +291,6 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
 def stopped(quote: Quote) -> Rendered:
     """Return the reply to [Stop waiting]."""
     return replies.reply(f"You no longer wait for {_what(quote.request)}. Nothing was rented.")
-
-
-def stop_button(quote_id: str, about: str) -> Json:
-    """Return [Stop waiting]. `about` is the rental or the request that waits."""
-    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id), about=about)
 
 
 def waiting_text(waiting: WaitingView, times: Times) -> str:

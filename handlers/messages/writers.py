@@ -28,8 +28,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.budget_text import whose_budget
 from handlers.phrases.format import Reader, Times, actor, escape, join, limit_per_hour, per_hour, person, sentence
-from handlers.phrases.machine_text import describe
-from handlers.phrases.rental_text import first_runs_on, how_it_ended, machine, possessive
+from handlers.phrases.rental_text import describe, first_runs_on, how_it_ended, machine, possessive
 
 
 def sentence_case(text: str) -> str:

@@ -10,11 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.model.base import Frozen
 from handlers.ids import NO_VALUE, ActionId, Callback, CallbackId, Field, V, Value, numbered
-from handlers.phrases.format import escape
+from handlers.phrases.format import escape, join_lines
 
 Json = dict[str, Any]
 
@@ -155,6 +155,42 @@ def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
 def with_buttons(text: str, *buttons: Json | None, closed: bool = False) -> Rendered:
     """Return a message of one paragraph with a row of buttons below it."""
     return message(text, section(text), actions(*buttons), closed=closed)
+
+
+class Part(NamedTuple):
+    """What a message says in one place."""
+
+    text: str
+    """For notifications and screen readers."""
+    block: Json | None
+    """What Slack shows."""
+
+
+def paragraph(text: str, accessory: Json | None = None) -> Part:
+    """Return a paragraph as `section` does, or nothing if there is no text."""
+    return Part(text, section(text, accessory) if text else None)
+
+
+def heading(text: str) -> Part:
+    """Return a paragraph in bold."""
+    return Part(text, section(f"*{text}*"))
+
+
+def small(text: str) -> Part:
+    """Return small print, or nothing if there is no text."""
+    return Part(text, context(text))
+
+
+def of_parts(*parts: Part | Json | None, closed: bool = False) -> Rendered:
+    """Return a message of these parts and blocks. Only the parts are in its text."""
+    return message(
+        text_of(parts), *(part.block if isinstance(part, Part) else part for part in parts), closed=closed
+    )
+
+
+def text_of(parts: Iterable[Part | Json | None]) -> str:
+    """Return what these parts say, below each other."""
+    return join_lines(*(part.text for part in parts if isinstance(part, Part)))
 
 
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:

@@ -112,6 +112,14 @@ def without_a_yes(rental: Rental, times: Times) -> str:
     return f"Without a yes it ends {times.time(lease.ends_at)}{later}."
 
 
+def until_decided(rental: Rental, times: Times) -> str:
+    """Return until when people can decide what waits for them, as a sentence. Return an empty text if nothing
+    does."""
+    if rental.extension is not None:
+        return without_a_yes(rental, times)
+    return f"Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision is not None else ""
+
+
 def end_moves(rental: Rental) -> bool:
     """Return whether a machine's end moves on if it is in use then."""
     return rental.lease is not None and can_move(rental.lease)

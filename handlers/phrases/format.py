@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -247,6 +247,17 @@ class Times(Frozen):
 def join(*parts: str | None) -> str:
     """Return one line of the parts that aren't empty."""
     return " ".join(part for part in parts if part)
+
+
+def join_lines(*parts: str | None) -> str:
+    """Return the parts that aren't empty, below each other."""
+    return "\n".join(part for part in parts if part)
+
+
+def first_few(parts: Sequence[str], most: int, more: str = "{} more") -> list[str]:
+    """Return at most `most` parts, then how many `more` there are."""
+    left = len(parts) - most
+    return [*parts[:most], *([more.format(left)] if left > 0 else [])]
 
 
 def sentence(clause: str) -> str:

@@ -11,7 +11,7 @@ from bot.policy.buying.fewer_hours import lengths_to_choose
 from bot.policy.buying.spending import billed_span, propose_longer_lease
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import may_extend_by
-from handlers.ids import Action, ExtendValue, RentalValue, UntilValue, VersionValue
+from handlers.ids import Action, ExtendValue, QuoteValue, RentalValue, UntilValue, VersionValue
 from handlers.phrases.blocks import Json, button
 from handlers.phrases.format import Reader, dollars
 
@@ -130,6 +130,17 @@ def destroy_button(rental: Rental) -> Json:
     """Return `Destroy k7mq2`, or `Destroy k7mq2 now` if it is destroyed after its script otherwise."""
     now = " now" if rental.lease is not None and rental.lease.script_first is not None else ""
     return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
+
+
+def withdraw_button(rental: Rental) -> Json:
+    """Return `Withdraw`, which ends a request."""
+    version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
+    return button("Withdraw", Action.WITHDRAW, version)
+
+
+def stop_button(quote_id: str, about: str) -> Json:
+    """Return [Stop waiting]. `about` is the rental or the request that waits."""
+    return button("Stop waiting", Action.STOP_WAITING, QuoteValue(quote_id=quote_id), about=about)
 
 
 def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:

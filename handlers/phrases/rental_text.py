@@ -1,8 +1,9 @@
-"""The parts that several messages about a rental share: its state, reasons, owner, cost and who decides."""
+"""Machines and rentals as people read them: what is rented where, its state, reasons, owner, cost, who decides."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bot.lifecycle.changes.notifications import readers_of
@@ -10,23 +11,29 @@ from bot.lifecycle.money.billing import ledger_span
 from bot.model.attempt import Why
 from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind, OpenQuestion, deciders_in, events_after, facts_in, open_question
-from bot.model.facts import DecidersFacts, EndedFacts, RequestFacts, UntilFacts
-from bot.model.machine_use import NOT_COMPUTING
+from bot.model.facts import DecidersFacts, EndedFacts, NotAsSoldFacts, RequestFacts, UntilFacts
+from bot.model.gpu import display_name, display_variant
+from bot.model.machine_use import NOT_COMPUTING, GpuModel, SetupState
+from bot.model.offer import vendor_name
 from bot.model.person import OPERATOR
-from bot.model.rental import Extension, Rental
+from bot.model.rental import Rental
+from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost, PeopleAsked, RentalDetails, RentalSummary
 from bot.model.text import listed, span
 from bot.policy.team.asking import Mentions
 from bot.policy.team.hours import morning_after, zone_of
 from bot.policy.team.rules import Rules
+from bot.policy.use.as_sold import differs
 from handlers.phrases.format import (
     Reader,
     Times,
     actor,
     as_written,
+    clean,
     dollars,
     escape,
+    first_few,
     join,
     mention,
     mention_group,
@@ -34,8 +41,108 @@ from handlers.phrases.format import (
     person,
     sentence,
 )
-from handlers.phrases.machine_text import describe, gpu, machines_of, place, vendor
 from handlers.phrases.use_text import idle_part
+
+# --- machines: vendors, GPUs and requests
+
+
+def vendor(name: str | None) -> str:
+    """Return a vendor's name as it is written: `Hyperstack` for `hyperstack`, `the vendor` for None."""
+    known = clean(name or "", 40)
+    if not known:
+        return "the vendor"
+    shown = escape(vendor_name(known))
+    return as_written(shown) if known != known.lower() else shown
+
+
+def place(name: str | None, region: str | None, join: str = " ") -> str:
+    """Return the vendor and its own name of the region: `Hyperstack nor-1`."""
+    return vendor(name) + (join + escape(region, 40) if region else "")
+
+
+def gpu(name: str, features: Iterable[str] = ()) -> str:
+    """Return `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`, and `A100 80 GB` for a family with features."""
+    return escape(display_name(clean(name, 60), features))
+
+
+def variant(name: str, family: str) -> str:
+    """Return the part of a GPU's name that sets it apart in its family: `SXM 80 GB`."""
+    return escape(display_variant(clean(name, 60), clean(family, 60)))
+
+
+def machines(count: int, name: str, features: Iterable[str] = ()) -> str:
+    """Return `8x H100`."""
+    return f"{count}x {gpu(name, features)}"
+
+
+def wanted(request: Request) -> str:
+    """Return the GPUs that were asked for: `8x A100 80 GB`."""
+    return machines(request.count, request.gpu, request.features)
+
+
+def machines_of(rental: Rental) -> str:
+    """Return `8x H100 SXM 80 GB`: the GPUs that were bought for a rental, or else the GPUs that were clicked."""
+    return machines(rental.request.count, rental.model)
+
+
+def describe(subject: Envelope | Request | Rental) -> str:
+    """Return `1x H100 EU spot` for a request, and `1x H100 SXM 80 GB EU spot` for a rental or its envelope."""
+    asked = subject.request if isinstance(subject, Rental) else subject
+    match subject:
+        case Rental():
+            parts = [machines_of(subject)]
+        case Request():
+            parts = [wanted(subject)]
+        case Envelope():
+            parts = [machines(subject.count, subject.gpu)]
+    if asked.region:
+        parts.append(escape(asked.region, 20))
+    if asked.contract is Contract.SPOT:
+        parts.append("spot")
+    return " ".join(parts)
+
+
+def contract(value: Contract) -> str:
+    """Return `on demand` or `spot`."""
+    return "spot" if value is Contract.SPOT else "on demand"
+
+
+# --- how far the set-up script of a machine is, in words
+
+
+def setup_text(rental: Rental) -> str:
+    """Return `Set-up torch: failed at line 12.` Return an empty text if nothing is known of a set-up."""
+    name, progress = rental.request.setup, rental.setup_progress
+    if not name or progress is None:
+        return ""
+    at = f" at line {progress.line}" if progress.state is SetupState.FAILED and progress.line else ""
+    return f"Set-up {escape(name)}: {progress.state.value}{at}."
+
+
+# --- GPUs that are not those that were sold
+
+
+KINDS_SHOWN = 4
+"""How many kinds of GPU are named at most."""
+
+
+def sold_but_seen(facts: NotAsSoldFacts) -> str:
+    """Return `sold as 8x H100 SXM 80 GB, but I see 7`, with the names of the GPUs if these differ."""
+    seen = facts.gpus_seen
+    sold = f"sold as {machines(facts.count, facts.gpu)}"
+    if not any(differs(facts.gpu, model) for model in seen.models):
+        return f"{sold}, but I see {seen.count}"
+    kinds = Counter(_named(model) for model in seen.models).most_common(KINDS_SHOWN)
+    return f"{sold}, but I see {listed([f'{count}x {name}' for name, count in kinds])}"
+
+
+def _named(model: GpuModel) -> str:
+    memory = f" with {round(model.memory_mib / 1024)} GB" if model.memory_mib else ""
+    return f"{escape(model.name, 60)}{memory}"
+
+
+# --- rentals: their state, reasons and cost
+
 
 STATES: dict[State, str] = {
     State.AWAITING_APPROVAL: "Waiting for approval",
@@ -139,7 +246,7 @@ def state_word(details: RentalSummary) -> str:
 
 def people(details: RentalSummary) -> str:
     """Return `Ana`, or `Ana with Ben and Cleo`, which pings nobody."""
-    names = [details.names.get(teammate, teammate) for teammate in details.rental.teammates]
+    names = names_of(details, details.rental.teammates)
     return join(owner(details), f"with {people_text(names)}" if names else "")
 
 
@@ -245,11 +352,6 @@ def why_ended(details: RentalDetails) -> str:
     return sentence(reason(ending.why, rental.vendor))
 
 
-def more_time_asked(extension: Extension, posted: datetime, times: Times) -> str:
-    """Return that more time is asked for, and until when, for a message that was posted at `posted`."""
-    return f"More time is asked for, until {times.time(extension.ends_at, posted)}."
-
-
 def new_one_text(rental: Rental) -> str:
     """Return `The new one is f6rat.`, with `will be` while the old machine still runs. Return an empty text if no
     rental takes its place."""
@@ -334,10 +436,19 @@ NAMED = 5
 """How many people are named. The others are counted."""
 
 
+def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
+    """Return people's display names, not escaped."""
+    return [details.names.get(one, one) for one in people]
+
+
 def people_text(names: Sequence[str]) -> str:
     """Return `Ben and Cleo` for display names, which pings nobody."""
-    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
-    return listed([*(as_written(escape(name, 40)) for name in names[:NAMED]), *more])
+    return listed(first_few([as_written(escape(name, 40)) for name in names], NAMED))
+
+
+def people_are(names: Sequence[str]) -> str:
+    """Return `Ben and Cleo are`."""
+    return f"{people_text(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
@@ -356,7 +467,7 @@ def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str
 
 def away_text(names: Sequence[str]) -> str:
     """Return `Ben and Dora are away`."""
-    return f"{people_text(names)} {'is' if len(names) == 1 else 'are'} away"
+    return f"{people_are(names)} away"
 
 
 def asked_text(names: Sequence[str], *, admins_decide: bool, away: Sequence[str] = ()) -> str:
@@ -364,10 +475,9 @@ def asked_text(names: Sequence[str], *, admins_decide: bool, away: Sequence[str]
     are the approvers who are all away."""
     if not names:
         return f"{away_text(away)}." if away else ""
-    people = people_text(names)
     if away:
-        return f"{away_text(away)}, so {people} {'is' if len(names) == 1 else 'are'} asked."
-    return f"No approver is left, so admins are asked: {people}." if admins_decide else f"Asked: {people}."
+        return f"{away_text(away)}, so {people_are(names)} asked."
+    return f"{'No approver is left, so admins are asked' if admins_decide else 'Asked'}: {people_text(names)}."
 
 
 def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
@@ -386,7 +496,7 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
 
 def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
     """Return who is asked, as an event says. Return an empty text if it doesn't say."""
-    names, away = ([details.names.get(one, one) for one in ids] for ids in (facts.people, facts.away))
+    names, away = names_of(details, facts.people), names_of(details, facts.away)
     return asked_text(names, admins_decide=bool(facts.admins_decide), away=away)
 
 

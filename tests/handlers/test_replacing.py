@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.transitions import finish
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -15,7 +15,6 @@ from bot.model.facts import EndedFacts
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import AccruedCost
 from sandbox.slack.default import ANA, BEN
 from tests.handlers.rental_states import H, running
 from tests.handlers.team import NOON, Team, an_offer, team
@@ -28,8 +27,7 @@ async def lost(ours: Team, **envelope: Any) -> Rental:
     running_one = await running(ours)
     known = changed(running_one, envelope=changed(running_one.envelope, **envelope))
     ours.clock.put(NOON + H)
-    nothing = AccruedCost(amount=0, estimated=False)
-    after, _ = finish(known, State.LOST, attempts=(), at=NOON + H, bill=nothing, why=Why.VENDOR_TOOK_IT)
+    after, _ = RentalSnapshot(known).finished(State.LOST, NOON + H, why=Why.VENDOR_TOOK_IT)
     facts = EndedFacts(end=State.LOST, why=Why.VENDOR_TOOK_IT, vendor="hyperstack")
     event = Event(rental_id=known.id, kind=EventKind.LOST, at=NOON + H, facts=facts)
     async with ours.deps.store.write() as tx:

@@ -14,7 +14,6 @@ from asyncssh import generate_private_key
 from bot.errors import GpubotError
 from bot.lifecycle.actions import account, ending, giving, keys, leasing, sharing, waiting
 from bot.lifecycle.actions.action import carry_out
-from bot.lifecycle.loops.engine import Engine
 from bot.market.client import Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
@@ -25,6 +24,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.resource_names import make_name
 from tests.lifecycle.checks import check
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, World, world
 from tests.store.make import REPLY_TO
 

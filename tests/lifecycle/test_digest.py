@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from bot.lifecycle.money.digest import send_digest
+from bot.lifecycle.money.spend import send_digest
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import MessageKind

@@ -19,7 +19,6 @@ from bot.clock import MovedClock
 from bot.errors import StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
-from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.model.attempt import AttemptState
 from bot.model.records import Claimed
@@ -29,6 +28,7 @@ from store.claims import DueTable
 from store.db import Database, Tx, Written
 from tests.databases import START, beside
 from tests.lifecycle.checks import check, check_delivered
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.world import HOUR, MINUTE, PROBE, World, world
 from tests.store import make
 

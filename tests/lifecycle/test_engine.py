@@ -15,12 +15,12 @@ import pytest
 from bot.errors import StoreBusy
 from bot.lifecycle.actions import ending, quoting
 from bot.lifecycle.actions.action import carry_out
-from bot.lifecycle.loops.engine import Engine
 from bot.model.attempt import AttemptState
 from bot.model.event import EventKind as E
 from bot.model.request import Request
 from bot.model.state import State
 from store.db import Database, Tx
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, SECOND, TRAINING, World
 from tests.store.make import REPLY_TO
 

@@ -133,7 +133,10 @@ class Process:
         deps = cast(StepDeps, SimpleNamespace(store=store, clock=clock, in_force=None, may_claim=lambda: self.may))
         self.jobs = Jobs(
             deps,
-            [Job(DELIVERY, self.deliver, None), Job("count", self.count, every(minutes=10))],
+            [
+                Job(DELIVERY, lambda _: self.deliver(), None),
+                Job("count", lambda _: self.count(), every(minutes=10)),
+            ],
             claim_seconds=LASTS,
         )
         self.task = asyncio.create_task(self.jobs.run())

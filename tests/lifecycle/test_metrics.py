@@ -11,7 +11,6 @@ import aiohttp
 from bot.clock import SystemClock
 from bot.lifecycle.actions import ending
 from bot.lifecycle.actions.action import carry_out
-from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.model.machine_use import Missed
 from bot.model.money import cost_at_most, in_dollars
@@ -21,6 +20,7 @@ from bot.ops.health_report import figures_now
 from bot.ops.logs import log_change
 from bot.ops.metrics import Figures, Metrics
 from tests.lifecycle.adopting import add_machine
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.failing import BrokenProber
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, World, world
 

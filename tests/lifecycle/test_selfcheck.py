@@ -11,7 +11,6 @@ import aiohttp
 import pytest
 
 from bot.clock import MovedClock, SystemClock
-from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.selfcheck import SelfCheck
 from bot.model.event import Event, EventKind
 from bot.model.rental import Rental
@@ -19,6 +18,7 @@ from bot.ops import health
 from bot.policy.use.clocks import ClockDifference
 from store.db import Database
 from tests.databases import beside
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.failing import FailingStore
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
 
@@ -37,7 +37,7 @@ class Slack:
 
 
 def check_of(here: World, slack: Slack | None = None) -> SelfCheck:
-    return SelfCheck(here.deps, here.engine, slack or Slack())
+    return SelfCheck(here.deps, here.engine.loops, slack or Slack())
 
 
 # --- what is late
@@ -112,7 +112,7 @@ async def test_moving_our_clock_makes_no_work_late(here: World) -> None:
     await here.ready()
     moved = MovedClock(here.now + 3 * HOUR)
     deps = replace(here.deps, clock=moved)
-    check = SelfCheck(deps, Engine(deps), Slack())
+    check = SelfCheck(deps, Engine(deps).loops, Slack())
     await check.measure()
     assert check.lateness > 2 * HOUR
     assert check.wrong == []
@@ -146,7 +146,7 @@ async def outage(here: World, *, away: bool = False) -> tuple[FailingStore, Self
     store, slack = FailingStore(here.deps.store), Slack()
     store.refuses_reads = away
     deps = replace(here.deps, store=cast(Database, store))
-    return store, SelfCheck(deps, Engine(deps), slack), slack
+    return store, SelfCheck(deps, Engine(deps).loops, slack), slack
 
 
 async def soon_and_later(here: World) -> Rental:

@@ -14,7 +14,6 @@ from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.actions import leasing
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.changes.transitions import alter
-from bot.lifecycle.loops.engine import Engine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.machine_use import GpuUse, Sample, Use, Verdict
@@ -24,6 +23,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import AutoApprove
 from tests.lifecycle.adopting import change_owner
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.leases import count, destroyed_at, end_of
 from tests.lifecycle.world import ANA, BEN, CLEO, HOME, HOUR, MINUTE, PROBE, SECOND, World
 from tests.sandbox.compute_world import NOON

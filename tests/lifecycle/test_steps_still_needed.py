@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.loops.engine import Engine
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.policy.team.rules import CheckIn, Lease
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.leases import be_down_until, count, destroyed_at, end_of
 from tests.lifecycle.world import BEN, CLEO, HOUR, MINUTE, SECOND, World
 from tests.sandbox.compute_world import NOON

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from bot.lifecycle.changes import lease_changes, transitions
+from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.facts import EndedFacts
 from bot.model.records import Change
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Extension, Question, Rental
 from bot.model.state import ENDS, STARTS, TRANSITIONS, ForbiddenTransition, State, check_transition
-from bot.model.summary import AccruedCost
 from bot.policy.team.rules import Rules
 from tests.databases import START
 from tests.store import make
@@ -264,9 +263,7 @@ def test_keeping_and_extending_are_signs_of_life_that_replace_the_question() -> 
 
 @pytest.mark.parametrize("end", [State.DENIED, State.EXPIRED, State.WITHDRAWN, State.CANCELLED])
 def test_the_end_of_a_request_says_what_it_cost_unless_its_machine_was_bought_later(end: State) -> None:
-    bill = AccruedCost(amount=0, estimated=False)
     for bought_after_backup, amount in ((False, 0), (True, None)):
         rental = rental_in(State.AWAITING_APPROVAL, bought_after_backup=bought_after_backup)
-        _, event = transitions.finish(rental, end, attempts=(), at=START, bill=bill)
-        assert isinstance(event.facts, EndedFacts)
+        _, event = RentalSnapshot(rental).finished(end, START)
         assert event.facts.amount == amount

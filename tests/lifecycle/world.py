@@ -24,7 +24,6 @@ from bot.lifecycle.actions import deciding, ending, leasing, quoting, renting
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
-from bot.lifecycle.loops.engine import Engine
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.visit_loop import Visits
 from bot.lifecycle.money.buying_blocks import note_token
@@ -45,6 +44,7 @@ from soak.databases import spare_the_disk
 from store.db import Database, Written
 from store.tables import messages, rentals
 from tests.budgets import check_budgets
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.machines import Machines
 from tests.lifecycle.reader import WorldReader
 from tests.sandbox.compute_world import NOON, ComputeWorld

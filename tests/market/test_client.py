@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from bot.clock import MovedClock
 from bot.errors import MarketAway, Mistake, RateLimited, TokenRefused
 from bot.market.client import LARGEST_DISCOVERY, LARGEST_LIST, ComputeClear
+from bot.model.attempt import Why
 from bot.model.request import Contract, Request
 from tests.market.conftest import NOON, TOKEN, Api
 
@@ -128,7 +129,7 @@ async def test_a_purchase_sends_offer_key_and_name_and_returns_the_resources(
 ) -> None:
     api.answer("/procure_offer", {"offer_id": OFFER, "status": "procured", "resource_ids": [RESOURCE]})
     bought = await buy(market)
-    assert bought.accepted
+    assert bought.why is None
     assert bought.resource_ids == (RESOURCE,)
     [seen] = api.seen
     assert json.loads(seen.body) == {
@@ -141,7 +142,7 @@ async def test_a_purchase_sends_offer_key_and_name_and_returns_the_resources(
 
 async def test_a_boot_script_is_sent_as_cloud_init_exactly_as_it_is(api: Api, market: ComputeClear) -> None:
     api.answer("/procure_offer", {"offer_id": OFFER, "status": "procured", "resource_ids": [RESOURCE]})
-    assert (await buy(market, "#!/bin/sh\necho 'ü' \"$1\"\n")).accepted
+    assert (await buy(market, "#!/bin/sh\necho 'ü' \"$1\"\n")).why is None
     [seen] = api.seen
     assert json.loads(seen.body)["cloud_init"] == "#!/bin/sh\necho 'ü' \"$1\"\n"
 
@@ -152,7 +153,7 @@ async def test_a_failed_purchase_can_name_resources(api: Api, market: ComputeCle
         {"offer_id": OFFER, "status": "failed", "resource_ids": [RESOURCE], "error": "no\ncapacity"},
     )
     answer = await buy(market)
-    assert (answer.accepted, answer.refused, answer.expired) == (False, False, False)
+    assert (answer.why, answer.bought_nothing) == (Why.SOLD_OUT, False)
     assert answer.resource_ids == (RESOURCE,)
     assert answer.detail == "no capacity"
 
@@ -160,29 +161,26 @@ async def test_a_failed_purchase_can_name_resources(api: Api, market: ComputeCle
 @pytest.mark.parametrize(
     ("status", "script", "means"),
     [
-        (404, "", "refused"),
-        (410, "", "expired"),
-        (422, "", "refused"),
-        (404, "#!/bin/sh", "refused"),
-        (410, "#!/bin/sh", "expired"),
-        (422, "#!/bin/sh", "script_refused"),
+        (404, "", Why.REFUSED),
+        (410, "", Why.EXPIRED),
+        (422, "", Why.REFUSED),
+        (404, "#!/bin/sh", Why.REFUSED),
+        (410, "#!/bin/sh", Why.EXPIRED),
+        (422, "#!/bin/sh", Why.SCRIPT_REFUSED),
     ],
 )
 async def test_a_documented_refusal_means_that_nothing_was_bought(
-    api: Api, market: ComputeClear, status: int, script: str, means: str
+    api: Api, market: ComputeClear, status: int, script: str, means: Why
 ) -> None:
     api.answer("/procure_offer", {"detail": "no"}, status=status)
     answer = await buy(market, script)
-    assert not answer.accepted
-    assert [name for name in ("refused", "expired", "script_refused") if getattr(answer, name)] == [means]
-    assert answer.detail == "no"
+    assert (answer.why, answer.bought_nothing, answer.detail) == (means, True, "no")
 
 
 async def test_an_offer_that_was_bought_before_is_not_a_refusal(api: Api, market: ComputeClear) -> None:
     api.answer("/procure_offer", {"detail": "no"}, status=409)
     answer = await buy(market)
-    assert (answer.accepted, answer.refused, answer.expired) == (False, False, False)
-    assert (answer.bought_before, answer.detail) == (True, "no")
+    assert (answer.why, answer.bought_nothing, answer.detail) == (Why.BOUGHT_BEFORE, False, "no")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bot.market import fields, ssh_address, wire
+from bot.market import fields, wire
 from bot.model.request import Contract, Request
 from tests.market.reading import ONE, read_offer, read_offers
 
@@ -274,7 +274,7 @@ def test_resources_of_any_other_shape_are_refused(body: object) -> None:
 def test_only_an_ip_address_or_a_host_name_is_taken_as_a_machines_address(
     access: object, found: tuple[str | None, int | None]
 ) -> None:
-    assert ssh_address.from_access(access) == found
+    assert fields.ssh_address(access) == found
 
 
 def test_a_resource_is_read_although_some_fields_are_unusable() -> None:

@@ -16,7 +16,7 @@ from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.text import about_span, plural, rough_span, say_at_most, span
 from handlers.messages.ssh_lines import code
-from handlers.phrases import format, machine_text, rental_text
+from handlers.phrases import format, rental_text
 from handlers.phrases.blocks import cut, plain
 from tests.slack_limits import unescaped_markup
 from tests.views import strategies as some
@@ -142,16 +142,16 @@ def test_the_day_is_that_of_the_readers_zone() -> None:
 def test_gpus_and_vendors_are_named_as_people_write_them() -> None:
     gpus = ("nvidia-h100-sxm5-80gb", "<!here>")
     vendors = ("hyperstack", "massed_compute", "runpod", None)
-    assert {name: machine_text.gpu(name) for name in gpus} == snapshot(
+    assert {name: rental_text.gpu(name) for name in gpus} == snapshot(
         {"nvidia-h100-sxm5-80gb": "H100 SXM 80 GB", "<!here>": "&lt;!here&gt;"}
     )
-    assert {name: machine_text.vendor(name) for name in vendors} == snapshot(
+    assert {name: rental_text.vendor(name) for name in vendors} == snapshot(
         {"hyperstack": "Hyperstack", "massed_compute": "Massed Compute", "runpod": "RunPod", None: "the vendor"}
     )
     assert [
-        machine_text.variant(HYPERSTACK.gpu, HYPERSTACK.family),
-        machine_text.describe(request(count=8, contract=Contract.SPOT)),
-        machine_text.describe(request(region=None)),
+        rental_text.variant(HYPERSTACK.gpu, HYPERSTACK.family),
+        rental_text.describe(request(count=8, contract=Contract.SPOT)),
+        rental_text.describe(request(region=None)),
     ] == snapshot(["SXM 80 GB", "8x H100 EU spot", "1x H100"])
 
 
@@ -283,7 +283,7 @@ def test_people_and_channels_are_named_without_a_ping_and_mentioned_only_on_purp
 def test_a_name_keeps_its_own_first_letter_where_a_sentence_begins_with_it() -> None:
     names = {"U0ANA": "ana", "U0BEN": "Ben"}
     shown = [format.sentence(format.person(names, one)) for one in names]
-    shown += [format.sentence(machine_text.vendor(one)) for one in ("xAI", "the_vendor")]
+    shown += [format.sentence(rental_text.vendor(one)) for one in ("xAI", "the_vendor")]
     assert [one.replace(format.JOINER, "") for one in shown] == ["ana.", "Ben.", "xAI.", "The Vendor."]
 
 

@@ -11,7 +11,7 @@ import pytest
 from bot.model.base import changed
 from bot.model.watched_machine import WatchedMachine
 from bot.watchdog.policy import Kind, Message, decide, deleted, said
-from bot.watchdog.state import BotAnswer, Living, Look, Options, State, Trouble
+from bot.watchdog.state import Account, BotAnswer, Living, Look, Options, State, Trouble
 
 TWO = datetime(2026, 11, 24, 2, tzinfo=UTC)
 """02:00, when the bot of most tests is killed."""
@@ -60,14 +60,8 @@ class Watch:
     def look(self, bot: BotAnswer, *, continues: bool = True, token_refused: bool = False) -> None:
         """Look once, now."""
         trouble = "" if self.account is not None else "Compute Clear didn't answer."
-        found = Look(
-            at=self.now,
-            continues=continues,
-            bot=bot,
-            account=self.account,
-            market_trouble=trouble,
-            token_refused=token_refused,
-        )
+        account = Account(living=self.account, trouble=trouble, token_refused=token_refused)
+        found = Look(at=self.now, continues=continues, bot=bot, account=account)
         decision = decide(self.state, found, self.options)
         self.state = decision.state
         for message in decision.say if self.slack_takes else ():

@@ -106,7 +106,8 @@ def with_answer(
 ) -> RentalSnapshot:
     """Return the snapshot with the marketplace's answer. `views` has None for a resource that was not found."""
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
-    missing_counts = _missing_counts(attempt, progress, now)
+    # Whether a resource that a second lookup doesn't find counts as gone.
+    missing_counts = not progress.in_progress and now - attempt.intended_at >= CALL_SETTLES
     answered = tuple(
         updated_resource(known.get(resource_id), view, attempt, now, missing_counts=missing_counts)
         for resource_id, view in views.items()
@@ -152,11 +153,6 @@ def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
     first lookup."""
     resource = named_resource(attempt.called_offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, gone_at=attempt.empty_since or now)
-
-
-def _missing_counts(attempt: Attempt, progress: OfferProgress, now: datetime) -> bool:
-    """Return whether a resource that a second lookup doesn't find counts as gone."""
-    return not progress.in_progress and now - attempt.intended_at >= CALL_SETTLES
 
 
 def _without_resources(

@@ -93,7 +93,6 @@ class Direct(Action[Loaded, Loaded, Done]):
     """An action whose plan is what was loaded: no limit and no budget is judged before it is confirmed."""
 
     def plan(self, loaded: Loaded, by: By) -> Loaded:
-        """Return what was loaded."""
         return loaded
 
 
@@ -107,7 +106,6 @@ class Confirmation(Generic[Plan]):
 
     @property
     def rental(self) -> RentalDetails:
-        """Return the rental that the dialog shows."""
         if self.details is None:
             raise ValueError("this action shows no rental")
         return self.details

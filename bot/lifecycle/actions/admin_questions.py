@@ -16,7 +16,7 @@ from bot.lifecycle.actions.queries import details_for_direct_message
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, known_rental
 from bot.lifecycle.money.buying_blocks import is_blocked_by
 from bot.lifecycle.steps.ready_machine import load_machine, question_facts
 from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase
@@ -331,9 +331,7 @@ async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> t
     """Return a rental that an admin may give to somebody, and the question to the admins about it, None if they
     were not asked. Raise as `change_owner`."""
     check_admin(admin, deps)
-    rental = await tx.rentals.get(rental_id)
-    if rental is None:
-        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
+    rental = await known_rental(tx, rental_id, NextStep.LIST_ALL)
     if rental.state.over or rental.state is State.DESTROYING:
         how = "over" if rental.state.over else "being destroyed"
         raise TooLate(f"{rental.id} is {how}. I changed nothing.", rental.id)

@@ -25,7 +25,7 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import buying_blocked
-from bot.lifecycle.people.back_to_approval import ask_again
+from bot.lifecycle.people.back_to_approval import allowed_by, ask_again
 from bot.lifecycle.people.deciders import requesters_of, rules_now
 from bot.lifecycle.people.teammates import check_boot_script
 from bot.lifecycle.people.undecided import end_request
@@ -37,7 +37,6 @@ from bot.model.facts import DecisionFacts
 from bot.model.person import Person
 from bot.model.records import Change, Usage
 from bot.model.rental import Extension, Rental
-from bot.model.request import Envelope
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import one_line, span
@@ -172,23 +171,22 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
         if plan.block is not None:
             raise plan.block
         extension = rental.extension and _extension_approved(rental.extension, plan.fewer)
-        facts = _decision_facts(
-            after.envelope if extension is None else extension.envelope,
+        facts = DecisionFacts(
+            **allowed_by(after.envelope if extension is None else extension.envelope),
+            people=() if extension is None else (extension.asked_by,),
             until=None if extension is None else extension.ends_at,
-            fewer=plan.fewer,
+            span=plan.fewer.length if plan.fewer else None,
+            asked_span=plan.fewer.asked if plan.fewer else None,
             self_approved=plan.self_approved,
             passed=plan.passed,
-            why=self.why,
+            detail=self.why or None,
         )
-        kind = EventKind.APPROVED
-        if extension is not None:
-            kind, facts = EventKind.EXTENSION_APPROVED, changed(facts, people=(extension.asked_by,))
+        kind = EventKind.APPROVED if extension is None else EventKind.EXTENSION_APPROVED
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 def _extension_approved(extension: Extension, fewer: FewerHours | None) -> Extension:
-    """Return an extension as it is approved."""
     if fewer is None or fewer.ends_at is None:
         return extension
     return changed(extension, envelope=fewer.envelope, ends_at=fewer.ends_at)
@@ -357,39 +355,13 @@ def _expired(rental: Rental) -> TooLate:
 # --- changes
 
 
-def _decision_facts(
-    envelope: Envelope,
-    *,
-    until: datetime | None = None,
-    fewer: FewerHours | None = None,
-    self_approved: bool = False,
-    passed: tuple[Demand, ...] = (),
-    why: str = "",
-) -> DecisionFacts:
-    """Return the facts of a decision about this envelope. `until` is the new end of an extension, and `why` what
-    the person said about the decision."""
-    return DecisionFacts(
-        envelope=envelope.version,
-        max_rate=envelope.max_rate,
-        total=envelope.total,
-        hours=envelope.lease,
-        until=until,
-        span=fewer.length if fewer else None,
-        asked_span=fewer.asked if fewer else None,
-        self_approved=self_approved,
-        passed=passed,
-        detail=why or None,
-    )
-
-
-async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Rental:
-    """Make the request wait for its owner, because too little time is left until its end. Return the rental
-    unchanged if the request waits for that already."""
-    if rental.needs_later_end:
-        return rental
-    after = await ask_again(tx, await load_snapshot(tx, rental), Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
-    (event,) = after.events
-    return await apply(tx, deps, Change(rental, after.rental, (event,)))
+async def _wait_for_later_end(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> None:
+    """Make the request wait for its owner, because too little time is left until its end. Do nothing if it waits
+    for that already."""
+    if not rental.needs_later_end:
+        snapshot = await load_snapshot(tx, rental)
+        after = await ask_again(tx, snapshot, Why.TOO_LITTLE_TIME, now=now, rules=deps.rules)
+        await apply(tx, deps, Change(rental, after.rental, after.events))
 
 
 async def _drop_extension(
@@ -397,9 +369,12 @@ async def _drop_extension(
 ) -> Rental:
     now = deps.clock.now()
     after = lease_changes.drop_extension(rental, now)
-    facts = changed(
-        _decision_facts(rental.newest_envelope, until=rental.running_lease.ends_at, why=reason),
+    facts = DecisionFacts(
+        **allowed_by(rental.newest_envelope),
         people=(rental.extension.asked_by,) if rental.extension else (),
+        until=rental.running_lease.ends_at,
+        self_approved=False,
+        detail=reason or None,
     )
     event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
     return await apply(tx, deps, Change(rental, after, (event,)))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.errors import Mistake, NextStep, Refused, TooLate
+from bot.errors import NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Direct
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, known_rental
 from bot.lifecycle.steps.ready_machine import last_visits
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -100,9 +100,7 @@ async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | Non
 
 async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str, *, unknown: NextStep) -> Rental:
     """Return a rental. Raise Mistake if the id is unknown, and Refused if this person may not destroy it."""
-    rental = await tx.rentals.get(rental_id)
-    if rental is None:
-        raise Mistake(f"I don't know {rental_id}.", next_step=unknown)
+    rental = await known_rental(tx, rental_id, unknown)
     if not may_destroy(person, rental.owner, deps.rules):
         raise Refused(f"Only its owner, approvers and admins can destroy {rental.id}. I changed nothing.")
     return rental

@@ -8,10 +8,10 @@ from typing import Any
 
 from bot.errors import Mistake, NeedsKey, NextStep, NoTeammate, OverBudget, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, Direct, Done
-from bot.lifecycle.actions.queries import readable_by_all
+from bot.lifecycle.actions.queries import owner_here, readable_by_all
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, known_rental
 from bot.lifecycle.money.budgets import demands_on_new_owner
 from bot.model.base import EVER
 from bot.model.budget import Demand
@@ -83,7 +83,7 @@ class OnRental(Direct[Rental, Done]):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
         check_user(person, deps.rules)
-        return await _load(tx, self.rental_id)
+        return await known_rental(tx, self.rental_id, NextStep.LIST_ALL)
 
 
 class AskFor(OnRental[IdleMachine], id="ask_for"):
@@ -101,12 +101,8 @@ class AskFor(OnRental[IdleMachine], id="ask_for"):
             raise Refused("Guests can't be let into a machine of others. I asked nobody.")
         if not is_idle(rental, now):
             raise TooLate(f"{rental.id} isn't idle any more, or it ends soon. I asked nobody.", rental.id)
-        owner = await tx.people.get(rental.owner, EVER)
+        owner = await owner_here(tx, rental, "I asked nobody.")
         name = owner.name if owner is not None else rental.owner
-        if owner is not None and owner.deactivated:
-            raise TooLate(
-                f"{name} left the workspace: admins decide about {rental.id}. I asked nobody.", rental.id
-            )
         asked = asked_last(await tx.events.of(rental.id), now)
         if asked is not None:
             words = f"{name} was asked for {rental.id} less than an hour ago. I ask once an hour at most."
@@ -203,15 +199,12 @@ class Take(Action[Offered, Offered, Rental], id="take"):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Offered:
         check_user(person, deps.rules)
-        rental, now = await _load(tx, self.rental_id), deps.clock.now()
+        rental, now = await known_rental(tx, self.rental_id, NextStep.LIST_ALL), deps.clock.now()
         if rental.owner == person.id:
             raise TooLate(f"{rental.id} is yours already.", rental.id)
         if given_to(person.id, await tx.events.of(rental.id), now) is None:
             raise TooLate(f"{rental.id} is no longer given to you. I changed nothing.", rental.id)
-        owner = await tx.people.get(rental.owner, EVER)
-        if owner is not None and owner.deactivated:
-            words = f"{owner.name} left the workspace: admins decide about {rental.id}. I changed nothing."
-            raise TooLate(words, rental.id)
+        owner = await owner_here(tx, rental)
         check_givable(rental, await tx.rentals.attempts(rental.id), now)
         if rental.running_lease.ends_at.replace(microsecond=0) != self.shown_end:
             words = f"{rental.id} has another end by now: my message shows it. Click there again."
@@ -290,10 +283,3 @@ def _check_limits(
         f"I changed nothing. Instead, {let_in}.",
         next_step=next_step,
     )
-
-
-async def _load(tx: Tx, rental_id: str) -> Rental:
-    rental = await tx.rentals.get(rental_id)
-    if rental is None:
-        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_ALL)
-    return rental

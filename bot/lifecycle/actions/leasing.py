@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, Direct, Done
-from bot.lifecycle.actions.queries import details_for, people_asked
+from bot.lifecycle.actions.queries import details_for, owner_here, people_asked
 from bot.lifecycle.changes import lease_changes
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, known_rental
 from bot.lifecycle.money.budgets import passed_by
-from bot.lifecycle.people.back_to_approval import others_facts
+from bot.lifecycle.people.back_to_approval import allowed_by, others_facts
 from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.model.base import EVER
 from bot.model.budget import Demand
@@ -47,6 +47,8 @@ from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
 """An equal command within this time is a duplicate: its first answer was lost, or it was sent twice."""
+_LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
+"""How a person extends a lease, or asks for that."""
 
 
 @dataclass(frozen=True)
@@ -173,33 +175,22 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: LongerLease) -> Extended:
         now = deps.clock.now()
         rental, proposal, ends_at = plan.rental, plan.proposal, plan.ends_at
-        lease = rental.running_lease
+        lease, envelope = rental.running_lease, proposal.envelope
         question = after_extension(lease.question, now, deps.rules)
         asked = None
         waited = None if already_allowed(lease, ends_at) else rental.extension
         if decides_at_once(person) and (proposal.over or waited is not None):
             after = lease_changes.extend_at_once(
-                rental,
-                envelope=proposal.envelope,
-                ends_at=ends_at,
-                question=question,
-                approver=person.id,
-                now=now,
+                rental, envelope=envelope, ends_at=ends_at, question=question, approver=person.id, now=now
             )
             kind = EventKind.EXTENDED_BY_OPERATOR
         elif proposal.over:
-            waiting = Extension(envelope=proposal.envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
+            waiting = Extension(envelope=envelope, ends_at=ends_at, asked_by=person.id, asked_at=now)
             after = lease_changes.ask_extension(rental, waiting, question, now)
             kind = EventKind.EXTENSION_ASKED
             asked = await deciders(tx, deps.rules, requesters_of(after), now)
         else:
-            after = lease_changes.extend(
-                rental,
-                envelope=proposal.envelope,
-                ends_at=ends_at,
-                question=question,
-                now=now,
-            )
+            after = lease_changes.extend(rental, envelope=envelope, ends_at=ends_at, question=question, now=now)
             kind = EventKind.EXTENDED
         facts = ExtensionFacts(
             detail=self.why or None,
@@ -208,14 +199,11 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
             passed=proposal.passed if kind is EventKind.EXTENDED_BY_OPERATOR else (),
             admins_decide=asked.admins_decide if asked else None,
             **(others_facts(asked) if asked else {}),
-            envelope=proposal.envelope.version,
+            **allowed_by(envelope),
+            rate=envelope.price,
             until=ends_at,
             since=after.running_lease.ends_at if kind is EventKind.EXTENSION_ASKED else lease.ends_at,
             span=plan.span,
-            rate=proposal.envelope.price,
-            max_rate=proposal.envelope.max_rate,
-            total=proposal.envelope.total,
-            hours=proposal.envelope.lease,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         within = kind is not EventKind.EXTENDED_BY_OPERATOR
@@ -252,18 +240,12 @@ def _asked_end(
     if rental.extension is not None and not allowed and not decides_at_once(person):
         raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
     repeated = shown_end is None and isinstance(asked, timedelta)
-    if repeated and _asked_just_now(events, person, span, now):
+    if repeated and said_just_now(events, person, _LONGER, now, span=span) is not None:
         words = f"You asked for {span_text(span)} more just now. I added nothing more."
         raise DuplicateExtension(words, rental.id)
     if not allowed:
         _check_length(rental.id, span, extension_left(lease, now, by.rules), by.rules)
     return ends_at
-
-
-def _asked_just_now(events: Iterable[Event], person: Person, span: timedelta, now: datetime) -> bool:
-    """Return whether this person extended or asked to extend by the same span less than DUPLICATE_WITHIN ago."""
-    kinds = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
-    return said_just_now(events, person, kinds, now, span=span) is not None
 
 
 def said_just_now(
@@ -320,9 +302,7 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
 
     Raise Mistake if the id is unknown, Refused if the person may not extend it, TooLate if it is not ready.
     """
-    rental = await tx.rentals.get(rental_id)
-    if rental is None:
-        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
+    rental = await known_rental(tx, rental_id)
     if not may_extend(person, rental, deps.rules):
         raise Refused("Its owner, teammates and admins can do that. I changed nothing.")
     if rental.state is not State.READY:
@@ -349,7 +329,6 @@ def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules
 
 
 def _not_ready(rental_id: str, state: State) -> TooLate:
-    """Return the error for a rental that is in another state than ready."""
     words = {
         State.AWAITING_APPROVAL: "waits for a decision",
         State.QUEUED: "waits for an offer",
@@ -374,9 +353,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
         if not is_approver_or_admin(person, deps.rules):
             raise Refused("Approvers and admins decide that. I changed nothing.")
-        rental = await tx.rentals.get(self.rental_id)
-        if rental is None:
-            raise Mistake(f"I don't know {self.rental_id}.", next_step=NextStep.LIST_ALL)
+        rental = await known_rental(tx, self.rental_id, NextStep.LIST_ALL)
         if rental.state is not State.READY or unanswered(rental, rental.use) is None:
             raise TooLate(f"{rental.id} no longer waits for an answer. I changed nothing.", rental.id)
         return rental
@@ -389,10 +366,7 @@ class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
         rental, now = plan, deps.clock.now()
         question = after_answer(rental.running_lease.question, now, promised=True)
         after = lease_changes.decide_question(rental, question, now)
-        owner = await tx.people.get(rental.owner, EVER)
-        if owner is not None and owner.deactivated:
-            words = f"{owner.name} left the workspace: admins decide about {rental.id}. I changed nothing."
-            raise TooLate(words, rental.id)
+        owner = await owner_here(tx, rental)
         zone = zone_of(owner.tz if owner else None, deps.rules)
         at = asks_again_at(after.running_lease, zone=zone, rules=deps.rules)
         event = _decided(rental, EventKind.OWNER_ASKED_AGAIN, person, now, at)

@@ -54,7 +54,10 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
     shown = ([(offer, 0) for offer in offers] if each_region else one_for_each_vendor(offers))[:most]
     to_change = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     choices = await _choices(tx, deps, quote, [offer for offer, _ in shown], to_change)
-    choices = [changed(choice, other_regions=others) for choice, (_, others) in zip(choices, shown, strict=True)]
+    choices = [
+        changed(choice, other_regions=others, got_ready=got_ready.get((choice.offer.vendor, choice.offer.gpu)))
+        for choice, (_, others) in zip(choices, shown, strict=True)
+    ]
     return QuoteView(
         quote=quote,
         idle=idle,
@@ -95,14 +98,12 @@ async def _choices(
 ) -> list[OfferChoice]:
     limits = await load_limits(tx, deps, quote.request, owner=quote.owner, project=quote.project, rental=to_change)
     answers = await tx.probe_answers.of_vendors([offer.vendor for offer in offers])
-    got_ready = await tx.rentals.got_ready({(offer.vendor, offer.gpu) for offer in offers})
     needs = needs_script(quote.request, quote.request.teammates)
     choices = []
     for offer in offers:
         choice = limits.choice(quote.request, offer, limits.block)
         runs = runs_scripts(answers.get(offer.vendor))
-        luck = got_ready.get((offer.vendor, offer.gpu))
-        choices.append(changed(choice, got_ready=luck, runs_script=runs, lacks_script=needs and not runs))
+        choices.append(changed(choice, runs_script=runs, lacks_script=needs and not runs))
     return choices
 
 

@@ -39,7 +39,6 @@ from bot.model.summary import (
 )
 from bot.policy.buying.spending import may_approve
 from bot.policy.team.roles import (
-    Roles,
     Team,
     check_user,
     is_approver_or_admin,
@@ -206,6 +205,15 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
     return rental
 
 
+async def owner_here(tx: Tx, rental: Rental, nothing: str = "I changed nothing.") -> Person | None:
+    """Return the owner of a rental. Return None if the store lacks them. If they left the workspace, raise
+    TooLate, which also says that `nothing` was done."""
+    owner = await tx.people.get(rental.owner, EVER)
+    if owner is not None and owner.deactivated:
+        raise TooLate(f"{owner.name} left the workspace: admins decide about {rental.id}. {nothing}", rental.id)
+    return owner
+
+
 async def own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
     """Return a person's own quote. Raise TooLate if the store no longer has it, Refused if it isn't theirs."""
     quote = await tx.quotes.get(quote_id)
@@ -250,8 +258,9 @@ async def live_rentals(
         shown = list(spent)
         rentals = await tx.rentals.get_many(shown)
         to_decide = await _waiting_for(tx, deps, person) if everyone or with_waiting else []
-        waiting = await load_many(tx, [one.id for one in to_decide[:MOST_TO_DECIDE]])
-        named = [*rentals.values(), *to_decide[:MOST_TO_DECIDE]]
+        listed = to_decide[:MOST_TO_DECIDE]
+        waiting = await load_many(tx, [one.id for one in listed])
+        named = [*rentals.values(), *listed]
         people = {user for rental in named for user in (*requesters_of(rental), *rental.teammates)}
         names = await tx.people.names(people)
         unknown = await tx.questions.purchases()
@@ -281,7 +290,7 @@ async def live_rentals(
             RentalSummary(
                 rental=readable_by_all(rental), spent=waiting[rental.id].spent(now), names=names, sees_money=True
             )
-            for rental in to_decide[:MOST_TO_DECIDE]
+            for rental in listed
         ),
         more_to_decide=max(len(to_decide) - MOST_TO_DECIDE, 0),
         unknown_total=_unknown_total(unknown),
@@ -354,11 +363,6 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
         admins_decide=bool(facts.admins_decide),
         away=await names_of(tx, facts.away),
     )
-
-
-def own_roles(deps: Deps, person: Person) -> Roles:
-    """Return a person's own roles, for the help that fits them."""
-    return roles_of(person, deps.rules)
 
 
 # --- what people may read of how a machine is used

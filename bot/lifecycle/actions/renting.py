@@ -173,10 +173,7 @@ class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
         now = deps.clock.now()
         asked = await deciders(tx, deps.rules, [person.id], now) if plan.choice.over else None
         decision = pending_decision(asked, now, deps.rules) if asked else None
-        if plan.to_change is None:
-            rental = await _rent(tx, deps, plan, asked=asked, decision=decision)
-        else:
-            rental = await _change(tx, deps, plan, plan.to_change, asked=asked, decision=decision)
+        rental = await _rent(tx, deps, plan, asked=asked, decision=decision)
         without_key = await names_of(tx, await people_without_key(tx, rental.teammates))
         return Rented(rental, await people_asked(tx, rental), without_key)
 
@@ -225,49 +222,35 @@ async def _same(tx: Tx, person: Person, request: Request) -> Rental | None:
 async def _rent(
     tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, decision: PendingDecision | None
 ) -> Rental:
-    quote, offer, now = plan.quote, plan.choice.offer, deps.clock.now()
-    rental = transitions.new_rental(
-        quote,
-        offer,
-        rental_id=await free_id(tx, deps),
-        card_channel=quote.card_channel or deps.rules.home_channel,
-        envelope=plan.choice.envelope,
-        decision=decision,
-        now=now,
-    )
-    kind = EventKind.STARTED if decision is None else EventKind.ASKED
+    """Make the rental, or replace a request that waits with the quote's request, as the next version of its
+    envelope."""
+    quote, offer, before, now = plan.quote, plan.choice.offer, plan.to_change, deps.clock.now()
+    if before is None:
+        kind = EventKind.STARTED if decision is None else EventKind.ASKED
+        rental = transitions.new_rental(
+            quote,
+            offer,
+            rental_id=await free_id(tx, deps),
+            card_channel=quote.card_channel or deps.rules.home_channel,
+            envelope=plan.choice.envelope,
+            decision=decision,
+            now=now,
+        )
+    else:
+        kind = EventKind.CHANGED
+        quote = changed(quote, request=await with_people_added_since(tx, quote, before))
+        rental = transitions.change_request(
+            before, quote, offer, envelope=plan.choice.envelope, decision=decision, now=now
+        )
     facts = _with_prices(envelope_facts(rental, asked), offer, quote)
     event = Event(rental_id=rental.id, kind=kind, at=now, actor=quote.owner, facts=facts)
-    events = (event, *await let_in(tx, rental, rental.teammates, now))
-    await apply(tx, deps, Change(None, rental, events, within_budgets=True))
+    added = [one for one in rental.teammates if before is None or one not in before.teammates]
+    events = (event, *await let_in(tx, rental, added, now))
+    await apply(tx, deps, Change(before, rental, events, within_budgets=True))
     await tx.quotes.save(changed(quote, rental_id=rental.id))
-    if quote.told:
+    if before is None and quote.told:
         await tx.messages.show_quote(quote.id)
     return rental
-
-
-async def _change(
-    tx: Tx,
-    deps: Deps,
-    plan: RentPlan,
-    rental: Rental,
-    *,
-    asked: Deciders | None,
-    decision: PendingDecision | None,
-) -> Rental:
-    """Replace a request that waits with the quote's request, as the next version of its envelope."""
-    offer, now = plan.choice.offer, deps.clock.now()
-    quote = changed(plan.quote, request=await with_people_added_since(tx, plan.quote, rental))
-    after = transitions.change_request(
-        rental, quote, offer, envelope=plan.choice.envelope, decision=decision, now=now
-    )
-    facts = _with_prices(envelope_facts(after, asked), offer, quote)
-    event = Event(rental_id=rental.id, kind=EventKind.CHANGED, at=now, actor=plan.quote.owner, facts=facts)
-    added = [teammate for teammate in after.teammates if teammate not in rental.teammates]
-    events = (event, *await let_in(tx, after, added, now))
-    await apply(tx, deps, Change(rental, after, events, within_budgets=True))
-    await tx.quotes.save(changed(quote, rental_id=rental.id))
-    return after
 
 
 def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:

@@ -9,7 +9,7 @@ from bot.lifecycle.actions.action import Direct
 from bot.lifecycle.actions.queries import details_for
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.deps import Deps
+from bot.lifecycle.deps import Deps, known_rental
 from bot.lifecycle.people.teammates import (
     added_event,
     check_boot_script,
@@ -97,9 +97,7 @@ async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: i
 
 async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, version: int | None) -> Rental:
     check_user(person, deps.rules)
-    rental = await tx.rentals.get(rental_id)
-    if rental is None:
-        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
+    rental = await known_rental(tx, rental_id)
     if not is_owner(person.id, rental.owner):
         raise Refused(f"Only its owner lets others into {rental.id}. I changed nothing.")
     if rental.state.over or rental.state is State.DESTROYING:

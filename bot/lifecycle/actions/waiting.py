@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -130,21 +129,7 @@ async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None =
     """Return what would wait if the quote's owner let the bot rent. `gpu_rate` is as for `RentWhenFound`. Return
     None if no highest price is known. Raise Refused or Mistake if the rules don't allow it."""
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
-    found = _wait_for(quote.request, gpu_rate, quote, now, rules)
-    if found is None:
-        return None
-    request, proposal, wish = found
-    reach = reach_of_wish(request, wish, now, rules)
-    room = await room_for(tx, rules, owner=quote.owner, project=quote.project, reach=reach)
-    return WaitToJudge(changed(quote, request=request), proposal, wish, room)
-
-
-def _wait_for(
-    request: Request, gpu_rate: Decimal | None, quote: Quote, now: datetime, rules: Rules
-) -> tuple[Request, Proposal, Wish] | None:
-    """Return the request as it would wait, what an automatic rent would allow whatever the budgets say, and its
-    wish. Return None if no highest price is known."""
-    request = with_price_of_total(counted_from(request, now), rules)
+    request = with_price_of_total(counted_from(quote.request, now), rules)
     if gpu_rate is not None:
         if not (gpu_rate.is_finite() and 0 < gpu_rate < _HIGHEST):
             raise Mistake("That is no price that I can use. Nothing was rented.")
@@ -158,7 +143,9 @@ def _wait_for(
     wish = new_wish(request, quote.wish, now, rules, rents=True, gpu=found.gpu)
     if request.starts_at is not None and request.starts_at - now > rules.waiting.longest:
         raise Mistake("That start is too far ahead. Nothing was rented.")
-    return request, found.proposal, wish
+    reach = reach_of_wish(request, wish, now, rules)
+    room = await room_for(tx, rules, owner=quote.owner, project=quote.project, reach=reach)
+    return WaitToJudge(changed(quote, request=request), found.proposal, wish, room)
 
 
 WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
@@ -189,9 +176,7 @@ class WaitBegun:
     """Who decides about it first."""
 
 
-class RentWhenFound(
-    Action[tuple[Quote, WaitToJudge | None, Rental | None], LaterRent, WaitBegun], id="rent_for_me"
-):
+class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     """Rent what the quote asks for once it costs at most `gpu_rate`: [Rent it for me ...]. If the request has a
     start time, rent it then: [Rent it then].
 
@@ -206,7 +191,7 @@ class RentWhenFound(
     quote_id: str
     gpu_rate: Decimal | None = None
 
-    async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Quote, WaitToJudge | None, Rental | None]:
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> WaitFacts:
         check_user(person, deps.rules)
         quote = await own_quote(tx, person, self.quote_id)
         await check_key(tx, deps.rules, person)

@@ -7,7 +7,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from bot.model.budget import MonthPart
 from bot.model.event import Event, EventKind, To
 from bot.model.facts import TeammatesFacts
 from bot.model.message import (
@@ -23,7 +22,7 @@ from bot.model.state import State
 from bot.policy.team.rules import ReadyAnnouncement, Rules
 from bot.policy.use.end_notices import last_notice_at
 
-_NOBODY: Mapping[To, Sequence[str]] = MappingProxyType({})
+NOBODY: Mapping[To, Sequence[str]] = MappingProxyType({})
 
 # --- people
 
@@ -34,7 +33,7 @@ def readers_of(event: Event, rental: Rental, rules: Rules) -> tuple[str, ...]:
 
 
 def alerted(
-    event: Event, rules: Rules, owner: str | None = None, *, known: Mapping[To, Sequence[str]] = _NOBODY
+    event: Event, rules: Rules, owner: str | None = None, *, known: Mapping[To, Sequence[str]] = NOBODY
 ) -> tuple[str, ...]:
     """Return the people and channels that get an alert of an event, by id, each once. The person who made the
     event gets none. `owner` is set if it is about a rental of theirs. `known` has the people whom only the caller
@@ -50,7 +49,7 @@ class Scene(NamedTuple):
     rental: Rental | None = None
     before: Rental | None = None
     owner: str | None = None
-    known: Mapping[To, Sequence[str]] = _NOBODY
+    known: Mapping[To, Sequence[str]] = NOBODY
     """The people whom only the caller knows."""
 
     def ids(self, audience: Iterable[To]) -> tuple[str, ...]:
@@ -154,21 +153,3 @@ def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
         return False
     informed = {event.actor, *readers_of(event, rental, rules)}
     return card.value in informed or (card.value == rental.owner and not event.effects.only_in_thread)
-
-
-def alerts_and_files(
-    event: Event,
-    rules: Rules,
-    real_now: datetime,
-    owner: str | None = None,
-    *,
-    known: Mapping[To, Sequence[str]] = _NOBODY,
-    charges_of: MonthPart | None = None,
-) -> list[Message]:
-    """Return the messages of an event that changes no rental, without its id. `owner` is set if it is about a
-    rental of theirs. `known` has the people whom only the caller knows, and `charges_of` is what a file has the
-    charges of."""
-    scene = Scene(event, rules, owner=owner, known=known)
-    readers = [(MessageKind.ALERT, to) for to in scene.ids(event.effects.alert)]
-    readers += [(MessageKind.FILE, to) for to in scene.ids(event.effects.file)]
-    return [queued(kind, stored_destination(to), real_now, charges_of=charges_of) for kind, to in readers]

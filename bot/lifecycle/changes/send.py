@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.lifecycle.changes.notifications import alerts_and_files
+from bot.lifecycle.changes.notifications import NOBODY, Scene
 from bot.lifecycle.deps import Deps
-from bot.model.base import changed
-from bot.model.event import Event
+from bot.model.budget import MonthPart
+from bot.model.event import Event, EventKind, To
+from bot.model.facts import Facts
+from bot.model.message import MessageKind, queued, stored_destination
 from store.db import Tx
 
 
-async def send(tx: Tx, deps: Deps, event: Event, owner: str | None = None, **more: Any) -> None:
-    """Write an event with its alerts and files. `owner` is set if it is about a rental of theirs. `more` is for
-    `alerts_and_files`."""
+async def send(
+    tx: Tx,
+    deps: Deps,
+    event: Event,
+    owner: str | None = None,
+    *,
+    known: Mapping[To, Sequence[str]] = NOBODY,
+    charges_of: MonthPart | None = None,
+) -> None:
+    """Write an event that changes no rental, with its alerts and files.
+
+    `owner` is set if it is about a rental of theirs. `known` has the people whom only the caller knows, and
+    `charges_of` is what a file has the charges of.
+    """
     event_id = await tx.events.add(event)
-    for message in alerts_and_files(event, deps.rules, deps.clock.real(), owner, **more):
-        await tx.messages.add(changed(message, event_id=event_id))
+    scene = Scene(event, deps.rules, owner=owner, known=known)
+    readers = [(MessageKind.ALERT, to) for to in scene.ids(event.effects.alert)]
+    readers += [(MessageKind.FILE, to) for to in scene.ids(event.effects.file)]
+    for kind, to in readers:
+        await tx.messages.add(
+            queued(kind, stored_destination(to), deps.clock.real(), event_id=event_id, charges_of=charges_of)
+        )
+
+
+async def send_of_account(
+    tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None, *, by: str | None = None, **more: Any
+) -> None:
+    """Write an event of the account, which `by` or the bot makes now, as `send` does. `more` is for `send`."""
+    event = Event(rental_id=None, kind=kind, at=deps.clock.now(), actor=by, facts=facts or Facts())
+    await send(tx, deps, event, **more)

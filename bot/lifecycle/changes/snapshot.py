@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from bot.errors import Stale
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.transitions import finish, schedule
+from bot.lifecycle.changes.transitions import begin_destroying, end_now, schedule
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
 from bot.lifecycle.money.budgets import settle_stored
@@ -18,11 +18,11 @@ from bot.model.attempt import Attempt, LedgerRow, Resource, Why
 from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
-from bot.model.facts import Facts
+from bot.model.facts import EndedFacts, Facts
 from bot.model.machine_use import Sample
 from bot.model.money import Micros
 from bot.model.records import Change, StoredFacts
-from bot.model.rental import Rental
+from bot.model.rental import Ending, Rental
 from bot.model.state import State
 from bot.model.summary import AccruedCost
 from bot.policy.buying.charges import Billed, Stretch, stretches, use_costs
@@ -79,12 +79,6 @@ class RentalSnapshot:
         """Return what the rental has cost by `now`, with what its unproven attempts may still cost."""
         return spent_at_most(self.ledger, self.resources, self.attempts, now)
 
-    def finished(
-        self, end: State, now: datetime, *, why: Why | None = None, by: str | None = None
-    ) -> tuple[Rental, Event]:
-        """Return the rental ended `now` with what it has cost, and the event, as `transitions.finish`."""
-        return finish(self.rental, end, attempts=self.attempts, at=now, bill=self.spent(now), why=why, by=by)
-
     @property
     def unproven(self) -> tuple[Attempt, ...]:
         """Return the extra attempts that are not yet proven to have made nothing that bills."""
@@ -113,6 +107,26 @@ class RentalSnapshot:
     def with_due(self, due_at: datetime | None) -> RentalSnapshot:
         """Return the snapshot with the time of its next step."""
         return replace(self, rental=schedule(self.rental, due_at))
+
+    def finished(
+        self, end: State, at: datetime, *, why: Why | None = None, by: str | None = None
+    ) -> tuple[Rental, Event[EndedFacts]]:
+        """Return the rental with the event of its end: it is over, or is being destroyed if an attempt is not
+        settled.
+
+        The event has no amount if nobody knows that the rental cost nothing: nothing has billed yet but an attempt
+        still may, or the store doesn't know a machine of it.
+        """
+        rental, bill, settled = self.rental, self.spent(at), all(attempt.settled for attempt in self.attempts)
+        facts = EndedFacts(end=end, why=why)
+        if not rental.bought_after_backup and (bill.amount or settled):
+            facts = changed(facts, amount=bill.amount, estimated=bill.estimated)
+        ending = Ending(outcome=end, why=why, by=by)
+        if settled:
+            after, kind = end_now(rental, ending, at), EventKind.ENDED
+        else:
+            after, kind = begin_destroying(rental, ending, at), EventKind.DESTROYING
+        return after, Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts)
 
     def with_rental(self, rental: Rental, *events: Event) -> RentalSnapshot:
         """Return the snapshot with the changed rental and its new events."""

@@ -6,22 +6,19 @@ to the store. `lease_changes` has the changes that keep the state.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bot.model.attempt import Attempt, Why
+from bot.model.attempt import Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind
-from bot.model.facts import EndedFacts
 from bot.model.machine_use import Use
 from bot.model.offer import Offer
 from bot.model.quote import Quote, Wish
 from bot.model.rental import Alarm, Blocked, Ending, Lease, PendingDecision, Rental
 from bot.model.request import Envelope, Request
 from bot.model.state import ForbiddenTransition, State, check_change, check_transition
-from bot.model.summary import AccruedCost
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.waiting import wish_for
 from bot.policy.use.end_notices import approval_notice_at
@@ -348,33 +345,6 @@ def confirm_destroyed(rental: Rental, at: datetime) -> Rental:
 def _ended(ending: Ending) -> dict[str, Any]:
     none = ("decision", "approval_notice_at", "extension", "blocked", "quiet_since_real")
     return {"ending": ending, **dict.fromkeys(none)}
-
-
-def known_bill(rental: Rental, bill: AccruedCost, attempts: Iterable[Attempt]) -> dict[str, Any]:
-    """Return `amount` and `estimated` for Facts. Both are None if nobody knows that the rental cost nothing:
-    nothing has billed yet but an attempt still may, or the store doesn't know a machine of it."""
-    known = not rental.bought_after_backup and (bool(bill.amount) or all(attempt.settled for attempt in attempts))
-    return {"amount": bill.amount, "estimated": bill.estimated} if known else {"amount": None, "estimated": None}
-
-
-def finish(
-    rental: Rental,
-    end: State,
-    *,
-    attempts: Collection[Attempt],
-    at: datetime,
-    bill: AccruedCost,
-    why: Why | None = None,
-    by: str | None = None,
-) -> tuple[Rental, Event]:
-    """Return the rental with its event: ended, or being destroyed towards `end` if an attempt is not settled."""
-    facts = EndedFacts(end=end, why=why, **known_bill(rental, bill, attempts))
-    ending = Ending(outcome=end, why=why, by=by)
-    if all(attempt.settled for attempt in attempts):
-        after, kind = end_now(rental, ending, at), EventKind.ENDED
-    else:
-        after, kind = begin_destroying(rental, ending, at), EventKind.DESTROYING
-    return after, Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts)
 
 
 # --- alarms

@@ -10,7 +10,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
@@ -51,12 +51,11 @@ class _UnderWay:
     """Whether another process took the claim, or may have taken it in between."""
 
 
+@dataclass(eq=False, repr=False)
 class DueLoop(Part, ABC, Generic[R]):
     """Sleeps until a row is due or a commit wakes it, then claims the due rows and works on them, at most
-    `at_once` at the same time."""
+    `at_once` at the same time. Its log events begin with its name."""
 
-    name: str
-    """The first part of the names of its log events."""
     waits_for_witnesses = True
     written: ClassVar[Written]
     """What a commit must have written to wake the loop."""
@@ -65,30 +64,25 @@ class DueLoop(Part, ABC, Generic[R]):
     retry: ClassVar[timedelta]
     """How long after failed work its row is due again."""
 
-    def __init__(
-        self,
-        deps: StepDeps,
-        *,
-        at_once: int,
-        claim_seconds: float = CLAIM_SECONDS,
-        on_bug: Callable[[str], None] = ignore,
-    ) -> None:
-        """`on_bug` is called with the name of what failed with a bug."""
-        self.deps = deps
-        self.on_outage: Callable[[], None] = ignore
-        """Called after each failure of the store."""
-        self.passes = 0
-        self.claims_lost = 0
-        """How many claims another process took while their work went on."""
-        self._at_once = at_once
-        self._claim_seconds = claim_seconds
-        self._on_bug = on_bug
-        self._wake = asyncio.Event()
-        self._under_way: dict[str, _UnderWay] = {}
-        self._claiming = False
-        self._next_due: datetime | None = None
-        """When the next row is due, as it was read last."""
-        deps.store.on_commit(self._wake.set, self.written)
+    deps: StepDeps
+    _: KW_ONLY
+    at_once: int
+    claim_seconds: float = CLAIM_SECONDS
+    on_bug: Callable[[str], None] = ignore
+    """Called with the name of what failed with a bug."""
+    on_outage: Callable[[], None] = ignore
+    """Called after each failure of the store."""
+    passes: int = field(default=0, init=False)
+    claims_lost: int = field(default=0, init=False)
+    """How many claims another process took while their work went on."""
+    _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _under_way: dict[str, _UnderWay] = field(default_factory=dict, init=False)
+    _claiming: bool = field(default=False, init=False)
+    _next_due: datetime | None = field(default=None, init=False)
+    """When the next row is due, as it was read last."""
+
+    def __post_init__(self) -> None:
+        self.deps.store.on_commit(self._wake.set, self.written)
 
     # --- what is done with a row
 
@@ -108,7 +102,7 @@ class DueLoop(Part, ABC, Generic[R]):
             log.warning(f"{name}.outage", **{key: row.id}, error=type(error).__name__)
         else:
             log.error(f"{name}.failed", **{key: row.id}, exc_info=error)
-            self._on_bug(name)
+            self.on_bug(name)
 
     async def load(self, tx: Tx, rows: Sequence[R]) -> None:
         """Read what the work on these rows needs, for all of them at once. Called in the transaction that claims
@@ -122,7 +116,7 @@ class DueLoop(Part, ABC, Generic[R]):
 
     def failed_with_bug(self) -> None:
         """Called after a pass that failed with a bug."""
-        self._on_bug(self.name)
+        self.on_bug(self.name)
 
     async def after_cancelling(self) -> None:
         """Wait for what cancelled work still has under way. Called before another process can go on with it."""
@@ -182,7 +176,7 @@ class DueLoop(Part, ABC, Generic[R]):
         due = await self.run_pass()
         with suppress(TimeoutError):
             # Wake in time to renew claims.
-            async with asyncio.timeout(min(self._claim_seconds / 4, LOOK_AGAIN)):
+            async with asyncio.timeout(min(self.claim_seconds / 4, LOOK_AGAIN)):
                 await clock.sleep_until(due, self._wake)
         await clock.pause(max(next_pass - clock.monotonic(), 0.0))
 
@@ -194,7 +188,7 @@ class DueLoop(Part, ABC, Generic[R]):
         self.deps = with_newest_rules(self.deps)
         await self._renew_claims()
         await self.before_pass()
-        free = self._at_once - len(self._under_way)
+        free = self.at_once - len(self._under_way)
         if free <= 0 or not self.deps.may_claim():
             return None
         now, due = self.deps.clock.now(), self._next_due
@@ -241,10 +235,10 @@ class DueLoop(Part, ABC, Generic[R]):
 
         If the commit of a claim got no answer, the claim runs out on its own.
         """
-        until = self.deps.clock.monotonic() + self._claim_seconds
+        until = self.deps.clock.monotonic() + self.claim_seconds
         async with self.deps.store.write(durable=False) as tx:
             rows, ours = self.rows(tx), self._under_way.keys()
-            claimed = await rows.claim(now, free, self._claim_seconds, without=ours)
+            claimed = await rows.claim(now, free, self.claim_seconds, without=ours)
             await self.load(tx, claimed)
             next_due = await rows.next_due(without=ours) if len(claimed) < free else now
         for row in claimed:
@@ -285,7 +279,7 @@ class DueLoop(Part, ABC, Generic[R]):
         machine's clock can't be trusted."""
         one = self._under_way[row_id]
         left = one.claimed_until - self.deps.clock.monotonic()
-        return not one.lost and left >= self._claim_seconds / 2 and self.deps.may_claim()
+        return not one.lost and left >= self.claim_seconds / 2 and self.deps.may_claim()
 
     def _claim_lasts(self, row_id: str) -> bool:
         lasts = self.lasts(row_id)
@@ -297,12 +291,12 @@ class DueLoop(Part, ABC, Generic[R]):
         """Renew the claims of all running work, once a quarter of the time of any of them has passed."""
         now = self.deps.clock.monotonic()
         held = {key: one for key, one in self._under_way.items() if not one.lost}
-        if all(one.claimed_until - now > self._claim_seconds * 3 / 4 for one in held.values()):
+        if all(one.claimed_until - now > self.claim_seconds * 3 / 4 for one in held.values()):
             return
         async with self.deps.store.write(durable=False) as tx:
-            renewed = await self.rows(tx).renew(held, self._claim_seconds)
+            renewed = await self.rows(tx).renew(held, self.claim_seconds)
         for key, one in held.items():
-            one.claimed_until, one.lost = now + self._claim_seconds, key not in renewed
+            one.claimed_until, one.lost = now + self.claim_seconds, key not in renewed
             if one.lost and self._under_way.get(key) is one:  # else it ended its claim itself
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)

@@ -1,10 +1,14 @@
-"""Works on the quotes, wishes and rentals that are due. A step retries by setting `due_at`."""
+"""Works on the quotes and rentals that are due. A step retries by setting `due_at`.
+
+Quotes, wishes (wishes.py) and rentals have a loop each: a search waits for every vendor, and must not keep the
+steps of rentals from running.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,12 +18,10 @@ from typing_extensions import override
 from bot.errors import ClaimLost, GpubotError, Outage, StoreBusy
 from bot.lifecycle.changes.snapshot import RentalSnapshot, load, load_many
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
-from bot.lifecycle.loops.running import Part, finish, ignore
+from bot.lifecycle.loops.due import DueLoop
+from bot.lifecycle.loops.running import ignore
 from bot.lifecycle.loops.step_failures import StepFailures
-from bot.lifecycle.loops.wishes import SHARED_AT_ONCE, Wishes
 from bot.lifecycle.steps.dispatch import step
-from bot.lifecycle.steps.polling import soonest
 from bot.lifecycle.steps.quoting import find
 from bot.lifecycle.steps.shared_offers import SharedOffers
 from bot.model.attempt import Resource
@@ -38,105 +40,29 @@ GATHER = 0.05
 """Real seconds. Due times that end a step within this span are written together."""
 
 
-class Engine(Part):
-    """Runs the due steps of rentals, quotes and wishes, each in a loop of its own: a search waits for every
-    vendor, and must not keep the steps of rentals from running."""
-
-    name = "engine"
-    counted_as = "steps_in_flight"
-    waits_for_witnesses = True
-
-    def __init__(
-        self,
-        deps: StepDeps,
-        *,
-        at_once: int = AT_ONCE,
-        on_late: Callable[[float], None] = ignore,
-        on_bug: Callable[[str], None] = ignore,
-        claim_seconds: float = CLAIM_SECONDS,
-    ) -> None:
-        """`on_late` is called with how many seconds after its due time a step was started, and `on_bug` with what
-        failed with a bug: the rental's state, `quote`, `wishes`, or `engine` for a pass of the engine."""
-        self.deps = deps
-        searches = max(at_once // 2, 1)
-        self.searches = Searches(deps, at_once=searches, claim_seconds=claim_seconds, on_bug=on_bug)
-        self.wishes = Wishes(deps, at_once=SHARED_AT_ONCE, claim_seconds=claim_seconds, on_bug=on_bug)
-        self.steps = Steps(deps, at_once=at_once, claim_seconds=claim_seconds, on_bug=on_bug, on_late=on_late)
-        self.loops: tuple[DueLoop[Any], ...] = (self.searches, self.wishes, self.steps)
-
-    @property
-    @override
-    def in_flight(self) -> int:
-        """Return how many steps are running, plus one for each of the loops that is claiming rows."""
-        return sum(loop.in_flight for loop in self.loops)
-
-    @override
-    def pass_is_due(self) -> bool:
-        return any(loop.pass_is_due() for loop in self.loops)
-
-    def under_way(self) -> dict[str, datetime]:
-        """Return the ids of the quotes, shared searches and rentals whose steps are running, and when each step
-        started (real time)."""
-        return {key: at for loop in self.loops for key, at in loop.under_way().items()}
-
-    @override
-    async def first_due(self, tx: Tx) -> datetime | None:
-        """Return when the first quote, shared search or rental is due that this process doesn't work on, claimed
-        or not."""
-        return soonest(*[await loop.first_due(tx) for loop in self.loops])
-
-    @override
-    async def figures(self) -> Mapping[str, Any]:
-        return {
-            "engine_passes": self.steps.passes,
-            "claims_lost": sum(loop.claims_lost for loop in self.loops),
-        }
-
-    @override
-    async def run(self) -> None:
-        """Run until cancelled. Steps that run at that moment go on; `drain` waits for them."""
-        await asyncio.gather(*(loop.run() for loop in self.loops))
-
-    async def run_pass(self) -> datetime | None:
-        """Start the due steps. Return when the next pass is due, or None if only a commit, the end of a step or
-        the end of a claim makes one due."""
-        return soonest(*[await loop.run_pass() for loop in self.loops])
-
-    async def drain(self) -> None:
-        """Wait for the running steps."""
-        for loop in self.loops:
-            await loop.drain()
-
-    @override
-    async def end(self) -> None:
-        """Wait for the running steps for a while. Then cancel those that still run, and end their claims."""
-        await finish(self.drain())
-        for loop in self.loops:
-            await loop.end()
-
-
+@dataclass(eq=False, repr=False)
 class Steps(DueLoop[ClaimedRental]):
     """Runs the due steps of rentals."""
 
     name = "engine"
+    counted_as = "steps_in_flight"
     written = Written.RENTALS
     retry = RETRY_FAILED
 
-    def __init__(
-        self,
-        deps: StepDeps,
-        *,
-        at_once: int,
-        claim_seconds: float,
-        on_bug: Callable[[str], None],
-        on_late: Callable[[float], None],
-    ) -> None:
-        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_bug=on_bug)
-        self._on_late = on_late
-        self._failures = StepFailures(deps)
-        self._snapshots: dict[str, RentalSnapshot] = {}
-        """Snapshots of the rentals whose step has not begun yet."""
-        self._due_times = DueTimes(deps)
+    at_once: int = field(default=AT_ONCE, kw_only=True)
+    on_late: Callable[[float], None] = field(default=ignore, kw_only=True)
+    """Called with how many seconds after its due time a step was started."""
+    _snapshots: dict[str, RentalSnapshot] = field(default_factory=dict, init=False)
+    """Snapshots of the rentals whose step has not begun yet."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._failures = StepFailures(self.deps)
+        self._due_times = DueTimes(self.deps)
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {**await super().figures(), "engine_passes": self.passes}
 
     @override
     def rows(self, tx: Tx) -> DueTable[ClaimedRental]:
@@ -160,7 +86,7 @@ class Steps(DueLoop[ClaimedRental]):
 
     @override
     def started(self, row: ClaimedRental, now: datetime) -> None:
-        self._on_late((now - row.due_at).total_seconds())
+        self.on_late((now - row.due_at).total_seconds())
 
     @override
     async def work(self, row: ClaimedRental, claim_lasts: Callable[[], bool]) -> None:
@@ -183,7 +109,7 @@ class Steps(DueLoop[ClaimedRental]):
             log.warning("step.outage", rental=row.id, state=row.state, number=number, error=type(error).__name__)
         else:
             log.error("step.failed", rental=row.id, state=row.state, number=number, exc_info=error)
-            self._on_bug(row.state)
+            self.on_bug(row.state)
         await self._notify(self._failures.notify(row))
 
     async def _notify(self, notifying: Awaitable[None]) -> None:
@@ -226,19 +152,21 @@ class DueTimes:
             await tx.rentals.note_read(read_again)
 
 
+@dataclass(eq=False, repr=False)
 class Searches(DueLoop[Claimed]):
     """Searches offers for the quotes that are due."""
 
     name = "searches"
+    counted_as = "steps_in_flight"
     written = Written.QUOTES
     logged_as = "quote", "quote"
     retry = RETRY_FAILED
 
-    def __init__(
-        self, deps: StepDeps, *, at_once: int, claim_seconds: float, on_bug: Callable[[str], None]
-    ) -> None:
-        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds, on_bug=on_bug)
-        self._shared_offers = SharedOffers(deps.market, deps.clock)
+    at_once: int = field(default=AT_ONCE // 2, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._shared_offers = SharedOffers(self.deps.market, self.deps.clock)
 
     @override
     def rows(self, tx: Tx) -> DueTable[Claimed]:
@@ -253,4 +181,4 @@ class Searches(DueLoop[Claimed]):
 
     @override
     def failed_with_bug(self) -> None:
-        self._on_bug("engine")
+        self.on_bug("engine")

@@ -16,7 +16,7 @@ from typing_extensions import override
 from bot.clock import Clock
 from bot.errors import StoreBusy
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.model.base import EVER
 from bot.model.records import Claimed
@@ -35,7 +35,8 @@ class Job:
 
     name: str
     """The id of its row in the store."""
-    work: Callable[[], Awaitable[None]]
+    work: Callable[[StepDeps], Awaitable[None]]
+    """Called with the rules that are in force when it begins."""
     trigger: CronTrigger | None
     """When it is done. None: it goes on for as long as this process has the claim on it."""
     at_once: bool = True
@@ -46,6 +47,7 @@ async def _nothing_left() -> None:
     return
 
 
+@dataclass(eq=False, repr=False)
 class Jobs(DueLoop[Claimed]):
     """Runs the jobs that are due, each in the process that claimed it. A job that fails is due again a minute
     later."""
@@ -55,18 +57,16 @@ class Jobs(DueLoop[Claimed]):
     written = Written.JOBS
     retry = timedelta(minutes=1)
 
-    def __init__(
-        self,
-        deps: StepDeps,
-        jobs: Sequence[Job],
-        *,
-        claim_seconds: float = CLAIM_SECONDS,
-        drain: Callable[[], Awaitable[None]] = _nothing_left,
-    ) -> None:
-        """`drain` waits for what cancelled jobs still have under way."""
-        super().__init__(deps, at_once=len(jobs), claim_seconds=claim_seconds)
-        self._jobs = {job.name: job for job in jobs}
-        self._drain = drain
+    jobs: Sequence[Job]
+    at_once: int = field(default=0, init=False)
+    """All of them."""
+    drain_cancelled: Callable[[], Awaitable[None]] = field(default=_nothing_left, kw_only=True)
+    """Waits for what cancelled jobs still have under way."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.at_once = len(self.jobs)
+        self._jobs = {job.name: job for job in self.jobs}
         self._begun = False
 
     def does(self, name: str) -> bool:
@@ -115,12 +115,12 @@ class Jobs(DueLoop[Claimed]):
 
     @override
     async def after_cancelling(self) -> None:
-        await self._drain()
+        await self.drain_cancelled()
 
     @override
     async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
         job = self._jobs[row.id]
-        await job.work()
+        await job.work(self.deps)
         now = self.deps.clock.now()
         async with self.deps.store.write(durable=False) as tx:
             await tx.jobs.defer(row, _next(job, now))

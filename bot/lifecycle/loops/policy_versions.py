@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from bot.errors import StoreBusy, WrongPolicy
-from bot.lifecycle.changes.send import send
+from bot.lifecycle.changes.send import send, send_of_account
 from bot.lifecycle.deps import Deps, RulesInForce, transact, with_newest_rules
 from bot.lifecycle.loops.running import keep_running
 from bot.lifecycle.money.budgets import count_again
@@ -139,8 +139,7 @@ async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) ->
     if upgraded and channels:
         log.warning("policy.channels_charge_less", channels=channels)
         facts = AccountFacts(detail="\n".join(f"{one} {project}" for one, project in channels.items()))
-        event = Event(rental_id=None, kind=EventKind.CHANNELS_CHARGE_LESS, at=deps.clock.now(), facts=facts)
-        await send(tx, replace(deps, rules=rules), event)
+        await send_of_account(tx, replace(deps, rules=rules), EventKind.CHANNELS_CHARGE_LESS, facts)
 
 
 async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None:
@@ -151,8 +150,7 @@ async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None
             return
         await tx.account.set(POLICY_REFUSED, all_lines)
         facts = AccountFacts(count=len(wrong.lines), detail="\n".join(wrong.lines[:MISTAKES_SENT]))
-        event = Event(rental_id=None, kind=EventKind.POLICY_REFUSED, at=deps.clock.now(), actor=by, facts=facts)
-        await send(tx, deps, event)
+        await send_of_account(tx, deps, EventKind.POLICY_REFUSED, facts, by=by)
 
     await transact(deps, decision)
 

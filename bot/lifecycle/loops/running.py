@@ -92,7 +92,7 @@ class Loop(Part):
         await self.forever()
 
 
-async def finish(work: Awaitable[None]) -> None:
+async def finish(work: Awaitable[object]) -> None:
     """Wait for work that is under way at the end of the process, for FINISH_WITHIN at most."""
     try:
         async with asyncio.timeout(FINISH_WITHIN):

@@ -6,7 +6,8 @@ Times are real: when a test or the sandbox moves our clock, work is late only fo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from typing_extensions import override
 from bot.errors import GpubotError
 from bot.lifecycle.changes.notifications import alerted
 from bot.lifecycle.deps import Deps, StepDeps, transact, with_newest_rules
-from bot.lifecycle.loops.engine import Engine
+from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.lifecycle.money.budgets import correct, settle_stored
 from bot.lifecycle.outside import DirectPosts
@@ -52,7 +53,8 @@ class SelfCheck(Part):
     waits_for_witnesses = True
 
     deps: StepDeps
-    engine: Engine
+    loops: Sequence[DueLoop[Any]]
+    """Those whose rows can be late: of quotes, wishes and rentals."""
     direct: DirectPosts
     notifies: Callable[[], bool] = lambda: True
     """Whether this process notifies people of the store's trouble: one of several does, the one that delivers."""
@@ -79,7 +81,7 @@ class SelfCheck(Part):
     _outage: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        for loop in self.engine.loops:
+        for loop in self.loops:
             loop.on_outage = self._outage.set
 
     @property
@@ -120,21 +122,14 @@ class SelfCheck(Part):
         await self._pause()
 
     async def _pause(self) -> None:
-        """Wait until the next check. If the engine meets an outage, check at once."""
+        """Wait until the next check. If a loop meets an outage, check at once."""
         if not (self.reads and self.writes) or any(self._notified.values()) or self._clock_wrong:
             await self.deps.clock.pause(CHECK_AGAIN)
             return
         self._outage.clear()
-        wait = {
-            asyncio.ensure_future(self._outage.wait()),
-            asyncio.ensure_future(self.deps.clock.pause(CHECK_EVERY)),
-        }
-        try:
-            await asyncio.wait(wait, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in wait:
-                one.cancel()
-            await asyncio.gather(*wait, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_EVERY):
+                await self._outage.wait()
 
     async def check(self) -> bool:
         """Try to read and to write, and return whether both worked."""
@@ -149,7 +144,8 @@ class SelfCheck(Part):
         """Measure how late the earliest due work is that no other process has claimed. A step that runs here
         counts only after STEP_AT_MOST."""
         real, now = self.deps.clock.real(), self.deps.clock.now()
-        running = [key for key, since in self.engine.under_way().items() if real - since < STEP_AT_MOST]
+        under_way = [one for loop in self.loops for one in loop.under_way().items()]
+        running = [key for key, since in under_way if real - since < STEP_AT_MOST]
         try:
             async with self.deps.store.read() as tx:
                 oldest = await tx.overdue.oldest_due(without=running)

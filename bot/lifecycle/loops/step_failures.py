@@ -64,11 +64,7 @@ class StepFailures:
             until=overdue_at(rental.ends_at, rental.accepted_at, with_newest_rules(self._deps).rules),
         )
         self._runs[rental.id] = changed(run, notified_at=now)
-        try:
-            await self._write_alerts(rental, EventKind.STEP_FAILED, facts)
-        except BaseException:
-            self._runs[rental.id] = run
-            raise
+        await self._write_alerts(rental, EventKind.STEP_FAILED, facts, before=run)
 
     async def end_run(self, rental: ClaimedRental) -> None:
         """End the run after a step that worked, and notify people if they were notified of the run. Raise
@@ -76,22 +72,26 @@ class StepFailures:
         run = self._runs.pop(rental.id, None)
         if run is None or run.notified_at is None:
             return
-        try:
-            await self._write_alerts(rental, EventKind.STEP_WORKS, AlertFacts(name=rental.id, number=run.number))
-        except BaseException:
-            self._runs[rental.id] = run
-            raise
+        facts = AlertFacts(name=rental.id, number=run.number)
+        await self._write_alerts(rental, EventKind.STEP_WORKS, facts, before=run)
 
-    async def _write_alerts(self, rental: ClaimedRental, kind: EventKind, facts: AlertFacts) -> None:
+    async def _write_alerts(
+        self, rental: ClaimedRental, kind: EventKind, facts: AlertFacts, *, before: FailureRun
+    ) -> None:
+        """Write an event with its alerts, and the run as it is now. If that fails, the run is as `before`."""
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
-        async with self._deps.store.write() as tx:
-            stored = await tx.account.get(FAILING_STEPS, rental.id)
-            if self._is_known(stored, kind):
-                if stored is not None:
-                    self._runs[rental.id] = stored
-                return
-            await tx.account.set(FAILING_STEPS, self._runs.get(rental.id), rental.id)
-            await send(tx, with_newest_rules(self._deps), event, rental.owner)
+        try:
+            async with self._deps.store.write() as tx:
+                stored = await tx.account.get(FAILING_STEPS, rental.id)
+                if self._is_known(stored, kind):
+                    if stored is not None:
+                        self._runs[rental.id] = stored
+                    return
+                await tx.account.set(FAILING_STEPS, self._runs.get(rental.id), rental.id)
+                await send(tx, with_newest_rules(self._deps), event, rental.owner)
+        except BaseException:
+            self._runs[rental.id] = before
+            raise
 
     def _is_known(self, stored: FailureRun | None, kind: EventKind) -> bool:
         """Return whether another process alerted people of the same meanwhile, as the stored run says."""

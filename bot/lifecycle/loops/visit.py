@@ -70,7 +70,9 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
             log.info("visit.missed", rental=rental_id, missed=result.missed.value)
         await tx.samples.add(sample)
         _count(faults, rental, result, sample.at)
-        after = _with_host_key(rental, result)
+        after = rental
+        if rental.host_key is None and result.host_key is not None:  # the first contact
+            after = note_host_key(rental, result.host_key)
         events = await _changed_key(tx, rental, result, earlier, sample.at)
         if result.report is not None:
             after, compared = await with_report(tx, after, result.report, earlier, sample.at)
@@ -135,13 +137,6 @@ def _count(faults: VisitFaults, rental: Rental, result: Visit, now: datetime) ->
         faults.forget(rental.id)
     else:
         faults.note(rental.id, now, failed=result.missed is not None)
-
-
-def _with_host_key(rental: Rental, result: Visit) -> Rental:
-    """Return the rental with the host key pinned, if this is the first contact."""
-    if rental.host_key is not None or result.host_key is None:
-        return rental
-    return note_host_key(rental, result.host_key)
 
 
 async def _changed_key(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from typing_extensions import override
 
-from bot.lifecycle.deps import StepDeps, with_newest_rules
-from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
+from bot.lifecycle.deps import with_newest_rules
+from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.running import ignore
 from bot.lifecycle.loops.visit import VisitFaults, visit
 from bot.model.records import Claimed
@@ -29,6 +30,7 @@ RETRY_FAILED = timedelta(minutes=2)
 """How long after a visit that failed with a bug or an outage of the store the machine is visited again."""
 
 
+@dataclass(eq=False, repr=False)
 class Visits(DueLoop[Claimed]):
     """Runs the visits that are due. A commit that begins, ends or hastens visits of a machine wakes the loop."""
 
@@ -38,25 +40,19 @@ class Visits(DueLoop[Claimed]):
     written = Written.VISITS
     retry = RETRY_FAILED
 
-    def __init__(
-        self,
-        deps: StepDeps,
-        *,
-        at_once: int = AT_ONCE,
-        logins_per_second: float = LOGINS_PER_SECOND,
-        claim_seconds: float = CLAIM_SECONDS,
-        on_visit: Callable[[str], None] = ignore,
-    ) -> None:
-        """`on_visit` is called with the outcome of each visit."""
-        super().__init__(deps, at_once=at_once, claim_seconds=claim_seconds)
-        self.faults = VisitFaults()
-        self._pause_between_logins = 1 / logins_per_second
-        self._next_login = 0.0
-        """The time of `clock.monotonic` from which on the next login may begin."""
-        self._on_visit = on_visit
-        self._changed = False
-        """Whether visits of a machine began, ended or were made due since the last pass."""
-        deps.store.on_commit(self._note_change, Written.VISITS)
+    at_once: int = field(default=AT_ONCE, kw_only=True)
+    logins_per_second: float = field(default=LOGINS_PER_SECOND, kw_only=True)
+    on_visit: Callable[[str], None] = field(default=ignore, kw_only=True)
+    """Called with the outcome of each visit."""
+    faults: VisitFaults = field(default_factory=VisitFaults, init=False)
+    _next_login: float = field(default=0.0, init=False)
+    """The time of `clock.monotonic` from which on the next login may begin."""
+    _changed: bool = field(default=False, init=False)
+    """Whether visits of a machine began, ended or were made due since the last pass."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.deps.store.on_commit(self._note_change, Written.VISITS)
 
     def _switched_on(self) -> bool:
         return with_newest_rules(self.deps).rules.idle.probe is ProbeKind.SSH
@@ -111,12 +107,12 @@ class Visits(DueLoop[Claimed]):
         await self._wait_for_login()
         outcome = await visit(self.deps, row, self.faults)
         if outcome is not None:
-            self._on_visit(outcome)
+            self.on_visit(outcome)
 
     async def _wait_for_login(self) -> None:
         """Wait for this visit's turn."""
         now = self.deps.clock.monotonic()
         turn = max(now, self._next_login)
-        self._next_login = turn + self._pause_between_logins
+        self._next_login = turn + 1 / self.logins_per_second
         if turn > now:
             await self.deps.clock.pause(turn - now)

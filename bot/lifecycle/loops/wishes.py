@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -62,13 +63,17 @@ LOOK_AGAIN = timedelta(hours=1)
 If one of them does, its search is due at once."""
 
 
+@dataclass(eq=False, repr=False)
 class Wishes(DueLoop[Claimed]):
     """Runs the shared searches that are due."""
 
     name = "wishes"
+    counted_as = "steps_in_flight"
     written = Written.SEARCHES
     logged_as = "wishes", "search"
     retry = RETRY_FAILED
+
+    at_once: int = field(default=SHARED_AT_ONCE, kw_only=True)
 
     @override
     def rows(self, tx: Tx) -> DueTable[Claimed]:

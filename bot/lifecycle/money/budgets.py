@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bot.errors import Stale
 from bot.lifecycle.changes import lease_changes, transitions
-from bot.lifecycle.changes.send import send
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.billing import ledger_row, spent_at_most, still_billing, unwritten_row
 from bot.model.attempt import Attempt, LedgerRow, Resource
@@ -361,15 +361,10 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     if not rental.attempts:
         return RentalFacts(rental)
     facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
-    return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=await _owner_changes(tx, rental))
-
-
-async def _owner_changes(tx: Tx, rental: Rental) -> Sequence[Event]:
-    """Return the events by which a rental that was ready got another owner. Before it is ready, all that it holds
-    is its owner's."""
-    if rental.lease is None:
-        return ()
-    return (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
+    changes: Sequence[Event] = ()
+    if rental.lease is not None:  # before it is ready, all that it holds is its owner's
+        changes = (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
+    return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=changes)
 
 
 async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str | None) -> None:
@@ -417,8 +412,7 @@ async def _give_alert(tx: Tx, deps: Deps, balance: Balance, percent: int, reader
         total=budget_of(balance.scope, deps.rules) or 0,
         people=(reader,) if reader is not None else (),
     )
-    event = Event(rental_id=None, kind=EventKind.BUDGET_ALERT, at=deps.clock.now(), facts=facts)
-    await send(tx, deps, event)
+    await send_of_account(tx, deps, EventKind.BUDGET_ALERT, facts)
     return balance
 
 

@@ -1,13 +1,12 @@
-"""Whether buying is blocked, and why. Also sends the alerts to the admins."""
+"""Whether buying is blocked, and why."""
 
 from __future__ import annotations
 
 from bot.errors import BuyingBlock, BuyingBlocked
-from bot.lifecycle.changes.send import send
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.deps import Deps, transact, with_newest_rules
 from bot.model.account_facts import PAUSED, UNAUTHORIZED_SINCE
-from bot.model.event import Event, EventKind
-from bot.model.facts import Facts
+from bot.model.event import EventKind
 from store.db import Tx
 
 
@@ -66,12 +65,6 @@ async def note_token(deps: Deps, refused: bool) -> None:
         if await is_blocked_by(tx, BuyingBlock.UNAUTHORIZED) == refused:
             return
         await tx.account.set(UNAUTHORIZED_SINCE, deps.clock.now() if refused else None)
-        await notify_admins(tx, deps, EventKind.UNAUTHORIZED if refused else EventKind.AUTHORIZED_AGAIN)
+        await send_of_account(tx, deps, EventKind.UNAUTHORIZED if refused else EventKind.AUTHORIZED_AGAIN)
 
     await transact(deps, decision)
-
-
-async def notify_admins(tx: Tx, deps: Deps, kind: EventKind, facts: Facts | None = None) -> None:
-    """Write an event of the account that the bot made, with its alerts."""
-    event = Event(rental_id=None, kind=kind, at=deps.clock.now(), facts=facts or Facts())
-    await send(tx, deps, event)

@@ -8,12 +8,12 @@ from datetime import datetime
 
 import structlog
 
-from bot.lifecycle.changes.send import send
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.budgets import live_charges
 from bot.lifecycle.money.spend import unknown_machine_count
 from bot.model.budget import Charge, Month, MonthPart, ScopeKind
-from bot.model.event import Event, EventKind, To
+from bot.model.event import EventKind, To
 from bot.model.facts import MonthFiledFacts
 from bot.policy.buying.focus import BillingMonth, FileRow, MonthFile
 from bot.policy.buying.months import month_end
@@ -132,8 +132,7 @@ async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
             return  # something was charged meanwhile: the next turn writes it too
         await tx.budgets.file(month, deps.clock.now(), written)
         facts = MonthFiledFacts(month=month, amount=file.amount, count=file.rental_count)
-        event = Event(rental_id=None, kind=EventKind.MONTH_FILED, at=deps.clock.now(), facts=facts)
         known = {To.FINANCE: tuple(finance)}
-        await send(tx, deps, event, known=known, charges_of=file.part)
+        await send_of_account(tx, deps, EventKind.MONTH_FILED, facts, known=known, charges_of=file.part)
 
     await transact(deps, decision)

@@ -15,6 +15,7 @@ from bot.model.event import Event, EventKind
 from bot.model.facts import RequestFacts
 from bot.model.offer import Offer
 from bot.model.rental import Decider, PendingDecision, Rental
+from bot.model.request import Envelope
 from bot.model.summary import Proposal
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.spending import over_limits, propose
@@ -96,15 +97,22 @@ def others_facts(asked: Deciders) -> dict[str, Any]:
     return {} if who.people else {"away": who.away}
 
 
+def allowed_by(envelope: Envelope) -> dict[str, Any]:
+    """Return what an envelope allows, as fields of the facts of an event."""
+    return {
+        "envelope": envelope.version,
+        "max_rate": envelope.max_rate,
+        "total": envelope.total,
+        "hours": envelope.lease,
+    }
+
+
 def envelope_facts(rental: Rental, asked: Deciders | None = None) -> RequestFacts:
     """Return what the rental's envelope allows, and who is asked for it, for an event."""
     envelope, decision = rental.envelope, rental.decision
     return RequestFacts(
-        envelope=envelope.version,
+        **allowed_by(envelope),
         rate=envelope.price,
-        max_rate=envelope.max_rate,
-        total=envelope.total,
-        hours=envelope.lease,
         until=decision.expires_at if decision else None,
         why=decision.why if decision else None,
         people=asked.people if asked else (),

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.money.buying_blocks import notify_admins
 from bot.lifecycle.outside import Directory
 from bot.model.account_facts import ABSENCES, GROUP_MEMBERS, NO_APPROVER_SINCE
 from bot.model.event import Event, EventKind
@@ -159,4 +159,4 @@ async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
         event = Event(rental_id=rental.id, kind=EventKind.DECIDERS_CHANGED, at=now, facts=facts)
         await apply(tx, deps, Change(rental, alter(rental), (event,)))
     if none_left:
-        await notify_admins(tx, deps, EventKind.NO_APPROVER_LEFT, AccountFacts(count=len(waiting)))
+        await send_of_account(tx, deps, EventKind.NO_APPROVER_LEFT, AccountFacts(count=len(waiting)))

@@ -47,9 +47,7 @@ async def end_request(
 ) -> Rental:
     """End a rental that waits, for a decision or an offer, as denied or withdrawn. Its earlier attempts may still
     have machines to destroy. `by` is the Slack id of who ends it, None if the bot does."""
-    now = deps.clock.now()
-    snapshot = await load_snapshot(tx, rental)
-    after, event = snapshot.finished(end, now, by=by)
+    after, event = (await load_snapshot(tx, rental)).finished(end, deps.clock.now(), by=by)
     facts = changed(event.facts, detail=reason or None)
     return await apply(tx, deps, Change(rental, after, (changed(event, kind=EventKind(end.value), facts=facts),)))
 

@@ -56,7 +56,7 @@ async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
 
 
 async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) -> None:
-    decided, now = question.decided, deps.clock.now()
+    decided = question.decided
     events: tuple[Event, ...] = ()
     if decided is not None and decided.verdict is AdminVerdict.NOT_OURS:
         if await _another_waits(tx, rental, question):
@@ -65,9 +65,8 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
     elif rental.state is State.DESTROYING:
         return
     else:
-        snapshot = await load_snapshot(tx, rental)
-        by = decided.by if decided is not None else None
-        after, event = snapshot.finished(State.CANCELLED, now, why=Why.BOUGHT_AFTER_BACKUP, by=by)
+        snapshot, by = await load_snapshot(tx, rental), decided.by if decided is not None else None
+        after, event = snapshot.finished(State.CANCELLED, deps.clock.now(), why=Why.BOUGHT_AFTER_BACKUP, by=by)
         events = (changed(event, facts=changed(event.facts, name=question.rental_id)),)
     await apply(tx, deps, Change(rental, after, events))
 

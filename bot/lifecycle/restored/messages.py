@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, transact
-from bot.lifecycle.money.buying_blocks import notify_admins
 from bot.lifecycle.people import back_to_approval
 from bot.model.account_facts import UNKNOWN_RENTAL
 from bot.model.attempt import Why
@@ -68,7 +68,7 @@ async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
     async def decision(tx: Tx) -> None:
         if await tx.account.get(UNKNOWN_RENTAL, rental_id) is None:
             await tx.account.set(UNKNOWN_RENTAL, deps.clock.now(), rental_id)
-            await notify_admins(tx, deps, EventKind.UNKNOWN_RENTAL, AlertFacts(name=rental_id))
+            await send_of_account(tx, deps, EventKind.UNKNOWN_RENTAL, AlertFacts(name=rental_id))
 
     await transact(deps, decision)
     return True

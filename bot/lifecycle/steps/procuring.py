@@ -346,18 +346,13 @@ async def _intend(
         before_vendor=before.vendor if before else None,
         why=before.why if before else None,
         detail=own_words(before),
-        paid=_paid(snapshot, before, now) if before else None,
+        paid=cost_something(snapshot.spent_on(before, now)) if before and before.settled else None,
         left_out=plan.left_out,
         told_before=told or None,
     )
     after = begin_attempt(rental, offer, now)
     intended = snapshot.with_facts(attempt).with_rental(after).with_event(EventKind.RENTING, now, facts)
     return await save(deps, intended, check_first=check_first), attempt
-
-
-def _paid(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> bool | None:
-    """Return whether an attempt cost something. Return None if that is not known, or not yet."""
-    return cost_something(snapshot.spent_on(attempt, now)) if attempt.settled else None
 
 
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
@@ -393,32 +388,17 @@ def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: 
 
 
 def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now: datetime) -> RentalSnapshot:
-    answered = changed(attempt, answered_at=now, detail=answer.detail)
+    answered = changed(attempt, answered_at=now, why=answer.why, detail=answer.detail)
     snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
-    if answer.accepted:
+    if answer.why is None:
         return _accepted(snapshot, answered, now)
-    why = _refusal(answer)
-    if why is not None:
-        return snapshot.with_facts(changed(answered, state=AttemptState.FAILED, why=why)).with_due(now)
-    if answer.bought_before:
-        unclear = changed(answered, why=Why.BOUGHT_BEFORE)
-    else:
-        unclear = changed(answered, why=Why.ANSWERED_FAILED if answer.other_reason else Why.SOLD_OUT)
-        if not answer.resource_ids:
-            # Usually the call made no machine. Buy the next offer at once; a machine that still appears is
-            # deleted.
-            extra = changed(unclear, state=AttemptState.UNKNOWN, extra=True, marked_by=Marker.STEP)
-            return snapshot.with_facts(extra).with_due(now)
-    return _note_unknown(snapshot.with_facts(unclear), unclear, now).with_due(poll_at(now))
-
-
-def _refusal(answer: Procured) -> Why | None:
-    """Return why the market sold nothing. Return None if the answer doesn't prove that."""
-    if answer.expired:
-        return Why.EXPIRED
-    if answer.script_refused:
-        return Why.SCRIPT_REFUSED
-    return Why.REFUSED if answer.refused else None
+    if answer.bought_nothing:
+        return snapshot.with_facts(changed(answered, state=AttemptState.FAILED)).with_due(now)
+    if answer.why in REPORTED_FAILED and not answer.resource_ids:
+        # Usually the call made no machine. Buy the next offer at once; a machine that still appears is deleted.
+        extra = changed(answered, state=AttemptState.UNKNOWN, extra=True, marked_by=Marker.STEP)
+        return snapshot.with_facts(extra).with_due(now)
+    return _note_unknown(snapshot.with_facts(answered), answered, now).with_due(poll_at(now))
 
 
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:

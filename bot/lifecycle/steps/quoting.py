@@ -133,20 +133,15 @@ async def _replace(deps: StepDeps, quote: Quote) -> Quote:
     return quote if rental is None else changed(quote, rental_id=rental.id)
 
 
-async def _rentable_without_a_click(deps: StepDeps, quote: Quote) -> Offer | None:
-    """Return the cheapest offer that has what the person asked for. Return None if there is none."""
-    async with deps.store.read() as tx:
-        offers = await with_boot_script(tx, quote.offers, quote.request, quote.request.teammates)
-    return next(iter(offers), None)
-
-
 async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     """Rent the recommended offer if its owner has a key, it needs neither approval nor confirmation, and it can't
     end at night. Return the quote with the rental. If nothing was rented, return a quote that shows its offers."""
     shown = changed(quote, rent_now=False)
-    offer = await _rentable_without_a_click(deps, quote)
-    if offer is None:
+    async with deps.store.read() as tx:
+        offers = await with_boot_script(tx, quote.offers, quote.request, quote.request.teammates)
+    if not offers:
         return shown
+    offer = offers[0]
     proposal = propose(quote.request, offer.gpu, offer.rate, deps.rules)
     if proposal.over or needs_confirmation(proposal.envelope) or quote.request.starts_at is not None:
         return shown

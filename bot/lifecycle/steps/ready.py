@@ -6,25 +6,29 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.errors import MarketAway
+from bot.lifecycle.account.reconcile import LOOK_UP_AGAIN, progress_of, with_answer
 from bot.lifecycle.changes import lease_changes as changes
 from bot.lifecycle.changes.snapshot import RentalSnapshot
-from bot.lifecycle.changes.transitions import known_bill
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.money.billing import ledger_span
-from bot.lifecycle.steps.market_check import check
-from bot.lifecycle.steps.polling import soonest
+from bot.lifecycle.money.billing import hourly, ledger_span
+from bot.lifecycle.outside import OfferProgress, ResourceView
+from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
 from bot.lifecycle.steps.ready_machine import load_machine, question_facts, with_unknown
-from bot.model.attempt import Why
+from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
-from bot.model.event import Event, EventKind
-from bot.model.facts import DecisionFacts, EndedFacts, EndFacts, PlaceFacts, QuestionFacts, VerdictFacts
+from bot.model.event import EventKind
+from bot.model.facts import DecisionFacts, EndFacts, PlaceFacts, QuestionFacts, VerdictFacts
 from bot.model.machine_use import Use, Verdict
 from bot.model.money import cost
 from bot.model.state import State
 from bot.policy.use import ready
 from bot.policy.use.end_notices import notice_is_due
 from bot.policy.use.questions import after_asking, idle_cost
+from bot.policy.use.visit_times import Check, next_check
 
+CHECK_AGAIN = timedelta(seconds=30)
+"""A step that runs for another reason also checks the machine if the last check is older than this."""
 HOST_KEY_WITHIN = timedelta(minutes=15)
 """For how long after ready each check tries to read a host key that could not be read at ready. While nothing has
 answered on the SSH port, checks try without a limit."""
@@ -35,7 +39,7 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     due, return it due at the next check or at the next act of the plan."""
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)
-    before, (snapshot, check_at) = snapshot, await check(deps, snapshot)
+    before, (snapshot, check_at) = snapshot, await _check(deps, snapshot)
     now = deps.clock.now()
     async with deps.store.read() as tx:
         machine = await load_machine(tx, deps, snapshot, now)
@@ -102,22 +106,16 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
 
 def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """End the rental: the vendor took every resource, or nobody knows who ended it while the bot was down."""
-    rental, bill = snapshot.rental, snapshot.spent(now)
+    rental = snapshot.rental
     away = any(resource.resource_id in deps.opened.gone for resource in snapshot.resources)
     why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
     if rental.running_lease.shown_later_at is not None:
         why = Why.ENDED_SINCE_BACKUP
-    facts = EndedFacts(
-        end=State.LOST,
-        why=why,
-        **known_bill(rental, bill, snapshot.attempts),
-        rate=rental.rate,
-        vendor=rental.vendor,
-        span=ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at,
-    )
     # If an earlier attempt is still being deleted, the rental ends only once that attempt is gone.
-    after, _ = snapshot.finished(State.LOST, now, why=why)
-    return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.LOST, at=now, facts=facts))
+    after, event = snapshot.finished(State.LOST, now, why=why)
+    span = ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at
+    facts = changed(event.facts, rate=rental.rate, vendor=rental.vendor, span=span)
+    return snapshot.with_rental(after, changed(event, kind=EventKind.LOST, facts=facts))
 
 
 def _ending_facts(snapshot: RentalSnapshot, until: datetime, now: datetime) -> EndFacts:
@@ -155,3 +153,66 @@ async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime
         return snapshot
     host_key = await deps.prober.host_key(rental.host, rental.port or 22, rental.vendor)
     return snapshot if host_key is None else snapshot.with_rental(changes.note_host_key(rental, host_key))
+
+
+# --- whether the machine still exists
+
+
+async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapshot, datetime]:
+    """Ask the market for the machine if a check is due. Return the snapshot with the answer, and when the next
+    check is due. If the machine is gone, the snapshot has no live attempt."""
+    attempt = snapshot.live
+    now = deps.clock.now()
+    if attempt is None:
+        return snapshot, now
+    alive = snapshot.alive_of(attempt)
+    planned = _planned(snapshot, attempt, now)
+    missing = any(r.missing_since for r in alive)
+    shown_later = snapshot.rental.running_lease.shown_later_at is not None
+    first_look = shown_later and any(r.read_at < deps.opened.at for r in alive)
+    if planned.at > now and not missing and not first_look and any(now - r.read_at < CHECK_AGAIN for r in alive):
+        return snapshot, planned.at
+    views: dict[str, ResourceView | None] = {}
+    try:
+        for resource in alive:
+            view = await deps.market.resource(resource.resource_id, fresh=planned.live)
+            if not planned.live and (view is None or view.deleted):
+                # The market's cache may be stale. Only the vendor's own answer ends a rental.
+                view = await deps.market.resource(resource.resource_id, fresh=True)
+            views[resource.resource_id] = view
+        not_found = any(view is None for view in views.values())
+        progress = await progress_of(deps, attempt) if not_found else OfferProgress()
+    except MarketAway as away:
+        return snapshot, retry_at(now, away)
+    gone = {r.resource_id for r in alive if (view := views.get(r.resource_id)) is None or view.deleted}
+    deps.opened.gone.update(r.resource_id for r in alive if r.resource_id in gone and r.read_at < deps.opened.at)
+    snapshot = with_answer(snapshot, attempt, views, progress, now) if views else snapshot
+    attempt = snapshot.attempt(attempt.n)
+    if not attempt.live:
+        return snapshot, now
+    rate = hourly(snapshot.resources_of(attempt), attempt)
+    if rate != snapshot.rental.rate:
+        snapshot = snapshot.with_rental(changes.change_rate(snapshot.rental, rate))
+    return _with_address(snapshot, attempt), _planned(snapshot, attempt, now).at
+
+
+def _with_address(snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
+    """Return the snapshot with the machine's address if the rental has none yet. An adopted machine, for example,
+    may run before its vendor states an address."""
+    if snapshot.rental.host is not None:
+        return snapshot
+    for resource in snapshot.alive_of(attempt):
+        if resource.host is not None:
+            return snapshot.with_rental(changes.note_address(snapshot.rental, resource.host, resource.port))
+    return snapshot
+
+
+def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check:
+    """Return the next check. A machine that was not found is polled until it counts as gone (LOOK_UP_AGAIN)."""
+    alive = snapshot.alive_of(attempt)
+    missing_since = [r.missing_since for r in alive if r.missing_since is not None]
+    if alive and not missing_since:
+        read_at = min(resource.read_at for resource in alive)
+        return next_check(read_at, snapshot.rental.request.contract, snapshot.last_visit, now)
+    counts_at = [since + LOOK_UP_AGAIN for since in missing_since if since + LOOK_UP_AGAIN > now]
+    return Check(at=min([poll_at(now), *counts_at]), live=True)

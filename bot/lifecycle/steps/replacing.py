@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.errors import Mistake, NextStep, OverBudget, Refused
+from bot.errors import OverBudget, Refused
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.deps import Deps, free_id, transact
+from bot.lifecycle.deps import Deps, free_id, known_rental, transact
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.people.back_to_approval import envelope_facts
@@ -47,9 +47,7 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
     Raise Mistake if the id is unknown, Refused if the rental is somebody else's, TooLate if it can't be replaced.
     """
     check_user(person, deps.rules)
-    rental = await tx.rentals.get(rental_id)
-    if rental is None:
-        raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
+    rental = await known_rental(tx, rental_id)
     if not is_owner(person.id, rental.owner):
         raise Refused(f"Only its owner can replace {rental.id}. I changed nothing.")
     now = deps.clock.now()
