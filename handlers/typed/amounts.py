@@ -32,8 +32,7 @@ _HOURS_MINUTES = r"(\d{1,3})h([0-5]\d)"
 
 
 def _duration_pattern() -> str:
-    """Return a pattern in which each unit stands at most once, longer units first. So `6h 2d` are two
-    durations."""
+    """Return a pattern with each unit at most once, longer units first. So `6h 2d` are two durations."""
     parts = [rf"{_AMOUNT} ?-?{unit}(?![a-z])" for unit in _SECONDS]
     alternatives = []
     for start, part in enumerate(parts):

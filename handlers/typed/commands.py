@@ -434,8 +434,7 @@ def _no_argument_parser(command: Plain, about: str) -> Parser:
 
 
 def _parse_pause(rest: str, _: ParseContext) -> Command:
-    """Return a pause with its reason, which may follow `--`. Raise Mistake for an id: no single rental can be
-    paused."""
+    """Return a pause with its reason. Raise Mistake for an id: no single rental can be paused."""
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
     if ID.fullmatch(reason.lower()):
         raise Mistake("/gpu pause takes nothing more than a reason: it is about all buying. Try: /gpu pause")

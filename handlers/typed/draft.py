@@ -166,8 +166,7 @@ class Built(NamedTuple):
     waits_until: datetime | None
     """When the person stops waiting, if they said so."""
     doubtful: bool
-    """Whether something has a second reading that is unlikely but possible. Then `now` must only show the
-    offers."""
+    """Whether something has an unlikely second reading. Then `now` must only show the offers."""
 
 
 @dataclass

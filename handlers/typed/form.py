@@ -274,8 +274,7 @@ def _sold(gpu: str, catalog: Catalog) -> bool:
 def _choice(
     inputs: Mapping[str, str], field: Field, names: Sequence[str], matcher: NameMatcher, errors: dict[Field, str]
 ) -> str:
-    """Return the name that was chosen or typed. Return an empty text for any, and note an error for a text that is
-    no name."""
+    """Return the name that was chosen or typed, or an empty text for any. Note an error for any other text."""
     chosen = inputs.get(field, "")
     if chosen in {"", ANY, *names}:
         return chosen if chosen in names else ""

@@ -169,8 +169,7 @@ class TokenReader:
         return self.draft
 
     def _read(self, token: Token) -> None:
-        """Read a token with the reader for its kind. Without one, the token is the value of a part, or only a
-        courtesy."""
+        """Read a token with its kind's reader. Without one, it is the value of a part, or only a courtesy."""
         if token.kind in self.readers:
             self.readers[token.kind](token)
         elif isinstance(token.kind, Part):
@@ -209,8 +208,7 @@ class TokenReader:
         return None
 
     def _after_verb(self) -> bool:
-        """Return whether a verb stands before the token that was read last, with only words such as `now`
-        between."""
+        """Return whether a verb stands before the last token, with only words such as `now` between."""
         for token in reversed(self.tokens[: self.position - 1]):
             if token.name in _VERBS:
                 return True

@@ -100,8 +100,7 @@ class Vocabulary:
     region_names: tuple[str, ...]
     vendor_names: tuple[str, ...]
     suggestions: dict[str, str]
-    """The words that a mistyped word may have meant: the text that is compared, with the key of the word that it
-    suggests."""
+    """The words that a mistyped word may have meant: what it is compared with, and the word to suggest."""
 
     def family_of(self, gpu: str) -> str | None:
         """Return the family of a canonical name. Return None for a family."""

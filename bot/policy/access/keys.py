@@ -99,8 +99,7 @@ def _is_private_der(content: bytes) -> bool:
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return the content of a DER sequence, or as much as there is if it is cut off. Return b"" for anything
-    else."""
+    """Return the content of a DER sequence, as far as it isn't cut off. Return b"" for anything else."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
     length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
@@ -209,8 +208,7 @@ def kind_of(line: str) -> str:
 
 
 def _field(content: bytes, n: int) -> bytes:
-    """Return the n-th field of a public key, counted from 0, or as much as there is if it is cut off. Field 0 is
-    the type."""
+    """Return the n-th field of a public key, as far as it isn't cut off. Field 0 is the type."""
     for _ in range(n):
         content = content[4 + int.from_bytes(content[:4], "big") :]
     return content[4 : 4 + int.from_bytes(content[:4], "big")]

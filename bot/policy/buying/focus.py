@@ -74,8 +74,7 @@ def focus_file(rows: Iterable[FileRow], billing: BillingMonth) -> str:
 
 
 def part_of(file: str, *, project: str | None = None, owner: str | None = None) -> str:
-    """Return a file of `focus_file` with only the rows of a project, or of an owner, by their Slack id. None: of
-    all."""
+    """Return a file of `focus_file` with only the rows of a project or an owner (a Slack id). None: of all."""
     reader = csv.reader(io.StringIO(file, newline=""))
     names = next(reader)
     in_project, tags = names.index("SubAccountId"), names.index("Tags")
@@ -111,8 +110,7 @@ class MonthFile:
     billing: BillingMonth
     rows: tuple[FileRow, ...]
     complete: str | None
-    """The complete file of the month, for everybody, from which this one is cut. None: the month is not
-    complete."""
+    """The month's complete file for everybody, from which this is cut. None: the month isn't complete."""
     unknown_count: int = 0
     """How many machines that no rental has run now."""
 
@@ -160,15 +158,13 @@ def _text(text: str) -> str:
 
 
 def _hours(charge: Charge) -> str:
-    """Return the hours of a charge, rounded to a billionth: plain digits, since the specification allows no
-    exponent."""
+    """Return the hours of a charge, rounded to a billionth. The specification allows no exponent."""
     length = (charge.ended_at - charge.started_at) // timedelta(microseconds=1)
     return f"{Decimal(length) / _MICROSECONDS_PER_HOUR:.9f}"
 
 
 def _time(at: datetime) -> str:
-    """Return a time in UTC, without the fraction of its second, for which the specification's format has no
-    place."""
+    """Return a time in UTC in whole seconds: the specification's format has no place for a fraction."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

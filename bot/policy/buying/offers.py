@@ -85,8 +85,7 @@ def nearest_first(
 
 
 def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
-    """Return the first offer of each GPU that a vendor has at one price, and how many other regions have
-    the same."""
+    """Return the first offer of each GPU of a vendor at one price, and how many other regions have the same."""
     found: dict[tuple[object, ...], list[Offer]] = {}
     for offer in offers:
         key = (offer.vendor, offer.gpu, offer.count, offer.contract, offer.rate)
@@ -154,8 +153,7 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
 
 
 def within_envelope(offers: Iterable[Offer], envelope: Envelope, billed: Micros, rules: Rules) -> list[Offer]:
-    """Return the offers that the envelope allows: by its GPU, by its rate, and by its total less what earlier
-    attempts `billed`."""
+    """Return the offers that the envelope allows: its GPU, its rate, its total less what was `billed` before."""
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [
         offer

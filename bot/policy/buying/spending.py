@@ -138,8 +138,7 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
-    """Return which limits made an approver decide this envelope: those that its clicked price, or the total at
-    that price, exceeds."""
+    """Return the limits that made an approver decide this envelope, by its clicked price and the total at it."""
     span = billed_span(envelope.lease, rules)
     # `propose` adds what earlier attempts billed to the highest cost of the span, so the difference is that bill.
     spent = max(envelope.total - cost_at_most(envelope.max_rate, span), 0)
@@ -224,8 +223,7 @@ def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bo
 
 
 def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether the person approves their own request, as one of the `requesters`. Raise Refused if they may
-    not decide it."""
+    """Return whether the person approves their own request. Raise Refused if they may not decide it."""
     if not roles_of(person, rules).approver:
         raise Refused(ONLY_APPROVERS)
     if not may_approve(person, requesters, rules):
@@ -371,8 +369,7 @@ class Limits:
 
 
 def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None:
-    """Return the cheapest of the `offers` beside the clicked one, for the approvers. Return None if there is no
-    other."""
+    """Return the cheapest of the other offers, for the approvers. Return None if there is no other."""
     others = (offer for offer in offers if offer.offer_id != clicked.offer_id)
     best = min(others, key=lambda offer: offer.rate, default=None)
     if best is None:

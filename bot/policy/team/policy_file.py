@@ -53,8 +53,7 @@ class PolicySource:
     """GPUBOT_ADMINS."""
 
     def read(self) -> Policy:
-        """Read the file and the scripts that it names. Without a file, return the default rules. Raise WrongPolicy
-        with every mistake."""
+        """Read the file, or return the default rules without one. Raise WrongPolicy with every mistake."""
         scripts: dict[str, str] = {}
 
         def read_script(name: str) -> str:

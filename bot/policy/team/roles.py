@@ -13,8 +13,7 @@ from bot.model.rental import Rental
 from bot.policy.team.rules import Approvers, Rules
 
 MOST_TEAMMATES = 20
-"""How many teammates one rental may have. Each is looked up in Slack while a person waits, and gets direct
-messages."""
+"""How many teammates one rental may have. Each is looked up in Slack while a person waits."""
 
 
 class Roles(Frozen):

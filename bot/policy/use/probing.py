@@ -44,8 +44,7 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
 
 
 def runs_scripts(answers: ProbeAnswers | None) -> bool:
-    """Return whether a vendor's machines are expected to run the boot script. Return True if nothing is known of
-    the vendor."""
+    """Return whether a vendor's machines are expected to run the boot script: also if nothing is known of it."""
     if answers is None or answers.silent_at is None or len(answers.silent) < FEWEST_SILENT:
         return True
     answered_lately = answers.answered_at and answers.silent_at - answers.answered_at < ONE_OWNER_AFTER
