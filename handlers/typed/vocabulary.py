@@ -137,10 +137,7 @@ class Vocabulary:
         return near or self.families[:3]
 
     def nearest_words(self, word: str) -> tuple[str, ...]:
-        """Return the words of any kind that are most like this one.
-
-        Return none for a word of two letters, such as `or`: too many words are like it.
-        """
+        """Return the words most like this one. For two letters, such as `or`, none: too many are like it."""
         if len(name_key(word)) < 3:
             return ()
         regions = self.nearest_regions(word)

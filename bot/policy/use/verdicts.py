@@ -47,8 +47,7 @@ HOURS = 24
 
 
 def shows_work(sample: Sample, idle: Idle) -> bool:
-    """Return whether some GPU had a reading that counts as use. Used memory does not count: a dead process can
-    hold it."""
+    """Return whether some GPU had a reading that counts as use. Memory doesn't: a dead process can hold it."""
     return any(gpu.highest is not None and gpu.highest >= idle.gpu_below * 100 for gpu in sample.gpus)
 
 
