@@ -1,5 +1,4 @@
-"""Projects and budgets, without I/O: which project is charged, what a budget still holds, and when to notify
-people."""
+"""Projects and budgets, without I/O: which project is charged, what a budget holds, when to notify people."""
 
 from __future__ import annotations
 

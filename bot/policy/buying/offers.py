@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from types import MappingProxyType
 from typing import TypeAlias
 
 from bot.model.attempt import USUAL_CHANCE, Attempt, GotReady, Why
@@ -18,13 +17,11 @@ from bot.policy.buying.spending import provisioning_budget
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import needs_script, runs_scripts
 
-_NEAREST: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(("Europe", "Africa", "Atlantic"), "EU"),
-        **dict.fromkeys(("America", "US", "Canada"), "US"),
-        **dict.fromkeys(("Asia", "Australia", "Pacific", "Indian"), "APAC"),
-    }
-)
+_NEAREST = {
+    **dict.fromkeys(("Europe", "Africa", "Atlantic"), "EU"),
+    **dict.fromkeys(("America", "US", "Canada"), "US"),
+    **dict.fromkeys(("Asia", "Australia", "Pacific", "Indian"), "APAC"),
+}
 """The market's region group that is nearest to a time zone, by the zone's first part."""
 MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
 """An attempt failed for one of these reasons because of the market, not because of its offer."""
