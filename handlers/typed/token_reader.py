@@ -208,7 +208,7 @@ class TokenReader:
         return None
 
     def _after_verb(self) -> bool:
-        """Return whether a verb stands before the last token, with only words such as `now` between."""
+        """Return whether a verb stands before the token read last, with only words such as `now` between."""
         for token in reversed(self.tokens[: self.position - 1]):
             if token.name in _VERBS:
                 return True
