@@ -75,8 +75,7 @@ def next_available(moment: datetime, person: Availability, hours: Hours) -> date
 def last_available(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime | None:
     """Return until when at least one of these people can be asked for the last time before `moment`, or `moment`
     itself if one still can. Return None if nobody can in the two weeks before."""
-    ends = [end for person in people if (end := _last_available(moment, person, hours)) is not None]
-    return max(ends, default=None)
+    return max(filter(None, (_last_available(moment, person, hours) for person in people)), default=None)
 
 
 def _last_available(moment: datetime, person: Availability, hours: Hours) -> datetime | None:
