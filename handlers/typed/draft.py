@@ -339,7 +339,7 @@ class _Builder:
 
     def _check_gpu(self) -> None:
         if not self.draft[Part.GPU]:
-            families = sorted(self.vocabulary.families, key=lambda family: family != "H100")[:1]
+            families = sorted(self.vocabulary.variants, key=lambda family: family != "H100")[:1]
             raise self._wrong(Part.GPU, "Which GPU?", *({Part.GPU: [family]} for family in families))
 
     def _read_gpu(self) -> None:

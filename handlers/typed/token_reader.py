@@ -234,7 +234,7 @@ class TokenReader:
             (Part.REGION, self.vocabulary.region_names),
             (Part.VENDOR, self.vocabulary.vendor_names),
             (Part.CONTRACT, tuple(Contract)),
-            (Part.GPU, self.vocabulary.families),
+            (Part.GPU, tuple(self.vocabulary.variants)),
         ):
             if nearest and nearest[0] in names:
                 readings = (Reading(part, nearest[0]),)

@@ -84,7 +84,6 @@ class NameMatcher:
 class Vocabulary:
     """The names of one catalogue."""
 
-    families: tuple[str, ...]
     variants: dict[str, tuple[Variant, ...]]
     """The variants of each family."""
     gpus: NameMatcher
@@ -133,8 +132,8 @@ class Vocabulary:
 
     def nearest_gpus(self, word: str) -> tuple[str, ...]:
         """Return the families that are most like the word."""
-        near = _nearest(word, {name_key(family): family for family in self.families}, 3, cutoff=1)
-        return near or self.families[:3]
+        near = _nearest(word, {name_key(family): family for family in self.variants}, 3, cutoff=1)
+        return near or tuple(self.variants)[:3]
 
     def nearest_words(self, word: str) -> tuple[str, ...]:
         """Return the words most like this one. For two letters, such as `or`, none: too many are like it."""
@@ -182,7 +181,6 @@ def _vocabulary(
     contract_meanings = _contract_meanings(contracts)
     variants = {family: tuple(variant_of(name, family) for name in names) for family, names in families.items()}
     return Vocabulary(
-        families=tuple(families),
         variants=variants,
         gpus=_matcher(_gpu_patterns(families), before=MAKER, after=_GPU_END),
         features=_feature_pattern(variants),
