@@ -48,12 +48,9 @@ NOBODY = Mentioned(text="")
 def take_teammates(text: str) -> Mentioned:
     """Return a request without its `with @ben and @cleo`, and those people. Raise Mistake if they are too many."""
     text = " ".join(text.split())
-    people: dict[str, str] = {}
-    for part in _WITH.finditer(text):
-        people.update(_people_in(part[1]))
+    people = _people_in(" ".join(part[1] for part in _WITH.finditer(text)))
     rest = _WITH.sub(" ", text)
-    misplaced = _people_in(rest)
-    return _mentioned(rest, people, tuple(misplaced.items()))
+    return _mentioned(rest, people, tuple(_people_in(rest).items()))
 
 
 def take_people(text: str) -> Mentioned:

@@ -176,12 +176,8 @@ def _description(row: FileRow) -> str:
 
 
 def _tags(row: FileRow) -> str:
-    tags = {
-        "requester": row.charge.owner,
-        "cost_center": _plain(row.cost_center) or None,
-        "channel": row.machine.channel,
-    }
-    return json.dumps(tags)
+    cost_center = _plain(row.cost_center) or None
+    return json.dumps({"requester": row.charge.owner, "cost_center": cost_center, "channel": row.machine.channel})
 
 
 def _dollars(amount: Micros) -> str:

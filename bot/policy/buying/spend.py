@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -185,12 +186,9 @@ def points(days: Sequence[tuple[date, Micros]]) -> tuple[SpendPoint, ...]:
     """Return the points of a chart: each day, or each week from Monday on if there are too many days."""
     if len(days) <= MOST_DAYS:
         return tuple(SpendPoint(first=day, last=day, amount=amount) for day, amount in days)
-    weeks: dict[tuple[int, int], list[tuple[date, Micros]]] = defaultdict(list)
-    for day, amount in days:
-        weeks[day.isocalendar()[:2]].append((day, amount))
+    weeks = [list(week) for _, week in groupby(days, key=lambda day: day[0].isocalendar()[:2])]
     return tuple(
-        SpendPoint(first=week[0][0], last=week[-1][0], amount=sum(amount for _, amount in week))
-        for week in weeks.values()
+        SpendPoint(first=week[0][0], last=week[-1][0], amount=sum(amount for _, amount in week)) for week in weeks
     )
 
 

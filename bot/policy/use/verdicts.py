@@ -70,12 +70,7 @@ def shows_a_part(sample: Sample, idle: Idle) -> bool:
 
 def has_report(sample: Sample) -> bool:
     """Return whether the visit read something of the machine, if only its connections."""
-    return sample.missed not in {
-        Missed.NO_ANSWER,
-        Missed.REFUSED,
-        Missed.HOST_KEY_CHANGED,
-        Missed.UNREADABLE,
-    }
+    return sample.missed not in {Missed.NO_ANSWER, Missed.REFUSED, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
 
 def reason(sample: Sample) -> Missed:
