@@ -1,38 +1,9 @@
 """All errors, grouped by what the person who reads one can do.
 
-    GpubotError
-    +-- Mistake                 the person typed something wrong: says what to type instead
-    |   +-- RequestMistake      a request for GPUs can't be read; has the requests that it may have meant
-    |   +-- NeedsKey            an SSH key is missing; set one, then rent
-    |   +-- PrivateKey          a private key was sent; it is neither stored nor logged
-    |   +-- Unusable            a setting can't be used: says which and why; ends the start
-    |   +-- WrongPolicy         the policy file has mistakes: a line for each
-    |   +-- DuplicateRental     the person rents the same already; confirm that another one is meant
-    +-- Refused                 the team's rules say no: says who may, or what would be allowed
-    |   +-- BuyingBlocked       nothing is bought for anyone now
-    |   +-- OverBudget          a budget doesn't hold it
-    |   +-- OwnerOnly           only the rental's owner and teammates get its SSH command
-    |   +-- NoTeammate          somebody can't be let into a machine
-    +-- TooLate                 someone or something was faster: says what is true now
-    |   +-- AlreadyDecided      somebody decided the request before
-    |   +-- QuestionLost        the database lacks the question that is to be decided
-    |   +-- RequestChanged      the request has changed since its button was shown
-    |   +-- DuplicateExtension  the same extension was made just now; confirm that more is meant
-    +-- Outage                  temporary: nothing was done, try again
-    |   +-- StoreBusy           the database did not answer in time
-    |   +-- WrongClock          this machine's clock is wrong, so nothing is decided by it
-    |   +-- KeysUnavailable     GitHub gave no usable answer
-    |   +-- MarketAway          the marketplace did not answer, or asks to wait
-    |       +-- TokenRefused    it refuses our token
-    |       +-- RateLimited     it asks us to slow down (429)
-    +-- CannotOpen              the database can't be used at all: says why; ends the start
-        +-- InUse               another gpubot has it open
+People read a GpubotError: a Mistake says what to type instead; Refused, who may or what would be allowed; TooLate,
+what is true now. After an Outage, they try again. CannotOpen ends the start.
 
-    Conflict                    control flow between the store and its callers; people never read it
-    +-- Stale                   a guarded write found a newer row; load it again and decide again
-    +-- OfferTaken              an attempt was made for the offer before; take the next offer
-
-Any other exception that escapes is a bug; the person gets a number that is in the log too.
+Any other exception that escapes is a bug, whose number the person gets and the log has.
 
 Words are plain text for any surface. What each surface writes in its own way (a command, a channel, a person) is a
 fact in a field. Slack's way is handlers/phrases/error_text.py.
@@ -71,9 +42,7 @@ class NextStep(Enum):
     """Destroy one of their own rentals, to make room for another."""
     MAKE_NEW_KEY = auto()
     NAME_TEAMMATES = auto()
-    """Name the people whom to let into a rental."""
     PASTE_A_KEY = auto()
-    """Send the line of an SSH key instead."""
     TRY_AGAIN_OR_PASTE_A_KEY = auto()
     LIST_KEYS = auto()
     READ_THIS_MONTH = auto()
@@ -85,10 +54,8 @@ class BuyingBlock(StrEnum):
     """Why nothing is bought for anyone now."""
 
     PAUSED = "paused"
-    """An admin paused buying."""
     BOUGHT_AFTER_BACKUP = "older_database"
-    """The database was restored, and the account has machines that were bought after the backup. An admin resumes
-    buying."""
+    """Machines were bought after the backup from which the database was restored. An admin resumes buying."""
     UNAUTHORIZED = "unauthorized"
     """The marketplace refuses our token."""
 
@@ -250,8 +217,7 @@ class TooLate(GpubotError):
 
 
 class AlreadyDecided(TooLate):
-    """Somebody decided before. `name` is that person's name, or None if it is unknown. `own` tells whether the
-    reader is that person."""
+    """Somebody decided before. `name` is theirs, or None if unknown. `own` tells whether they are the reader."""
 
     def __init__(
         self, rental_id: str | None, decision: Decision, *, name: str | None, own: bool, ago: timedelta
@@ -275,8 +241,7 @@ class RequestChanged(TooLate):
 
 
 class DuplicateExtension(TooLate):
-    """The person asked for the same extension just now, and it was made. Nothing was added. They can confirm that
-    they want more time."""
+    """The same extension was made just now. Nothing was added. The person can confirm that they want more."""
 
 
 class Outage(GpubotError):

@@ -256,7 +256,9 @@ class Connection(Part):
                 self._receiver = await self._connect()
                 break
             except _Refused as refused:
-                await self._handle_refusal(refused, waiting=waiting)
+                if not waiting and await self._count_unfinished() == 0:
+                    raise Unusable(refused.words) from None
+                await self._note_refusal(refused.name)
                 waiting = True
                 await self.context.deps.clock.pause(self.retry_refused)
                 self._reload_tokens()
@@ -294,12 +296,6 @@ class Connection(Part):
             return
         self.refused = TokenRefusal(setting, self.context.deps.clock.now())
         log.error("slack.refused", words=self.refused.say(await self._undelivered()))
-
-    async def _handle_refusal(self, refused: _Refused, *, waiting: bool) -> None:
-        """Log that a token is refused. Raise Unusable if this is the first refusal and no rental is unfinished."""
-        if not waiting and await self._count_unfinished() == 0:
-            raise Unusable(refused.words) from None
-        await self._note_refusal(refused.name)
 
     async def _count_unfinished(self) -> int | None:
         """Return how many rentals are not over. Return None if the store can't be read."""

@@ -8,13 +8,12 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
 from bot.model.account_facts import Counter, Fact
 from bot.model.records import PolicyVersion
 from store.columns import JsonText
-from store.mapping import fetch_first, insert_into, insert_new, select_by, upsert, values
+from store.mapping import Rows, insert_into, insert_new, select_by, upsert, values
 from store.tables import account, answered_messages, counters, policy_versions, probe_key
 
 T = TypeVar("T")
@@ -40,11 +39,8 @@ def _increment(dialect: str) -> Any:
     return insert.on_conflict_do_update(index_elements=["name"], set_={"count": counters.c.count + 1})
 
 
-class Account:
+class Account(Rows):
     """Facts about the account and this bot."""
-
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
 
     async def get(self, fact: Fact[T], key: str = "") -> T | None:
         """Return a fact. Return None if the store doesn't have it."""
@@ -85,15 +81,12 @@ class Account:
         return await insert_new(self._conn, answered_messages, {"message": message, "at": at})
 
 
-class Policies:
+class Policies(Rows):
     """The policy files that came into force: versions are added and read, never changed."""
-
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
 
     async def newest(self) -> PolicyVersion | None:
         """Return the version that is in force. Return None before the first one is stored."""
-        return await fetch_first(self._conn, PolicyVersion, _NEWEST)
+        return await self._first(PolicyVersion, _NEWEST)
 
     async def add(self, version: PolicyVersion) -> None:
         """Write the next version. Raise Stale if its number is in use."""

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import Stale
 from bot.model.admin_question import AdminQuestion, Purchase
 from bot.model.state import State
-from store.mapping import fetch_all, fetch_first, insert_new, select_by, values
+from store.mapping import Rows, insert_new, select_by, values
 from store.messages import Messages
 from store.tables import admin_questions, rentals
 
@@ -25,20 +25,18 @@ _PAUSING = select(admin_questions).where(_c.pauses_buying)
 _UPDATE = update(admin_questions).where(_c.id == bindparam("key"), _c.version == bindparam("was_version"))
 
 
-class AdminQuestions:
-    """Questions to the admins."""
-
+class AdminQuestions(Rows):
     def __init__(self, conn: AsyncConnection, messages: Messages) -> None:
-        self._conn = conn
+        super().__init__(conn)
         self._messages = messages
 
     async def get(self, question_id: str) -> AdminQuestion | None:
-        return await fetch_first(self._conn, AdminQuestion, _GET, key=question_id)
+        return await self._first(AdminQuestion, _GET, key=question_id)
 
     async def not_over(self) -> list[AdminQuestion]:
         """Return the questions that the admins can decide, and those about machines that are not ours to manage
         but still exist, oldest first. Leave out questions about rentals that are over or ending."""
-        return await fetch_all(self._conn, AdminQuestion, _NOT_OVER)
+        return await self._all(AdminQuestion, _NOT_OVER)
 
     async def purchases(self) -> list[AdminQuestion]:
         """Return the questions of `not_over` that are about the unknown machines of one purchase."""
@@ -46,18 +44,17 @@ class AdminQuestions:
 
     async def parts(self, question_id: str) -> list[AdminQuestion]:
         """Return the questions that are asked in the messages of this one."""
-        return await fetch_all(self._conn, AdminQuestion, _PARTS, key=question_id)
+        return await self._all(AdminQuestion, _PARTS, key=question_id)
 
     async def has_open_part(self, question_id: str) -> bool:
         return cast(bool, await self._conn.scalar(_HAS_OPEN_PART, {"key": question_id}))
 
     async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
         """Return the questions about a rental, or about machines that belong to it by now, oldest first."""
-        return await fetch_all(self._conn, AdminQuestion, _OF_RENTAL, key=rental_id)
+        return await self._all(AdminQuestion, _OF_RENTAL, key=rental_id)
 
     async def pausing(self) -> list[AdminQuestion]:
-        """Return the questions that pause buying."""
-        return await fetch_all(self._conn, AdminQuestion, _PAUSING)
+        return await self._all(AdminQuestion, _PAUSING)
 
     async def add(self, question: AdminQuestion) -> None:
         """Write a new question. Raise Stale if its id is in use."""
@@ -65,8 +62,7 @@ class AdminQuestions:
             raise Stale
 
     async def save(self, before: AdminQuestion, after: AdminQuestion) -> None:
-        """Write a change as the next version, and make the question's messages due. Raise Stale if the question
-        changed meanwhile."""
+        """Write a change as the next version, and make its messages due. Raise Stale if it changed meanwhile."""
         row = values(after, without=frozenset({"id", "version"})) | {"version": before.version + 1}
         updated = await self._conn.execute(_UPDATE, {**row, "key": before.id, "was_version": before.version})
         if updated.rowcount != 1:

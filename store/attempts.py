@@ -6,15 +6,14 @@ from collections.abc import Collection, Sequence
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, Select, bindparam, func, or_, select, tuple_, update
 
 from bot.errors import OfferTaken
 from bot.model.attempt import ENDED_BY_VENDOR, AdoptedMachine, Attempt, AttemptState, GotReady, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.records import AliveResource, Change, StoredFacts
 from bot.model.rental import Rental
-from store.mapping import IDS, Values, fetch_all, insert_new, listed, param, select_by, to_model, upsert, values
+from store.mapping import IDS, Rows, Values, insert_new, listed, param, select_by, to_model, upsert, values
 from store.tables import attempts, ledger, resources
 
 _LATEST = 20
@@ -42,11 +41,7 @@ _NOTE_READ = (
 )
 _FACTS_OF = (
     select(attempts, resources, ledger)
-    .select_from(
-        attempts.outerjoin(resources, and_(_r.rental_id == _a.rental_id, _r.attempt == _a.n)).outerjoin(
-            ledger, _l.resource_id == _r.resource_id
-        )
-    )
+    .select_from(attempts.outerjoin(resources).outerjoin(ledger))
     .where(_a.rental_id.in_(IDS))
     .order_by(_a.rental_id, _a.n, _r.first_seen, _r.resource_id)
 )
@@ -111,10 +106,8 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
     return to_model(Attempt, {**fields, "adopted": adopted})
 
 
-class Attempts:
+class Attempts(Rows):
     """The part of `Rentals` about attempts, resources and the ledger."""
-
-    _conn: AsyncConnection
 
     # --- writing
 
@@ -191,7 +184,7 @@ class Attempts:
         return [_attempt_of(row) for row in await self._conn.execute(_ATTEMPTS, {"key": rental_id})]
 
     async def resources(self, rental_id: str) -> list[Resource]:
-        return await fetch_all(self._conn, Resource, _RESOURCES, key=rental_id)
+        return await self._all(Resource, _RESOURCES, key=rental_id)
 
     async def facts_of(self, rental_ids: Collection[str]) -> dict[str, StoredFacts]:
         """Return the facts of each of these rentals, in one query."""
@@ -215,7 +208,6 @@ class Attempts:
         return found
 
     async def resources_by_id(self, resource_ids: Sequence[str]) -> dict[str, Resource]:
-        """Return the resources that the store knows, by their ids."""
         rows = await self._conn.execute(_RESOURCES_BY_ID, {"ids": list(resource_ids)})
         return {row.resource_id: to_model(Resource, row) for row in rows}
 
@@ -237,20 +229,18 @@ class Attempts:
         return None if row is None else _attempt_of(row)
 
     async def alive_resources(self) -> list[AliveResource]:
-        """Return the resources that are not gone."""
         return [AliveResource(*row) for row in await self._conn.execute(_ALIVE)]
 
     async def ledger(self, rental_id: str) -> list[LedgerRow]:
-        return await fetch_all(self._conn, LedgerRow, _LEDGER, key=rental_id)
+        return await self._all(LedgerRow, _LEDGER, key=rental_id)
 
     async def whole_ledger(self) -> list[LedgerRow]:
         """Return every row, oldest first."""
         query = select(ledger).order_by(_l.started_at, _l.resource_id, _l.n)
-        return await fetch_all(self._conn, LedgerRow, query)
+        return await self._all(LedgerRow, query)
 
     async def median_time_to_ready(self, vendor: str, gpu: str) -> float | None:
-        """Return the median seconds from procurement to ready of the vendor's last rentals of this GPU. Return
-        None if there are fewer than 3."""
+        """Return the median seconds to ready of the vendor's last rentals of this GPU, or None for less than 3."""
         rows = await self._conn.execute(_TIMES_TO_READY, {"vendor": vendor, "gpu": gpu})
         seconds = [(row.ready_at - row.intended_at).total_seconds() for row in rows]
         return median(seconds) if len(seconds) >= _FEWEST else None
@@ -289,8 +279,7 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 
 
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
-    """Return `reported` without undoing anything that is in `stored`. Keep the stored values of fields that the
-    API left out."""
+    """Return `reported` without undoing what is in `stored`, also if the API left out fields."""
     # Only a newer read can prove that a resource is alive after it counted as gone.
     gone_at = reported.gone_at if reported.read_at > stored.read_at else stored.gone_at or reported.gone_at
     came_back = stored.gone_at is not None and gone_at is None

@@ -93,9 +93,8 @@ def keep(url: str, found: str) -> None:
 
 
 def _copy(path: Path) -> Path:
-    """Copy a database to `PATH.before-v0200`, and return the copy. An earlier copy stays. If it has the same
-    content, as after a migration that failed, it is the copy; otherwise the new one is `PATH.before-v0200.2`, and
-    so on."""
+    """Copy a database to `PATH.before-v0200`, and return the copy. An earlier copy stays: it is returned if it has
+    the same content, as after a migration that failed, else the new one is `PATH.before-v0200.2` and so on."""
     new = Path(f"{path}.new-copy")
     new.unlink(missing_ok=True)
     copy_sqlite(path, new)
@@ -119,9 +118,8 @@ def go_back(path: Path, copied: Path) -> tuple[str, str]:
 
 
 def dump_command(url: str, file: str | None = None) -> str:
-    """Return the shell command that dumps a PostgreSQL database to a file, or to the current folder before a
-    migration. Like those of `restore`, it has no password: PostgreSQL's programs ask for it, or read PGPASSWORD or
-    ~/.pgpass."""
+    """Return the shell command that dumps a PostgreSQL database, by default to the current folder. It has no
+    password: PostgreSQL's programs ask for it, or read PGPASSWORD or ~/.pgpass."""
     return f"pg_dump --format=custom --file={shlex.quote(file or _dump_of(url))} {shlex.quote(_address(url))}"
 
 

@@ -7,38 +7,21 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    exists,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BigInteger, Row, and_, bindparam, delete, exists, func, insert, or_, select, tuple_, update
 
 from bot.model.attempt import AttemptState
 from bot.model.base import changed
 from bot.model.budget import Balance, Charge, ChargedMachine, Month, Reservation, Scope, ScopeKind, scopes_of
 from bot.model.money import Micros
-from store.mapping import Values, fetch_all, insert_into, param, select_by, values
+from store.mapping import Rows, Values, insert_into, param, select_by, to_model, values
 from store.tables import attempts, balances, charges, filed_months, ledger, rentals, reservations, resources
 
 _b, _c = balances.c, charges.c
 
 
-def _number(name: str) -> BindParameter[int]:
-    return bindparam(name, type_=BigInteger)
-
-
 _ALL = select(balances).where(_b.month >= bindparam("since"))
+_OF_SCOPES = select_by(_b.month).where(tuple_(_b.kind, _b.name).in_(bindparam("scopes", expanding=True)))
+"""Only the rows of these scopes are read: a month has one for each person."""
 _TEAM = select(balances).where(_b.kind == ScopeKind.TEAM).order_by(_b.month)
 _RESERVED = (
     select(
@@ -56,7 +39,7 @@ _CHARGED = (
     .group_by(_c.month, _c.owner, _c.project)
 )
 _THIS = and_(_b.month == bindparam("in_month"), _b.kind == bindparam("of"), _b.name == bindparam("named"))
-_NOTE_ALERT = update(balances).where(_THIS).values(alerted=_number("percent"))
+_NOTE_ALERT = update(balances).where(_THIS).values(alerted=bindparam("percent"))
 _PLAN_ALERT = update(balances).where(_THIS).values(alert_due_at=bindparam("due_at"), alert_to=bindparam("reader"))
 _ALERTS_DUE = select(balances).where(_b.alert_due_at <= bindparam("at")).order_by(_b.month, _b.kind, _b.name)
 _RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month, reservations.c.owner)
@@ -79,7 +62,7 @@ _UNFILED = (
 )
 
 _a, _r = attempts.c, resources.c
-_RESOURCES = resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt))
+_RESOURCES = resources.join(attempts)
 _BEFORE = param(_a.intended_at, "at")
 _BILLING_BEFORE = select(
     or_(
@@ -87,7 +70,7 @@ _BILLING_BEFORE = select(
         .select_from(_RESOURCES)
         .where(_r.gone_at.is_(None), func.coalesce(_r.valid_from, _a.intended_at) < _BEFORE),
         exists()
-        .select_from(attempts.join(rentals, rentals.c.id == _a.rental_id))
+        .select_from(attempts.join(rentals))
         .where(
             rentals.c.live, _a.state.not_in([AttemptState.FAILED, AttemptState.GONE]), _a.intended_at < _BEFORE
         ),
@@ -106,17 +89,7 @@ _CHARGED_MACHINES = (
     .where(_c.month == bindparam("in_month"))
     .distinct()
 )
-_ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals, rentals.c.id == _r.rental_id)).where(
-    _r.gone_at.is_(None)
-)
-
-
-@cache
-def _of_scopes(number: int) -> Select[Any]:
-    """Return the statement that selects the balances of so many scopes in a month. Only their rows are read: a
-    month has one for each person."""
-    these = [and_(_b.kind == bindparam(f"kind_{n}"), _b.name == bindparam(f"name_{n}")) for n in range(number)]
-    return select(balances).where(_b.month == bindparam("key"), or_(*these))
+_ALIVE_MACHINES = _MACHINES.select_from(_RESOURCES.join(rentals)).where(_r.gone_at.is_(None))
 
 
 @cache
@@ -124,7 +97,7 @@ def _add(dialect: str) -> Any:
     """Return the statement that adds to a balance, or makes it, and returns it."""
     new = insert_into(balances, dialect)
     sums = {name: _b[name] + new.excluded[name] for name in ("reserved", "spent", "late")}
-    limit = _number("limit")
+    limit = bindparam("limit", type_=BigInteger)
     holds = or_(limit.is_(None), sums["reserved"] + sums["spent"] <= limit)
     return new.on_conflict_do_update(index_elements=list(balances.primary_key), set_=sums, where=holds).returning(
         balances
@@ -132,35 +105,18 @@ def _add(dialect: str) -> Any:
 
 
 def _balance(row: Row[Any]) -> Balance:
-    return Balance(
-        scope=Scope(kind=row.kind, name=row.name),
-        month=row.month,
-        reserved=row.reserved,
-        spent=row.spent,
-        late=row.late,
-        alerted=row.alerted,
-        alert_due_at=row.alert_due_at,
-        alert_to=row.alert_to,
-    )
+    return to_model(Balance, {**row._mapping, "scope": Scope(kind=row.kind, name=row.name)})
 
 
 def _key(scope: Scope, month: Month) -> Values:
     return {"in_month": month, "of": scope.kind, "named": scope.name}
 
 
-class Budgets:
-    """What is charged to months, what rentals hold of them, and the balances of both."""
-
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
-
+class Budgets(Rows):
     async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
-        """Return the balances of a month, one for each of these scopes, in their order. A scope of which nothing
-        is stored has a balance of zero."""
-        wanted = {
-            f"{name}_{n}": getattr(scope, name) for n, scope in enumerate(scopes) for name in ("kind", "name")
-        }
-        rows = await self._conn.execute(_of_scopes(len(scopes)), {"key": month, **wanted})
+        """Return one balance of a month for each of these scopes, in their order: zero if nothing is stored."""
+        given = {"key": month, "scopes": [(scope.kind, scope.name) for scope in scopes]}
+        rows = await self._conn.execute(_OF_SCOPES, given)
         found = {balance.scope: balance for balance in map(_balance, rows)}
         return [found.get(scope) or Balance(scope=scope, month=month) for scope in scopes]
 
@@ -194,13 +150,12 @@ class Budgets:
         await self._conn.execute(_PLAN_ALERT, {**_key(scope, month), **plan})
 
     async def alerts_due(self, at: datetime) -> list[Balance]:
-        """Return the balances with a planned alert that is due at this time, in the order in which all changes
-        write them."""
+        """Return the balances whose planned alert is due, in the order in which all changes write them."""
         return [_balance(row) for row in await self._conn.execute(_ALERTS_DUE, {"at": at})]
 
     async def reservations(self, rental_id: str) -> list[Reservation]:
         """Return what a rental holds, by months and owners."""
-        return await fetch_all(self._conn, Reservation, _RESERVATIONS, key=rental_id)
+        return await self._all(Reservation, _RESERVATIONS, key=rental_id)
 
     async def replace_reservations(self, before: Sequence[Reservation], after: Sequence[Reservation]) -> None:
         """Replace what a rental holds: all of its reservations. The balances are not changed."""
@@ -219,12 +174,12 @@ class Budgets:
 
     async def charges_of(self, rental_id: str) -> list[Charge]:
         """Return the charges of a rental, oldest first."""
-        return await fetch_all(self._conn, Charge, _CHARGES_OF, key=rental_id)
+        return await self._all(Charge, _CHARGES_OF, key=rental_id)
 
     async def charges_in(self, month: Month, owner: str | None = None) -> list[Charge]:
         """Return the charges in a month's report and file, oldest first. With `owner`, return this person's."""
         statement = _CHARGES_IN if owner is None else _CHARGES_OF_PERSON
-        return await fetch_all(self._conn, Charge, statement, key=month, person=owner)
+        return await self._all(Charge, statement, key=month, person=owner)
 
     async def filed(self) -> dict[Month, datetime]:
         """Return the months whose file is complete, with when it was made. Nothing is charged to them any more."""
@@ -272,8 +227,7 @@ class Budgets:
         return [_balance(row) for row in await self._conn.execute(_TEAM)]
 
     async def sums(self, since: Month = "") -> list[Balance]:
-        """Return what the balances of all months, or of those from `since` on, should be: the sums of reservations
-        and charges, without alerts."""
+        """Return what balances should be, since a month or ever: sums of reservations and charges, no alerts."""
         found: dict[tuple[Month, Scope], Balance] = {}
 
         def add(row: Any, **more: Any) -> None:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.records import Claimed
-from store.mapping import MAX_ROWS, insert_new, listed, param, to_model
+from store.mapping import MAX_ROWS, Rows, insert_new, listed, param, to_model
 from store.tables import jobs
 
 C = TypeVar("C", bound=Claimed)
@@ -166,7 +166,7 @@ def _oldest_due(table: Table, dialect: str, *, some_left_out: bool) -> Select[An
     )
 
 
-class DueTable(Generic[C]):
+class DueTable(Rows, Generic[C]):
     """Rows with a `due_at`, and the claims on them. A claim has a holder, which is this process since its start,
     and an end by the database's real time. A row is free without a claim, or past its claim's end."""
 
@@ -178,7 +178,7 @@ class DueTable(Generic[C]):
     can't be parsed would block the claims of all others."""
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
-        self._conn = conn
+        super().__init__(conn)
         self._holder = holder
 
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[C]:
@@ -191,8 +191,7 @@ class DueTable(Generic[C]):
         return [to_model(self._kind, row) for row in sorted(claimed, key=lambda row: (row.due_at, row.id))]
 
     async def renew(self, row_ids: Collection[str], seconds: float) -> set[str]:
-        """Let the claims on these rows end `seconds` of real time from now. Return the rows that this process
-        still holds."""
+        """Let the claims on these rows end in `seconds` of real time. Return the rows that are still held."""
         dialect = self._conn.dialect.name
         values = {"keys": listed(row_ids), "holder": self._holder, "lasts": _lasts(dialect, seconds)}
         return set((await self._conn.execute(_renew(self._table, dialect), values)).scalars())
@@ -221,8 +220,7 @@ class DueTable(Generic[C]):
         return await self._conn.scalar(statement, {"key": row_id, "holder": self._holder}) is not None
 
     async def next_due(self, *, without: Collection[str] = (), claimed: bool = False) -> datetime | None:
-        """Return when the first free row is due, except the rows `without`. With `claimed`, claimed rows count
-        too."""
+        """Return when the first free row is due, or with `claimed` the first of all, except the rows `without`."""
         dialect = self._conn.dialect.name
         statement = _next_due(self._table, dialect, some_left_out=bool(without), claimed=claimed)
         return cast(datetime | None, await self._conn.scalar(statement, _with({}, without)))
@@ -231,8 +229,7 @@ class DueTable(Generic[C]):
 async def oldest_due(
     conn: AsyncConnection, table: Table, holder: str, without: Collection[str]
 ) -> tuple[str, datetime] | None:
-    """Return the id and the due time of the row that is due first, except the rows `without` and those that
-    another holder has claimed."""
+    """Return id and due time of the row that is due first, except those `without` and those that others hold."""
     statement = _oldest_due(table, conn.dialect.name, some_left_out=bool(without))
     row = (await conn.execute(statement, _with({"holder": holder}, without))).first()
     return None if row is None else (row.id, row.due_at)

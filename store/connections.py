@@ -63,8 +63,7 @@ class Engines:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """Return the file of a `sqlite:///PATH`. Return None for a PostgreSQL URL. Raise CannotOpen for any other
-    URL."""
+    """Return the file of a `sqlite:///PATH`, or None for a PostgreSQL URL. Raise CannotOpen for any other URL."""
     scheme, _, rest = url.partition("://")
     if scheme in {"postgresql", "postgres"}:
         return None
@@ -84,37 +83,22 @@ def without_password(url: str) -> str:
 def sqlite_engines(path: Path) -> Engines:
     """Return one connection that writes, and a pool that only reads and never waits for a writer (WAL)."""
     threads = WeakSet[Thread]()
-    writer = create_async_engine(
-        "sqlite+inline://",
-        creator=partial(
-            inline_sqlite.connect,
-            path,
-            threads,
-            lock_timeout=LOCK_TIMEOUT,
-            writes=True,
-            pragmas=("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"),
-        ),
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=1,
-        max_overflow=0,
-        pool_reset_on_return=None,
-    )
-    reader = create_async_engine(
-        "sqlite+inline://",
-        creator=partial(
-            inline_sqlite.connect,
-            path,
-            threads,
-            lock_timeout=_READER_LOCK_TIMEOUT,
-            writes=False,
-            pragmas=("query_only = ON",),
-        ),
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=4,
-        max_overflow=-1,
-        pool_use_lifo=True,
-        pool_reset_on_return=None,
-    )
+
+    def pool(size: int, overflow: int, lock_timeout: float, *pragmas: str, writes: bool) -> AsyncEngine:
+        connect = partial(inline_sqlite.connect, path, threads, lock_timeout=lock_timeout, writes=writes)
+        return create_async_engine(
+            "sqlite+inline://",
+            creator=partial(connect, pragmas=pragmas),
+            poolclass=AsyncAdaptedQueuePool,
+            pool_size=size,
+            max_overflow=overflow,
+            pool_use_lifo=True,
+            pool_reset_on_return=None,
+        )
+
+    durably = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+    writer = pool(1, 0, LOCK_TIMEOUT, *durably, writes=True)
+    reader = pool(4, -1, _READER_LOCK_TIMEOUT, "query_only = ON", writes=False)
     _note_written(writer)
     return Engines(writer, reader, threads)
 

@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from pydantic_core import from_json
-from sqlalchemy import Text, and_, bindparam, false, func, or_, select, type_coerce
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Text, bindparam, false, func, or_, select, type_coerce
 
 from bot.model.machine_use import Verdict
 from bot.model.records import Accruing, Billing, Charged, EndedCost, LiveCost, Running
 from bot.model.state import State
-from store.mapping import IDS
+from store.mapping import IDS, Rows
 from store.tables import OWNER_CHANGED, attempts, charges, events, ledger, rentals, resources
 
 Pause: TypeAlias = Callable[[], Awaitable[None]]
@@ -37,7 +36,7 @@ _COSTS = (
 _BILLED = select(_l.rental_id, _l.resource_id, _l.ended_at, _l.amount, _l.estimated).where(_l.rental_id.in_(IDS))
 _BILLING = (*(_r.rate, _r.valid_from, _r.valid_to, _a.rate.label("offer_rate"), _a.intended_at),)
 """The values of Billing, in its order, without the last one."""
-_ATTEMPTED = resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt))
+_ATTEMPTED = resources.join(attempts)
 _ALIVE = (
     select(_r.rental_id, _r.resource_id, *_BILLING)
     .select_from(_ATTEMPTED)
@@ -72,7 +71,7 @@ _ACCRUALS = (
         *(_r.resource_id, _r.attempt, *_BILLING, _BILLED_TO.label("billed_to")),
         *(_r.delete_accepted_at, _ROWS.label("rows")),
     )
-    .select_from(_ATTEMPTED.join(rentals, _c.id == _r.rental_id))
+    .select_from(_ATTEMPTED.join(rentals))
     .where(_r.gone_at.is_(None), _r.rental_id.in_(IDS))
     .order_by(_r.rental_id, _r.attempt, _r.first_seen, _r.resource_id)
 )
@@ -81,15 +80,14 @@ _ENDED = (
         *(rentals.c.id, rentals.c.request, rentals.c.gpu, rentals.c.over_at),
         *(charges.c.owner, charges.c.amount, charges.c.estimated),
     )
-    .select_from(rentals.join(charges, charges.c.rental_id == rentals.c.id))
+    .select_from(rentals.join(charges))
     .where(rentals.c.over_at >= bindparam("since"))
 )
 
 
-class Costs:
+class Costs(Rows):
     """The part of `Rentals` about what many of them cost."""
 
-    _conn: AsyncConnection
     _pause: Pause
 
     async def owners(self) -> set[str]:

@@ -47,12 +47,8 @@ from store.samples import ProbeAnswers, Samples
 from store.searches import Searches
 from store.tables import (
     jobs,
-    messages,
-    person_keys,
-    policy_versions,
     quotes,
     rentals,
-    resources,
     shared_searches,
     visits,
 )
@@ -60,36 +56,22 @@ from store.visits import Visits
 
 
 class Written(StrEnum):
-    """The kinds of rows whose commit may make work due."""
+    """The kinds of rows whose commit may make work due: their table, if any write to it is reported."""
 
     QUOTES = "quotes"
-    SEARCHES = "searches"
+    SEARCHES = "shared_searches"
     RENTALS = "rentals"
     MESSAGES = "messages"
-    KEYS = "keys"
-    """People's SSH keys."""
-    POLICIES = "policies"
-    VISITS = "visits"
-    """The commit began or ended visits of a machine, or made one due."""
+    KEYS = "person_keys"
+    POLICIES = "policy_versions"
     JOBS = "jobs"
-    CHANGES = "changes"
+    CHANGES = "resources"
     """The commit changed a rental or a resource, and not only when a step is due."""
+    VISITS = "changed_visits"
+    """The commit began or ended visits of a machine, or made one due. One that is put off makes nothing due."""
 
 
-_WRITTEN = {
-    quotes: Written.QUOTES,
-    shared_searches: Written.SEARCHES,
-    rentals: Written.RENTALS,
-    resources: Written.CHANGES,
-    messages: Written.MESSAGES,
-    person_keys: Written.KEYS,
-    policy_versions: Written.POLICIES,
-    jobs: Written.JOBS,
-}
-"""What a commit that wrote a table reports to the listeners. For visits, `Visits.changed` decides instead: a visit
-that is put off makes nothing due."""
-
-
+_TABLES = frozenset(Written)
 _NOTIFY = select(func.pg_notify(CHANNEL, bindparam("payload", type_=Text)))
 _MIGRATE_EVERY, _MIGRATE_TRIES = 0.2, 50
 """Real seconds between two tries of a start to migrate, and how many it makes."""
@@ -127,9 +109,8 @@ class Tx:
 
 
 async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
-    """Bring the schema up to date, after every replica of an older version has ended: they see that they must, and
-    have `leave_within` seconds of real time for it. Raise CannotOpen if the database is in use, can't be reached
-    or can't be copied."""
+    """Bring the schema up to date once older replicas have ended, for which they have `leave_within` real seconds.
+    Raise CannotOpen if the database is in use, can't be reached or can't be copied."""
     ownership, engines = await take_ownership(url, "gpubot migrate")
     try:
         if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
@@ -271,9 +252,8 @@ class Database:
         self.joined = (await self.look()).replicas > 1
 
     async def end_claims(self) -> None:
-        """End the claims of an earlier process. The file's lock proves that no other process works. If the
-        database takes no writes, the claims run out on their own: a bot that can only read can still delete
-        overdue machines."""
+        """End the claims of an earlier process: the file's lock proves that no other works. If the database takes
+        no writes, they run out on their own, since a bot that can only read can still delete overdue machines."""
         with suppress(StoreBusy):
             # Not durable: after a power cut, the next start ends them again.
             async with self._connection(durable=False) as conn:
@@ -282,7 +262,6 @@ class Database:
                 await conn.commit()
 
     async def close(self) -> None:
-        """Close every connection, then release the ownership."""
         await close(self.engines, self._ownership)
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
@@ -330,17 +309,15 @@ class Database:
         return other
 
     def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
-        """Return the same database for work that is noted once. Its writes begin with `note`, in the same
-        transaction, until one of them was committed: either all of it is written, or nothing is. They raise what
-        `note` raises."""
+        """Return the same database for work that is noted once: its writes begin with `note`, in the same
+        transaction, until one of them was committed. They raise what `note` raises."""
         other = copy(self)
         other.note = note
         return other
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
-        """Begin a transaction that reads one snapshot and never waits for a writer. Raise StoreBusy if the
-        database doesn't answer."""
+        """Read one snapshot, without waiting for a writer. Raise StoreBusy if the database doesn't answer."""
         conn = self.engines.reader.connect()
         with connection_errors():
             await conn.start()
@@ -425,7 +402,7 @@ class Database:
 
     async def _commit(self, conn: AsyncConnection, tx: Tx) -> None:
         """Commit, and call the listeners of what was written."""
-        written = {_WRITTEN[table] for table in conn.info[WRITTEN] if table in _WRITTEN}
+        written = {Written(table.name) for table in conn.info[WRITTEN] if table.name in _TABLES}
         if tx.visits.changed:
             written.add(Written.VISITS)
         if tx.rentals.applied:

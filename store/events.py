@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.event import Event, EventKind
-from store.mapping import IDS, MAX_ROWS, fetch_all, fetch_first, select_by, values
+from store.mapping import IDS, MAX_ROWS, Rows, select_by, values
 from store.tables import events
 
 _c = events.c
@@ -33,12 +32,7 @@ _OF_RENTALS = (
 )
 
 
-class Events:
-    """What happened to rentals and on the account."""
-
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
-
+class Events(Rows):
     async def add(self, event: Event) -> int:
         """Write an event and return its id. The events of a rental are written with its change."""
         added = await self._conn.execute(_ADD, values(event, without=frozenset({"id"})))
@@ -46,30 +40,28 @@ class Events:
 
     async def of(self, rental_id: str) -> list[Event]:
         """Return the events of a rental in the order in which they happened."""
-        return await fetch_all(self._conn, Event, _OF_RENTAL, key=rental_id)
+        return await self._all(Event, _OF_RENTAL, key=rental_id)
 
     async def of_many(
         self, rental_ids: Collection[str], kinds: Collection[EventKind]
     ) -> Mapping[str, Sequence[Event]]:
-        """Return the events of these kinds of each of these rentals, oldest first. A rental without any has an
-        empty list."""
+        """Return each rental's events of these kinds, oldest first. A rental without any has an empty list."""
         found: defaultdict[str, list[Event]] = defaultdict(list)
-        for event in await fetch_all(self._conn, Event, _OF_RENTALS, ids=list(rental_ids), kinds=list(kinds)):
+        for event in await self._all(Event, _OF_RENTALS, ids=list(rental_ids), kinds=list(kinds)):
             found[event.rental_id or ""].append(event)
         return found
 
     async def get(self, event_id: int) -> Event | None:
-        return await fetch_first(self._conn, Event, _GET, key=event_id)
+        return await self._first(Event, _GET, key=event_id)
 
     async def other_end_of_pause(self, event: Event) -> Event | None:
-        """Return the event that ended this pause of buying, or the pause that this event ended. None if there is
-        none."""
+        """Return the event that ended this pause of buying, or the pause that it ended. None if there is none."""
         statement = _AFTER_PAUSE if event.kind is EventKind.PAUSED else _BEFORE_END
-        other = await fetch_first(self._conn, Event, statement, key=event.id)
+        other = await self._first(Event, statement, key=event.id)
         return None if other is None or other.kind is event.kind else other
 
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
         """Return the first events from `since` on and before `until`, in the order in which they were written:
         `limit` at most, with ids above `after`."""
         given = {"since": since, "until": until, "after": after, "max_rows": limit}
-        return await fetch_all(self._conn, Event, _BETWEEN, **given)
+        return await self._all(Event, _BETWEEN, **given)

@@ -138,8 +138,7 @@ def connect(
 
 class _ExecutionContext(SQLiteExecutionContext):
     def create_server_side_cursor(self) -> DBAPICursor:
-        """Return a cursor for a result that is read in parts. Every cursor is one: SQLite finds a row when it is
-        read."""
+        """Return a cursor for a result that is read in parts, as each is: SQLite finds a row when it is read."""
         return self._dbapi_connection.cursor()
 
 

@@ -53,15 +53,20 @@ def select_by(column: ColumnElement[Any], *order: Any) -> Select[Any]:
     return select(column.table).where(column == bindparam("key")).order_by(*order)
 
 
-async def fetch_all(conn: AsyncConnection, kind: type[M], statement: Select[Any], /, **given: Any) -> list[M]:
-    """Return the rows of a statement as models."""
-    return [to_model(kind, row) for row in await conn.execute(statement, given)]
+class Rows:
+    """Rows that are read and written in one transaction."""
 
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
 
-async def fetch_first(conn: AsyncConnection, kind: type[M], statement: Select[Any], /, **given: Any) -> M | None:
-    """Return the first row of a statement as a model. Return None if there is none."""
-    row = (await conn.execute(statement, given)).first()
-    return None if row is None else to_model(kind, row)
+    async def _all(self, kind: type[M], statement: Select[Any], /, **given: Any) -> list[M]:
+        """Return the rows of a statement as models."""
+        return [to_model(kind, row) for row in await self._conn.execute(statement, given)]
+
+    async def _first(self, kind: type[M], statement: Select[Any], /, **given: Any) -> M | None:
+        """Return the first row of a statement as a model. Return None if there is none."""
+        row = (await self._conn.execute(statement, given)).first()
+        return None if row is None else to_model(kind, row)
 
 
 def insert_into(table: Table, dialect: str) -> Any:

@@ -29,7 +29,7 @@ from bot.model.message import Destination, Message, MessageKind, NextCall, lowes
 from bot.model.records import Unsendable
 from bot.model.state import State
 from store.columns import SafeText
-from store.mapping import IDS, MAX_ROWS, Values, fetch_all, fetch_first, insert_new, param, select_by, values
+from store.mapping import IDS, MAX_ROWS, Rows, Values, insert_new, param, select_by, values
 from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions, events, messages, rentals
 
 _c = messages.c
@@ -71,8 +71,7 @@ _WAITS_FOR_EARLIER = or_(
     and_(_c.kind != MessageKind.CARD, _OF_SAME_RENTAL.where(_TO_SAME, _before.c.id < _c.id).exists()),
     and_(_c.kind == MessageKind.ALERT, or_(_EARLIER_OF_PAUSE.exists(), _EARLIER_OF_STEP.exists())),
 )
-"""Whether an earlier post to the same reader or channel, about the same rental or the pause, must be made
-first."""
+"""Whether an earlier post to this reader or channel, about this rental or the pause, must be made first."""
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
 """Whether nobody knows what Slack shows of a message, so that it is edited in any case."""
@@ -153,15 +152,8 @@ _NEXT_REFRESH = select(_c.refresh_at).where(_REFRESHES).order_by(_c.refresh_at).
 _OPEN_SURFACE = and_(_c.kind.in_([kind for kind in MessageKind if kind.surface]), ~_c.closed)
 _LOWEST = param(_c.target_version, "lowest_version")
 _NEXT_VERSION = case((_c.target_version >= _LOWEST, _c.target_version + 1), else_=_LOWEST)
-_SHOW_CHANGE = (
-    update(messages)
-    .where(_OPEN_SURFACE)
-    .values(
-        target_version=_NEXT_VERSION,
-        due_at=bindparam("now"),
-        urgent=or_(_c.urgent, param(_c.urgent, "transition")),
-    )
-)
+_SHOW_NEXT = update(messages).values(target_version=_NEXT_VERSION, due_at=bindparam("now"))
+_SHOW_CHANGE = _SHOW_NEXT.where(_OPEN_SURFACE).values(urgent=or_(_c.urgent, param(_c.urgent, "transition")))
 _SHOW = _SHOW_CHANGE.where(_c.rental_id == bindparam("key"))
 _newest = messages.alias("newest")
 _REOPEN_NEWEST = (
@@ -181,43 +173,21 @@ _REOPEN_NEWEST = (
 )
 _SHOW_REMINDERS = _SHOW_CHANGE.where(IS_REMINDER)
 _SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == bindparam("key"))
-_SHOW_QUOTE = (
-    update(messages)
-    .where(_c.quote_id == bindparam("key"), _c.kind == MessageKind.QUOTE, _c.ts.is_not(None))
-    .values(target_version=_NEXT_VERSION, due_at=bindparam("now"), urgent=True, closed=False)
-)
-_SHOW_HOME = update(messages).where(IS_HOME, _c.to == bindparam("reader"))
-_TURN_HOME = _SHOW_HOME.values(
-    body=bindparam("page"), target_version=_NEXT_VERSION, due_at=bindparam("now"), urgent=True
-)
-_OPEN_HOME = _SHOW_HOME.values(
-    body=bindparam("page"),
-    target_version=_NEXT_VERSION,
-    due_at=bindparam("now"),
-    shown_version=0,
-    digest=bindparam("shown"),
-    closed=False,
-    tries=0,
-)
-_SHOW_HOMES = (
-    update(messages)
-    .where(IS_HOME, ~_c.closed)
-    .values(target_version=_NEXT_VERSION, due_at=func.coalesce(_c.due_at, param(_c.due_at, "now")))
+_SHOW_QUOTE = _SHOW_NEXT.where(
+    _c.quote_id == bindparam("key"), _c.kind == MessageKind.QUOTE, _c.ts.is_not(None)
+).values(urgent=True, closed=False)
+_SHOW_HOME = _SHOW_NEXT.where(IS_HOME, _c.to == bindparam("reader")).values(body=bindparam("page"))
+_TURN_HOME = _SHOW_HOME.values(urgent=True)
+_OPEN_HOME = _SHOW_HOME.values(shown_version=0, digest=bindparam("shown"), closed=False, tries=0)
+_SHOW_HOMES = _SHOW_NEXT.where(IS_HOME, ~_c.closed).values(
+    due_at=func.coalesce(_c.due_at, param(_c.due_at, "now"))
 )
 _ANY_HOME = select(exists(select(_c.id).where(IS_HOME, ~_c.closed)))
-_SHOW_AGAIN = (
-    update(messages)
-    .where(_OPEN_SURFACE, _c.ts.is_not(None))
-    .values(
-        target_version=_NEXT_VERSION,
-        due_at=bindparam("now"),
-        digest="",
-        version_at_start=case(
-            (_c.kind != MessageKind.CARD, func.coalesce(_c.version_at_start, _c.target_version)),
-            else_=_c.version_at_start,
-        ),
-        next_call=case((_c.kind != MessageKind.CARD, NextCall.FIND), else_=_c.next_call),
-    )
+_FIRST_KNOWN = func.coalesce(_c.version_at_start, _c.target_version)
+_SHOW_AGAIN = _SHOW_NEXT.where(_OPEN_SURFACE, _c.ts.is_not(None)).values(
+    digest="",
+    version_at_start=case((_c.kind != MessageKind.CARD, _FIRST_KNOWN), else_=_c.version_at_start),
+    next_call=case((_c.kind != MessageKind.CARD, NextCall.FIND), else_=_c.next_call),
 )
 _COMPARE_CARDS = (
     update(messages)
@@ -230,7 +200,7 @@ _COMPARE_CARDS = (
             )
         ),
     )
-    .values(version_at_start=func.coalesce(_c.version_at_start, _c.target_version), next_call=NextCall.FIND)
+    .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
 """Have the cards of rentals that may buy compared with Slack before they buy anything."""
 _not_over = admin_questions.c.over_at.is_(None)
@@ -269,11 +239,9 @@ def _stored(message: Message, *, without: frozenset[str]) -> Values:
     return {**values(message, without=without), "next_call": message.next_call}
 
 
-class Messages:
-    """The outbox."""
-
+class Messages(Rows):
     def __init__(self, conn: AsyncConnection, real_now: datetime) -> None:
-        self._conn = conn
+        super().__init__(conn)
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
@@ -326,7 +294,6 @@ class Messages:
         await self._conn.execute(_SHOW_HOMES, self._change())
 
     async def any_home(self) -> bool:
-        """Return whether anybody opened their Home tab."""
         return bool(await self._conn.scalar(_ANY_HOME))
 
     async def show_all_again(self) -> None:
@@ -339,11 +306,11 @@ class Messages:
         return {"now": self._real_now, "lowest_version": lowest_version(self._real_now), **more}
 
     async def get(self, message_id: int) -> Message | None:
-        return await fetch_first(self._conn, Message, _GET, key=message_id)
+        return await self._first(Message, _GET, key=message_id)
 
     async def alert_of(self, event_id: int, to: Destination) -> Message | None:
         """Return the alert of an event to this reader or channel."""
-        return await fetch_first(self._conn, Message, _ALERT, event=event_id, reader=to)
+        return await self._first(Message, _ALERT, event=event_id, reader=to)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
         """Return what is due: posts and answers first, then edits that show a transition, then other edits, then
@@ -354,11 +321,11 @@ class Messages:
         the pause waits for the earlier ones about it."""
         given: Values = {"now": real_now, "max_rows": limit}
         if without is None:
-            return await fetch_all(self._conn, Message, _DUE, **given)
+            return await self._all(Message, _DUE, **given)
         lists = {name: list(getattr(without, name)) for name in ("ids", "channels", "passed", "homes")}
         calls = {call.value: call in without.calls for call in NextCall}
         given |= {**calls, **lists, "edits_again": without.edits_again}
-        return await fetch_all(self._conn, Message, _SENDABLE, **given)
+        return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
         """Schedule now what waits for a retry because its last call got no answer (`Message.tries`)."""
@@ -372,7 +339,7 @@ class Messages:
         """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A
         message that also has a `due_at` is left out: that edit shows everything."""
         given: Values = {"now": now, "max_rows": limit, "without": list(without)}
-        return await fetch_all(self._conn, Message, _TO_REFRESH, **given)
+        return await self._all(Message, _TO_REFRESH, **given)
 
     async def next_refresh(self) -> datetime | None:
         """Return when the next refresh is due, in our time."""
@@ -395,7 +362,7 @@ class Messages:
         )
 
     async def card(self, rental_id: str) -> Message | None:
-        return await fetch_first(self._conn, Message, _CARD, key=rental_id)
+        return await self._first(Message, _CARD, key=rental_id)
 
     async def rental_at(self, channel: str, ts: str) -> str | None:
         """Return the id of the rental that a posted message is about. Return None for any other message."""
@@ -424,7 +391,7 @@ class Messages:
 
     async def direct_of(self, rental_id: str) -> list[Message]:
         """Return the direct messages about one rental, oldest first."""
-        return await fetch_all(self._conn, Message, _DIRECT_OF_RENTAL, key=rental_id)
+        return await self._all(Message, _DIRECT_OF_RENTAL, key=rental_id)
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a file of this part of a month is on its way to a person."""

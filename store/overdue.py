@@ -10,13 +10,13 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.attempt import AttemptState, Marker, Resource
 from bot.model.records import KnownResource, UnfinishedAttempt, WatchedResource
 from store import claims
-from store.mapping import IDS, insert_new, param, to_model, values
+from store.mapping import IDS, Rows, insert_new, param, to_model, values
 from store.tables import attempts, quotes, rentals, resources, shared_searches
 from store.visits import Visits
 
@@ -37,7 +37,7 @@ _COLUMNS = (
 )
 _UNSETTLED = (
     select(*_COLUMNS)
-    .join(attempts, _a.rental_id == _c.id)
+    .select_from(attempts.join(rentals))
     .where(_a.state.not_in([AttemptState.FAILED, AttemptState.GONE]))
 )
 _PAST_END = _UNSETTLED.where(_c.ends_from <= bindparam("by"))
@@ -55,11 +55,7 @@ _WATCHED = (
         _c.lease_latest_end.label("latest_end"),
         *(column for column in _COLUMNS if column.name in WatchedResource.model_fields),
     )
-    .select_from(
-        resources.join(attempts, and_(_a.rental_id == _r.rental_id, _a.n == _r.attempt)).join(
-            rentals, _c.id == _r.rental_id
-        )
-    )
+    .select_from(resources.join(attempts).join(rentals))
     .where(_r.gone_at.is_(None))
     .order_by(_r.resource_id)
 )
@@ -78,11 +74,11 @@ _NOTE_DELETION = (
 )
 
 
-class Overdue:
+class Overdue(Rows):
     """Attempts and work past their time, read from single columns: this must work if a rental can't be loaded."""
 
     def __init__(self, conn: AsyncConnection, visits: Visits, holder: str) -> None:
-        self._conn = conn
+        super().__init__(conn)
         self._visits = visits
         self._holder = holder
 
@@ -93,8 +89,7 @@ class Overdue:
         return cast(datetime, await self._conn.scalar(_DATABASE_TIME))
 
     async def oldest_due(self, without: Collection[str]) -> tuple[str, datetime] | None:
-        """Return the id of what is due first, and when. Leave out the ids `without`, and what another process has
-        claimed."""
+        """Return the id of what is due first, and when, except `without` and what others have claimed."""
         oldest = [
             await claims.oldest_due(self._conn, table, self._holder, without)
             for table in (quotes, shared_searches, rentals)
@@ -109,7 +104,7 @@ class Overdue:
 
     async def watched(self) -> list[WatchedResource]:
         """Return the resources that are not gone, by their ids."""
-        return [to_model(WatchedResource, dict(row._mapping)) for row in await self._conn.execute(_WATCHED)]
+        return await self._all(WatchedResource, _WATCHED)
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
         """Return an attempt as it is now. Return None if it is settled."""
@@ -122,7 +117,7 @@ class Overdue:
         if rows:
             found = await self._conn.execute(_RESOURCES, {"ids": list({row["rental_id"] for row in rows})})
             for row in found:
-                known[row.rental_id, row.attempt].append(to_model(KnownResource, dict(row._mapping)))
+                known[row.rental_id, row.attempt].append(to_model(KnownResource, row._mapping))
         return [
             UnfinishedAttempt.model_validate({**row, "resources": known[row["rental_id"], row["n"]]})
             for row in rows

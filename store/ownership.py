@@ -140,8 +140,7 @@ class PostgresOwnership:
 
     @classmethod
     async def take(cls, url: str, name: str, *, hold_at_most: float = HOLD_AT_MOST) -> PostgresOwnership:
-        """Take the lock beside other replicas. Raise InUse if a process has it alone, and CannotOpen if the server
-        can't be used."""
+        """Share the lock. Raise InUse if a process has it alone, and CannotOpen if the server can't be used."""
         try:
             session = await postgres_connection(url, f"{name} (owner)")
             ownership = cls(url, name, session, hold_at_most)
@@ -161,8 +160,7 @@ class PostgresOwnership:
         return ownership
 
     async def share(self) -> None:
-        """Take the lock beside other replicas, also if this process has it alone. Raise InUse if another process
-        has it alone."""
+        """Share the lock, also if this process has it alone. Raise InUse if another process has it alone."""
         import asyncpg  # noqa: PLC0415 - loaded only with PostgreSQL
 
         try:
@@ -185,8 +183,7 @@ class PostgresOwnership:
         return self._alone
 
     async def ask_to_leave(self, clock: Clock, within: float) -> None:
-        """Have the replicas end, and take the lock alone. Raise InUse if one still runs after `within` seconds of
-        real time."""
+        """Have the replicas end, and take the lock alone. Raise InUse if one runs after `within` real seconds."""
         session = self._session
         if not await session.fetchval(f"SELECT pg_try_advisory_lock({_LEAVE_LOCK})"):
             raise InUse("Another gpubot migrate is at work. Wait until it is done.")
@@ -198,8 +195,7 @@ class PostgresOwnership:
         raise InUse("A gpubot still uses the database; it may hang. Stop it, then call gpubot migrate again.")
 
     async def watch(self, on_notification: Callable[[str], None], on_retaken: Callable[[], None]) -> None:
-        """Call `on_notification` with what replicas notify of, this one too, and `on_retaken` after the lock was
-        lost and taken again."""
+        """Call `on_notification` with what replicas notify of, and `on_retaken` when the lost lock was retaken."""
         self.on_notification, self.on_retaken = on_notification, on_retaken
         await self._session.add_listener(CHANNEL, self._notified)
 

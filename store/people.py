@@ -6,11 +6,10 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from sqlalchemy import bindparam, delete, exists, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.person import OPERATOR, Channel, Key, Person
 from bot.model.state import State
-from store.mapping import IDS, MAX_ROWS, fetch_all, fetch_first, param, select_by, to_model, upsert, values
+from store.mapping import IDS, MAX_ROWS, Rows, param, select_by, to_model, upsert, values
 from store.tables import channels, people, person_keys, rentals
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,15 +60,10 @@ _NOT_ASKED_SINCE = (
 )
 
 
-class People:
-    """People, their SSH keys, and channels, as Slack showed them last."""
-
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
-
+class People(Rows):
     async def get(self, user_id: str, not_before: datetime) -> Person | None:
         """Return a person as stored at `not_before` (real time) or later. Return None if there is none."""
-        return await fetch_first(self._conn, Person, _PERSON, key=user_id, not_before=not_before)
+        return await self._first(Person, _PERSON, key=user_id, not_before=not_before)
 
     async def names(self, user_ids: Collection[str]) -> dict[str, str]:
         """Return the last known display names, and the operator's. People that we don't know are left out."""
@@ -80,8 +74,8 @@ class People:
     async def known(self, user_ids: Collection[str] | None = None) -> list[Person]:
         """Return these people, or all, as last known. People that the store doesn't know are left out."""
         if user_ids is None:
-            return await fetch_all(self._conn, Person, _EVERYBODY)
-        return await fetch_all(self._conn, Person, _THESE, ids=list(user_ids))
+            return await self._all(Person, _EVERYBODY)
+        return await self._all(Person, _THESE, ids=list(user_ids))
 
     async def put(self, person: Person, real_now: datetime) -> None:
         left_at = None
@@ -90,10 +84,7 @@ class People:
         await upsert(self._conn, people, {**values(person), "asked_at": real_now, "left_at": left_at})
 
     async def forget(self, user_id: str | None = None) -> None:
-        """Make the stored person count as out of date, or all people if `user_id` is None.
-
-        `names` still returns their names, for texts about them.
-        """
+        """Make the stored person, or all people, count as out of date. `names` still returns their names."""
         forget = update(people).values(asked_at=_LONG_AGO)
         await self._conn.execute(forget if user_id is None else forget.where(_c.id == user_id))
 
@@ -113,7 +104,7 @@ class People:
 
     async def keys(self, user_id: str) -> list[Key]:
         """Return a person's keys: the first is sent as the machine's own key, the others by its boot script."""
-        return await fetch_all(self._conn, Key, _KEYS, key=user_id)
+        return await self._all(Key, _KEYS, key=user_id)
 
     async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
         """Return the keys of several people by their ids, as `keys` does. People without a key are left out."""
@@ -123,8 +114,7 @@ class People:
         return found
 
     async def add_key(self, user_id: str, key: Key) -> bool:
-        """Add a key as the person's last one and return True. If they have it already, only set its comment and
-        time, and return False."""
+        """Add a key as the person's last one. If they have it already, set its comment and return False."""
         position = await self._position(user_id, key.fingerprint)
         _, last = await self._first_and_last(user_id)
         new_position = last + 1 if position is None else position
@@ -156,7 +146,7 @@ class People:
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 
     async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:
-        return await fetch_first(self._conn, Channel, _CHANNEL, key=channel_id, not_before=not_before)
+        return await self._first(Channel, _CHANNEL, key=channel_id, not_before=not_before)
 
     async def put_channel(self, channel: Channel, real_now: datetime) -> None:
         await upsert(self._conn, channels, {**values(channel), "asked_at": real_now})

@@ -76,8 +76,7 @@ def _try_writing(connection: Connection, url: str) -> str | None:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether the file exists. Raise CannotOpen if it can't exist, for example because its name is too
-    long."""
+    """Return whether the file exists. Raise CannotOpen if it can't, for example because its name is too long."""
     try:
         os.stat(f"{path}.lock")  # the longest of the names that the start creates
     except (FileNotFoundError, NotADirectoryError):

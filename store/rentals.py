@@ -71,7 +71,7 @@ _USAGE = select(
 
 _UNPROVEN = (
     select(attempts.c.rate)
-    .select_from(rentals.join(attempts, attempts.c.rental_id == _c.id))
+    .select_from(rentals.join(attempts))
     .where(
         _c.live,
         _c.id.is_distinct_from(bindparam("without")),
@@ -171,9 +171,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return None if row is None else rental_of(row)
 
     async def apply(self, change: Change) -> None:
-        """Write a change. Raise Stale if the rental changed meanwhile: the facts (attempts, resources, ledger) are
-        still written once the transaction commits, and nothing else is. Raise OfferTaken if the offer of a new
-        attempt has had one already."""
+        """Write a change. Raise Stale if the rental changed meanwhile: then only the facts (attempts, resources,
+        ledger) are written. Raise OfferTaken if the offer of a new attempt has had one."""
         # A savepoint lets OfferTaken undo the whole change even if the caller goes on in the same transaction.
         if change.attempts:
             async with self._conn.begin_nested():
@@ -196,8 +195,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return current
 
     async def defer(self, rental: ClaimedRental, due_at: datetime) -> bool:
-        """As `DueTable.defer`, but keep the due time that `make_due` or a change wrote meanwhile, if there is one.
-        No message becomes due."""
+        """As `DueTable.defer`, but keep the due time that `make_due` or a change wrote meanwhile."""
         values = {**_as_read(rental), "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_DEFER, values)).rowcount == 1
 
@@ -207,7 +205,6 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         await self._conn.execute(_DEFER, new)
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
-        """Make these rentals due now."""
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})
 
     async def states(self) -> dict[State, int]:
@@ -291,8 +288,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return updated.rowcount == 1
 
     async def _write_history(self, change: Change) -> None:
-        """Write the events and messages of a change. Plan or end the visits of its machine, and make its surfaces
-        due."""
+        """Write a change's events and messages. Plan or end its machine's visits, and make its surfaces due."""
         before, after = change.before, change.after
         ids = [await self._events.add(event) for event in change.events]
         for index, message in change.messages:
@@ -327,8 +323,7 @@ _GROUPS: dict[str, type[Frozen]] = {
     "alarm": Alarm,
 }
 _COLUMNS = {group: [(field, f"{group}_{field}") for field in kind.model_fields] for group, kind in _GROUPS.items()}
-"""The fields of each group with their columns. The first field is required, so if its column is null, the rental
-has no such group."""
+"""Each group's fields with their columns. A null in the first column means that the rental has no such group."""
 _PLAIN = frozenset(Rental.model_fields) - _GROUPS.keys()
 """The fields whose column has the field's name."""
 
@@ -356,7 +351,6 @@ def rental_of(row: Row[Any]) -> Rental:
 
 
 def rentals_of(rows: Iterable[Row[Any]]) -> list[Rental]:
-    """Return the rentals of these rows."""
     return [rental_of(row) for row in rows]
 
 

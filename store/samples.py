@@ -1,5 +1,4 @@
-"""Samples: what each visit of a machine read, kept for two days. Also whether its probe answered soon after
-ready."""
+"""What each visit of a machine read, kept for two days; and whether its probe answered soon after ready."""
 
 from __future__ import annotations
 
@@ -8,31 +7,23 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Text, bindparam, delete, func, select, tuple_, type_coerce
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.machine_use import ProbeAnswers as Answers
 from bot.model.machine_use import Sample
-from store.mapping import IDS, MAX_ROWS, fetch_all, insert_new, listed, param, upsert, values
+from store.mapping import IDS, MAX_ROWS, Rows, insert_new, listed, param, select_by, upsert, values
 from store.tables import probe_answers, rentals, samples
 
 _c = samples.c
-_SINCE = select(samples).where(_c.rental_id == bindparam("key"), _c.at >= bindparam("moment")).order_by(_c.at)
+_OF_RENTAL = select_by(_c.rental_id, _c.at)
+_SINCE = _OF_RENTAL.where(_c.at >= bindparam("moment"))
+_GPUS = _SINCE.with_only_columns(_c.at, type_coerce(_c.gpus, Text))
 _before = samples.alias()
 _LAST_BEFORE = (
     select(func.max(_before.c.at))
     .where(_before.c.rental_id == bindparam("key"), _before.c.at < bindparam("moment"))
     .scalar_subquery()
 )
-_REACHING_BACK = (
-    select(samples)
-    .where(_c.rental_id == bindparam("key"), _c.at >= func.coalesce(_LAST_BEFORE, param(_c.at, "moment")))
-    .order_by(_c.at)
-)
-_GPUS = (
-    select(_c.at, type_coerce(_c.gpus, Text))
-    .where(_c.rental_id == bindparam("key"), _c.at >= bindparam("moment"))
-    .order_by(_c.at)
-)
+_REACHING_BACK = _OF_RENTAL.where(_c.at >= func.coalesce(_LAST_BEFORE, param(_c.at, "moment")))
 _newest = samples.alias()
 _NEWEST_AT = (
     select(func.max(_newest.c.at)).where(_newest.c.rental_id == rentals.c.id).correlate(rentals).scalar_subquery()
@@ -47,34 +38,28 @@ _OLD = select(_c.rental_id, _c.at).where(_c.at < bindparam("moment")).order_by(_
 _DROP = delete(samples).where(tuple_(_c.rental_id, _c.at).in_(_OLD))
 
 
-class Samples:
-    """What the visits of machines read."""
-
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
-
+class Samples(Rows):
     async def add(self, sample: Sample) -> None:
         await upsert(self._conn, samples, values(sample))
 
     async def since(self, rental_id: str, at: datetime) -> list[Sample]:
         """Return a rental's samples from `at` on, oldest first."""
-        return await fetch_all(self._conn, Sample, _SINCE, key=rental_id, moment=at)
+        return await self._all(Sample, _SINCE, key=rental_id, moment=at)
 
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
         """Return a rental's samples from `at` on and the last one before that, if there is one, oldest first."""
-        return await fetch_all(self._conn, Sample, _REACHING_BACK, key=rental_id, moment=at)
+        return await self._all(Sample, _REACHING_BACK, key=rental_id, moment=at)
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
-        """Return the time and the highest reading, in percent, of each sample from `at` on that has a reading,
-        oldest first. No models are made: a day has up to 1,440 samples, and making them would hold up the event
-        loop."""
+        """Return time and highest reading, in percent, of each sample from `at` on that has one, oldest first. No
+        models are made: a day has up to 1,440 samples, and making them would hold up the event loop."""
         rows = await self._conn.execute(_GPUS, {"key": rental_id, "moment": at})
         known = ((moment, _highest(text)) for moment, text in rows)
         return [(moment, highest) for moment, highest in known if highest is not None]
 
     async def newest_of(self, rental_ids: Collection[str]) -> dict[str, Sample]:
         """Return the newest sample of each of these rentals that has one."""
-        found = await fetch_all(self._conn, Sample, _NEWEST_OF, ids=listed(rental_ids))
+        found = await self._all(Sample, _NEWEST_OF, ids=listed(rental_ids))
         return {sample.rental_id: sample for sample in found}
 
     async def drop_before(self, at: datetime, limit: int) -> int:
@@ -106,15 +91,11 @@ _ANSWERED = (
 )
 
 
-class ProbeAnswers:
+class ProbeAnswers(Rows):
     """Whether the probe answered soon after ready: one row for each machine of which that is known."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
-
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
-        """Note whether the probe answered. An answer replaces a silence that was noted before, and is never
-        replaced."""
+        """Note whether the probe answered. An answer replaces a silence, and is never replaced."""
         row = {"rental_id": rental_id, "vendor": vendor, "at": at, "answered": answered}
         if answered:
             await upsert(self._conn, probe_answers, row)

@@ -10,7 +10,7 @@ from bot.model.quote import SharedSearch
 from bot.model.records import Claimed
 from bot.model.request import OfferQuery
 from store import claims
-from store.mapping import fetch_first, insert_new, param, select_by
+from store.mapping import insert_new, param, select_by
 from store.tables import quotes, shared_searches
 
 _c = shared_searches.c
@@ -37,7 +37,7 @@ class Searches(claims.DueTable[Claimed]):
     _table, _kind = shared_searches, Claimed
 
     async def get(self, search_id: str) -> SharedSearch | None:
-        return await fetch_first(self._conn, SharedSearch, _GET, key=search_id)
+        return await self._first(SharedSearch, _GET, key=search_id)
 
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
         """Write a search that is due at this time, or make the one that exists due by then, as if it had not

@@ -23,9 +23,6 @@ _ONGOING = select(_c.rental_id).where(_c.rental_id.in_(IDS))
 
 
 class Visits(claims.DueTable[Claimed]):
-    """When each ready machine is visited next. A change that makes a rental ready plans its first visit; the
-    change by which it stops being ready ends them."""
-
     _table, _kind = visits, Claimed
     changed = False
     """Whether visits of a machine began, ended or were made due in this transaction."""

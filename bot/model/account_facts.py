@@ -19,7 +19,6 @@ class Fact(Generic[T]):
 
     name: str
     kind: Any
-    """The type of the value."""
 
 
 class Pause(Frozen):
@@ -43,8 +42,7 @@ class FailureRun(Frozen):
 
 
 class PastEnd(Frozen):
-    """The moment from which an attempt's graces count: its end, or the first check after it if the bot was down at
-    the end."""
+    """When an attempt's graces began: at its end, or at the first check after it if the bot was down."""
 
     end: Instant
     since: Instant

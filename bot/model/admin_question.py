@@ -31,8 +31,7 @@ class UnknownMachine(Frozen):
     rate: Decimal | None = None
     """USD per hour. None if the API didn't state it."""
     since: Instant
-    """The time from which on the machine bills: `valid_from`, else when it was created, else when we first saw
-    it."""
+    """From when on the machine bills: `valid_from`, else when it was created, else when we first saw it."""
     valid_from: Instant | None = None
     """As the API stated it. None if it didn't; the cost is then estimated."""
     host: str | None = None
@@ -42,7 +41,6 @@ class UnknownMachine(Frozen):
     missing_since: Instant | None = None
     """Since when the vendor does not find the machine. None if it does."""
     gone_at: Instant | None = None
-    """When the account no longer had it."""
 
 
 # --- what a question is about
@@ -55,8 +53,7 @@ class Purchase(Frozen):
     machines: tuple[UnknownMachine, ...]
     """At least one."""
     guess: str | None = None
-    """Slack id of the person who may own the machines, guessed from their names. It is preselected, and pings
-    nobody."""
+    """Slack id of the person whom the machines' names suggest. It is preselected, and pings nobody."""
     same_as: str | None = None
     """Id of the question that stays, if this one asked about the same machines a second time, as earlier versions
     could. None if this is the only question about its machines."""
@@ -132,19 +129,16 @@ class AdminQuestion(Frozen):
     rental_id: str | None = None
     """The rental that the question is about, or to which its machines belong by now."""
     part_of: str | None = None
-    """Id of the question about several purchases in whose messages this one is asked. None if it has its own
-    messages."""
+    """Id of the question in whose messages this one is asked. None if it has its own messages."""
     event_id: int | None = None
     """The event of the question's newest messages. None if it has no messages of its own."""
     asked: tuple[str, ...] = ()
     """Slack ids of the admins who got these messages."""
     found_at: Instant
     asked_at: Instant
-    """When the admins were last asked."""
     ask_again_at: Instant | None = None
     """When the admins are asked again. None if nobody put the question off."""
     put_off_by: str | None = None
-    """Slack id of the admin who said when to ask again."""
     decided: Decided | None = None
     over_at: Instant | None = None
     """When nothing was left to decide or to watch: the machines belong to a rental or are gone, the parts are
@@ -159,8 +153,7 @@ class AdminQuestion(Frozen):
 
     @property
     def purchase(self) -> Purchase:
-        """Return the unknown machines that the question is about. Raise TypeError if it is about something
-        else."""
+        """Return the unknown machines that it is about. Raise TypeError if it is about something else."""
         if not isinstance(self.about, Purchase):
             raise TypeError(f"question {self.id} is about no purchase")
         return self.about
@@ -170,6 +163,5 @@ class AdminQuestion(Frozen):
         return self.open and self.ask_again_at is not None and self.ask_again_at <= now
 
     def not_asked(self, admins: Collection[str]) -> list[str]:
-        """Return the people who became admins since the others were asked, and have no message of this
-        question."""
+        """Return those who became admins since the others were asked, and have no message of this question."""
         return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

@@ -43,7 +43,6 @@ class Why(StrEnum):
     """The market answered that the offer was bought before."""
     NO_ANSWER = "no_answer"
     RATE_LIMITED = "rate_limited"
-    """The market asked us to slow down."""
     VENDOR_FAILED = "vendor_failed"
     TOO_SLOW = "too_slow"
     NOTHING_LEFT = "nothing_left"
@@ -75,7 +74,6 @@ class Why(StrEnum):
     SSH_SILENT = "ssh_silent"
     """It became ready although nothing answered on its SSH port."""
     REPLACED = "replaced"
-    """Another rental took its place."""
     BOUGHT_AFTER_BACKUP = "bought_later"
     """Its machine was found on the account: it was bought after the backup."""
     NOTHING_FITTED = "nothing_fitted"
@@ -153,8 +151,7 @@ class SentScript(Frozen):
 
 
 class AdoptedMachine(Frozen):
-    """A machine that ran on the account before this store knew it, and that an admin gave an owner. It has no
-    offer."""
+    """A machine without an offer: it ran on the account unknown to this store until an admin gave it an owner."""
 
     vendor: str
     """Empty if the API didn't state it."""
@@ -176,8 +173,7 @@ class Attempt(Frozen):
     """Set if there was no procure call: the attempt has the adopted resources, and never more. Exactly one of
     `offer` and `adopted` is set."""
     resource_name: str | None = None
-    """As `bot.policy.buying.resource_names` makes it. None for an adopted machine, which is never looked up by
-    name."""
+    """As `bot.policy.buying.resource_names` makes it. None for an adopted machine."""
     public_key: str = ""
     """The key that was sent, as one line. Empty for an adopted machine: nobody knows whose keys are on it."""
     key_comment: str = ""
@@ -220,7 +216,6 @@ class Attempt(Frozen):
 
     @property
     def gpu(self) -> str:
-        """The GPU of its machine."""
         return self._machine.gpu
 
     @property
@@ -230,16 +225,14 @@ class Attempt(Frozen):
 
     @property
     def called_offer(self) -> Offer:
-        """Return the offer of its procure call. Raise ValueError for an adopted machine: that is a bug in the
-        caller."""
+        """Return the offer of its procure call. Raise ValueError for an adopted machine, since that is a bug."""
         if self.offer is None:
             raise ValueError(f"attempt {self.n} of {self.rental_id} was never called")
         return self.offer
 
     @property
     def live(self) -> bool:
-        """Whether it bought or may have bought, is not extra, and its deletion is not accepted. A rental has at
-        most one live attempt."""
+        """Whether it may have bought, is not extra, and its deletion is not accepted. A rental has one at most."""
         return self.delete_accepted_at is None and not self.extra and not self.settled
 
     @property
@@ -254,7 +247,6 @@ class Attempt(Frozen):
 
     @property
     def script_keys(self) -> tuple[OwnedKey, ...]:
-        """The keys in the boot script that was sent."""
         return self.script.keys if self.script is not None else ()
 
     @property

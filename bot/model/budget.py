@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from bot.model.base import Frozen, Instant
+from bot.model.base import Frozen, Instant, Summed
 from bot.model.money import Micros
 
 UNASSIGNED = "unassigned"
@@ -104,7 +104,7 @@ class Reservation(Frozen):
     amount: Micros
 
 
-class UseCosts(Frozen):
+class UseCosts(Summed):
     """What an amount was billed for, in micro-dollars. The four sum to the amount."""
 
     used: Micros = 0
@@ -114,14 +114,6 @@ class UseCosts(Frozen):
     unknown: Micros = 0
     """For the time about which nothing is known: before ready, after the deletion began, or not seen."""
 
-    def __add__(self, other: UseCosts) -> UseCosts:
-        return UseCosts(
-            used=self.used + other.used,
-            connected=self.connected + other.connected,
-            idle=self.idle + other.idle,
-            unknown=self.unknown + other.unknown,
-        )
-
     @property
     def known(self) -> bool:
         """Whether something is known about the use."""
@@ -129,8 +121,7 @@ class UseCosts(Frozen):
 
 
 class Charge(Frozen):
-    """The part of a ledger row that falls into one month and was one owner's, or the same of a machine that still
-    bills."""
+    """The part of a ledger row that is one owner's in one month, or the same of a machine that still bills."""
 
     resource_id: str
     n: int

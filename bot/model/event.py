@@ -57,8 +57,7 @@ class EventKind(StrEnum):
 
     ASKED = "asked"
     ASKED_AGAIN = "asked_again"
-    """People decide again: no offer is inside the envelope, too little time is left, or buying was blocked too
-    long."""
+    """People decide again: no offer is inside the envelope, time is short, or buying was blocked too long."""
     CHANGED = "changed"
     APPROVED = "approved"
     APPROVED_NOT_READY = "approved_not_ready"
@@ -96,7 +95,6 @@ class EventKind(StrEnum):
     """The machine runs, but nothing answered on its SSH port. READY follows."""
     READY = "ready"
     TEAMMATE_ADDED = "teammate_added"
-    """Its owner lets more people in."""
     KEPT = "kept"
     """Somebody still needs it."""
     STILL_NEEDED = "still_needed"
@@ -136,8 +134,7 @@ class EventKind(StrEnum):
     NOT_WORKING = "not_working"
     """The owner says that the machine doesn't work, and wants another one in its place."""
     REPLACED = "replaced"
-    """Another rental takes this one's place. If this one still runs, it is destroyed once the other machine is
-    bought."""
+    """Another rental takes this one's place. Once its machine is bought, this one's is destroyed."""
     NOT_REPLACED = "not_replaced"
     """The other rental ended without a machine, so this one stays."""
     ADOPTED = "adopted"
@@ -171,8 +168,7 @@ class EventKind(StrEnum):
     # About the account:
     UNKNOWN_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"
-    """The database was restored, and the account has machines that were bought after the backup. Buying is
-    paused."""
+    """Machines were bought after the backup from which the database was restored. Buying is paused."""
     UNKNOWN_RENTAL = "unknown_rental"
     """Somebody clicked a button about a rental that the store does not know."""
     DIGEST = "digest"
@@ -193,12 +189,10 @@ class EventKind(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     POLICY_CHANGED = "policy_changed"
-    """Another policy file came into force."""
     POLICY_REFUSED = "policy_refused"
     """The policy file has mistakes, so the rules from before hold."""
     CHANNELS_CHARGE_LESS = "channels_charge_less"
-    """From this version on, channels charge their projects only for the people that these name, and for
-    approvers."""
+    """From this version on, channels charge their projects only for approvers and the people these name."""
     # About the account, posted without the outbox:
     NO_READS = "no_reads"
     """The store can't be read, so nothing is deleted."""
@@ -322,8 +316,7 @@ class To(Enum):
     TEAMMATES_WITH_KEY = auto()
     """The teammates, without those who were asked for a key before and still have none."""
     TEAMMATES_LET_IN = auto()
-    """The people who are let in now, if the machine is ready. Before that, only those of them who have no key
-    yet."""
+    """The people who are let in now. Before the machine is ready, only those who have no key yet."""
     TEAMMATES_WHO_ASKED = auto()
     TEAMMATES_AT_LAST_NOTICE = auto()
     """All teammates, unless a later notice of the same end follows."""
@@ -378,7 +371,6 @@ class Effects(Generic[F]):
     """What an event of one kind says and causes."""
 
     facts: type[F] = field(default=Facts, kw_only=False)  # type: ignore[assignment]
-    """The class of its facts."""
     thread: Condition[F] = never
     """Whether the card's thread repeats the event. The thread doesn't repeat what the card itself, the first
     "renting", a direct message or an alert says, nor how a machine is used, nor what concerns only people who log
@@ -398,7 +390,6 @@ class Effects(Generic[F]):
     reminder: tuple[To, ...] = ()
     """Who gets a reminder. Events of several rentals at the same time share one for each person."""
     file: tuple[To, ...] = ()
-    """Who gets a file."""
     asks: OpenQuestion | None = None
     settles: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces by its own."""
@@ -582,16 +573,14 @@ def facts_in(events: Iterable[Event], kind: type[F]) -> list[F]:
 
 
 def events_after(event: Event, events: Sequence[Event]) -> Sequence[Event]:
-    """Return the events of a rental's history that come after this one. If the history lacks this event, compare
-    the times."""
+    """Return the later events of a rental's history. If the history lacks this event, compare the times."""
     if event not in events:
         return [other for other in events if other.at > event.at]
     return events[events.index(event) + 1 :]
 
 
 def settled_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
-    """Return the first event of a rental's history that settles the question of this event. Return None if the
-    question is still open."""
+    """Return the first event of a rental's history that settles this one's question. Return None if none does."""
     question = event.effects.asks
     return next(
         (
@@ -635,7 +624,6 @@ def deciders_in(events: Sequence[Event]) -> DecidersFacts | None:
 
 
 def open_question(events: Sequence[Event], question: OpenQuestion) -> Event[Any] | None:
-    """Return the newest event of a rental's history that asks this question. Return None if it is settled, or if
-    no event asks it."""
+    """Return the newest event that asks this question, or None if it is settled or was never asked."""
     asked = newest_asked(events, {question})
     return asked if asked is not None and settled_by(asked, events) is None else None

@@ -134,7 +134,6 @@ class Variant:
 
     @property
     def says_form(self) -> bool:
-        """Whether the name says a form factor."""
         return any(_FORM_FACTOR.fullmatch(feature) for feature in self.features)
 
 

@@ -131,8 +131,7 @@ class GpuUse(Frozen):
 
     index: int = Field(ge=0)
     highest: int | None = Field(default=None, ge=0, le=100)
-    """The highest of the GPU's readings of `utilization.gpu`, in percent. None if it has no reading, as in MIG
-    mode."""
+    """The highest reading of `utilization.gpu`, in percent. None if there is none, as in MIG mode."""
     memory_mib: int | None = Field(default=None, ge=0)
     """The most memory in use. It is shown, but proves no use."""
     watts: int | None = Field(default=None, ge=0)
@@ -167,8 +166,7 @@ class ProbeAnswers(Frozen):
     """Whether the probe of a vendor's last machines answered soon after they were ready."""
 
     silent: tuple[str, ...] = ()
-    """The owners of the machines that did not answer since the last one that did. The newest first, ten at
-    most."""
+    """The owners of the machines since the last one that answered, the newest first, ten at most."""
     silent_at: Instant | None = None
     """When the newest silent machine was noted."""
     answered_at: Instant | None = None
@@ -213,8 +211,7 @@ class Use(Frozen):
     new_connections: int = 0
     """In a question: how many newer ones the newest report shows. Scanners of the internet are among them."""
     why: Missed | None = None
-    """For unknown: why the last visits had no usable reading. None if there was no visit, or if their readings do
-    not suffice yet."""
+    """For unknown: why the last visits had no usable reading. None if there was none, or too few readings yet."""
     worked: bool = False
     """Whether a GPU was seen to work since ready."""
     spell: Instant | None = None
@@ -243,5 +240,4 @@ class RecentUse(Frozen):
     new_connections: int = 0
     """How many newer connections it shows."""
     hours: tuple[int | None, ...] = ()
-    """How busy the machine was in each of the last 24 hours, oldest first, in percent. None for an hour without
-    readings."""
+    """How busy it was in each of the last 24 hours, in percent, oldest first. None: an hour without readings."""

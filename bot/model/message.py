@@ -37,8 +37,7 @@ class MessageKind(StrEnum):
     REPLY = "reply"
     """Sent once to the person who acted, rendered when it was queued."""
     FILE = "file"
-    """Uploaded once to one person's direct messages: a file of charges. After a crash during the upload, it is
-    uploaded again."""
+    """Uploaded once to one person's direct messages: a file of charges. After a crash, it is uploaded again."""
 
     @property
     def surface(self) -> bool:
@@ -99,12 +98,10 @@ class Destination(Frozen):
 
 
 def to_channel(channel: str) -> Destination:
-    """Return the destination of a message to a channel."""
     return Destination(kind=DestinationKind.CHANNEL, value=channel)
 
 
 def to_person(user: str) -> Destination:
-    """Return the destination of a direct message to a person."""
     return Destination(kind=DestinationKind.PERSON, value=user)
 
 
@@ -119,8 +116,7 @@ def to_ephemeral(channel: str, user: str, thread_ts: str = "") -> Destination:
 
 
 def ephemeral_place(to: Destination) -> tuple[str, str, str | None]:
-    """Return the channel, the person and the thread of a destination that `to_ephemeral` made. Raise ValueError
-    for another one."""
+    """Return the channel, the person and the thread of an ephemeral destination. Raise ValueError for others."""
     channel, user, *thread = to.value.split("/")
     return channel, user, thread[0] if thread else None
 
@@ -160,7 +156,6 @@ class Message(Frozen):
     event_id: int | None = None
     quote_id: str | None = None
     question_id: str | None = None
-    """The question to the admins that the message asks."""
     body: dict[str, Any] | None = None
     """For a reply: what to send, as rendered. For a reminder: the ids of the rentals that it lists. For a Home
     tab: the page of rentals that it shows, counted from 0."""
@@ -169,9 +164,8 @@ class Message(Frozen):
     broadcast: bool = False
     """For a reply in a thread: whether the reply is also shown in the channel."""
     target_version: int = 1
-    """The version that Slack should show. The store increases it with each change of what the message is about,
-    and Slack has it in the post's metadata. It never goes backwards, even if the database goes
-    back to a backup (`lowest_version`)."""
+    """The version that Slack should show, and that the post's metadata has. Each change of what it is about
+    increases it. It never goes backwards, even with a backup of the database (`lowest_version`)."""
     shown_version: int = 0
     """The version that Slack shows; 0 before it is posted."""
     version_at_start: int | None = None
@@ -186,8 +180,7 @@ class Message(Frozen):
     posted_at: Instant | None = None
     """When Slack took it, in our time."""
     sending: bool = False
-    """Whether a post began and its outcome is not stored. The conversation is read back before it is posted
-    again."""
+    """Whether a post began whose outcome is unknown. The conversation is read back before the next one."""
     tries: int = 0
     """How many calls in a row got no answer. 0 while the message waits for something else than its own next try,
     such as the time that Slack asked for."""
@@ -213,8 +206,7 @@ class Message(Frozen):
 
     @property
     def next_call(self) -> NextCall:
-        """Return the call that the message needs next. The store keeps it in a column, by which delivery finds
-        what it may send."""
+        """Return the call that the message needs next. A column has it, by which delivery finds what to send."""
         if self.kind is MessageKind.HOME:
             return NextCall.PUBLISH
         if self.to.kind in {DestinationKind.RESPONSE_URL, DestinationKind.EPHEMERAL}:

@@ -40,8 +40,7 @@ def time_for(amount: Decimal, rate: Decimal) -> timedelta:
 
 
 def rate_for(total: Micros, span: timedelta) -> Decimal:
-    """Return the highest hourly rate, in whole cents, that stays within `total` over `span`. Return zero if none
-    does."""
+    """Return the highest hourly rate, in whole cents, that stays within `total` over `span`, or zero."""
     cents = Fraction(total, MICROS_PER_DOLLAR) * 100 * _MICROSECONDS_PER_HOUR / (span // timedelta(microseconds=1))
     return max(Decimal(math.floor(cents)) * _CENT, Decimal(0))
 

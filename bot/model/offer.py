@@ -70,8 +70,7 @@ _VENDORS = {
 
 
 def vendor_name(name: str) -> str:
-    """Return a vendor's name as it is written: `Hyperstack` for `hyperstack`. Return a name with capital letters
-    unchanged."""
+    """Return a vendor's name as it is written: `Hyperstack` for `hyperstack`. Capital letters stay."""
     if name != name.lower():
         return name
     words = re.split(r"[_\s-]+", name)

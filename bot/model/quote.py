@@ -38,14 +38,11 @@ class Wish(Frozen):
     until: Instant
     """When the wish ends if nothing fitted."""
     since: Instant | None = None
-    """When it began to wait: its place among the wishes for the same. None until its owner clicked what is done
-    then."""
+    """When it began to wait: its place among equal wishes. None until its owner clicked what is done then."""
     rents: bool = False
-    """Whether an offer that fits is rented at once, by the rental that waits for it. Otherwise its owner is told
-    of the offer."""
+    """Whether an offer that fits is rented at once by the rental that waits. Otherwise its owner is told."""
     any_time: bool = False
-    """Whether its owner is also told, or it is also rented, outside of the owner's hours (`hours` of the
-    policy)."""
+    """Whether its owner is also told, or it is rented, outside of the owner's hours (the policy's `hours`)."""
     gpu: str | None = None
     """The canonical name of the GPU that the owner saw a price of: only what fits this one is rented. None: any
     GPU that the request's words name."""
@@ -69,13 +66,11 @@ class Quote(Frozen):
     """Where the rental's card will go. None until that is known."""
     request: Request
     rent_now: bool = False
-    """Whether the command had `now`: rent the recommended offer if it needs neither an approval nor a
-    confirmation."""
+    """Whether the command had `now`: rent the recommended offer if it needs no approval and no confirmation."""
     changes: str | None = None
     """The rental whose waiting request this quote would change."""
     replaces_rental: str | None = None
-    """The rental whose place is to be taken. As soon as an offer within what that rental left is found, it is
-    rented."""
+    """The rental whose place is to be taken: the first offer within what that rental left is rented."""
     reply_to: Destination | None = None
     """Where the answer goes. A `response_url` works 5 times within 30 minutes. None: to the owner."""
     replaces: bool = False
@@ -97,8 +92,7 @@ class Quote(Frozen):
 
     @property
     def told(self) -> bool:
-        """Whether its owner asked to be told of an offer: a direct message then has the offer, or that there was
-        none."""
+        """Whether its owner asked to be told of an offer. A direct message says then what came of it."""
         return self.wish is not None and self.wish.since is not None and not self.wish.rents
 
 

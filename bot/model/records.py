@@ -64,8 +64,7 @@ class StoredFacts(NamedTuple):
 
 
 class Billing(NamedTuple):
-    """The values from which the cost of a resource is computed: those that the marketplace reports, and our own
-    for those that it leaves out."""
+    """What a resource's cost is computed from: the marketplace's values, and ours where those are missing."""
 
     rate: Decimal | None
     """USD per hour."""
@@ -92,7 +91,6 @@ class Charged(NamedTuple):
 
     @classmethod
     def of(cls, rental: Rental) -> Charged:
-        """Return those of a rental."""
         return cls(
             rental.id,
             rental.owner,
@@ -177,48 +175,43 @@ class KnownResource(Frozen):
     delete_accepted_at: Instant | None = None
 
 
-class UnfinishedAttempt(Frozen):
-    """An attempt that may still bill, with the times from which its end is counted. It holds no offer, envelope or
-    state, because a rental whose stored values can't be parsed must be deleted too."""
+class EndTimes(Frozen):
+    """The times from which an attempt's end is counted. They come without an offer, envelope or state, because a
+    rental whose stored values can't be parsed must be deleted too."""
 
     rental_id: str
-    n: int
-    newest: bool
-    """Whether it is the rental's last attempt, to which `accepted_at` and `ends_at` belong."""
     owner: str
-    offer_id: str | None
-    """None for an adopted machine, whose resources the store all has."""
+    newest: bool
+    """Whether it is the rental's last attempt, to which `accepted_at` and the lease belong."""
     intended_at: Instant
-    marked_for_deletion: bool
     accepted_at: Instant | None
     ends_at: Instant | None
     destroying_since: Instant | None
     over_at: Instant | None
+
+
+class UnfinishedAttempt(EndTimes):
+    """An attempt that may still bill."""
+
+    n: int
+    offer_id: str | None
+    """None for an adopted machine, whose resources the store all has."""
+    marked_for_deletion: bool
     resources: tuple[KnownResource, ...] = ()
     """Those that are not gone."""
 
 
-class WatchedResource(Frozen):
-    """A resource that is not gone, with the times from which its latest end is counted. Like UnfinishedAttempt, it
-    holds nothing that might not be parsed."""
+class WatchedResource(EndTimes):
+    """A resource that is not gone, with the times of its attempt."""
 
     resource_id: str
     name: str | None
-    rental_id: str
-    owner: str
     rate: Decimal | None
     """USD per hour. None if the API didn't state it."""
     offer_rate: Decimal
-    newest: bool
-    """Whether its attempt is the rental's last one, to which `accepted_at` and the lease belong."""
     extra: bool
     """As `Attempt.extra`."""
-    intended_at: Instant
-    accepted_at: Instant | None
-    ends_at: Instant | None
     latest_end: Instant | None
-    destroying_since: Instant | None
-    over_at: Instant | None
 
 
 @dataclass(frozen=True)
@@ -237,14 +230,12 @@ class Change:
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Each with the index into `events` of its event, or None. A decision names only those that do not follow from
-    its events."""
+    """Each with its event's index in `events`, or None. Messages that follow from events are not among them."""
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     under_claim: bool = False
-    """Whether it is written only if this process holds the claim on the rental. Its facts are written in any
-    case."""
+    """Whether all but its facts is written only if this process holds the claim on the rental."""
     releases_claim: bool = False
     """Whether the rental's claim ends with this change. Only the step that holds the claim sets this."""
     visited_at: datetime | None = None
@@ -258,8 +249,7 @@ class Change:
 
 
 class Unsendable(Frozen):
-    """Messages that can't be sent now. The store skips them: many of them in front would hide those that can be
-    sent."""
+    """Messages that can't be sent now. The store skips them, since many in front would hide all others."""
 
     ids: frozenset[int] = frozenset()
     calls: frozenset[NextCall] = frozenset()

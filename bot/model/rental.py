@@ -32,8 +32,7 @@ class PendingDecision(Frozen):
 
 
 class Blocked(Frozen):
-    """Buying is blocked by an outage, a pause, a refused token or unproven attempts, or was because the bot was
-    down."""
+    """Buying is blocked by an outage, a pause, a refused token or unproven attempts, or the bot was down."""
 
     since: Instant
     why: Why | None = None
@@ -46,7 +45,6 @@ class Asked(Frozen):
     about: Instant | None = None
     """When the spell began: `Use.spell`, or `Use.since` of a verdict without one. None if there was no verdict."""
     last_at: Instant
-    """When the owner was asked last."""
     times: int = 1
     """How often the owner was asked since the last answer."""
     first_at: Instant | None = None
@@ -167,8 +165,7 @@ class Rental(Frozen):
     """Set if it is bought once an offer fits, or at its start time: the wish of its quote, as it was approved."""
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
-    """When the owner is notified of the approval, unless the machine is ready by then. None if that is not
-    planned."""
+    """When to notify the owner of the approval, unless the machine is ready by then. None: never."""
     created_at: Instant
     procuring_since: Instant | None = None
     blocked: Blocked | None = None
@@ -194,8 +191,7 @@ class Rental(Frozen):
     lease: Lease | None = None
     """Set when the machine becomes ready. It stays when the rental is over."""
     use: Use | None = None
-    """The last verdict about the machine's use. None before the first verdict, and if the machine has no probe by
-    design."""
+    """The last verdict about the machine's use. None before it, and if the machine has no probe by design."""
     probe_answered_at: Instant | None = None
     """When the probe answered first: the boot script ran, or the owner installed the probe. None until then."""
     setup_progress: SetupProgress | None = None
@@ -242,8 +238,7 @@ class Rental(Frozen):
 
     @property
     def undecided_envelope(self) -> Envelope | None:
-        """Return the envelope that waits for a decision: the extension's, or the request's. Return None if neither
-        waits."""
+        """Return the envelope that waits for a decision, the extension's or the request's. None if none does."""
         if self.extension is not None:
             return self.extension.envelope
         return self.envelope if self.state is State.AWAITING_APPROVAL else None
@@ -260,13 +255,11 @@ class Rental(Frozen):
 
     @property
     def approver_decides(self) -> bool:
-        """Whether the request waits for an approver."""
         return self.decision is not None and self.decision.decider is Decider.APPROVER
 
     @property
     def needs_later_end(self) -> bool:
-        """Whether the rental waits for its owner to name a later end. Nobody can approve it with the present
-        end."""
+        """Whether nobody can approve it with its present end, so that its owner has to name a later one."""
         return self.decision is not None and self.decision.why is Why.TOO_LITTLE_TIME
 
     @property
@@ -279,8 +272,7 @@ class Rental(Frozen):
 
     @property
     def rate_at_most(self) -> Decimal:
-        """What the machine costs, USD per hour, or the highest rate that the envelope allows while that is
-        unknown."""
+        """What the machine costs, USD per hour. While that is unknown, the most that the envelope allows."""
         return self.envelope.max_rate if self.rate is None else self.rate
 
     @property

@@ -54,8 +54,7 @@ class Request(OfferQuery):
     """Whether the highest price may have been meant for the whole time, as in `under $20 for 10h`. Then the offers
     also show that price for the whole time."""
     lease: timedelta
-    """How long from ready until the rental must be extended or is destroyed. With `until`, how long from the
-    command until then."""
+    """How long from ready until it is extended or destroyed. With `until`, from the command until then."""
     until: Instant | None = None
     """The end that the person named, such as `until 18:00`. The machine ends no later unless it is extended. With
     `up_to`, it is the first of two ends."""
@@ -83,8 +82,7 @@ class Request(OfferQuery):
 
     @property
     def longest(self) -> timedelta:
-        """Return how long the machine can run without being extended: until the later of two ends, if there are
-        two."""
+        """Return how long the machine can run without being extended: until the later one of two ends."""
         return self.lease if self.up_to is None else max(self.up_to, self.lease)
 
     @property
@@ -101,8 +99,7 @@ class Envelope(Frozen):
     version: int = Field(ge=1)
     """Counts up with every change, so that an old button is recognized."""
     gpu: str
-    """The canonical name of the GPU that was clicked. `fits_model` says which other GPUs are bought without
-    asking."""
+    """The canonical name of the GPU that was clicked. `fits_model` says which others may be bought instead."""
     count: int = Field(ge=1)
     region: str | None
     contract: Contract

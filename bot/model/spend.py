@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from bot.model.base import Frozen, Instant
+from bot.model.base import Frozen, Instant, Summed
 from bot.model.budget import Month, Scope, UseCosts
 from bot.model.money import Micros
 from bot.model.rental import Rental
@@ -47,7 +47,7 @@ class RowsOf(StrEnum):
     RENTALS = "rentals"
 
 
-class Spent(Frozen):
+class Spent(Summed):
     """What was charged to somebody or for something."""
 
     rentals: int = 0
@@ -58,15 +58,6 @@ class Spent(Frozen):
     """The part that was billed after the bot had asked for the deletion."""
     estimated: Micros = 0
     """The part that is our estimate, because the API left out the start, the end or the price."""
-
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(
-            rentals=self.rentals + other.rentals,
-            gpu_time=self.gpu_time + other.gpu_time,
-            use=self.use + other.use,
-            late=self.late + other.late,
-            estimated=self.estimated + other.estimated,
-        )
 
     @property
     def amount(self) -> Micros:
@@ -123,7 +114,6 @@ class Digest(Frozen):
 
     @property
     def running(self) -> int:
-        """Return how many rentals run now."""
         return sum(one.running for one in self.projects)
 
     @property
@@ -143,7 +133,6 @@ class OwnerMonth(Frozen):
     owner: str
     """Slack id."""
     name: str
-    """The owner's display name."""
     month: Month
     spent: Spent
     """What the machines were billed for until now."""

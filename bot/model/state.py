@@ -63,16 +63,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.PROCURING: frozenset({State.PROVISIONING, State.DESTROYING, State.AWAITING_APPROVAL, State.QUEUED}),
     State.PROVISIONING: frozenset({State.READY, State.PROCURING, State.DESTROYING}),
     State.READY: frozenset({State.DESTROYING, State.LOST}),
-    State.DESTROYING: frozenset(
-        {State.DESTROYED, State.FAILED, State.CANCELLED, State.LOST, State.DENIED, State.EXPIRED, State.WITHDRAWN},
-    ),
-    State.DESTROYED: frozenset(),
-    State.FAILED: frozenset(),
-    State.CANCELLED: frozenset(),
-    State.LOST: frozenset(),
-    State.DENIED: frozenset(),
-    State.EXPIRED: frozenset(),
-    State.WITHDRAWN: frozenset(),
+    State.DESTROYING: ENDS,
+    **dict.fromkeys(ENDS, frozenset()),
 }
 
 
@@ -81,8 +73,7 @@ class ForbiddenTransition(Exception):
 
 
 def check_transition(before: State | None, after: State) -> None:
-    """Raise ForbiddenTransition unless the table has this transition. `before` is None for a new rental. A rental
-    may stay in its state."""
+    """Raise ForbiddenTransition unless the table has it or the state stays. `before` is None for a new rental."""
     allowed = after in STARTS if before is None else before == after or after in TRANSITIONS[before]
     if not allowed:
         raise ForbiddenTransition(f"{before} -> {after}")

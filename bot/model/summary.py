@@ -73,8 +73,7 @@ class RentalDetails(RentalSummary):
     owner: Person | None = None
     """The owner as last known, while something waits for a decision. None otherwise."""
     owners_live: tuple[Rental, ...] = ()
-    """All rentals of the owner that are not over, this one included. Empty unless this one waits for a
-    decision."""
+    """All rentals of the owner that are not over, this one too. Empty unless this one waits for a decision."""
 
     @property
     def bought_by(self) -> str:
@@ -181,9 +180,7 @@ class Extended(Frozen):
     waits: bool
     """Whether an approver decides."""
     asked: PeopleAsked | None
-    """The people who decide."""
     sees_money: bool
-    """Whether the person may see what it costs."""
 
 
 class RentalList(Frozen):
@@ -196,11 +193,9 @@ class RentalList(Frozen):
     more: int
     """How many more of these rentals there are."""
     own: CostTotals
-    """The reader's own rentals."""
     own_amount: Micros = 0
     """What these have cost until now, in micro-dollars, with those that wait for a decision."""
     team: CostTotals
-    """All rentals."""
     idle: int = 0
     """How many of all machines are idle."""
     to_decide: tuple[RentalSummary, ...] = ()
@@ -218,7 +213,6 @@ class TeamMonth(Frozen):
     """The team's money in this month, for approvers and admins."""
 
     spent: Micros
-    """What the team spent until now."""
     budgets: tuple[Demand, ...]
     """The budgets of the team and of each project, the tightest one first, without anything that is asked for."""
 
@@ -236,8 +230,7 @@ class HomeView(Frozen):
     spent: Micros
     """What the person spent in the month."""
     budgets: tuple[Demand, ...]
-    """The budgets of the person and of their projects, the tightest one first, without anything that is asked
-    for."""
+    """The person's budgets and those of their projects, the tightest one first, without what is asked for."""
     keys: tuple[Key, ...]
     team_month: TeamMonth | None = None
     """None for a person who is neither an approver nor an admin."""
@@ -311,12 +304,10 @@ class OfferChoice(Proposal):
     runs_script: bool = True
     """Whether the vendor's machines are expected to run the boot script."""
     lacks_script: bool = False
-    """Whether the request needs the boot script, which the vendor's machines are not expected to run. Then only a
-    click rents the offer."""
+    """Whether the request needs a boot script that the vendor probably doesn't run. Then only a click rents it."""
 
     @property
     def needs_approval(self) -> bool:
-        """Whether an approver decides."""
         return bool(self.over)
 
 
@@ -345,10 +336,7 @@ class IdleMachine(Frozen):
 
 
 class WaitPreview(Proposal):
-    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time.
-
-    Without limits that the envelope is over, no approver decides before it waits.
-    """
+    """What a person agrees to if a machine is rented for them once an offer fits, or at a later time."""
 
     quote: Quote
     until: Instant
@@ -385,12 +373,10 @@ class WaitingView(Frozen):
 
     @property
     def request(self) -> Request:
-        """Return what they wait for."""
         return self.quote.request if self.rental is None else self.rental.request
 
     @property
     def since(self) -> Instant:
-        """Return when they began to wait."""
         return self.wish.since or self.quote.created_at
 
 

@@ -111,8 +111,7 @@ def say_dollars(amount: Micros) -> str:
 
 
 def say_at_most(amount: Micros) -> str:
-    """Return the most that something can cost, to the cent: `$9.21`. It is rounded up, so that it never costs more
-    than people read."""
+    """Return the most that something can cost, rounded up to the cent: `$9.21`."""
     return _dollars_and_cents(-(-max(amount, 0) // MICROS_PER_CENT))
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
 from bot.errors import Refused
 from bot.lifecycle.actions.keys import check_may_take, look_at_github, take_from_github
+from bot.model.base import changed
 from bot.model.text import plural
 from bot.policy.access.github_keys import MOST_SHOWN, GithubKeys, comment_of
 from handlers.actions import keys
@@ -13,10 +12,10 @@ from handlers.actions.calling import on
 from handlers.ids import NO_VALUE, Action, Callback, Field, GithubKeysValue, GithubNameValue, NoValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
-from handlers.messages.keys import key_text, saved_text
+from handlers.messages.keys import key_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import CHECKBOXES, Json, Modal, Rendered, button, option
-from handlers.phrases.format import escape, identifier, join
+from handlers.phrases.format import escape, join
 from handlers.typed.commands import read_github_name
 from handlers.typed.form import InvalidForm
 
@@ -55,34 +54,22 @@ async def open_choice(context: Context, interaction: UserInteraction, value: Git
     return OpenModal(modal=choose(found))
 
 
-async def take_shown(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
+async def take(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
     """Save the keys that the clicked message showed."""
-    return await _take(context, interaction, value.name, value.fingerprints)
+    _check_pace(context, interaction)
+    saved = await take_from_github(
+        context.deps, context.key_source, interaction.person, **dict(value), reply_to=interaction.reply_to
+    )
+    return keys.reply_to_new_keys(context, interaction, saved)
 
 
 async def take_chosen(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
     """Save the keys that were chosen among the keys that the dialog showed."""
     checked = {word for field in GROUPS for word in interaction.inputs.get(field, "").split()}
-    chosen = [fingerprint for fingerprint in value.fingerprints if fingerprint in checked]
+    chosen = tuple(fingerprint for fingerprint in value.fingerprints if fingerprint in checked)
     if not chosen:
         raise InvalidForm({Field.KEYS: "Choose at least one key."})
-    return await _take(context, interaction, value.name, chosen)
-
-
-async def _take(
-    context: Context, interaction: UserInteraction, name: str, fingerprints: Collection[str]
-) -> Outcome:
-    _check_pace(context, interaction)
-    taken = await take_from_github(
-        context.deps,
-        context.key_source,
-        interaction.person,
-        name,
-        fingerprints,
-        reply_to=interaction.reply_to,
-    )
-    words = saved_text(taken.saved.added, taken.saved.known)
-    return await keys.reply_to_new_keys(context, interaction, taken.saved, taken_text(words, taken.gone))
+    return await take(context, interaction, changed(value, fingerprints=chosen))
 
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)
@@ -183,11 +170,6 @@ def choose(found: GithubKeys) -> Modal:
     )
 
 
-def taken_text(saved: str, gone: Sequence[str]) -> str:
-    """Return what was saved and which keys are no longer there."""
-    return join(saved, f"No longer there, so not saved: {', '.join(map(identifier, gone))}." if gone else "")
-
-
 async def look_for_typed(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
     """Show the keys of the GitHub user whose name was typed in the dialog."""
     name = read_github_name(interaction.inputs.get(Field.GITHUB_NAME, ""))
@@ -196,7 +178,7 @@ async def look_for_typed(context: Context, interaction: UserInteraction, _: NoVa
 
 ON = (
     on(Action.FROM_GITHUB, open_form),
-    on(Action.USE_GITHUB_KEYS, take_shown),
+    on(Action.USE_GITHUB_KEYS, take),
     on(Action.CHOOSE_GITHUB_KEYS, open_choice),
     on(Callback.GITHUB_NAME, look_for_typed),
     on(Callback.CHOOSE_KEYS, take_chosen),

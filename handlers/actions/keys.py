@@ -19,7 +19,7 @@ from handlers.messages import offers, replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.error_text import error_text
-from handlers.phrases.format import Reader
+from handlers.phrases.format import Reader, identifier, join
 
 
 def _listing(own: Sequence[Key], reader: Reader, first_line: str = "") -> Rendered:
@@ -38,7 +38,7 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue) 
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
     """Store a key, and rent the offer that waited for it. Raise PrivateKey or Mistake if it isn't stored."""
     saved = await keys.add_key(context.deps, interaction.person, line, reply_to=interaction.reply_to)
-    return await reply_to_new_keys(context, interaction, saved, views.saved_text(saved.added, saved.known))
+    return reply_to_new_keys(context, interaction, saved)
 
 
 remove = does(
@@ -53,10 +53,12 @@ make_first = does(
 )
 
 
-async def reply_to_new_keys(
-    context: Context, interaction: UserInteraction, saved: keys.KeysSaved, words: str
-) -> Outcome:
-    """Return the reply to new keys: `words`, and what became of the offer that waited for a key."""
+def reply_to_new_keys(context: Context, interaction: UserInteraction, saved: keys.KeysSaved) -> Outcome:
+    """Return the reply to new keys: what was saved, and what became of the offer that waited for a key."""
+    words = join(
+        views.saved_text(saved.added, saved.known),
+        f"No longer there, so not saved: {', '.join(map(identifier, saved.gone))}." if saved.gone else "",
+    )
     match saved.clicked:
         case RentPlan(quote=quote, choice=choice, another=another):
             content = offers.to_confirm(quote, choice, first_line=words, another=another)

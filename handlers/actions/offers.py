@@ -75,16 +75,11 @@ async def ask(
 
 
 async def ask_for(
-    context: Context,
-    interaction: UserInteraction,
-    command: Get | Wait,
-    *,
-    may_rent_now: bool = True,
-    earlier: Quote | None = None,
+    context: Context, interaction: UserInteraction, command: Get | Wait, *, earlier: Quote | None = None
 ) -> Outcome:
     """Start a search for what was typed after `get` or `wait`, or in the form. `earlier` is the search that it
     changes; of its words about waiting, only what stands in the command holds, unless it is a request that waits
-    for approval. Unless it `may_rent_now`, the word `now` does nothing."""
+    for approval."""
     wish = None
     if earlier is not None and earlier.changes is None:
         earlier = changed(earlier, wish=None)
@@ -92,7 +87,7 @@ async def ask_for(
         wish = _typed_wish(context, command.until, any_time=command.any_time)
     elif command.any_time:
         wish = _typed_wish(context, None, any_time=True)
-    rent_now = may_rent_now and isinstance(command, Get) and command.now
+    rent_now = isinstance(command, Get) and command.now
     return await ask(context, interaction, command.request, rent_now=rent_now, earlier=earlier, wish=wish)
 
 

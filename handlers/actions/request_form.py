@@ -58,7 +58,7 @@ async def chosen(context: Context, interaction: UserInteraction) -> ShowPrice:
     try:
         get = read_form(interaction.inputs, catalog, context.deps.rules, now=now, zone=zone)
     except InvalidForm as invalid:
-        return ShowPrice(person=person, words=not_readable(next(iter(invalid.errors.values()))))
+        return ShowPrice(person=person, words=not_sold(escape(next(iter(invalid.errors.values())), 300)))
     return ShowPrice(person=person, request=get.request)
 
 
@@ -87,11 +87,11 @@ async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> 
 
 async def _words(context: Context, person: Person, request: Request) -> str:
     if context.prices_asked.wait(person.id, context.deps.clock.monotonic()):
-        return not_asked(request)
+        return no_price(request, "you chose very often in a minute")
     try:
         offer = await quoting.cheapest(context.deps, context.prices, person, request)
     except MarketAway:
-        return no_answer(request)
+        return no_price(request, "Compute Clear hasn't answered")
     except GpubotError as problem:
         return not_sold(error_text(problem))
     return price_text(request, offer)
@@ -99,7 +99,6 @@ async def _words(context: Context, person: Person, request: Request) -> str:
 
 NOTHING_CHOSEN = "Choose a GPU to see its price."
 NO_CATALOG = "Compute Clear hasn't told me yet what there is to rent, so there are no lists: type what you need."
-SHOW_OFFERS = "You can go on: Show offers asks again."
 
 _KEPT = ("type", "callback_id", "title", "submit", "close", "private_metadata")
 """The parts of a view that are sent again when its blocks change (docs.slack.dev/reference/views/modal-views)."""
@@ -128,23 +127,13 @@ def price_text(request: Request, offer: Offer | None) -> str:
     return f"{about} for {span(request.lease)}{longest}: {_wanted(request)}, at {vendor(offer.vendor)}."
 
 
-def no_answer(request: Request) -> str:
-    """Return what the form says if the market has not answered in time."""
-    return f"No price of {_wanted(request)}: Compute Clear hasn't answered. {SHOW_OFFERS}"
-
-
-def not_asked(request: Request) -> str:
-    """Return what the form says if the person chose so often that the market is not asked."""
-    return f"No price of {_wanted(request)}: you chose very often in a minute. {SHOW_OFFERS}"
-
-
-def not_readable(words: str) -> str:
-    """Return what the form says if an input can't be read, with what is wrong with it."""
-    return not_sold(escape(words, 300))
+def no_price(request: Request, why: str) -> str:
+    """Return what the form says if the market did not tell a price."""
+    return f"No price of {_wanted(request)}: {why}. You can go on: Show offers asks again."
 
 
 def not_sold(words: str) -> str:
-    """Return what the form says if its choice isn't allowed. `words` are mrkdwn."""
+    """Return what the form says if its choice can't be read or isn't allowed. `words` are mrkdwn."""
     return f"No price yet. {words}"
 
 

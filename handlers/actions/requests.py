@@ -33,7 +33,7 @@ def _newest(newest: deciding.RequestView, reader: Reader) -> Rendered:
 
 
 def _or_newest(handler: ValueHandler[VersionValue]) -> ValueHandler[VersionValue]:
-    """Return the handler, which replies with the newest version if another one than that was shown."""
+    """Return a handler that replies with the newest version of the request if the person saw an older one."""
 
     async def checked(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
         try:

@@ -6,6 +6,7 @@ from functools import partial
 
 from bot.errors import Mistake
 from bot.lifecycle.actions import account, away, home, queries, waiting
+from bot.model.base import changed
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user, roles_of
@@ -111,7 +112,9 @@ async def show_line(context: Context, interaction: UserInteraction, value: LineV
     command = _parse(context, interaction.person, text)
     if not isinstance(command, Get | Wait):
         raise Mistake(UNREADABLE)
-    return await offers.ask_for(context, interaction, command, may_rent_now=False)
+    if isinstance(command, Get):
+        command = changed(command, now=False)
+    return await offers.ask_for(context, interaction, command)
 
 
 def _parse(context: Context, person: Person, text: str) -> commands.Command:

@@ -37,6 +37,7 @@ USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
 """How many waiting purchases are listed, and how many decided ones: a paragraph holds 3,000 bytes."""
+AND_MORE = "And {} more."
 LONGEST_REASON = 200
 
 
@@ -155,12 +156,12 @@ def _what(purchase: Purchase) -> str:
     first = shown[0]
     named = list(dict.fromkeys(_name(machine) for machine in shown if machine.name))
     names = listed(first_few(named, NAMES_SHOWN))
-    parts = [
+    return join(
         machines(sum(machine.count for machine in shown), first.gpu) if first.gpu else "",
         vendor(first.vendor) if first.vendor else "",
         f"named {names}" if names else f"resource {_name(first)}",
-    ]
-    return ", ".join(part for part in parts if part)
+        by=", ",
+    )
 
 
 def _name(machine: UnknownMachine) -> str:
@@ -168,9 +169,8 @@ def _name(machine: UnknownMachine) -> str:
 
 
 def _facts(purchase: Purchase, times: Times) -> str:
-    rate = rate_text(purchase)
     since = times.time(min(machine.since for machine in purchase.alive))
-    return ", ".join(filter(None, (_what(purchase), rate, f"since {since}")))
+    return f"{_what(purchase)}, {rate_text(purchase)}, since {since}"
 
 
 def rate_text(purchase: Purchase) -> str:
@@ -188,7 +188,7 @@ def _in_short(view: AdminQuestionView) -> str:
     """Return the facts of a dialog: `1x H100, Hyperstack, named train-3, $2.10/h, $48.30 so far.`"""
     purchase = view.question.purchase
     cost = "" if is_unpriced(purchase) else so_far(view.spent[view.question.id])
-    return ", ".join(filter(None, (_what(purchase), rate_text(purchase), cost))) + "."
+    return f"{join(_what(purchase), rate_text(purchase), cost, by=', ')}."
 
 
 def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
@@ -216,7 +216,8 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     price = f"{per_hour(sum(rates, Decimal(0)))}{' and more' if len(rates) < count else ''}"
     are = "is" if count == 1 else "are"
     lead = f"{plural(count, 'machine')} that I don't know {are} on the account: {price}."
-    lines = "\n".join([lead, *shown_lines([f"{_facts(one, times)}." for one in waiting])])
+    listed_ones = first_few([f"{_facts(one, times)}." for one in waiting], MOST_SHOWN, AND_MORE)
+    lines = "\n".join([lead, *listed_ones])
     then = "One by one asks about each in a message of its own. /gpu list all shows them too."
     return blocks.of_parts(
         blocks.paragraph(lines),
@@ -228,11 +229,6 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
 def repeated(view: AdminQuestionView) -> bool:
     """Return whether another message asks about all of these machines."""
     return bool(view.parts) and all(one.purchase.same_as is not None for one in view.parts)
-
-
-def shown_lines(lines: list[str]) -> list[str]:
-    """Return the lines that are shown, and a line with how many more there are."""
-    return first_few(lines, MOST_SHOWN, "And {} more.")
 
 
 # --- a rental whose owner left
@@ -265,13 +261,14 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
     rental = details.rental
     use = current_use(rental)
     verdict = verdict_text(use, times) if use is not None and use.verdict is not Verdict.UNKNOWN else ""
-    parts = (
+    facts = join(
         describe(rental),
         per_hour(rental.rate) if rental.rate else "",
         f"{verdict[:1].lower()}{verdict[1:]}",
         so_far(details.spent) if rental.attempts else "",
+        by=", ",
     )
-    name = f"{rental.id} ({', '.join(filter(None, parts))})"
+    name = f"{rental.id} ({facts})"
     if rental.state is State.READY:
         return f"{name} runs until {end(rental, times)}."
     if rental.state is State.AWAITING_APPROVAL:

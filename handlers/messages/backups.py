@@ -12,12 +12,13 @@ from bot.model.text import plural, span
 from bot.policy.buying.resource_names import named_owner, names_of
 from handlers.ids import Action
 from handlers.messages.admin_questions import (
+    AND_MORE,
+    MOST_SHOWN,
     asked_twice,
     is_unpriced,
     question_value,
     rate_text,
     repeated,
-    shown_lines,
 )
 from handlers.messages.writers import (
     AlertContext,
@@ -32,7 +33,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import end
-from handlers.phrases.format import Times, escape, identifier, person
+from handlers.phrases.format import Times, escape, first_few, identifier, join, join_lines, person
 from handlers.phrases.rental_text import machines, so_far
 
 _LIST = "/gpu list shows what you rent now."
@@ -102,19 +103,20 @@ def machines_bought_after_backup(context: QuestionContext) -> Rendered:
         return blocks.message(asked_twice(f"{plural(about.count, 'machine')} of mine"), closed=False)
     waiting = [one for one in view.parts if one.open]
     lead = _lead(about, view, waiting)
-    done = shown_lines([_readopted(one, view, times) for one in view.parts if not one.open])
+    done = first_few([_readopted(one, view, times) for one in view.parts if not one.open], MOST_SHOWN, AND_MORE)
     if not waiting:
         lead = lead if done else f"{lead} Each has a message of its own now."
         paused = "Buying is still paused: /gpu resume" if view.paused else ""
-        return blocks.message("\n".join(filter(None, [lead, *done, _moved(about, view), paused])), closed=False)
+        return blocks.message(join_lines(lead, *done, _moved(about, view), paused), closed=False)
     paused = "Buying is paused, and nothing that waits can be approved until /gpu resume." if view.paused else ""
-    parts = ["\n".join([lead, *shown_lines([_undecided(one, view, times) for one in waiting])]), "\n".join(done)]
-    parts.append("\n".join(filter(None, [paused, _what_follows(view, waiting)])))
+    undecided = first_few([_undecided(one, view, times) for one in waiting], MOST_SHOWN, AND_MORE)
     value, count = question_value(view.question), len(view.readoptable)
     whole = "all " if count == len(waiting) else ""
     label = "Put it back" if count == len(waiting) == 1 else f"Put {whole}{count} back"
     return blocks.of_parts(
-        *map(blocks.paragraph, parts),
+        blocks.paragraph("\n".join([lead, *undecided])),
+        blocks.paragraph("\n".join(done)),
+        blocks.paragraph(join_lines(paused, _what_follows(view, waiting))),
         blocks.actions(
             button(label, Action.PUT_ALL_BACK, value, style="primary") if count else None,
             button("One by one", Action.ONE_BY_ONE, value),
@@ -148,15 +150,16 @@ def _undecided(question: AdminQuestion, view: AdminQuestionView, times: Times) -
     """Return `f6rat: 8x H100, $18.40/h, since 09:14, $27.60 so far, Ana's.`"""
     purchase, shown = question.purchase, question.purchase.alive
     owner = named_owner(shown)
-    parts = [
+    facts = join(
         machines(sum(machine.count for machine in shown), shown[0].gpu) if shown[0].gpu else "",
         rate_text(purchase),
         f"since {times.time(min(machine.since for machine in shown))}",
         "" if is_unpriced(purchase) else so_far(view.spent[question.id]),
         f"{person(view.names, owner)}'s" if owner else "no owner in its name",
         "" if purchase.runs else f"doesn't run ({escape(shown[0].status)})",
-    ]
-    return f"{_id(purchase)}: {', '.join(part for part in parts if part)}."
+        by=", ",
+    )
+    return f"{_id(purchase)}: {facts}."
 
 
 def _id(purchase: Purchase) -> str:

@@ -27,9 +27,7 @@ from handlers.messages.writers import (
     EventContext,
     EventText,
     allowed_text,
-    cost_nothing_text,
     direct,
-    market_answer,
     sentence_case,
     thread,
 )
@@ -166,9 +164,8 @@ def _renting(context: EventContext[RentingFacts]) -> EventText:
     now = f"Now {what}{vendor(facts.vendor)}{_without_script(facts)}{price}{_against_clicked(facts)}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
         return EventText(now, missing)
-    failed = "; ".join(
-        filter(None, (_failed(facts.before_vendor, facts.why, facts.detail), cost_nothing_text(facts.paid)))
-    )
+    cost = "it cost nothing" if facts.paid is False else ""
+    failed = join(_failed(facts.before_vendor, facts.why, facts.detail), cost, by="; ")
     return EventText(sentence_case(failed), join(f"{now}.", missing))
 
 
@@ -220,12 +217,13 @@ def _making_sure(where: str) -> str:
 @thread(EventKind.GIVEN_UP)
 def _given_up(context: EventContext[AttemptFacts]) -> EventText:
     facts = context.facts
+    answer = sentence(escape(facts.detail, 200)) if facts.detail and facts.detail.strip() else ""
     return EventText(
         f"{sentence_case(vendor(facts.vendor))} did not get it ready",
         join(
             "I'm destroying that machine; it may bill until the vendor confirms its end.",
             "Then I look for the next offer.",
-            market_answer(facts),
+            f"Its answer: {answer}" if answer else "",
         ),
     )
 
@@ -270,10 +268,9 @@ def _waiting_for_lookups(facts: HeldUpFacts) -> EventText:
     where = "there" if facts.count == 1 else f"at these {facts.count} places"
     if facts.vendor is None:
         where = f"at {plural(facts.count or 1, 'earlier place')}"
+    rest = _making_sure(where)
     if facts.end is not None:
         rest = f"No other offer fits. I make sure that nothing was rented {where} (about 2 min), then look again."
-        return EventText(failed, rest) if failed else EventText(rest.removesuffix("."))
-    rest = _making_sure(where)
     return EventText(failed, rest) if failed else EventText(rest.removesuffix("."))
 
 

@@ -216,13 +216,11 @@ def _extension_over(context: EventContext[DecisionFacts]) -> EventText:
 
 @thread(EventKind.EXTENSION_WITHDRAWN)
 def _extension_withdrawn(context: EventContext[DecisionFacts]) -> EventText:
+    lead = f"{context.actor} no longer asks for more time"
     if context.event.actor is None:
         who = person(context.details.names, next(iter(context.facts.people), context.owner_id))
         lead = f"{who} left the workspace, so nobody asks for more time"
-        return EventText(lead, f"it ends {until_text(context)}.", colon=True)
-    return EventText(
-        f"{context.actor} no longer asks for more time", f"it ends {until_text(context)}.", colon=True
-    )
+    return EventText(lead, f"it ends {until_text(context)}.", colon=True)
 
 
 direct(EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_APPROVED, EventKind.EXTENSION_DENIED)(said_once)

@@ -68,15 +68,14 @@ def taken(rental: Rental) -> Rendered:
 def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
     """Return the dialog that confirms that a person takes an expensive machine."""
     rental = details.rental
-    lines = [
-        f"{machines_of(rental)}, {per_hour(left.rate)}, now {owner(details)}'s. "
-        f"It ends in {span(left.ends_at - reader.now)}: until then you pay at most {say_at_most(left.total)}.",
-        "I ask you about it from now on. Its keys stay as they are.",
-    ]
     return blocks.modal(
         Callback.TAKE_CONFIRM,
         f"Take {rental.id}?",
-        blocks.section("\n".join(lines)),
+        blocks.lines(
+            f"{machines_of(rental)}, {per_hour(left.rate)}, now {owner(details)}'s. "
+            f"It ends in {span(left.ends_at - reader.now)}: until then you pay at most {say_at_most(left.total)}.",
+            "I ask you about it from now on. Its keys stay as they are.",
+        ),
         submit=f"Take {rental.id}",
         value=EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at),
     )

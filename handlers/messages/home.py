@@ -16,8 +16,8 @@ from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
 from bot.model.text import plural, say_at_most
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import is_owner
-from handlers.ids import NO_VALUE, Action, KeyValue, PageValue, RentalValue
-from handlers.messages.keys import spoken_key
+from handlers.ids import NO_VALUE, Action, PageValue, RentalValue
+from handlers.messages.keys import remove_button
 from handlers.messages.lists import line
 from handlers.messages.waiting import waiting_text
 from handlers.phrases import blocks
@@ -51,18 +51,15 @@ In a channel, or in Messages here:
 
 def home_tab(shown: HomeView | None, reader: Reader) -> Rendered:
     """Return the Home tab of the reader. `shown` is None for a person who may not use the bot."""
-    content = blocks.fit_view(_content(shown, reader) if shown is not None else _for_others())
-    return Rendered(text="", blocks=tuple(content), closed=False)
+    return Rendered(text="", blocks=tuple(blocks.fit_view(_content(shown, reader))), closed=False)
 
 
-def _for_others() -> list[Json | None]:
-    return [
-        blocks.section("*I rent GPUs for this team.*"),
-        blocks.section("You may not use me. An admin of mine can change that."),
-    ]
-
-
-def _content(shown: HomeView, reader: Reader) -> list[Json | None]:
+def _content(shown: HomeView | None, reader: Reader) -> list[Json | None]:
+    if shown is None:
+        return [
+            blocks.section("*I rent GPUs for this team.*"),
+            blocks.section("You may not use me. An admin of mine can change that."),
+        ]
     return [
         blocks.section("*Rent GPUs for as long as you need them.* You see live prices first; only a click rents."),
         blocks.actions(button("Get GPUs", Action.CHOOSE_FROM_LIST, NO_VALUE, style="primary")),
@@ -194,17 +191,13 @@ def _keys(keys: Sequence[Key]) -> list[Json | None]:
     more = len(keys) - KEYS
     return [
         _line(f"*Keys*  {plural(len(keys), 'SSH key')}. The first opens machines for certain.", add),
-        *(_line(_key_name(key), _remove_button(key)) for key in keys[:KEYS]),
+        *(_line(_key_name(key), remove_button(key)) for key in keys[:KEYS]),
         blocks.context(f"{more} more: /gpu key") if more > 0 else None,
     ]
 
 
 def _key_name(key: Key) -> str:
     return f"{escape(key.comment, 40) or 'without a name'}  `{key.fingerprint[:17]}…`"
-
-
-def _remove_button(key: Key) -> Json:
-    return button("Remove", Action.REMOVE_KEY, KeyValue(fingerprint=key.fingerprint), about=spoken_key(key))
 
 
 def _team(shown: HomeView) -> str:

@@ -10,7 +10,7 @@ from bot.policy.access.keys import kind_of
 from handlers.ids import NO_VALUE, Action, KeyValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.format import clean, escape, identifier, join
+from handlers.phrases.format import clean, escape, identifier, join, join_lines
 
 ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
 GITHUB_COMMAND = "/gpu key github ana-dev"
@@ -63,7 +63,7 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
     running = "Machines that run now stay as they are: /gpu ssh has the line that adds a key."
     uses = join(others, running) if keys else ""
     return blocks.message(
-        "\n".join(filter(None, (first_line, heading, *lines, more, uses, f"Add one with: {_commands(github)}"))),
+        join_lines(first_line, heading, *lines, more, uses, f"Add one with: {_commands(github)}"),
         blocks.section(join(first_line, heading)),
         *(
             block
@@ -78,11 +78,14 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
 
 
 def _buttons(key: Key, *, first: bool) -> blocks.Json | None:
-    value, about = KeyValue(fingerprint=key.fingerprint), spoken_key(key)
-    return blocks.actions(
-        None if first else button("Make first", Action.MAKE_KEY_FIRST, value, about=about),
-        button("Remove", Action.REMOVE_KEY, value, about=about),
-    )
+    value = KeyValue(fingerprint=key.fingerprint)
+    make_first = button("Make first", Action.MAKE_KEY_FIRST, value, about=spoken_key(key))
+    return blocks.actions(None if first else make_first, remove_button(key))
+
+
+def remove_button(key: Key) -> blocks.Json:
+    """Return `Remove`."""
+    return button("Remove", Action.REMOVE_KEY, KeyValue(fingerprint=key.fingerprint), about=spoken_key(key))
 
 
 def spoken_key(key: Key) -> str:

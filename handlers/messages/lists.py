@@ -203,7 +203,7 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
         until = f"Ends {end(rental, times)}."
     elif rental.decision is not None:
         until = until_decided(rental, times)
-    costs = ", ".join(filter(None, (rate, so_far(details.spent)))) + "." if money and rental.attempts else ""
+    costs = f"{join(rate, so_far(details.spent), by=', ')}." if money and rental.attempts else ""
     known = current_use(rental) if use else None
     verdict = f"{verdict_text(known, times)}." if known else ""
     return join(f"{state_word(details)}: {describe(rental)}{whom}, {rental.id}.", verdict, costs, until)

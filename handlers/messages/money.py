@@ -35,7 +35,8 @@ def _digest(context: AlertContext[DigestFacts]) -> Rendered:
     if len(week.projects) > 1:
         words += [
             f"{escape(one.project, 40)}: {dollars(amount)} for {plural(one.spent.rentals, 'rental')}"
-            f"{_idle_share(one.spent)}; now {_running(one)}"
+            + (f", {percent(one.spent.use.idle, one.spent.amount)} idle" if one.spent.use.idle else "")
+            + f"; now {_running(one)}"
             for one, amount in list(zip(week.projects, amounts, strict=True))[:MOST_PROJECTS]
         ]
     more = len(week.projects) - MOST_PROJECTS
@@ -53,10 +54,6 @@ def _spent(spent: Spent) -> str:
     """Return `$1,940.12 for 61 rentals; idle $212.70 (11%)`."""
     idle = f"; idle {dollars(spent.use.idle)} ({percent(spent.use.idle, spent.amount)})" if spent.use.idle else ""
     return f"{dollars(spent.amount)} for {plural(spent.rentals, 'rental')}{idle}"
-
-
-def _idle_share(spent: Spent) -> str:
-    return f", {percent(spent.use.idle, spent.amount)} idle" if spent.use.idle else ""
 
 
 def _running(one: Digest | ProjectWeek) -> str:

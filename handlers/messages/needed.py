@@ -278,7 +278,7 @@ def _idle(event: Event[QuestionFacts], now: Use | None, times: Times) -> str:
     words = "connected, not computing" if connected else "idle"
     since = f" since {times.time(facts.since, event.at)}" if facts.since else ""
     cost = dollars(facts.amount) if facts.amount is not None else ""
-    more = ", ".join(part for part in (about_span(facts.span) if facts.span else "", cost) if part)
+    more = join(about_span(facts.span) if facts.span else "", cost, by=", ")
     return f"{words}{since} ({more})" if more else f"{words}{since}"
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from bot.errors import BuyingBlocked, Mistake
-from bot.model.budget import UNASSIGNED
+from bot.model.budget import UNASSIGNED, ScopeKind
 from bot.model.money import cost, cost_at_most, in_cents
 from bot.model.offer import Offer
 from bot.model.person import Channel
@@ -37,7 +36,7 @@ from handlers.messages.giving import with_idle
 from handlers.messages.replacing import remainder_text, replace_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.budget_text import budget_name, cap_text, limit_names, not_of_channel
+from handlers.phrases.budget_text import cap_text, limit_names, not_of_channel, whose_budget
 from handlers.phrases.ends import clock_time, how_long, read_as_utc
 from handlers.phrases.error_text import paused_by, refusal_text
 from handlers.phrases.format import (
@@ -202,8 +201,8 @@ def _heading(quote: Quote, times: Times) -> str:
     project = "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}"
     no_probe = "" if request.probe else "no-probe"
     length = how_long(request, times)
-    parts = [wanted, contract(request.contract), cap_text(request), length, project, setup, no_probe]
-    heading = ", ".join(part for part in parts if part)
+    sells = contract(request.contract)
+    heading = join(wanted, sells, cap_text(request), length, project, setup, no_probe, by=", ")
     return f"Change {quote.changes} to {heading}" if quote.changes else heading
 
 
@@ -240,18 +239,14 @@ def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refus
 
 
 def _equipment(offer: Offer) -> str:
-    parts = [
+    return join(
         variant(offer.gpu, offer.family),
         "spot" if offer.contract == Contract.SPOT else "",
         f"{offer.vcpus} vCPU" if offer.vcpus is not None else "",
-        f"{_gigabytes(offer.memory_gb)} memory" if offer.memory_gb is not None else "",
-        f"{_gigabytes(offer.disk_gb)} disk" if offer.disk_gb is not None else "",
-    ]
-    return ", ".join(part for part in parts if part)
-
-
-def _gigabytes(amount: Decimal) -> str:
-    return f"{amount:.0f} GB"
+        f"{offer.memory_gb:.0f} GB memory" if offer.memory_gb is not None else "",
+        f"{offer.disk_gb:.0f} GB disk" if offer.disk_gb is not None else "",
+        by=", ",
+    )
 
 
 def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
@@ -305,13 +300,12 @@ def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -
     """Return the button that rents an offer. Screen readers read what it is and who sells it."""
     action, offer = Action.RENT_ANOTHER if value.another else Action.RENT, choice.offer
     about = f"{machines(offer.count, offer.family)}, {place(offer.vendor, offer.vendor_region)}"
-    return button(_rent_label(choice), action, value, about=about, style=style)
-
-
-def _rent_label(choice: OfferChoice) -> str:
+    label = f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
     if choice.passed and choice.over == (Over.BUDGET,):
-        return f"Ask for {per_hour(choice.offer.rate)}: over {budget_name(choice.passed[0])}"
-    return f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(choice.offer.rate)}"
+        scope = choice.passed[0].balance.scope
+        whose = "your budget" if scope.kind is ScopeKind.PERSON else whose_budget(scope, {})
+        label = f"Ask for {per_hour(offer.rate)}: over {whose}"
+    return button(label, action, value, about=about, style=style)
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
@@ -374,7 +368,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     they buy nothing now."""
     quote = view.quote
     request = quote.request
-    parts = [
+    text = join(
         _not_replaced(view.to_replace),
         f"No {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",
         "spot" if request.contract is Contract.SPOT else "",
@@ -382,8 +376,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         f"from {vendor(request.vendor)}" if request.vendor else "",
         _cap_of_nothing(request),
         "now.",
-    ]
-    text = join(*parts)
+    )
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):
         # Two requests can have the same label; the first is closer.

@@ -7,9 +7,8 @@ from bot.model.summary import RentalDetails
 from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, PROBE_SCRIPT, SCRIPT_PATH, install_lines
 from bot.policy.team.rules import ProbeKind, Rules
 from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
-from handlers.ids import Action, RentalValue
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import PATH, SCRIPT
 from handlers.phrases.format import Reader, literal
 
@@ -68,13 +67,8 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
     return [f"{lead}\n{code_block(install_lines(probe_line))}"]
 
 
-def installed_button(rental: Rental) -> Json:
-    """Return the button below these lines. A click makes the bot visit the machine at once."""
-    return button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
-
-
 def looks_now(rental: Rental) -> Rendered:
-    """Return the answer to `installed_button`. `/gpu show` says nothing of the machine's use until there is a
+    """Return the answer to `I pasted it`. `/gpu show` says nothing of the machine's use until there is a
     verdict."""
     return blocks.message(f"I'll look within a minute. /gpu ssh {rental.id} then shows the result.")
 

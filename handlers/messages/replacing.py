@@ -54,7 +54,7 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
     return blocks.modal(
         Callback.REPLACE,
         f"Replace {rental.id}?",
-        blocks.section("\n".join(lines)),
+        blocks.lines(*lines),
         why if asks_why else None,
         submit=f"Replace {rental.id}",
         value=RentalValue(rental_id=rental.id),

@@ -208,10 +208,9 @@ def _others_asked(context: EventContext[DecidersFacts]) -> EventText:
 
 @thread(EventKind.STARTED)
 def _started(context: EventContext[RequestFacts]) -> EventText:
-    allowed, replaced = allowed_text(context.facts), context.facts.name
-    if replaced is not None:
-        return EventText(f"{context.actor} rented it in the place of {escape(replaced, 20)}", allowed, colon=True)
-    return EventText(f"{context.actor} rented within the limits", allowed, colon=True)
+    replaced = context.facts.name
+    how = "within the limits" if replaced is None else f"it in the place of {escape(replaced, 20)}"
+    return EventText(f"{context.actor} rented {how}", allowed_text(context.facts), colon=True)
 
 
 # --- to the approvers

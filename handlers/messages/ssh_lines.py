@@ -17,16 +17,18 @@ from bot.policy.access.boot import SETUP_LOG, further_keys
 from bot.policy.access.keys import add_line
 from bot.policy.use.probing import boot_script_failed, boot_script_ran
 from bot.policy.use.two_ends import can_move
-from handlers.messages.probe import awaited, by_hand, installed_button, seen
+from handlers.ids import Action, RentalValue
+from handlers.messages.probe import awaited, by_hand, seen
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Rendered
+from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import can_have_one, end, on_ending_text, script_first_text
 from handlers.phrases.format import Reader, Times, escape, first_few, identifier, join, literal, person
 from handlers.phrases.rental_text import describe, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The others are counted."""
+MORE_OF_YOURS = "{} more of yours"
 SHORT_LINE = 1000
 """The most bytes of a shell line inside a paragraph. A longer one gets its own paragraph."""
 DISK_GOES_AT_ITS_END = "Its disk is deleted when it ends, also at night. Copy results off before."
@@ -225,7 +227,7 @@ def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> str:
     names = _own_names([key for key in own if key.line in sent], details, reader)
     if not names:
         return f"Opens once {name} has put your key on the machine: {shows}"
-    opens = f"Opens with {listed(_first_few(names))}"
+    opens = f"Opens with {listed(first_few(names, KEYS_NAMED, MORE_OF_YOURS))}"
     if boot_script_ran(details.rental):
         return f"{opens}."
     if follow:
@@ -257,7 +259,7 @@ def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
     others = dict.fromkeys(f"{person(details.names, key.person)}'s" for key in keys if key.person != reader)
-    return [*_first_few(own), *first_few(list(others), PEOPLE_NAMED, "{} more people's")]
+    return [*first_few(own, KEYS_NAMED, MORE_OF_YOURS), *first_few(list(others), PEOPLE_NAMED, "{} more people's")]
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
@@ -271,11 +273,6 @@ def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: s
             comments[attempt.public_key] = attempt.key_comment
     used = Counter(comments.values())
     return [_key_name(key.comment if used[key.comment] < 2 else "", key.fingerprint) for key in keys]
-
-
-def _first_few(own: Sequence[str]) -> list[str]:
-    """Return the first of the reader's own keys, and how many more there are."""
-    return first_few(own, KEYS_NAMED, "{} more of yours")
 
 
 def _key_name(comment: str, otherwise: str) -> str:
@@ -302,9 +299,9 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
     """Return the answer to `/gpu ssh k7mq2`. `probe_line` is the line of authorized_keys with the bot's key."""
     rental, times = details.rental, reader.times
     if rental.state is not State.READY:
-        coming = not rental.state.over and rental.state is not State.DESTROYING
-        when = " yet" if coming else ""
-        then = " I send you the command when it is ready." if coming else ""
+        when = then = ""
+        if not rental.state.over and rental.state is not State.DESTROYING:
+            when, then = " yet", " I send you the command when it is ready."
         return blocks.message(
             f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental)}.{then}"
         )
@@ -313,19 +310,15 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
         *filter(None, [join(script_first_text(details, times), on_ending_text(rental, times))]),
         *([NO_SSH_ANSWER] if rental.silent else []),
         *ssh_lines(details, reader, edited=False),
-        *_unknown_host_key(rental),
     ]
+    if not rental.host_key and ssh_command(rental.host, rental.port) is not None:
+        access.append("I couldn't read its host key, so I can't say which fingerprint ssh must show.")
     paste = by_hand(details, reader, probe_line)
     long_lines = _long_lines(details, reader.id, LONG_LINES - len(paste))
     parts = ["\n".join(access), *_config_parts(rental), *paste, *long_lines]
-    buttons = blocks.actions(installed_button(rental)) if paste else None
+    installed = button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
+    buttons = blocks.actions(installed) if paste else None
     return blocks.of_parts(*map(blocks.paragraph, parts), buttons, closed=not paste)
-
-
-def _unknown_host_key(rental: Rental) -> list[str]:
-    if rental.host_key or ssh_command(rental.host, rental.port) is None:
-        return []
-    return ["I couldn't read its host key, so I can't say which fingerprint ssh must show."]
 
 
 def _config_parts(rental: Rental) -> list[str]:

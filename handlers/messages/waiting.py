@@ -167,15 +167,14 @@ def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
 def highest_price(quote: Quote, reader: Reader) -> Modal:
     """Return the dialog that asks for the highest price at which a machine is rented for a person who waits."""
     request = quote.request
-    lines = [
-        f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
-        join(when_it_looks(quote.wish, reader.rules), "I rent the first that fits."),
-        any_model(request),
-    ]
     return blocks.modal(
         Callback.HIGHEST_PRICE,
         "Rent it for me",
-        blocks.section("\n".join(filter(None, lines))),
+        blocks.lines(
+            f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
+            join(when_it_looks(quote.wish, reader.rules), "I rent the first that fits."),
+            any_model(request),
+        ),
         blocks.text_input(
             Field.CAP,
             "At most, in dollars per GPU and hour",
@@ -193,20 +192,18 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
     quote, envelope = wait.quote, wait.envelope
     request, starts = quote.request, quote.request.starts_at is not None
     highest = limit_per_hour(envelope.max_rate)
-    lines = [
-        f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
-        f"Up to {say_at_most(envelope.total)} in all.",
-        f"If nothing fits, I try for {span(wait.until - reader.now)} at most.",
-        "" if starts else when_it_looks(quote.wish, reader.rules),
-        "" if starts and quote.offers else any_model(request),
-        _who_decides(wait, reader.rules),
-    ]
-    title = f"Up to {highest}?"
     value = QuoteValue(quote_id=quote.id)
     return blocks.modal(
         Callback.RENT_FOR_ME,
-        "Ask for approval?" if wait.over else title,
-        blocks.section("\n".join(filter(None, lines))),
+        "Ask for approval?" if wait.over else f"Up to {highest}?",
+        blocks.lines(
+            f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
+            f"Up to {say_at_most(envelope.total)} in all.",
+            f"If nothing fits, I try for {span(wait.until - reader.now)} at most.",
+            "" if starts else when_it_looks(quote.wish, reader.rules),
+            "" if starts and quote.offers else any_model(request),
+            _who_decides(wait, reader.rules),
+        ),
         submit="Ask" if wait.over else "Rent it then" if starts else "Rent it for me",
         value=value if gpu_rate is None else QuotePriceValue(quote_id=quote.id, gpu_rate=gpu_rate),
     )
@@ -215,19 +212,18 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
 def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
     """Return the dialog that confirms a rent at a higher price than was allowed."""
     offer, envelope = dearer.offer, dearer.envelope
-    lines = [
-        f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
-        f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
-        f"Up to {highest(envelope)}, {say_at_most(envelope.total)} in all; you allowed "
-        f"{limit_per_hour(dearer.rental.envelope.max_rate)}.",
-        over_total_text(dearer.rental.request, envelope.total),
-        _who_decides(dearer, reader.rules),
-    ]
     ask = bool(dearer.over)
     return blocks.modal(
         Callback.RENT_DEARER,
         "Ask for approval?" if ask else f"Rent at {per_hour(offer.rate)}?",
-        blocks.section("\n".join(filter(None, lines))),
+        blocks.lines(
+            f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
+            f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
+            f"Up to {highest(envelope)}, {say_at_most(envelope.total)} in all; you allowed "
+            f"{limit_per_hour(dearer.rental.envelope.max_rate)}.",
+            over_total_text(dearer.rental.request, envelope.total),
+            _who_decides(dearer, reader.rules),
+        ),
         submit="Ask" if ask else f"Rent at {per_hour(offer.rate)}",
         value=RentalOfferValue(rental_id=dearer.rental.id, offer_id=offer.offer_id),
     )

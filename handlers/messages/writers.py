@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, F_co, settled_by
-from bot.model.facts import AllowedFacts, AttemptFacts, BillFacts, DecisionFacts, SaidFacts, UntilFacts
+from bot.model.facts import AllowedFacts, BillFacts, DecisionFacts, SaidFacts, UntilFacts
 from bot.model.message import Message
 from bot.model.person import OPERATOR
 from bot.model.rental import Rental
@@ -155,8 +155,7 @@ class EventContext(NamedTuple, Generic[F_co]):
     @property
     def by_whom_and_when(self) -> str:
         """Return ` by Ben at 14:12`, or ` at 22:05` if nobody acted."""
-        by = f" by {self.actor}" if self.event.actor else ""
-        return by + (f" {self.times.at_time(self.event.at)}" if self.timed else "")
+        return (f" by {self.actor}" if self.event.actor else "") + self.when_at
 
     @property
     def said(self) -> str:
@@ -311,19 +310,9 @@ def total_text(facts: AllowedFacts) -> str | None:
     return f"At most {say_at_most(facts.total)} in all." if facts.total is not None else None
 
 
-def cost_nothing_text(paid: bool | None) -> str:
-    """Return `it cost nothing` if `paid` is False, which is certain, else an empty text."""
-    return "" if paid is not False else "it cost nothing"
-
-
 def cost_of(facts: BillFacts) -> AccruedCost | None:
     """Return what the rental has cost, or None if the event doesn't say."""
     return None if facts.amount is None else AccruedCost(amount=facts.amount, estimated=bool(facts.estimated))
-
-
-def market_answer(facts: AttemptFacts) -> str:
-    """Return the market's answer in its own words, or an empty text if there was none."""
-    return f"Its answer: {sentence(escape(facts.detail, 200))}" if facts.detail and facts.detail.strip() else ""
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:

@@ -92,6 +92,11 @@ def section(markup: str, accessory: Json | None = None) -> Json:
     return block if accessory is None else {**block, "accessory": accessory}
 
 
+def lines(*markups: str) -> Json:
+    """Return a paragraph of the lines that aren't empty."""
+    return section(join_lines(*markups))
+
+
 def context(*markups: str) -> Json | None:
     """Return small print, or None if there is nothing to say."""
     shown = [mrkdwn(markup) for markup in markups if markup][:CONTEXT_ELEMENTS]

@@ -47,12 +47,6 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
     return f"{channel(quote.asked_in)} charges {project} only for its people and approvers, so yours is {instead}."
 
 
-def budget_name(passed: Demand) -> str:
-    """Return whose budget does not hold something, to the owner of the request: `vision's budget`."""
-    scope = passed.balance.scope
-    return "your budget" if scope.kind is ScopeKind.PERSON else whose_budget(scope, {})
-
-
 def standing(demand: Demand, names: Mapping[str, str]) -> str:
     """Return what is left of a budget now, and after what waits.
 

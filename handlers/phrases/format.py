@@ -244,14 +244,14 @@ class Times(Frozen):
 # --- sentences
 
 
-def join(*parts: str | None) -> str:
-    """Return one line of the parts that aren't empty."""
-    return " ".join(part for part in parts if part)
+def join(*parts: str | None, by: str = " ") -> str:
+    """Return the parts that aren't empty, with `by` between them."""
+    return by.join(part for part in parts if part)
 
 
 def join_lines(*parts: str | None) -> str:
     """Return the parts that aren't empty, below each other."""
-    return "\n".join(part for part in parts if part)
+    return join(*parts, by="\n")
 
 
 def first_few(parts: Sequence[str], most: int, more: str = "{} more") -> list[str]:

@@ -70,19 +70,15 @@ def status_code(error: SlackApiError) -> int:
     return status if isinstance(status, int) else 0
 
 
-def retry_after(error: SlackApiError) -> str:
-    """Return the Retry-After header, in seconds; empty if there is none."""
-    headers = getattr(error.response, "headers", None)
-    return str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
-
-
 def requested_wait(error: Exception) -> timedelta | None:
     """Return for how long Slack asks to wait with this method. Return None if the error says something else."""
     if not isinstance(error, SlackApiError):
         return None
     if status_code(error) != 429 and error_code(error) not in RATE_LIMITED:
         return None
-    return timedelta(seconds=seconds_to_wait(retry_after(error)))
+    headers = getattr(error.response, "headers", None)
+    retry_after = str(headers.get("Retry-After", "")) if isinstance(headers, Mapping) else ""
+    return timedelta(seconds=seconds_to_wait(retry_after))
 
 
 def seconds_to_wait(retry_after: str) -> float:

@@ -15,7 +15,7 @@ from bot.model.message import Message, MessageKind
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from store.db import Database
-from store.mapping import fetch_all
+from store.mapping import to_model
 from store.tables import events, rentals
 from tests.outbox import stored_messages
 from tests.sandbox.compute_world import ComputeWorld
@@ -62,7 +62,7 @@ class WorldReader:
     async def history(self) -> list[Event[Any]]:
         """Return every event, in order."""
         async with self.database.engines.reader.connect() as conn:
-            return await fetch_all(conn, Event, _EVENTS)
+            return [to_model(Event, row) for row in await conn.execute(_EVENTS)]
 
     async def account_history(self) -> list[Event[Any]]:
         """Return the events of the account as a whole."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.errors import Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Direct, carry_out
@@ -34,6 +34,8 @@ class KeysSaved:
     """The keys that the person had already."""
     clicked: ClickedOffer | None
     """What became of the offer that the person clicked before they had a key."""
+    gone: tuple[str, ...] = ()
+    """The fingerprints of chosen keys that GitHub no longer has."""
 
 
 @dataclass(frozen=True)
@@ -139,15 +141,6 @@ class MakeKeyFirst(OnKey, id="make_key_first"):
 # --- keys from GitHub
 
 
-@dataclass(frozen=True)
-class GithubKeysSaved:
-    """What was saved of the GitHub keys that a person chose."""
-
-    saved: KeysSaved
-    gone: tuple[str, ...]
-    """The fingerprints of chosen keys that GitHub no longer has."""
-
-
 def check_may_take(deps: Deps, person: Person) -> None:
     """Raise Refused if the person may not use the bot, or if the rules take no keys from GitHub."""
     check_user(person, deps.rules)
@@ -175,7 +168,7 @@ async def take_from_github(
     fingerprints: Collection[str],
     *,
     reply_to: Destination,
-) -> GithubKeysSaved:
+) -> KeysSaved:
     """Read the keys of a GitHub user again, and save those with one of the fingerprints, which the person saw and
     chose. If the person clicked on an offer before they had a key, rent it.
 
@@ -186,10 +179,8 @@ async def take_from_github(
     if not keys:
         raise TooLate(f"{comment_of(name)} no longer has what I showed you. I saved nothing. Look again.")
     found = {key.fingerprint for key in keys}
-    return GithubKeysSaved(
-        saved=await carry_out(deps, person, SaveKeys(keys, reply_to)),
-        gone=tuple(fingerprint for fingerprint in fingerprints if fingerprint not in found),
-    )
+    saved = await carry_out(deps, person, SaveKeys(keys, reply_to))
+    return replace(saved, gone=tuple(fingerprint for fingerprint in fingerprints if fingerprint not in found))
 
 
 async def _lines(deps: Deps, source: KeySource, person: Person, name: str) -> tuple[str, ...]:

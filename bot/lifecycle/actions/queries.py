@@ -272,14 +272,12 @@ async def live_rentals(
         reader=person.id,
         shown=tuple(
             RentalSummary(
-                rental=readable_by(
-                    rentals[rental_id], everything=sees_use(person, rentals[rental_id], deps.rules)
-                ),
-                spent=spent[rental_id],
+                rental=readable_by(rental, everything=sees_use(person, rental, deps.rules)),
+                spent=spent[rental.id],
                 names=names,
-                sees_money=sees_money(person, rentals[rental_id].owner, deps.rules),
+                sees_money=sees_money(person, rental.owner, deps.rules),
             )
-            for rental_id in shown
+            for rental in (rentals[rental_id] for rental_id in shown)
         ),
         more=max(len(wanted) - skip - len(shown), 0),
         own=_totals((cost.state, cost.rate, 1) for cost in own),
