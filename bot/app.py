@@ -58,8 +58,7 @@ from bot.probe.prober import SshProber
 from handlers.connection import RETRY_REFUSED, Connection, HttpMode, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.directory.channels import SlackChannels
-from handlers.directory.people import People
+from handlers.directory import People, SlackChannels
 from handlers.listeners.context import Context
 from handlers.listeners.wrapper import note_commit
 from handlers.slack_api.gate import Gate

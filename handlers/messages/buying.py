@@ -283,8 +283,7 @@ def _silent(_: EventContext) -> EventText:
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
-    """Return what the boot script of a purchase lacks, and the next step. Return an empty text if it lacks
-    nothing."""
+    """Return what the boot script of a purchase lacks, and the next step."""
     left_out = context.facts.left_out
     if left_out is None:
         return ""

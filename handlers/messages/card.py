@@ -131,8 +131,7 @@ def _waits(details: RentalDetails, times: Times) -> list[str]:
 
 
 def _failures(details: RentalDetails, times: Times) -> str:
-    """Return `I've tried 14 times, last at 03:10: Nebius looks sold out.` Return an empty text before the first
-    purchase."""
+    """Return `I've tried 14 times, last at 03:10: Nebius looks sold out.`"""
     last = details.current
     if last is None or last.why is None:
         return ""

@@ -99,7 +99,6 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
 def list_parts(
     live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()
 ) -> list[Part | Json | None]:
-    """Return what `listing` shows."""
     times = reader.times
     empty = ""
     if not (live.shown or waits):
@@ -170,8 +169,7 @@ def _waits(details: RentalSummary, times: Times) -> str:
 
 def _ended(live: RentalList) -> str:
     """Return what ended in the last 7 days: `Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68;
-    ...`. Leave out the sum if the reader may not see what some of it cost. Return an empty text if nothing
-    ended."""
+    ...`. Leave out the sum if the reader may not see what some of it cost."""
     if not live.ended:
         return ""
     seen = [one.spent for one in live.ended if one.spent is not None]
@@ -210,7 +208,6 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
 
 
 def show(details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the answer to `/gpu show k7mq2`."""
     buttons = _buttons(details, reader)
     return blocks.of_parts(*show_parts(details, reader), blocks.actions(*buttons), closed=not buttons)
 

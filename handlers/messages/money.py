@@ -131,7 +131,6 @@ def _completeness(file: MonthFile) -> str:
 
 
 def file_on_its_way(part: MonthPart) -> Rendered:
-    """Return the answer to a click that asks for a file."""
     return blocks.message(f"The file of {month_name(part.month)} comes in our direct messages.")
 
 

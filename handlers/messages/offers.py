@@ -332,8 +332,7 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
 
 
 def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> str:
-    """Return that the waiting request still stands: otherwise people take [Change] for a withdrawal. Return an
-    empty text if none waits."""
+    """Return that the waiting request still stands: otherwise people take [Change] for a withdrawal."""
     if waiting is None:
         return ""
     until = " until you click one of these" if any(choice.refused is None for choice in choices) else ""

@@ -188,8 +188,7 @@ def _keys_to_paste(
     missing: str = "If it doesn't",
 ) -> str:
     """Return what the owner pastes for the keys that were not sent, or of which none `arrived`. Unless
-    `only_unsent`, add the keys that were sent, after the words `missing`. Return an empty text if there are no
-    such keys."""
+    `only_unsent`, add the keys that were sent, after the words `missing`."""
     sent = {key.line for key in attempt.script_keys} if arrived else set()
     keys = [key for key in _further_keys(details, attempt) if not only_unsent or key.line not in sent]
     if not keys:

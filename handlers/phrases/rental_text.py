@@ -103,7 +103,6 @@ def describe(subject: Envelope | Request | Rental) -> str:
 
 
 def contract(value: Contract) -> str:
-    """Return `on demand` or `spot`."""
     return "spot" if value is Contract.SPOT else "on demand"
 
 
@@ -258,12 +257,10 @@ def subject(details: RentalDetails) -> str:
 
 
 def machine(details: RentalDetails) -> str:
-    """Return `1x H100 (k7mq2)`."""
     return f"{machines_of(details.rental)} ({details.rental.id})"
 
 
 def possessive(details: RentalDetails, reader: Reader) -> str:
-    """Return `your` for the owner, `Ana's` for other readers."""
     return "your" if reader.id == details.rental.owner else f"{owner(details)}'s"
 
 
@@ -298,7 +295,6 @@ def in_all(cost: AccruedCost) -> str:
 
 
 def so_far(cost: AccruedCost) -> str:
-    """Return `$4.96 so far`."""
     return f"{in_all(cost)} so far"
 
 
@@ -353,16 +349,14 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return `The new one is f6rat.`, with `will be` while the old machine still runs. Return an empty text if no
-    rental takes its place."""
+    """Return `The new one is f6rat.`, with `will be` while the old machine still runs."""
     if rental.replaced_by is None:
         return ""
     return f"The new one {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
 
 
 def first_runs_on(details: RentalDetails) -> str:
-    """Return `k7mq2 runs on.` if this rental was to take the place of k7mq2 and has no machine. Return an empty
-    text if it was to take no place, or if k7mq2 doesn't run either."""
+    """Return `k7mq2 runs on.` if this rental was to take the place of k7mq2 and has no machine."""
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
 
@@ -437,7 +431,6 @@ NAMED = 5
 
 
 def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
-    """Return people's display names, not escaped."""
     return [details.names.get(one, one) for one in people]
 
 
@@ -447,13 +440,11 @@ def people_text(names: Sequence[str]) -> str:
 
 
 def people_are(names: Sequence[str]) -> str:
-    """Return `Ben and Cleo are`."""
     return f"{people_text(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
-    """Return that people have no SSH key, and what the bot does about it: `then`. Return an empty text for
-    nobody."""
+    """Return that people have no SSH key, and what the bot does about it: `then`."""
     if not names:
         return ""
     people = people_text(names)
@@ -466,7 +457,6 @@ def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str
 
 
 def away_text(names: Sequence[str]) -> str:
-    """Return `Ben and Dora are away`."""
     return f"{people_are(names)} away"
 
 

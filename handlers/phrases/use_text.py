@@ -120,8 +120,7 @@ def use_in_cents(costs: UseCosts, total: Micros | None = None) -> UseCosts:
 
 
 def day_marks(recent: RecentUse) -> str:
-    """Return a mark for each of the last 24 hours, oldest first. The marks are never in a fallback text. Return an
-    empty text if nothing was read in any hour."""
+    """Return a mark for each of the last 24 hours, oldest first. The marks are never in a fallback text."""
     if all(busy is None for busy in recent.hours):
         return ""
     return "".join(_mark(busy) for busy in recent.hours)

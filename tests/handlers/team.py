@@ -40,8 +40,7 @@ from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Approvers, Rules
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace as SlackPace
-from handlers.directory.channels import SlackChannels
-from handlers.directory.people import HomeWorkspace, People
+from handlers.directory import HomeWorkspace, People, SlackChannels
 from handlers.listeners.context import Context, Pace
 from handlers.listeners.slack_events import register
 from handlers.listeners.wrapper import Handler, PayloadReader, make_listener, note_commit
