@@ -26,8 +26,6 @@ from bot.lifecycle.steps.blocked_buying import (
     wait_blocked,
     wait_for_lookups,
     wait_on,
-    waits_for_lookups,
-    why_not_swept,
 )
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Marker, Why
@@ -174,7 +172,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         # poll.
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
-        return await wait_blocked(deps, snapshot, await why_not_swept(deps), now)
+        async with deps.store.read() as tx:
+            block = await buying_block(tx)
+        return await wait_blocked(deps, snapshot, Why.OUTAGE if block is None else WHY_BLOCKED[block], now)
     async with deps.store.read() as tx:
         if await waits_for_slack(tx, deps, rental.id):
             return snapshot.with_due(poll_at(now))
@@ -207,7 +207,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     begun = await _buy_first(deps, snapshot, await _usable(deps, rental, offers, chosen))
     if begun is not None:
         return begun
-    if snapshot.unproven and waits_for_lookups(rental):
+    if snapshot.unproven and rental.blocked is not None and rental.blocked.why is Why.UNPROVEN:
         return await wait_for_lookups(deps, snapshot, now)
     if rental.wish is not None:
         return await wait_on(deps, snapshot, rental.wish, Why.NOTHING_LEFT, now)
