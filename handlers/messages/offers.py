@@ -363,13 +363,16 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     they buy nothing now."""
     quote = view.quote
     request = quote.request
+    cap = f"for {dollars(request.max_total)} in all" if request.max_total is not None else ""
+    if not cap and request.max_gpu_rate is not None:
+        cap = f"under {limit(request.max_gpu_rate)} per GPU and hour"
     text = join(
         _not_replaced(view.to_replace),
         f"No {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",
         "spot" if request.contract is Contract.SPOT else "",
         f"in {escape(request.region, 20)}" if request.region else "",
         f"from {vendor(request.vendor)}" if request.vendor else "",
-        _cap_of_nothing(request),
+        cap,
         "now.",
     )
     labels: dict[str, int] = {}
@@ -396,13 +399,6 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         blocks.context(about),
         closed=False,
     )
-
-
-def _cap_of_nothing(request: Request) -> str:
-    """Return `for $8.00 in all` or `under $2.50 per GPU and hour`, or an empty text without a highest price."""
-    if request.max_total is not None:
-        return f"for {dollars(request.max_total)} in all"
-    return f"under {limit(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else ""
 
 
 def nearby_label(request: Request, near: Nearby) -> str:
