@@ -22,13 +22,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import CannotOpen, Mistake
+from bot.errors import CannotOpen, InUse, Mistake
 from store import migrating
 from store.columns import UtcDateTime
 from store.connections import sqlite_path
-from store.db import close, take_alone, take_ownership
+from store.db import owning
 from store.migrations import HEAD
 from store.outages import startup_errors
+from store.ownership import PostgresOwnership
 from store.tables import metadata
 
 CLAIMANT = "gpubot copy"
@@ -49,24 +50,18 @@ async def copy_to_postgres(source: str, target: str) -> int:
         raise Mistake("--to: name a PostgreSQL database: postgresql://USER@HOST/NAME")
     if not path.exists():
         raise CannotOpen(f"There is no database {path}.")
-    source_ownership, source_engines = await take_ownership(source, CLAIMANT)
-    try:
-        target_ownership, target_engines = await take_ownership(target, CLAIMANT)
-        try:
-            await take_alone(target_ownership)
-            with startup_errors():
-                async with source_engines.reader.connect() as read:
-                    await read.begin()
-                    await _check_source(read, path)
-                    async with target_engines.writer.begin() as conn:
-                        await conn.run_sync(_check_empty)
-                    await migrating.upgrade(target_engines.writer, target, asked=True)
-                    async with target_engines.writer.begin() as write:
-                        return await _copy_rows(read, write)
-        finally:
-            await close(target_engines, target_ownership)
-    finally:
-        await close(source_engines, source_ownership)
+    async with owning(source, CLAIMANT) as (_, source_engines), owning(target, CLAIMANT) as (ownership, engines):
+        if isinstance(ownership, PostgresOwnership) and not await ownership.take_alone():
+            raise InUse("The database is in use by another gpubot; stop that one first.")
+        with startup_errors():
+            async with source_engines.reader.connect() as read:
+                await read.begin()
+                await _check_source(read, path)
+                async with engines.writer.begin() as conn:
+                    await conn.run_sync(_check_empty)
+                await migrating.upgrade(engines.writer, target, asked=True)
+                async with engines.writer.begin() as write:
+                    return await _copy_rows(read, write)
 
 
 async def _check_source(conn: AsyncConnection, path: Path) -> None:

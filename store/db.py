@@ -111,14 +111,11 @@ class Tx:
 async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
     """Bring the schema up to date once older replicas have ended, for which they have `leave_within` real seconds.
     Raise CannotOpen if the database is in use, can't be reached or can't be copied."""
-    ownership, engines = await take_ownership(url, "gpubot migrate")
-    try:
+    async with owning(url, "gpubot migrate") as (ownership, engines):
         if isinstance(ownership, PostgresOwnership) and await _revision(engines) != HEAD:
             with startup_errors():
                 await ownership.ask_to_leave(SystemClock(), leave_within)
         await migrating.upgrade(engines.writer, url, asked=True)
-    finally:
-        await close(engines, ownership)
 
 
 async def _revision(engines: Engines) -> str | None:
@@ -152,11 +149,21 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Tx]:
         await engines.dispose()
 
 
-async def take_ownership(
+@asynccontextmanager
+async def owning(url: str, claimant: str) -> AsyncIterator[tuple[Ownership, Engines]]:
+    """As `_take_ownership`, until the end of the block."""
+    ownership, engines = await _take_ownership(url, claimant)
+    try:
+        yield ownership, engines
+    finally:
+        await _close(engines, ownership)
+
+
+async def _take_ownership(
     url: str, claimant: str, *, hold_at_most: float = HOLD_AT_MOST
 ) -> tuple[Ownership, Engines]:
     """Take a database for this process; other replicas may share a PostgreSQL. Return its ownership and its
-    connections, which `close` ends.
+    connections, which `_close` ends.
 
     Raise InUse if another process has it alone, and CannotOpen if it can't be used.
     """
@@ -167,13 +174,7 @@ async def take_ownership(
     return FileOwnership.take(path), sqlite_engines(path)
 
 
-async def take_alone(ownership: Ownership) -> None:
-    """Let no other process use a database that this one has taken. Raise InUse if another one uses it."""
-    if isinstance(ownership, PostgresOwnership) and not await ownership.take_alone():
-        raise InUse("The database is in use by another gpubot; stop that one first.")
-
-
-async def close(engines: Engines, ownership: Ownership) -> None:
+async def _close(engines: Engines, ownership: Ownership) -> None:
     """Close every connection, then release the ownership. Raise nothing if the server is away."""
     try:
         with suppress(SQLAlchemyError, *driver_errors()):
@@ -230,7 +231,7 @@ class Database:
         `url` is `sqlite:///PATH` or `postgresql://..`. Raise CannotOpen if it can't be used, or if it is a
         PostgreSQL of an older version with live rentals. Raise StoreBusy if it doesn't answer.
         """
-        ownership, engines = await take_ownership(url, claimant, hold_at_most=hold_at_most)
+        ownership, engines = await _take_ownership(url, claimant, hold_at_most=hold_at_most)
         database = cls(engines, ownership, clock, claimant)
         try:
             if isinstance(ownership, PostgresOwnership):
@@ -262,7 +263,7 @@ class Database:
                 await conn.commit()
 
     async def close(self) -> None:
-        await close(self.engines, self._ownership)
+        await _close(self.engines, self._ownership)
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
         """Call `listener` after each commit that wrote such a row, by any process, or after every commit of this

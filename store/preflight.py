@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from bot.errors import CannotOpen
 from store import migrating
 from store.connections import postgres_connection, sqlite_path
-from store.db import close, take_ownership
+from store.db import owning
 from store.migrations import HEAD
 from store.outages import startup_errors
 
@@ -37,15 +37,12 @@ async def check_database(url: str) -> Condition:
     if path is not None and not _exists(path):
         _check_creatable(path)
         return Condition.MISSING
-    ownership, engines = await take_ownership(url, CLAIMANT)
-    try:
+    async with owning(url, CLAIMANT) as (_, engines):
         with startup_errors():
             async with engines.writer.connect() as conn:
                 await conn.begin()
                 found = await conn.run_sync(_try_writing, url)
                 await conn.rollback()
-    finally:
-        await close(engines, ownership)
     return Condition.READY if found == HEAD else Condition.OLDER
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Row,
     RowMapping,
+    Select,
     Text,
     and_,
     bindparam,
@@ -129,10 +130,6 @@ def _as_read(rental: Rental | ClaimedRental) -> Values:
     }
 
 
-def _oldest_first(found: list[Rental]) -> list[Rental]:
-    return sorted(found, key=lambda rental: (rental.created_at, rental.id))
-
-
 class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     """Rentals, and their attempts, resources and ledger."""
 
@@ -236,28 +233,29 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def live(self, owner: str | None = None) -> list[Rental]:
         """Return the rentals that are not over, oldest first: of one person or of all."""
         if owner is None:
-            rows = await self._conn.execute(_LIVE)
-        else:
-            rows = await self._conn.execute(_LIVE_OF_OWNER, {"owner_id": owner})
-        return _oldest_first(rentals_of(rows))
+            return await self._oldest_first(_LIVE)
+        return await self._oldest_first(_LIVE_OF_OWNER, owner_id=owner)
 
     async def undecided(self) -> list[Rental]:
         """Return the rentals whose request or extension waits for an approver, oldest first."""
-        return _oldest_first(rentals_of(await self._conn.execute(_UNDECIDED)))
+        return await self._oldest_first(_UNDECIDED)
 
     async def idle(self) -> list[Rental]:
         """Return the rentals that are not over and whose stored verdict is idle, oldest first."""
-        return _oldest_first(rentals_of(await self._conn.execute(_IDLE)))
+        return await self._oldest_first(_IDLE)
 
     async def shared_with(self, person_id: str) -> list[Rental]:
         """Return the rentals that are not over and have this person as a teammate, oldest first."""
-        rows = await self._conn.execute(_SHARED, {"quoted": f'"{person_id}"'})
-        return _oldest_first(rentals_of(rows))
+        return await self._oldest_first(_SHARED, quoted=f'"{person_id}"')
+
+    async def _oldest_first(self, statement: Select[Any], **given: str) -> list[Rental]:
+        found = map(rental_of, await self._conn.execute(statement, given))
+        return sorted(found, key=lambda rental: (rental.created_at, rental.id))
 
     async def get_many(self, rental_ids: Collection[str]) -> dict[str, Rental]:
         """Return the rentals that exist, by their ids."""
         found = await self._conn.execute(_MANY, {"ids": listed(rental_ids)})
-        return {rental.id: rental for rental in rentals_of(found)}
+        return {rental.id: rental for rental in map(rental_of, found)}
 
     async def any_ever(self) -> bool:
         """Return whether the store has or had a rental."""
@@ -348,10 +346,6 @@ def rental_of(row: Row[Any]) -> Rental:
     fields = row._mapping
     groups: dict[str, Any] = {name: _group(name, fields) for name in _GROUPS}
     return Rental(**{name: fields[name] for name in _PLAIN}, **groups)
-
-
-def rentals_of(rows: Iterable[Row[Any]]) -> list[Rental]:
-    return [rental_of(row) for row in rows]
 
 
 def _group(name: str, fields: RowMapping) -> Frozen | None:

@@ -208,7 +208,7 @@ rentals = Table(
     _time("due_at"),
     *_claim(),
     _bool("live"),  # whether the rental is not over, for the index below
-    _time("ends_from"),  # see rental_rows._ends_from
+    _time("ends_from"),  # see store.rentals._ends_from
     Column("cap_micros", BigInteger, nullable=False),  # envelope.max_rate, rounded up: SQL adds these up
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)

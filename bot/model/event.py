@@ -261,10 +261,6 @@ def if_it_waited(event: Event[AttemptFacts]) -> bool:
     return event.facts.since is not None
 
 
-def if_a_wish_ended(event: Event[EndedFacts]) -> bool:
-    return event.facts.why is Why.NOTHING_FITTED
-
-
 def unless_told_before(event: Event[AttemptFacts | HeldUpFacts]) -> bool:
     """Return whether this is the first such failure of a wish, which can fail hundreds of times."""
     return not event.facts.told_before
@@ -305,7 +301,8 @@ def if_a_person_did_it(event: Event) -> bool:
 
 
 def if_a_person_did_it_or_nothing_was_rented(event: Event[EndedFacts]) -> bool:
-    return event.actor is not None or event.facts.end is State.FAILED or if_a_wish_ended(event)
+    nothing_rented = event.facts.end is State.FAILED or event.facts.why is Why.NOTHING_FITTED
+    return event.actor is not None or nothing_rented
 
 
 class To(Enum):
