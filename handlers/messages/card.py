@@ -46,8 +46,7 @@ REFRESH_IDLE_EVERY = timedelta(minutes=15)
 """The same for a machine whose owner doesn't answer. Its card shows only whole steps of this: every poll renders
 the card again, and with minutes, each poll would be an edit."""
 REFRESH_AFTER_END = timedelta(seconds=10)
-"""How long after the end that a card shows it is edited if its machine still runs. Most are being destroyed by
-then."""
+"""How long after its end a machine's card is edited if it still runs. By then, most are being destroyed."""
 
 
 def card(details: RentalDetails, reader: Reader) -> Rendered:

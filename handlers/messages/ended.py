@@ -168,8 +168,7 @@ def _extra_resource(context: EventContext[DeletionFacts]) -> EventText:
 
 @thread(EventKind.EXTRA_GONE)
 def _extra_resource_gone(context: EventContext[DeletionFacts]) -> EventText:
-    """Return the text with the amount of the machine after a failed purchase, else with that of the whole
-    rental."""
+    """Return the end of a machine, with its cost after a failed purchase, else with that of the whole rental."""
     spent = cost_of(context.facts)
     whose = "It cost" if context.facts.why in REPORTED_FAILED else "In all"
     return EventText(

@@ -62,8 +62,7 @@ def _end_moved(context: EventContext[VerdictFacts]) -> EventText:
 
 @direct(*_ABOUT_THE_END)
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
-    """Return when a machine ends, with a button for more time. Once it ends later or another notice followed,
-    return that."""
+    """Return when a machine ends, with a button for more time; later, its new end or the next notice."""
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome
     if rental.state is not State.READY:
@@ -175,8 +174,7 @@ def _extension_asked(context: EventContext[ExtensionFacts]) -> EventText:
 
 
 def _stands(context: EventContext[ExtensionFacts]) -> str:
-    """Return which end stands until more time is approved. If the machine has two ends, add that the end can still
-    move."""
+    """Return which end stands until more time is approved, and whether it can still move."""
     before, lease = context.facts.since, context.details.rental.lease
     if lease is None:
         return ""

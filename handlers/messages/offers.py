@@ -223,8 +223,7 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
 
 
 def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refused: str) -> str:
-    """Return an offer: its price, its place and what is to say `about` it. The text of the `best` offer has its
-    cost too."""
+    """Return an offer: its price, its place and what is said `about` it; of the `best`, its cost too."""
     offer = choice.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
@@ -359,8 +358,7 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 
 
 def none_found(view: QuoteView, reader: Reader) -> Rendered:
-    """Return the answer if nothing was found. Its buttons wait for such a machine, or search for similar requests;
-    they buy nothing now."""
+    """Return the answer if nothing was found. Its buttons wait, or search for similar requests; none buys now."""
     quote = view.quote
     request = quote.request
     cap = f"for {dollars(request.max_total)} in all" if request.max_total is not None else ""

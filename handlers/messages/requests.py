@@ -266,8 +266,7 @@ def _who_else_is_asked(context: EventContext[DecidersFacts]) -> str:
 
 
 def _prices(envelope: Envelope, asked: Event[DecidersFacts], times: Times) -> str:
-    """Return the price that was clicked and that of the cheapest other offer, with the time at which both were
-    read."""
+    """Return the clicked price and that of the cheapest other offer, with the time at which both were read."""
     facts = asked.facts
     read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
