@@ -104,8 +104,8 @@ def list_parts(
     if not (live.shown or waits):
         example = "" if live.reader == OPERATOR.id else "Try: /gpu get H100 EU"
         empty = join("Nobody rents anything now." if everyone else "You rent nothing now.", example)
-    to_decide = live.to_decide if live.shown else ()
-    more_to_decide = live.more_to_decide if live.shown else 0
+    to_decide, more_to_decide = (live.to_decide, live.more_to_decide) if live.shown else ((), 0)
+    more_wait = plural(more_to_decide, "more request waits", "more requests wait")
     waiting = {one.rental.id for one in live.to_decide}
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
     shown = [
@@ -129,11 +129,7 @@ def list_parts(
                 blocks.actions(*decision_buttons(summary.rental, reader.now)),
             )
         ),
-        small(
-            f"{plural(more_to_decide, 'more request waits', 'more requests wait')} for you."
-            if more_to_decide
-            else ""
-        ),
+        small(f"{more_wait} for you." if more_to_decide else ""),
         *(
             paragraph(
                 line(summary, owned=not everyone and summary.rental.owner == live.reader, times=times),
@@ -303,9 +299,7 @@ def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) ->
     limits = rules.auto_approve
     alone = f"{limit_per_hour(limits.per_hour)} and {limit(limits.total)}"
     ask = f"Up to {alone} in all you decide alone; above, an approver does." if roles.user else ""
-    return blocks.of_parts(
-        paragraph("\n".join(lines)), Part(join_lines(ELSEWHERE, ask), blocks.context(ELSEWHERE, ask)), closed=True
-    )
+    return blocks.of_parts(paragraph("\n".join(lines)), small(ELSEWHERE, ask), closed=True)
 
 
 def home(live: RentalList, reader: Reader) -> Rendered:
@@ -319,6 +313,6 @@ def home(live: RentalList, reader: Reader) -> Rendered:
     total = _totals_text(live, own=False)
     return blocks.of_parts(
         paragraph(join_lines(*lines, more)),
-        Part(join_lines(total, tips), blocks.context(total, tips)),
+        small(total, tips),
         blocks.actions(button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)),
     )

@@ -103,9 +103,10 @@ def ssh_lines(details: RentalDetails, reader: Reader, *, edited: bool = True) ->
     if command is None:
         return ["It has no address yet."]
     follow = edited and awaited(details, rules)
-    keys = "" if details.current is None else _owners_keys(details, details.current, follow)
     if reader.id != rental.owner:
         keys = _teammates_keys(details, reader.id, follow)
+    else:
+        keys = "" if details.current is None else _owners_keys(details, details.current, follow)
     disk = DISK_GOES_AT_ITS_END
     if rental.lease is not None and not can_move(rental.lease):
         ends = Times.date_and_time(rental.lease.ends_at)

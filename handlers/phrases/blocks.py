@@ -179,9 +179,9 @@ def heading(text: str) -> Part:
     return Part(text, section(f"*{text}*"))
 
 
-def small(text: str) -> Part:
+def small(*texts: str) -> Part:
     """Return small print, or nothing if there is no text."""
-    return Part(text, context(text))
+    return Part(join_lines(*texts), context(*texts))
 
 
 def of_parts(*parts: Part | Json | None, closed: bool = False) -> Rendered:
