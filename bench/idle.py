@@ -22,8 +22,7 @@ from bot.lifecycle.loops.wishes import Wishes
 from bot.market.client import ComputeClear
 from bot.policy.team.rules import Rules
 from bot.probe.prober import SshProber
-from handlers.directory.channels import SlackChannels
-from handlers.directory.people import People
+from handlers.directory import People, SlackChannels
 from store.db import Database
 
 ROUNDS = 10

@@ -33,7 +33,7 @@ from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.retention import drop_old, drop_old_samples, look_for_people_who_left
 from bot.lifecycle.loops.running import LOOK_AGAIN, Loop, Part, finish
 from bot.lifecycle.loops.selfcheck import SelfCheck, check_balances
-from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.loops.visit import Visits
 from bot.lifecycle.loops.wishes import Wishes
 from bot.lifecycle.money.budgets import ALERTS_JOB
 from bot.lifecycle.money.buying_blocks import note_token
@@ -58,8 +58,7 @@ from bot.probe.prober import SshProber
 from handlers.connection import RETRY_REFUSED, Connection, HttpMode, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace
-from handlers.directory.channels import SlackChannels
-from handlers.directory.people import People
+from handlers.directory import People, SlackChannels
 from handlers.listeners.context import Context
 from handlers.listeners.wrapper import note_commit
 from handlers.slack_api.gate import Gate

@@ -23,7 +23,7 @@ from bot.lifecycle.loops.replica import Replica
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.model.text import plural
 from handlers.delivery.loop import Delivery
-from handlers.directory.people import HomeWorkspace
+from handlers.directory import HomeWorkspace
 from handlers.listeners.context import Context
 from handlers.listeners.slack_events import register
 from handlers.slack_api.http_server import HttpServer, Outcome
@@ -123,8 +123,6 @@ def _waits(undelivered: int | None) -> str:
 
 
 class _Refused(Exception):
-    """Slack refuses the token of a setting."""
-
     def __init__(self, name: str, code: str) -> None:
         super().__init__()
         self.name = name
@@ -165,7 +163,6 @@ class Connection(Part):
         return "socket" if self.http is None else "http"
 
     async def connected(self) -> int:
-        """Return how many connections are open: in HTTP mode 1 if the server listens."""
         return await self._receiver.connected() if self._receiver is not None else 0
 
     async def ready(self) -> bool:
@@ -221,7 +218,6 @@ class Connection(Part):
         await self.context.gate.drain(seconds)
 
     async def close(self) -> None:
-        """Close all connections. Don't wait for payloads that are being handled."""
         if self._receiver is not None:
             await self._receiver.close()
 

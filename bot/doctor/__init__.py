@@ -3,7 +3,6 @@
 findings   the result of a check, and that of a failed call to Slack
 slack      tokens, scopes, people
 channels   channels and their members
-market     Compute Clear
-host       the database, the port, the proxies, the clock, GitHub
+host       the database, the port, the proxies, the clock, GitHub, Compute Clear
 examine    runs all checks; one that breaks doesn't hide the others
 """

@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hint, not_checked, ok, wrong
 from bot.policy.team.roles import approvers_of
 from bot.policy.team.rules import Rules
-from handlers.directory.channels import channel_of
+from handlers.directory import channel_of
 from handlers.slack_api.web_api import NO_ANSWER
 
 APPROVERS = "approvers"

@@ -14,7 +14,7 @@ import aiohttp
 
 from bot.clock import Clock
 from bot.config.settings import Settings, read_partly
-from bot.doctor import host, market
+from bot.doctor import host
 from bot.doctor.findings import CheckContext, Finding, hint, not_checked, ok, wrong
 from bot.doctor.host import github
 from bot.doctor.slack import slack
@@ -45,8 +45,8 @@ async def examine(clock: Clock) -> list[Finding]:
             return found
 
         async def check_market() -> list[Finding]:
-            clock_gaps["Compute Clear"] = await market.clock_gap(context, session)
-            return await market.compute_clear(context, CALL_SECONDS)
+            clock_gaps["Compute Clear"] = await host.clock_gap(context, session)
+            return await host.compute_clear(context, CALL_SECONDS)
 
         found = await asyncio.gather(
             _guarded("Slack", check_slack()),

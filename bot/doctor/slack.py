@@ -23,7 +23,7 @@ from bot.doctor.host import gap_to
 from bot.model.text import plural
 from bot.policy.team.roles import Team, deciding_groups, then_people
 from handlers.actions.spend import SAMPLE
-from handlers.directory.people import HomeWorkspace, person_of
+from handlers.directory import HomeWorkspace, person_of
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
 from handlers.slack_api.web_api import NO_ANSWER
 

@@ -4,22 +4,21 @@ the catalogue in memory."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
 import structlog
-from pydantic import SecretStr
 
-from bot.clock import Clock, Witness
 from bot.errors import MarketAway, TokenRefused
 from bot.lifecycle.outside import Market, OfferProgress, Procured, ResourceView
 from bot.market import wire
 from bot.market.transport import Answer, Call, Transport
 from bot.model.attempt import Why
-from bot.model.base import Frozen, changed
+from bot.model.base import changed
 from bot.model.offer import Catalog, Offer
 from bot.model.request import OfferQuery
 from bot.policy.buying.offers import cheapest_first, fits
@@ -50,51 +49,11 @@ _NOT_SOLD = {404: Why.REFUSED, 410: Why.EXPIRED, _INVALID: Why.REFUSED, 409: Why
 too, and Transport handles that. Any other refusal proves nothing."""
 
 
-class Timeouts(Frozen):
-    """The longest time that a whole call may take, in real seconds."""
-
-    procure: float = 75.0
-    """The API may need most of a minute."""
-    offers: float = 30.0
-    """The API asks every vendor."""
-    other: float = 15.0
-
-
-TIMEOUTS = Timeouts()
-
-
-class ComputeClear:
+class ComputeClear(Transport):
     """bot.lifecycle.outside.Market. It makes each call once; see Transport for the exception."""
 
-    def __init__(
-        self,
-        base_url: str,
-        token: SecretStr,
-        clock: Clock,
-        timeouts: Timeouts = TIMEOUTS,
-        on_token: Callable[[bool], Awaitable[None]] | None = None,
-        *,
-        read_token: Callable[[], SecretStr] | None = None,
-        on_call: Callable[[str, str], None] | None = None,
-        witness: Witness | None = None,
-    ) -> None:
-        """`read_token` reads the token again when it is refused, `on_token` is called with whether it is refused,
-        `on_call` with the outcome of each call, and `witness` reads the dates of the answers: see Transport."""
-        self._timeouts = timeouts
-        self._http = Transport(
-            base_url, token, clock, on_token, read_token=read_token, on_call=on_call, witness=witness
-        )
-        self._clock = clock
-        self._anomalies = wire.Anomalies()
-        self._families: dict[str, tuple[str, ...]] = {}
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._http.aclose()
-
-    def use_token(self, token: SecretStr) -> bool:
-        """Use this token from the next call on. Return whether it is another one than before."""
-        return self._http.use_token(token)
+    _families: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """The GPU families of the last catalogue."""
 
     async def catalog(self) -> Catalog:
         """Return what the four discovery endpoints offer.
@@ -128,7 +87,7 @@ class ComputeClear:
         )
 
     async def offers(self, query: OfferQuery) -> tuple[Offer, ...]:
-        answer = await self._http.ask(
+        answer = await self.ask(
             OFFERS, "POST", "/get_offers", seconds=self._timeouts.offers, yaml=wire.offer_query(query)
         )
         now = self._clock.now()
@@ -141,7 +100,7 @@ class ComputeClear:
         body = {"offer_id": offer_id, "ssh_public_key": public_key, "resource_name": resource_name}
         if boot_script:
             body["cloud_init"] = boot_script
-        answer = await self._http.ask(PROCURE, "POST", "/procure_offer", seconds=self._timeouts.procure, json=body)
+        answer = await self.ask(PROCURE, "POST", "/procure_offer", seconds=self._timeouts.procure, json=body)
         why = _NOT_SOLD.get(answer.status)
         if why is not None:
             if answer.status == _INVALID and boot_script:
@@ -187,7 +146,7 @@ class ComputeClear:
         return await self._read(DELETE, answer, wire.deletion)
 
     async def _other(self, call: Call, method: str, path: str, params: dict[str, str] | None = None) -> Answer:
-        return await self._http.ask(call, method, path, seconds=self._timeouts.other, params=params)
+        return await self.ask(call, method, path, seconds=self._timeouts.other, params=params)
 
     async def _discover(self, call: Call, reader: Callable[[object], T]) -> T:
         return await self._read(call, await self._other(call, "GET", f"/{call.name}"), reader)
@@ -197,7 +156,7 @@ class ComputeClear:
     ) -> tuple[str, ...]:
         if not isinstance(answer, BaseException):
             return answer
-        self._anomalies.used_documented_names(call.name)
+        _log.warning("market.documented_names_used", where=call.name)
         return documented
 
     async def _read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
@@ -208,11 +167,11 @@ class ComputeClear:
         if not answer.ok:
             _log.warning("market.refused", call=call.name, status=answer.status)
             raise MarketAway(f"Compute Clear refused the question ({answer.status}).", may_have_bought=call.buys)
-        return await self._http.read(call, answer, reader)
+        return await self.read(call, answer, reader)
 
     async def _detail(self, call: Call, answer: Answer) -> str:
         try:
-            return await self._http.read(call, answer, wire.problem)
+            return await self.read(call, answer, wire.problem)
         except MarketAway:
             return ""
 

@@ -1,4 +1,4 @@
-"""Makes one HTTP call to the marketplace. Returns its answer, or raises the reason why none can be used."""
+"""Makes HTTP calls to the marketplace. Returns each answer, or raises the reason why none can be used."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from bot.clock import Clock, Witness, http_date
 from bot.errors import GpubotError, MarketAway, RateLimited, TokenRefused
 from bot.market import fields, wire
+from bot.model.base import Frozen
 from bot.net.sessions import through_proxy
 
 T = TypeVar("T")
@@ -76,6 +77,19 @@ class Answer:
         return 200 <= self.status < 300
 
 
+class Timeouts(Frozen):
+    """The longest time that a whole call may take, in real seconds."""
+
+    procure: float = 75.0
+    """The API may need most of a minute."""
+    offers: float = 30.0
+    """The API asks every vendor."""
+    other: float = 15.0
+
+
+TIMEOUTS = Timeouts()
+
+
 _tls_context = cache(httpx.create_ssl_context)
 """Reads the certificates once in a process."""
 
@@ -106,6 +120,7 @@ class Transport:
         base_url: str,
         token: SecretStr,
         clock: Clock,
+        timeouts: Timeouts = TIMEOUTS,
         on_token: Callable[[bool], Awaitable[None]] | None = None,
         *,
         read_token: Callable[[], SecretStr] | None = None,
@@ -122,9 +137,12 @@ class Transport:
         self._on_call = on_call
         self._witness = witness
         self._clock = clock
+        self._timeouts = timeouts
+        self._anomalies = wire.Anomalies()
+        """For those who read the answers."""
         self._base_url = base_url.rstrip("/")
         self._token = token
-        self._tokens = {token.get_secret_value()}
+        self._tokens = {token}
         """Every token so far. A late answer may still repeat an earlier one."""
         self._redactor = Redactor(self._tokens)
         self._read_token = read_token
@@ -143,7 +161,7 @@ class Transport:
         if token == self._token:
             return False
         self._token = token
-        self._tokens.add(token.get_secret_value())
+        self._tokens.add(token)
         self._redactor = Redactor(self._tokens)
         return True
 
@@ -327,9 +345,10 @@ class Redactor:
     """Masks the bot's tokens in answers, whose texts are stored and shown in Slack. A text may repeat a token
     unchanged, in a URL, in JSON within JSON, or in HTML."""
 
-    def __init__(self, tokens: Iterable[str]) -> None:
+    def __init__(self, tokens: Iterable[SecretStr]) -> None:
         forms: set[str] = set()
-        for secret in tokens:
+        for token in tokens:
+            secret = token.get_secret_value()
             if len(secret) >= _MIN_LENGTH:
                 escaped = json.dumps(secret)[1:-1]
                 forms |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}

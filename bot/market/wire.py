@@ -69,10 +69,6 @@ class Anomalies:
         if reasons:
             _log.warning("market.entries_dropped", where=where, reasons=dict(reasons))
 
-    def used_documented_names(self, where: str) -> None:
-        """Log that the documented names are used instead of an answer that is missing or unusable."""
-        _log.warning("market.documented_names_used", where=where)
-
 
 class UnusableAnswer(Exception):
     """The answer is not what was asked for."""

@@ -19,7 +19,7 @@ from bot.model.summary import OfferChoice
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.waiting import typed_wish
 from handlers.actions.calling import ValueHandler, carry_out, on, shows
-from handlers.directory.channels import is_direct
+from handlers.directory import is_direct
 from handlers.ids import (
     Action,
     Callback,

@@ -24,7 +24,7 @@ from bot.policy.team.rules import Hours, ProbeKind, Rules
 from bot.policy.use.leases import without_past_end
 from handlers.actions.calling import below, on
 from handlers.actions.offers import ask_for, changed_quote, channel_of
-from handlers.directory.channels import is_direct
+from handlers.directory import is_direct
 from handlers.ids import NO_VALUE, PRICE, PRICE_AGAIN, Action, Callback, Field, FormValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, ShowPrice, UserInteraction, part, parts, text

@@ -24,8 +24,6 @@ log = structlog.get_logger("gpubot.delivery")
 
 
 class PostOutcome(Enum):
-    """What happened to a post."""
-
     TAKEN = "taken"
     LATER = "later"
     """Nothing was posted: Slack asked to wait, or could not be reached."""

@@ -84,7 +84,6 @@ class PendingSaves:
 
     @property
     def ids(self) -> frozenset[int]:
-        """Return the ids of the messages whose result the store doesn't have."""
         return frozenset(self._pending)
 
     def drop(self) -> None:

@@ -16,8 +16,7 @@ from bot.lifecycle.outside import KeySource
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from handlers.delivery.direct_posts import DirectPosts
-from handlers.directory.channels import SlackChannels
-from handlers.directory.people import People
+from handlers.directory import People, SlackChannels
 from handlers.phrases.format import Reader
 from handlers.slack_api.gate import Gate
 

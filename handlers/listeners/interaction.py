@@ -17,7 +17,7 @@ from bot.model.base import Frozen, Instant
 from bot.model.message import Destination, to_ephemeral, to_person, to_response_url
 from bot.model.person import Person
 from bot.model.request import Request
-from handlers.directory.channels import is_direct
+from handlers.directory import is_direct
 from handlers.ids import Field, Value
 from handlers.phrases.blocks import Modal, Rendered
 

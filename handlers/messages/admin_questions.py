@@ -55,7 +55,6 @@ def admin_question(context: QuestionContext) -> Rendered:
 
 
 def question_value(question: AdminQuestion) -> QuestionValue:
-    """Return the value of the buttons that decide a question."""
     return QuestionValue(question_id=question.id, version=question.version)
 
 
@@ -185,7 +184,6 @@ def is_unpriced(purchase: Purchase) -> bool:
 
 
 def _in_short(view: AdminQuestionView) -> str:
-    """Return the facts of a dialog: `1x H100, Hyperstack, named train-3, $2.10/h, $48.30 so far.`"""
     purchase = view.question.purchase
     cost = "" if is_unpriced(purchase) else so_far(view.spent[view.question.id])
     return f"{join(_what(purchase), rate_text(purchase), cost, by=', ')}."

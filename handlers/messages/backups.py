@@ -136,8 +136,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return how many machines have separate messages, besides those that are decided here. Return an empty text
-    if none has, or if all have."""
+    """Return how many machines have separate messages, besides those that are decided here."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:

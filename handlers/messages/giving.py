@@ -46,7 +46,6 @@ def _name(display_name: str) -> str:
 
 
 def asked(machine: IdleMachine) -> Rendered:
-    """Return the answer to a person who asked for a machine."""
     name = _name(machine.owner)
     return reply(f"I asked {name} for {machine.rental.id}. You read here what {name} says.")
 
@@ -61,7 +60,6 @@ def given(rental: Rental, name: str) -> Rendered:
 
 
 def taken(rental: Rental) -> Rendered:
-    """Return the answer to a person who took a machine."""
     return reply(f"{rental.id} is yours now. /gpu ssh {rental.id} shows how to get in.")
 
 

@@ -39,7 +39,6 @@ def needed(*, github: bool, text: str = "Before I rent I need your public SSH ke
 
 
 def add_buttons(*, github: bool) -> list[blocks.Json | None]:
-    """Return the buttons by which a person without a key adds one. `github` is as in `needed`."""
     return [button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary"), _from_github(github)]
 
 
@@ -84,7 +83,6 @@ def _buttons(key: Key, *, first: bool) -> blocks.Json | None:
 
 
 def remove_button(key: Key) -> blocks.Json:
-    """Return `Remove`."""
     return button("Remove", Action.REMOVE_KEY, KeyValue(fingerprint=key.fingerprint), about=spoken_key(key))
 
 
@@ -106,10 +104,8 @@ def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
 
 
 def removed_text(key: Key) -> str:
-    """Return that a key was removed."""
     return f"Removed: {key_text(key)}. Machines that run now still open with it."
 
 
 def made_first_text(key: Key) -> str:
-    """Return that a key is the first one now."""
     return f"First now: {key_text(key)}."

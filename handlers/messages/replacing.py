@@ -23,7 +23,6 @@ def replace_button(rental: Rental) -> Json:
 
 
 def not_working_button(rental: Rental) -> Json:
-    """Return `It doesn't work`."""
     return button("It doesn't work", Action.NOT_WORKING, RentalValue(rental_id=rental.id))
 
 

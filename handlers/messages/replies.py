@@ -85,7 +85,6 @@ def bug(number: str, *, rented: bool | None = None) -> Rendered:
 
 
 def store_busy() -> Rendered:
-    """Return the reply if the database did not take the change in time."""
     return reply("I couldn't write that down, so nothing was done. Try again in a moment.")
 
 
@@ -121,19 +120,16 @@ def away(until: datetime, asked: PeopleAsked) -> Rendered:
 
 
 def back(was_away: bool) -> Rendered:
-    """Return the answer to `/gpu away off`."""
     return reply("I ask you again about requests." if was_away else "You weren't away.")
 
 
 def paused(changed: bool, home_channel: str) -> Rendered:
-    """Return the answer to `/gpu pause`."""
     announced = f" I say so in {channel(home_channel)}." if changed else ""
     state = "is paused" if changed else "was already paused"
     return reply(f"Buying {state}.{announced} Destroying goes on. /gpu resume starts it again.")
 
 
 def resumed(changed: bool) -> Rendered:
-    """Return the answer to `/gpu resume`."""
     return reply("Buying goes on again." if changed else "Buying wasn't paused.")
 
 

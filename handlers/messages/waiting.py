@@ -61,7 +61,6 @@ def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = 
 
 
 def tell_button(quote_id: str, request: Request) -> Json:
-    """Return [Tell me when there is one]."""
     return button(
         "Tell me when there is one", Action.TELL_ME, QuoteValue(quote_id=quote_id), about=describe(request)
     )
@@ -139,7 +138,6 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
 
 
 def search_again(quote: Quote) -> list[Json]:
-    """Return [Refresh] and [Change]."""
     value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
     return [
         button("Refresh", Action.REFRESH, value, about=about),
@@ -285,7 +283,6 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
 
 
 def stopped(quote: Quote) -> Rendered:
-    """Return the reply to [Stop waiting]."""
     return replies.reply(f"You no longer wait for {_what(quote.request)}. Nothing was rented.")
 
 

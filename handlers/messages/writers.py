@@ -32,7 +32,6 @@ from handlers.phrases.rental_text import describe, first_runs_on, how_it_ended, 
 
 
 def sentence_case(text: str) -> str:
-    """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
@@ -77,17 +76,14 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def facts(self) -> F_co:
-        """Return the event's facts."""
         return self.event.facts
 
     @property
     def rental(self) -> Rental:
-        """Return the rental as it is now."""
         return self.details.rental
 
     @property
     def times(self) -> Times:
-        """Return the times as the reader reads them."""
         return self.reader.times
 
     @property
@@ -192,17 +188,14 @@ class AlertContext(NamedTuple, Generic[F_co]):
 
     @property
     def facts(self) -> F_co:
-        """Return the event's facts."""
         return self.event.facts
 
     @property
     def times(self) -> Times:
-        """Return the times as the reader reads them."""
         return self.reader.times
 
     @property
     def actor(self) -> str:
-        """Return the name of the person who acted, `gpubot` if nobody did."""
         return actor(self.names, self.event)
 
 

@@ -120,8 +120,7 @@ def over_limits_text(over: tuple[Over, ...], rules: Rules) -> str:
 
 
 def limit_names(over: Collection[Over], rules: Rules, join: str = " and ") -> str:
-    """Return `$10.00/h and $100.00 limits`, or with `join` " or " `$10.00/h or $100.00 limit`. Return an empty
-    text if it is over neither."""
+    """Return `$10.00/h and $100.00 limits`, or with `join` " or " `$10.00/h or $100.00 limit`."""
     alone = rules.auto_approve
     amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: limit(alone.total)}
     names = [amount for which, amount in amounts.items() if which in over]

@@ -42,8 +42,7 @@ def hours_text(request: Request) -> str:
 
 
 def until_named(request: Request) -> str:
-    """Return `, until today at 18:00`, with the start and the later of two ends, to follow a request. Return an
-    empty text if the request names no end."""
+    """Return `, until today at 18:00`, with the start and the later of two ends, to follow a request."""
     if request.until is None or request.last_end is None:
         return ""
     last = Times.date_and_time(request.last_end)
@@ -55,8 +54,7 @@ def _from_start(request: Request) -> str:
 
 
 def _while_busy(request: Request, last: str = "") -> str:
-    """Return the later of two ends: `last` if the request names it, else a length. Return an empty text if there
-    is one end."""
+    """Return the later of two ends: `last` if the request names it, else a length."""
     return "" if request.up_to is None else f", up to {last or span(request.up_to)} while its GPUs are busy"
 
 
@@ -113,8 +111,7 @@ def without_a_yes(rental: Rental, times: Times) -> str:
 
 
 def until_decided(rental: Rental, times: Times) -> str:
-    """Return until when people can decide what waits for them, as a sentence. Return an empty text if nothing
-    does."""
+    """Return until when people can decide what waits for them, as a sentence."""
     if rental.extension is not None:
         return without_a_yes(rental, times)
     return f"Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision is not None else ""

@@ -89,8 +89,7 @@ def block_text(problem: BuyingBlocked) -> str:
 
 
 def paused_by(problem: BuyingBlocked, when: str = "") -> str:
-    """Return `Ben paused buying at 11:38: "bill check"`, with `when` after the verb, without a full stop. Return
-    an empty text if nobody paused it, or if it isn't known who."""
+    """Return `Ben paused buying at 11:38: "bill check"`, with `when` after the verb, without a full stop."""
     if problem.by is None:
         return ""
     why = f': "{escape(problem.why, 200)}"' if problem.why else ""

@@ -250,7 +250,6 @@ def join(*parts: str | None, by: str = " ") -> str:
 
 
 def join_lines(*parts: str | None) -> str:
-    """Return the parts that aren't empty, below each other."""
     return join(*parts, by="\n")
 
 

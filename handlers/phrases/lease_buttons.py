@@ -101,13 +101,11 @@ def extend_form_button(rental: Rental) -> Json:
 
 
 def extend_by_button(rental: Rental, longer: timedelta) -> Json:
-    """Return `Extend k7mq2 by 2 h`."""
     value = ExtendValue(rental_id=rental.id, by=longer, shown_end=rental.running_lease.ends_at)
     return button(f"Extend {rental.id} by {span(longer)}", Action.EXTEND, value)
 
 
 def extend_until_button(rental: Rental, until: datetime) -> Json:
-    """Return `Extend k7mq2` to a new end."""
     return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, UntilValue(rental_id=rental.id, by=until))
 
 
@@ -122,7 +120,6 @@ def keep_button(rental: Rental) -> Json | None:
 
 
 def show_button(rental_id: str) -> Json:
-    """Return `Show k7mq2`."""
     return button(f"Show {rental_id}", Action.SHOW_RENTAL, RentalValue(rental_id=rental_id))
 
 
@@ -133,7 +130,6 @@ def destroy_button(rental: Rental) -> Json:
 
 
 def withdraw_button(rental: Rental) -> Json:
-    """Return `Withdraw`, which ends a request."""
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     return button("Withdraw", Action.WITHDRAW, version)
 

@@ -103,7 +103,6 @@ def describe(subject: Envelope | Request | Rental) -> str:
 
 
 def contract(value: Contract) -> str:
-    """Return `on demand` or `spot`."""
     return "spot" if value is Contract.SPOT else "on demand"
 
 
@@ -258,12 +257,10 @@ def subject(details: RentalDetails) -> str:
 
 
 def machine(details: RentalDetails) -> str:
-    """Return `1x H100 (k7mq2)`."""
     return f"{machines_of(details.rental)} ({details.rental.id})"
 
 
 def possessive(details: RentalDetails, reader: Reader) -> str:
-    """Return `your` for the owner, `Ana's` for other readers."""
     return "your" if reader.id == details.rental.owner else f"{owner(details)}'s"
 
 
@@ -298,14 +295,7 @@ def in_all(cost: AccruedCost) -> str:
 
 
 def so_far(cost: AccruedCost) -> str:
-    """Return `$4.96 so far`."""
     return f"{in_all(cost)} so far"
-
-
-def cost_nothing(details: RentalDetails) -> bool:
-    """Return whether it is certain that the rental cost nothing."""
-    known = settled(details) and not details.rental.bought_after_backup
-    return known and details.spent.amount == 0 and not details.spent.estimated
 
 
 def settled(details: RentalDetails) -> bool:
@@ -319,7 +309,8 @@ def receipt(details: RentalDetails, *, idle: bool = True) -> str:
         return FOUND_ON_ACCOUNT
     if not details.attempts:
         return "Nothing was rented."
-    if cost_nothing(details):
+    known = settled(details) and not details.rental.bought_after_backup
+    if known and details.spent.amount == 0 and not details.spent.estimated:
         return "It cost nothing."
     length = ledger_span(details.ledger)
     amount = in_all(details.spent)
@@ -353,16 +344,14 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return `The new one is f6rat.`, with `will be` while the old machine still runs. Return an empty text if no
-    rental takes its place."""
+    """Return `The new one is f6rat.`, with `will be` while the old machine still runs."""
     if rental.replaced_by is None:
         return ""
     return f"The new one {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
 
 
 def first_runs_on(details: RentalDetails) -> str:
-    """Return `k7mq2 runs on.` if this rental was to take the place of k7mq2 and has no machine. Return an empty
-    text if it was to take no place, or if k7mq2 doesn't run either."""
+    """Return `k7mq2 runs on.` if this rental was to take the place of k7mq2 and has no machine."""
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
 
@@ -437,7 +426,6 @@ NAMED = 5
 
 
 def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
-    """Return people's display names, not escaped."""
     return [details.names.get(one, one) for one in people]
 
 
@@ -447,13 +435,11 @@ def people_text(names: Sequence[str]) -> str:
 
 
 def people_are(names: Sequence[str]) -> str:
-    """Return `Ben and Cleo are`."""
     return f"{people_text(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
-    """Return that people have no SSH key, and what the bot does about it: `then`. Return an empty text for
-    nobody."""
+    """Return that people have no SSH key, and what the bot does about it: `then`."""
     if not names:
         return ""
     people = people_text(names)
@@ -466,18 +452,7 @@ def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str
 
 
 def away_text(names: Sequence[str]) -> str:
-    """Return `Ben and Dora are away`."""
     return f"{people_are(names)} away"
-
-
-def asked_text(names: Sequence[str], *, admins_decide: bool, away: Sequence[str] = ()) -> str:
-    """Return `Asked: Ben and Dora.` for display names, which pings nobody. Return an empty text for nobody. `away`
-    are the approvers who are all away."""
-    if not names:
-        return f"{away_text(away)}." if away else ""
-    if away:
-        return f"{away_text(away)}, so {people_are(names)} asked."
-    return f"{'No approver is left, so admins are asked' if admins_decide else 'Asked'}: {people_text(names)}."
 
 
 def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
@@ -495,9 +470,14 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
 
 
 def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
-    """Return who is asked, as an event says. Return an empty text if it doesn't say."""
+    """Return `Asked: Ben and Dora.`, as an event says who is asked, or why other people are."""
     names, away = names_of(details, facts.people), names_of(details, facts.away)
-    return asked_text(names, admins_decide=bool(facts.admins_decide), away=away)
+    if not names:
+        return f"{away_text(away)}." if away else ""
+    if away:
+        return f"{away_text(away)}, so {people_are(names)} asked."
+    lead = "No approver is left, so admins are asked" if facts.admins_decide else "Asked"
+    return f"{lead}: {people_text(names)}."
 
 
 def asked_now(details: RentalDetails) -> str:

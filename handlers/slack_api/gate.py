@@ -8,8 +8,6 @@ from contextlib import ExitStack, contextmanager
 
 
 class Gate:
-    """Counts the payloads that are being handled."""
-
     def __init__(self) -> None:
         self.in_flight = 0
         self._empty = asyncio.Event()
@@ -42,7 +40,6 @@ class Gate:
         task.add_done_callback(ended)
 
     async def idle(self) -> None:
-        """Wait until no payload is being handled."""
         await self._empty.wait()
 
     async def drain(self, seconds: float) -> bool:

@@ -139,7 +139,6 @@ class RecentOutcomes:
         self._buckets: deque[tuple[int, Counter[Outcome]]] = deque(maxlen=_BUCKETS)
 
     def count(self, outcome: Outcome) -> None:
-        """Count a request that ends now."""
         bucket = self._bucket_now()
         if not self._buckets or self._buckets[-1][0] != bucket:
             self._buckets.append((bucket, Counter()))
@@ -222,15 +221,12 @@ class HttpServer:
         return int(self._listening is not None and self._listening.is_serving())
 
     def since_request(self) -> float | None:
-        """Return how many real seconds ago the last signed request came. Return None if none has come."""
         return None if self._signed_at is None else self._clock.monotonic() - self._signed_at
 
     def many_slow(self) -> bool:
-        """Return whether many requests were slow in the last five minutes, and more than were answered."""
         return self._recent.many_slow()
 
     def use_secret(self, signing_secret: str) -> None:
-        """Check signatures with this secret from now on."""
         self._secret = signing_secret
 
     async def watch(self) -> None:
@@ -244,7 +240,6 @@ class HttpServer:
             await self._clock.pause(LOOK_EVERY)
 
     async def close(self) -> None:
-        """Close all connections. Don't wait for requests that are being handled."""
         self._stop_listening()
         await self._runner.cleanup()
 

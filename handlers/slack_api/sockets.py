@@ -132,7 +132,6 @@ class Sockets:
                 handler.client.wss_uri = None
 
     async def connected(self) -> int:
-        """Return how many connections are open."""
         return sum([await handler.client.is_connected() for handler in self._handlers])
 
     def since_request(self) -> None:
@@ -183,6 +182,5 @@ class Sockets:
         await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
 
     async def close(self) -> None:
-        """Close all connections. Don't wait for payloads that are being handled."""
         for handler in self._handlers:
             await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped

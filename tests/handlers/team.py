@@ -22,7 +22,7 @@ from slack_bolt.app.async_app import AsyncApp
 from bot.clock import MovedClock
 from bot.lifecycle.actions.quoting import SHARED_FOR, Prices
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.lease_changes import note_told_again
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, Opened, random_id
 from bot.lifecycle.loops.policy_versions import reload, rules_at_start
 from bot.lifecycle.outside import KeySource, Market
@@ -40,8 +40,7 @@ from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Approvers, Rules
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace as SlackPace
-from handlers.directory.channels import SlackChannels
-from handlers.directory.people import HomeWorkspace, People
+from handlers.directory import HomeWorkspace, People, SlackChannels
 from handlers.listeners.context import Context, Pace
 from handlers.listeners.slack_events import register
 from handlers.listeners.wrapper import Handler, PayloadReader, make_listener, note_commit
@@ -257,8 +256,9 @@ class Team:
             if rental.lease is not None and rental.lease.shown_later_at is not None:
                 facts = EndFacts(until=rental.lease.ends_at)
                 event = Event(rental_id=rental.id, kind=EventKind.ENDS_AGAIN, at=now, facts=facts)
+                after = alter(rental, lease=changed(rental.lease, shown_later_at=None))
                 async with self.deps.store.write() as tx:
-                    await apply(tx, deps, Change(rental, note_told_again(rental), (event,)))
+                    await apply(tx, deps, Change(rental, after, (event,)))
         await self.deliver_all()
 
     async def deliver_all(self) -> None:

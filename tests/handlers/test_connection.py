@@ -25,8 +25,7 @@ from bot.lifecycle.loops.replica import Replica
 from demo.processes import free_port
 from handlers.connection import Connection, HttpMode, TokenRefusal, Tokens
 from handlers.delivery.loop import Delivery
-from handlers.directory.channels import SlackChannels
-from handlers.directory.people import People
+from handlers.directory import People, SlackChannels
 from handlers.slack_api.scopes import NEEDED
 from sandbox.slack import from_manifest
 from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.model.base import EVER
 from bot.model.person import Person
-from handlers.directory.people import CACHED_FOR, People
+from handlers.directory import CACHED_FOR, People
 from sandbox.slack.default import BEN, CLEO
 from tests.handlers.team import Team, team
 

@@ -13,7 +13,7 @@ import pytest
 from bot.errors import Outage
 from bot.model.person import Person
 from bot.model.state import State
-from handlers.directory.people import People
+from handlers.directory import People
 from sandbox.slack import from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, OLGA, SHARED, TRAINING
 from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM

@@ -19,8 +19,7 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.outside import Market
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace
-from handlers.directory.channels import SlackChannels
-from handlers.directory.people import HomeWorkspace, People
+from handlers.directory import HomeWorkspace, People, SlackChannels
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Action, ActionId, Callback, CallbackId, numbered
 from handlers.listeners import modals, slack_events
 from handlers.listeners.context import Context

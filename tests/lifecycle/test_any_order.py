@@ -14,7 +14,7 @@ from asyncssh import generate_private_key
 from bot.errors import GpubotError
 from bot.lifecycle.actions import account, ending, giving, keys, leasing, sharing, waiting
 from bot.lifecycle.actions.action import carry_out
-from bot.market.client import Timeouts
+from bot.market.transport import Timeouts
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.facts import EndedFacts

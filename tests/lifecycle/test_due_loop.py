@@ -19,7 +19,7 @@ from bot.clock import MovedClock
 from bot.errors import StoreBusy
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
-from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.loops.visit import Visits
 from bot.model.attempt import AttemptState
 from bot.model.records import Claimed
 from bot.model.rental import Rental

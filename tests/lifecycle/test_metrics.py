@@ -11,7 +11,7 @@ import aiohttp
 from bot.clock import SystemClock
 from bot.lifecycle.actions import ending
 from bot.lifecycle.actions.action import carry_out
-from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.loops.visit import Visits
 from bot.model.machine_use import Missed
 from bot.model.money import cost_at_most, in_dollars
 from bot.model.state import State

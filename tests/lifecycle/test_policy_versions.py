@@ -17,7 +17,7 @@ from bot.clock import MovedClock
 from bot.errors import StoreBusy, WrongPolicy
 from bot.lifecycle.deps import Deps, RulesInForce, with_newest_rules
 from bot.lifecycle.loops.policy_versions import changed_keys, follow, reload, rules_at_start
-from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.loops.visit import Visits
 from bot.model.account_facts import CHANNELS_CHARGE_LESS, POLICY_REFUSED
 from bot.model.event import Event, EventKind
 from bot.model.records import PolicyFile, PolicyVersion

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.market.client import Timeouts
+from bot.market.transport import Timeouts
 from bot.model.attempt import AttemptState, Why
 from bot.model.event import EventKind as E
 from bot.model.money import cost

@@ -15,7 +15,7 @@ from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
 from bot.lifecycle.actions import account, keys, replacing
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.steps.replacing import rent_replacement
-from bot.market.client import Timeouts
+from bot.market.transport import Timeouts
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E

@@ -14,7 +14,7 @@ from bot.lifecycle.actions import queries
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.leasing import VisitNow
 from bot.lifecycle.loops.retention import drop_old_samples
-from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.loops.visit import Visits
 from bot.model.event import EventKind as E
 from bot.model.machine_use import Missed, Verdict
 from bot.model.rental import Rental

@@ -25,10 +25,11 @@ from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.overdue import OverdueDeletion
-from bot.lifecycle.loops.visit_loop import Visits
+from bot.lifecycle.loops.visit import Visits
 from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.steps.polling import soonest
-from bot.market.client import TIMEOUTS, ComputeClear, Timeouts
+from bot.market.client import ComputeClear
+from bot.market.transport import TIMEOUTS, Timeouts
 from bot.model.attempt import NAMED
 from bot.model.event import EventKind
 from bot.model.message import NextCall, to_response_url

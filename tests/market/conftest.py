@@ -13,7 +13,8 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.clock import MovedClock
-from bot.market.client import ComputeClear, Timeouts
+from bot.market.client import ComputeClear
+from bot.market.transport import Timeouts
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TOKEN = "cc-secret-token-7f3a"  # noqa: S105 - the fake server's own

@@ -131,7 +131,7 @@ async def test_a_small_body_that_would_decompress_to_megabytes_takes_no_memory(
 
 async def test_a_large_answer_is_decoded_in_a_thread(market: ComputeClear) -> None:
     async def reader(content: bytes) -> int:
-        return await market._http.read(GPUS, Answer(200, content), lambda _: threading.get_ident())
+        return await market.read(GPUS, Answer(200, content), lambda _: threading.get_ident())
 
     assert await reader(b"[]") == threading.get_ident()
     assert await reader(b"[" + b" " * MAX_ON_LOOP + b"]") != threading.get_ident()

@@ -13,7 +13,7 @@ from bot.lifecycle.account.admin_questions import ask_again
 from bot.lifecycle.account.reconcile import updated_resource
 from bot.lifecycle.account.unknown_machines import ASKED_AT_ONCE, note_unknown
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.transitions import make_due
+from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.outside import ResourceView
 from bot.model.attempt import Attempt, AttemptState, Marker, Resource
@@ -131,7 +131,7 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
         if rental is None or known.get(view.resource_id) != found.resource:
             return
         now = deps.clock.now()
-        after = make_due(rental, now)
+        after = alter(rental, due_at=now)
         resource = updated_resource(found.resource, view, attempt, now, missing_counts=False)
         await apply(tx, deps, Change(rental, after, resources=(resource,)))
 
@@ -164,7 +164,7 @@ async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> 
         now = deps.clock.now()
         extra = changed(current, state=AttemptState.BOUGHT, extra=True, marked_by=Marker.SWEEP)
         resource = updated_resource(found.resource, view, extra, now, missing_counts=False)
-        after = make_due(rental, now)
+        after = alter(rental, due_at=now)
         await apply(tx, deps, Change(rental, after, attempts=(extra,), resources=(resource,)))
 
     await transact(deps, decision)

@@ -131,6 +131,8 @@ class TakeOnAlarm(Direct[Rental, Rental], id="taken_on", notes_seen=False):
         if not alarm.can_be_taken_on:
             raise TooLate(f"Someone is on {rental.id} already.", rental.id)
         now = deps.clock.now()
-        after = transitions.take_on_alarm(rental, alarm, person.id, now + transitions.TAKEN_ON_SILENCE)
+        after = transitions.alter(
+            rental, alarm=changed(alarm, at=now + transitions.TAKEN_ON_SILENCE, taken_on_by=person.id)
+        )
         event = Event(rental_id=rental.id, kind=EventKind.TAKEN_ON, at=now, actor=person.id)
         return await apply(tx, deps, Change(rental, after, (event,)))

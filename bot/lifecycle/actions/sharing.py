@@ -10,13 +10,7 @@ from bot.lifecycle.actions.queries import details_for
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, known_rental
-from bot.lifecycle.people.teammates import (
-    added_event,
-    check_boot_script,
-    checked_people,
-    keys_that_get_in,
-    names_of,
-)
+from bot.lifecycle.people.teammates import check_boot_script, checked_people, keys_that_get_in, let_in, names_of
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Rental
@@ -55,21 +49,21 @@ class Share(Direct[Rental, Shared], id="share"):
         if added:
             if go_in:
                 await check_boot_script(tx, deps, after.owner, after.teammates, after.request, reader=person.id)
-            event = await added_event(tx, after, added, deps.clock.now())
-            await apply(tx, deps, Change(rental, after, (event,)))
+            events = await let_in(tx, after, added, deps.clock.now())
+            await apply(tx, deps, Change(rental, after, events))
         return await _shared(tx, deps, after, wanted, go_in=go_in)
 
 
 async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
     keys = await tx.people.keys_of((rental.owner, *rental.teammates))
-    let_in = await keys_that_get_in(tx, rental, deps.rules)
-    get_in = [user for user in people if user in let_in]
-    lines = dict.fromkeys(key.line for user in get_in for key in let_in[user])
+    allowed = await keys_that_get_in(tx, rental, deps.rules)
+    get_in = [user for user in people if user in allowed]
+    lines = dict.fromkeys(key.line for user in get_in for key in allowed[user])
     return Shared(
         rental=rental,
         names=await names_of(tx, get_in),
-        without_key=await names_of(tx, [user for user in get_in if not let_in[user]]),
-        gone=await names_of(tx, [user for user in people if user not in let_in]),
+        without_key=await names_of(tx, [user for user in get_in if not allowed[user]]),
+        gone=await names_of(tx, [user for user in people if user not in allowed]),
         key_lines=() if go_in else tuple(lines),
         removable=() if go_in else removable_lines(people, rental.owner, rental.teammates, keys),
     )

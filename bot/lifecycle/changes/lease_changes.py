@@ -6,11 +6,10 @@ Each function returns the next version of a rental; none writes to the store.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from bot.lifecycle.changes.transitions import alter
 from bot.model.base import changed
-from bot.model.machine_use import OnEnding, SetupProgress, Use
+from bot.model.machine_use import OnEnding, Use
 from bot.model.rental import Extension, Lease, Question, Rental, ScriptFirst
 from bot.model.request import Envelope
 from bot.model.state import State
@@ -121,12 +120,6 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
     return alter(rental, envelope=rental.unextended, extension=None, lease=lease, due_at=now)
 
 
-def note_told_again(rental: Rental) -> Rental:
-    """Note that the machine still runs although Slack shows a later state of it, and that its owner is told again
-    when it ends."""
-    return alter(rental, lease=changed(rental.running_lease, shown_later_at=None))
-
-
 # --- its place
 
 
@@ -136,22 +129,7 @@ def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
     return alter(rental, replaced_by=by, due_at=now if rental.state is State.READY else rental.due_at)
 
 
-def note_not_replaced(rental: Rental) -> Rental:
-    """Note that the rental which was to take this one's place ended without a machine."""
-    return alter(rental, replaced_by=None)
-
-
 # --- what is known of its machine
-
-
-def change_rate(rental: Rental, rate: Decimal) -> Rental:
-    """Set what the resources bill now, in USD per hour."""
-    return alter(rental, rate=rate)
-
-
-def note_address(rental: Rental, host: str, port: int | None) -> Rental:
-    """Set the address of a machine that became ready without one."""
-    return alter(rental, host=host, port=port)
 
 
 def note_host_key(rental: Rental, host_key: str) -> Rental:
@@ -162,17 +140,6 @@ def note_host_key(rental: Rental, host_key: str) -> Rental:
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
     """Set a changed verdict about the use. The step is due, because the next question or the end may change."""
     return alter(rental, use=use, due_at=now)
-
-
-def note_unseen(rental: Rental, use: Use | None) -> Rental:
-    """Note that nobody sees how the machine is used. `use` says since when, or is None if the machine has no probe
-    any more."""
-    return alter(rental, use=use)
-
-
-def note_probe_answer(rental: Rental, answered_at: datetime, setup: SetupProgress | None) -> Rental:
-    """Note that the probe answered for the first time, at `answered_at`, and what it reported of the set-up."""
-    return alter(rental, probe_answered_at=answered_at, setup_progress=setup)
 
 
 def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from bot.errors import Stale
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.transitions import begin_destroying, end_now, schedule
+from bot.lifecycle.changes.transitions import alter, begin_destroying, end_now, schedule
 from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.money.billing import ledger_row, spent, spent_at_most, spent_on, still_billing
 from bot.lifecycle.money.budgets import settle_stored
@@ -67,6 +67,10 @@ class RentalSnapshot:
     def alive_of(self, attempt: Attempt) -> tuple[Resource, ...]:
         """Return the resources of an attempt that are not gone."""
         return tuple(resource for resource in self.resources_of(attempt) if resource.gone_at is None)
+
+    def reachable(self, attempt: Attempt) -> Resource | None:
+        """Return the first resource of an attempt that has an address and is not gone."""
+        return next((resource for resource in self.alive_of(attempt) if resource.host is not None), None)
 
     def spent(self, now: datetime) -> AccruedCost:
         return spent(self.ledger, self.resources, self.attempts, now)
@@ -127,6 +131,10 @@ class RentalSnapshot:
         else:
             after, kind = begin_destroying(rental, ending, at), EventKind.DESTROYING
         return after, Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts)
+
+    def altered(self, **fields: Any) -> RentalSnapshot:
+        """Return the snapshot with other values in these fields of the rental, which stays in its state."""
+        return replace(self, rental=alter(self.rental, **fields))
 
     def with_rental(self, rental: Rental, *events: Event) -> RentalSnapshot:
         """Return the snapshot with the changed rental and its new events."""

@@ -1,7 +1,8 @@
 """One function for each transition of a rental, which sets every field that the transition owns.
 
 The table of transitions is in bot/model/state.py. Each function returns the next version of a rental; none writes
-to the store. `lease_changes` has the changes that keep the state.
+to the store. `alter` makes the changes that keep the state, and `lease_changes` has those that need more than new
+values.
 """
 
 from __future__ import annotations
@@ -46,11 +47,6 @@ def alter(rental: Rental, **fields: Any) -> Rental:
 def schedule(rental: Rental, due_at: datetime | None) -> Rental:
     """Set when the next step is due, or that only a change makes it due (None). This makes no new version."""
     return changed(rental, due_at=due_at)
-
-
-def make_due(rental: Rental, now: datetime) -> Rental:
-    """Make the next step due now, because something else changed the rental's attempts or resources."""
-    return alter(rental, due_at=now)
 
 
 # --- the request
@@ -158,11 +154,6 @@ def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: Fewer
     return _procure(rental, now, **fields)
 
 
-def give_approval_notice(rental: Rental) -> Rental:
-    """Note that the owner is notified of the approval now."""
-    return alter(rental, approval_notice_at=None)
-
-
 def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
     return _move(rental, State.PROCURING, **fields, decision=None, procuring_since=now, blocked=None, due_at=now)
 
@@ -248,24 +239,9 @@ def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Ren
     return alter(rental, blocked=changed(before, why=why or before.why))
 
 
-def unblock_buying(rental: Rental) -> Rental:
-    """Note that nothing blocks buying."""
-    return alter(rental, blocked=None)
-
-
 def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
     """Move to `provisioning`: the market accepted the attempt."""
     return _move(rental, State.PROVISIONING, blocked=None, accepted_at=now, due_at=due_at)
-
-
-def wait_for_ssh(rental: Rental, since: datetime) -> Rental:
-    """Note that the machine runs, and that no SSH server has answered on it since `since`, in real time."""
-    return alter(rental, quiet_since_real=since)
-
-
-def stop_waiting_for_ssh(rental: Rental) -> Rental:
-    """Note that the machine does not run after all."""
-    return alter(rental, quiet_since_real=None)
 
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
@@ -345,27 +321,3 @@ def confirm_destroyed(rental: Rental, at: datetime) -> Rental:
 def _ended(ending: Ending) -> dict[str, Any]:
     none = ("decision", "approval_notice_at", "extension", "blocked", "quiet_since_real")
     return {"ending": ending, **dict.fromkeys(none)}
-
-
-# --- alarms
-
-
-def set_alarm(rental: Rental, now: datetime) -> Rental:
-    """Set an alarm for a deletion that begins: people are notified if it is not confirmed in time."""
-    return alter(rental, alarm=Alarm(at=now + ALARM_AFTER))
-
-
-def raise_alarm(rental: Rental, alarm: Alarm, next_at: datetime) -> Rental:
-    """Note that people are notified of a deletion that takes too long, and when to notify them again
-    (`next_at`)."""
-    return alter(rental, alarm=changed(alarm, at=next_at, count=alarm.count + 1))
-
-
-def clear_alarm(rental: Rental) -> Rental:
-    """Remove the alarm: every deletion is confirmed."""
-    return alter(rental, alarm=None)
-
-
-def take_on_alarm(rental: Rental, alarm: Alarm, person_id: str, again_at: datetime) -> Rental:
-    """Note that a person looks after the deletion. `alarm` is silent until `again_at`."""
-    return alter(rental, alarm=changed(alarm, at=again_at, taken_on_by=person_id))

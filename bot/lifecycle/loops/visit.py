@@ -1,15 +1,24 @@
-"""One visit of a ready machine: log in, and write what was seen."""
+"""Visits the ready machines that have a probe: logs in, and writes what was seen.
+
+The visits have a loop of their own: the engine's checks never wait for them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
+from typing_extensions import override
 
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.lease_changes import note_host_key, note_on_ending, note_probe_answer, note_use
-from bot.lifecycle.deps import StepDeps, transact
+from bot.lifecycle.changes.lease_changes import note_host_key, note_on_ending, note_use
+from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.deps import StepDeps, transact, with_newest_rules
+from bot.lifecycle.loops.due import DueLoop
+from bot.lifecycle.loops.running import ignore
 from bot.model.attempt import Attempt
 from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, facts_in
@@ -18,15 +27,171 @@ from bot.model.machine_use import EndToTell, GpusSeen, Missed, Report, Sample, V
 from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.policy.team.rules import ProbeKind
 from bot.policy.use.as_sold import not_as_sold
 from bot.policy.use.on_ending import end_to_tell, is_awaited
 from bot.policy.use.probing import ANSWERS_WITHIN, LEAST_VISITS, boot_script_ran, has_probe
 from bot.policy.use.two_ends import can_move
 from bot.policy.use.verdicts import after_visit, differs, window
 from bot.policy.use.visit_times import MOST_KEYS_NOTIFIED, WHILE_AWAITED, asks_vendor, next_visit, soonest_visit
-from store.db import Tx
+from store.claims import DueTable
+from store.db import Tx, Written
 
 log = structlog.get_logger()
+
+AT_ONCE = 64
+"""How many visits run at the same time. One takes 5 to 6 s."""
+LOGINS_PER_SECOND = 10.0
+"""In real time. Within AT_ONCE and this limit, about 1,000 machines are visited every 2 minutes. If there are
+more, visits wait in the order in which they are due, so the period grows for all of them."""
+RETRY_FAILED = timedelta(minutes=2)
+"""How long after a visit that failed with a bug or an outage of the store the machine is visited again."""
+
+
+# --- visits that fail because of the bot, and so say nothing about the machines
+
+
+FEWEST = 3
+"""With fewer machines, two that fail together are no sign of a common cause."""
+COUNTS_FOR = timedelta(minutes=20)
+"""How long the outcome of a visit counts. With 10,000 machines a round takes 17 minutes."""
+OURS_AT_MOST = timedelta(hours=1)
+"""After this time, verdicts change in any case: nobody has seen for so long whether the machines are used."""
+
+
+class VisitFaults:
+    """The last outcome for each machine whose use was known before. The outcomes are kept in memory: after a
+    start, the first round of visits fills them."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[str, tuple[datetime, bool]] = {}
+        """When each machine was visited last, and whether that failed."""
+        self._since: datetime | None = None
+        """Since when more than half of the machines fail. None if they don't."""
+
+    @property
+    def machines(self) -> Collection[str]:
+        """Return the machines that count, by rental."""
+        return self._outcomes.keys()
+
+    def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
+        """Count a visit of a machine whose use was known until then."""
+        self._outcomes[rental_id] = now, failed
+
+    def forget(self, rental_id: str) -> None:
+        """Stop counting a machine: its visits ended, or nothing is known of its use."""
+        self._outcomes.pop(rental_id, None)
+
+    def are_ours(self, now: datetime) -> bool:
+        """Return whether the visits fail because of the bot, so that no verdict may change now."""
+        return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
+
+    def most_fail(self, now: datetime) -> bool:
+        """Return whether more than half of the machines fail. Log when that begins and when it ends."""
+        self._outcomes = {key: one for key, one in self._outcomes.items() if now - one[0] <= COUNTS_FOR}
+        failed = sum(failed for _, failed in self._outcomes.values())
+        most = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
+        if most and self._since is None:
+            self._since = now
+            log.warning("visits.most_fail", machines=len(self._outcomes), failed=failed)
+        elif not most and self._since is not None:
+            log.info("visits.work_again", seconds=(now - self._since).total_seconds())
+            self._since = None
+        return most
+
+
+# --- the loop
+
+
+@dataclass(eq=False, repr=False)
+class Visits(DueLoop[Claimed]):
+    """Runs the visits that are due. A commit that begins, ends or hastens visits of a machine wakes the loop."""
+
+    name = "visits"
+    counted_as = "visits_in_flight"
+    logged_as = "visit", "rental"
+    written = Written.VISITS
+    retry = RETRY_FAILED
+
+    at_once: int = field(default=AT_ONCE, kw_only=True)
+    logins_per_second: float = field(default=LOGINS_PER_SECOND, kw_only=True)
+    on_visit: Callable[[str], None] = field(default=ignore, kw_only=True)
+    """Called with the outcome of each visit."""
+    faults: VisitFaults = field(default_factory=VisitFaults, init=False)
+    _next_login: float = field(default=0.0, init=False)
+    """The time of `clock.monotonic` from which on the next login may begin."""
+    _changed: bool = field(default=False, init=False)
+    """Whether visits of a machine began, ended or were made due since the last pass."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.deps.store.on_commit(self._note_change, Written.VISITS)
+
+    def _switched_on(self) -> bool:
+        return with_newest_rules(self.deps).rules.idle.probe is ProbeKind.SSH
+
+    def _note_change(self) -> None:
+        self._changed = True
+
+    def failing(self) -> bool:
+        """Return whether more than half of the machines whose use was known miss their visits now."""
+        return self.faults.most_fail(self.deps.clock.now())
+
+    @override
+    def rows(self, tx: Tx) -> DueTable[Claimed]:
+        return tx.visits
+
+    @override
+    async def next_due(self) -> datetime | None:
+        return await super().next_due() if self._switched_on() else None
+
+    @override
+    async def first_due(self, tx: Tx) -> datetime | None:
+        return await super().first_due(tx) if self._switched_on() else None
+
+    @override
+    async def figures(self) -> Mapping[str, Any]:
+        return {**await super().figures(), "visits_fail": self.failing()}
+
+    @override
+    async def run(self) -> None:
+        """Run until cancelled. Visits that are under way at that moment are cancelled too: each is due again once
+        its claim ends."""
+        try:
+            await super().run()
+        finally:
+            await self.cancel(self.under_way())
+
+    @override
+    async def before_pass(self) -> None:
+        """Cancel the visits of machines that are no longer ready: other machines may get their addresses."""
+        changed, self._changed = self._changed, False
+        known = {*self.under_way(), *self.faults.machines} if changed else set()
+        if not known:
+            return
+        async with self.deps.store.read() as tx:
+            ended = known - await tx.visits.ongoing(known)
+        for rental_id in ended:
+            self.faults.forget(rental_id)
+        await self.cancel(ended)
+
+    @override
+    async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
+        await self._wait_for_login()
+        outcome = await visit(self.deps, row, self.faults)
+        if outcome is not None:
+            self.on_visit(outcome)
+
+    async def _wait_for_login(self) -> None:
+        """Wait for this visit's turn."""
+        now = self.deps.clock.monotonic()
+        turn = max(now, self._next_login)
+        self._next_login = turn + 1 / self.logins_per_second
+        if turn > now:
+            await self.deps.clock.pause(turn - now)
+
+
+# --- one visit
 
 
 class Target(Frozen):
@@ -200,7 +365,7 @@ async def with_report(
     answered_at = rental.probe_answered_at or now
     setup = report.setup or rental.setup_progress
     if (answered_at, setup) != (rental.probe_answered_at, rental.setup_progress):
-        after = note_probe_answer(rental, answered_at, setup)
+        after = alter(rental, probe_answered_at=answered_at, setup_progress=setup)
     if report.on_ending != rental.on_ending:
         after = note_on_ending(after, report.on_ending, now)
     if first and rental.vendor is not None and boot_script_ran(after):
@@ -235,55 +400,3 @@ def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, .
     seen = GpusSeen(count=len(report.gpus), models=report.models)
     facts = NotAsSoldFacts(gpu=offer.gpu, count=offer.count, gpus_seen=seen)
     return (Event(rental_id=attempt.rental_id, kind=EventKind.NOT_AS_SOLD, at=now, facts=facts),)
-
-
-# --- visits that fail because of the bot, and so say nothing about the machines
-
-
-FEWEST = 3
-"""With fewer machines, two that fail together are no sign of a common cause."""
-COUNTS_FOR = timedelta(minutes=20)
-"""How long the outcome of a visit counts. With 10,000 machines a round takes 17 minutes."""
-OURS_AT_MOST = timedelta(hours=1)
-"""After this time, verdicts change in any case: nobody has seen for so long whether the machines are used."""
-
-
-class VisitFaults:
-    """The last outcome for each machine whose use was known before. The outcomes are kept in memory: after a
-    start, the first round of visits fills them."""
-
-    def __init__(self) -> None:
-        self._outcomes: dict[str, tuple[datetime, bool]] = {}
-        """When each machine was visited last, and whether that failed."""
-        self._since: datetime | None = None
-        """Since when more than half of the machines fail. None if they don't."""
-
-    @property
-    def machines(self) -> Collection[str]:
-        """Return the machines that count, by rental."""
-        return self._outcomes.keys()
-
-    def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
-        """Count a visit of a machine whose use was known until then."""
-        self._outcomes[rental_id] = now, failed
-
-    def forget(self, rental_id: str) -> None:
-        """Stop counting a machine: its visits ended, or nothing is known of its use."""
-        self._outcomes.pop(rental_id, None)
-
-    def are_ours(self, now: datetime) -> bool:
-        """Return whether the visits fail because of the bot, so that no verdict may change now."""
-        return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
-
-    def most_fail(self, now: datetime) -> bool:
-        """Return whether more than half of the machines fail. Log when that begins and when it ends."""
-        self._outcomes = {key: one for key, one in self._outcomes.items() if now - one[0] <= COUNTS_FOR}
-        failed = sum(failed for _, failed in self._outcomes.values())
-        most = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
-        if most and self._since is None:
-            self._since = now
-            log.warning("visits.most_fail", machines=len(self._outcomes), failed=failed)
-        elif not most and self._since is not None:
-            log.info("visits.work_again", seconds=(now - self._since).total_seconds())
-            self._since = None
-        return most

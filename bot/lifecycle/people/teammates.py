@@ -58,15 +58,13 @@ async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
     return tuple(names.get(person, person) for person in people)
 
 
-async def added_event(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> Event:
-    """Return the event that the owner lets these people in. Those without a key are asked for one."""
-    facts = TeammatesFacts(people=tuple(people), without_key=await people_without_key(tx, people))
-    return Event(rental_id=rental.id, kind=EventKind.TEAMMATE_ADDED, at=now, actor=rental.owner, facts=facts)
-
-
 async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
-    """Return the event that these people are let in, if there are any."""
-    return (await added_event(tx, rental, people, now),) if people else ()
+    """Return the event that the owner lets these people in, if there are any. Those without a key are asked for
+    one."""
+    if not people:
+        return ()
+    facts = TeammatesFacts(people=tuple(people), without_key=await people_without_key(tx, people))
+    return (Event(rental_id=rental.id, kind=EventKind.TEAMMATE_ADDED, at=now, actor=rental.owner, facts=facts),)
 
 
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:

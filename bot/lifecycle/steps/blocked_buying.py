@@ -9,7 +9,6 @@ from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import block_buying
 from bot.lifecycle.deps import StepDeps
-from bot.lifecycle.money.buying_blocks import buying_block
 from bot.lifecycle.people.back_to_approval import ask_again
 from bot.lifecycle.steps.polling import poll_at, retry_at, soonest
 from bot.model.attempt import Attempt, Why
@@ -18,7 +17,7 @@ from bot.model.event import EventKind, facts_in
 from bot.model.facts import HeldUpFacts
 from bot.model.offer import Offer
 from bot.model.quote import Wish
-from bot.model.rental import Blocked, Rental
+from bot.model.rental import Blocked
 from bot.model.state import State
 from bot.policy.buying.spending import BLOCKED_AT_MOST
 
@@ -97,10 +96,6 @@ async def wait_blocked(
     return snapshot.with_event(EventKind.BLOCKED, now, changed(facts, until=until))
 
 
-def waits_for_lookups(rental: Rental) -> bool:
-    return rental.blocked is not None and rental.blocked.why is Why.UNPROVEN
-
-
 async def wait_for_lookups(
     deps: StepDeps, snapshot: RentalSnapshot, now: datetime, *, nothing_fits: bool = False
 ) -> RentalSnapshot:
@@ -114,12 +109,6 @@ async def wait_for_lookups(
         end=State.FAILED if nothing_fits else None,
     )
     return await wait_blocked(deps, snapshot, Why.UNPROVEN, now, facts=facts)
-
-
-async def why_not_swept(deps: StepDeps) -> Why:
-    async with deps.store.read() as tx:
-        block = await buying_block(tx)
-    return Why.OUTAGE if block is None else WHY_BLOCKED[block]
 
 
 def reason(away: MarketAway) -> Why:

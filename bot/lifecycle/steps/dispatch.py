@@ -12,7 +12,7 @@ from datetime import datetime
 
 from bot.errors import Stale
 from bot.lifecycle.changes.snapshot import RentalSnapshot, WriteDue, save
-from bot.lifecycle.changes.transitions import confirm_destroyed, give_approval_notice
+from bot.lifecycle.changes.transitions import confirm_destroyed
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something, ledger_span
 from bot.lifecycle.steps import procuring, provisioning, ready, resource_deletion
@@ -119,9 +119,7 @@ def _give_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Ren
         return snapshot
     if at > now:
         return snapshot.with_due(soonest(at, snapshot.rental.due_at))
-    return snapshot.with_rental(give_approval_notice(snapshot.rental)).with_event(
-        EventKind.APPROVED_NOT_READY, now
-    )
+    return snapshot.altered(approval_notice_at=None).with_event(EventKind.APPROVED_NOT_READY, now)
 
 
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:

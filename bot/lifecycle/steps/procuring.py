@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bot.errors import BuyingBlock, BuyingBlocked, MarketAway, OfferTaken
 from bot.lifecycle.account.reconcile import look_up, named_resource, owned_by_other_attempts
 from bot.lifecycle.changes.snapshot import RentalSnapshot, save
-from bot.lifecycle.changes.transitions import accept, begin_attempt, give_up_attempt, unblock_buying
+from bot.lifecycle.changes.transitions import accept, begin_attempt, give_up_attempt
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import cost_something
 from bot.lifecycle.money.buying_blocks import buying_block, check_buying, waits_for_slack
@@ -26,8 +26,6 @@ from bot.lifecycle.steps.blocked_buying import (
     wait_blocked,
     wait_for_lookups,
     wait_on,
-    waits_for_lookups,
-    why_not_swept,
 )
 from bot.lifecycle.steps.polling import poll_at, retry_at
 from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Marker, Why
@@ -90,7 +88,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     # purchases are refused again and again would never wait for a decision.
     blocked = snapshot.rental.blocked
     if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in MARKET_UNAVAILABLE:
-        snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
+        snapshot = snapshot.altered(blocked=None)
     attempt = snapshot.attempt(attempt.n)
     if attempt.state is AttemptState.BOUGHT:
         if progress.failed or attempt.why in REPORTED_FAILED:
@@ -174,7 +172,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         # poll.
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
-        return await wait_blocked(deps, snapshot, await why_not_swept(deps), now)
+        async with deps.store.read() as tx:
+            block = await buying_block(tx)
+        return await wait_blocked(deps, snapshot, Why.OUTAGE if block is None else WHY_BLOCKED[block], now)
     async with deps.store.read() as tx:
         if await waits_for_slack(tx, deps, rental.id):
             return snapshot.with_due(poll_at(now))
@@ -207,7 +207,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     begun = await _buy_first(deps, snapshot, await _usable(deps, rental, offers, chosen))
     if begun is not None:
         return begun
-    if snapshot.unproven and waits_for_lookups(rental):
+    if snapshot.unproven and rental.blocked is not None and rental.blocked.why is Why.UNPROVEN:
         return await wait_for_lookups(deps, snapshot, now)
     if rental.wish is not None:
         return await wait_on(deps, snapshot, rental.wish, Why.NOTHING_LEFT, now)
@@ -389,7 +389,7 @@ def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: 
 
 def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now: datetime) -> RentalSnapshot:
     answered = changed(attempt, answered_at=now, why=answer.why, detail=answer.detail)
-    snapshot = snapshot.with_rental(unblock_buying(snapshot.rental))
+    snapshot = snapshot.altered(blocked=None)
     if answer.why is None:
         return _accepted(snapshot, answered, now)
     if answer.bought_nothing:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bot.errors import MarketAway
 from bot.lifecycle.account.reconcile import look_up
 from bot.lifecycle.changes.snapshot import RentalSnapshot
-from bot.lifecycle.changes.transitions import become_ready, stop_waiting_for_ssh, wait_for_ssh
+from bot.lifecycle.changes.transitions import become_ready
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.money.billing import hourly
 from bot.lifecycle.people.teammates import still_without_key
@@ -56,7 +56,7 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     elif progress.failed:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now, progress.detail)
     elif snapshot.rental.quiet_since_real is not None:
-        snapshot = snapshot.with_rental(stop_waiting_for_ssh(snapshot.rental))
+        snapshot = snapshot.altered(quiet_since_real=None)
     deadline = _deadline(deps, snapshot, attempt, now)
     quiet_since = snapshot.rental.quiet_since_real
     probing = quiet_since is not None and deps.clock.real() - quiet_since < PROBE_AT_MOST
@@ -79,7 +79,7 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
 async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, bool]:
     """Read the machine's address and try to read an SSH banner from it. Return the snapshot, and whether the
     rental became ready."""
-    reachable = _reachable(snapshot, attempt)
+    reachable = snapshot.reachable(attempt)
     probing = snapshot.rental.quiet_since_real is not None
     # The address rarely changes between two probes, and each lookup is a change that edits the card.
     if reachable is None or not probing or deps.clock.now() - reachable.read_at >= POLL:
@@ -87,7 +87,7 @@ async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -
             snapshot, _ = await look_up(deps, snapshot, attempt)
         except MarketAway:
             return snapshot, False
-        reachable = _reachable(snapshot, attempt)
+        reachable = snapshot.reachable(attempt)
     if reachable is None or reachable.host is None:
         return snapshot, False
     port = reachable.port or 22
@@ -97,11 +97,7 @@ async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -
     since = snapshot.rental.quiet_since_real or deps.clock.real()
     if deps.clock.real() - since >= PROBE_AT_MOST:
         return await _ready(deps, snapshot, reachable, silent=True), True
-    return snapshot.with_rental(wait_for_ssh(snapshot.rental, since)), False
-
-
-def _reachable(snapshot: RentalSnapshot, attempt: Attempt) -> Resource | None:
-    return next((resource for resource in snapshot.alive_of(attempt) if resource.host is not None), None)
+    return snapshot.altered(quiet_since_real=since), False
 
 
 async def _ready(

@@ -64,16 +64,13 @@ def _acted(deps: StepDeps, snapshot: RentalSnapshot, act: ready.Act, now: dateti
             return _lost(deps, snapshot, now)
         case ready.TellEndAgain():
             facts = EndFacts(until=lease.ends_at)
-            return snapshot.with_rental(changes.note_told_again(rental)).with_event(
-                EventKind.ENDS_AGAIN, now, facts
-            )
+            noted = snapshot.altered(lease=changed(lease, shown_later_at=None))
+            return noted.with_event(EventKind.ENDS_AGAIN, now, facts)
         case ready.DropVerdict(since):
-            snapshot = with_unknown(snapshot, since, now)
-            return snapshot.with_rental(changes.note_unseen(snapshot.rental, None))
+            return with_unknown(snapshot, since, now).altered(use=None)
         case ready.StayInPlace(spent):
             place = PlaceFacts(name=rental.replaced_by or "", amount=spent)
-            rental = changes.note_not_replaced(rental)
-            return snapshot.with_rental(rental).with_event(EventKind.NOT_REPLACED, now, place)
+            return snapshot.altered(replaced_by=None).with_event(EventKind.NOT_REPLACED, now, place)
         case ready.SkipNotice():
             return snapshot.with_rental(changes.check_notices(rental, now))
         case ready.GiveNotice(until, unseen, vendor, ask_before):
@@ -192,19 +189,12 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
         return snapshot, now
     rate = hourly(snapshot.resources_of(attempt), attempt)
     if rate != snapshot.rental.rate:
-        snapshot = snapshot.with_rental(changes.change_rate(snapshot.rental, rate))
-    return _with_address(snapshot, attempt), _planned(snapshot, attempt, now).at
-
-
-def _with_address(snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """Return the snapshot with the machine's address if the rental has none yet. An adopted machine, for example,
-    may run before its vendor states an address."""
-    if snapshot.rental.host is not None:
-        return snapshot
-    for resource in snapshot.alive_of(attempt):
-        if resource.host is not None:
-            return snapshot.with_rental(changes.note_address(snapshot.rental, resource.host, resource.port))
-    return snapshot
+        snapshot = snapshot.altered(rate=rate)
+    reachable = snapshot.reachable(attempt)
+    if snapshot.rental.host is None and reachable is not None:
+        # An adopted machine, for example, may run before its vendor states an address.
+        snapshot = snapshot.altered(host=reachable.host, port=reachable.port)
+    return snapshot, _planned(snapshot, attempt, now).at
 
 
 def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check:

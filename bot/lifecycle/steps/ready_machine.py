@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.lifecycle.changes.lease_changes import note_unseen
 from bot.lifecycle.changes.snapshot import RentalSnapshot, load_snapshot
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.people.deciders import deciders
@@ -78,6 +77,4 @@ def with_unknown(snapshot: RentalSnapshot, since: datetime, now: datetime) -> Re
         return snapshot
     unknown = Use(verdict=Verdict.UNKNOWN, since=since, worked=use.worked)
     facts = VerdictFacts(verdict=unknown.verdict, since=since, use=unknown)
-    return snapshot.with_rental(note_unseen(snapshot.rental, unknown)).with_event(
-        EventKind.USE_CHANGED, now, facts
-    )
+    return snapshot.altered(use=unknown).with_event(EventKind.USE_CHANGED, now, facts)

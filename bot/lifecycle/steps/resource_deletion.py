@@ -9,13 +9,14 @@ from decimal import Decimal
 from bot.errors import MarketAway
 from bot.lifecycle.account.reconcile import look_up
 from bot.lifecycle.changes.snapshot import RentalSnapshot
-from bot.lifecycle.changes.transitions import ALARM_AFTER, TAKEN_ON_SILENCE, clear_alarm, raise_alarm, set_alarm
+from bot.lifecycle.changes.transitions import ALARM_AFTER, TAKEN_ON_SILENCE
 from bot.lifecycle.deps import StepDeps
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.model.attempt import REPORTED_FAILED, Attempt, Marker, Resource
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import DeletionFacts
+from bot.model.rental import Alarm
 from bot.model.state import State
 from bot.policy.team.rules import Rules
 
@@ -161,9 +162,9 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> Rent
     rental, waiting = snapshot.rental, being_deleted(snapshot)
     alarm = rental.alarm
     if not waiting:
-        return snapshot if alarm is None else snapshot.with_rental(clear_alarm(rental))
+        return snapshot if alarm is None else snapshot.altered(alarm=None)
     if alarm is None:
-        return snapshot.with_rental(set_alarm(rental, now))
+        return snapshot.altered(alarm=Alarm(at=now + ALARM_AFTER))
     if now < alarm.at or all(_alarm_from(snapshot, attempt, rules) > now for attempt in waiting):
         return snapshot
     alive = [resource for attempt in waiting for resource in snapshot.alive_of(attempt)]
@@ -178,8 +179,8 @@ def _update_alarm(snapshot: RentalSnapshot, now: datetime, rules: Rules) -> Rent
         since=rental.ending.since if rental.ending else None,
     )
     next_at = now + (TAKEN_ON_SILENCE if alarm.taken_on_by else ALARM_AGAIN)
-    snapshot = snapshot.with_event(EventKind.NOT_CONFIRMED, now, facts)
-    return snapshot.with_rental(raise_alarm(rental, alarm, next_at))
+    snapshot = snapshot.altered(alarm=changed(alarm, at=next_at, count=alarm.count + 1))
+    return snapshot.with_event(EventKind.NOT_CONFIRMED, now, facts)
 
 
 def next_round(snapshot: RentalSnapshot, now: datetime) -> datetime | None:
