@@ -343,11 +343,10 @@ class WaitPreview(Proposal):
     """When the wish ends if nothing fitted."""
 
 
-class DearerRent(Proposal):
+class DearerRent(OfferChoice):
     """An offer that costs more than the owner of a waiting rental allowed, and what renting it allows."""
 
     rental: Rental
-    offer: Offer
 
 
 class WaitingView(Frozen):

@@ -161,7 +161,10 @@ def _renting(context: EventContext[RentingFacts]) -> EventText:
     missing = left_out_text(context)
     if facts.before_vendor is None:
         return EventText(f"Renting {what or 'from '}{vendor(facts.vendor)}{price}", missing)
-    now = f"Now {what}{vendor(facts.vendor)}{_without_script(facts)}{price}{_against_clicked(facts)}"
+    without = ""
+    if facts.left_out is not None and facts.left_out.refused:
+        without = " without it" if facts.why is Why.SCRIPT_REFUSED else " without a start-up script"
+    now = f"Now {what}{vendor(facts.vendor)}{without}{price}{_against_clicked(facts)}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
         return EventText(now, missing)
     cost = "it cost nothing" if facts.paid is False else ""
@@ -186,13 +189,6 @@ def _against_clicked(facts: RentingFacts) -> str:
     if facts.rate > facts.clicked:
         more += ", within what you accepted"
     return f": {more}" if facts.rate != facts.clicked else ""
-
-
-def _without_script(facts: RentingFacts) -> str:
-    """Return words that follow the vendor's name if the purchase has no boot script, else an empty text."""
-    if facts.left_out is None or not facts.left_out.refused:
-        return ""
-    return " without it" if facts.why is Why.SCRIPT_REFUSED else " without a start-up script"
 
 
 @thread(EventKind.NO_ANSWER)
@@ -291,7 +287,10 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
     rental_id, shown_to = context.details.rental.id, person(context.details.names, context.owner_id)
     line = f"When it is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing keys."
     next_step = line if left_out.key_count else ""
-    return join(lacks, next_step, _people_without_key(context, left_out))
+    names = [person(context.details.names, user) for user in left_out.people]
+    have = "has" if len(names) == 1 else "have"
+    no_key = f"{listed(names)} {have} no SSH key and can't get in." if names else ""
+    return join(lacks, next_step, no_key)
 
 
 def _lacks_script(context: EventContext, left_out: LeftOut) -> str:
@@ -311,10 +310,3 @@ def _script_lacks(left_out: LeftOut) -> str:
         f"The rules no longer have the set-up {setup}, so it doesn't run." if setup else "",
         f"{keys} fit into the start-up script." if left_out.key_count else "",
     )
-
-
-def _people_without_key(context: EventContext, left_out: LeftOut) -> str:
-    names = [person(context.details.names, user) for user in left_out.people]
-    if not names:
-        return ""
-    return f"{listed(names)} {'has' if len(names) == 1 else 'have'} no SSH key and can't get in."

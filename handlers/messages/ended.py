@@ -192,16 +192,11 @@ def _cost(context: EventContext[EndedFacts]) -> str:
     ran = span(facts.span) if facts.span else ""
     rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
     amount = in_all(spent) if ran else computed(spent)
-    amount += f"{_idle_part(context)}{f': {ran}{rate}' if ran else ''}."
+    # If something billed after this event, it isn't known how much of the event's amount was idle.
+    idle = idle_part(context.details.use_costs) if facts.amount == context.details.spent.amount else ""
+    amount += f"{idle}{f': {ran}{rate}' if ran else ''}."
     guess = f"Estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
     return join(amount, guess)
-
-
-def _idle_part(context: EventContext[EndedFacts]) -> str:
-    """Return the share of the event's amount that was idle. Return an empty text if the amount has changed since,
-    because something billed after this event."""
-    details = context.details
-    return idle_part(details.use_costs) if context.facts.amount == details.spent.amount else ""
 
 
 @thread(EventKind.ENDED)

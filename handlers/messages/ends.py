@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.model.event import Event, EventKind, events_after
+from bot.model.event import EventKind, events_after
 from bot.model.facts import DecisionFacts, EndFacts, ExtensionFacts, VerdictFacts
 from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
@@ -69,9 +69,11 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
     if rental.state is not State.READY:
         return no_longer_ready(context)
     lease = rental.running_lease
-    if lease.script_first is not None:
-        return _ends_after_script(context)
     own = context.by_owner
+    if lease.script_first is not None:
+        first = script_first_text(details, times, event.at, name=context.machine)
+        text = join(first, on_ending_text(rental, times, event.at))
+        return blocks.with_buttons(text, keep_button(rental), destroy_button(rental) if own else None)
     name = machine(details) if own else context.machine
     until = event.facts.until
     if until < lease.ends_at:
@@ -101,7 +103,9 @@ def _notice(context: EventContext[EndFacts], name: str) -> str:
     if event.kind is EventKind.ENDS_AGAIN:
         return ends_again(context, name)
     if event.kind is EventKind.SCRIPT_FAILED:
-        return _look_why_it_failed(event, name, times)
+        before = times.time(until, event.at)
+        failed = failed_with(event.facts.exit_status)
+        return f"{SCRIPT} {failed} on {name}. Look before {before}: its output is in {ENDING_LOG}. "
     if event.facts.verdict is Verdict.UNKNOWN:
         return _ends_unseen(context)
     # An outage may have delayed the message.
@@ -110,20 +114,6 @@ def _notice(context: EventContext[EndFacts], name: str) -> str:
     soon = f"in {about_span(left)}" if left >= timedelta(minutes=1) else "now"
     moves = "It goes on only if its GPUs are busy then. " if can_move(context.rental.running_lease) else ""
     return f"Ends {times.time(until, event.at)}, {soon}: {name}. {moves}"
-
-
-def _ends_after_script(context: EventContext) -> Rendered:
-    """Return when a machine ends that somebody destroys after its owner's script."""
-    rental, times, posted = context.rental, context.times, context.event.at
-    first = script_first_text(context.details, times, posted, name=context.machine)
-    text = join(first, on_ending_text(rental, times, posted))
-    return blocks.with_buttons(text, keep_button(rental), destroy_button(rental) if context.by_owner else None)
-
-
-def _look_why_it_failed(event: Event[EndFacts], name: str, times: Times) -> str:
-    """Return that the owner's script failed before the end, and where its output is."""
-    failed, until = failed_with(event.facts.exit_status), times.time(event.facts.until, event.at)
-    return f"{SCRIPT} {failed} on {name}. Look before {until}: its output is in {ENDING_LOG}. "
 
 
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:

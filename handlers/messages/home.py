@@ -117,8 +117,11 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     live = shown.live
     if not live.shown:
         return [_line("*Yours*  You rent nothing now.")]
+    # When the sums and spans that grow with time were read.
+    minute = reader.now.replace(second=0, microsecond=0)
+    as_of = f"  As of {reader.times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
     return [
-        blocks.section(f"*Yours*{_as_of(live.shown, reader.times)}"),
+        blocks.section(f"*Yours*{as_of}"),
         *(
             block
             for one in live.shown
@@ -134,12 +137,6 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
             else None,
         ),
     ]
-
-
-def _as_of(shown: Sequence[RentalSummary], times: Times) -> str:
-    """Return when the sums and spans that grow with time were read. Return an empty text if nothing costs yet."""
-    minute = times.now.replace(second=0, microsecond=0)
-    return f"  As of {times.time(minute)}." if any(one.spent.amount for one in shown) else ""
 
 
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:

@@ -106,11 +106,13 @@ def list_parts(
         empty = join("Nobody rents anything now." if everyone else "You rent nothing now.", example)
     to_decide = live.to_decide if live.shown else ()
     more_to_decide = live.more_to_decide if live.shown else 0
+    waiting = {one.rental.id for one in live.to_decide}
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
     shown = [
         summary
         for summary in live.shown
-        if summary.rental.id not in queued and not _is_listed_as_waiting(live, summary)
+        if summary.rental.id not in queued
+        and not (summary.rental.decision is not None and summary.rental.id in waiting)
     ]
     unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown]
     more = f"{live.more} more not shown." if live.more else ""
@@ -134,7 +136,7 @@ def list_parts(
         ),
         *(
             paragraph(
-                line(summary, owned=not everyone and _owns(live, summary), times=times),
+                line(summary, owned=not everyone and summary.rental.owner == live.reader, times=times),
                 button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)),
             )
             for summary in shown
@@ -150,11 +152,6 @@ def list_parts(
             for one in waits
         ),
     ]
-
-
-def _is_listed_as_waiting(live: RentalList, summary: RentalSummary) -> bool:
-    rental = summary.rental
-    return rental.decision is not None and any(other.rental.id == rental.id for other in live.to_decide)
 
 
 def _waits(details: RentalSummary, times: Times) -> str:
@@ -183,10 +180,6 @@ def _ended(live: RentalList) -> str:
     ]
     money = f", {in_all(whole)} in all" if len(seen) == len(live.ended) else ""
     return f"Ended in the last 7 days{money}: {'; '.join(first_few(parts, ENDED_ROWS))}."
-
-
-def _owns(live: RentalList, summary: RentalSummary) -> bool:
-    return summary.rental.owner == live.reader
 
 
 def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True) -> str:
@@ -317,7 +310,9 @@ def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) ->
 
 def home(live: RentalList, reader: Reader) -> Rendered:
     """Return the answer to `/gpu` alone: the reader's rentals, and what to type next."""
-    lines = [line(summary, owned=_owns(live, summary), times=reader.times) for summary in live.shown]
+    lines = [
+        line(summary, owned=summary.rental.owner == live.reader, times=reader.times) for summary in live.shown
+    ]
     lines = lines or ["You rent nothing now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."

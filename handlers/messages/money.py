@@ -31,7 +31,10 @@ def _digest(context: AlertContext[DigestFacts]) -> Rendered:
     week = context.facts.digest
     amounts = in_cents([one.spent.amount for one in week.projects])
     first = f"Last week ({_days(week.first, week.last)}): {_spent(week.spent)}."
-    words = [join(first, f"Now: {_running(week)}.", _forecast(week))]
+    forecast = ""
+    if week.forecast is not None:
+        forecast = f"At this rate {say_month(week.month)} comes to about {about_dollars(week.forecast)}."
+    words = [join(first, f"Now: {_running(week)}.", forecast)]
     if len(week.projects) > 1:
         words += [
             f"{escape(one.project, 40)}: {dollars(amount)} for {plural(one.spent.rentals, 'rental')}"
@@ -60,13 +63,6 @@ def _running(one: Digest | ProjectWeek) -> str:
     """Return `3 machines, $20.10/h`, then `; 1 not confirmed` for machines whose deletion isn't confirmed yet."""
     runs = f"{plural(one.running, 'machine')}, {per_hour(one.rate)}" if one.running else "no machine"
     return f"{runs}; {one.not_confirmed} not confirmed" if one.not_confirmed else runs
-
-
-def _forecast(week: Digest) -> str:
-    """Return `At this rate November comes to about $2,940.`"""
-    if week.forecast is None:
-        return ""
-    return f"At this rate {say_month(week.month)} comes to about {about_dollars(week.forecast)}."
 
 
 # --- alerts about the month and the day

@@ -27,7 +27,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import ask_again_text, end_moves
-from handlers.phrases.format import Times, dollars, escape, join, per_hour, person
+from handlers.phrases.format import Times, dollars, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_button
 from handlers.phrases.rental_text import current_state, first_after, machine, machines_of, mentions, so_far
 from handlers.phrases.use_text import connections_text, unseen_text, verdict_then, without_work
@@ -245,8 +245,9 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     if asked is None or asked.about != spell_of(event.facts.use):
         # If the machine worked only for a moment, the same spell goes on, and so does this message. A later spell
         # has its own message.
-        return blocks.message(join(f"No longer asked: {name}.", _used(details, times)), closed=False)
-    this = RentalValue(rental_id=rental.id)
+        used = f"{verdict_then(rental.use, times)}." if rental.use is not None else ""
+        return blocks.message(join(f"No longer asked: {name}.", used), closed=False)
+    this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     text = f"Nobody answers: {name}, {_idle(event, rental.use, times)}. {_until_end(event, times)}"
     mentioned = ""
     if context.asks is not None and _is_first(event, details):
@@ -256,7 +257,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         blocks.small(mentioned),
         blocks.actions(
             destroy_button(rental),
-            button(f"Ask {_first_name(details)} again", Action.ASK_OWNER_AGAIN, this),
+            button(blocks.short_label("Ask {} again", owner), Action.ASK_OWNER_AGAIN, this),
             button("Leave it until its end", Action.LEAVE_ALONE, this),
         ),
     )
@@ -289,11 +290,6 @@ def _until_end(event: Event[QuestionFacts], times: Times) -> str:
     return join(more, "Destroying loses its disk.")
 
 
-def _first_name(details: RentalDetails) -> str:
-    """Return the owner's name, short enough for a button, which takes 75 characters."""
-    return escape(details.names.get(details.rental.owner) or "its owner", 30)
-
-
 def _outcome(context: EventContext[QuestionFacts], outcome: Event[Any]) -> str:
     if outcome.kind is EventKind.NOBODY_ANSWERS:
         again = f"I told you again {context.times.at_time(outcome.at)}:"
@@ -301,8 +297,3 @@ def _outcome(context: EventContext[QuestionFacts], outcome: Event[Any]) -> str:
         same_spell = spell_of(outcome.facts.use) == spell_of(context.facts.use)
         return f"Nobody answered. {again}" if same_spell else again
     return context.text_of(outcome).text
-
-
-def _used(details: RentalDetails, times: Times) -> str:
-    use = details.rental.use
-    return f"{verdict_then(use, times)}." if use is not None else ""

@@ -137,7 +137,11 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     card_place = _where_the_card_goes(quote, view.asked_in)
     approval = _approval_needed(shown, rules_of_project(rules, quote.project))
     charged = not_of_channel(quote, rules)
-    stands = _still_stands(view.still_waiting, shown)
+    stands = ""
+    if view.still_waiting is not None:
+        # Otherwise people take [Change] for a withdrawal.
+        until_click = " until you click one of these" if any(choice.refused is None for choice in shown) else ""
+        stands = f"Your {view.still_waiting.count}x request still stands{until_click}."
     no_key = without_key_text(view.without_key, "I ask for one when you rent")
     night, keep_button = _night(quote, best, reader)
     return blocks.of_parts(
@@ -331,14 +335,6 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     return join(f"Over the {limits}." if limits else "", say_passed(passed), "An approver decides.")
 
 
-def _still_stands(waiting: Request | None, choices: Sequence[OfferChoice]) -> str:
-    """Return that the waiting request still stands: otherwise people take [Change] for a withdrawal."""
-    if waiting is None:
-        return ""
-    until = " until you click one of these" if any(choice.refused is None for choice in choices) else ""
-    return f"Your {waiting.count}x request still stands{until}."
-
-
 def _actions(quote: Quote, shown_count: int, everything: bool) -> list[Json]:
     value, about, count = QuoteValue(quote_id=quote.id), describe(quote.request), len(quote.offers)
     shows_all = count > shown_count and not everything
@@ -367,13 +363,16 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     they buy nothing now."""
     quote = view.quote
     request = quote.request
+    cap = f"for {dollars(request.max_total)} in all" if request.max_total is not None else ""
+    if not cap and request.max_gpu_rate is not None:
+        cap = f"under {limit(request.max_gpu_rate)} per GPU and hour"
     text = join(
         _not_replaced(view.to_replace),
         f"No {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",
         "spot" if request.contract is Contract.SPOT else "",
         f"in {escape(request.region, 20)}" if request.region else "",
         f"from {vendor(request.vendor)}" if request.vendor else "",
-        _cap_of_nothing(request),
+        cap,
         "now.",
     )
     labels: dict[str, int] = {}
@@ -400,13 +399,6 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         blocks.context(about),
         closed=False,
     )
-
-
-def _cap_of_nothing(request: Request) -> str:
-    """Return `for $8.00 in all` or `under $2.50 per GPU and hour`, or an empty text without a highest price."""
-    if request.max_total is not None:
-        return f"for {dollars(request.max_total)} in all"
-    return f"under {limit(request.max_gpu_rate)} per GPU and hour" if request.max_gpu_rate is not None else ""
 
 
 def nearby_label(request: Request, near: Nearby) -> str:

@@ -252,24 +252,24 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     )
 
 
-def _what_for_whom(details: RentalDetails, length: str) -> str:
-    words = note(details.rental.request.note)
-    return f"{describe(details.rental.envelope)}, {length}, for {people(details)}" + (
-        f": {words}" if words else ""
-    )
-
-
 def _request(details: RentalDetails, asked: Event[DecidersFacts], reader: Reader) -> list[str]:
     rental, envelope, times = details.rental, details.rental.envelope, reader.times
+    request = f"{describe(envelope)}, {_length(rental, times)}, for {people(details)}"
+    what = join(request, note(rental.request.note), by=": ")
+    changed_by = ""
+    if asked.kind is EventKind.CHANGED:
+        changed_by = f"Changed by {person(details.names, asked.actor)} {times.at_time(asked.at)}."
+    prices = _prices(envelope, asked, times)
+    if rental.wish is not None and rental.wish.gpu is None:
+        prices = f"Bought once there is one at {limit_per_hour(envelope.max_rate)} or less."
     return [
-        f"Approve up to {say_at_most(envelope.total)}? "
-        f"{_what_for_whom(details, _length(rental, times))} ({rental.id})",
+        f"Approve up to {say_at_most(envelope.total)}? {what} ({rental.id})",
         join(
             why_undecided(details),
             over_limits_of_envelope(envelope, reader.rules, rental.project),
             over_total_text(rental.request, envelope.total),
-            _once_it_fits(rental) or _prices(envelope, asked, times),
-            _who_changed(asked, details, times),
+            prices,
+            changed_by,
         ),
         _budgets(details),
         join(_others(details, times), until_decided(rental, times)),
@@ -285,19 +285,6 @@ def _who_else_is_asked(context: EventContext[DecidersFacts]) -> str:
     if later is None:
         return asked_by_event(context.facts, context.details) if context.facts.away else ""
     return context.text_of(later).text
-
-
-def _who_changed(asked: Event, details: RentalDetails, times: Times) -> str:
-    if asked.kind is not EventKind.CHANGED:
-        return ""
-    return f"Changed by {person(details.names, asked.actor)} {times.at_time(asked.at)}."
-
-
-def _once_it_fits(rental: Rental) -> str:
-    """Return at which price a rental is bought that waits for an offer. Return an empty text for others."""
-    if rental.wish is None or rental.wish.gpu is not None:
-        return ""
-    return f"Bought once there is one at {limit_per_hour(rental.envelope.max_rate)} or less."
 
 
 def _prices(envelope: Envelope, asked: Event[DecidersFacts], times: Times) -> str:

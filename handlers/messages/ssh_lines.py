@@ -102,31 +102,27 @@ def ssh_lines(details: RentalDetails, reader: Reader, *, edited: bool = True) ->
     command = ssh_command(rental.host, rental.port)
     if command is None:
         return ["It has no address yet."]
+    follow = edited and awaited(details, rules)
+    keys = "" if details.current is None else _owners_keys(details, details.current, follow)
+    if reader.id != rental.owner:
+        keys = _teammates_keys(details, reader.id, follow)
+    disk = DISK_GOES_AT_ITS_END
+    if rental.lease is not None and not can_move(rental.lease):
+        ends = Times.date_and_time(rental.lease.ends_at)
+        disk = f"Its disk is deleted with it {ends}. Copy results off before."
     stop = "Shutting it down from inside doesn't stop the bill"
     facts = join(
         f"If ssh asks about a fingerprint, it must be {identifier(rental.host_key)}." if rental.host_key else "",
-        f"First look: nvidia-smi. {_disk_goes(rental)}",
+        f"First look: nvidia-smi. {disk}",
         can_have_one(rental),
         f"{stop}; Destroy does." if reader.id == rental.owner else f"{stop}.",
     )
     return [
         f"`{command}`",
-        *filter(None, [_whose_keys(details, reader.id, edited and awaited(details, rules)), _set_up(details)]),
+        *filter(None, [keys, _set_up(details)]),
         facts,
         *seen(details, rules),
     ]
-
-
-def _disk_goes(rental: Rental) -> str:
-    if rental.lease is None or can_move(rental.lease):
-        return DISK_GOES_AT_ITS_END
-    return f"Its disk is deleted with it {Times.date_and_time(rental.lease.ends_at)}. Copy results off before."
-
-
-def _whose_keys(details: RentalDetails, reader: str, follow: bool) -> str:
-    if reader != details.rental.owner:
-        return _teammates_keys(details, reader, follow)
-    return "" if details.current is None else _owners_keys(details, details.current, follow)
 
 
 def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:

@@ -298,12 +298,6 @@ def so_far(cost: AccruedCost) -> str:
     return f"{in_all(cost)} so far"
 
 
-def cost_nothing(details: RentalDetails) -> bool:
-    """Return whether it is certain that the rental cost nothing."""
-    known = settled(details) and not details.rental.bought_after_backup
-    return known and details.spent.amount == 0 and not details.spent.estimated
-
-
 def settled(details: RentalDetails) -> bool:
     """Return whether no attempt of the rental can bill any more."""
     return all(attempt.settled for attempt in details.attempts)
@@ -315,7 +309,8 @@ def receipt(details: RentalDetails, *, idle: bool = True) -> str:
         return FOUND_ON_ACCOUNT
     if not details.attempts:
         return "Nothing was rented."
-    if cost_nothing(details):
+    known = settled(details) and not details.rental.bought_after_backup
+    if known and details.spent.amount == 0 and not details.spent.estimated:
         return "It cost nothing."
     length = ledger_span(details.ledger)
     amount = in_all(details.spent)
@@ -460,16 +455,6 @@ def away_text(names: Sequence[str]) -> str:
     return f"{people_are(names)} away"
 
 
-def asked_text(names: Sequence[str], *, admins_decide: bool, away: Sequence[str] = ()) -> str:
-    """Return `Asked: Ben and Dora.` for display names, which pings nobody. Return an empty text for nobody. `away`
-    are the approvers who are all away."""
-    if not names:
-        return f"{away_text(away)}." if away else ""
-    if away:
-        return f"{away_text(away)}, so {people_are(names)} asked."
-    return f"{'No approver is left, so admins are asked' if admins_decide else 'Asked'}: {people_text(names)}."
-
-
 def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
     """Return `Asked Ben and Dora for approval`, or `for` something else, for a reply to the requester."""
     if asked is None or not (asked.names or asked.away):
@@ -485,9 +470,14 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
 
 
 def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
-    """Return who is asked, as an event says. Return an empty text if it doesn't say."""
+    """Return `Asked: Ben and Dora.`, as an event says who is asked, or why other people are."""
     names, away = names_of(details, facts.people), names_of(details, facts.away)
-    return asked_text(names, admins_decide=bool(facts.admins_decide), away=away)
+    if not names:
+        return f"{away_text(away)}." if away else ""
+    if away:
+        return f"{away_text(away)}, so {people_are(names)} asked."
+    lead = "No approver is left, so admins are asked" if facts.admins_decide else "Asked"
+    return f"{lead}: {people_text(names)}."
 
 
 def asked_now(details: RentalDetails) -> str:

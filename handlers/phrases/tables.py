@@ -87,8 +87,7 @@ def plainer(blocks: Iterable[Json]) -> list[Json]:
 
 
 def _as_text(block: Json) -> list[Json]:
-    """Return a table as paragraphs of text."""
-    return [section(f"```{part}```") for part in _parts([literal(line) for line in lines_of(block)])]
+    return [section(f"```{part}```") for part in _parts(map(literal, lines_of(block)))]
 
 
 def lines_of(block: Json) -> list[str]:

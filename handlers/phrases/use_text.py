@@ -123,15 +123,13 @@ def day_marks(recent: RecentUse) -> str:
     """Return a mark for each of the last 24 hours, oldest first. The marks are never in a fallback text."""
     if all(busy is None for busy in recent.hours):
         return ""
-    return "".join(_mark(busy) for busy in recent.hours)
 
+    def mark(busy: int | None) -> str:
+        if busy is None:
+            return NOT_SEEN
+        return MARKS[1 + min(busy, 99) * (len(MARKS) - 1) // 100] if busy else MARKS[0]
 
-def _mark(busy: int | None) -> str:
-    if busy is None:
-        return NOT_SEEN
-    if busy == 0:
-        return MARKS[0]
-    return MARKS[1 + min(busy, 99) * (len(MARKS) - 1) // 100]
+    return "".join(map(mark, recent.hours))
 
 
 def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:

@@ -32,8 +32,7 @@ _HOURS_MINUTES = r"(\d{1,3})h([0-5]\d)"
 
 
 def _duration_pattern() -> str:
-    """Return a pattern in which each unit stands at most once, longer units first. So `6h 2d` are two
-    durations."""
+    """Return a pattern with each unit at most once, longer units first. So `6h 2d` are two durations."""
     parts = [rf"{_AMOUNT} ?-?{unit}(?![a-z])" for unit in _SECONDS]
     alternatives = []
     for start, part in enumerate(parts):
@@ -95,7 +94,7 @@ _GPU_HOUR = re.compile(rf"(?:-| ){_HOUR}{_END}")
 
 @dataclass(frozen=True)
 class Money:
-    """An amount of dollars, and what the words after it add."""
+    """An amount of dollars, and what the words around it say about it."""
 
     amount: Decimal
     per_gpu: bool = False
@@ -104,6 +103,8 @@ class Money:
     """Whether the amount is for everything, as in `$20 in total`."""
     limit: bool = False
     """Whether the amount is a maximum, as in `$3 or less`."""
+    after_for: bool = False
+    """Whether it follows `for`: `for $20` is the price of everything, unless it says "per hour"."""
     other_unit: str = ""
     """A unit that prices can't have here, as in `$50 per day`."""
 

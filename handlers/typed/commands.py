@@ -425,8 +425,6 @@ def _parse_give(rest: str) -> Command:
 
 
 def _no_argument_parser(command: Plain, about: str) -> Parser:
-    """Return the parser of a command that refuses arguments."""
-
     def parse(rest: str, _: ParseContext) -> Command:
         if rest.strip():
             raise Mistake(f"/gpu {command.value} takes nothing more: {about}. Try: /gpu {command.value}")
@@ -436,8 +434,7 @@ def _no_argument_parser(command: Plain, about: str) -> Parser:
 
 
 def _parse_pause(rest: str, _: ParseContext) -> Command:
-    """Return a pause with its reason, which may follow `--`. Raise Mistake for an id: no single rental can be
-    paused."""
+    """Return a pause with its reason. Raise Mistake for an id: no single rental can be paused."""
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
     if ID.fullmatch(reason.lower()):
         raise Mistake("/gpu pause takes nothing more than a reason: it is about all buying. Try: /gpu pause")

@@ -115,18 +115,6 @@ Values = dict[Part, list[Any]]
 """The values of each part, in the order in which they were given. Different values exclude each other."""
 
 
-@dataclass(frozen=True)
-class Price:
-    """An amount of money, and what the words around it say about it."""
-
-    money: Money
-    limited: bool
-    """Whether a word says that it is a maximum."""
-    total: bool = False
-    after_for: bool = False
-    """Whether it follows `for`: `for $20` is the price of everything, unless it says "per hour"."""
-
-
 class Reading(NamedTuple):
     """A possible meaning of an unreadable text: a value for a part."""
 
@@ -178,8 +166,7 @@ class Built(NamedTuple):
     waits_until: datetime | None
     """When the person stops waiting, if they said so."""
     doubtful: bool
-    """Whether something has a second reading that is unlikely but possible. Then `now` must only show the
-    offers."""
+    """Whether something has an unlikely second reading. Then `now` must only show the offers."""
 
 
 @dataclass
@@ -199,7 +186,7 @@ class RequestDraft:
         """Return the different values of a part, each once. Of equal prices, return the one per GPU."""
         values = self.values.get(part, [])
         if part is Part.PRICE:
-            by_amount = {price.money.amount: price for price in sorted(values, key=lambda p: p.money.per_gpu)}
+            by_amount = {price.amount: price for price in sorted(values, key=lambda one: one.per_gpu)}
             return list(by_amount.values())
         return list(dict.fromkeys(values))
 
@@ -229,10 +216,10 @@ class RequestDraft:
         """Whether a time or an end of the machine was given."""
         return any(self.values.get(part) for part in (Part.LEASE, Part.LATEST, Part.END, Part.LATEST_END))
 
-    def is_total(self, price: Price) -> bool:
+    def is_total(self, price: Money) -> bool:
         """Return whether a price is for everything: `$20 for 10h`, `10h for $20`. `under $3 for 6h` is a cap."""
         timed = self.timed or price.after_for
-        return price.total or (timed and not price.limited and not price.money.per_hour)
+        return price.total or (timed and not price.limit and not price.per_hour)
 
     def build(self, vocabulary: Vocabulary, context: ParseContext) -> Built | tuple[Problem, ...]:
         """Return the request that the parts make, or everything that is wrong with them."""
@@ -308,8 +295,8 @@ class _Builder:
             return tuple(self.problems)
         price = draft.first(Part.PRICE)
         total = price is not None and draft.is_total(price)
-        said_per_gpu = price is None or (not total and (self.count == 1 or price.money.per_gpu))
-        for_all_time = price is not None and not price.money.per_hour and draft.timed and not self.max_total
+        said_per_gpu = price is None or (not total and (self.count == 1 or price.per_gpu))
+        for_all_time = price is not None and not price.per_hour and draft.timed and not self.max_total
         request = Request(
             gpu=self.gpu,
             features=self.features,
@@ -352,7 +339,7 @@ class _Builder:
 
     def _check_gpu(self) -> None:
         if not self.draft[Part.GPU]:
-            families = sorted(self.vocabulary.families, key=lambda family: family != "H100")[:1]
+            families = sorted(self.vocabulary.variants, key=lambda family: family != "H100")[:1]
             raise self._wrong(Part.GPU, "Which GPU?", *({Part.GPU: [family]} for family in families))
 
     def _read_gpu(self) -> None:
@@ -360,9 +347,9 @@ class _Builder:
         gpu, typed = self.draft.first(Part.GPU), self.draft[Part.FEATURE]
         if gpu is None:
             return
-        self.gpu, self.features, fitting = self.vocabulary.narrowed(gpu, typed)
-        self.doubtful |= len(fitting.compared) < len(typed)
-        if not fitting.names:
+        self.gpu, self.features, fitting, compared = self.vocabulary.narrowed(gpu, typed)
+        self.doubtful |= compared < len(typed)
+        if not fitting:
             names = ", ".join(typed_name(one.name) for one in self.vocabulary.variants_of(gpu)[:5])
             words = short(f"{self.vocabulary.family_of(gpu) or gpu} {' '.join(typed)}")
             raise self._wrong(Part.FEATURE, f'I don\'t know the GPU "{words}". There is: {names}.')
@@ -517,23 +504,23 @@ class _Builder:
         price = self.draft.first(Part.PRICE)
         if price is None:
             return
-        money, total, comes_to = price.money, self.draft.is_total(price), ""
-        cap, count = money.amount, 1 if money.per_gpu else self.count
+        total, comes_to = self.draft.is_total(price), ""
+        cap, count = price.amount, 1 if price.per_gpu else self.count
         if total:
             if self.problems or self.lease is None:
                 return  # the count or the length is unknown
-            length = _HOUR if money.per_hour else self.up_to or self.lease
-            each = money.amount * 3600 / (length // timedelta(seconds=1)) / count
+            length = _HOUR if price.per_hour else self.up_to or self.lease
+            each = price.amount * 3600 / (length // timedelta(seconds=1)) / count
             cap = each.quantize(MIN_CAP, rounding=ROUND_FLOOR)
-            comes_to = f"{say_rate(money.amount)} in all comes to that. "
+            comes_to = f"{say_rate(price.amount)} in all comes to that. "
         if not is_possible_cap(cap):
             raise self._wrong(
                 Part.PRICE,
                 f"A price of {say_rate(cap)} per GPU and hour can't be right. {comes_to}"
                 f"It goes from {say_rate(MIN_CAP)} to {say_rate(MAX_CAP)}, with up to 4 decimals.",
             )
-        if total and not money.per_hour:
-            self.max_total = whole_cents(micros(money.amount * (self.count if money.per_gpu else 1)))
+        if total and not price.per_hour:
+            self.max_total = whole_cents(micros(price.amount * (self.count if price.per_gpu else 1)))
         else:
             self.cap = cap
 
@@ -541,4 +528,4 @@ class _Builder:
 def _shown(value: object, name: str) -> str:
     if isinstance(value, timedelta):
         return say_span(value)
-    return say_rate(value.money.amount) if isinstance(value, Price) else str(value) or f"any {name}"
+    return say_rate(value.amount) if isinstance(value, Money) else str(value) or f"any {name}"

@@ -22,7 +22,6 @@ from handlers.typed.draft import (
     Get,
     ParseContext,
     Part,
-    Price,
     Problem,
     RequestDraft,
     Values,
@@ -181,9 +180,8 @@ def _price(inputs: Mapping[str, str]) -> Values:
     text = normalize(inputs.get(Field.CAP, ""))
     total = _TOTAL.fullmatch(text)
     if total is not None:
-        return {Part.PRICE: [Price(Money(Decimal(total[1])), limited=True, total=True)]}
-    money = Money(_cap(text), per_gpu=True, per_hour=True)
-    return {Part.PRICE: [Price(money, limited=True)] if text else []}
+        return {Part.PRICE: [Money(Decimal(total[1]), limit=True, total=True)]}
+    return {Part.PRICE: [Money(_cap(text), per_gpu=True, per_hour=True, limit=True)] if text else []}
 
 
 def _cap(text: str) -> Decimal:
@@ -217,7 +215,7 @@ def _correction(problem: Problem, draft: RequestDraft, context: ParseContext) ->
     if part is Part.LEASE:
         return f"Such as 90m, 6h, 2d or until 18:00; at most {longest}."
     if part is Part.PRICE:
-        impossible = f"{say_rate(price.money.amount)} in all can't be right for this many GPUs and hours."
+        impossible = f"{say_rate(price.amount)} in all can't be right for this many GPUs and hours."
         return impossible if price.total else _NO_CAP
     return problem.words
 
@@ -276,8 +274,7 @@ def _sold(gpu: str, catalog: Catalog) -> bool:
 def _choice(
     inputs: Mapping[str, str], field: Field, names: Sequence[str], matcher: NameMatcher, errors: dict[Field, str]
 ) -> str:
-    """Return the name that was chosen or typed. Return an empty text for any, and note an error for a text that is
-    no name."""
+    """Return the name that was chosen or typed, or an empty text for any. Note an error for any other text."""
     chosen = inputs.get(field, "")
     if chosen in {"", ANY, *names}:
         return chosen if chosen in names else ""

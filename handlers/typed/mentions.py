@@ -46,20 +46,15 @@ NOBODY = Mentioned(text="")
 
 
 def take_teammates(text: str) -> Mentioned:
-    """Return a request without its `with @ben and @cleo`, together with those people. Raise Mistake if they are
-    too many."""
+    """Return a request without its `with @ben and @cleo`, and those people. Raise Mistake if they are too many."""
     text = " ".join(text.split())
-    people: dict[str, str] = {}
-    for part in _WITH.finditer(text):
-        people.update(_people_in(part[1]))
+    people = _people_in(" ".join(part[1] for part in _WITH.finditer(text)))
     rest = _WITH.sub(" ", text)
-    misplaced = _people_in(rest)
-    return _mentioned(rest, people, tuple(misplaced.items()))
+    return _mentioned(rest, people, tuple(_people_in(rest).items()))
 
 
 def take_people(text: str) -> Mentioned:
-    """Return a text without the people that it mentions, for a command that is about people. Raise Mistake if they
-    are too many."""
+    """Return a text without the people that a command is about. Raise Mistake if they are too many."""
     text = " ".join(text.split())
     return _mentioned(text, _people_in(text), ())
 
@@ -81,8 +76,7 @@ def _people_in(text: str) -> dict[str, str]:
 
 
 def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
-    """Return why it is not clear whom a request mentions or what for, and the people who may be meant. Return None
-    if it is clear."""
+    """Return why it isn't clear whom a request mentions or what for, and who may be meant. None if it is."""
     if mentioned.unknown:
         return f'{_unknown(mentioned)} After "with", {_PICK}.', mentioned
     if mentioned.misplaced:

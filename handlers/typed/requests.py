@@ -16,7 +16,8 @@ from bot.model.request import Contract, Request
 from bot.model.text import one_line, say_at_most, say_rate, say_span
 from bot.policy.use.two_ends import WHILE_BUSY
 from handlers.phrases.ends import end_text
-from handlers.typed.draft import Built, Get, ParseContext, Part, Price, Problem, RequestDraft, Wait
+from handlers.typed.amounts import Money
+from handlers.typed.draft import Built, Get, ParseContext, Part, Problem, RequestDraft, Wait
 from handlers.typed.mentions import NOBODY, take_teammates
 from handlers.typed.token_reader import TokenReader
 from handlers.typed.tokens import MAX_TOKENS, Token, TokenKind, tokenize
@@ -145,9 +146,9 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
     return len(tokens) > MAX_TOKENS
 
 
-def _is_doubtful(price: Price, draft: RequestDraft) -> bool:
+def _is_doubtful(price: Money, draft: RequestDraft) -> bool:
     """Return whether a price may be for the whole time (`under $20 for 10h`), or may be no limit at all."""
-    return not price.money.per_hour and (draft.timed or price.after_for or not price.limited)
+    return not price.per_hour and (draft.timed or price.after_for or not price.limit)
 
 
 # --- requests and drafts as text
@@ -229,8 +230,8 @@ def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) 
     )
     text = request_text(request, default_lease=None if lease else context.rules.lease.default)
     if total:
-        unit = ("/GPU" if price.money.per_gpu else "") + ("/h" if price.money.per_hour else "")
-        text += f" {say_rate(price.money.amount)}{unit} in all"
+        unit = ("/GPU" if price.per_gpu else "") + ("/h" if price.per_hour else "")
+        text += f" {say_rate(price.amount)}{unit} in all"
     text += " from any vendor" if draft.values.get(Part.VENDOR) == [""] else ""
     text += f" at {start}" if start else ""
     text += " any time" if draft[Part.ANY_TIME] else ""

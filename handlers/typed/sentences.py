@@ -6,6 +6,7 @@ A sentence leads to a fact, to a question with a button, or to a dialog. It neve
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -108,10 +109,17 @@ def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> 
 
 
 def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
-    """Return the end in a text, or both ends that are possible. Raise Mistake if it has no time, or has passed."""
+    """Return the end in a text, or both if two are possible and neither has passed.
+
+    Raise Mistake if the text has no time, or if the time has passed.
+    """
     try:
         return (parse_end(text, context.now, context.zone).at,)
     except UnclearEnd as unclear:
-        if len(unclear.ends) == 1:
+        possible = []
+        for end in unclear.ends if len(unclear.ends) > 1 else ():
+            with suppress(UnclearEnd):
+                possible.append(parse_end(end, context.now, context.zone).at)
+        if not possible:
             raise Mistake(unclear.said("/gpu extend until ")) from None
-        return tuple(sorted(parse_end(end, context.now, context.zone).at for end in unclear.ends))
+        return tuple(sorted(possible))

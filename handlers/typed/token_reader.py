@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
@@ -17,7 +18,7 @@ from bot.model.text import short
 from bot.policy.team.hours import known_zone, next_morning
 from bot.policy.use.two_ends import AFTER_NIGHT
 from handlers.typed.amounts import OTHER_CURRENCIES, Money, parse_duration
-from handlers.typed.draft import LEFT_OUT, ParseContext, Part, Price, Reading, RequestDraft, Unread
+from handlers.typed.draft import LEFT_OUT, ParseContext, Part, Reading, RequestDraft, Unread
 from handlers.typed.tokens import Kind, Token, TokenKind
 from handlers.typed.until import TIME_WORDS, UNTIL, example_end
 from handlers.typed.vocabulary import OTHER_VENDORS, Vocabulary
@@ -110,7 +111,7 @@ def _is_decimal(token: Token) -> bool:
 
 def _number_readings(token: Token) -> tuple[Reading, ...]:
     hours = timedelta(hours=min(int(token.number), 10**6))
-    price = Price(Money(token.number), limited=True)
+    price = Money(token.number, limit=True)
     readings = (Reading(Part.COUNT, int(token.number)), Reading(Part.LEASE, hours), Reading(Part.PRICE, price))
     return readings[:1] if token.text.isalpha() else readings  # `one` is no price and no hour
 
@@ -168,8 +169,7 @@ class TokenReader:
         return self.draft
 
     def _read(self, token: Token) -> None:
-        """Read a token with the reader for its kind. Without one, the token is the value of a part, or only a
-        courtesy."""
+        """Read a token with its kind's reader. Without one, it is the value of a part, or only a courtesy."""
         if token.kind in self.readers:
             self.readers[token.kind](token)
         elif isinstance(token.kind, Part):
@@ -208,8 +208,7 @@ class TokenReader:
         return None
 
     def _after_verb(self) -> bool:
-        """Return whether a verb stands before the token that was read last, with only words such as `now`
-        between."""
+        """Return whether a verb stands before the token read last, with only words such as `now` between."""
         for token in reversed(self.tokens[: self.position - 1]):
             if token.name in _VERBS:
                 return True
@@ -235,7 +234,7 @@ class TokenReader:
             (Part.REGION, self.vocabulary.region_names),
             (Part.VENDOR, self.vocabulary.vendor_names),
             (Part.CONTRACT, tuple(Contract)),
-            (Part.GPU, self.vocabulary.families),
+            (Part.GPU, tuple(self.vocabulary.variants)),
         ):
             if nearest and nearest[0] in names:
                 readings = (Reading(part, nearest[0]),)
@@ -501,7 +500,7 @@ class TokenReader:
         word = self._peek()
         each = word.text.lower() == "each"
         follows = word.kind is TokenKind.WORD or self._ends_with_max()
-        price = Price(Money(number.number, per_gpu=each), limited=True, total=total)
+        price = Money(number.number, per_gpu=each, limit=True, total=total)
         known = each or not follows or word.kind is TokenKind.AT_MOST
         self.position += follows
         why = _PRICE if _is_after_price(word) and not each else _LIMIT_WITHOUT_UNIT
@@ -562,10 +561,10 @@ class TokenReader:
         # `budget $3/h` is a cap, `total $3/h` is the price of all GPUs.
         hourly_budget = money.per_hour and all(name == "budget" for name in total_words)
         total = money.total or (bool(total_words) and not hourly_budget)
-        limited = money.limit or len(words) > 1 or after_at
+        limit = money.limit or len(words) > 1 or after_at
         if after_at:
             self._doubt()
-        self.draft.add(Part.PRICE, Price(money, limited=limited, total=total, after_for=after_for))
+        self.draft.add(Part.PRICE, replace(money, limit=limit, total=total, after_for=after_for))
 
     def _read_limit(self, words: list[Token], limit: Token, *, option: bool) -> None:
         """Read a limit that is no amount of dollars, and the words before that limit."""
@@ -573,7 +572,7 @@ class TokenReader:
         total = TokenKind.TOTAL in kinds
         is_number = limit.kind is TokenKind.NUMBER
         before_gpu, before_word = self._adjacent_gpu(1) is not None, self._peek().kind is TokenKind.WORD
-        price = Price(Money(limit.number), limited=True, total=total)
+        price = Money(limit.number, limit=True, total=total)
         if limit.kind is TokenKind.DURATION and kinds == {TokenKind.AT_MOST}:
             self._read_duration(limit, latest=True)
         elif is_number and TokenKind.PRICE in kinds and not total and (option or not before_gpu):

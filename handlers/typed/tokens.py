@@ -30,8 +30,7 @@ from handlers.typed.until import LOOSE_END, START, UNTIL, UP_TO
 from handlers.typed.vocabulary import NameMatcher, Vocabulary
 
 MAX_TOKENS = 60
-"""The most tokens of a request; none needs more. Each token takes as long as a look-up of all names in the
-catalogue."""
+"""The most tokens of a request. Each takes as long as a look-up of all names in the catalogue."""
 
 
 class TokenKind(Enum):
@@ -97,8 +96,7 @@ class Token:
     number: Decimal = Decimal(0)
     duration: timedelta = timedelta(0)
     loose: bool = False
-    """Whether the token is only read because showing offers costs nothing. It is not precise enough for `now` to
-    rent."""
+    """Whether the token is read because showing offers costs nothing, but is too vague for `now` to rent."""
     ends_in_hours: bool = False
     """Whether a number of minutes may follow this duration, as in `1h 30`."""
     money: Money = NO_MONEY
@@ -243,8 +241,7 @@ def _is_loose(kind: Kind, text: str) -> bool:
 
 
 def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: Kind | None) -> TokenMatch:
-    """Return the longest match at `start`. `attached_to` is the kind of the token directly before it, None after a
-    space."""
+    """Return the longest match at `start`. `attached_to` is the kind of the token directly before, if any."""
     if attached_to in {Part.GPU, Part.FEATURE} and text[start] == "-":
         if (memory := _MEMORY_AFTER_GPU.match(text, start)) is not None:
             return memory.end(), (Token(Part.FEATURE, "", f"{memory[1]}gb"),)

@@ -65,10 +65,7 @@ def _label(markup: re.Match[str]) -> str:
 
 
 def split_note(text: str) -> tuple[str, str]:
-    """Return the request and its note.
-
-    A note follows `--`, or a long dash with a space after it.
-    """
+    """Return the request and its note, which follows `--`, or a long dash with a space after it."""
     for dash in _NOTE_DASH.finditer(text):
         may_be_range = dash.group()[0] != "-" and _NUMBER_AFTER.match(text, dash.end())
         if not (may_be_range and _NUMBER_BEFORE.search(text[max(dash.start() - 20, 0) : dash.start()])):

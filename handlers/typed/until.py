@@ -168,8 +168,7 @@ def _read_elsewhere(
 
 
 def _day_and_clock(text: str) -> tuple[str | None, str]:
-    """Return the day and the time of day in a text, each as it was typed. The day is None and the time is empty if
-    the text has none."""
+    """Return the day and the time in a text, as they were typed: None and an empty text if they are missing."""
     found = _FIND_DAY.search(text)
     day = found.group() if found else None
     clock = _FIND_DAY.sub(" ", text).strip().removeprefix("at ").removesuffix(" on")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
 
@@ -81,19 +80,10 @@ class NameMatcher:
         return found.end(), self.meanings[found.lastindex - 1]
 
 
-class Fitting(NamedTuple):
-    """The models that have the features that were typed."""
-
-    names: tuple[str, ...]
-    compared: tuple[str, ...]
-    """The typed features about which the names say something."""
-
-
 @dataclass(frozen=True)
 class Vocabulary:
     """The names of one catalogue."""
 
-    families: tuple[str, ...]
     variants: dict[str, tuple[Variant, ...]]
     """The variants of each family."""
     gpus: NameMatcher
@@ -109,8 +99,7 @@ class Vocabulary:
     region_names: tuple[str, ...]
     vendor_names: tuple[str, ...]
     suggestions: dict[str, str]
-    """The words that a mistyped word may have meant: the text that is compared, with the key of the word that it
-    suggests."""
+    """The words that a mistyped word may have meant: what it is compared with, and the word to suggest."""
 
     def family_of(self, gpu: str) -> str | None:
         """Return the family of a canonical name. Return None for a family."""
@@ -120,34 +109,34 @@ class Vocabulary:
         """Return all variants of the family that `gpu` is or belongs to."""
         return self.variants[self.family_of(gpu) or gpu]
 
-    def narrowed(self, gpu: str, typed: Iterable[str]) -> tuple[str, tuple[str, ...], Fitting]:
-        """Return the only canonical name that has all the typed features. If several have them, or none, return
-        the family, and the features unless each of its names has them. Also return the models that have the
-        features."""
+    def narrowed(self, gpu: str, typed: Iterable[str]) -> tuple[str, tuple[str, ...], tuple[str, ...], int]:
+        """Narrow a GPU by the features that were typed.
+
+        Returns the only canonical name that has all of them, or the family if several have them, or none; the
+        features that still narrow it; the models that have all of them; and the number of typed features about
+        which the names say something.
+        """
         family, variants = self.family_of(gpu) or gpu, self.variants_of(gpu)
         features = comparable(dict.fromkeys(typed), family, variants)
         if not features:
-            return gpu, (), Fitting((gpu,), ())
+            return gpu, (), (gpu,), 0
         fitting = tuple(
             variant.name
             for variant in variants
             if gpu in {family, variant.name} and all(map(variant.has, features))
         )
         if len(fitting) == 1:
-            return fitting[0], (), Fitting(fitting, tuple(features))
+            return fitting[0], (), fitting, len(features)
         narrow = () if len(fitting) == len(variants) else tuple(features)
-        return family, narrow, Fitting(fitting, tuple(features))
+        return family, narrow, fitting, len(features)
 
-    def nearest_gpus(self, word: str, limit: int = 3) -> tuple[str, ...]:
+    def nearest_gpus(self, word: str) -> tuple[str, ...]:
         """Return the families that are most like the word."""
-        near = _nearest(word, {name_key(family): family for family in self.families}, limit, cutoff=1)
-        return near or self.families[:limit]
+        near = _nearest(word, {name_key(family): family for family in self.variants}, 3, cutoff=1)
+        return near or tuple(self.variants)[:3]
 
     def nearest_words(self, word: str) -> tuple[str, ...]:
-        """Return the words of any kind that are most like this one.
-
-        Return none for a word of two letters, such as `or`: too many words are like it.
-        """
+        """Return the words most like this one. For two letters, such as `or`, none: too many are like it."""
         if len(name_key(word)) < 3:
             return ()
         regions = self.nearest_regions(word)
@@ -192,7 +181,6 @@ def _vocabulary(
     contract_meanings = _contract_meanings(contracts)
     variants = {family: tuple(variant_of(name, family) for name in names) for family, names in families.items()}
     return Vocabulary(
-        families=tuple(families),
         variants=variants,
         gpus=_matcher(_gpu_patterns(families), before=MAKER, after=_GPU_END),
         features=_feature_pattern(variants),

@@ -108,6 +108,7 @@ def test_what_is_read_from_other_words_is_not_bought_with_now(text: str) -> None
         ("can you keep the machine until 6", "keep until 2026-03-02 18:00"),
         ("i need this for another day", "keep 24h"),
         ("leave it running until 6am", "keep until 2026-03-03 06:00"),
+        ("leave it running until 6 today", "keep until 2026-03-02 18:00"),
         ("don't let it run until 6am", ""),
         ("who used it until 6am", "about who"),
         ("this took 2 hours", ""),

@@ -122,9 +122,7 @@ class WaitToJudge:
         rules = rules_of_project(rules, self.quote.project)
         passed = self.room.passed(self.proposal.envelope.total, rules)
         found = within_budgets(self.proposal, passed, rules)
-        return WaitPreview(
-            quote=self.quote, envelope=found.envelope, over=found.over, passed=found.passed, until=self.wish.until
-        )
+        return WaitPreview(quote=self.quote, **dict(found), until=self.wish.until)
 
 
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
@@ -279,9 +277,7 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="r
         choice = limits.choice(_without_cap(rental.request), offer, limits.block)
         if choice.refused is not None:
             raise choice.refused
-        return DearerRent(
-            rental=rental, offer=offer, envelope=choice.envelope, over=choice.over, passed=choice.passed
-        )
+        return DearerRent(rental=rental, **dict(choice))
 
     def confirms(self, plan: DearerRent) -> bool:
         return needs_confirmation(plan.envelope) or over_total(plan.rental.request, plan.envelope.total)

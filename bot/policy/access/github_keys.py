@@ -105,8 +105,7 @@ def _key(name: str, line: str) -> Key:
 
 
 def _fingerprint(line: str) -> str | None:
-    """Return the fingerprint of the key in a line as `ssh-keygen -l` shows it. Return None if the line has no
-    Base64."""
+    """Return the fingerprint of the key in a line as `ssh-keygen -l` shows it, or None without Base64."""
     try:
         content = binascii.a2b_base64([*line.split(), "", ""][1], strict_mode=True)
     except ValueError:

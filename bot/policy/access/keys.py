@@ -34,17 +34,6 @@ signature can be made without the private key."""
 
 _PASTE = "Paste the one line of your .pub file, such as: ssh-ed25519 AAAA... you@laptop"
 _NEW_PAIR = "Make a new pair with: ssh-keygen -t ed25519."
-_ACCEPTED = frozenset(
-    {
-        "ssh-ed25519",
-        "ssh-rsa",
-        "ecdsa-sha2-nistp256",
-        "ecdsa-sha2-nistp384",
-        "ecdsa-sha2-nistp521",
-        "sk-ssh-ed25519@openssh.com",
-        "sk-ecdsa-sha2-nistp256@openssh.com",
-    }
-)
 _NAMES = {
     "ssh-ed25519": "ed25519",
     "ecdsa-sha2-nistp256": "ecdsa 256",
@@ -53,7 +42,8 @@ _NAMES = {
     "sk-ssh-ed25519@openssh.com": "ed25519-sk",
     "sk-ecdsa-sha2-nistp256@openssh.com": "ecdsa-sk",
 }
-"""As `ssh-keygen -t` names them; those of a security key end in `-sk`."""
+"""As `ssh-keygen -t` names them; those of a security key end in `-sk`. That of an RSA key also has its size."""
+_ACCEPTED = frozenset({*_NAMES, "ssh-rsa"})
 _KEY_TYPE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)?")
 _BEGIN_PRIVATE = r"BEGIN\s+(?:[A-Z0-9]+\s+){0,4}PRIVATE\s+KEY"
 _DASHES = r"(?:--|[\u2013\u2014])"
@@ -99,8 +89,7 @@ def _is_private_der(content: bytes) -> bool:
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return the content of a DER sequence, or as much as there is if it is cut off. Return b"" for anything
-    else."""
+    """Return the content of a DER sequence, as far as it isn't cut off. Return b"" for anything else."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
     length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
@@ -209,8 +198,7 @@ def kind_of(line: str) -> str:
 
 
 def _field(content: bytes, n: int) -> bytes:
-    """Return the n-th field of a public key, counted from 0, or as much as there is if it is cut off. Field 0 is
-    the type."""
+    """Return the n-th field of a public key, as far as it isn't cut off. Field 0 is the type."""
     for _ in range(n):
         content = content[4 + int.from_bytes(content[:4], "big") :]
     return content[4 : 4 + int.from_bytes(content[:4], "big")]

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 SCRIPT_PATH = "/usr/local/sbin/gpubot-probe"
 """Where the script is on a machine."""
-LARGEST_PROBE = 1500
-"""Bytes. With the shell lines that install it, the script fits into one text of Slack, which holds 3,000
-characters (docs.slack.dev/reference/block-kit/composition-objects/text-object)."""
 
 # The shell reads row by row. mawk, the awk of Debian, would wait until it has 4 KiB or nvidia-smi ends.
 # --query-gpu: docs.nvidia.com/deploy/nvidia-smi. A name may contain commas, so it is the last column.

@@ -1,5 +1,4 @@
-"""Projects and budgets, without I/O: which project is charged, what a budget still holds, and when to notify
-people."""
+"""Projects and budgets, without I/O: which project is charged, what a budget holds, when to notify people."""
 
 from __future__ import annotations
 
@@ -22,10 +21,7 @@ from bot.policy.team.rules import Rules
 
 
 def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
-    """Return the projects that a person may have charged.
-
-    These are the projects that name the person or nobody, and for an approver all.
-    """
+    """Return the projects that a person may have charged: those that name them or nobody; for an approver, all."""
     approver = roles_of(person, rules).approver
     projects = rules.projects.items()
     return tuple(
@@ -66,10 +62,7 @@ def project_of_channel(channel: str, rules: Rules) -> str | None:
 
 
 def channels_of_named_people(rules: Rules) -> dict[str, str]:
-    """Return the channels whose projects name people, each with its project.
-
-    For others who ask there, they are channels without a project.
-    """
+    """Return the channels of projects that name people, each with its project. Others ask there without it."""
     return {one: name for name, project in rules.projects.items() if project.people for one in project.channels}
 
 

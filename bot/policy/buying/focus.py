@@ -74,8 +74,7 @@ def focus_file(rows: Iterable[FileRow], billing: BillingMonth) -> str:
 
 
 def part_of(file: str, *, project: str | None = None, owner: str | None = None) -> str:
-    """Return a file of `focus_file` with only the rows of a project, or of an owner, by their Slack id. None: of
-    all."""
+    """Return a file of `focus_file` with only the rows of a project or an owner (a Slack id). None: of all."""
     reader = csv.reader(io.StringIO(file, newline=""))
     names = next(reader)
     in_project, tags = names.index("SubAccountId"), names.index("Tags")
@@ -111,19 +110,16 @@ class MonthFile:
     billing: BillingMonth
     rows: tuple[FileRow, ...]
     complete: str | None
-    """The complete file of the month, for everybody, from which this one is cut. None: the month is not
-    complete."""
+    """The month's complete file for everybody, from which this is cut. None: the month isn't complete."""
     unknown_count: int = 0
     """How many machines that no rental has run now."""
 
     @property
     def name(self) -> str:
-        """Return the name of the file."""
         return file_name(self.part.month, complete=self.complete is not None, part=self.part.project or "")
 
     @property
     def amount(self) -> Micros:
-        """Return the sum of its charges."""
         return sum(row.charge.amount for row in self.rows)
 
     @property
@@ -133,7 +129,6 @@ class MonthFile:
 
     @property
     def rental_count(self) -> int:
-        """Return how many rentals it has charges of."""
         return len({row.charge.rental_id for row in self.rows})
 
     @property
@@ -142,7 +137,6 @@ class MonthFile:
         return sum(row.running for row in self.rows)
 
     def written(self) -> str:
-        """Return the text of the file."""
         if self.complete is None:
             return focus_file(self.rows, self.billing)
         return part_of(self.complete, project=self.part.project, owner=self.owner)
@@ -164,15 +158,13 @@ def _text(text: str) -> str:
 
 
 def _hours(charge: Charge) -> str:
-    """Return the hours of a charge, rounded to a billionth: plain digits, since the specification allows no
-    exponent."""
+    """Return the hours of a charge, rounded to a billionth. The specification allows no exponent."""
     length = (charge.ended_at - charge.started_at) // timedelta(microseconds=1)
     return f"{Decimal(length) / _MICROSECONDS_PER_HOUR:.9f}"
 
 
 def _time(at: datetime) -> str:
-    """Return a time in UTC, without the fraction of its second, for which the specification's format has no
-    place."""
+    """Return a time in UTC in whole seconds: the specification's format has no place for a fraction."""
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
@@ -184,12 +176,8 @@ def _description(row: FileRow) -> str:
 
 
 def _tags(row: FileRow) -> str:
-    tags = {
-        "requester": row.charge.owner,
-        "cost_center": _plain(row.cost_center) or None,
-        "channel": row.machine.channel,
-    }
-    return json.dumps(tags)
+    cost_center = _plain(row.cost_center) or None
+    return json.dumps({"requester": row.charge.owner, "cost_center": cost_center, "channel": row.machine.channel})
 
 
 def _dollars(amount: Micros) -> str:

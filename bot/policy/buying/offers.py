@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from types import MappingProxyType
 from typing import TypeAlias
 
 from bot.model.attempt import USUAL_CHANCE, Attempt, GotReady, Why
@@ -18,13 +17,11 @@ from bot.policy.buying.spending import provisioning_budget
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import needs_script, runs_scripts
 
-_NEAREST: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(("Europe", "Africa", "Atlantic"), "EU"),
-        **dict.fromkeys(("America", "US", "Canada"), "US"),
-        **dict.fromkeys(("Asia", "Australia", "Pacific", "Indian"), "APAC"),
-    }
-)
+_NEAREST = {
+    **dict.fromkeys(("Europe", "Africa", "Atlantic"), "EU"),
+    **dict.fromkeys(("America", "US", "Canada"), "US"),
+    **dict.fromkeys(("Asia", "Australia", "Pacific", "Indian"), "APAC"),
+}
 """The market's region group that is nearest to a time zone, by the zone's first part."""
 MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
 """An attempt failed for one of these reasons because of the market, not because of its offer."""
@@ -85,8 +82,7 @@ def nearest_first(
 
 
 def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
-    """Return the first offer of each GPU that a vendor has at one price, and how many other regions have
-    the same."""
+    """Return the first offer of each GPU of a vendor at one price, and how many other regions have the same."""
     found: dict[tuple[object, ...], list[Offer]] = {}
     for offer in offers:
         key = (offer.vendor, offer.gpu, offer.count, offer.contract, offer.rate)
@@ -154,8 +150,7 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
 
 
 def within_envelope(offers: Iterable[Offer], envelope: Envelope, billed: Micros, rules: Rules) -> list[Offer]:
-    """Return the offers that the envelope allows: by its GPU, by its rate, and by its total less what earlier
-    attempts `billed`."""
+    """Return the offers that the envelope allows: its GPU, its rate, its total less what was `billed` before."""
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [
         offer

@@ -66,8 +66,7 @@ def _last_end(rental: Rental) -> datetime:
 
 
 def was_not_as_sold(events: Sequence[Event]) -> bool:
-    """Return whether the first visit found other GPUs than those that were sold, and the owner did not decide to
-    keep the machine."""
+    """Return whether the first visit found other GPUs than were sold, and its owner didn't decide to keep it."""
     return open_question(events, OpenQuestion.AS_SOLD) is not None
 
 

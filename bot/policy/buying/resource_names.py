@@ -47,8 +47,7 @@ def names_of(machines: Iterable[UnknownMachine]) -> list[ResourceName]:
 
 
 def named_owner(machines: Iterable[UnknownMachine]) -> str | None:
-    """Return the Slack id of the one owner in the names of machines. Return None if they name no owner, or
-    several."""
+    """Return the Slack id of the owner in the names of machines. Return None unless they name exactly one."""
     owners = {name.owner for name in names_of(machines)}
     return next(iter(owners)) if len(owners) == 1 else None
 

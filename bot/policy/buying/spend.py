@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -76,8 +77,7 @@ def _month_of_words(words: str, month: Month) -> Month:
         return month
     year, number = map(int, month.split("-"))
     named = (number - 2) % 12 + 1 if words == "last month" else MONTH_NAMES.index(words) + 1
-    later = named > number or (words == "last month" and named == number)
-    return f"{year - later:04}-{named:02}"
+    return f"{year - (named > number):04}-{named:02}"
 
 
 def month_before(month: Month) -> Month:
@@ -108,7 +108,6 @@ class _Sum:
         self.used = self.connected = self.idle = self.unknown = self.late = self.estimated = 0
 
     def add(self, charge: Charge) -> None:
-        """Add a whole charge."""
         self._add(charge, charge.ended_at - charge.started_at, lambda amount: amount)
 
     def add_part(self, charge: Charge, start: datetime, end: datetime) -> None:
@@ -133,7 +132,6 @@ class _Sum:
         self.estimated += sum(shares) if charge.estimated else 0
 
     def spent(self) -> Spent:
-        """Return the sum."""
         return Spent(
             rentals=len(self.rentals),
             gpu_time=self.gpu_time,
@@ -188,12 +186,9 @@ def points(days: Sequence[tuple[date, Micros]]) -> tuple[SpendPoint, ...]:
     """Return the points of a chart: each day, or each week from Monday on if there are too many days."""
     if len(days) <= MOST_DAYS:
         return tuple(SpendPoint(first=day, last=day, amount=amount) for day, amount in days)
-    weeks: dict[tuple[int, int], list[tuple[date, Micros]]] = defaultdict(list)
-    for day, amount in days:
-        weeks[day.isocalendar()[:2]].append((day, amount))
+    weeks = [list(week) for _, week in groupby(days, key=lambda day: day[0].isocalendar()[:2])]
     return tuple(
-        SpendPoint(first=week[0][0], last=week[-1][0], amount=sum(amount for _, amount in week))
-        for week in weeks.values()
+        SpendPoint(first=week[0][0], last=week[-1][0], amount=sum(amount for _, amount in week)) for week in weeks
     )
 
 

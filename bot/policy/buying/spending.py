@@ -138,8 +138,7 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(envelope: Envelope, rules: Rules) -> tuple[Over, ...]:
-    """Return which limits made an approver decide this envelope: those that its clicked price, or the total at
-    that price, exceeds."""
+    """Return the limits that made an approver decide this envelope, by its clicked price and the total at it."""
     span = billed_span(envelope.lease, rules)
     # `propose` adds what earlier attempts billed to the highest cost of the span, so the difference is that bill.
     spent = max(envelope.total - cost_at_most(envelope.max_rate, span), 0)
@@ -189,7 +188,7 @@ def propose_longer_lease(
     ValueError if the rental was never ready.
     """
     if already_allowed(rental.running_lease, ends_at):
-        return Proposal(envelope=rental.envelope, over=())
+        return Proposal(envelope=rental.envelope)
     rate, before = rental.rate_at_most, rental.unextended
     total = spent + cost_at_most(rate, ends_at - now + rules.lease.grace)
     lease = ends_at - rental.running_lease.ready_at
@@ -224,8 +223,7 @@ def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bo
 
 
 def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether the person approves their own request, as one of the `requesters`. Raise Refused if they may
-    not decide it."""
+    """Return whether the person approves their own request. Raise Refused if they may not decide it."""
     if not roles_of(person, rules).approver:
         raise Refused(ONLY_APPROVERS)
     if not may_approve(person, requesters, rules):
@@ -347,9 +345,7 @@ class Limits:
         over_budget = bool(proposal.passed) or isinstance(refused, OverBudget)
         return OfferChoice(
             offer=offer,
-            envelope=proposal.envelope,
-            over=proposal.over,
-            passed=proposal.passed,
+            **dict(proposal),
             shorter=self._shorter(request, offer) if over_budget else None,
             refused=block or refused,
         )
@@ -373,8 +369,7 @@ class Limits:
 
 
 def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None:
-    """Return the cheapest of the `offers` beside the clicked one, for the approvers. Return None if there is no
-    other."""
+    """Return the cheapest of the other offers, for the approvers. Return None if there is no other."""
     others = (offer for offer in offers if offer.offer_id != clicked.offer_id)
     best = min(others, key=lambda offer: offer.rate, default=None)
     if best is None:

@@ -90,8 +90,7 @@ def wish_for(wish: Wish, request: Request) -> Wish:
 
 
 def ends_before_hours(wish: Wish, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
-    """Return whether a wish ends before the hours of its owner begin in their time `zone`, so that no offer would
-    ever be looked for."""
+    """Return whether a wish ends before its owner's hours begin in `zone`, so that nothing would be looked for."""
     return not wish.any_time and next_within(now, zone, rules.hours) >= wish.until
 
 
@@ -168,8 +167,7 @@ def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime
 
 
 def next_purchase(attempts: Sequence[Attempt], now: datetime) -> datetime:
-    """Return the earliest time at which the next purchase may be made for a wish, given its failed ones, oldest
-    first."""
+    """Return the earliest time of the next purchase for a wish, given its failed ones, oldest first."""
     lately = _lately(attempts, now)
     if not lately:
         return now

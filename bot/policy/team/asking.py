@@ -70,7 +70,7 @@ def _mentions(approvers: Approvers, team: Team, *, is_left_out: Callable[[str], 
     members are mentioned by name."""
     groups, people = [], list(approvers.people)
     for group in approvers.groups:
-        members = sorted(team.members.get(group, frozenset()) - team.gone)
+        members = team.members_of([group])
         if any(map(is_left_out, members)):
             people += members
         else:

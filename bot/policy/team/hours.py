@@ -57,7 +57,6 @@ class Availability(NamedTuple):
     absences: tuple[Absence, ...] = ()
 
     def is_away(self, moment: datetime) -> bool:
-        """Return whether the person is away then."""
         return self.back_at(moment) is not None
 
     def back_at(self, moment: datetime) -> datetime | None:
@@ -76,8 +75,7 @@ def next_available(moment: datetime, person: Availability, hours: Hours) -> date
 def last_available(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime | None:
     """Return until when at least one of these people can be asked for the last time before `moment`, or `moment`
     itself if one still can. Return None if nobody can in the two weeks before."""
-    ends = [end for person in people if (end := _last_available(moment, person, hours)) is not None]
-    return max(ends, default=None)
+    return max(filter(None, (_last_available(moment, person, hours) for person in people)), default=None)
 
 
 def _last_available(moment: datetime, person: Availability, hours: Hours) -> datetime | None:
@@ -92,8 +90,7 @@ def _last_available(moment: datetime, person: Availability, hours: Hours) -> dat
 
 
 def next_within_any(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime:
-    """Return the first moment from `moment` on at which at least one of these people can be asked. There must be
-    one at least."""
+    """Return the first moment from `moment` on at which one of these people, at least one, can be asked."""
     return min(next_available(moment, person, hours) for person in people)
 
 

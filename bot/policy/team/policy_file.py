@@ -53,8 +53,7 @@ class PolicySource:
     """GPUBOT_ADMINS."""
 
     def read(self) -> Policy:
-        """Read the file and the scripts that it names. Without a file, return the default rules. Raise WrongPolicy
-        with every mistake."""
+        """Read the file, or return the default rules without one. Raise WrongPolicy with every mistake."""
         scripts: dict[str, str] = {}
 
         def read_script(name: str) -> str:
@@ -96,12 +95,11 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
         if _asks_nobody(rules.approvers):
             wrong[("approvers", "quiet")] = ["all approvers are quiet, so nobody would be asked; name another one"]
     except ValidationError as error:
-        found = [(_path(one), _words(one)) for one in error.errors()]
         # What can be misread has one line. So has a value around it, which may only be wrong because of that.
         reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
-        for path, words in found:
-            if path not in reported:
-                wrong.setdefault(path, []).append(words)
+        for one in error.errors():
+            if (path := _path(one)) not in reported:
+                wrong.setdefault(path, []).append(_words(one))
     if wrong:
         raise WrongPolicy(_lines(wrong, document))
     return changed(rules, admins=tuple(dict.fromkeys(admins + rules.admins)))
@@ -118,13 +116,10 @@ def _lines(wrong: Mapping[KeyPath, list[str]], document: yaml_file.Document) -> 
     found: list[tuple[int, str]] = []
     for path, mistakes in wrong.items():
         line = document.wrong[path][0] if path in document.wrong else document.line_of(path)
-        place = ", ".join([*([f"line {line}"] if line else []), *([_key(path)] if path else [])])
+        key = one_line(".".join(map(str, path)), 80)
+        place = ", ".join(filter(None, (f"line {line}" if line else "", key)))
         found.extend((line or 0, f"{place}: {words}" if place else words) for words in mistakes)
     return tuple(text for _, text in sorted(found, key=lambda one: one[0]))
-
-
-def _key(path: KeyPath) -> str:
-    return one_line(".".join(map(str, path)), 80)
 
 
 # --- what is wrong with a value

@@ -13,20 +13,19 @@ from bot.model.rental import Rental
 from bot.policy.team.rules import Approvers, Rules
 
 MOST_TEAMMATES = 20
-"""How many teammates one rental may have. Each is looked up in Slack while a person waits, and gets direct
-messages."""
+"""How many teammates one rental may have. Each is looked up in Slack while a person waits."""
 
 
 class Roles(Frozen):
     """The roles that the rules give one person now."""
 
-    user: bool
+    user: bool = False
     """Whether they may ask, rent and look."""
-    approver: bool
-    admin: bool
-    finance: bool
+    approver: bool = False
+    admin: bool = False
+    finance: bool = False
     """Whether they read the spend of everybody, also if they are no users."""
-    sole_admin: bool
+    sole_admin: bool = False
     """Whether they are the only admin and nobody else approves, so that they may approve their own requests."""
 
 
@@ -103,9 +102,9 @@ def roles_of(person: Person, rules: Rules) -> Roles:
     """Return the roles of a person. Non-members have none, whatever the rules say. The operator decides like an
     approver and an admin."""
     if person.id == OPERATOR.id:
-        return Roles(user=True, approver=True, admin=True, finance=False, sole_admin=False)
+        return Roles(user=True, approver=True, admin=True)
     if not is_member(person):
-        return Roles(user=False, approver=False, admin=False, finance=False, sole_admin=False)
+        return Roles()
     admin = person.id in rules.admins
     approvers = approvers_of(rules)
     decide = {*approvers.people, *approvers.quiet, *approvers.groups, *rules.approval.then}
@@ -171,8 +170,7 @@ def check_reads_spend(person: Person, rules: Rules) -> None:
 def sees_spend_of_people(person: Person, rules: Rules) -> bool:
     """Return whether a person may see what each person spent: approvers, admins and finance. All others see their
     own, and sums."""
-    roles = roles_of(person, rules)
-    return roles.approver or roles.admin or roles.finance
+    return is_approver_or_admin(person, rules) or roles_of(person, rules).finance
 
 
 def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
@@ -238,14 +236,13 @@ def may_look(person: Person, owner: str, rules: Rules) -> bool:
 
 def sees_money(person: Person, owner: str, rules: Rules) -> bool:
     """Return whether a person may see what a rental costs: its owner, approvers and admins."""
-    roles = roles_of(person, rules)
-    return person.id == owner or roles.approver or roles.admin
+    return person.id == owner or is_approver_or_admin(person, rules)
 
 
 def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether a person may see the values, connections and history of a rental's use, which are a record of
     somebody's work: its owner, its teammates and admins. All others see the verdict and since when it holds."""
-    return person.id == rental.owner or is_teammate(person, rental, rules) or roles_of(person, rules).admin
+    return may_see_ssh_command(person, rental, rules) or is_admin(person, rules)
 
 
 def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
@@ -261,7 +258,7 @@ def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> boo
 
 def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
     """Return whether a person may keep or extend a rental: its owner, its teammates and admins."""
-    return may_see_ssh_command(person, rental, rules) or roles_of(person, rules).admin
+    return may_see_ssh_command(person, rental, rules) or is_admin(person, rules)
 
 
 def decides_at_once(person: Person) -> bool:
@@ -272,10 +269,9 @@ def decides_at_once(person: Person) -> bool:
 
 def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
     """Return whether a person may withdraw a request or an extension that waits: its owner and admins."""
-    return person.id == owner or roles_of(person, rules).admin
+    return person.id == owner or is_admin(person, rules)
 
 
 def may_destroy(person: Person, owner: str, rules: Rules) -> bool:
     """Return whether a person may destroy a rental: its owner unless they left, approvers and admins."""
-    roles = roles_of(person, rules)
-    return roles.admin or roles.approver or (person.id == owner and not person.deactivated)
+    return is_approver_or_admin(person, rules) or (person.id == owner and not person.deactivated)

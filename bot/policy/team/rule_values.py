@@ -25,8 +25,7 @@ _SHARE = re.compile(r"([-+]?[0-9]{1,9}(?:\.[0-9]{1,9})?) ?%")
 
 
 def _span(value: Any) -> Any:
-    """Return a span such as `90s`, `15m`, `4h`, `2d` or `1h30m`. Raise ValueError unless it is more than 0 and at
-    most LONGEST_SPAN."""
+    """Return a span such as `90s`, `15m`, `4h`, `2d` or `1h30m`, more than 0 and at most LONGEST_SPAN."""
     span = value if isinstance(value, timedelta) else _read_span(value)
     if span is None or span > LONGEST_SPAN:
         raise ValueError(f"it must be at most {LONGEST_SPAN.days} days")
@@ -124,8 +123,7 @@ def _weekdays(value: Any) -> Any:
 
 
 def _week_time(value: Any) -> Any:
-    """Return a moment of each week, written such as `mon 09:00`: the day, Monday is 0, and the minutes after
-    midnight."""
+    """Return the day (Monday is 0) and the minutes after midnight of a moment such as `mon 09:00`."""
     if isinstance(value, tuple):
         return value
     match = _WEEK_TIME.fullmatch(value.strip().lower()) if isinstance(value, str) else None

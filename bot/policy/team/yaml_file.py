@@ -67,10 +67,7 @@ class Document:
 
 
 def load(text: str) -> Document:
-    """Return what a YAML document says.
-
-    Raise WrongPolicy with one line if it is not YAML, or if nothing after the mistake could be understood.
-    """
+    """Return what a YAML document says. Raise WrongPolicy with one line if it can't be read to its end."""
     try:
         return _Builder().build(text)
     except yaml.MarkedYAMLError as error:

@@ -83,8 +83,7 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 
 
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
-    """Return the first time, `now` or later, at which the owner may be asked something: not within QUIET of a
-    notice of the lease's end."""
+    """Return the first time from `now` on at which the owner may be asked: not within QUIET of a notice."""
     at = max(now, lease.notices_checked_at + QUIET)
     notice = next_notice(lease, rules)
     return notice + QUIET if notice is not None and notice - at < QUIET else at
@@ -94,6 +93,5 @@ def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
 
 
 def approval_notice_at(rental: Rental, approver: str | None, now: datetime) -> datetime | None:
-    """Return when the owner of a request that `approver` approves now is notified of the approval. Return None if
-    the owner decided."""
+    """Return when the owner is notified that `approver` approves now. Return None if the owner decided."""
     return None if approver in {None, rental.owner} else now + APPROVAL_NOTICE_AFTER

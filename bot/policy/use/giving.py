@@ -48,8 +48,7 @@ def fits_request(attempt: Attempt, request: Request) -> bool:
 
 
 def asked_last(events: Iterable[Event], now: datetime) -> Event | None:
-    """Return the event by which somebody asked for the machine less than ASK_EVERY ago. Return None if nobody
-    did."""
+    """Return the event by which somebody asked for the machine less than ASK_EVERY ago, or None."""
     found = [event for event in events if event.kind is EventKind.ASKED_FOR and now - event.at < ASK_EVERY]
     return found[-1] if found else None
 
@@ -66,8 +65,7 @@ def is_given(event: Event, events: Sequence[Event], now: datetime) -> bool:
 
 
 def given_to(person_id: str, events: Sequence[Event], now: datetime) -> Event | None:
-    """Return the event by which the machine is given to a person who can still take it. Return None if there is
-    none."""
+    """Return the event by which the machine is given to a person who can still take it, or None."""
     event = open_question(events, OpenQuestion.TAKE)
     mine = event is not None and isinstance(event.facts, PersonFacts) and person_id in event.facts.people
     return event if mine and event is not None and is_given(event, events, now) else None

@@ -50,8 +50,7 @@ def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
 
 
 def too_little_time(request: Request, now: datetime) -> bool:
-    """Return whether less than LEAST_TIME is left until the last end that the person named. Return False if they
-    named none."""
+    """Return whether less than LEAST_TIME is left until the last end that the person named, if they named one."""
     return request.last_end is not None and request.last_end - now < LEAST_TIME
 
 

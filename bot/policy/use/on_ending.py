@@ -49,8 +49,7 @@ def was_not_told(rental: Rental, use: Use | None, visits: Sequence[Sample], now:
 
 
 def wait_until(rental: Rental, rules: Rules) -> datetime | None:
-    """Return until when the end waits for the script: one grace after the end at most. Return None if the script
-    doesn't run for this end."""
+    """Return until when the end waits for the script: one grace at most. Return None if it doesn't run."""
     script, ends_at = rental.on_ending, rental.running_lease.ends_at
     return ends_at + rules.lease.grace if script is not None and script.runs_for(ends_at) else None
 

@@ -44,8 +44,7 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
 
 
 def runs_scripts(answers: ProbeAnswers | None) -> bool:
-    """Return whether a vendor's machines are expected to run the boot script. Return True if nothing is known of
-    the vendor."""
+    """Return whether a vendor's machines are expected to run the boot script: also if nothing is known of it."""
     if answers is None or answers.silent_at is None or len(answers.silent) < FEWEST_SILENT:
         return True
     answered_lately = answers.answered_at and answers.silent_at - answers.answered_at < ONE_OWNER_AFTER
@@ -76,10 +75,7 @@ def _sent_probe(attempt: Attempt) -> bool:
 
 
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether the probe of a ready machine was sent and may still answer for the first time.
-
-    Until that time is over, the verdict has no reason (`verdicts.NOT_YET`).
-    """
+    """Return whether a ready machine's probe was sent and may still answer first: its verdict has no reason."""
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen
 

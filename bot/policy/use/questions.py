@@ -141,8 +141,7 @@ def after_answer(question: Question, silent_until: datetime, *, promised: bool) 
 
 
 def _answered(asked: Asked | None) -> Asked | None:
-    """Return what was asked, as answered: the next question counts as the first again, and nobody else is
-    notified."""
+    """Return what was asked, as answered: the next question is the first again, and nobody else is notified."""
     return asked and changed(asked, times=0, first_at=None, on_card=False, approvers_at=None)
 
 
@@ -153,8 +152,7 @@ def for_new_owner(question: Question) -> Question:
 
 
 def after_extension(question: Question, now: datetime, rules: Rules) -> Question:
-    """Return the question after somebody extended the lease. If an earlier answer named a later time, that one
-    holds."""
+    """Return the question after somebody extended the lease. A later time that an answer named stays."""
     silent_until = now + (rules.check_in.after or EXTENSION_SILENCE)
     earlier = question.silent_until
     if earlier is not None and earlier > silent_until:

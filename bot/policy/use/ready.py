@@ -98,8 +98,7 @@ class End(NamedTuple):
 
     why: Why
     by: str | None = None
-    """Slack id of who destroys it. None if nobody does: the lease's end does, or another machine takes its
-    place."""
+    """Slack id of who destroys it. None: the lease's end does, or another machine takes its place."""
 
 
 class NoteLoss(NamedTuple):
@@ -418,8 +417,7 @@ def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, no
 
 
 def _owner_left(machine: Machine) -> bool:
-    """Return whether the owner left the workspace. Then `owners_left` asks the admins, and nobody else is
-    asked."""
+    """Return whether the owner left the workspace. Then `owners_left` asks the admins, and nobody else is."""
     return machine.owner is not None and machine.owner.deactivated
 
 

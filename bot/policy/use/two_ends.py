@@ -73,8 +73,7 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 
 
 def was_asked_for(request: Request, lease: Lease) -> bool:
-    """Return whether the end of a lease is within the later of two ends that its request names, so that it needed
-    no extension."""
+    """Return whether a lease ends within the later of the two ends of its request, so without an extension."""
     if request.up_to is None:
         return False
     return lease.ends_at <= (request.last_end or lease.ready_at + request.up_to)

@@ -47,14 +47,12 @@ HOURS = 24
 
 
 def shows_work(sample: Sample, idle: Idle) -> bool:
-    """Return whether some GPU had a reading that counts as use. Used memory does not count: a dead process can
-    hold it."""
+    """Return whether some GPU had a reading that counts as use. Memory doesn't: a dead process can hold it."""
     return any(gpu.highest is not None and gpu.highest >= idle.gpu_below * 100 for gpu in sample.gpus)
 
 
 def shows_everything(sample: Sample) -> bool:
-    """Return whether every GPU has a reading. A GPU without one may work unseen, as in MIG mode, so it never
-    counts as 0."""
+    """Return whether every GPU has a reading. One without may work unseen, as in MIG mode, so it isn't 0."""
     return sample.missed is None and bool(sample.gpus) and all(gpu.highest is not None for gpu in sample.gpus)
 
 
@@ -72,12 +70,7 @@ def shows_a_part(sample: Sample, idle: Idle) -> bool:
 
 def has_report(sample: Sample) -> bool:
     """Return whether the visit read something of the machine, if only its connections."""
-    return sample.missed not in {
-        Missed.NO_ANSWER,
-        Missed.REFUSED,
-        Missed.HOST_KEY_CHANGED,
-        Missed.UNREADABLE,
-    }
+    return sample.missed not in {Missed.NO_ANSWER, Missed.REFUSED, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
 
 def reason(sample: Sample) -> Missed:
@@ -287,8 +280,7 @@ def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
 
 
 def longest_gap(samples: Sequence[Sample]) -> timedelta:
-    """Return how far apart two visits may be before what happened between them is unknown. `samples` are oldest
-    first."""
+    """Return how far apart visits, oldest first, may be before what happened between them is unknown."""
     between = [after.at - before.at for before, after in pairwise(samples)]
     # Take the shortest time: visits that were late because the bot was down must not allow longer gaps.
     shortest = min(between) if len(between) >= FEWEST_VISITS else timedelta(0)
@@ -304,8 +296,7 @@ def _without_break(
     now: datetime,
     good: Callable[[Sample], bool],
 ) -> _Unbroken:
-    """Return what the samples show since the last break. `good` tells whether a visit shows how the machine is
-    used."""
+    """Return what the samples show since the last break. `good` says whether a visit shows the use."""
     seen: list[Sample] = []
     missed: list[Sample] = []
     lost_at: datetime | None = None

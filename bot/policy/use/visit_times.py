@@ -80,8 +80,7 @@ class Check(Frozen):
 
     at: Instant
     live: bool
-    """Whether to ask the vendor itself. Otherwise the market's cache is asked, which may show a machine that is
-    gone."""
+    """Whether to ask the vendor itself. The market's cache may show a machine that is gone."""
 
 
 def next_check(read_at: datetime, contract: Contract, last: Sample | None, now: datetime) -> Check:
