@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from bot.clock import Clock
 from bot.errors import Mistake, NextStep, OverBudget, Stale, StoreBusy
@@ -21,6 +21,7 @@ from bot.policy.team.rules import Rules
 from store.db import Database, Tx
 
 T = TypeVar("T")
+P = ParamSpec("P")
 D = TypeVar("D", bound="Deps")
 
 COMPARED_WITHIN = timedelta(minutes=2)
@@ -138,8 +139,11 @@ def with_newest_rules(deps: D) -> D:
     return deps if in_force is None or in_force.rules is deps.rules else replace(deps, rules=in_force.rules)
 
 
-async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
-    """Run `decision` in one short transaction and return its result. Run it again if it lost a race.
+async def transact(
+    deps: Deps, decision: Callable[Concatenate[Tx, P], Awaitable[T]], *args: P.args, **more: P.kwargs
+) -> T:
+    """Run `decision` with these arguments in one short transaction, and return its result. Run it again if it lost
+    a race.
 
     The transaction has the spending lock from its start: what the decision reads includes what earlier ones wrote,
     and all transactions take the lock before any row.
@@ -150,7 +154,7 @@ async def transact(deps: Deps, decision: Callable[[Tx], Awaitable[T]]) -> T:
         try:
             async with deps.store.write() as tx:
                 await tx.rentals.lock_spending()
-                return await decision(tx)
+                return await decision(tx, *args, **more)
         except Stale:
             continue
         except OverBudget:

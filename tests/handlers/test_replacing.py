@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import RentalSnapshot
+from bot.lifecycle.deps import transact
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -44,7 +45,7 @@ async def test_a_click_on_replace_searches_and_the_message_then_names_the_new_on
         (quote,) = await ours.quotes(ANA)
         assert (quote.replaces_rental, quote.request.lease) == (rental.id, 5 * H)
         found = changed(quote, offers=(an_offer("o2", "2.40", expires_at=NOON + 2 * H),))
-        new = await rent_replacement(ours.deps, found)
+        new = await transact(ours.deps, rent_replacement, ours.deps, found)
         assert new is not None
         shown = await ours.deliver_until(f"The new one is {new.id}.", channel=ANAS_MESSAGES)
         assert shown["ts"] == message["ts"]

@@ -14,6 +14,7 @@ import pytest
 from bot.errors import BuyingBlocked, NeedsKey, Refused, TooLate
 from bot.lifecycle.actions import account, keys, replacing
 from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.deps import transact
 from bot.lifecycle.steps.replacing import rent_replacement
 from bot.market.transport import Timeouts
 from bot.model.attempt import Why
@@ -122,7 +123,8 @@ async def test_a_click_is_carried_out_by_the_next_process_and_nothing_is_bought_
     here.restart(here.deps)
     await here.release(hold)
     # Killed between the purchase's commit and the answer: the answer follows, and no second purchase.
-    found = await rent_replacement(here.deps, changed(quote, **await offers(here, quote)))
+    shown = changed(quote, **await offers(here, quote))
+    found = await transact(here.deps, rent_replacement, here.deps, shown)
     assert found is not None
     await here.settle()
     assert (await here.quote(quote.id)).rental_id == found.id

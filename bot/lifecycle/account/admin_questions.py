@@ -82,17 +82,17 @@ async def ask_again(deps: Deps) -> None:
     now, admins = deps.clock.now(), deps.rules.admins
     async with deps.store.read() as tx:
         asked = [one.id for one in await tx.questions.not_over() if one.is_due(now) or one.not_asked(admins)]
+
+    async def decision(tx: Tx, question_id: str) -> None:
+        question = await tx.questions.get(question_id)
+        if question is not None and question.is_due(now):
+            await ask(tx, deps, question)
+        elif question is not None and (new_admins := question.not_asked(admins)):
+            await save(tx, deps, question, changed(question, asked=(*question.asked, *new_admins)))
+            await _send(tx, deps, question, new_admins)
+
     for question_id in asked:
-
-        async def decision(tx: Tx, question_id: str = question_id) -> None:
-            question = await tx.questions.get(question_id)
-            if question is not None and question.is_due(now):
-                await ask(tx, deps, question)
-            elif question is not None and (new_admins := question.not_asked(admins)):
-                await save(tx, deps, question, changed(question, asked=(*question.asked, *new_admins)))
-                await _send(tx, deps, question, new_admins)
-
-        await transact(deps, decision)
+        await transact(deps, decision, question_id)
 
 
 async def decide(

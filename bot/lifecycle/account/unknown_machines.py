@@ -79,32 +79,32 @@ async def note_unknown(deps: StepDeps, views: Sequence[ResourceView], rental_of:
 
     joined, new, later = await _compare(deps, listed, before)
     repeated = asked_twice(before)
+
+    async def update(tx: Tx, batch: Sequence[AdminQuestion]) -> None:
+        for known in batch:
+            question = await tx.questions.get(known.id)
+            if question is None or question.over_at is not None:
+                continue
+            had = {machine.resource_id: machine for machine in question.purchase.machines}
+            machines = (
+                *(_read(machine, listed, answers, now) for machine in had.values()),
+                # Another process may have swept since `before` was read.
+                *(machine for machine in joined[known.id] if machine.resource_id not in had),
+            )
+            rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
+            same_as = await _staying(tx, repeated.get(known.id)) if rental_id is None else None
+            gone = all(machine.gone_at is not None for machine in machines)
+            after = changed(
+                question,
+                about=changed(question.purchase, machines=machines, same_as=same_as),
+                rental_id=rental_id,
+                over_at=now if rental_id is not None or same_as is not None or gone else None,
+            )
+            if after != question:
+                await save(tx, deps, question, after)
+
     for batch in in_batches(before):
-
-        async def update(tx: Tx, batch: Sequence[AdminQuestion] = batch) -> None:
-            for known in batch:
-                question = await tx.questions.get(known.id)
-                if question is None or question.over_at is not None:
-                    continue
-                had = {machine.resource_id: machine for machine in question.purchase.machines}
-                machines = (
-                    *(_read(machine, listed, answers, now) for machine in had.values()),
-                    # Another process may have swept since `before` was read.
-                    *(machine for machine in joined[known.id] if machine.resource_id not in had),
-                )
-                rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
-                same_as = await _staying(tx, repeated.get(known.id)) if rental_id is None else None
-                gone = all(machine.gone_at is not None for machine in machines)
-                after = changed(
-                    question,
-                    about=changed(question.purchase, machines=machines, same_as=same_as),
-                    rental_id=rental_id,
-                    over_at=now if rental_id is not None or same_as is not None or gone else None,
-                )
-                if after != question:
-                    await save(tx, deps, question, after)
-
-        await transact(deps, update)
+        await transact(deps, update, batch)
     await _add(deps, later, together=True, later=True)
     await _add(deps, new, together=len(new) > ASKED_ALONE)
 
@@ -147,29 +147,29 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
     are read in the transaction that asks, which has the spending lock: otherwise, two processes would both find
     none.
     """
-    whole: AdminQuestion | None = None
     count = sum(len(one.purchase.machines) for one in questions)
+
+    async def decision(
+        tx: Tx, batch: Sequence[AdminQuestion], whole: AdminQuestion | None
+    ) -> AdminQuestion | None:
+        found = {m.resource_id for one in batch for m in one.purchase.machines}
+        stored = await tx.questions.purchases()
+        asked = {m.resource_id: one for one in stored for m in one.purchase.machines if m.resource_id in found}
+        known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
+        left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
+        if whole is None and together:
+            # Another process is asking about them: the rest goes into its message.
+            begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
+            whole = None if begun is None else await tx.questions.get(begun)
+        if together:
+            return await ask_together(tx, deps, left, count=count, later=later, whole=whole) if left else whole
+        for question in left:
+            await ask(tx, deps, question, new=True)
+        return None
+
+    whole: AdminQuestion | None = None
     for batch in in_batches(questions):
-
-        async def decision(
-            tx: Tx, batch: Sequence[AdminQuestion] = batch, whole: AdminQuestion | None = whole
-        ) -> AdminQuestion | None:
-            found = {m.resource_id for one in batch for m in one.purchase.machines}
-            stored = await tx.questions.purchases()
-            asked = {m.resource_id: one for one in stored for m in one.purchase.machines if m.resource_id in found}
-            known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
-            left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
-            if whole is None and together:
-                # Another process is asking about them: the rest goes into its message.
-                begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
-                whole = None if begun is None else await tx.questions.get(begun)
-            if together:
-                return await ask_together(tx, deps, left, count=count, later=later, whole=whole) if left else whole
-            for question in left:
-                await ask(tx, deps, question, new=True)
-            return None
-
-        whole = await transact(deps, decision)
+        whole = await transact(deps, decision, batch, whole)
 
 
 async def ask_together(

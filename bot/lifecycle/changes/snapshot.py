@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeAlias
 
 from bot.errors import Stale
@@ -222,7 +221,7 @@ async def save(
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
         if ledger:  # it was written
-            await transact(deps, partial(settle_stored, deps=deps, rental_id=rental.id))
+            await transact(deps, settle_stored, deps, rental.id)
         raise
     _report_attempts(new_states, deps)
     written = replace(snapshot, rental=rental, events=(), stored=None)

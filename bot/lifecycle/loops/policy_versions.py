@@ -85,9 +85,9 @@ async def reload(deps: Deps, by: str | None = None) -> Reload:
         except WrongPolicy as wrong:
             in_force.wrong = wrong.lines
             log.error("policy.refused", mistakes=list(wrong.lines))
-            await _note_mistakes(deps, wrong, by)
+            await transact(deps, _note_mistakes, deps, wrong, by)
             raise
-        done = await _bring_into_force(deps, in_force, policy, by)
+        done = await transact(deps, _bring_into_force, deps, in_force, policy, by)
         in_force.rules, in_force.version, in_force.wrong = policy.rules, done.version, ()
     if done.keys:
         in_force.changed.set()
@@ -101,33 +101,30 @@ def _in_force(deps: Deps) -> RulesInForce:
     return deps.in_force
 
 
-async def _bring_into_force(deps: Deps, in_force: RulesInForce, policy: Policy, by: str | None) -> Reload:
-    async def decision(tx: Tx) -> Reload:
-        await tx.account.set(POLICY_REFUSED, None)
-        stored = await tx.policies.newest()
-        await _note_channels(tx, deps, policy.rules, upgraded=stored is not None)
-        before = _rules_of(stored, in_force.source)
-        if stored is not None and before == policy.rules:
-            return Reload(stored, ())
-        keys = changed_keys(before or Rules(home_channel=policy.rules.home_channel), policy.rules)
-        number = 1 if stored is None else stored.n + 1
-        version = PolicyVersion(n=number, at=deps.clock.now(), by=by, file=policy.file)
-        await tx.policies.add(version)
-        if before is None or before.billing_zone != policy.rules.billing_zone:
-            await count_again(tx, policy.rules, version.at)
-        facts = AccountFacts(count=version.n, detail=", ".join(keys))
-        event = Event(rental_id=None, kind=EventKind.POLICY_CHANGED, at=version.at, actor=by, facts=facts)
-        if stored is None:
-            await tx.events.add(event)  # these rules hold already
-            return Reload(version, ())
-        # Those who were admins are notified too.
-        admins = tuple(dict.fromkeys((before or policy.rules).admins + policy.rules.admins))
-        await send(tx, replace(deps, rules=changed(policy.rules, admins=admins)), event)
-        if before is None or before.groups != policy.rules.groups:
-            await tx.people.forget()  # what is known of them lacks the new groups
-        return Reload(version, keys)
-
-    return await transact(deps, decision)
+async def _bring_into_force(tx: Tx, deps: Deps, in_force: RulesInForce, policy: Policy, by: str | None) -> Reload:
+    await tx.account.set(POLICY_REFUSED, None)
+    stored = await tx.policies.newest()
+    await _note_channels(tx, deps, policy.rules, upgraded=stored is not None)
+    before = _rules_of(stored, in_force.source)
+    if stored is not None and before == policy.rules:
+        return Reload(stored, ())
+    keys = changed_keys(before or Rules(home_channel=policy.rules.home_channel), policy.rules)
+    number = 1 if stored is None else stored.n + 1
+    version = PolicyVersion(n=number, at=deps.clock.now(), by=by, file=policy.file)
+    await tx.policies.add(version)
+    if before is None or before.billing_zone != policy.rules.billing_zone:
+        await count_again(tx, policy.rules, version.at)
+    facts = AccountFacts(count=version.n, detail=", ".join(keys))
+    event = Event(rental_id=None, kind=EventKind.POLICY_CHANGED, at=version.at, actor=by, facts=facts)
+    if stored is None:
+        await tx.events.add(event)  # these rules hold already
+        return Reload(version, ())
+    # Those who were admins are notified too.
+    admins = tuple(dict.fromkeys((before or policy.rules).admins + policy.rules.admins))
+    await send(tx, replace(deps, rules=changed(policy.rules, admins=admins)), event)
+    if before is None or before.groups != policy.rules.groups:
+        await tx.people.forget()  # what is known of them lacks the new groups
+    return Reload(version, keys)
 
 
 async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) -> None:
@@ -142,17 +139,13 @@ async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) ->
         await send_of_account(tx, replace(deps, rules=rules), EventKind.CHANNELS_CHARGE_LESS, facts)
 
 
-async def _note_mistakes(deps: Deps, wrong: WrongPolicy, by: str | None) -> None:
+async def _note_mistakes(tx: Tx, deps: Deps, wrong: WrongPolicy, by: str | None) -> None:
     all_lines = "\n".join(wrong.lines)
-
-    async def decision(tx: Tx) -> None:
-        if await tx.account.get(POLICY_REFUSED) == all_lines:
-            return
-        await tx.account.set(POLICY_REFUSED, all_lines)
-        facts = AccountFacts(count=len(wrong.lines), detail="\n".join(wrong.lines[:MISTAKES_SENT]))
-        await send_of_account(tx, deps, EventKind.POLICY_REFUSED, facts, by=by)
-
-    await transact(deps, decision)
+    if await tx.account.get(POLICY_REFUSED) == all_lines:
+        return
+    await tx.account.set(POLICY_REFUSED, all_lines)
+    facts = AccountFacts(count=len(wrong.lines), detail="\n".join(wrong.lines[:MISTAKES_SENT]))
+    await send_of_account(tx, deps, EventKind.POLICY_REFUSED, facts, by=by)
 
 
 def _rules_of(version: PolicyVersion | None, source: PolicySource) -> Rules | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 import structlog
 from typing_extensions import override
@@ -89,7 +88,7 @@ async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) 
 
     When it was asked is written before the call, so that a restart doesn't ask it again too soon.
     """
-    search = await transact(deps, partial(_begin, deps=deps, search_id=search_id))
+    search = await transact(deps, _begin, deps, search_id)
     if search is None:
         return
     found = False
@@ -99,7 +98,7 @@ async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) 
         log.warning("wishes.market_away", search=search_id, error=type(away).__name__)
     else:
         found = await _serve(deps, search, offers, claim_lasts)
-    await transact(deps, partial(_end, deps=deps, search_id=search_id, found=found))
+    await transact(deps, _end, deps, search_id, found)
 
 
 async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
@@ -206,21 +205,15 @@ async def _serve(
         match turn(waiter, usable, deps.clock.now()):
             case Rent(offer=offer):
                 confirmed = await deps.directory.ask_anew(waiter.owner)
-                rent = partial(
-                    _rent, deps=deps, waiter=waiter, offer=offer, offers=tuple(left), owner_confirmed=confirmed
-                )
-                if await transact(deps, rent):
+                if await transact(deps, _rent, deps, waiter, offer, tuple(left), owner_confirmed=confirmed):
                     found = True
                     left.remove(offer)
             case Tell(offers=fitting):
                 quote = changed(waiter.quote, state=QuoteState.FOUND, offers=fitting, nearby=())
-                await transact(deps, partial(_say, deps=deps, quote=quote))
+                await transact(deps, _say, deps, quote)
                 found = True
             case SayNothingFits(cheapest=cheapest):
-                await transact(
-                    deps,
-                    partial(_say_nothing_fits, deps=deps, waiter=waiter, cheapest=cheapest, offers=tuple(left)),
-                )
+                await transact(deps, _say_nothing_fits, deps, waiter, cheapest, tuple(left))
             case None:
                 pass
     return found

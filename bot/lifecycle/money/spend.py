@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 
 from bot.lifecycle.changes.send import send, send_of_account
 from bot.lifecycle.deps import Deps, transact
@@ -127,7 +126,7 @@ async def check_budget_alerts(deps: Deps) -> None:
     async with deps.store.read() as tx:
         if not await tx.budgets.alerts_due(deps.clock.now()):
             return
-    await transact(deps, partial(judge_planned_alerts, deps=deps))
+    await transact(deps, judge_planned_alerts, deps)
 
 
 # --- the digest for the home channel: once a week, by project and never by person

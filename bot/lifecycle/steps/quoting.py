@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.errors import GpubotError, MarketAway, Mistake, Refused, TokenRefused, TooLate
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.renting import Rent
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import StepDeps, transact
 from bot.lifecycle.people.teammates import with_boot_script
 from bot.lifecycle.steps.polling import poll_at, soonest
 from bot.lifecycle.steps.replacing import rent_replacement
@@ -127,7 +127,7 @@ async def _replace(deps: StepDeps, quote: Quote) -> Quote:
     was rented, return the quote unchanged, so that its offers are shown. Raise Outage if the store doesn't take
     it."""
     try:
-        rental = await rent_replacement(deps, quote)
+        rental = await transact(deps, rent_replacement, deps, quote)
     except (Mistake, Refused, TooLate):
         return quote
     return quote if rental is None else changed(quote, rental_id=rental.id)

@@ -8,7 +8,7 @@ from bot.errors import OverBudget, Refused
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
-from bot.lifecycle.deps import Deps, free_id, known_rental, transact
+from bot.lifecycle.deps import Deps, free_id, known_rental
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.people.back_to_approval import envelope_facts
@@ -73,7 +73,7 @@ async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, n
     return request
 
 
-async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
+async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
     """Rent the first offer of a quote that fits into what its rental left, without a new approval. If the old
     machine still runs, the new one comes from another vendor, and the old one is destroyed once the new one is
     bought.
@@ -81,52 +81,48 @@ async def rent_replacement(deps: Deps, quote: Quote) -> Rental | None:
     Return the rental that takes the place, also if an earlier click made it. Return None if no offer fits. Raise
     Refused, Mistake or TooLate if the rules no longer allow it, or if the old rental can no longer be replaced.
     """
-
-    async def decision(tx: Tx) -> Rental | None:
-        rental = await tx.rentals.get(quote.replaces_rental or "")
-        person = await tx.people.get(quote.owner, EVER)
-        if rental is None or person is None:
-            return None
-        if rental.replaced_by is not None:
-            return await tx.rentals.get(rental.replaced_by)
-        rental, left = await load_replaceable(tx, deps, person, rental.id)
-        now = deps.clock.now()
-        await check_buying(tx)
-        await check_key(tx, deps.rules, person)
-        request = await checked_request(tx, deps, rental, left, now)
-        if rental.state is State.READY:
-            request = changed(request, without_vendor=rental.vendor)
-        fitting = [
-            offer
-            for offer in quote.offers
-            if offer.expires_at > now and fits(offer, request) and fits_model(offer.gpu, left.gpu)
-        ]
-        offers = await with_boot_script(tx, fitting, request, request.teammates)
-        if not offers:
-            return None
-        usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
-        team_left = check_usage(offers[0].rate, usage, deps.rules)
-        for offer in offers:
-            envelope = propose_replacement(offer, request, left, team_left, deps.rules)
-            if envelope is None:
-                continue
-            new = transitions.new_rental(
-                changed(quote, request=shortened(request, envelope.lease)),
-                offer,
-                rental_id=await free_id(tx, deps),
-                card_channel=rental.card_channel,
-                envelope=envelope,
-                decision=None,
-                now=now,
-                replaces=rental,
-            )
-            await _take_place(tx, deps, rental, new)
-            # The quote stays due: if the process dies before its answer is queued, the next search queues it.
-            await tx.quotes.save(changed(quote, rental_id=new.id, due_at=quote.created_at))
-            return new
+    rental = await tx.rentals.get(quote.replaces_rental or "")
+    person = await tx.people.get(quote.owner, EVER)
+    if rental is None or person is None:
         return None
-
-    return await transact(deps, decision)
+    if rental.replaced_by is not None:
+        return await tx.rentals.get(rental.replaced_by)
+    rental, left = await load_replaceable(tx, deps, person, rental.id)
+    now = deps.clock.now()
+    await check_buying(tx)
+    await check_key(tx, deps.rules, person)
+    request = await checked_request(tx, deps, rental, left, now)
+    if rental.state is State.READY:
+        request = changed(request, without_vendor=rental.vendor)
+    fitting = [
+        offer
+        for offer in quote.offers
+        if offer.expires_at > now and fits(offer, request) and fits_model(offer.gpu, left.gpu)
+    ]
+    offers = await with_boot_script(tx, fitting, request, request.teammates)
+    if not offers:
+        return None
+    usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
+    team_left = check_usage(offers[0].rate, usage, deps.rules)
+    for offer in offers:
+        envelope = propose_replacement(offer, request, left, team_left, deps.rules)
+        if envelope is None:
+            continue
+        new = transitions.new_rental(
+            changed(quote, request=shortened(request, envelope.lease)),
+            offer,
+            rental_id=await free_id(tx, deps),
+            card_channel=rental.card_channel,
+            envelope=envelope,
+            decision=None,
+            now=now,
+            replaces=rental,
+        )
+        await _take_place(tx, deps, rental, new)
+        # The quote stays due: if the process dies before its answer is queued, the next search queues it.
+        await tx.quotes.save(changed(quote, rental_id=new.id, due_at=quote.created_at))
+        return new
+    return None
 
 
 async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
