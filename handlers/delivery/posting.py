@@ -31,14 +31,7 @@ from bot.model.message import (
 from handlers.delivery.content import Answer, Shown, Upload
 from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, UPLOAD, Pace
 from handlers.delivery.pending_saves import Result, closed
-from handlers.delivery.read_back import (
-    UNKNOWN_ERROR_TRIES,
-    Finder,
-    Place,
-    SearchAgain,
-    Unreadable,
-    metadata_of,
-)
+from handlers.delivery.read_back import UNKNOWN_ERROR_TRIES, Finder, Place, SearchAgain, Unreadable, metadata_of
 from handlers.messages.render import asks
 from handlers.phrases.blocks import Json, Rendered
 from handlers.phrases.tables import plainer

@@ -6,14 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from bot.model.admin_question import (
-    AdminQuestion,
-    AdminVerdict,
-    OwnerLeft,
-    Purchase,
-    Purchases,
-    UnknownMachine,
-)
+from bot.model.admin_question import AdminQuestion, AdminVerdict, OwnerLeft, Purchase, Purchases, UnknownMachine
 from bot.model.event import Event, EventKind
 from bot.model.machine_use import Verdict
 from bot.model.state import State

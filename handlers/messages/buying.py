@@ -23,14 +23,7 @@ from bot.model.state import UNBOUGHT, State
 from bot.model.text import listed, plural, say_at_most
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, RentalOfferValue
-from handlers.messages.writers import (
-    EventContext,
-    EventText,
-    allowed_text,
-    direct,
-    sentence_case,
-    thread,
-)
+from handlers.messages.writers import EventContext, EventText, allowed_text, direct, sentence_case, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import paused_by

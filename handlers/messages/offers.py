@@ -22,15 +22,7 @@ from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
 from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use.two_ends import night_end
-from handlers.ids import (
-    Action,
-    NearbyValue,
-    OfferValue,
-    QuoteHoursValue,
-    QuoteUntilValue,
-    QuoteValue,
-    offer_value,
-)
+from handlers.ids import Action, NearbyValue, OfferValue, QuoteHoursValue, QuoteUntilValue, QuoteValue, offer_value
 from handlers.messages import replies, waiting
 from handlers.messages.giving import with_idle
 from handlers.messages.replacing import remainder_text, replace_button

@@ -21,15 +21,7 @@ from handlers.messages.backups import readopted, readopted_in_thread
 from handlers.messages.needed import is_open, keep_buttons, question_text
 from handlers.messages.ready import with_ssh_lines
 from handlers.messages.ssh_lines import key_lines, ssh_lines
-from handlers.messages.writers import (
-    EventContext,
-    EventText,
-    Needs,
-    direct,
-    no_longer_ready,
-    thread,
-    until_text,
-)
+from handlers.messages.writers import EventContext, EventText, Needs, direct, no_longer_ready, thread, until_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.format import escape, join, per_hour, person

@@ -29,15 +29,7 @@ from handlers.messages import (
 from handlers.messages.ended import ended_receipt
 from handlers.messages.ends import is_outdated
 from handlers.messages.owners import no_longer_yours
-from handlers.messages.writers import (
-    AlertContext,
-    EventContext,
-    alert,
-    approvers,
-    direct,
-    said_once,
-    thread,
-)
+from handlers.messages.writers import AlertContext, EventContext, alert, approvers, direct, said_once, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
