@@ -70,7 +70,6 @@ NEARBY = 5
 
 
 def request_text(request: Request) -> str:
-    """Return `1x H100 in EU`."""
     return wanted(request) + (f" in {escape(request.region, 20)}" if request.region else "")
 
 
@@ -185,7 +184,6 @@ def _not_replaced(rental: Rental | None) -> str:
 
 
 def most_shown(*, everything: bool) -> int:
-    """Return how many offers an answer shows at most."""
     return SHOWN_BY_ALL if everything else SHOWN
 
 
@@ -424,7 +422,6 @@ def unanswered(
 
 
 def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
-    """Return the question whether the person wants another one of the same."""
     state = STATES[rental.state].lower()
     text = f"You already rent {describe(rental)} ({rental.id}, {state}). Another one?"
     value = offer_value(quote_id, offer_id, another=True)

@@ -42,7 +42,6 @@ REFRESH_ASKED_EVERY = timedelta(minutes=3)
 
 
 def asks(rendered: Rendered) -> bool:
-    """Return whether a message is a question that is still open."""
     rows = [block["elements"] for block in rendered.blocks if block["type"] == "actions"]
     return any(action_of(button["action_id"]) in ANSWERS for row in rows for button in row)
 

@@ -17,7 +17,6 @@ from handlers.phrases.rental_text import machines, vendor
 
 
 def replace_button(rental: Rental) -> Json:
-    """Return `Replace k7mq2, up to $2.47/h`."""
     label = f"Replace {rental.id}, up to {highest(rental.envelope)}"
     return button(label, Action.REPLACE, RentalValue(rental_id=rental.id))
 

@@ -153,7 +153,6 @@ def _approved_not_ready(context: EventContext) -> EventText:
 
 @thread(EventKind.DENIED, EventKind.EXPIRED, EventKind.WITHDRAWN)
 def _request_over(context: EventContext[EndedFacts]) -> EventText:
-    """Return that a request ended without a machine."""
     cost = cost_of(context.facts)
     rest = ""
     if cost is not None and cost.amount == 0 and not cost.estimated:
@@ -316,7 +315,6 @@ def _budgets(details: RentalDetails) -> str:
 
 
 def _others(details: RentalDetails, times: Times) -> str:
-    """Return what else the owner runs."""
     others = [
         rental for rental in details.owners_live if rental.id != details.rental.id and rental.state not in UNBOUGHT
     ]

@@ -341,7 +341,6 @@ def code(command: str) -> str:
 
 
 def size(markup: str) -> int:
-    """Return how many bytes a text has."""
     return len(markup.encode())
 
 

@@ -145,7 +145,6 @@ def search_again(quote: Quote) -> list[Json]:
 
 
 def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
-    """Return what the machine costs, and when it is rented."""
     request, most = quote.request, say_at_most(wait.envelope.total)
     highest = limit_per_hour(wait.envelope.max_rate)
     at = reader.times.at_time(max(first_look(request, reader.rules) or reader.now, reader.now))
@@ -207,7 +206,6 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
 
 
 def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
-    """Return the dialog that confirms a rent at a higher price than was allowed."""
     offer, envelope = dearer.offer, dearer.envelope
     ask = bool(dearer.over)
     return blocks.modal(

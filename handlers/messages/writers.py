@@ -44,7 +44,6 @@ class EventText(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return both as one text."""
         if self.rest and self.colon:
             return f"{sentence_case(self.lead)}: {self.rest}"
         return join(sentence(self.lead), sentence_case(self.rest))
@@ -124,7 +123,6 @@ class EventContext(NamedTuple, Generic[F_co]):
         return actor(self.details.names, self.event)
 
     def name(self, user_id: str | None) -> str:
-        """Return a person's name, which pings nobody."""
         return person(self.details.names, user_id)
 
     @property

@@ -175,7 +175,6 @@ def paragraph(text: str, accessory: Json | None = None) -> Part:
 
 
 def heading(text: str) -> Part:
-    """Return a paragraph in bold."""
     return Part(text, section(f"*{text}*"))
 
 
@@ -211,7 +210,6 @@ def fit_view(blocks: Iterable[Json | None]) -> list[Json]:
 
 
 def text_length(part: Any) -> int:
-    """Return how many characters of text a part of a message has."""
     if isinstance(part, dict):
         own = len(part["text"]) if isinstance(part.get("text"), str) else 0
         return own + sum(text_length(value) for value in part.values())
@@ -257,7 +255,6 @@ def checkboxes(
 def text_input(
     field: Field, label: str, *, value: str = "", hint: str = "", longest: int, required: bool = True
 ) -> Json:
-    """Return an input for one line."""
     element: Json = {"type": "plain_text_input", "action_id": field.value, "max_length": longest}
     if value:
         element["initial_value"] = value[:longest]

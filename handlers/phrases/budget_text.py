@@ -60,7 +60,6 @@ def standing(demand: Demand, names: Mapping[str, str]) -> str:
 
 
 def month_name(month: Month) -> str:
-    """Return a month in words: `November 2026`."""
     return f"{say_month(month)} {month[:4]}"
 
 

@@ -118,7 +118,6 @@ def until_decided(rental: Rental, times: Times) -> str:
 
 
 def end_moves(rental: Rental) -> bool:
-    """Return whether a machine's end moves on if it is in use then."""
     return rental.lease is not None and can_move(rental.lease)
 
 
@@ -214,7 +213,6 @@ def can_have_one(rental: Rental) -> str:
 
 
 def failed_with(status: int | None) -> str:
-    """Return `failed (exit 1)`."""
     return "failed" if status is None else f"failed (exit {status})"
 
 

@@ -185,7 +185,6 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def clock_text(minutes: int) -> str:
-    """Return a time of day, in minutes after midnight: `08:00`."""
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
