@@ -45,13 +45,7 @@ from store.quotes import Quotes
 from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
 from store.searches import Searches
-from store.tables import (
-    jobs,
-    quotes,
-    rentals,
-    shared_searches,
-    visits,
-)
+from store.tables import jobs, quotes, rentals, shared_searches, visits
 from store.visits import Visits
 
 

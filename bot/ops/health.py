@@ -13,14 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import SecretStr
 
 from bot.clock import Clock
-from bot.net.machines_proof import (
-    NONCE_HEADER,
-    SCHEME,
-    SIGNATURE_HEADER,
-    is_same,
-    is_signed_request,
-    sign_answer,
-)
+from bot.net.machines_proof import NONCE_HEADER, SCHEME, SIGNATURE_HEADER, is_same, is_signed_request, sign_answer
 
 log = structlog.get_logger("gpubot.health")
 

@@ -16,14 +16,7 @@ from bot.errors import MarketAway, TokenRefused
 from bot.market.client import ComputeClear
 from bot.model.text import one_line
 from bot.model.watched_machine import MachinesAnswer
-from bot.net.machines_proof import (
-    NONCE_HEADER,
-    SIGNATURE_HEADER,
-    is_same,
-    new_nonce,
-    sign_answer,
-    sign_request,
-)
+from bot.net.machines_proof import NONCE_HEADER, SIGNATURE_HEADER, is_same, new_nonce, sign_answer, sign_request
 from bot.net.sessions import Redirected, TooLong, read_body
 from bot.watchdog.settings import WatchdogSettings
 from bot.watchdog.state import Account, BotAnswer, Living, Trouble

@@ -13,15 +13,7 @@ from typing import assert_never
 from bot.lifecycle.changes.notifications import Scene
 from bot.lifecycle.deps import ID_LENGTH, Deps, transact
 from bot.lifecycle.restored.machines import close_request
-from bot.model.admin_question import (
-    AdminQuestion,
-    AdminVerdict,
-    Decided,
-    OwnerLeft,
-    Purchase,
-    Purchases,
-    Subject,
-)
+from bot.model.admin_question import AdminQuestion, AdminVerdict, Decided, OwnerLeft, Purchase, Purchases, Subject
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import AccountFacts, PersonFacts

@@ -9,13 +9,7 @@ from typing import Any, NamedTuple
 
 from bot.model.event import Event, EventKind, To
 from bot.model.facts import TeammatesFacts
-from bot.model.message import (
-    DestinationKind,
-    Message,
-    MessageKind,
-    queued,
-    stored_destination,
-)
+from bot.model.message import DestinationKind, Message, MessageKind, queued, stored_destination
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
