@@ -1,5 +1,4 @@
-"""The connection to Slack, by Socket Mode or HTTP, which is made at the start. If Slack refuses a token, the
-settings are read again."""
+"""The connection to Slack, by Socket Mode or HTTP. If Slack refuses a token, the settings are read again."""
 
 from __future__ import annotations
 
@@ -38,8 +37,7 @@ RETRY = 5.0
 RETRY_REFUSED = TOKEN_RETRY.total_seconds()
 """Real seconds until the next try after Slack refused a token."""
 CHECK_EVERY = 30.0
-"""Real seconds between two checks whether Slack answers and takes the bot's token, in case nothing is posted that
-would show it."""
+"""Real seconds between two checks of the bot's token, in case nothing is posted that would show a refusal."""
 UNREACHABLE_AFTER = timedelta(minutes=1)
 """How long Slack gives no answer before people are told of it, in real time."""
 ASIDE_EVERY = 1.0
@@ -302,8 +300,7 @@ class Connection(Part):
             return None
 
     def use_tokens(self, tokens: Tokens) -> bool:
-        """Use these tokens from the next call on. Open connections stay. Return whether one is another token
-        than before."""
+        """Use these tokens from the next call on, and return whether one changed. Open connections stay."""
         different = tokens != self.tokens
         self.tokens = tokens
         self.context.client.token = tokens.bot

@@ -40,8 +40,7 @@ CHANNEL_TIMEOUT = 3.0
 LONGEST_CHANNEL_NAME = 80
 """Slack allows no longer names (docs.slack.dev/reference/methods/conversations.rename)."""
 _NO_MEMBER = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
-"""Errors by which Slack says that the bot is no member of the conversation. They are cached like any other
-answer."""
+"""Errors that say that the bot is no member of the conversation. They are cached like any answer."""
 
 _log = structlog.get_logger("gpubot.people")
 _channels_log = structlog.get_logger("gpubot.channels")

@@ -61,13 +61,9 @@ _TIMES_TO_READY = (
     .order_by(_a.ready_at.desc())
     .limit(_LATEST)
 )
-_OF_PLACES = (
-    select(
-        _a.vendor,
-        _a.gpu,
-        _a.ready_at,
-        func.row_number().over(partition_by=(_a.vendor, _a.gpu), order_by=_a.intended_at.desc()).label("place"),
-    )
+_newest_first = func.row_number().over(partition_by=(_a.vendor, _a.gpu), order_by=_a.intended_at.desc())
+_purchases = (
+    select(_a.vendor, _a.gpu, _a.ready_at, _newest_first.label("place"))
     .where(
         _a.vendor.in_(bindparam("vendors", expanding=True)),
         _a.gpu.in_(bindparam("gpus", expanding=True)),
@@ -75,15 +71,11 @@ _OF_PLACES = (
     )
     .subquery()
 )
+_p = _purchases.c
 _GOT_READY = (
-    select(
-        _OF_PLACES.c.vendor,
-        _OF_PLACES.c.gpu,
-        func.count(_OF_PLACES.c.ready_at).label("ready"),
-        func.count().label("of"),
-    )
-    .where(_OF_PLACES.c.place <= _LAST_PURCHASES)
-    .group_by(_OF_PLACES.c.vendor, _OF_PLACES.c.gpu)
+    select(_p.vendor, _p.gpu, func.count(_p.ready_at).label("ready"), func.count().label("of"))
+    .where(_p.place <= _LAST_PURCHASES)
+    .group_by(_p.vendor, _p.gpu)
 )
 _UPDATE_ATTEMPT = update(attempts).where(_a.rental_id == bindparam("key"), _a.n == bindparam("attempt_n"))
 _HAS_LIVE = select_by(_a.rental_id).where(_a.live).with_only_columns(_a.n)

@@ -16,7 +16,7 @@ from bot.model.money import Micros
 from store.mapping import Rows, Values, insert_into, param, select_by, to_model, values
 from store.tables import attempts, balances, charges, filed_months, ledger, rentals, reservations, resources
 
-_b, _c = balances.c, charges.c
+_b, _c, _h = balances.c, charges.c, reservations.c
 
 
 _ALL = select(balances).where(_b.month >= bindparam("since"))
@@ -24,14 +24,9 @@ _OF_SCOPES = select_by(_b.month).where(tuple_(_b.kind, _b.name).in_(bindparam("s
 """Only the rows of these scopes are read: a month has one for each person."""
 _TEAM = select(balances).where(_b.kind == ScopeKind.TEAM).order_by(_b.month)
 _RESERVED = (
-    select(
-        reservations.c.month,
-        reservations.c.owner,
-        reservations.c.project,
-        func.sum(reservations.c.amount).label("amount"),
-    )
-    .where(reservations.c.month >= bindparam("since"))
-    .group_by(reservations.c.month, reservations.c.owner, reservations.c.project)
+    select(_h.month, _h.owner, _h.project, func.sum(_h.amount).label("amount"))
+    .where(_h.month >= bindparam("since"))
+    .group_by(_h.month, _h.owner, _h.project)
 )
 _CHARGED = (
     select(_c.month, _c.owner, _c.project, func.sum(_c.amount).label("amount"), func.sum(_c.late).label("late"))
@@ -42,9 +37,9 @@ _THIS = and_(_b.month == bindparam("in_month"), _b.kind == bindparam("of"), _b.n
 _NOTE_ALERT = update(balances).where(_THIS).values(alerted=bindparam("percent"))
 _PLAN_ALERT = update(balances).where(_THIS).values(alert_due_at=bindparam("due_at"), alert_to=bindparam("reader"))
 _ALERTS_DUE = select(balances).where(_b.alert_due_at <= bindparam("at")).order_by(_b.month, _b.kind, _b.name)
-_RESERVATIONS = select_by(reservations.c.rental_id, reservations.c.month, reservations.c.owner)
+_RESERVATIONS = select_by(_h.rental_id, _h.month, _h.owner)
 _ADD_RESERVATIONS, _ADD_CHARGES = insert(reservations), insert(charges)
-_DROP_RESERVATIONS = delete(reservations).where(reservations.c.rental_id == bindparam("key"))
+_DROP_RESERVATIONS = delete(reservations).where(_h.rental_id == bindparam("key"))
 _OLDEST_FIRST = (_c.started_at, _c.resource_id, _c.n)
 _CHARGES_OF = select_by(_c.rental_id, *_OLDEST_FIRST)
 _UNCHARGED = (

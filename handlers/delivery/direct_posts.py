@@ -36,8 +36,7 @@ TRIES = 3
 
 
 RETRY_AFTER = timedelta(minutes=5)
-"""Real time until an alert whose answer was lost is sent again. Otherwise a person would get it every few seconds
-while Slack's answers are lost."""
+"""Real time until an alert whose answer was lost is sent again, so that nobody gets it every few seconds."""
 
 
 class DirectPosts:

@@ -32,13 +32,11 @@ log = structlog.get_logger("gpubot.delivery")
 BATCH = 20
 """How many messages one query returns at most."""
 GATHER = 0.05
-"""Real seconds between two turns. One turn sends messages that were queued together, so that the store is not read
-for each of them."""
+"""Real seconds between two turns, so that messages queued together need only one read of the store."""
 IN_FLIGHT = 16
 """How many messages are being sent at the same time, at most."""
 REFRESHES_IN_FLIGHT = 4
-"""How many of them may be refreshes: while Slack is slow, refreshes must not take the places of messages that show
-a change."""
+"""How many of them may be refreshes: while Slack is slow, changes must not wait for these."""
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
 """How many of them may be searches for posts whose outcome is unknown: while Slack is slow, each takes up to its
 time-out. And how many may be Home tabs: rendering one reads a lot."""
@@ -263,8 +261,7 @@ class Delivery(Part):
                 return
 
     async def _start_refreshes(self, tx: Tx, now: datetime, our_now: datetime) -> datetime | None:
-        """Start as many refreshes as everything else leaves room for. Return when the first of those that remain
-        is due, in our time."""
+        """Start the refreshes for which there is room. Return when the first of the rest is due, in our time."""
         first = await tx.messages.next_refresh()
         if first is None or first > our_now or not self.may_refresh(now):
             return first
@@ -275,8 +272,7 @@ class Delivery(Part):
         return first
 
     def may_refresh(self, now: datetime) -> bool:
-        """Return whether another refresh may start at this real time. The store must be able to save its
-        result."""
+        """Return whether another refresh may start at this real time, and the store can save its result."""
         sending = [message for message, _ in self._sending.values()]
         if (
             sum(message.refreshes for message in sending) >= REFRESHES_IN_FLIGHT

@@ -117,8 +117,7 @@ class Pace:
             self._latest[method][to] = now
 
     def block(self, method: str, until: datetime) -> None:
-        """Call this method no earlier than `until`, because Slack asked to wait. An earlier block that ends later
-        still holds."""
+        """Call this method no earlier than `until`, as Slack asked, or than an earlier block ends."""
         self._blocked[method] = max(until, self._blocked.get(method, until))
 
     def block_all(self, until: datetime) -> None:

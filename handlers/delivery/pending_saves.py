@@ -160,8 +160,7 @@ class PendingSaves:
 
 
 async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
-    """Send a message to its next destination and return True. If there is none, close the message and return
-    False."""
+    """Send a message to its next destination and return True, or close it and return False if there is none."""
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
     asks = message.kind is MessageKind.APPROVAL and message.to.kind is DestinationKind.CHANNEL
     if rental is not None and asks and await ask_each_directly(tx, deps, message, rental):

@@ -57,8 +57,7 @@ log = structlog.get_logger("gpubot.delivery")
 ANSWER_TRIES = 4
 SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
-"""Real time between the second and the third post of a message in a conversation that can't be read. It doubles
-with each further post."""
+"""Real time between the second and third post where posts can't be read. It doubles with each further one."""
 
 BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
 """Errors by which Slack refuses the blocks, at any destination. It may take the text alone."""
@@ -105,8 +104,7 @@ class Poster:
         return await (self.refresh if message.refreshes else self.edit)(message, shown)
 
     async def answer(self, message: Message, rendered: Rendered) -> Result:
-        """Send an answer to its `response_url`. It may be lost, so it must never be the only copy of something
-        important."""
+        """Send an answer to its `response_url`. It may be lost, so it is never the only copy."""
         if message.to.kind is DestinationKind.EPHEMERAL:
             return await self._answer_in_channel(message, rendered)
         options = rendered.options if isinstance(rendered, Answer) else {}
@@ -140,8 +138,7 @@ class Poster:
         return Result(closed(changed(message, posted_at=self._deps.clock.now())), given_up=status != 200)
 
     async def _answer_in_channel(self, message: Message, rendered: Rendered) -> Result:
-        """Send an answer that one person sees in a channel. If Slack refuses it, or doesn't answer, make it a
-        direct message."""
+        """Send an answer that one person sees in a channel, or as a direct message if Slack doesn't take it."""
         now = self._deps.clock.real()
         channel, user, thread = ephemeral_place(message.to)
         in_direct_messages = changed(message, to=to_person(user), tries=0, due_at=now)
@@ -204,8 +201,7 @@ class Poster:
         return Result(unposted(compared) if asks_again else compared, compared=True, shows_later=True)
 
     def _unreadable(self, message: Message) -> Result:
-        """Return the message, whose conversation can't be read, to post again: the first time at once, later after
-        long waits."""
+        """Return a message that can't be looked for, to post again: first at once, later after long waits."""
         now = self._deps.clock.real()
         last, times = self._reposts.get(message.id, (now, 0))
         if (due_at := last + repost_wait(times)) > now:
@@ -311,8 +307,7 @@ class Poster:
             return Result(changed(message, refresh_at=self._next_refresh(rendered) if retries else None))
 
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
-        """Return the message after an edit. Make no call if Slack shows the same already. Raise one of
-        NO_ANSWER."""
+        """Return the message after an edit, unless Slack shows the same already. Raise one of NO_ANSWER."""
         if digest(rendered) != message.digest:
             body = {
                 "channel": message.channel or message.to.value,
@@ -438,8 +433,7 @@ def unposted(message: Message) -> Message:
 
 
 def repost_wait(times: int) -> timedelta:
-    """Return how long to wait before the next post in a conversation that can't be read, after `times`
-    re-posts."""
+    """Return how long to wait after `times` re-posts in a conversation that can't be read."""
     if times == 0:
         return timedelta()
     return min(FIRST_REPOST_WAIT * (1 << min(times - 1, 10)), LONGEST_REPOST_WAIT)

@@ -59,8 +59,7 @@ UNREADABLE = frozenset(
 """Answers that say for certain that this bot can't read the conversation (the error lists of
 conversations.history, conversations.replies and conversations.open)."""
 UNKNOWN_ERROR_TRIES = 8
-"""After this many answers in a row with an error that is in none of our lists, the conversation counts as
-unreadable."""
+"""After this many unknown errors in a row, the conversation counts as unreadable."""
 
 Place = tuple[str, str]
 """The channel and the `ts` of a post."""

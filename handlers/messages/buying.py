@@ -34,7 +34,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import paused_by
-from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, person, price, sentence
+from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, price, sentence
 from handlers.phrases.lease_buttons import destroy_button, stop_button
 from handlers.phrases.rental_text import current_state, describe, machines, place, reason, vendor
 
@@ -80,11 +80,10 @@ def _waits(context: EventContext) -> bool:
 def _offer_fits(context: EventContext[OfferFacts]) -> EventText:
     facts = context.facts
     price = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
-    unconfirmed = (
-        f"Slack didn't tell me in time whether {context.owner} is still here, so I went by its last answer."
-        if facts.owner_unconfirmed
-        else ""
-    )
+    unconfirmed = ""
+    if facts.owner_unconfirmed:
+        unsure = f"Slack didn't tell me in time whether {context.owner} is still here"
+        unconfirmed = f"{unsure}, so I went by its last answer."
     return EventText(f"An offer fits: {place(facts.vendor, facts.vendor_region)}{price}", unconfirmed)
 
 
@@ -102,9 +101,8 @@ def _not_allowed_now(context: EventContext[NotAllowedFacts]) -> EventText:
     why = sentence(why)
     if not _waits(context):
         return EventText("An offer fitted, but I couldn't rent it then", why, colon=True)
-    return EventText(
-        "An offer fits, but I can't rent it now", join(why, "It waits on.", _tries_until(context)), colon=True
-    )
+    rest = join(why, "It waits on.", _tries_until(context))
+    return EventText("An offer fits, but I can't rent it now", rest, colon=True)
 
 
 @direct(EventKind.NOT_ALLOWED_NOW)
@@ -134,9 +132,8 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> EventText:
     if facts.offer is not None:
         from_price = f" from {per_hour(facts.rate)}" if facts.rate is not None else " only at a higher price"
         free = f"{describe(rental.request)}{from_price}"
-    return EventText(
-        f"Nothing fits{context.when_at}", join(f"{free}{allowed}.", _tries_until(context)), colon=True
-    )
+    rest = join(f"{free}{allowed}.", _tries_until(context))
+    return EventText(f"Nothing fits{context.when_at}", rest, colon=True)
 
 
 @direct(EventKind.NOTHING_FITS)
@@ -213,15 +210,10 @@ def _making_sure(where: str) -> str:
 @thread(EventKind.GIVEN_UP)
 def _given_up(context: EventContext[AttemptFacts]) -> EventText:
     facts = context.facts
-    answer = sentence(escape(facts.detail, 200)) if facts.detail and facts.detail.strip() else ""
-    return EventText(
-        f"{sentence_case(vendor(facts.vendor))} did not get it ready",
-        join(
-            "I'm destroying that machine; it may bill until the vendor confirms its end.",
-            "Then I look for the next offer.",
-            f"Its answer: {answer}" if answer else "",
-        ),
-    )
+    answer = escape(facts.detail or "", 200)
+    bills = "I'm destroying that machine; it may bill until the vendor confirms its end."
+    rest = join(bills, "Then I look for the next offer.", f"Its answer: {sentence(answer)}" if answer else "")
+    return EventText(f"{sentence_case(vendor(facts.vendor))} did not get it ready", rest)
 
 
 @thread(EventKind.ACCEPTED)
@@ -284,19 +276,17 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
     if left_out is None:
         return ""
     lacks = _lacks_script(context, left_out) if left_out.refused else _script_lacks(left_out)
-    rental_id, shown_to = context.details.rental.id, person(context.details.names, context.owner_id)
+    rental_id, shown_to = context.details.rental.id, context.name(context.owner_id)
     line = f"When it is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing keys."
     next_step = line if left_out.key_count else ""
-    names = [person(context.details.names, user) for user in left_out.people]
+    names = [context.name(user) for user in left_out.people]
     have = "has" if len(names) == 1 else "have"
     no_key = f"{listed(names)} {have} no SSH key and can't get in." if names else ""
     return join(lacks, next_step, no_key)
 
 
 def _lacks_script(context: EventContext, left_out: LeftOut) -> str:
-    keys = (
-        f"only {person(context.details.names, context.owner_id)}'s first key gets in" if left_out.key_count else ""
-    )
+    keys = f"only {context.name(context.owner_id)}'s first key gets in" if left_out.key_count else ""
     setup = f"the set-up {escape(left_out.setup)} doesn't run" if left_out.setup else ""
     unseen = "I can't see inside" if left_out.probe else ""
     lacks = [lack for lack in (keys, setup, unseen) if lack]

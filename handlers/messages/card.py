@@ -46,8 +46,7 @@ REFRESH_IDLE_EVERY = timedelta(minutes=15)
 """The same for a machine whose owner doesn't answer. Its card shows only whole steps of this: every poll renders
 the card again, and with minutes, each poll would be an edit."""
 REFRESH_AFTER_END = timedelta(seconds=10)
-"""How long after the end that a card shows it is edited if its machine still runs. Most are being destroyed by
-then."""
+"""How long after its end a machine's card is edited if it still runs. By then, most are being destroyed."""
 
 
 def card(details: RentalDetails, reader: Reader) -> Rendered:
@@ -92,11 +91,8 @@ def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
         return _waits(details, times)
     if _is_starting(details):
         blocked = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
-        return [
-            blocked,
-            _elapsed(details, times.now),
-            f"{vendor_and_rate(details)}." if vendor_and_rate(details) else "",
-        ]
+        bought = vendor_and_rate(details)
+        return [blocked, _elapsed(details, times.now), f"{bought}." if bought else ""]
     if rental.state is State.READY:
         return _ready(details, reader)
     if rental.state is State.DESTROYING:
@@ -196,12 +192,11 @@ def _buttons(details: RentalDetails) -> list[Json | None]:
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)
     add_teammate = button("Add teammate", Action.ADD_TEAMMATE, version)
     if rental.decision is not None:
-        label, accepts = (
-            f"Go on up to {highest(rental.envelope)}",
-            rental.owner_decides and not rental.needs_later_end,
-        )
+        accept = None
+        if rental.owner_decides and not rental.needs_later_end:
+            accept = button(f"Go on up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
         return [
-            button(label, Action.ACCEPT, version, style="primary") if accepts else None,
+            accept,
             button("Change", Action.CHANGE_RENTAL, version),
             add_teammate,
             button("Withdraw", Action.WITHDRAW, version),

@@ -30,6 +30,7 @@ from handlers.phrases.error_text import NEXT_STEPS
 from handlers.phrases.format import dollars, escape, first_few, identifier, join, per_hour, person, with_full_stop
 from handlers.phrases.lease_buttons import show_button
 from handlers.phrases.rental_text import (
+    FOUND_ON_ACCOUNT,
     STATES,
     WHILE_AWAY,
     computed,
@@ -94,9 +95,8 @@ def _destroying(context: EventContext[EndedFacts]) -> EventText:
     if facts.why is Why.REPLACED and context.details.rental.replaced_by is not None:
         why = f"its place goes to {context.details.rental.replaced_by}"
     spent = cost_of(facts)
-    return EventText(
-        "Being destroyed", join(f"{why}.", f"{so_far(spent)}." if spent and spent.amount else None), colon=True
-    )
+    rest = join(f"{why}.", f"{so_far(spent)}." if spent and spent.amount else None)
+    return EventText("Being destroyed", rest, colon=True)
 
 
 @direct(EventKind.DESTROYING)
@@ -109,11 +109,8 @@ def _somebody_destroys_it(context: EventContext) -> Rendered:
 def _not_confirmed(context: EventContext[DeletionFacts]) -> EventText:
     facts = context.facts
     bills = f" {per_hour(facts.rate)}" if facts.rate is not None else ""
-    last = (
-        f"Last answer: {with_full_stop(escape(facts.detail, 200))}"
-        if facts.detail and facts.detail.strip()
-        else None
-    )
+    answer = escape(facts.detail or "", 200)
+    last = f"Last answer: {with_full_stop(answer)}" if answer else None
     what = context.details.rental.id
     if facts.why in REPORTED_FAILED:
         made = "made" if facts.resource_id else "may have made"
@@ -171,8 +168,7 @@ def _extra_resource(context: EventContext[DeletionFacts]) -> EventText:
 
 @thread(EventKind.EXTRA_GONE)
 def _extra_resource_gone(context: EventContext[DeletionFacts]) -> EventText:
-    """Return the text with the amount of the machine after a failed purchase, else with that of the whole
-    rental."""
+    """Return the end of a machine, with its cost after a failed purchase, else with that of the whole rental."""
     spent = cost_of(context.facts)
     whose = "It cost" if context.facts.why in REPORTED_FAILED else "In all"
     return EventText(
@@ -209,17 +205,14 @@ def _ended(context: EventContext[EndedFacts]) -> EventText:
     confirmed = "Nothing of it bills any more; the vendor confirms it." if billed else None
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
         now_is = f"It is {escape(facts.name, 20)} now." if facts.name else "It has ended."
-        return EventText(
-            f"{STATES[end]}{context.by_whom_and_when}", f"Its machine was found on the account. {now_is}"
-        )
+        return EventText(f"{STATES[end]}{context.by_whom_and_when}", f"{FOUND_ON_ACCOUNT} {now_is}")
     if facts.why is Why.NOTHING_FITTED:
         lead = "Nothing could be rented" if context.details.attempts else "Nothing fitted"
         return EventText(f"{lead}{f' by{context.when}' if context.when else ''}", cost)
     if end in {State.FAILED, State.LOST}:
         why = reason(facts.why, facts.vendor or context.details.rental.vendor) if facts.why else None
-        return EventText(
-            f"{STATES[end]}{context.when}", join(f"{why}." if why else None, cost), colon=bool(why or cost)
-        )
+        rest = join(f"{why}." if why else None, cost)
+        return EventText(f"{STATES[end]}{context.when}", rest, colon=bool(rest))
     when = context.when if context.event.actor is None else context.by_whom_and_when
     return EventText(f"{STATES[end]}{when}", join(confirmed, cost))
 

@@ -28,7 +28,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import SCRIPT, end, failed_with, on_ending_text, script_first_text
-from handlers.phrases.format import Times, actor, join, person
+from handlers.phrases.format import Times, actor, join
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
 
@@ -40,7 +40,7 @@ _ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST
 
 @thread(EventKind.ENDING)
 def _ending(context: EventContext[EndFacts]) -> EventText:
-    owner = person(context.details.names, context.details.rental.owner)
+    owner = context.name(context.details.rental.owner)
     return EventText(f"{owner} was told that it ends {until_text(context)}")
 
 
@@ -62,8 +62,7 @@ def _end_moved(context: EventContext[VerdictFacts]) -> EventText:
 
 @direct(*_ABOUT_THE_END)
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
-    """Return when a machine ends, with a button for more time. Once it ends later or another notice followed,
-    return that."""
+    """Return when a machine ends, with a button for more time; later, its new end or the next notice."""
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome
     if rental.state is not State.READY:
@@ -175,8 +174,7 @@ def _extension_asked(context: EventContext[ExtensionFacts]) -> EventText:
 
 
 def _stands(context: EventContext[ExtensionFacts]) -> str:
-    """Return which end stands until more time is approved. If the machine has two ends, add that the end can still
-    move."""
+    """Return which end stands until more time is approved, and whether it can still move."""
     before, lease = context.facts.since, context.details.rental.lease
     if lease is None:
         return ""
@@ -208,7 +206,7 @@ def _extension_over(context: EventContext[DecisionFacts]) -> EventText:
 def _extension_withdrawn(context: EventContext[DecisionFacts]) -> EventText:
     lead = f"{context.actor} no longer asks for more time"
     if context.event.actor is None:
-        who = person(context.details.names, next(iter(context.facts.people), context.owner_id))
+        who = context.name(next(iter(context.facts.people), context.owner_id))
         lead = f"{who} left the workspace, so nobody asks for more time"
     return EventText(lead, f"it ends {until_text(context)}.", colon=True)
 

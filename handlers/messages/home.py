@@ -140,8 +140,7 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
 
 
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
-    """Return the buttons of a rental: those that its owner has on its card, and for a teammate, Details and
-    Extend."""
+    """Return the buttons that a rental's card has for its owner. A teammate gets Details and Extend."""
     rental, own = one.rental, is_owner(reader.id, one.rental.owner)
     details = button("Details", Action.DETAILS, RentalValue(rental_id=rental.id))
     if rental.state is State.READY:

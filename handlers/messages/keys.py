@@ -20,8 +20,7 @@ _FIRST = ", first: machines open with it for certain"
 
 
 def key_text(key: Key, *, named: bool = True) -> str:
-    """Return a key in the form by which people tell keys apart: `"you@laptop", SHA256:... (ed25519)`, or without
-    the name."""
+    """Return a key as people tell keys apart, by default with its name: `"you@laptop", SHA256:... (ed25519)`."""
     name = f'"{escape(key.comment, 100)}", ' if named and key.comment.strip() else ""
     return f"{name}{identifier(key.fingerprint)} ({escape(kind_of(key.line), 40)})"
 

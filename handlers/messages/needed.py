@@ -11,7 +11,7 @@ from bot.model.machine_use import NOT_COMPUTING, Missed, Use, Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.text import about_span
+from bot.model.text import about_span, span
 from bot.policy.use.questions import spell_of, unanswered
 from handlers.ids import Action, HoursValue, RentalValue
 from handlers.messages.writers import (
@@ -76,7 +76,7 @@ def _left_alone(context: EventContext[AgainFacts]) -> EventText:
 @thread(EventKind.OWNER_ASKED_AGAIN)
 def _owner_asked_again(context: EventContext[AgainFacts]) -> EventText:
     rental = context.details.rental
-    owner = person(context.details.names, context.owner_id)
+    owner = context.name(context.owner_id)
     when, lease = context.facts.until, rental.lease
     asks = f"I ask {context.times.at_time(when)}."
     if lease and when >= lease.ends_at:
@@ -129,14 +129,8 @@ def question_text(context: EventContext[QuestionFacts]) -> str:
 
 def keep_buttons(rental: Rental) -> list[Json]:
     """Return the buttons by which the owner says that a machine is still needed."""
-    return [
-        button(
-            f"Still needed, ask in {hours} h",
-            Action.KEEP,
-            HoursValue(rental_id=rental.id, span=timedelta(hours=hours)),
-        )
-        for hours in KEEP_HOURS
-    ]
+    values = [HoursValue(rental_id=rental.id, span=timedelta(hours=hours)) for hours in KEEP_HOURS]
+    return [button(f"Still needed, ask in {span(value.span)}", Action.KEEP, value) for value in values]
 
 
 def _lead(context: EventContext[QuestionFacts]) -> str:
@@ -272,8 +266,7 @@ def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
 
 
 def _idle(event: Event[QuestionFacts], now: Use | None, times: Times) -> str:
-    """Return `idle since 14:05 (4 h 35 min, $42.17)`. `now` is the present verdict: somebody may have connected
-    since."""
+    """Return `idle since 14:05 (4 h 35 min, $42.17)`, or that somebody is connected by the verdict of `now`."""
     facts = event.facts
     connected = Verdict.CONNECTED in {facts.verdict, now.verdict if now is not None else None}
     words = "connected, not computing" if connected else "idle"

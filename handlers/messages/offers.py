@@ -223,8 +223,7 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
 
 
 def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refused: str) -> str:
-    """Return an offer: its price, its place and what is to say `about` it. The text of the `best` offer has its
-    cost too."""
+    """Return an offer: its price, its place and what is said `about` it; of the `best`, its cost too."""
     offer = choice.offer
     each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
     line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
@@ -359,8 +358,7 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 
 
 def none_found(view: QuoteView, reader: Reader) -> Rendered:
-    """Return the answer if nothing was found. Its buttons wait for such a machine, or search for similar requests;
-    they buy nothing now."""
+    """Return the answer if nothing was found. Its buttons wait, or search for similar requests; none buys now."""
     quote = view.quote
     request = quote.request
     cap = f"for {dollars(request.max_total)} in all" if request.max_total is not None else ""
@@ -381,15 +379,10 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         labels.setdefault(nearby_label(request, near), index)
     if not labels:
         text += " I found nothing close to it either."
-    buttons = [
-        button(
-            label,
-            Action.SHOW_NEARBY,
-            NearbyValue(quote_id=quote.id, index=index),
-            about=describe(quote.nearby[index].request),
-        )
-        for label, index in labels.items()
-    ]
+    buttons = []
+    for label, index in labels.items():
+        value, about_near = NearbyValue(quote_id=quote.id, index=index), describe(quote.nearby[index].request)
+        buttons.append(button(label, Action.SHOW_NEARBY, value, about=about_near))
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id), about=describe(request))
     about = join(waiting.wait_text(view, reader), not_of_channel(quote, reader.rules))
     return blocks.message(

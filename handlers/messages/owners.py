@@ -49,7 +49,7 @@ LINES = 2
 def _adopted(context: EventContext[AdoptedFacts]) -> EventText:
     facts = context.facts
     (new_owner,) = facts.people
-    owner = person(context.details.names, new_owner)
+    owner = context.name(new_owner)
     named = f", named {escape(facts.name)}" if facts.name else ""
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
         return readopted_in_thread(context, owner, f"It ran on the account{named}")
@@ -69,7 +69,7 @@ def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
 
 @thread(EventKind.OWNER_CHANGED)
 def _owner_changed(context: EventContext[OwnerChangedFacts]) -> EventText:
-    before, after = (person(context.details.names, one) for one in context.facts.people)
+    before, after = (context.name(one) for one in context.facts.people)
     if context.event.actor == context.facts.people[1]:
         return EventText(f"{after} took it over", f"{before} gave it.", colon=True)
     return EventText(f"{context.actor} made {after} its owner", f"it was {before}'s.", colon=True)
@@ -119,7 +119,7 @@ def _how_adopted(context: EventContext, facts: AdoptedFacts) -> str:
 
 def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
     rental, it = context.rental, machine(context.details)
-    before = person(context.details.names, facts.people[0])
+    before = context.name(facts.people[0])
     money = f", {per_hour(rental.rate)}" if rental.rate else ""
     if context.event.actor == rental.owner:
         line = f"{before} got the line that lets you in"
@@ -196,7 +196,7 @@ def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
 
 @thread(EventKind.GIVEN)
 def _given(context: EventContext[PersonFacts]) -> EventText:
-    to = person(context.details.names, context.facts.people[0])
+    to = context.name(context.facts.people[0])
     until = context.times.time(context.event.at + TAKE_WITHIN)
     return EventText(f"{context.actor} gives it to {to}", f"{to} can take it until {until}.", colon=True)
 
@@ -251,7 +251,7 @@ def _budget(details: RentalDetails) -> str:
 
 @thread(EventKind.OWNER_LEFT)
 def _owner_left(context: EventContext[PersonFacts]) -> EventText:
-    owner = person(context.details.names, context.facts.people[0])
+    owner = context.name(context.facts.people[0])
     return EventText(f"{owner} left the workspace", "Admins decide what becomes of it.")
 
 

@@ -68,8 +68,7 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
 
 
 def looks_now(rental: Rental) -> Rendered:
-    """Return the answer to `I pasted it`. `/gpu show` says nothing of the machine's use until there is a
-    verdict."""
+    """Return the answer to `I pasted it`. `/gpu show` has nothing about its use until there is a verdict."""
     return blocks.message(f"I'll look within a minute. /gpu ssh {rental.id} then shows the result.")
 
 

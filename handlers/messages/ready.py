@@ -44,11 +44,8 @@ from handlers.phrases.rental_text import (
 def _ready(context: EventContext[ReadyFacts]) -> EventText:
     took = f" after {span(context.facts.span)}" if context.facts.span else ""
     word = "Ready" if context.facts.why is None else "Running"
-    return EventText(
-        f"{word}{took}",
-        f"{person(context.details.names, context.owner_id)}'s {machine(context.details)}.",
-        colon=True,
-    )
+    whose = f"{context.name(context.owner_id)}'s {machine(context.details)}."
+    return EventText(f"{word}{took}", whose, colon=True)
 
 
 @direct(EventKind.READY)

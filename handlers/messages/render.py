@@ -92,8 +92,7 @@ def direct_message(context: EventContext) -> Rendered | None:
 
 
 def _is_for_them(context: EventContext) -> bool:
-    """Return whether an event is for a person who was the owner once: the machine was taken from them, or they are
-    given it, or asked for it."""
+    """Return whether an event is for a former owner: they lost the machine, are given it, or asked for it."""
     if context.event.kind is EventKind.OWNER_CHANGED:
         return context.event.actor == context.rental.owner
     return context.event.kind in {EventKind.GIVEN, EventKind.KEPT}

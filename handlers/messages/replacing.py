@@ -37,8 +37,7 @@ def button_while_it_runs(rental: Rental, now: datetime, *, not_as_sold: bool = F
 
 
 def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:
-    """Return the dialog before a machine is replaced. `asks_why` is True if its owner says that it doesn't
-    work."""
+    """Return the dialog before a machine is replaced. `asks_why`: its owner says that it doesn't work."""
     terms = remainder_text(rental.request.count, left)
     lines = [f"I rent the next offer that fits: {terms}"]
     if rental.state is State.READY:

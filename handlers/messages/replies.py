@@ -59,12 +59,8 @@ def _show_line(line: Line, n: int) -> Json | None:
     if len(label) > blocks.BUTTON_TEXT:
         label = "Show this" if n == 1 else f"Show line {n}"
     try:
-        return button(
-            label,
-            Action.SHOW_LINE,
-            LineValue(text=f"wait {line.text}" if line.verb == "wait" else line.text),
-            about=line.shown,
-        )
+        value = LineValue(text=f"wait {line.text}" if line.verb == "wait" else line.text)
+        return button(label, Action.SHOW_LINE, value, about=line.shown)
     except Mistake:
         return None
 

@@ -84,13 +84,8 @@ BUDGETS_SHOWN = 3
 
 @thread(EventKind.ASKED)
 def _asked(context: EventContext[RequestFacts]) -> EventText:
-    return EventText(
-        "Approval asked for",
-        join(
-            allowed_text(context.facts), total_text(context.facts), asked_by_event(context.facts, context.details)
-        ),
-        colon=True,
-    )
+    facts, asked = context.facts, asked_by_event(context.facts, context.details)
+    return EventText("Approval asked for", join(allowed_text(facts), total_text(facts), asked), colon=True)
 
 
 @thread(EventKind.ASKED_AGAIN)
@@ -99,10 +94,8 @@ def _asked_again(context: EventContext[RequestFacts]) -> EventText:
     why = why_asked_again(facts)
     expires = f"Expires {context.times.date_and_time(facts.until)}." if facts.until else None
     if facts.why is Why.TOO_LITTLE_TIME:
-        later = "It needs a later end."
-        return EventText(
-            "Waiting for a decision", join(f"{why}.", _cost_by_then(facts), later, expires), colon=True
-        )
+        rest = join(f"{why}.", _cost_by_then(facts), "It needs a later end.", expires)
+        return EventText("Waiting for a decision", rest, colon=True)
     now = f"{per_hour(facts.rate)} now" if facts.rate is not None else None
     if now and facts.vendor:
         now += f" from {place(facts.vendor, facts.vendor_region)}"
@@ -110,17 +103,9 @@ def _asked_again(context: EventContext[RequestFacts]) -> EventText:
         allowed = f"the {limit_per_hour(facts.before)} that {context.owner} allowed"
         over = difference(facts.before, facts.rate, allowed)
         why, now = f"it costs {now}, {over}", None
-    return EventText(
-        "Waiting for a decision",
-        join(
-            f"{why}.",
-            _cost_by_then(facts),
-            f"{now}." if now else None,
-            asked_by_event(facts, context.details),
-            expires,
-        ),
-        colon=True,
-    )
+    asked = asked_by_event(facts, context.details)
+    rest = join(f"{why}.", _cost_by_then(facts), f"{now}." if now else None, asked, expires)
+    return EventText("Waiting for a decision", rest, colon=True)
 
 
 def _cost_by_then(facts: BillFacts) -> str | None:
@@ -137,18 +122,11 @@ def _cost_by_then(facts: BillFacts) -> str | None:
 
 @thread(EventKind.CHANGED)
 def _changed(context: EventContext[RequestFacts]) -> EventText:
-    envelope = context.details.rental.envelope
-    now = f"now {describe(envelope)}." if envelope.version == context.facts.envelope else None
-    return EventText(
-        f"{context.actor} changed the request",
-        join(
-            now,
-            sentence_case(allowed_text(context.facts)),
-            total_text(context.facts),
-            asked_by_event(context.facts, context.details),
-        ),
-        colon=now is not None,
-    )
+    facts, envelope = context.facts, context.details.rental.envelope
+    now = f"now {describe(envelope)}." if envelope.version == facts.envelope else None
+    allowed, asked = sentence_case(allowed_text(facts)), asked_by_event(facts, context.details)
+    rest = join(now, allowed, total_text(facts), asked)
+    return EventText(f"{context.actor} changed the request", rest, colon=now is not None)
 
 
 @thread(EventKind.APPROVED)
@@ -288,17 +266,14 @@ def _who_else_is_asked(context: EventContext[DecidersFacts]) -> str:
 
 
 def _prices(envelope: Envelope, asked: Event[DecidersFacts], times: Times) -> str:
-    """Return the price that was clicked and that of the cheapest other offer, with the time at which both were
-    read."""
+    """Return the clicked price and that of the cheapest other offer, with the time at which both were read."""
     facts = asked.facts
     read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
     each = f"{price(envelope.price / envelope.count)} per GPU, " if envelope.count > 1 else ""
     read = f"read {times.time(read_at or asked.at)}"
-    more = (
-        f"; allows {limit_per_hour(envelope.max_rate)} if it sells out"
-        if envelope.max_rate > envelope.price
-        else ""
-    )
+    more = ""
+    if envelope.max_rate > envelope.price:
+        more = f"; allows {limit_per_hour(envelope.max_rate)} if it sells out"
     text = f"{per_hour(envelope.price)} ({each}{read}){more}."
     if other is not None:
         where = place(other.vendor, other.vendor_region)
@@ -441,10 +416,8 @@ def reminder(listed: Sequence[RentalDetails], reader: Reader) -> Rendered:
     if waiting:
         heading = f"{plural(len(waiting), 'request waits', 'requests wait')} for you:"
     lines = [*(_reminder_line(details, reader.times) for details in waiting), *decided]
-    buttons = [
-        button("Open the first", Action.OPEN_REQUEST, RentalValue(rental_id=details.rental.id))
-        for details in waiting[:1]
-    ]
+    first = [RentalValue(rental_id=details.rental.id) for details in waiting[:1]]
+    buttons = [button("Open the first", Action.OPEN_REQUEST, value) for value in first]
     return blocks.of_parts(*map(blocks.paragraph, [heading, *lines]), blocks.actions(*buttons), closed=not waiting)
 
 

@@ -203,8 +203,7 @@ def _keys_to_paste(
 
 
 def _further_keys(details: RentalDetails, attempt: Attempt) -> tuple[OwnedKey, ...]:
-    """Return the keys that people in the rental have now, except the first key, which every vendor puts on the
-    machine."""
+    """Return the keys of people in the rental, except the first, which every vendor puts on the machine."""
     rental = details.rental
     return further_keys(rental.owner, rental.teammates, details.keys_now, first=attempt.public_key)
 

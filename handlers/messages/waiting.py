@@ -53,8 +53,7 @@ def wait_buttons(view: QuoteView) -> list[Json]:
 
 
 def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = None) -> tuple[Json, Json]:
-    """Return [Tell me when there is one], and the button that rents a machine for who waits: with its price if
-    `wait` has one."""
+    """Return [Tell me when there is one], and the button that rents for who waits, with the price of `wait`."""
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
     rent = button(label, Action.RENT_FOR_ME, QuoteValue(quote_id=quote_id), about=describe(request))
     return tell_button(quote_id, request), rent

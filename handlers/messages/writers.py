@@ -45,13 +45,9 @@ class EventText(NamedTuple):
     @property
     def text(self) -> str:
         """Return both as one text."""
-        if not self.rest:
-            return sentence(self.lead)
-        return (
-            f"{sentence_case(self.lead)}: {self.rest}"
-            if self.colon
-            else f"{sentence(self.lead)} {sentence_case(self.rest)}"
-        )
+        if self.rest and self.colon:
+            return f"{sentence_case(self.lead)}: {self.rest}"
+        return join(sentence(self.lead), sentence_case(self.rest))
 
     def about(self, subject: str) -> str:
         """Return both with `subject` between them, if nothing else in the message names the rental."""
@@ -127,6 +123,10 @@ class EventContext(NamedTuple, Generic[F_co]):
         """Return the name of the person who acted, `gpubot` if nobody did."""
         return actor(self.details.names, self.event)
 
+    def name(self, user_id: str | None) -> str:
+        """Return a person's name, which pings nobody."""
+        return person(self.details.names, user_id)
+
     @property
     def owner_id(self) -> str:
         """Return the Slack id of the owner at the time of the event."""
@@ -136,7 +136,7 @@ class EventContext(NamedTuple, Generic[F_co]):
     def owner(self) -> str:
         """Return the name of the owner at the time of the event, or `you` for that owner."""
         owner = self.owner_id
-        return "you" if owner == self.reader.id else person(self.details.names, owner)
+        return "you" if owner == self.reader.id else self.name(owner)
 
     @property
     def when(self) -> str:

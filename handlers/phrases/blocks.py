@@ -47,8 +47,7 @@ class Rendered(Frozen):
     closed: bool = True
     """Whether the message will never change again. It then has no button."""
     refresh_after: timedelta | None = None
-    """How long after it was shown the message is rendered again, because it shows how much time has passed. None:
-    never."""
+    """How long after it was shown it is rendered again, because it shows passing time. None: never."""
 
 
 class Modal(Frozen):
@@ -136,8 +135,7 @@ def named(shown: Json, *subject: str) -> Json:
 
 
 def short_label(label: str, name: str) -> str:
-    """Return a button's label with a person's name in the place of `{}`. A long name is cut, so that the rest of
-    the label shows."""
+    """Return a button's label with a person's name in the place of `{}`, cut so that the rest shows."""
     return label.format(escape(name, 30))
 
 

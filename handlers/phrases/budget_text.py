@@ -113,8 +113,7 @@ def over_limits_of_envelope(envelope: Envelope, rules: Rules, project: str) -> s
 
 
 def over_limits_text(over: tuple[Over, ...], rules: Rules) -> str:
-    """Return `Over the $10.00/h and $100.00 limits.`, or an empty text if it is over neither. `rules` are those of
-    the project."""
+    """Return `Over the $10.00/h and $100.00 limits.`, by the `rules` of the project."""
     names = limit_names(over, rules)
     return f"Over the {names}." if names else ""
 

@@ -140,8 +140,7 @@ def read_as_utc(zone: str | None) -> str:
 
 
 def clock_time(at: datetime, now: datetime, zone: str) -> str:
-    """Return `8:00`, or `Thu 8:00` if that is more than a day away, for a button that only a person in `zone`
-    reads."""
+    """Return `8:00`, or `Thu 8:00` if it is more than a day away, for a button that only one person reads."""
     local = at.astimezone(known_zone(zone))
     day = f"{local:%a} " if at - now > timedelta(days=1) else ""
     return f"{day}{local.hour}:{local:%M}"

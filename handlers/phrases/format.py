@@ -34,8 +34,7 @@ JOINER = "\u2060"
 _SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
 """A sign that is not inside a word. Inside a word, as in `eu_north`, Slack shows it as itself."""
 _COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
-"""A colon that begins an emoji, or would if a colon followed the text. Also the start of a text that would be a
-quote."""
+"""A colon that begins an emoji, or may with the text after it. Also the start of what would be a quote."""
 _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
 
@@ -68,8 +67,7 @@ def literal(text: str) -> str:
 
 
 def identifier(text: str, limit: int = 80) -> str:
-    """Return an id or a fingerprint without joiners, because people copy and compare it. Escape text that looks
-    like neither."""
+    """Return an id or a fingerprint without joiners, since people copy it. Escape text that looks like neither."""
     return text if len(text) <= limit and _IDENTIFIER.fullmatch(text) else escape(text, limit)
 
 
@@ -96,16 +94,14 @@ def person(names: Mapping[str, str], user_id: str | None) -> str:
 
 
 def actor(names: Mapping[str, str], event: Event) -> str:
-    """Return who made an event, as `person`. The operator's reason follows in brackets: `the operator (disk is
-    full)`."""
+    """Return who made an event, as `person`, with the operator's reason: `the operator (disk is full)`."""
     if event.actor != OPERATOR.id or not isinstance(event.facts, SaidFacts) or not event.facts.detail:
         return person(names, event.actor)
     return f"{OPERATOR.name} ({escape(event.facts.detail, 200)})"
 
 
 def as_written(name: str) -> str:
-    """Return a name with its own first letter, where a sentence begins with it: a joiner before a small letter
-    keeps it small."""
+    """Return a name with its own first letter: a joiner before a small letter keeps it small in a sentence."""
     return JOINER + name if name[:1].islower() else name
 
 
@@ -176,8 +172,7 @@ def highest(envelope: Envelope) -> str:
 
 
 def difference(before: Decimal, rate: Decimal, what: str) -> str:
-    """Return how far `rate` is from `before`, which `what` names: `$0.27 over what you clicked`, or `the same
-    price`."""
+    """Return how far `rate` is from `before`, which `what` names: `$0.27 over what you clicked`."""
     if rate == before:
         return "the same price"
     return f"{price(abs(rate - before))} {'over' if rate > before else 'under'} {what}"

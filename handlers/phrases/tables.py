@@ -71,8 +71,7 @@ def bar_chart(title: str, name: str, points: Sequence[tuple[str, Micros]]) -> Js
 
 
 def drawn_dollars(amount: Micros) -> float:
-    """Return an amount to the cent, as the JSON number by which Slack draws and sorts. Nothing is computed with
-    it."""
+    """Return an amount to the cent, as the JSON number by which Slack draws and sorts. Compute nothing with it."""
     return round(Fraction(amount * 100, MICROS_PER_DOLLAR)) / 100
 
 

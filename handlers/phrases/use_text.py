@@ -32,8 +32,7 @@ _WHY: dict[Missed, str] = {
 
 
 def current_use(rental: Rental) -> Use | None:
-    """Return the verdict about a ready machine. Return None if it is not ready, or if its reader may not know a
-    verdict."""
+    """Return the verdict about a ready machine, or None if there is none that its reader may know."""
     return rental.use if rental.state is State.READY else None
 
 
@@ -61,8 +60,7 @@ def unseen_text(use: Use, times: Times) -> str:
 
 
 def verdict_then(use: Use, times: Times) -> str:
-    """Return a verdict for a history, in the words of the time when it was reached: `Idle: no work since
-    14:05`."""
+    """Return a verdict for a history, in the words of its time: `Idle: no work since 14:05`."""
     match use.verdict:
         case Verdict.IN_USE:
             return f"In use since {times.time(use.since)}"
@@ -133,8 +131,7 @@ def day_marks(recent: RecentUse) -> str:
 
 
 def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
-    """Return `GPU 0-2 at 0 %, GPU 3 up to 97 %`: one entry for neighbouring GPUs that all work, all rest, or are
-    not read."""
+    """Return `GPU 0-2 at 0 %, GPU 3 up to 97 %`: one entry for neighbours that all work, rest or are not read."""
 
     def kind(gpu: GpuUse) -> bool | None:
         return None if gpu.highest is None else gpu.highest >= idle.gpu_below * 100

@@ -59,8 +59,7 @@ log = structlog.get_logger("gpubot.http")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Return False for what aiohttp logs of a request that is no HTTP: anybody can send such, as often as they
-    like."""
+    """Return False for what aiohttp logs of a request that is no HTTP: anybody can send such, at any rate."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError)
 

@@ -119,8 +119,7 @@ class Sockets:
             raise
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
-        """Open one connection, with a new ticket for each try: the SDK would use the first ticket for ever, and
-        the watchdog doesn't run yet."""
+        """Open one connection, with a new ticket for each try: the SDK would use the first one for ever."""
         await _use_our_session(handler.client)
         while True:
             try:

@@ -41,8 +41,7 @@ TOKEN_RETRY = timedelta(minutes=1)
 
 
 def slack_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """Return a client that makes each call once, without the SDK's own retries, and leaves proxies and redirects
-    to `session`."""
+    """Return a client without the SDK's own retries, which leaves proxies and redirects to `session`."""
     client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
     client.proxy = None  # the SDK took the environment's, which may not be meant for this address
     return client

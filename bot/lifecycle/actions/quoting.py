@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
-from typing import Any
 
 from bot.clock import Clock
 from bot.errors import MarketAway, Mistake, NextStep, Refused, TooLate
@@ -99,8 +98,21 @@ class Ask(Direct[str, Quote], id="ask"):
         return quote
 
 
-def new_quote(deps: Deps, person: Person, request: Request, **fields: Any) -> Quote:
-    """Return a quote with these `fields`, whose search is due now. It is not stored yet.
+def new_quote(
+    deps: Deps,
+    person: Person,
+    request: Request,
+    *,
+    asked_in: str,
+    project: str,
+    reply_to: Destination,
+    rent_now: bool = False,
+    replaces: bool = False,
+    changes: str | None = None,
+    replaces_rental: str | None = None,
+    wish: Wish | None = None,
+) -> Quote:
+    """Return a quote whose search is due now. It is not stored yet.
 
     If the request names its end, its hours count from now until then. If it names a total, its highest price
     follows from that, except in a search for a replacement: if its total doesn't pay for all hours, the lease
@@ -108,16 +120,23 @@ def new_quote(deps: Deps, person: Person, request: Request, **fields: Any) -> Qu
     """
     now = deps.clock.now()
     request = counted_from(request, now)
-    if "replaces_rental" not in fields:
+    if replaces_rental is None:
         request = with_price_of_total(request, deps.rules)
     return Quote(
         id=deps.new_id(12),
         state=QuoteState.LOOKING,
         owner=person.id,
+        asked_in=asked_in,
+        project=project,
         request=request,
+        rent_now=rent_now,
+        changes=changes,
+        replaces_rental=replaces_rental,
+        reply_to=reply_to,
+        replaces=replaces,
+        wish=wish,
         created_at=now,
         due_at=now,
-        **fields,
     )
 
 
