@@ -138,6 +138,7 @@ class Process:
                 Job("count", lambda _: self.count(), every(minutes=10)),
             ],
             claim_seconds=LASTS,
+            drain_cancelled=lambda: asyncio.sleep(0),
         )
         self.task = asyncio.create_task(self.jobs.run())
 

@@ -43,10 +43,6 @@ class Job:
     """Whether it is due at once when the store sees it first, else at its next time."""
 
 
-async def _nothing_left() -> None:
-    return
-
-
 @dataclass(eq=False, repr=False)
 class Jobs(DueLoop[Claimed]):
     """Runs the jobs that are due, each in the process that claimed it. A job that fails is due again a minute
@@ -60,7 +56,7 @@ class Jobs(DueLoop[Claimed]):
     jobs: Sequence[Job]
     at_once: int = field(default=0, init=False)
     """All of them."""
-    drain_cancelled: Callable[[], Awaitable[None]] = field(default=_nothing_left, kw_only=True)
+    drain_cancelled: Callable[[], Awaitable[None]] = field(kw_only=True)
     """Waits for what cancelled jobs still have under way."""
 
     def __post_init__(self) -> None:
