@@ -300,7 +300,7 @@ class Poster:
             return Result(changed(message, refresh_at=self._next_refresh(rendered) if retries else None))
 
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
-        """Return the message after an edit, unless Slack shows the same already. Raise one of NO_ANSWER."""
+        """Return the message after an edit. Make none if Slack shows the same already. Raise one of NO_ANSWER."""
         if digest(rendered) != message.digest:
             body = {
                 "channel": message.channel or message.to.value,
