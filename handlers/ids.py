@@ -87,7 +87,7 @@ def _parse_scope(text: str) -> Scope:
 
 
 Span = Annotated[timedelta, _read(_parse_span), PlainSerializer(_write_span)]
-"""`4` for whole hours, else `5400s`."""
+"""`4` for whole hours, else `5400s`. `HoursValue` and `QuoteHoursValue` hold whole hours only."""
 Seconds = Annotated[timedelta, _read(_parse_span), PlainSerializer(_write_seconds)]
 """`5400s`."""
 Moment = Annotated[

@@ -111,7 +111,7 @@ class Metrics:
         self._slack_requests.labels(outcome).inc()
 
     def failed(self, what: str) -> None:
-        """Count a step that failed with a bug. `what` is the rental's state, `quote` or `engine`."""
+        """Count a step that failed with a bug. `what` is the rental's state, `quote`, `wishes` or `engine`."""
         self._failed.labels(what).inc()
 
     def exposition(

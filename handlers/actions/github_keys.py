@@ -55,7 +55,7 @@ async def open_choice(context: Context, interaction: UserInteraction, value: Git
 
 
 async def take(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
-    """Save the keys that the clicked message showed."""
+    """Save the keys of the value."""
     _check_pace(context, interaction)
     saved = await take_from_github(
         context.deps, context.key_source, interaction.person, **dict(value), reply_to=interaction.reply_to

@@ -97,7 +97,8 @@ class Poster:
         return await (self.refresh if message.refreshes else self.edit)(message, shown)
 
     async def answer(self, message: Message, rendered: Rendered) -> Result:
-        """Send an answer to its `response_url`. It may be lost, so it is never the only copy."""
+        """Send an answer to its `response_url`. It may be lost, so it must never be the only copy
+        of something important."""
         if message.to.kind is DestinationKind.EPHEMERAL:
             return await self._answer_in_channel(message, rendered)
         options = rendered.options if isinstance(rendered, Answer) else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.model.base import changed
+from bot.model.machine_use import Use
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import about_span, say_at_most, span
@@ -144,10 +145,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[str]:
     use = rental.use if is_on_card(rental) else None
     return [
         NO_SSH_ANSWER if rental.silent else "",
-        # At the end of the last whole step since the verdict began.
-        f"{verdict_text(use, changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY))}."
-        if use
-        else "",
+        f"{verdict_text(use, _in_steps(use, times))}." if use else "",
         sentence(running) if running else "",
         at_its_end(rental, times.now) or script_first_text(details, times, posted) or ends(rental, times, posted),
         on_ending_text(rental, times, posted),
@@ -160,6 +158,11 @@ def _ready(details: RentalDetails, reader: Reader) -> list[str]:
         new_one_text(rental),
         note(rental.request.note),
     ]
+
+
+def _in_steps(use: Use, times: Times) -> Times:
+    """Return the times at the end of the last whole step since the verdict began."""
+    return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 
 def _is_starting(details: RentalDetails) -> bool:

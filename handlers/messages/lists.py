@@ -99,6 +99,7 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
 def list_parts(
     live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()
 ) -> list[Part | Json | None]:
+    """Return the parts of what `/gpu list` says, or `/gpu list all` if `everyone`, as `listing` does."""
     times = reader.times
     empty = ""
     if not (live.shown or waits):
@@ -106,13 +107,13 @@ def list_parts(
         empty = join("Nobody rents anything now." if everyone else "You rent nothing now.", example)
     to_decide, more_to_decide = (live.to_decide, live.more_to_decide) if live.shown else ((), 0)
     more_wait = plural(more_to_decide, "more request waits", "more requests wait")
-    waiting = {one.rental.id for one in live.to_decide}
+    ids_to_decide = {one.rental.id for one in live.to_decide}
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
     shown = [
         summary
         for summary in live.shown
         if summary.rental.id not in queued
-        and not (summary.rental.decision is not None and summary.rental.id in waiting)
+        and not (summary.rental.decision is not None and summary.rental.id in ids_to_decide)
     ]
     unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown]
     more = f"{live.more} more not shown." if live.more else ""

@@ -30,7 +30,7 @@ from handlers.phrases.rental_text import describe, how_it_ended, machine, owner,
 from handlers.phrases.use_text import current_use, verdict_text
 
 NEEDED_FOR = timedelta(hours=4)
-"""For how many hours its owner says by [I need it] that a machine is needed."""
+"""For how long its owner says by [I need it] that a machine is needed."""
 LINES = 2
 """How many shell lines fit into a message besides everything else."""
 

@@ -82,8 +82,11 @@ class Extend(RentalWords):
     """Make the lease longer, by the duration or until the end."""
 
 
-class Keep(RentalWords):
-    """Don't ask for the duration whether the machine is needed."""
+class Keep(OfRental):
+    """Don't ask for a while whether the machine is needed."""
+
+    duration: timedelta | None = None
+    """For how long. None if it wasn't typed."""
 
 
 class Longer(OfRental):
@@ -449,7 +452,9 @@ _PARSERS: dict[str, Parser] = {
     "ssh": _id_parser(Ssh),
     "destroy": _id_parser(Destroy),
     "extend": lambda rest, context: Extend(**dict(read_extension(rest, context))),
-    "keep": lambda rest, context: Keep(**dict(read_duration(rest, "keep", context.rules.lease.max))),
+    "keep": lambda rest, context: Keep(
+        **read_duration(rest, "keep", context.rules.lease.max).model_dump(exclude={"until"})
+    ),
     "spend": parse_spend,
     "again": _no_argument_parser(Plain.AGAIN, "it looks again for your last request"),
     "catalog": lambda _rest, _given: Plain.CATALOG,

@@ -264,7 +264,8 @@ def _gpu_and_features(chosen: str, catalog: Catalog, words: Vocabulary) -> tuple
     features = typed[end:].split()
     if not all(map(words.features.fullmatch, features)):
         return chosen, ()
-    return words.narrowed(gpu, features)[:2]
+    narrowed = words.narrowed(gpu, features)
+    return narrowed.gpu, narrowed.features
 
 
 def _sold(gpu: str, catalog: Catalog) -> bool:

@@ -6,7 +6,6 @@ A sentence leads to a fact, to a question with a button, or to a dialog. It neve
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -116,10 +115,12 @@ def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
     try:
         return (parse_end(text, context.now, context.zone).at,)
     except UnclearEnd as unclear:
-        possible = []
+        possible, why = [], unclear
         for end in unclear.ends if len(unclear.ends) > 1 else ():
-            with suppress(UnclearEnd):
+            try:
                 possible.append(parse_end(end, context.now, context.zone).at)
+            except UnclearEnd as passed:
+                why = passed
         if not possible:
-            raise Mistake(unclear.said("/gpu extend until ")) from None
+            raise Mistake(why.said("/gpu extend until ")) from None
         return tuple(sorted(possible))

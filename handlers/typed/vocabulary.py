@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from rapidfuzz import fuzz, process
 
@@ -80,6 +81,19 @@ class NameMatcher:
         return found.end(), self.meanings[found.lastindex - 1]
 
 
+class Narrowed(NamedTuple):
+    """A GPU, narrowed by features that were typed."""
+
+    gpu: str
+    """The only canonical name that has all of them, or the family if several have them, or none."""
+    features: tuple[str, ...]
+    """Those that still narrow it."""
+    fitting: tuple[str, ...]
+    """The models that have all of them."""
+    compared: int
+    """The number of typed features about which the names say something."""
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The names of one catalogue."""
@@ -109,26 +123,21 @@ class Vocabulary:
         """Return all variants of the family that `gpu` is or belongs to."""
         return self.variants[self.family_of(gpu) or gpu]
 
-    def narrowed(self, gpu: str, typed: Iterable[str]) -> tuple[str, tuple[str, ...], tuple[str, ...], int]:
-        """Narrow a GPU by the features that were typed.
-
-        Returns the only canonical name that has all of them, or the family if several have them, or none; the
-        features that still narrow it; the models that have all of them; and the number of typed features about
-        which the names say something.
-        """
+    def narrowed(self, gpu: str, typed: Iterable[str]) -> Narrowed:
+        """Narrow a GPU by the features that were typed."""
         family, variants = self.family_of(gpu) or gpu, self.variants_of(gpu)
         features = comparable(dict.fromkeys(typed), family, variants)
         if not features:
-            return gpu, (), (gpu,), 0
+            return Narrowed(gpu, (), (gpu,), 0)
         fitting = tuple(
             variant.name
             for variant in variants
             if gpu in {family, variant.name} and all(map(variant.has, features))
         )
         if len(fitting) == 1:
-            return fitting[0], (), fitting, len(features)
+            return Narrowed(fitting[0], (), fitting, len(features))
         narrow = () if len(fitting) == len(variants) else tuple(features)
-        return family, narrow, fitting, len(features)
+        return Narrowed(family, narrow, fitting, len(features))
 
     def nearest_gpus(self, word: str) -> tuple[str, ...]:
         """Return the families that are most like the word."""

@@ -30,12 +30,11 @@ async def send(
     """
     event_id = await tx.events.add(event)
     scene = Scene(event, deps.rules, owner=owner, known=known)
+    now = deps.clock.real()
     readers = [(MessageKind.ALERT, to) for to in scene.ids(event.effects.alert)]
     readers += [(MessageKind.FILE, to) for to in scene.ids(event.effects.file)]
     for kind, to in readers:
-        await tx.messages.add(
-            queued(kind, stored_destination(to), deps.clock.real(), event_id=event_id, charges_of=charges_of)
-        )
+        await tx.messages.add(queued(kind, stored_destination(to), now, event_id=event_id, charges_of=charges_of))
 
 
 async def send_of_account(

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from bot.clock import Clock
 from bot.errors import StoreBusy
-from bot.lifecycle.deps import StepDeps
+from bot.lifecycle.deps import StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import DueLoop
 from bot.lifecycle.loops.running import Part, keep_running
 from bot.model.base import EVER
@@ -54,8 +54,8 @@ class Jobs(DueLoop[Claimed]):
     retry = timedelta(minutes=1)
 
     jobs: Sequence[Job]
-    at_once: int = field(default=0, init=False)
-    """All of them."""
+    at_once: int = field(init=False)
+    """As many as there are jobs."""
     drain_cancelled: Callable[[], Awaitable[None]] = field(kw_only=True)
     """Waits for what cancelled jobs still have under way."""
 
@@ -116,7 +116,7 @@ class Jobs(DueLoop[Claimed]):
     @override
     async def work(self, row: Claimed, claim_lasts: Callable[[], bool]) -> None:
         job = self._jobs[row.id]
-        await job.work(self.deps)
+        await job.work(with_newest_rules(self.deps))
         now = self.deps.clock.now()
         async with self.deps.store.write(durable=False) as tx:
             await tx.jobs.defer(row, _next(job, now))

@@ -34,8 +34,8 @@ class Part:
     """Something that runs from the start of the process to its end.
 
     bot/app.py lists the parts and runs them. Shutdown, /health and /metrics go through that list and use these
-    methods alone, so that a new part needs no change there. A part overrides the methods for which the default is
-    wrong.
+    methods alone, so that a new part needs no change there. Only a loop whose work is waited for at the end of the
+    process is also one of `Bot.loops`. A part overrides the methods for which the default is wrong.
     """
 
     name: str

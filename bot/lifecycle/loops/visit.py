@@ -165,8 +165,8 @@ class Visits(DueLoop[Claimed]):
     @override
     async def before_pass(self) -> None:
         """Cancel the visits of machines that are no longer ready: other machines may get their addresses."""
-        changed, self._changed = self._changed, False
-        known = {*self.under_way(), *self.faults.machines} if changed else set()
+        news, self._changed = self._changed, False
+        known = {*self.under_way(), *self.faults.machines} if news else set()
         if not known:
             return
         async with self.deps.store.read() as tx:

@@ -244,7 +244,7 @@ def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str =
 
 
 def check_setup(name: str | None, rules: Rules) -> None:
-    """Raise Mistake if the rules have no set-up script of this name, or an empty name. None is no set-up."""
+    """Raise Mistake if the rules have no set-up script of this name. None stands for no set-up."""
     if name is None or name in rules.setup:
         return
     if not rules.setup:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from calendar import month_name
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -38,7 +37,10 @@ UNUSUAL = 3
 """A day is unusual if it costs more than so many usual days."""
 MOST_DAYS = 20
 """A chart of more days has a point for each week instead."""
-MONTH_NAMES = tuple(map(str.lower, month_name[1:]))
+MONTH_NAMES = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _MONTH = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])")
 
 # --- periods

@@ -90,7 +90,10 @@ def _last_available(moment: datetime, person: Availability, hours: Hours) -> dat
 
 
 def next_within_any(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime:
-    """Return the first moment from `moment` on at which one of these people, at least one, can be asked."""
+    """Return the first moment from `moment` on at which one of these people can be asked.
+
+    There must be at least one.
+    """
     return min(next_available(moment, person, hours) for person in people)
 
 

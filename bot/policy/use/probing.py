@@ -75,7 +75,10 @@ def _sent_probe(attempt: Attempt) -> bool:
 
 
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether a ready machine's probe was sent and may still answer first: its verdict has no reason."""
+    """Return whether a ready machine's probe was sent and may still answer for the first time.
+
+    Until that time is over, its verdict has no reason.
+    """
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen
 

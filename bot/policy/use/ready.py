@@ -198,7 +198,10 @@ class Due(NamedTuple):
 
 
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
-    """Return the act that is due now. If none is, return when the plan is made again."""
+    """Return the act that is due now. If none is, return when the plan is made again.
+
+    That is the earliest time that a rule waits for, or after LOOK_AGAIN if none waits for a time.
+    """
     rules_of = RULES if machine.lease.script_first is None else RULES_AFTER_SCRIPT
     if machine.live is None or (machine.lease.shown_later_at is not None and not machine.found):
         rules_of = RULES_UNTIL_FOUND
