@@ -141,8 +141,7 @@ class Budgets(Rows):
 
     async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:
         """Store when an alert of a balance is judged again, and who gets it. None: no alert waits."""
-        plan = {"due_at": due_at, "reader": reader}
-        await self._conn.execute(_PLAN_ALERT, {**_key(scope, month), **plan})
+        await self._conn.execute(_PLAN_ALERT, {**_key(scope, month), "due_at": due_at, "reader": reader})
 
     async def alerts_due(self, at: datetime) -> list[Balance]:
         """Return the balances whose planned alert is due, in the order in which all changes write them."""

@@ -338,8 +338,7 @@ class Messages(Rows):
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
         """Return the messages to refresh by `now`, our time, except the ids `without`, the longest due first. A
         message that also has a `due_at` is left out: that edit shows everything."""
-        given: Values = {"now": now, "max_rows": limit, "without": list(without)}
-        return await self._all(Message, _TO_REFRESH, **given)
+        return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
         """Return when the next refresh is due, in our time."""

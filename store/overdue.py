@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.attempt import AttemptState, Marker, Resource
@@ -99,8 +99,7 @@ class Overdue(Rows):
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
         """Return the attempts that may still bill of rentals whose end was at or before `by`. The end is when
         their destruction began, else when their lease ends, else when the attempt was accepted or intended."""
-        found = await self._conn.execute(_PAST_END, {"by": by})
-        return await self._with_resources([dict(row._mapping) for row in found])
+        return await self._unfinished(_PAST_END, by=by)
 
     async def watched(self) -> list[WatchedResource]:
         """Return the resources that are not gone, by their ids."""
@@ -108,11 +107,11 @@ class Overdue(Rows):
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
         """Return an attempt as it is now. Return None if it is settled."""
-        found = await self._conn.execute(_ONE_UNSETTLED, {"key": rental_id, "attempt_n": n})
-        rows = await self._with_resources([dict(row._mapping) for row in found])
-        return rows[0] if rows else None
+        return next(iter(await self._unfinished(_ONE_UNSETTLED, key=rental_id, attempt_n=n)), None)
 
-    async def _with_resources(self, rows: list[dict[str, Any]]) -> list[UnfinishedAttempt]:
+    async def _unfinished(self, statement: Select[Any], **given: Any) -> list[UnfinishedAttempt]:
+        """Return the attempts of a statement with their resources."""
+        rows = [row._mapping for row in await self._conn.execute(statement, given)]
         known: dict[tuple[str, int], list[KnownResource]] = defaultdict(list)
         if rows:
             found = await self._conn.execute(_RESOURCES, {"ids": list({row["rental_id"] for row in rows})})

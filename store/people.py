@@ -115,7 +115,7 @@ class People(Rows):
 
     async def add_key(self, user_id: str, key: Key) -> bool:
         """Add a key as the person's last one. If they have it already, set its comment and return False."""
-        position = await self._position(user_id, key.fingerprint)
+        position = await self._conn.scalar(_POSITION, {"of_user": user_id, "of_key": key.fingerprint})
         _, last = await self._first_and_last(user_id)
         new_position = last + 1 if position is None else position
         await upsert(self._conn, person_keys, {**values(key), "user_id": user_id, "position": new_position})
@@ -131,9 +131,6 @@ class People(Rows):
         first, _ = await self._first_and_last(user_id)
         moved = await self._conn.execute(_MOVE_KEY, {"of_user": user_id, "of_key": fingerprint, "to": first - 1})
         return moved.rowcount == 1
-
-    async def _position(self, user_id: str, fingerprint: str) -> int | None:
-        return await self._conn.scalar(_POSITION, {"of_user": user_id, "of_key": fingerprint})
 
     async def _first_and_last(self, user_id: str) -> tuple[int, int]:
         """Return the lowest and the highest position of a person's keys, or zeros if they have none."""

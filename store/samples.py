@@ -92,8 +92,6 @@ _ANSWERED = (
 
 
 class ProbeAnswers(Rows):
-    """Whether the probe answered soon after ready: one row for each machine of which that is known."""
-
     async def note(self, rental_id: str, vendor: str, at: datetime, *, answered: bool) -> None:
         """Note whether the probe answered. An answer replaces a silence, and is never replaced."""
         row = {"rental_id": rental_id, "vendor": vendor, "at": at, "answered": answered}
