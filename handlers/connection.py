@@ -293,11 +293,10 @@ class Connection(Part):
 
     async def _count_unfinished(self) -> int | None:
         """Return how many rentals are not over. Return None if the store can't be read."""
-        try:
+        with suppress(GpubotError):
             async with self.context.deps.store.read() as tx:
                 return sum((await tx.rentals.states()).values())
-        except GpubotError:
-            return None
+        return None
 
     def use_tokens(self, tokens: Tokens) -> bool:
         """Use these tokens from the next call on, and return whether one changed. Open connections stay."""

@@ -394,9 +394,6 @@ class ActionId(Generic[V]):
     answers: bool = False
     """Whether it answers a question. Each question has such a button while it is open."""
 
-    def decode(self, text: str) -> V:
-        return self.value_type.decode(text)
-
 
 class Action:
     """Every action. Tests check that each has a view that shows it and a handler.

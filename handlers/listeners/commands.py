@@ -78,22 +78,25 @@ async def _switch(
 async def _answer(
     context: Context, interaction: UserInteraction, query: commands.ListRentals | commands.Plain
 ) -> Outcome:
+    person, rules = interaction.person, context.deps.rules
     match query:
         case commands.Plain.KEYS:
             return await keys.show(context, interaction, NO_VALUE)
         case commands.ListRentals(all=everyone):
             return Reply(content=await _list(context, interaction, everyone=everyone))
         case commands.Plain.CATALOG:
-            return Reply(content=_catalog(context, interaction))
+            check_user(person, rules)
+            return Reply(content=lists.catalog(context.known_catalog(), context.reader(person)))
         case commands.Plain.PROBE:
-            return Reply(content=probe.probe(context.deps.rules))
+            return Reply(content=probe.probe(rules))
         case commands.Plain.POLICY:
             return await policy.show(context, interaction, NO_VALUE)
         case commands.Plain.HELP:
-            roles = roles_of(interaction.person, context.deps.rules)
-            return Reply(content=lists.help_(commands.help_for(roles), roles, rules=context.deps.rules))
+            roles = roles_of(person, rules)
+            return Reply(content=lists.help_(commands.help_for(roles), roles, rules=rules))
         case _:
-            return Reply(content=await _home(context, interaction))
+            own = await queries.live_rentals(context.deps, person, everyone=False, most=lists.HOME_ROWS)
+            return Reply(content=lists.home(own, context.reader(person)))
 
 
 async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -> Outcome:
@@ -139,18 +142,6 @@ async def _list(context: Context, interaction: UserInteraction, *, everyone: boo
         everyone=everyone,
         waits=await (waiting.starting if everyone else waiting.waiting_of)(context.deps, person),
     )
-
-
-async def _home(context: Context, interaction: UserInteraction) -> Rendered:
-    return lists.home(
-        await queries.live_rentals(context.deps, interaction.person, everyone=False, most=lists.HOME_ROWS),
-        context.reader(interaction.person),
-    )
-
-
-def _catalog(context: Context, interaction: UserInteraction) -> Rendered:
-    check_user(interaction.person, context.deps.rules)
-    return lists.catalog(context.known_catalog(), context.reader(interaction.person))
 
 
 # --- what the Home tab's own buttons do

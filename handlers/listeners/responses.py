@@ -52,12 +52,12 @@ async def send(context: Context, interaction: Interaction, reply: Reply) -> bool
     """Send a reply to where it goes now: the `response_url`, or the person's direct messages. Return whether Slack
     took it."""
     to = reply.to or interaction.reply_to
-    if to.kind is not DestinationKind.RESPONSE_URL:
-        return await _post(context, interaction, reply)
-    hook = AsyncWebhookClient(to.value, session=context.client.session, retry_handlers=[])
-    hook.proxy = None  # the SDK took the environment's, which may not be meant for this address
     try:
         async with asyncio.timeout(SEND_TIMEOUT):
+            if to.kind is not DestinationKind.RESPONSE_URL:
+                return await context.direct.send(interaction.user_id, reply.content) is PostOutcome.TAKEN
+            hook = AsyncWebhookClient(to.value, session=context.client.session, retry_handlers=[])
+            hook.proxy = None  # the SDK took the environment's, which may not be meant for this address
             answer = await hook.send_dict(reply_body(reply, interaction))
     except NO_ANSWER as error:
         _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, error=error_code(error))
@@ -65,15 +65,6 @@ async def send(context: Context, interaction: Interaction, reply: Reply) -> bool
     if answer.status_code != 200:
         _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, status=answer.status_code)
     return answer.status_code == 200
-
-
-async def _post(context: Context, interaction: Interaction, reply: Reply) -> bool:
-    try:
-        async with asyncio.timeout(SEND_TIMEOUT):
-            return await context.direct.send(interaction.user_id, reply.content) is PostOutcome.TAKEN
-    except TimeoutError:
-        _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, error="TimeoutError")
-        return False
 
 
 async def open_modal(context: Context, interaction: Interaction, view: dict[str, Any]) -> Mapping[str, Any] | None:

@@ -36,9 +36,9 @@ _log = structlog.get_logger("gpubot.events")
 async def person_changed(context: Context, event: Event, _: str | None) -> None:
     """Handle user_change, such as a new zone or a deactivation: forget what is cached about the person. If they
     left, ask the admins about their rentals."""
-    user = event.get("user")
-    user_id = user.get("id") if isinstance(user, Mapping) else None
-    if not isinstance(user, Mapping) or not isinstance(user_id, str):
+    user = part(event, "user")
+    user_id = text(user, "id")
+    if not user_id:
         return
     await context.people.forget(user_id)
     if user.get("deleted") is True:
@@ -59,9 +59,8 @@ async def group_changed(context: Context, event: Event, _: str | None) -> None:
 
 async def joined(context: Context, event: Event, bot_user_id: str | None) -> None:
     """Handle member_joined_channel: if the bot itself joined, forget what is cached about the channel."""
-    channel = event.get("channel")
-    if isinstance(channel, str) and event.get("user") == bot_user_id:
-        await context.channels.forget(channel)
+    if event.get("user") == bot_user_id:
+        await channel_changed(context, event, bot_user_id)
 
 
 async def channel_changed(context: Context, event: Event, _: str | None) -> None:

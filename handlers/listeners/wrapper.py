@@ -254,17 +254,11 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
         case InteractionKind.MESSAGE, OpenModal(modal=modal, reply=None):
             # Only a command and a click have a trigger that opens a dialog.
             return Reply(content=replies.opener(modal))
-        case (InteractionKind.MESSAGE, Reply() as reply) | (
-            InteractionKind.MESSAGE,
-            OpenModal(reply=Reply() as reply),
-        ):
-            return reply
-        case (InteractionKind.CLICK, Reply() as reply) | (
-            InteractionKind.SUBMISSION,
-            Reply(refused=False) as reply,
-        ):
-            return reply
-        case ((InteractionKind.CLICK | InteractionKind.SUBMISSION), OpenModal(reply=reply)):
+        case ((InteractionKind.COMMAND | InteractionKind.CHOICE), _):
+            return None
+        case InteractionKind.SUBMISSION, Reply(refused=True):
+            return None
+        case _, (Reply() as reply) | OpenModal(reply=reply):
             return reply
     return None
 
@@ -300,11 +294,8 @@ async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
     for block_id, words in errors.items():
         below = block_id if block_id in inputs else inputs[0]
         shown[below] = f"{shown.get(below, '')} {words}".lstrip()
-    await ack(response_action="errors", errors={block_id: _plain(words) for block_id, words in shown.items()})
-
-
-def _plain(text: str) -> str:
-    return str(blocks.plain(text, MAX_INPUT_ERROR)["text"])
+    plain = {block_id: blocks.plain(words, MAX_INPUT_ERROR)["text"] for block_id, words in shown.items()}
+    await ack(response_action="errors", errors=plain)
 
 
 async def _open(context: Context, interaction: Interaction, opening: OpenModal) -> None:
