@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -34,7 +34,7 @@ from handlers.phrases.blocks import Json, Modal, option, section
 from handlers.phrases.budget_text import cap_text
 from handlers.phrases.ends import end_text
 from handlers.phrases.error_text import error_text
-from handlers.phrases.format import Reader, clean, dollars, escape, per_hour
+from handlers.phrases.format import Reader, clean, dollars, escape, join, per_hour
 from handlers.phrases.format import price as price_of
 from handlers.phrases.rental_text import contract, gpu, vendor
 from handlers.slack_api.web_api import NO_ANSWER, error_code
@@ -151,9 +151,8 @@ def with_line(view: Mapping[str, Any], text: str) -> Json | None:
 
 
 def _wanted(request: Request) -> str:
-    vendor_part = f"from {vendor(request.vendor)}" if request.vendor else ""
-    parts = [request_text(request), vendor_part, contract(request.contract), cap_text(request)]
-    return ", ".join(part for part in parts if part)
+    seller = f"from {vendor(request.vendor)}" if request.vendor else ""
+    return join(request_text(request), seller, contract(request.contract), cap_text(request), by=", ")
 
 
 ONLY_MEMBERS = "Only members of this workspace who may use me: no guests, no apps."
@@ -220,7 +219,7 @@ def form_dialog(
             blocks.text_input(
                 Field.LEASE,
                 "For how long",
-                value=_length(wanted, zone),
+                value=_length_or_end(wanted.lease, wanted.until, wanted, zone),
                 hint="Such as 90m, 6h, until 18:00 or until fri 18:00",
                 longest=40,
             )
@@ -259,11 +258,11 @@ def _cap(wanted: Request) -> str:
     return "" if wanted.max_gpu_rate is None else say_rate(wanted.max_gpu_rate).removeprefix("$")
 
 
-def _length(wanted: Request, zone: str) -> str:
-    """Return what a person types for the length or the end."""
-    if wanted.until is None or wanted.starts_at is not None:
-        return say_span(wanted.lease)
-    return f"until {end_text(wanted.until, zone)}"
+def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zone: str) -> str:
+    """Return what a person types for a length, or for the end that they named instead."""
+    if end is None or wanted.starts_at is not None:
+        return say_span(length)
+    return f"until {end_text(end, zone)}"
 
 
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
@@ -271,23 +270,15 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     moves then."""
     if rules.idle.probe is ProbeKind.NONE:
         return None
+    later = "" if wanted.up_to is None else _length_or_end(wanted.up_to, wanted.last_end, wanted, zone)
     return blocks.text_input(
         Field.UP_TO,
         "Ends when its GPUs stop, at the latest after",
-        value=_later_end(wanted, zone),
+        value=later,
         hint="Such as 12h: it goes on after the time above while its GPUs are busy. Empty: it has one end",
         longest=40,
         required=False,
     )
-
-
-def _later_end(wanted: Request, zone: str) -> str:
-    """Return what a person types for the later of two ends. Return an empty text if there is one end."""
-    if wanted.up_to is None:
-        return ""
-    if wanted.last_end is None or wanted.starts_at is not None:
-        return say_span(wanted.up_to)
-    return f"until {end_text(wanted.last_end, zone)}"
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:

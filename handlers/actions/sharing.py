@@ -78,7 +78,9 @@ def answer(result: Shared) -> Rendered:
     """Return how the people get in: with the purchase, or by the line that the owner pastes on the machine."""
     names = [name for name in result.names if name not in result.without_key]
     gone = f"{people_text(result.gone)} may no longer get in." if result.gone else ""
-    ways = _by_line(result, names) if result.key_lines or result.removable else [_with_purchase(result, names)]
+    ways = [_with_purchase(result, names)]
+    if result.key_lines or result.removable:
+        ways = [*_add(result, names), *_take_off(result, [*names, *result.gone])]
     parts = [part for part in (*ways, gone, _without_key(result)) if part]
     return blocks.message("\n".join(parts), *map(blocks.section, parts))
 
@@ -96,10 +98,6 @@ def _with_purchase(result: Shared, names: Sequence[str]) -> str:
         return ""
     verb = "gets" if len(names) == 1 else "get"
     return f"{people_text(names)} {verb} in when {result.rental.id} is ready, if its start-up script runs."
-
-
-def _by_line(result: Shared, names: Sequence[str]) -> list[str]:
-    return [*_add(result, names), *_take_off(result, [*names, *result.gone])]
 
 
 def _add(result: Shared, names: Sequence[str]) -> list[str]:

@@ -34,6 +34,7 @@ from handlers.phrases.format import (
     dollars,
     escape,
     join,
+    join_lines,
     literal,
     percent,
 )
@@ -77,7 +78,7 @@ def report(shown: SpendReport, reader: Reader) -> Rendered:
         blocks.section(words),
         _table(shown),
         _chart(shown),
-        _small_print(shown),
+        blocks.context(_notes(shown)),
         _buttons(shown),
         closed=False,
     )
@@ -86,16 +87,8 @@ def report(shown: SpendReport, reader: Reader) -> Rendered:
 def report_text(shown: SpendReport, reader: Reader) -> str:
     """Return the answer in lines: the words, the table and the small print."""
     rows = _table(shown)
-    return "\n".join(
-        filter(
-            None,
-            [
-                join(_words(shown, reader), _forecast(shown, reader)),
-                *([] if rows is None else map(literal, lines_of(rows))),
-                _notes(shown),
-            ],
-        )
-    )
+    lines = [] if rows is None else map(literal, lines_of(rows))
+    return join_lines(join(_words(shown, reader), _forecast(shown, reader)), *lines, _notes(shown))
 
 
 def of_owner(shown: OwnerMonth) -> Rendered:
@@ -187,11 +180,6 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
             who = "you spend" if shown.scope.name == reader.id else "they spend"
     last = day_of(shown.period.end - MICROSECOND, reader.rules.billing_zone).day
     return f"At this rate {who} about {about_dollars(shown.forecast)} by the {last}{'st' if last == 31 else 'th'}."
-
-
-def _small_print(shown: SpendReport) -> Json | None:
-    words = _notes(shown)
-    return blocks.context(words) if words else None
 
 
 def _notes(shown: SpendReport) -> str:

@@ -7,10 +7,10 @@ So each line is cut, and rentals have pages.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from bot.model.budget import ScopeKind
 from bot.model.person import Key
-from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
 from bot.model.text import plural, say_at_most
@@ -88,13 +88,9 @@ def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
     more = shown.live.more_to_decide
     return [
         blocks.section("*Waiting for you*"),
-        *(
-            block
+        *chain.from_iterable(
+            _rental(one, _question(one, reader.times), *decision_buttons(one.rental, reader.now))
             for one in shown.live.to_decide
-            for block in (
-                _line(_question(one, reader.times)),
-                _row(one.rental, *decision_buttons(one.rental, reader.now)),
-            )
         ),
         blocks.context(f"{more} more wait: /gpu list all") if more else None,
     ]
@@ -114,21 +110,17 @@ def _question(one: RentalSummary, times: Times) -> str:
 
 
 def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
-    live = shown.live
+    live, times = shown.live, reader.times
     if not live.shown:
         return [_line("*Yours*  You rent nothing now.")]
     # When the sums and spans that grow with time were read.
     minute = reader.now.replace(second=0, microsecond=0)
-    as_of = f"  As of {reader.times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
+    as_of = f"  As of {times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
     return [
         blocks.section(f"*Yours*{as_of}"),
-        *(
-            block
+        *chain.from_iterable(
+            _rental(one, line(one, owned=one.rental.owner == reader.id, times=times), *_buttons(one, reader))
             for one in live.shown
-            for block in (
-                _line(line(one, owned=one.rental.owner == reader.id, times=reader.times)),
-                _row(one.rental, *_buttons(one, reader)),
-            )
         ),
         blocks.actions(
             button("Previous page", Action.HOME_PAGE, PageValue(page=shown.page - 1)) if shown.page else None,
@@ -153,10 +145,11 @@ def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
     return [details, button("Cancel", Action.CANCEL, RentalValue(rental_id=rental.id))]
 
 
-def _row(rental: Rental, *buttons: Json | None) -> Json | None:
-    """Return a row of buttons that screen readers read with the rental that they are about."""
-    machine = describe(rental.request)
-    return blocks.actions(*(named(one, rental.id, machine) for one in buttons if one is not None))
+def _rental(one: RentalSummary, markup: str, *buttons: Json | None) -> list[Json | None]:
+    """Return a line, and a row of buttons that screen readers read with the rental that they are about."""
+    subject = one.rental.id, describe(one.rental.request)
+    row = blocks.actions(*(named(each, *subject) for each in buttons if each is not None))
+    return [_line(markup), row]
 
 
 def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
@@ -122,13 +123,9 @@ def list_parts(
         total += f" {say_month(month_of(reader.now, reader.rules.billing_zone))}: /gpu spend"
     return [
         paragraph(empty),
-        *(
-            part
+        *chain.from_iterable(
+            (paragraph(_waits(summary, times)), blocks.actions(*decision_buttons(summary.rental, reader.now)))
             for summary in to_decide
-            for part in (
-                paragraph(_waits(summary, times)),
-                blocks.actions(*decision_buttons(summary.rental, reader.now)),
-            )
         ),
         small(f"{more_wait} for you." if more_to_decide else ""),
         *(

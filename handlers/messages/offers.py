@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from bot.errors import BuyingBlocked, Mistake
@@ -279,14 +280,11 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
 
 
 def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
-    if choice.refused is not None:
-        return None
     value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
-    try:
-        return _rent_button(choice, value, style="primary" if best else None)
-    except Mistake:
-        # The market's id doesn't fit into a button, so the offer is shown without one.
-        return None
+    if choice.refused is None:
+        with suppress(Mistake):  # the market's id may not fit into a button
+            return _rent_button(choice, value, style="primary" if best else None)
+    return None
 
 
 def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from bot.errors import GpubotError, Line, Mistake, NeedsKey, RequestMistake, TooLate
@@ -58,20 +59,17 @@ def _show_line(line: Line, n: int) -> Json | None:
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:
         label = "Show this" if n == 1 else f"Show line {n}"
-    try:
+    with suppress(Mistake):
         value = LineValue(text=f"wait {line.text}" if line.verb == "wait" else line.text)
         return button(label, Action.SHOW_LINE, value, about=line.shown)
-    except Mistake:
-        return None
+    return None
 
 
 def _show(rental_id: str | None) -> Json | None:
-    if rental_id is None:
-        return None
-    try:
-        return show_button(rental_id)
-    except Mistake:  # no rental can have this id, so a button can't hold it
-        return None
+    if rental_id is not None:
+        with suppress(Mistake):  # no rental can have this id, so a button can't hold it
+            return show_button(rental_id)
+    return None
 
 
 def bug(number: str, *, rented: bool | None = None) -> Rendered:

@@ -214,6 +214,7 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
         lines = _request(details, asked, reader)
     else:
         return _answer(context)
+    lines += [_budgets(details), join(_others(details, reader.times), until_decided(rental, reader.times))]
     left = has_left(details)
     if left:
         lines.append(f"{owner(details)} left the workspace. Admins decide what becomes of it.")
@@ -248,16 +249,11 @@ def _request(details: RentalDetails, asked: Event[DecidersFacts], reader: Reader
             prices,
             changed_by,
         ),
-        _budgets(details),
-        join(_others(details, times), until_decided(rental, times)),
     ]
 
 
 def _who_else_is_asked(context: EventContext[DecidersFacts]) -> str:
-    """Return a sentence saying who else was asked to decide, and why.
-
-    Others are asked if all approvers are away, or if nobody has decided for a while.
-    """
+    """Return who else was asked to decide: because all approvers are away, or nobody has decided for a while."""
     later = first_after(context.details, context.event, EventKind.OTHERS_ASKED)
     if later is None:
         return asked_by_event(context.facts, context.details) if context.facts.away else ""
@@ -304,8 +300,6 @@ def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> 
             f"{so_far(details.spent)}.",
             note(rental.request.note),
         ),
-        _budgets(details),
-        join(_others(details, times), until_decided(rental, times)),
     ]
 
 

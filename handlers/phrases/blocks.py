@@ -233,11 +233,8 @@ def select(
 ) -> Json:
     """Return an input with a list of up to 100 choices. `chosen` is preset if it is one of the choices."""
     shown = [choice for choice in options if 0 < len(choice["value"]) <= 150][:OPTIONS] or [option("none", NONE)]
-    element: Json = {"type": "static_select", "action_id": field.value, "options": shown}
     preset = next((choice for choice in shown if choice["value"] == chosen), None)
-    if preset is not None:
-        element["initial_option"] = preset
-    return _input(field, label, element, required=required)
+    return _input(field, label, "static_select", {"options": shown, "initial_option": preset}, required=required)
 
 
 def checkboxes(
@@ -245,38 +242,28 @@ def checkboxes(
 ) -> Json:
     """Return an input with up to 10 checkboxes, at least one. `chosen` are checked at first."""
     shown = list(options[:CHECKBOXES])
-    element: Json = {"type": "checkboxes", "action_id": field.value, "options": shown}
     checked = [option for option in shown if option in chosen]
-    if checked:
-        element["initial_options"] = checked
-    return _input(field, label, element, required=required)
+    return _input(field, label, "checkboxes", {"options": shown, "initial_options": checked}, required=required)
 
 
 def text_input(
     field: Field, label: str, *, value: str = "", hint: str = "", longest: int, required: bool = True
 ) -> Json:
-    element: Json = {"type": "plain_text_input", "action_id": field.value, "max_length": longest}
-    if value:
-        element["initial_value"] = value[:longest]
-    return _input(field, label, element, hint=hint, required=required)
+    text = {"max_length": longest, "initial_value": value[:longest]}
+    return _input(field, label, "plain_text_input", text, hint=hint, required=required)
 
 
 def people_select(
     field: Field, label: str, *, most: int, chosen: Sequence[str] = (), hint: str = "", required: bool
 ) -> Json:
     """Return an input for at most `most` people. `chosen` are the ids that are preset."""
-    element: Json = {"type": "multi_users_select", "action_id": field.value, "max_selected_items": most}
-    if chosen:
-        element["initial_users"] = list(chosen)[:most]
-    return _input(field, label, element, hint=hint, required=required)
+    people = {"max_selected_items": most, "initial_users": list(chosen)[:most]}
+    return _input(field, label, "multi_users_select", people, hint=hint, required=required)
 
 
 def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "") -> Json:
     """Return an input for one person. `chosen` is the id that is preset."""
-    element: Json = {"type": "users_select", "action_id": field.value}
-    if chosen is not None:
-        element["initial_user"] = chosen
-    return _input(field, label, element, hint=hint, required=True)
+    return _input(field, label, "users_select", {"initial_user": chosen}, hint=hint, required=True)
 
 
 def heard(block: Json) -> Json:
@@ -285,12 +272,14 @@ def heard(block: Json) -> Json:
     return {**block, "dispatch_action": True}
 
 
-def _input(field: Field, label: str, element: Json, *, hint: str = "", required: bool) -> Json:
+def _input(field: Field, label: str, kind: str, element: Json, *, hint: str = "", required: bool) -> Json:
+    """Return an input with an element of this kind. What is empty in `element` is left out."""
+    known = {name: value for name, value in element.items() if value}
     block: Json = {
         "type": "input",
         "block_id": field.value,
         "label": plain(label, 2000),
-        "element": element,
+        "element": {"type": kind, "action_id": field.value, **known},
         "optional": not required,
     }
     return {**block, "hint": plain(hint, 2000)} if hint else block
@@ -312,11 +301,10 @@ def modal(
         "close": plain(close, MODAL_TITLE),
         "blocks": fit_view(blocks),
     }
-    if submit is None:
-        return Modal(view=view, value=value)
-    # A cut amount would read as another amount, so a label that is too long becomes its verb alone.
-    fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
-    view["submit"] = plain(submit if fits else submit.split()[0], MODAL_TITLE)
+    if submit is not None:
+        # A cut amount would read as another amount, so a label that is too long becomes its verb alone.
+        fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
+        view["submit"] = plain(submit if fits else submit.split()[0], MODAL_TITLE)
     return Modal(view=view, value=value)
 
 
