@@ -247,8 +247,11 @@ class Database:
         self.joined = (await self.look()).replicas > 1
 
     async def end_claims(self) -> None:
-        """End the claims of an earlier process: the file's lock proves that no other works. If the database takes
-        no writes, they run out on their own, since a bot that can only read can still delete overdue machines."""
+        """End the claims of an earlier process: the file's lock proves that no other works.
+
+        If the database takes no writes, go on without. The claims run out on their own, and a bot that can only
+        read can still delete overdue machines.
+        """
         with suppress(StoreBusy):
             # Not durable: after a power cut, the next start ends them again.
             async with self._connection(durable=False) as conn:

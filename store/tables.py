@@ -54,6 +54,7 @@ def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
     """Give each index its condition in this kind of database.
 
     As arguments of Index, the conditions of both kinds would load both of SQLAlchemy's dialects at each start.
+    Only `create_all` needs them: migrations write their own.
     """
     kind = connection.dialect.name
     for index in (index for table in metadata.tables.values() for index in table.indexes if index.info):

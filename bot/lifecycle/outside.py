@@ -111,7 +111,7 @@ class Prober(Protocol):
     looked up at a time."""
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
-        """Return whether an SSH server sends its banner within a few real seconds."""
+        """Return whether an SSH server sends its banner within a few real seconds. Never raise."""
 
     async def host_key(self, host: str, port: int, vendor: str | None = None) -> str | None:
         """Return the fingerprint of an SSH server's host key: `SHA256:...`. Return None if it gives none within a

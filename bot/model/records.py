@@ -230,7 +230,8 @@ class Change:
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Each with its event's index in `events`, or None. Messages that follow from events are not among them."""
+    """Each with its event's index in `events`, or None. A decision names only those that don't follow from its
+    events; `apply` adds the others."""
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()

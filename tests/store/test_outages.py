@@ -205,7 +205,8 @@ async def test_a_session_that_stopped_in_the_middle_of_a_statement_is_ended(
     assert not await database.takes_writes()  # after LOCK_TIMEOUT
     await database.look()
     assert await database.takes_writes()
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+    # Which error it is depends on how much of the server's last message asyncpg has read.
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)):
         await stopped.execute("SELECT")
     assert not operator.is_closed()
     operator.terminate()
