@@ -97,7 +97,10 @@ class People:
         *,
         lookup_timeout: float = LOOKUP_TIMEOUT,
     ) -> None:
-        """Without `home`, the first look-up asks Slack for it: steps run before the bot is connected."""
+        """Without `home`, the first look-up asks Slack for it: steps run before the bot is connected.
+
+        `lookup_timeout` is the time for all calls of one look-up, in real seconds.
+        """
         self._deps = deps
         self._client = client
         self._home = home

@@ -103,8 +103,10 @@ class Costs(Rows):
     async def live_costs(self, person: str | None = None) -> list[LiveCost]:
         """Return the rentals that are not over, oldest first, with their cost. With `person`, return their own and
         those shared with them. Other tasks run meanwhile."""
-        statement = _LIVE if person is None else _LIVE_OF_PERSON
-        ids = list(await self._conn.scalars(statement, {"person": person, "quoted": f'"{person}"'}))
+        if person is None:
+            ids = list(await self._conn.scalars(_LIVE))
+        else:
+            ids = list(await self._conn.scalars(_LIVE_OF_PERSON, {"person": person, "quoted": f'"{person}"'}))
         costs: list[LiveCost] = []
         for some in _batches(ids):
             costs += await self._live_costs(some)

@@ -29,8 +29,11 @@ _COLUMNS = {
 
 
 def revision(connection: Connection) -> str | None:
-    """Return the revision of the schema, or None if the database is empty. Raise CannotOpen if this version of the
-    bot can neither use nor migrate the database."""
+    """Return the revision of the schema, or None if the database is empty.
+
+    Raises CannotOpen if this version of the bot can neither use nor migrate the database, because the revision is
+    newer than its own, older than the first release, or was still being developed when the database was made.
+    """
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -49,8 +52,10 @@ def revision(connection: Connection) -> str | None:
 
 
 def _check_columns(connection: Connection, called: str) -> None:
-    """Raise CannotOpen if a column is missing: the database was made while the revision that it names, `called`,
-    was being developed."""
+    """Refuse a database that lacks a column, such as one made while its revision was being developed.
+
+    `called` is the revision that the database names. Raises CannotOpen.
+    """
     found = {(table, column) for table, column in connection.execute(text(_COLUMNS[connection.dialect.name]))}
     for table in metadata.sorted_tables:
         for column in table.columns:

@@ -134,7 +134,9 @@ class PostgresOwnership:
         self._using = asyncio.Lock()
         """Held by who uses the session: a connection does one thing at a time."""
         self.on_notification: Callable[[str], None] | None = None
+        """Called with what another replica, or this one, notified of."""
         self.on_retaken: Callable[[], None] | None = None
+        """Called after the lock was lost and taken again."""
 
     @classmethod
     async def take(cls, url: str, name: str, *, hold_at_most: float = HOLD_AT_MOST) -> PostgresOwnership:
@@ -193,8 +195,7 @@ class PostgresOwnership:
         raise InUse("A gpubot still uses the database; it may hang. Stop it, then call gpubot migrate again.")
 
     async def watch(self, on_notification: Callable[[str], None], on_retaken: Callable[[], None]) -> None:
-        """Call `on_notification` with what replicas, also this one, notify of, and `on_retaken` after the lock was
-        lost and taken again."""
+        """Call `on_notification` with what replicas notify of, and `on_retaken` when the lost lock was retaken."""
         self.on_notification, self.on_retaken = on_notification, on_retaken
         await self._session.add_listener(CHANNEL, self._notified)
 
@@ -203,8 +204,12 @@ class PostgresOwnership:
             self.on_notification(str(payload))
 
     async def look(self) -> Look:
-        """As `Database.look`. Also end the sessions of processes that stopped in the middle of a statement, so
-        that their transactions hold no locks any more."""
+        """Return how this process stands among those that share the database.
+
+        Also ends the sessions of processes that stopped in the middle of a statement, so that their transactions
+        hold no locks any more. Raises CannotOpen if this process must leave, and StoreBusy if the server doesn't
+        answer.
+        """
         await self.renew()
         with connection_errors():
             async with self._using:

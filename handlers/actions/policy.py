@@ -97,7 +97,11 @@ def terminal_text(rules: Rules) -> str:
 
 
 def _in_short(rules: Rules, names: Names) -> list[str]:
-    """Return the five rules that people ask about."""
+    """Return the five rules that people ask about.
+
+    They say what people may rent on their own, who decides about the rest, for how long, how many machines, and
+    for how much a month.
+    """
     approvers, budgets, lease, limits = rules.approvers, rules.budgets, rules.lease, rules.limits
     named = names.people(approvers.people, approvers.groups)
     admins = names.people(rules.admins) or "those of GPUBOT_ADMINS"

@@ -70,7 +70,10 @@ def _lost(context: EventContext[EndedFacts]) -> EventText:
 
 @direct(EventKind.LOST)
 def _replace_it(context: EventContext) -> Rendered:
-    """Return that the vendor took a machine, with what its owner can do to get another one."""
+    """Return that the vendor took a machine.
+
+    Until its end, a button replaces it. Another one tells its owner when there is an offer.
+    """
     rental = context.rental
     replaceable = may_be_replaced(rental, context.reader.now)
     next_step = "" if replaceable else NEXT_STEPS[NextStep.ASK_AGAIN]

@@ -148,7 +148,10 @@ def _longer(context: EventContext) -> str:
 
 
 def is_outdated(context: EventContext) -> bool:
-    """Return whether an event is a notice of an end that has passed, and a later notice followed."""
+    """Return whether an event is a notice of an end that has passed, and a later notice followed.
+
+    If an outage of Slack held the message up for so long, it isn't posted: the later one says more.
+    """
     if not isinstance(context.facts, EndFacts) or context.rental.state is not State.READY:
         return False
     return context.facts.until <= context.reader.now and context.outcome is not None

@@ -70,7 +70,10 @@ def _running(one: Digest | ProjectWeek) -> str:
 
 @alert(EventKind.BUDGET_ALERT, names=lambda event: [event.facts.balance.scope.name])
 def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
-    """Return the alert that a part of a budget is spent and reserved, with the exact share, and what follows."""
+    """Return the alert that a part of a budget is spent and reserved, and what follows.
+
+    It has the exact share and, if that is higher, the threshold that was passed.
+    """
     balance, budget = context.facts.balance, context.facts.total
     spent, reserved, _ = split_budget(balance, budget)
     has = f"{scope_name(balance.scope, context.names)} has spent {dollars(spent)} of {say_month(balance.month)}'s"

@@ -266,7 +266,10 @@ def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
 
 
 def _idle(event: Event[QuestionFacts], now: Use | None, times: Times) -> str:
-    """Return `idle since 14:05 (4 h 35 min, $42.17)`. By the verdict `now`, somebody may have connected since."""
+    """Return `idle since 14:05 (4 h 35 min, $42.17)`.
+
+    `now` is the present verdict: somebody may have connected since.
+    """
     facts = event.facts
     connected = Verdict.CONNECTED in {facts.verdict, now.verdict if now is not None else None}
     words = "connected, not computing" if connected else "idle"

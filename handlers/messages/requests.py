@@ -253,7 +253,10 @@ def _request(details: RentalDetails, asked: Event[DecidersFacts], reader: Reader
 
 
 def _who_else_is_asked(context: EventContext[DecidersFacts]) -> str:
-    """Return who else was asked to decide: because all approvers are away, or nobody has decided for a while."""
+    """Return a sentence saying who else was asked to decide, and why.
+
+    Others are asked if all approvers are away, or if nobody has decided for a while.
+    """
     later = first_after(context.details, context.event, EventKind.OTHERS_ASKED)
     if later is None:
         return asked_by_event(context.facts, context.details) if context.facts.away else ""

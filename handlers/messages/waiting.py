@@ -249,8 +249,10 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
 
 
 def told(view: QuoteView, reader: Reader) -> Rendered:
-    """Return the message to a person who waited to be told: what there is now, that nothing fitted in time, or
-    that they rented it."""
+    """Return the message to a person who waited to be told: what there is now, or that nothing fitted in time.
+
+    Once they rented it, the message says so, and has no button any more.
+    """
     quote, rental = view.quote, view.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
         return replies.rented(rental, asked=view.asked)

@@ -85,7 +85,11 @@ def end(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def at_its_end(rental: Rental, now: datetime) -> str:
-    """Return a sentence about a machine that still runs past its end. Return an empty text before its end."""
+    """Return a sentence about a machine that is past its end and still runs. Return an empty text before its end.
+
+    Its on-ending.sh may still run, or a visit may have to show whether its end moves on. Otherwise its deletion
+    only begins late.
+    """
     lease, script = rental.running_lease, rental.on_ending
     if now < lease.ends_at:
         return ""

@@ -216,6 +216,7 @@ class HttpServer:
         )
 
     async def connected(self) -> int:
+        """Return 1 while the server listens, else 0."""
         return int(self._listening is not None and self._listening.is_serving())
 
     def since_request(self) -> float | None:

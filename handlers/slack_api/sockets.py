@@ -82,8 +82,12 @@ class Sockets:
         ticket_seconds: float = TICKET_SECONDS,
         reload_token: Callable[[], None] | None = None,
     ) -> None:
-        """`gate` counts payloads that are not yet acknowledged. `reload_token` reads the app token again and calls
-        `use_secret`; it is called if a connection stays closed. Construct this inside the running event loop."""
+        """`gate` counts payloads that are not yet acknowledged. `ticket_seconds` are real seconds for which one
+        ticket is tried. `reload_token` reads the app token again and calls `use_secret`; it is called if a
+        connection stays closed.
+
+        Construct this inside the running event loop.
+        """
         self._clock = clock
         self._ticket_seconds = ticket_seconds
         self._reload_token = reload_token

@@ -72,7 +72,10 @@ def read_form(
     inputs: Mapping[str, str], catalog: Catalog, rules: Rules, *, now: datetime, zone: str
 ) -> Get | Wait:
     """Return what was filled in, as the command that says the same. Raise InvalidForm if an input is wrong, or no
-    longer possible."""
+    longer possible.
+
+    `zone` is the person's IANA time zone.
+    """
     errors: dict[Field, str] = {}
     words, context = vocabulary_of(catalog), ParseContext(rules, now, zone)
     more = inputs.get(Field.MORE, "").split()

@@ -118,8 +118,11 @@ def _number_readings(token: Token) -> tuple[Reading, ...]:
 
 class TokenReader:
     """Goes through the tokens from left to right. `position` is the index of the token after the one that was read
-    last. `after_verb` and `waiting` are as in `parse_request`. After `wait`, `until` says how long the person
-    waits."""
+    last.
+
+    `after_verb` tells whether the tokens follow `get` or another verb, and `waiting` whether that verb is `wait`.
+    After `wait`, `until` says how long the person waits.
+    """
 
     def __init__(
         self,
