@@ -13,8 +13,10 @@ from typing import Any
 Json = dict[str, Any]
 
 TOKEN = re.compile(r"<(?:!date\^-?\d+\^[^|<>]*\|[^<>|]*|#[CG][A-Z0-9]+)>")
-FORGED = re.compile(r"[*]bold[*]|_it_|~no~|:tada(?=[\w+'-]*(?::|$))|^ ?&gt;", re.MULTILINE)
+FORGED = re.compile(r"[*]bold[*]|_it_|~no~|:tada(?=[\w+'-]*(?::|$))", re.MULTILINE)
 """What the strategies' hostile text has of formatting and emoji, if it would have an effect."""
+QUOTED = re.compile(r"^ ?&gt;", re.MULTILINE)
+"""The same of a quote, which only mrkdwn has: plain text shows a typed `&gt;` as it is."""
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
 
 
@@ -204,7 +206,8 @@ def unescaped_markup(markup: str, *, mentions: tuple[str, ...] = ()) -> list[str
     bare = TOKEN.sub("", markup)
     for mention in mentions:
         bare = bare.replace(mention, "")
-    forged = FORGED.search(re.sub(r"```.*?```|`[^`]*`", "", bare, flags=re.DOTALL))
+    without_code = re.sub(r"```.*?```|`[^`]*`", "", bare, flags=re.DOTALL)
+    forged = FORGED.search(without_code) or QUOTED.search(without_code)
     bare = ENTITY.sub("", bare)
     found = [f"stray {sign}" for sign in "<>&" if sign in bare]
     if bare.count("`") % 2:
