@@ -114,6 +114,39 @@ async def test_connections_that_close_acknowledge_what_still_comes_through_them_
         await other.close()
 
 
+async def test_an_acknowledgement_for_a_connection_that_closed_is_a_warning_and_no_error() -> None:
+    async with workspace() as world:
+        handled, closed = asyncio.Event(), asyncio.Event()
+
+        async def authorize() -> AuthorizeResult:
+            return AuthorizeResult(enterprise_id=None, team_id="T1", bot_token="xoxb-none")  # noqa: S106 (no token)
+
+        app = AsyncApp(client=world.client, authorize=authorize, process_before_response=True)
+
+        @app.command("/gpu")
+        async def held(ack: Any) -> None:
+            handled.set()
+            await closed.wait()
+            await ack()
+
+        sockets = Sockets(app, world.sandbox.app_token, SystemClock(), count=1)
+        await sockets.connect()
+        command = asyncio.create_task(world.command(ANA, "list"))
+        async with asyncio.timeout(10):
+            await handled.wait()
+            session = sockets._handlers[0].client.current_session
+            assert session is not None
+            await session.close()
+            with capture_logs() as lines:
+                closed.set()
+                await sockets._gates[0].idle()
+        assert [(line["event"], line["log_level"], line["type"]) for line in lines] == [
+            ("sockets.closed_before_acknowledgement", "warning", "slash_commands")
+        ]
+        await sockets.close()
+        assert (await command)["error"] is not None
+
+
 async def test_work_that_goes_on_after_the_acknowledgement_keeps_the_process_from_stopping() -> None:
     gate, goes_on = Gate(), asyncio.Event()
     did: list[str] = []
