@@ -73,7 +73,7 @@ async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list
 
 
 def _unusable(what: str, check: Callable[[], object]) -> list[Finding]:
-    """Return what is wrong if a check raises Unusable, one finding for each line."""
+    """Run a check. If it raises Unusable, return a finding for each line of the error."""
     try:
         check()
     except Unusable as unusable:

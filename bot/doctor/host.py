@@ -228,7 +228,7 @@ NEEDED = ("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")
 
 
 async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
-    """Return what reading the catalogue and the account's resources shows. Buy and delete nothing."""
+    """Check Compute Clear by reading the catalogue and the account's resources. Buy and delete nothing."""
     if blocked := context.blocked_by(*NEEDED):
         return [not_checked(what, blocked) for what in (TOKEN, CATALOGUE, RESOURCES)]
     settings = context.settings
@@ -276,7 +276,7 @@ def _catalogue(found: Catalog) -> str:
 
 
 async def clock_gap(context: CheckContext, session: aiohttp.ClientSession) -> timedelta | None:
-    """Return how far this machine's clock is ahead of Compute Clear's.
+    """Return the time by which this machine's clock is ahead of Compute Clear's.
 
     The call has no token: an answer of any status has a date.
     """

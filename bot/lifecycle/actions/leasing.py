@@ -48,7 +48,7 @@ from store.db import Tx
 DUPLICATE_WITHIN = timedelta(minutes=2)
 """An equal command within this time is a duplicate: its first answer was lost, or it was sent twice."""
 _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
-"""How a person extends a lease, or asks for that."""
+"""The events by which a person extends a lease, or asks to."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class DueLoop(Part, ABC, Generic[R]):
     """Called after each failure of the store."""
     passes: int = field(default=0, init=False)
     claims_lost: int = field(default=0, init=False)
-    """How many claims another process took while their work went on."""
+    """The number of claims that another process took while their work went on."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _under_way: dict[str, _UnderWay] = field(default_factory=dict, init=False)
     _claiming: bool = field(default=False, init=False)

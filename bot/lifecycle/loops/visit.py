@@ -40,12 +40,12 @@ from store.db import Tx, Written
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""How many visits run at the same time. One takes 5 to 6 s."""
+"""The number of visits that run at the same time. One takes 5 to 6 s."""
 LOGINS_PER_SECOND = 10.0
 """In real time. Within AT_ONCE and this limit, about 1,000 machines are visited every 2 minutes. If there are
 more, visits wait in the order in which they are due, so the period grows for all of them."""
 RETRY_FAILED = timedelta(minutes=2)
-"""How long after a visit that failed with a bug or an outage of the store the machine is visited again."""
+"""The delay before the next visit if one fails because of a bug or an outage of the store."""
 
 
 # --- visits that fail because of the bot, and so say nothing about the machines
@@ -54,7 +54,7 @@ RETRY_FAILED = timedelta(minutes=2)
 FEWEST = 3
 """With fewer machines, two that fail together are no sign of a common cause."""
 COUNTS_FOR = timedelta(minutes=20)
-"""How long the outcome of a visit counts. With 10,000 machines a round takes 17 minutes."""
+"""The time for which the outcome of a visit counts. With 10,000 machines, a round takes 17 minutes."""
 OURS_AT_MOST = timedelta(hours=1)
 """After this time, verdicts change in any case: nobody has seen for so long whether the machines are used."""
 
@@ -67,7 +67,7 @@ class VisitFaults:
         self._outcomes: dict[str, tuple[datetime, bool]] = {}
         """When each machine was visited last, and whether that failed."""
         self._since: datetime | None = None
-        """Since when more than half of the machines fail. None if they don't."""
+        """The time from which on more than half of the machines fail. None if they don't."""
 
     @property
     def machines(self) -> Collection[str]:

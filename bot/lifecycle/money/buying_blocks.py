@@ -1,4 +1,4 @@
-"""Whether buying is blocked, and why."""
+"""Reasons for which nothing is bought at the moment."""
 
 from __future__ import annotations
 
