@@ -222,7 +222,7 @@ class AlreadyDecided(TooLate):
     def __init__(
         self, rental_id: str | None, decision: Decision, *, name: str | None, own: bool, ago: timedelta
     ) -> None:
-        super().__init__("I changed nothing.", rental_id)
+        super().__init__("Nothing was changed.", rental_id)
         self.decision = decision
         self.name = name
         self.own = own
@@ -233,7 +233,7 @@ class QuestionLost(TooLate):
     """The database lacks the question to the admins that is to be decided."""
 
     def __init__(self) -> None:
-        super().__init__("I don't know these machines any more. I changed nothing.")
+        super().__init__("I don't know these machines any more. Nothing was changed.")
 
 
 class RequestChanged(TooLate):
@@ -257,7 +257,7 @@ class WrongClock(Outage):
 
     def __init__(self) -> None:
         super().__init__(
-            "The clock of the machine that I run on is wrong, so I changed nothing; whoever runs me can set it, "
+            "The clock of the machine that I run on is wrong, so nothing was changed; whoever runs me can set it, "
             "and can delete machines with gpubot destroy --resource."
         )
 

@@ -101,7 +101,7 @@ class Bot:
 
 
 def write_policy(folder: Path) -> Path:
-    """Write a policy file with the set-up script `torch` and the project `sweeps`, and return its path.
+    """Write a policy file with the setup script `torch` and the project `sweeps`, and return its path.
 
     The sandbox starts at the real time. So that people are asked at any time, their hours are the whole week.
     """

@@ -117,7 +117,7 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     computes for 45 min."""
     tell(
         "Ana rents one GPU, and lets Cleo in. Her first choice is sold out, so gpubot takes the next offer\n"
-        "within the price that she accepted. The start-up script brings the keys, the set-up and gpubot's probe."
+        "within the price that she accepted. The startup script brings the keys, the setup and gpubot's probe."
     )
     await play.types("Cleo", "#training", f"key {laptops['cleo@laptop'].public_key}")
     await play.sandbox.github_keys(GITHUB_NAME, *(laptops[who].public_key for who in ("ana@laptop", "ana@desk")))
@@ -161,11 +161,11 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
 
 
 async def _check_boot_script(play: Play) -> None:
-    """Raise Missed unless the vendor got the set-up script with the purchase. The sandbox doesn't run it."""
+    """Raise Missed unless the vendor got the setup script with the purchase. The sandbox doesn't run it."""
     (resource,) = [resource for resource in (await play.sandbox.account()).resources if resource.alive]
     machine = await play.sandbox.machine(resource.resource_id)
     if SETUP.splitlines()[-1] not in (machine.cloud_init or ""):
-        raise Missed(f"The set-up is not in the start-up script: {machine.cloud_init}")
+        raise Missed(f"The setup is not in the startup script: {machine.cloud_init}")
 
 
 async def _log_in(play: Play, name: str, laptop: Laptop, rental: str) -> None:
@@ -270,7 +270,7 @@ async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
     await play.clicks("Ana", play.sees("Ana", "You already rent", only_you=True), "Rent another")
     ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.sandbox.vanish(await _machine_of(play, rental_of(ready)), "deleted")
-    lost = await play.until_sees("Ana", "your 1x H100 SXM 80 GB EU spot, ", SOON, dm=True)
+    lost = await play.until_sees("Ana", "Lost ", SOON, dm=True)
     await play.clicks("Ana", lost, "Replace ")
     ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.clicks("Ana", ready, "Destroy ")
@@ -290,7 +290,7 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Ended", SOON)
     play.sees("Cleo", "Destroyed:")
-    await play.until_sees("Ana", "Destroyed: 1x H100 SXM 80 GB EU, Ana with Cleo", TODAY)
+    await play.until_sees("Ana", "Destroyed: 1x H100 SXM 80 GB in EU, Ana with Cleo", TODAY)
     play.sees("Ana", "Ended")
     await play.types("Ana", "#training", "list")
 

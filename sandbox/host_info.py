@@ -20,6 +20,6 @@ class HostInfo:
     probe: str | None = None
     """The path of the probe's script. None: there is none."""
     set_up: SetUp | None = None
-    """None: there is no set-up script."""
+    """None: there is no setup script."""
     ending: EndingPart | None = None
     """What starts an on-ending.sh. None: its boot script brought no such part."""

@@ -56,7 +56,7 @@ class Use:
 
 @dataclass(frozen=True)
 class SetUp:
-    """How far the team's set-up script is: `running`, `done` or `failed`, with the line of the failure if
+    """How far the team's setup script is: `running`, `done` or `failed`, with the line of the failure if
     known."""
 
     state: str

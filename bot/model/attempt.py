@@ -143,7 +143,7 @@ class SentScript(Frozen):
     keys: tuple[OwnedKey, ...] = ()
     """The keys in addition to `Attempt.public_key`."""
     setup: str | None = None
-    """The name of the set-up script that it runs."""
+    """The name of the setup script that it runs."""
     probe: bool = False
     """Whether it installs the probe."""
     refused: bool = False

@@ -211,7 +211,7 @@ class LeftOut(Frozen):
     refused: bool = False
     """Whether the place takes no boot script, so that the purchase has none."""
     setup: str | None = None
-    """The name of a set-up script that doesn't run."""
+    """The name of a setup script that doesn't run."""
     probe: bool = False
     """The probe is not installed, so the bot can't see whether the machine is used."""
     key_count: int = 0

@@ -43,7 +43,7 @@ class Missed(StrEnum):
 
 
 class SetupState(StrEnum):
-    """How far the team's set-up script is on the machine."""
+    """How far the team's setup script is on the machine."""
 
     RUNNING = "running"
     DONE = "done"
@@ -51,7 +51,7 @@ class SetupState(StrEnum):
 
 
 class SetupProgress(Frozen):
-    """The outcome of the set-up script, as the probe reports it."""
+    """The outcome of the setup script, as the probe reports it."""
 
     state: SetupState
     line: int | None = Field(default=None, ge=1)
@@ -147,7 +147,7 @@ class Report(Frozen):
     connection is recognized in the next visit and no address is stored."""
     models: tuple[GpuModel, ...] = ()
     setup: SetupProgress | None = None
-    """None if no set-up script was started."""
+    """None if no setup script was started."""
     on_ending: OnEnding | None = None
     """None if the machine has no part that starts `/root/on-ending.sh`."""
     missed: Missed | None = None

@@ -279,7 +279,7 @@ class PolicyFile(Frozen):
 
     text: str = ""
     scripts: Mapping[str, str] = Field(default_factory=dict)
-    """The text of each set-up script by its path, as the file has it."""
+    """The text of each setup script by its path, as the file has it."""
 
 
 class PolicyVersion(Frozen):

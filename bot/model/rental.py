@@ -195,7 +195,7 @@ class Rental(Frozen):
     probe_answered_at: Instant | None = None
     """When the probe answered first: the boot script ran, or the owner installed the probe. None until then."""
     setup_progress: SetupProgress | None = None
-    """The outcome of the set-up script, as the probe reported it last."""
+    """The outcome of the setup script, as the probe reported it last."""
     on_ending: OnEnding | None = None
     """`/root/on-ending.sh`, as the machine reported it last. None if it has no part that starts it."""
     on_ending_at: Instant | None = None

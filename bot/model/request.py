@@ -35,7 +35,7 @@ class OfferQuery(Frozen):
     without_vendor: str | None = None
     """A vendor from which nothing is rented: the vendor of the machine that doesn't work and is replaced."""
     max_gpu_rate: Decimal | None = None
-    """The person's highest price, USD per GPU and hour."""
+    """The person's highest price, USD per GPU-hour."""
 
 
 class Request(OfferQuery):
@@ -64,7 +64,7 @@ class Request(OfferQuery):
     teammates: tuple[str, ...] = ()
     """Slack ids of the people whose keys get in too."""
     setup: str | None = None
-    """The name of one of the policy's set-up scripts, which the boot script runs."""
+    """The name of one of the policy's setup scripts, which the boot script runs."""
     up_to: timedelta | None = None
     """The later of two ends, counted as `lease` is: the end moves on up to there while the machine is in use. None
     if there is one end."""

@@ -166,8 +166,8 @@ class _Reader:
         self._peers_read = True
 
     def _read_setup(self, rest: str) -> None:
-        """Read how far the set-up is: `running`, `done`, `failed 1` or `failed 1 12`, with the exit status and the
-        line. Anything else is unknown: the set-up runs as root, and can write anything into its file."""
+        """Read how far the setup is: `running`, `done`, `failed 1` or `failed 1 12`, with the exit status and the
+        line. Anything else is unknown: the setup runs as root, and can write anything into its file."""
         if found := _SETUP.fullmatch(rest):
             state = SetupState(found[1])
             line = int(found[2]) if found[2] and state is SetupState.FAILED else None

@@ -212,7 +212,7 @@ def _renting(rules: Rules, names: Names) -> list[str]:
         f"{'with' if announce.address_in_channel else 'without'} the address.",
         f"A person may wait for {plural(waiting.per_person, 'machine')} at the same time, each for "
         f"{span(waiting.longest)} at most. I look every {span(waiting.every)}.",
-        f"Set-up scripts: {listed(sorted(map(names.text, rules.setup)))}." if rules.setup else "",
+        f"Setup scripts: {listed(sorted(map(names.text, rules.setup)))}." if rules.setup else "",
     ]
 
 
@@ -304,7 +304,7 @@ def reloaded(keys: Sequence[str]) -> Rendered:
 def refused(lines: Sequence[str]) -> Rendered:
     """Return why a file that was read again changed nothing."""
     words = mistakes_text(
-        "The policy file has mistakes, so I changed nothing.", lines[:MISTAKES_SHOWN], len(lines)
+        "The policy file has mistakes, so nothing was changed.", lines[:MISTAKES_SHOWN], len(lines)
     )
     return reply(words, button("Read the file again", Action.RELOAD_POLICY, NO_VALUE))
 

@@ -200,7 +200,7 @@ def form_dialog(
         blocks.heard(
             blocks.text_input(
                 Field.CAP,
-                "At most, in dollars per GPU and hour",
+                "At most, in dollars per GPU-hour",
                 value=_cap(wanted),
                 hint="Or for everything, such as: 20 in all. Empty: no cap of your own",
                 longest=20,
@@ -282,12 +282,12 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
-    """Return the choice of a set-up. Return None if the rules have none.
+    """Return the choice of a setup. Return None if the rules have none.
 
     If the rules no longer have `chosen`, it stays among the choices, and the submission says that it is gone.
     """
     names = list(rules.setup)
-    return _choice(Field.SETUP, "Set-up", ("None", NO_SETUP), names, chosen) if names else None
+    return _choice(Field.SETUP, "Setup", ("None", NO_SETUP), names, chosen) if names else None
 
 
 def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:

@@ -97,7 +97,7 @@ def _with_purchase(result: Shared, names: Sequence[str]) -> str:
     if not names:
         return ""
     verb = "gets" if len(names) == 1 else "get"
-    return f"{people_text(names)} {verb} in when {result.rental.id} is ready, if its start-up script runs."
+    return f"{people_text(names)} {verb} in when {result.rental.id} is ready, if its startup script runs."
 
 
 def _add(result: Shared, names: Sequence[str]) -> list[str]:

@@ -217,7 +217,7 @@ def _check_age(context: Context, interaction: Interaction) -> None:
 
 def _check_member(person: Person) -> None:
     if not is_member(person):
-        raise Refused("Only members of the workspace that I belong to can do that. I changed nothing.")
+        raise Refused("Only members of the workspace that I belong to can do that. Nothing was changed.")
 
 
 async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
@@ -304,7 +304,7 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
         await request_form.show(context, opened, opening.price)
     # A reply that stays says what was done, and has a button that opens the modal again.
     if opened is None and opening.reply is None:
-        reply = Reply(content=replies.reply("Slack didn't open the dialog. I changed nothing. Try again."))
+        reply = Reply(content=replies.reply("Slack didn't open the dialog. Nothing was changed. Try again."))
         if not await responses.queue(context, interaction, reply):
             await responses.send(context, interaction, reply)
 

@@ -44,7 +44,7 @@ _LIST = "/gpu list shows what you rent now."
 def unknown_rental(rental_id: str) -> Rendered:
     """Return what takes the place of a message about a rental that the database lost."""
     lost = f"I don't know {escape(rental_id, 20)}: my database was put back to an earlier state."
-    return blocks.message(f"{lost} I changed nothing. The admins know. {_LIST}")
+    return blocks.message(f"{lost} Nothing was changed. The admins know. {_LIST}")
 
 
 def unknown_question() -> Rendered:

@@ -153,7 +153,7 @@ def _renting(context: EventContext[RentingFacts]) -> EventText:
         return EventText(f"Renting {what or 'from '}{vendor(facts.vendor)}{price}", missing)
     without = ""
     if facts.left_out is not None and facts.left_out.refused:
-        without = " without it" if facts.why is Why.SCRIPT_REFUSED else " without a start-up script"
+        without = " without it" if facts.why is Why.SCRIPT_REFUSED else " without a startup script"
     now = f"Now {what}{vendor(facts.vendor)}{without}{price}{_against_clicked(facts)}"
     if facts.why is None or (facts.why in GIVEN_UP and facts.paid is not False):
         return EventText(now, missing)
@@ -260,7 +260,7 @@ def _silent(_: EventContext) -> EventText:
     return EventText("It runs and bills, but nothing answers on its SSH port yet", "It may need another minute.")
 
 
-# --- what a purchase could not bring onto its machine: keys, and a set-up
+# --- what a purchase could not bring onto its machine: keys, and a setup
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
@@ -280,7 +280,7 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
 
 def _lacks_script(context: EventContext, left_out: LeftOut) -> str:
     keys = f"only {context.name(context.owner_id)}'s first key gets in" if left_out.key_count else ""
-    setup = f"the set-up {escape(left_out.setup)} doesn't run" if left_out.setup else ""
+    setup = f"the setup {escape(left_out.setup)} doesn't run" if left_out.setup else ""
     unseen = "I can't see inside" if left_out.probe else ""
     lacks = [lack for lack in (keys, setup, unseen) if lack]
     return sentence(", and ".join(filter(None, (", ".join(lacks[:-1]), *lacks[-1:]))))
@@ -290,6 +290,6 @@ def _script_lacks(left_out: LeftOut) -> str:
     setup = escape(left_out.setup) if left_out.setup else ""
     keys = plural(left_out.key_count, "key doesn't", "keys don't")
     return join(
-        f"The rules no longer have the set-up {setup}, so it doesn't run." if setup else "",
-        f"{keys} fit into the start-up script." if left_out.key_count else "",
+        f"The rules no longer have the setup {setup}, so it doesn't run." if setup else "",
+        f"{keys} fit into the startup script." if left_out.key_count else "",
     )

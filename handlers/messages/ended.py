@@ -136,7 +136,7 @@ def short_resource_id(resource_id: str) -> str:
 def _who_looks_after_it(context: EventContext) -> Rendered:
     details, rental, times, text = context.details, context.rental, context.times, context.text.text
     if rental.state.over and settled(details):
-        ended = f"The vendor confirms its end: {machine(details)}, {owner(details)}."
+        ended = f"The vendor confirms its end: {machine(details.rental)}, {owner(details)}."
         return blocks.message(f"{ended} {current_state(details, times)} {receipt(details)}")
     taken_on_by = rental.alarm.taken_on_by if rental.alarm else None
     if taken_on_by is not None:

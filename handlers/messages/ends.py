@@ -73,7 +73,7 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         first = script_first_text(details, times, event.at, name=context.machine)
         text = join(first, on_ending_text(rental, times, event.at))
         return blocks.with_buttons(text, keep_button(rental), destroy_button(rental) if own else None)
-    name = machine(details) if own else context.machine
+    name = machine(details.rental) if own else context.machine
     until = event.facts.until
     if until < lease.ends_at:
         # The newest message stays open, because it becomes the receipt.

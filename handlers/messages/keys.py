@@ -57,7 +57,7 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
     heading = f"{plural(len(keys), 'SSH key')}." if keys else "No key is saved. I ask again when you rent."
     lines = [f"{key_text(key)}{_FIRST if n == 0 else ''}" for n, key in enumerate(keys[:LISTED])]
     more = f"{plural(len(keys) - LISTED, 'more key')} not shown." if len(keys) > LISTED else ""
-    others = "The others get in if the machine's start-up script runs." if len(keys) > 1 else ""
+    others = "The others get in if the machine's startup script runs." if len(keys) > 1 else ""
     running = "Machines that run now stay as they are: /gpu ssh has the line that adds a key."
     uses = join(others, running) if keys else ""
     return blocks.message(

@@ -216,7 +216,7 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
         f"It takes the place of {rental.replaces}." if rental.replaces else "",
         new_one_text(rental),
         on_ending_text(rental, times),
-        setup_text(rental) or (f"Set-up: {escape(rental.request.setup)}." if rental.request.setup else ""),
+        setup_text(rental) or (f"Setup: {escape(rental.request.setup)}." if rental.request.setup else ""),
         note(rental.request.note),
     ]
     events = _shown_events(details.events)
@@ -271,7 +271,7 @@ def catalog(known: Catalog, reader: Reader) -> Rendered:
         f"Contracts: {', '.join(_contract(name) for name in known.contracts[:10])}.",
         f"Vendors: {', '.join(vendor(name) for name in known.vendors[:60])}.",
         f"Projects: {', '.join(sorted(reader.rules.projects)[:60])}." if reader.rules.projects else "",
-        f"Set-ups: {', '.join(sorted(reader.rules.setup)[:60])}." if reader.rules.setup else "",
+        f"Setups: {', '.join(sorted(reader.rules.setup)[:60])}." if reader.rules.setup else "",
         f"As of {reader.times.time(known.read_at)}. Try: /gpu get H100 EU",
     ]
     return blocks.of_parts(paragraph("\n".join(lines) or "No GPUs."), *map(small, facts), closed=True)

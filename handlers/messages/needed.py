@@ -219,7 +219,7 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts], start: st
 @direct(EventKind.KEPT)
 def _is_still_needed(context: EventContext) -> Rendered:
     """Return to a person who asked for the machine that it is still needed."""
-    return blocks.message(f"{context.text.lead}: {machine(context.details)}.")
+    return blocks.message(f"{context.text.lead}: {machine(context.rental)}.")
 
 
 # --- to the approvers, if the owner doesn't answer

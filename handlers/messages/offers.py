@@ -63,7 +63,7 @@ from handlers.phrases.rental_text import (
 )
 
 SHOWN = 3
-NO_SCRIPT = "No start-up script here: one key, no set-up, I can't see inside."
+NO_SCRIPT = "No startup script here: one key, no setup, I can't see inside."
 SHOWN_BY_ALL = 20
 """How many offers are shown after a click on `All 8`."""
 NEARBY = 5
@@ -351,7 +351,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     request = quote.request
     cap = f"for {dollars(request.max_total)} in all" if request.max_total is not None else ""
     if not cap and request.max_gpu_rate is not None:
-        cap = f"under {limit(request.max_gpu_rate)} per GPU and hour"
+        cap = f"under {limit(request.max_gpu_rate)} per GPU-hour"
     text = join(
         _not_replaced(view.to_replace),
         f"No {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",

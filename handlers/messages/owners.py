@@ -95,7 +95,7 @@ def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rende
 
 
 def _how_adopted(context: EventContext, facts: AdoptedFacts) -> str:
-    admin, it, times = context.actor, machine(context.details), context.times
+    admin, it, times = context.actor, machine(context.rental), context.times
     named = f", named {escape(facts.name)}" if facts.name else ""
     money = join(
         f"{per_hour(facts.rate)}" if facts.rate else "",
@@ -110,7 +110,7 @@ def _how_adopted(context: EventContext, facts: AdoptedFacts) -> str:
 
 
 def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
-    rental, it = context.rental, machine(context.details)
+    rental, it = context.rental, machine(context.rental)
     before = context.name(facts.people[0])
     money = f", {per_hour(rental.rate)}" if rental.rate else ""
     if context.event.actor == rental.owner:
@@ -121,9 +121,9 @@ def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
 
 def _taken(context: EventContext) -> Rendered:
     """Return to the earlier owner of a machine that somebody took the line that lets them in."""
-    details, who = context.details, owner(context.details)
+    details, who, it = context.details, owner(context.details), machine(context.rental)
     text = (
-        f"{who} took {machine(details)} {context.times.at_time(context.event.at)} and pays for it from then on. "
+        f"{who} took {it} {context.times.at_time(context.event.at)} and pays for it from then on. "
         f"Paste this on it, and {who} gets in:"
     )
     lines, _ = key_lines(add_line, [key.line for key in details.keys_now.get(details.rental.owner, ())], LINES)
@@ -132,7 +132,7 @@ def _taken(context: EventContext) -> Rendered:
 
 def no_longer_yours(context: EventContext) -> Rendered:
     """Return what every message to a former owner says: who owns the machine now, and nothing else about it."""
-    return blocks.message(f"{machine(context.details)} is {owner(context.details)}'s now.")
+    return blocks.message(f"{machine(context.rental)} is {owner(context.details)}'s now.")
 
 
 # --- a machine that somebody asks for, or is given
@@ -151,7 +151,7 @@ def _let_in_or_give(context: EventContext) -> Rendered:
     if answer is not None:
         return blocks.message(join(f"{who} asked for {rental.id}.", _what_became_of_it(context, answer)))
     if rental.state is not State.READY:
-        text = how_it_ended(context.details, f"your {machine(context.details)}", context.times)
+        text = how_it_ended(context.details, f"your {machine(context.rental)}", context.times)
         return blocks.message(text, closed=rental.state.over)
     name = context.details.names.get(event.actor or "", "them")
     use = current_use(rental)
@@ -183,7 +183,7 @@ def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
             return f"You gave it to {to}, who can take it until {times.time(answer.at + TAKE_WITHIN)}."
         case EventKind.USE_CHANGED:
             return f"It works again {times.at_time(answer.at)}."
-    return how_it_ended(details, f"your {machine(details)}", times)
+    return how_it_ended(details, f"your {machine(details.rental)}", times)
 
 
 @thread(EventKind.GIVEN)
@@ -206,7 +206,7 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
     if rental.state is not State.READY:
         shown = no_longer_ready(context)
         return changed(shown, closed=shown.closed or not context.by_owner)
-    gave = f"{context.actor} gave you {machine(details)}."
+    gave = f"{context.actor} gave you {machine(details.rental)}."
     if answer is not None and answer.kind is EventKind.GIVEN:
         again = reader.id in answer.facts.people
         then = "You can take it below." if again else "Somebody else can take it now."

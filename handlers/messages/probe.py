@@ -61,7 +61,7 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
     if awaited(details, rules) or not owner_must_install(details.rental, attempt, rules, reader.now):
         return []
     removed = details.rental.probe_answered_at is not None
-    why = "It refuses my key now" if removed else "Its start-up script didn't run"
+    why = "It refuses my key now" if removed else "Its startup script didn't run"
     without = "" if removed else f" It starts no {SCRIPT} then either."
     lead = f"{why}, so I can't see inside. To let me see {_SEES}, paste this on the machine.{without}"
     return [f"{lead}\n{code_block(install_lines(probe_line))}"]

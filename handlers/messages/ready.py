@@ -44,7 +44,7 @@ from handlers.phrases.rental_text import (
 def _ready(context: EventContext[ReadyFacts]) -> EventText:
     took = f" after {span(context.facts.span)}" if context.facts.span else ""
     word = "Ready" if context.facts.why is None else "Running"
-    whose = f"{context.name(context.owner_id)}'s {machine(context.details)}."
+    whose = f"{context.name(context.owner_id)}'s {machine(context.rental)}."
     return EventText(f"{word}{took}", whose, colon=True)
 
 

@@ -296,7 +296,7 @@ def _extension(details: RentalDetails, extension: Extension, reader: Reader) -> 
     asker = person(details.names, extension.asked_by)
     return [
         f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}? "
-        f"{owner(details)}'s {machine(details)}, then up to {say_at_most(envelope.total)} in all.",
+        f"{owner(details)}'s {machine(details.rental)}, then up to {say_at_most(envelope.total)} in all.",
         join(
             over_limits_text(over_limits(envelope.price, envelope.total, limits), limits),
             f"{asker} asks for it until {times.date_and_time(extension.ends_at)}, at {per_hour(rate)}; "
@@ -426,7 +426,7 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
     what = f"{describe(rental.envelope)} ({rental.id})"
     if rental.extension is not None:
         longer = span(rental.extension.ends_at - rental.running_lease.ends_at)
-        what = f"{longer} more for {machine(details)}"
+        what = f"{longer} more for {machine(details.rental)}"
     total = say_at_most(rental.newest_envelope.total)
     return join(f"{owner(details)}, {what}, up to {total}.", until_decided(rental, times))
 

@@ -142,13 +142,13 @@ def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
         then = f"{listed(sent)} {verb} it in about a minute; this message will say so."
         return join(f"Opens with {first} now. {then}", _keys_to_paste(details, attempt, only_unsent=True))
     if sent and boot_script_failed(details.rental, attempt):
-        alone = f"Opens with {first} alone: its start-up script didn't run."
+        alone = f"Opens with {first} alone: its startup script didn't run."
         return join(alone, _keys_to_paste(details, attempt, arrived=False))
     if sent and details.rental.probe_answered_at is not None:
         # The probe came late, perhaps by hand. Nobody knows whether the keys came with it.
         missing = f"If {listed(sent)} {'doesn' if len(attempt.script_keys) == 1 else 'don'}'t open it"
         return join(f"Opens with {first}.", _keys_to_paste(details, attempt, missing=missing))
-    too = f"; with {listed(sent)} too if its start-up script runs" if sent else ""
+    too = f"; with {listed(sent)} too if its startup script runs" if sent else ""
     return join(f"Opens with {first}{too}.", _keys_to_paste(details, attempt))
 
 
@@ -171,7 +171,7 @@ def _inherited_keys(details: RentalDetails, attempt: Attempt) -> str:
     rented = "who rented it" if details.bought_by not in details.left else "who rented it and left"
     also = f", and of {listed(names[1:])}" if names[1:] else ""
     maybe = [] if ran else _names([key for key in sent if key.person in {reader, *others}], details)
-    perhaps = f"With {listed(maybe)} too if its start-up script ran." if maybe else ""
+    perhaps = f"With {listed(maybe)} too if its startup script ran." if maybe else ""
     paste = _keys_to_paste(details, attempt, only_unsent=bool(own), arrived=bool(sent))
     return join(f"Opens with the keys of {names[0]}, {rented}{also}.", perhaps, paste)
 
@@ -228,13 +228,13 @@ def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> str:
     if follow:
         return f"{opens} in about a minute; this message will say so."
     if details.rental.probe_answered_at is None:
-        opens = f"{opens} if its start-up script runs"
+        opens = f"{opens} if its startup script runs"
     return f"{opens}. If it doesn't, {name} can add yours: {shows}"
 
 
 def _set_up(details: RentalDetails) -> str:
-    """Return where the output of the set-up is, or that the set-up doesn't run. Return an empty text if there is
-    no set-up.
+    """Return where the output of the setup is, or that the setup doesn't run. Return an empty text if there is
+    no setup.
 
     A vendor may take the boot script and never run it, which only the machine shows.
     """
@@ -242,11 +242,11 @@ def _set_up(details: RentalDetails) -> str:
     if not wanted or attempt is None:
         return ""
     if attempt.script is None or attempt.script.setup is None or boot_script_failed(details.rental, attempt):
-        return f"The set-up {escape(wanted)} doesn't run on it."
+        return f"The setup {escape(wanted)} doesn't run on it."
     progress = setup_text(details.rental)
     if progress:
         return f"{progress} It writes to {SETUP_LOG}."
-    return f"The set-up {escape(wanted)} writes to {SETUP_LOG}. If there is no such file, it didn't run."
+    return f"The setup {escape(wanted)} writes to {SETUP_LOG}. If there is no such file, it didn't run."
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
@@ -301,7 +301,7 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
             f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental)}.{then}"
         )
     access = [
-        f"{state_word(details)}: {possessive(details, reader)} {machine(details)}, until {end(rental, times)}.",
+        f"{state_word(details)}: {possessive(details, reader)} {machine(rental)}, until {end(rental, times)}.",
         *filter(None, [join(script_first_text(details, times), on_ending_text(rental, times))]),
         *([NO_SSH_ANSWER] if rental.silent else []),
         *ssh_lines(details, reader, edited=False),

@@ -173,7 +173,7 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
         ),
         blocks.text_input(
             Field.CAP,
-            "At most, in dollars per GPU and hour",
+            "At most, in dollars per GPU-hour",
             hint="Such as 3 or 2.50: nothing dearer is rented",
             longest=12,
         ),
@@ -184,7 +184,7 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
 
 def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Reader) -> Modal:
     """Return the dialog that confirms an automatic rent. `gpu_rate` is the highest price that was typed in a
-    dialog, in USD per GPU and hour. None if none was typed there."""
+    dialog, in USD per GPU-hour. None if none was typed there."""
     quote, envelope = wait.quote, wait.envelope
     request, starts = quote.request, quote.request.starts_at is not None
     highest = limit_per_hour(envelope.max_rate)

@@ -28,7 +28,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.budget_text import whose_budget
 from handlers.phrases.format import Reader, Times, actor, escape, join, limit_per_hour, per_hour, person, sentence
-from handlers.phrases.rental_text import describe, first_runs_on, how_it_ended, machine, possessive
+from handlers.phrases.rental_text import first_runs_on, how_it_ended, machine, machine_in, possessive
 
 
 def sentence_case(text: str) -> str:
@@ -64,6 +64,8 @@ class EventContext(NamedTuple, Generic[F_co]):
     """Whether the text says when it happened. A history has the time in front of each line."""
     posted_at: datetime | None = None
     """When Slack took the message. None if it has not been posted yet."""
+    named: bool = False
+    """Whether the text names the machine. A thread and a history are about one machine, so they don't name it."""
     newest: bool = True
     """Whether the reader got no later direct message about this rental."""
     asks: Mentions | None = None
@@ -89,12 +91,24 @@ class EventContext(NamedTuple, Generic[F_co]):
     @property
     def machine(self) -> str:
         """Return `your 1x H100 (k7mq2)`, or `Ana's 1x H100 (k7mq2)` for anybody else."""
-        return f"{possessive(self.details, self.reader)} {machine(self.details)}"
+        return f"{possessive(self.details, self.reader)} {machine(self.rental)}"
 
     @property
     def request(self) -> str:
-        """Return `your 1x H100 EU, k7mq2`, or `Ana's 1x H100 EU, k7mq2` for anybody else."""
-        return f"{possessive(self.details, self.reader)} {describe(self.rental)}, {self.rental.id}"
+        """Return `your 1x H100 SXM 80 GB (k7mq2) in EU`, or `Ana's ..` for anybody else."""
+        return f"{possessive(self.details, self.reader)} {machine_in(self.rental)}"
+
+    @property
+    def this_machine(self) -> str:
+        """Return `this machine`, or its name if the text is `named`."""
+        return self.machine if self.named else "this machine"
+
+    @property
+    def this_request(self) -> str:
+        """Return `this request`, or `your request for ..` if the text is `named`."""
+        if not self.named:
+            return "this request"
+        return f"{possessive(self.details, self.reader)} request for {machine_in(self.rental)}"
 
     @property
     def outcome(self) -> Event[Any] | None:
@@ -111,7 +125,15 @@ class EventContext(NamedTuple, Generic[F_co]):
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
             # By now it is known that more was rented than the event says.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
-        return thread[event.kind](self.of(event))
+        written = thread[event.kind](self.of(event))
+        return written if isinstance(written, EventText) else EventText(written)
+
+    @property
+    def named_text(self) -> str:
+        """Return what a thread says about the event, with the name of the machine or request."""
+        named = self._replace(named=True)
+        written = thread[self.event.kind](named)
+        return written.about(self.request) if isinstance(written, EventText) else sentence(written)
 
     def of(self, event: Event[Any]) -> EventContext[Any]:
         """Return the same for another event of the rental."""
@@ -247,8 +269,9 @@ class Audience(dict[EventKind, Callable[[C], R]]):
         return tuple(self._names.get(event.kind, _actor)(event))
 
 
-thread = Audience[EventContext[Any], EventText]()
-"""The reply below the card. Histories and the messages of other audiences have the same text."""
+thread = Audience[EventContext[Any], EventText | str]()
+"""The reply below the card, in complete sentences. Histories and the messages of other audiences have the same
+text, with the machine's name if the context is `named`."""
 direct = Audience[EventContext[Any], Rendered]()
 approvers = Audience[EventContext[Any], Rendered]()
 question = Audience[QuestionContext, Rendered]()
@@ -258,7 +281,7 @@ alert = Audience[AlertContext[Any], Rendered | None]()
 
 def said_once(context: EventContext) -> Rendered:
     """Return the direct message about an event that leaves nothing to decide: what the thread says."""
-    return blocks.message(join(context.text.about(context.request), first_runs_on(context.details)))
+    return blocks.message(join(context.named_text, first_runs_on(context.details)))
 
 
 def no_longer_ready(context: EventContext) -> Rendered:

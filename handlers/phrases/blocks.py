@@ -6,21 +6,31 @@ that is too long is cut with `…`. If there are too many blocks or elements, th
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from bot.model.base import Frozen
 from handlers.ids import NO_VALUE, ActionId, Callback, CallbackId, Field, V, Value, numbered
-from handlers.phrases.format import escape, join_lines
+from handlers.phrases.format import escape, join, join_lines, literal, with_full_stop
 
 Json = dict[str, Any]
 
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 SECTION_TEXT = 3000
+HEADER_TEXT = 150
+FIELDS = 10
+FIELD_TEXT = 2000
+ALERT_TEXT = 200
+PLAN_TASKS = 50
+TASK_TITLE = 150
+"""Slack documents no limit for the titles of a plan and its tasks. This one is safe."""
 CONTEXT_ELEMENTS = 10
 ACTION_ELEMENTS = 25
 BUTTON_TEXT = 75
@@ -181,6 +191,85 @@ def heading(text: str) -> Part:
 def small(*texts: str) -> Part:
     """Return small print, or nothing if there is no text."""
     return Part(join_lines(*texts), context(*texts))
+
+
+def header(text: str) -> Part:
+    """Return a large title. It is plain text, in which date tokens don't render."""
+    return Part(with_full_stop(text), {"type": "header", "text": plain(text, HEADER_TEXT)})
+
+
+class Fact(NamedTuple):
+    """One cell of `facts`."""
+
+    label: str
+    value: str
+    sentence: str = ""
+    """The same fact in a complete sentence, for the fallback text. Empty: label and value say it well enough."""
+
+
+def facts(*shown: Fact | None) -> Part:
+    """Return facts in two columns (one on a phone), each with its label above it."""
+    given = [fact for fact in shown if fact is not None and fact.value][:FIELDS]
+    cells = [mrkdwn(f"*{fact.label}*\n{fact.value}", FIELD_TEXT) for fact in given]
+    text = join(*(fact.sentence or with_full_stop(f"{fact.label}: {fact.value}") for fact in given))
+    return Part(text, {"type": "section", "fields": cells} if cells else None)
+
+
+def preformatted(text: str, said: str = "") -> Part:
+    """Return text to copy, alone in a block. `text` isn't escaped: Slack doesn't parse it.
+
+    The fallback text has it in a code span, after the words in `said`.
+    """
+    code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
+    return Part(join(said, f"`{literal(text)}`"), {"type": "rich_text", "elements": [code]})
+
+
+class TaskStatus(StrEnum):
+    """How far a step of a plan is (docs.slack.dev/reference/block-kit/blocks/task-card-block)."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    COMPLETE = "complete"
+    ERROR = "error"
+
+
+class Task(NamedTuple):
+    """One step of a plan."""
+
+    title: str
+    status: TaskStatus
+
+
+def plan(title: str, tasks: Sequence[Task]) -> Json:
+    """Return a checklist that is edited as its steps are done. Only messages can have one.
+
+    Slack recommends a new `block_id` for each version (docs.slack.dev/reference/block-kit/blocks/plan-block).
+    """
+    steps = [
+        {
+            "type": "task_card",
+            "task_id": f"step-{n}",
+            "title": _plain_string(task.title),
+            "status": task.status.value,
+        }
+        for n, task in enumerate(tasks[:PLAN_TASKS], start=1)
+    ]
+    block = {"type": "plan", "title": _plain_string(title), "tasks": steps}
+    version = hashlib.sha256(json.dumps(block).encode()).hexdigest()[:16]
+    return {**block, "block_id": f"plan-{version}"}
+
+
+def _plain_string(markup: str) -> str:
+    return str(plain(markup, TASK_TITLE)["text"])
+
+
+def alert(text: str, level: str = "warning") -> Json:
+    """Return a highlighted warning at the top of a dialog. Slack shows it only in dialogs.
+
+    `level` is `default`, `info`, `warning`, `error` or `success`
+    (docs.slack.dev/reference/block-kit/blocks/alert-block).
+    """
+    return {"type": "alert", "text": mrkdwn(text, ALERT_TEXT), "level": level}
 
 
 def of_parts(*parts: Part | Json | None, closed: bool = False) -> Rendered:

@@ -86,7 +86,7 @@ def machines_of(rental: Rental) -> str:
 
 
 def describe(subject: Envelope | Request | Rental) -> str:
-    """Return `1x H100 EU spot` for a request, and `1x H100 SXM 80 GB EU spot` for a rental or its envelope."""
+    """Return `1x H100 in EU (spot)` for a request, and `1x H100 SXM 80 GB in EU` for a rental or its envelope."""
     asked = subject.request if isinstance(subject, Rental) else subject
     match subject:
         case Rental():
@@ -96,9 +96,9 @@ def describe(subject: Envelope | Request | Rental) -> str:
         case Envelope():
             parts = [machines(subject.count, subject.gpu)]
     if asked.region:
-        parts.append(escape(asked.region, 20))
+        parts.append(f"in {escape(asked.region, 20)}")
     if asked.contract is Contract.SPOT:
-        parts.append("spot")
+        parts.append("(spot)")
     return " ".join(parts)
 
 
@@ -106,16 +106,16 @@ def contract(value: Contract) -> str:
     return "spot" if value is Contract.SPOT else "on demand"
 
 
-# --- how far the set-up script of a machine is, in words
+# --- how far the setup script of a machine is, in words
 
 
 def setup_text(rental: Rental) -> str:
-    """Return `Set-up torch: failed at line 12.` Return an empty text if nothing is known of a set-up."""
+    """Return `Setup torch: failed at line 12.` Return an empty text if nothing is known of a setup."""
     name, progress = rental.request.setup, rental.setup_progress
     if not name or progress is None:
         return ""
     at = f" at line {progress.line}" if progress.state is SetupState.FAILED and progress.line else ""
-    return f"Set-up {escape(name)}: {progress.state.value}{at}."
+    return f"Setup {escape(name)}: {progress.state.value}{at}."
 
 
 # --- GPUs that are not those that were sold
@@ -170,7 +170,7 @@ _REASONS: dict[Why, str] = {
     Why.ANSWERED_FAILED: "{vendor} answered that it failed",
     Why.EXPIRED: "{vendor}'s price no longer stood",
     Why.REFUSED: "{vendor} refused",
-    Why.SCRIPT_REFUSED: "{vendor} takes no start-up script",
+    Why.SCRIPT_REFUSED: "{vendor} takes no startup script",
     Why.BOUGHT_BEFORE: "{vendor}'s offer was taken already",
     Why.NO_ANSWER: "{vendor} gave no answer",
     Why.RATE_LIMITED: "Compute Clear asked me to slow down",
@@ -256,8 +256,15 @@ def subject(details: RentalDetails) -> str:
     return f"{describe(rental)}, {people(details)}, {project}{rental.id}"
 
 
-def machine(details: RentalDetails) -> str:
-    return f"{machines_of(details.rental)} ({details.rental.id})"
+def machine(rental: Rental) -> str:
+    """Return the name of a machine, or of a request for one: `1x H100 SXM 80 GB (k7mq2)`."""
+    return f"{machines_of(rental)} ({rental.id})"
+
+
+def machine_in(rental: Rental) -> str:
+    """Return the name of a machine with its place: `1x H100 SXM 80 GB (k7mq2) in EU`."""
+    region = rental.request.region
+    return machine(rental) + (f" in {escape(region, 20)}" if region else "")
 
 
 def possessive(details: RentalDetails, reader: Reader) -> str:

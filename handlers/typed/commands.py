@@ -493,7 +493,7 @@ HELP = (
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I see of a machine, and the scripts for that; no-probe when asking leaves it out"),
     ("/gpu policy", "the team's rules in words"),
-    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME"),
 )
 APPROVER_HELP = (("/gpu away until mon", "asks you about no request until then; /gpu away off ends that"),)
 ADMIN_HELP = (

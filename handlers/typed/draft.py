@@ -27,9 +27,9 @@ from handlers.typed.vocabulary import Vocabulary
 
 MAX_GPUS = 1000
 MAX_CAP = Decimal(1000)
-"""USD per GPU and hour."""
+"""USD per GPU-hour."""
 MIN_CAP = Decimal("0.0001")
-"""USD per GPU and hour. A cap is a multiple of it."""
+"""USD per GPU-hour. A cap is a multiple of it."""
 MOST_CORRECTIONS = 3
 MOST_UNREAD = 3
 """A mistake names at most this many unreadable texts. If there are more, it offers no correction, which would
@@ -93,7 +93,7 @@ class Part(Enum):
     """A time after `until`: `fri 18:00`, in lower case."""
     LATEST_END = "later end than the first"
     """A time after `up to`: the later of two ends after a named one."""
-    SETUP = "set-up"
+    SETUP = "setup"
     PROJECT = "project"
     START = "start"
     """A time after `at`."""
@@ -495,7 +495,7 @@ class _Builder:
             raise _WrongPart(Problem(Part.PEOPLE, words, (corrected,), without=without))
 
     def _read_price(self) -> None:
-        """Read the highest price per GPU and hour, or the most that everything may cost, in whole cents.
+        """Read the highest price per GPU-hour, or the most that everything may cost, in whole cents.
 
         A price for everything is divided among the GPUs and hours to see whether it is possible. That is only an
         estimate, because a total has to pay for the time to start and end too. A total for each GPU is multiplied
@@ -516,7 +516,7 @@ class _Builder:
         if not is_possible_cap(cap):
             raise self._wrong(
                 Part.PRICE,
-                f"A price of {say_rate(cap)} per GPU and hour can't be right. {comes_to}"
+                f"A price of {say_rate(cap)} per GPU-hour can't be right. {comes_to}"
                 f"It goes from {say_rate(MIN_CAP)} to {say_rate(MAX_CAP)}, with up to 4 decimals.",
             )
         if total and not price.per_hour:

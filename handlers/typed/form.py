@@ -37,7 +37,7 @@ ANY = "any"
 """The value of `Anywhere` and `Any vendor`."""
 NO_SETUP = "-"
 BY_CHANNEL = "-"
-"""The value of `None`. No set-up has this name."""
+"""The value of `None`. No setup has this name."""
 NO_PROBE = "no-probe"
 NOW = "now"
 ANY_TIME = "any-time"
@@ -173,7 +173,7 @@ def _length(text: str) -> timedelta:
 
 
 def _price(inputs: Mapping[str, str]) -> Values:
-    """Return the highest price per GPU and hour, or the most that everything may cost, such as `20 in all`.
+    """Return the highest price per GPU-hour, or the most that everything may cost, such as `20 in all`.
 
     A price that can't be read is zero, which is too low.
     """
@@ -225,7 +225,7 @@ def _longer_than(lease: timedelta) -> str:
 
 
 def read_cap(inputs: Mapping[str, str]) -> Decimal:
-    """Return the highest price, USD per GPU and hour. Raise InvalidForm if none was typed, or no possible one."""
+    """Return the highest price, USD per GPU-hour. Raise InvalidForm if none was typed, or no possible one."""
     cap = _cap(normalize(inputs.get(Field.CAP, "")))
     if not is_possible_cap(cap):
         raise InvalidForm({Field.CAP: _NO_CAP})

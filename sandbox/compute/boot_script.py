@@ -13,7 +13,7 @@ _KEY_LINE = re.compile(
 _PROBE = "gpubot-probe 1"
 """The first line of a report. A script that installs the probe contains this line."""
 _SET_UP_STATE = re.compile(r">\s*\S*\bsetup\.state\b")
-"""Found in a script that writes how far the set-up is. The probe only reads that."""
+"""Found in a script that writes how far the setup is. The probe only reads that."""
 _ENDING = "on-ending running"
 """How a line of a report begins. A script that installs what starts an on-ending.sh contains it."""
 _FORCED = re.compile(r'restrict,(?:.*,)?command="([^"]*)"')
@@ -47,7 +47,7 @@ def probe_lines(script: str) -> tuple[str, ...]:
 
 
 def has_set_up(script: str) -> bool:
-    """Return whether the script runs a set-up."""
+    """Return whether the script runs a setup."""
     return _SET_UP_STATE.search(script) is not None
 
 

@@ -76,7 +76,7 @@ class Listing:
 
     @property
     def per_gpu(self) -> Decimal:
-        """USD per GPU and hour."""
+        """USD per GPU-hour."""
         return self.total / self.count
 
     @property

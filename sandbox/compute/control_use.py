@@ -44,7 +44,7 @@ class PhaseBody(ControlModel):
 
 
 class SetUpBody(ControlModel):
-    """How far the set-up script is."""
+    """How far the setup script is."""
 
     state: Literal["running", "done", "failed"]
     line: Annotated[int, Field(ge=1)] | None = None
@@ -52,7 +52,7 @@ class SetUpBody(ControlModel):
     @model_validator(mode="after")
     def _fails_at_a_line(self) -> Self:
         if self.line is not None and self.state != "failed":
-            raise ValueError("only a set-up that failed has a line")
+            raise ValueError("only a setup that failed has a line")
         return self
 
 

@@ -117,7 +117,7 @@ class Machine:
         self.typed = f"{self.typed}{line}\n"[-LONGEST_TYPED:]
 
     def set_up(self, now: datetime) -> SetUp | None:
-        """Return how far its set-up is: as it was set, or running for `SET_UP_TAKES` after the probe is
+        """Return how far its setup is: as it was set, or running for `SET_UP_TAKES` after the probe is
         installed."""
         if self.other_set_up is not None or not self._has_been_up(self.probe_after, now):
             return self.other_set_up

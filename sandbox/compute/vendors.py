@@ -30,7 +30,7 @@ class Region:
 class Vendor:
     """A vendor: its prices (`factor` on the list price, `digits` after the point), regions and habits.
 
-    `storage` is USD per GPU and hour for the disk, if that is billed apart. `shows_total`, `shows_ids` and
+    `storage` is USD per GPU-hour for the disk, if that is billed apart. `shows_total`, `shows_ids` and
     `shows_expiry` tell whether its offers have a total, its procure answers the resources' ids, and its offers the
     time at which they expire. The real API may leave out each of these.
     """

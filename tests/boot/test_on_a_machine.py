@@ -80,7 +80,7 @@ def write_script(machine: Machine, script: str) -> str:
 
 @asynccontextmanager
 async def booting(machine: Machine, shell: Shell, team: Team, body: str) -> AsyncIterator[None]:
-    """Run a boot script whose set-up hangs after `body`. Begin the block when it hangs."""
+    """Run a boot script whose setup hangs after `body`. Begin the block when it hangs."""
     os.mkfifo(machine.var_lib / "hangs")
     script = script_text(team.added, setup_of(f"{body}\necho >/var/lib/hangs\nexec sleep 1000"), team.probe)
     async with machine.running(*shell, write_script(machine, script)):
@@ -189,7 +189,7 @@ async def test_the_lines_for_the_owner_work_if_they_are_pasted_into_an_interacti
     assert await team.probe_answers(server)
 
 
-# --- set-ups that do harm
+# --- setups that do harm
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ async def play(it: Play, first_end: str, second_end: str) -> None:
     await world.sets_key()
     ready = await world.rents(text="get H100 EU for 6h")
     ends = (await world.until_card(ready, "Ready")).text
-    waits = await world.rents(text="get 8x H100 EU for 6h")
+    waits = await world.rents(text="get 8x H100 in EU for 6h")
     starting = await world.rents(text="get A100 for 6h")
     check(
         (await world.card(starting)).text.startswith("Starting"),

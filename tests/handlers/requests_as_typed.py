@@ -93,7 +93,7 @@ get h100 until 18:00 for $12 | ~ H100 $12.00 in all until 2026-03-02 18:00
 get 8x h100 total $1000 for 5h now | ~ 8x H100 $1000.00 in all for 5h
 get h100 for 6h up to 12h $24 in all | ~ H100 $24.00 in all for 6h up to 12h
 get h100 under $3 for 6h | ~ H100 under $3.00/GPU/h for 6h
-get h100 $5000 in total for 1h | ! A price of $5000.00 per GPU and hour can't be right. $5000.00 in all comes to that.
+get h100 $5000 in total for 1h | ! A price of $5000.00 per GPU-hour can't be right. $5000.00 in all comes to that.
 get h100 until 6 p.m. | ~ H100 until 2026-03-02 18:00
 get h100 until 6p.m. | ~ H100 until 2026-03-02 18:00
 get h100 until 9 a.m. tomorrow | ~ H100 until 2026-03-03 09:00
@@ -245,7 +245,7 @@ get max 8 h100 | ! "max 8" is no exact number of GPUs, and I need one. [8x H100]
 get under 2.5 h100 | ! I can't tell what "under 2.5" is. [H100 under $2.50/GPU/h]
 get h100 budget 500 | ! I can't tell what "budget 500" is. [H100 $500.00 in all]
 get h100 under -3 | ! I can't read the price "-3".
-get h100 $50/day | ! A price is per GPU and hour, not "/day".
+get h100 $50/day | ! A price is per GPU-hour, not "/day".
 get h100 erope -- run 7 & co | ! I don't know "erope". [H100 EU -- run 7 & co]
 get eu spot 6h | ! Which GPU? [H100 EU spot for 6h]
 get 8 spot | ! I can't tell what "8" is.

@@ -477,27 +477,27 @@ get h100 cheap | ~ H100
 get h100 cheapest | ~ H100
 get the cheapest h100 | ~ H100
 get cheapest h100 in eu for 2h | ~ H100 EU for 2h
-get h100 under €3 | ! I can't read the price "€3". A price is in US dollars per GPU and hour.
+get h100 under €3 | ! I can't read the price "€3". A price is in US dollars per GPU-hour.
 get h100 under 3,50€ | ! I can't read the price "3.50€"
 get h100 £3 | ! I can't read the price "£3"
 get h100 $-3 | ! I can't read the price "$-3"
 get h100 under -3 | ! I can't read the price "-3"
-get h100 under $0 | ! A price of $0.00 per GPU and hour can't be right
+get h100 under $0 | ! A price of $0.00 per GPU-hour can't be right
 get h100 under $2.500 | ! I can't read the price "$2.500"
 get h100 under $2,500 | ! I can't read the price "$2,500"
-get h100 under $5000 | ! A price of $5000.00 per GPU and hour can't be right
+get h100 under $5000 | ! A price of $5000.00 per GPU-hour can't be right
 get h100 under $3k | ! I can't read the price "$3k"
 get h100 under $1e9 | ! I can't read the price "$1e9"
 get h100 $2-3 | ! I need one number, and "$2-3" is two
 get h100 $2 to $3/h | ! I need one number, and "$2 to $3" is two
-get h100 $50/day | ! A price is per GPU and hour, not "/day"
-get h100 under $50 a day | ! A price is per GPU and hour, not "a day"
-get h100 under $8 per machine | ! A price is per GPU and hour, not "per machine"
+get h100 $50/day | ! A price is per GPU-hour, not "/day"
+get h100 under $50 a day | ! A price is per GPU-hour, not "a day"
+get h100 under $8 per machine | ! A price is per GPU-hour, not "per machine"
 get h100 over $3 | ! I can't look for a minimum, as in "over $3". Name a number, or a limit: under $3.
 get h100 more than $3 | ! I can't look for a minimum, as in "more than $3". Name a number, or a limit: under $3.
 get h100 at $3 | ~ H100 under $3.00/GPU/h
 get h100 under $3 max $4 | ! One price at a time; I read $3.00 and $4.00.
-get h100 50 cents | ! I can't read the price "50 cents". A price is in US dollars per GPU and hour.
+get h100 50 cents | ! I can't read the price "50 cents". A price is in US dollars per GPU-hour.
 get h100 price | ! After "price" comes a price, such as $3.
 """
 
@@ -651,10 +651,10 @@ get h100 höchstens 3$ | ! I don't know "höchstens"
 get h100 pour 6 heures | ~ H100 for 6h
 get h100 por 6 horas | ! I don't know "por"
 get h100 6 std | ~ H100 for 6h
-get h100 max 1.000,50 $ | ! A price of $1000.50 per GPU and hour can't be right
+get h100 max 1.000,50 $ | ! A price of $1000.50 per GPU-hour can't be right
 get h100 under 1.000 $ | ! I can't read the price "1.000"
 get h100 under $ 2,50 | = H100 under $2.50/GPU/h
-get h100 5 eur | ! I can't read the price "5 eur". A price is in US dollars per GPU and hour.
+get h100 5 eur | ! I can't read the price "5 eur". A price is in US dollars per GPU-hour.
 get h100 under 3 $ / h | = H100 under $3.00/GPU/h
 get h100 under 3 $/GPU | = H100 under $3.00/GPU/h
 get h100 3 from nebius | ~ 3x H100 vendor nebius
@@ -751,7 +751,7 @@ get h100 setup: torch-28. | = H100 setup torch-28
 get h100 --setup torch | = H100 setup torch
 get h100 --setup=torch | = H100 setup torch
 get h100 setup torch setup torch | = H100 setup torch
-get h100 setup torch setup jax | ! One set-up at a time; I read torch and jax. Try: /gpu get H100 setup torch
+get h100 setup torch setup jax | ! One setup at a time; I read torch and jax. Try: /gpu get H100 setup torch
 get h100 setup torch for 6 hous | ! Try: /gpu get H100 setup torch
 get h100 setups | ! I don't know "setups"
 get h100 -- setup torch | = H100 -- setup torch

@@ -2,7 +2,7 @@
 
 After the bar stands the command that the sentence means. A request is written as `request_text` does, with `buy`
 in front of it if it is rented at once. `keep` asks before the rental is extended, and `about time` is a sentence
-about that. The person is in London, it is Monday 2026-03-02, 12:00, and the team has a set-up `pytorch`.
+about that. The person is in London, it is Monday 2026-03-02, 12:00, and the team has a setup `pytorch`.
 """
 
 from __future__ import annotations

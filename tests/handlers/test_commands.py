@@ -182,7 +182,7 @@ async def test_list_shows_ones_own_rentals_and_list_all_everyones(tmp_path: Path
         rental = await ours.rented()
         assert rental.id in await ours.command(ANA, "list")
         assert "You rent nothing now." in await ours.command(BEN, "list")
-        assert f"1x H100 SXM 80 GB EU, Ana, {rental.id}" in await ours.command(BEN, "list all")
+        assert f"1x H100 SXM 80 GB in EU, Ana, {rental.id}" in await ours.command(BEN, "list all")
         assert rental.id in await ours.command(ANA, "")
         assert "/gpu get H100 EU shows offers." in await ours.command(BEN, "")
 
@@ -196,7 +196,7 @@ async def test_catalog_shows_the_regions_and_help_the_admins_commands_only_to_ad
 
 async def test_pause_by_an_admin_stops_buying_and_notifies_the_other_admins(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, admins=(CLEO, BEN))) as ours:
-        assert await ours.command(ANA, "pause") == "Only admins pause and resume buying. I changed nothing."
+        assert await ours.command(ANA, "pause") == "Only admins pause and resume buying. Nothing was changed."
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         assert (await ours.command(CLEO, "pause")).startswith("Buying is paused.")
         await ours.click(ANA, message, "Rent")

@@ -69,7 +69,7 @@ async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user:
         rental = await asked(ours)
         for action_id in ("approve", "deny"):
             assert (await ours.forge(user, action_id, f"{rental.id}:1"))["ok"]
-            assert (await ours.replies())[-1] == "Only approvers decide this. I changed nothing."
+            assert (await ours.replies())[-1] == "Only approvers decide this. Nothing was changed."
         assert "Only approvers" in await forge_submission(
             ours, user, Callback.DENY.id, f"{rental.id}:1", reason="no"
         )
@@ -115,7 +115,7 @@ async def test_approvers_can_not_approve_their_own_request(tmp_path: Path) -> No
         rental = await asked(ours, BEN)
         await ours.click(BEN, await question(ours), "Approve up to")
         assert await ours.modal(BEN) is None
-        assert (await ours.replies())[-1] == "Your own request needs another approver. I changed nothing."
+        assert (await ours.replies())[-1] == "Your own request needs another approver. Nothing was changed."
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
@@ -130,7 +130,7 @@ async def test_the_second_of_two_decisions_changes_nothing(tmp_path: Path) -> No
         assert "Ben denied it a moment before you." in str((await ours.submit(CLEO, reason="too dear"))["errors"])
         await ours.click(CLEO, shown, "Deny")
         assert (await ours.rental(rental.id)).state is State.DENIED
-        assert (await ours.replies())[-1] == "Ben denied it a moment before you. I changed nothing."
+        assert (await ours.replies())[-1] == "Ben denied it a moment before you. Nothing was changed."
 
 
 async def test_the_requester_reads_why_it_was_denied_and_asks_again_which_only_shows_offers(
@@ -144,7 +144,7 @@ async def test_the_requester_reads_why_it_was_denied_and_asks_again_which_only_s
         assert (await ours.submit(BEN, reason=said))["ok"]
         await ours.deliver()
         told = await ours.look(ANA, direct(ANA), "said no")
-        assert told["text"] == f'Ben said no to 1x H100 SXM 80 GB EU: "{said}". Nothing was rented.'
+        assert told["text"] == f'Ben said no to 1x H100 SXM 80 GB in EU: "{said}". Nothing was rented.'
         assert f'"{said}".' in (await ours.look(BEN, APPROVALS, "Denied by Ben"))["text"]
         pings = (await ours.world.get("pings", after=before))["pings"]
         assert [(ping["user"], ping["why"]) for ping in pings] == [(ANA, "dm")], "its words mention nobody"
@@ -161,7 +161,7 @@ async def test_a_denial_needs_no_reason(tmp_path: Path) -> None:
         assert (await ours.submit(BEN))["ok"]
         await ours.deliver()
         told = await ours.look(ANA, direct(ANA), "said no")
-        assert told["text"] == "Ben said no to 1x H100 SXM 80 GB EU. Nothing was rented."
+        assert told["text"] == "Ben said no to 1x H100 SXM 80 GB in EU. Nothing was rented."
 
 
 async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and_approves(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ async def test_list_all_shows_an_approver_what_waits_and_its_buttons_decide(tmp_
         assert "Waits for you" not in await ours.command(CLEO, "list all")
         assert "Waits for you" not in await ours.command(BEN, "list")
         shown = await ours.command(BEN, "list all")
-        assert f"Waits for you: 1x H100 SXM 80 GB EU, Ana, {first.id}. Expires" in shown
+        assert f"Waits for you: 1x H100 SXM 80 GB in EU, Ana, {first.id}. Expires" in shown
         await ours.forge(BEN, "approve", f"{first.id}:1")
         assert (await ours.submit(BEN))["ok"]
         await ours.forge(BEN, "deny", f"{second.id}:1")
@@ -259,9 +259,9 @@ async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -
         rental = await asked(ours)
         card = await ours.look(BEN, TRAINING, "Waiting for approval")
         await ours.click(BEN, card, "Change")
-        assert (await ours.replies())[-1] == "Only who asked can change this request. I changed nothing."
+        assert (await ours.replies())[-1] == "Only who asked can change this request. Nothing was changed."
         await ours.click(BEN, card, "Withdraw")
-        assert (await ours.replies())[-1] == "Only its owner and admins can withdraw it. I changed nothing."
+        assert (await ours.replies())[-1] == "Only its owner and admins can withdraw it. Nothing was changed."
         await ours.click(ANA, card, "Withdraw")
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
 
@@ -272,7 +272,7 @@ async def test_only_the_owner_can_accept_a_price_outside_the_envelope(tmp_path: 
         await let_the_owner_decide(ours, rental)
         await ours.forge(BEN, "accept", f"{rental.id}:1")
         assert await ours.modal(BEN) is None
-        assert (await ours.replies())[-1] == "Only who asked decides this. I changed nothing."
+        assert (await ours.replies())[-1] == "Only who asked decides this. Nothing was changed."
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         await ours.forge(ANA, "accept", f"{rental.id}:1")
         assert (await ours.submit(ANA))["ok"]

@@ -38,7 +38,7 @@ async def test_if_the_bot_is_removed_from_the_channel_the_home_channel_gets_a_ne
         await ours.world.act(f"channels/{TRAINING}", "PATCH", bot=False)
         await ours.command(ANA, f"destroy {rental}", GPUS)
         await ours.submit(ANA)
-        card = await ours.deliver_until("Cancelled: 1x H100 SXM 80 GB EU, Ana", channel=GPUS)
+        card = await ours.deliver_until("Cancelled: 1x H100 SXM 80 GB in EU, Ana", channel=GPUS)
         assert (await ours.deliver_until("by Ana", channel=GPUS))["thread_ts"] == card["ts"]
 
 
@@ -83,7 +83,7 @@ async def test_an_edit_whose_blocks_slack_refuses_still_changes_the_text(tmp_pat
         await ours.submit(ANA)
         await ours.refuse("chat.update", "msg_blocks_too_long")
         await ours.deliver()
-        assert (await ours.look(ANA, TRAINING, "Cancelled: 1x H100 SXM 80 GB EU, Ana"))["ts"] == (
+        assert (await ours.look(ANA, TRAINING, "Cancelled: 1x H100 SXM 80 GB in EU, Ana"))["ts"] == (
             await card_of(ours, rental)
         ).ts
 
@@ -100,7 +100,7 @@ async def test_a_card_that_somebody_deleted_is_posted_again_in_its_channel_with_
         workspace.delete(workspace.messages[TRAINING][str(deleted.ts)])
         await ours.command(ANA, f"destroy {rental}")
         await ours.submit(ANA)
-        shown = await ours.deliver_until("Cancelled: 1x H100 SXM 80 GB EU, Ana")
+        shown = await ours.deliver_until("Cancelled: 1x H100 SXM 80 GB in EU, Ana")
         card = await card_of(ours, rental)
         assert shown["ts"] == card.ts != deleted.ts
         assert card.channel == (await ours.rental(rental)).card_channel == TRAINING

@@ -311,7 +311,7 @@ async def test_an_outsider_takes_no_keys_and_adds_none(tmp_path: Path) -> None:
         for action, value in (("use_github_keys", f"ana-dev:{digest}"), ("from_github", None), ("add_key", None)):
             await ours.forge(OLGA, action, value, SHARED)
         assert set(await ours.replies()) == {
-            "Only members of the workspace that I belong to can do that. I changed nothing."
+            "Only members of the workspace that I belong to can do that. Nothing was changed."
         }
         assert (await saved(ours, OLGA), await hub.requests()) == ([], [])
 

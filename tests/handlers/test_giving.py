@@ -54,7 +54,7 @@ async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_see
         rental = await idle(ours)
         line = await add_key(ours, EVE)
         offers = await ours.offered(EVE, an_offer("o2", "2.15"), with_key=False)
-        assert f"Ana's {rental.id} is a 1x H100 SXM 80 GB EU, idle for 1 h. It ends" in offers["reads"]
+        assert f"Ana's {rental.id} is a 1x H100 SXM 80 GB in EU, idle for 1 h. It ends" in offers["reads"]
         await ours.click(EVE, offers, "Ask Ana for it")
         assert (await ours.replies())[-1] == f"I asked Ana for {rental.id}. You read here what Ana says."
         await ours.click(EVE, offers, "Ask Ana for it")

@@ -187,7 +187,7 @@ async def test_the_form_shows_what_is_wrong_with_an_end(tmp_path: Path) -> None:
 async def test_the_approvers_read_the_end_that_was_named_each_in_their_own_zone(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await asked_until(ours)
-        assert "1x H100 SXM 80 GB EU, until today at 17:00 (5 h), for Ana" in (await question(ours))["reads"]
+        assert "1x H100 SXM 80 GB in EU, until today at 17:00 (5 h), for Ana" in (await question(ours))["reads"]
 
 
 async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instead(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         await ours.click(BEN, await question(ours), "Approve")
         dialog = await ours.modal(BEN)
         assert dialog is not None
-        assert "1x H100 SXM 80 GB EU, until its end in 31 min, for Ana" in dialog["reads"]
+        assert "1x H100 SXM 80 GB in EU, until its end in 31 min, for Ana" in dialog["reads"]
         ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
         await ours.submit(BEN)
         waits = await ours.rental(rental.id)
@@ -207,7 +207,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         assert dialog is not None
         assert "Less than 30 min are left until its end." in dialog["reads"], "the approver reads it"
         await ours.deliver()
-        card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB EU")
+        card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB in EU")
         assert "Too little time is left until its end." in card["reads"]
         assert [button["text"] for button in card["buttons"]] == ["Change", "Add teammate", "Withdraw"]
         answered = await ours.look(BEN, APPROVALS, "for Ana")
@@ -265,7 +265,7 @@ async def test_an_extension_that_ends_no_later_changes_nothing(tmp_path: Path, u
     async with team(tmp_path) as ours:
         rental = await running(ours)
         reply = await ours.command(ANA, f"extend until {until}")
-        assert reply == f"{rental.id} ends {when} already. I changed nothing."
+        assert reply == f"{rental.id} ends {when} already. Nothing was changed."
         assert (await ours.rental(rental.id)).running_lease == rental.lease
 
 
@@ -297,7 +297,7 @@ async def test_the_same_length_as_just_now_is_no_repetition_if_it_was_named_as_a
 async def test_again_looks_for_the_last_request_with_all_that_it_had(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, setup={"torch": "#!/bin/sh"})) as ours:
         await ours.has_key(ANA)
-        await ours.command(ANA, "get 2x A100 US")
+        await ours.command(ANA, "get 2x A100 in US")
         ours.clock.put(NOON + MIN)
         typed = f"get H100 EU spot under $3/GPU until 18:00 with <@{BEN}> setup torch -- run 7"
         assert await ours.command(ANA, typed) == ""
@@ -318,7 +318,7 @@ async def test_again_drops_an_end_that_is_near_or_has_passed_and_says_so(tmp_pat
         await ours.command(ANA, "get H100 EU until 18:00 -- run 7")
         ours.clock.put(NOON + later)
         assert await ours.command(ANA, "again") == (
-            "The end that you named has passed or is less than 30 min away, so I look for 1x H100 EU, 4 h from "
+            "The end that you named has passed or is less than 30 min away, so I look for 1x H100 in EU, 4 h from "
             "ready. To name another: /gpu get H100 EU until tomorrow 18:00"
         )
         (*_, again) = await ours.quotes(ANA)

@@ -32,7 +32,7 @@ async def test_an_admin_gives_the_machine_of_who_left_to_ben_and_the_other_admin
             labels = [button["text"] for button in message["buttons"]]
             assert labels[:2] == ["Give it an owner", "Ask again tomorrow"]
             assert labels[2].startswith("Destroy")
-            assert f"{rental.id} (1x H100 SXM 80 GB EU, " in message["reads"]
+            assert f"{rental.id} (1x H100 SXM 80 GB in EU, " in message["reads"]
             assert "Who takes it?" in message["reads"]
         await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEFT), "Ask again tomorrow")
         await ours.deliver()

@@ -103,7 +103,7 @@ async def test_a_file_with_mistakes_changes_nothing_and_the_admins_are_told_once
             "line 4, lease.max: 010 can be read as two numbers: leave out the first 0, or quote it.\n"
             "line 5, self_aproval: there is no such key. Nearest: self_approval."
         )
-        assert words == f"The policy file has mistakes, so I changed nothing.\n{mistakes}"
+        assert words == f"The policy file has mistakes, so nothing was changed.\n{mistakes}"
         assert await per_hour(ours) == "$12.00"
         event = await newest(ours)
         assert (event.kind, event.actor, event.facts.count) == (EventKind.POLICY_REFUSED, CLEO, 2)
@@ -115,7 +115,7 @@ async def test_a_file_with_mistakes_changes_nothing_and_the_admins_are_told_once
         assert mistakes in await ours.command(CLEO, "policy")
         assert "mistakes" not in await ours.command(ANA, "policy")
         path.write_text(SECOND, encoding="utf-8")
-        message = await ours.look(CLEO, TRAINING, "so I changed nothing")
+        message = await ours.look(CLEO, TRAINING, "so nothing was changed")
         await ours.click(CLEO, message, "Read the file again")
         assert await per_hour(ours) == "$34.00"
         assert "mistakes" not in await ours.command(CLEO, "policy")
@@ -125,7 +125,7 @@ async def test_only_admins_have_the_file_read_again(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:
         path.write_text(SECOND, encoding="utf-8")
-        refused = "Only admins have the policy file read again. I changed nothing."
+        refused = "Only admins have the policy file read again. Nothing was changed."
         assert await ours.command(BEN, "policy reload") == refused
         await ours.forge(ANA, Action.RELOAD_POLICY.id, None)
         assert refused in await ours.replies()

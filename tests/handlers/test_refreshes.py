@@ -55,7 +55,7 @@ async def card(ours: Team, rental: Rental) -> Message:
 
 async def reads(ours: Team) -> str:
     """Return the text of the card in Slack."""
-    return str((await ours.look(ANA, TRAINING, "1x H100 SXM 80 GB EU, Ana"))["text"])
+    return str((await ours.look(ANA, TRAINING, "1x H100 SXM 80 GB in EU, Ana"))["text"])
 
 
 async def edits(ours: Team) -> int:

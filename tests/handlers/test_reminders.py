@@ -51,8 +51,8 @@ async def test_an_approver_is_reminded_once_of_all_that_wait_and_opens_the_first
         await pass_time(ours, H)
         assert await pings_of(ours, BEN, last) == ["dm"]
         told = await ours.look(BEN, direct(BEN), "2 requests wait for you")
-        assert f"Ana, 1x H100 SXM 80 GB EU ({first.id}), up to $" in told["text"]
-        assert f"Cleo, 1x H100 SXM 80 GB EU ({second.id}), up to $" in told["text"]
+        assert f"Ana, 1x H100 SXM 80 GB in EU ({first.id}), up to $" in told["text"]
+        assert f"Cleo, 1x H100 SXM 80 GB in EU ({second.id}), up to $" in told["text"]
         await ours.click(BEN, told, "Open the first")
         await ours.deliver()
         shown = await ours.look(BEN, direct(BEN), "Approve up to")

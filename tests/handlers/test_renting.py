@@ -20,7 +20,7 @@ async def test_a_click_on_an_offer_rents_it_and_the_reply_replaces_the_offers(tm
         (rental,) = await ours.rentals()
         assert (rental.state, rental.owner, rental.clicked_offer) == (State.PROCURING, ANA, "o1")
         await ours.deliver()
-        shown = await ours.look(ANA, TRAINING, "Renting: 1x H100 SXM 80 GB EU")
+        shown = await ours.look(ANA, TRAINING, "Renting: 1x H100 SXM 80 GB in EU")
         assert shown["ts"] == message["ts"]
         assert shown["buttons"] == []
 
@@ -54,7 +54,7 @@ async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path
         assert (await ours.submit(ANA))["ok"]
         (rental,) = await ours.rentals()
         assert rental.state is State.AWAITING_APPROVAL
-        assert (await ours.replies())[-1].startswith("Asked for approval: 8x H100 SXM 80 GB EU")
+        assert (await ours.replies())[-1].startswith("Asked for approval: 8x H100 SXM 80 GB in EU")
 
 
 async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_a_dialog(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ async def test_a_second_machine_of_the_same_kind_is_rented_only_after_a_question
         await ours.click(ANA, second, "Rent")
         assert len(await ours.rentals()) == 1
         await ours.deliver()
-        question = await ours.look(ANA, TRAINING, "You already rent 1x H100 SXM 80 GB EU")
+        question = await ours.look(ANA, TRAINING, "You already rent 1x H100 SXM 80 GB in EU")
         assert [button["text"] for button in question["buttons"]] == ["Rent another", f"Show {rental.id}"]
         await ours.click(ANA, question, "Rent another")
         assert len(await ours.rentals()) == 2

@@ -39,7 +39,7 @@ async def lost(ours: Team, **envelope: Any) -> Rental:
 async def test_a_click_on_replace_searches_and_the_message_then_names_the_new_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await lost(ours)
-        message = await ours.deliver_until(f"EU, {rental.id}", channel=ANAS_MESSAGES)
+        message = await ours.deliver_until(f"({rental.id}) in EU", channel=ANAS_MESSAGES)
         await ours.click(ANA, message, f"Replace {rental.id}, up to $2.47/h")
         assert await ours.replies() == []
         (quote,) = await ours.quotes(ANA)
@@ -58,8 +58,8 @@ async def test_much_money_is_confirmed_and_others_read_that_only_the_owner_repla
     async with team(tmp_path) as ours:
         rental = await lost(ours, total=80_000_000)
         await ours.forge(BEN, "replace", rental.id)
-        assert (await ours.replies())[-1] == f"Only its owner can replace {rental.id}. I changed nothing."
-        message = await ours.deliver_until(f"EU, {rental.id}", channel=ANAS_MESSAGES)
+        assert (await ours.replies())[-1] == f"Only its owner can replace {rental.id}. Nothing was changed."
+        message = await ours.deliver_until(f"({rental.id}) in EU", channel=ANAS_MESSAGES)
         await ours.click(ANA, message, "Replace")
         assert await ours.quotes(ANA) == []
         dialog = await ours.modal(ANA)
@@ -82,4 +82,4 @@ async def test_who_says_that_it_does_not_work_is_asked_why_and_the_thread_has_it
         assert said["reads"] == "Ana says that it doesn't work: <!channel> no GPU."
         ours.clock.put(NOON + H)
         await ours.forge(ANA, "not_working", rental.id)
-        assert (await ours.replies())[-1] == f"{rental.id} has run for more than an hour, so I changed nothing."
+        assert (await ours.replies())[-1] == f"{rental.id} has run for more than an hour, so nothing was changed."

@@ -29,7 +29,7 @@ from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, question, running
 from tests.handlers.team import EVE, FINGERPRINT, NOON, Team, team
 
-ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
+ONLY_APPROVERS = "Only approvers decide this. Nothing was changed."
 NO_RIGHTS = "Your team's rules don't let you rent here. An admin can change that."
 NOTE = "the merger with Initech"
 SECRETS = (
@@ -79,7 +79,7 @@ async def test_an_old_button_shows_nothing_of_a_request_to_people_who_may_not_de
                 await ours.forge(user, action, f"{rental.id}:{version}")
                 reply = (await ours.replies())[-1]
                 assert reply == (
-                    "Ben denied it a moment before you. I changed nothing." if may_know else ONLY_APPROVERS
+                    "Ben denied it a moment before you. Nothing was changed." if may_know else ONLY_APPROVERS
                 )
         answer = await forge_submission(ours, user, Callback.APPROVE_CONFIRM.id, f"{rental.id}:1")
         assert (ONLY_APPROVERS in answer) == (not may_know)

@@ -23,7 +23,7 @@ from tests.rentals import alarm, ending
 
 
 async def card(ours: Team, user: str) -> dict[str, Any]:
-    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB EU, Ana")
+    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB in EU, Ana")
 
 
 async def test_destroy_is_confirmed_in_a_dialog_and_sends_no_reply_because_the_card_shows_it(
@@ -48,14 +48,14 @@ async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_pa
         assert await ours.command(ANA, f"destroy {rental.id.upper()}") == ""
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
-        assert (await ours.replies())[-1] == f"Destroyed: 1x H100 SXM 80 GB EU, {rental.id}."
+        assert (await ours.replies())[-1] == f"Destroyed: 1x H100 SXM 80 GB in EU, {rental.id}."
 
 
 async def test_others_can_not_destroy_a_machine_and_read_who_can(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.add_eve_and_gus()
-        words = f"Only its owner, approvers and admins can destroy {rental.id}. I changed nothing."
+        words = f"Only its owner, approvers and admins can destroy {rental.id}. Nothing was changed."
         assert await ours.command(EVE, f"destroy {rental.id}") == words
         await ours.click(EVE, await card(ours, EVE), "Destroy")
         assert (await ours.replies())[-1] == words
@@ -72,7 +72,7 @@ async def test_a_second_destroy_changes_nothing(tmp_path: Path) -> None:
         await ours.submit(BEN)
         dialog = await ours.modal(BEN)
         assert dialog is not None
-        assert "I changed nothing." in dialog["reads"]
+        assert "Nothing was changed." in dialog["reads"]
         assert ending(await ours.rental(rental.id)).by == ANA
 
 
@@ -112,7 +112,7 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
         await ours.click(ANA, shown, f"Extend {rental.id}")
         assert (await ours.submit(ANA))["ok"]
         await ours.click(ANA, shown, f"Extend {rental.id}")
-        assert " already. I " in (await ours.replies())[-1]
+        assert " already. " in (await ours.replies())[-1]
         after = (await ours.rental(rental.id)).running_lease
         assert after.ends_at == end + (40 * H if "40h" in typed else 39 * H)
 
@@ -183,7 +183,7 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
         assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
         await ours.forge(BEN, "keep", f"{rental.id}:1")
         assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
-        assert (await ours.replies())[-1] == "Its owner, teammates and admins can do that. I changed nothing."
+        assert (await ours.replies())[-1] == "Its owner, teammates and admins can do that. Nothing was changed."
 
 
 async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def with_script(ours: Team) -> Rental:
 
 async def card(ours: Team, user: str) -> dict[str, Any]:
     await ours.deliver()
-    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB EU, Ana")
+    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB in EU, Ana")
 
 
 async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_destroy_now_waits_for_nothing(
@@ -99,7 +99,7 @@ async def test_an_unchecked_box_destroys_at_once_and_a_script_that_left_meanwhil
         after = make.next_of(rental, on_ending=OnEnding(state=OnEndingState.NONE))
         async with ours.deps.store.write() as tx:
             await apply(tx, ours.deps, Change(rental, after))
-        assert f"on-ending.sh can't run on {rental.id} now. I changed nothing." in str(await ours.submit(ANA))
+        assert f"on-ending.sh can't run on {rental.id} now. Nothing was changed." in str(await ours.submit(ANA))
         assert (await ours.rental(rental.id)).running_lease == rental.running_lease
         assert (await ours.submit(ANA, script_first=[]))["ok"]
         assert ending(await ours.rental(rental.id)).since is not None

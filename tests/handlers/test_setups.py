@@ -1,4 +1,4 @@
-"""Set-ups of the team: how people ask for one, and what they read if it can't be had."""
+"""Setups of the team: how people ask for one, and what they read if it can't be had."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ async def test_the_form_without_set_ups_asks_for_none(tmp_path: Path) -> None:
         await ours.command(ANA, "get")
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "Set-up" not in dialog["reads"]
+        assert "Setup" not in dialog["reads"]
 
 
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("get H100 setup troch", 'I don\'t know the set-up "troch". Nearest: torch. Try: setup torch'),
-        ("get H100 setup", "Which set-up? There is: jax, torch. Try: setup jax"),
+        ("get H100 setup troch", 'I don\'t know the setup "troch". Nearest: torch. Try: setup torch'),
+        ("get H100 setup", "Which setup? There is: jax, torch. Try: setup jax"),
     ],
 )
 async def test_an_unknown_set_up_is_answered_with_those_that_there_are(
@@ -92,7 +92,7 @@ async def test_an_unknown_set_up_is_answered_with_those_that_there_are(
 async def test_a_set_up_is_refused_if_the_rules_have_none(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         reply = await ours.command(ANA, "get H100 setup torch")
-        assert reply == "Your team's rules have no set-up. Leave it out."
+        assert reply == "Your team's rules have no setup. Leave it out."
 
 
 async def test_keys_and_a_set_up_that_do_not_fit_together_are_refused_with_their_sizes(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ async def test_keys_and_a_set_up_that_do_not_fit_together_are_refused_with_their
                 await tx.people.add_key(ANA, key)
         reply = await ours.command(ANA, "get H100 setup torch")
         assert reply == (
-            "A start-up script holds 12 kB. With 9 keys besides the first (6.6 kB) and the set-up torch (5.8 kB) "
-            "it would have 15 kB. Leave out the set-up or a teammate, or remove a key."
+            "A startup script holds 12 kB. With 9 keys besides the first (6.6 kB) and the setup torch (5.8 kB) "
+            "it would have 15 kB. Leave out the setup or a teammate, or remove a key."
         )
         assert await ours.quotes(ANA) == []
         assert await ours.command(ANA, "get H100") == ""

@@ -70,7 +70,7 @@ async def test_the_question_for_a_key_goes_once_there_is_one(tmp_path: Path) -> 
         await ours.command(ANA, f"share {rental.id} @cleo")
         await ours.deliver()
         (message,) = await direct_messages(ours, BEN)
-        assert message == f"Ana lets you into 1x H100 SXM 80 GB EU ({rental.id}) when it is ready."
+        assert message == f"Ana lets you into 1x H100 SXM 80 GB in EU ({rental.id}) when it is ready."
 
 
 async def test_sharing_again_sends_no_second_message(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ async def test_a_teammate_reads_how_to_open_it_and_finds_it_in_their_list(tmp_pa
         rental = await shared(ours, "eve")
         assert "ssh root@203.0.113.7" in await ours.command(EVE, f"ssh {rental.id}")
         listed = await ours.command(EVE, "list")
-        assert f"Ready: 1x H100 SXM 80 GB EU, Ana with Eve, {rental.id}." in listed
+        assert f"Ready: 1x H100 SXM 80 GB in EU, Ana with Eve, {rental.id}." in listed
         assert "$2.15" not in listed.splitlines()[0]
         assert "Running now: you nothing" in listed
         assert "Ana with Eve" in await ours.command(EVE, "")
@@ -103,7 +103,7 @@ async def test_a_teammate_may_not_destroy_withdraw_change_or_share_it(tmp_path: 
         await ours.command(EVE, f"destroy {rental.id}")
         assert await ours.modal(EVE) is None
         await ours.forge(EVE, "destroy", rental.id)
-        refusal = f"Only its owner, approvers and admins can destroy {rental.id}. I changed nothing."
+        refusal = f"Only its owner, approvers and admins can destroy {rental.id}. Nothing was changed."
         assert (await ours.replies())[-1] == refusal
         await ours.forge(EVE, "change_rental", f"{rental.id}:1")
         await ours.forge(EVE, "withdraw", f"{rental.id}:1")
@@ -139,7 +139,7 @@ async def test_an_extension_by_a_teammate_over_the_limits_asks_an_approver(tmp_p
         await ours.deliver()
         assert "Ana's 1x H100" in (await ours.look(BEN, APPROVALS, "Approve"))["reads"]
         await ours.forge(EVE, "withdraw", f"{rental.id}:2")
-        assert (await ours.replies())[-1] == "Only its owner and admins can withdraw it. I changed nothing."
+        assert (await ours.replies())[-1] == "Only its owner and admins can withdraw it. Nothing was changed."
 
 
 async def test_an_approver_does_not_approve_the_time_that_they_asked_for_as_a_teammate(tmp_path: Path) -> None:

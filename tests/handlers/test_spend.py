@@ -203,13 +203,13 @@ November so far: you $140.00, of which 4% idle, for 7 rentals (your budget is $5
       you spend about $140 by the 30th.
 Spend by rental
 Rental | GPU hours | Working | Connected | Idle | Not seen | Total
-a10, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
-a11, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
-a12, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
-a13, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
-a14, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
-a15, 1x H100 SXM 80 GB EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
-today, 1x H100 SXM 80 GB EU | 16.0 | $20.00 | $0.00 | $0.00 | $0.00 | $20.00
+a10, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a11, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a12, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a13, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a14, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+a15, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
+today, 1x H100 SXM 80 GB in EU | 16.0 | $20.00 | $0.00 | $0.00 | $0.00 | $20.00
 USD by week
 $5.00 was billed after I asked for the deletion.\
 """)

@@ -84,10 +84,10 @@ async def test_only_members_are_let_in(tmp_path: Path) -> None:
         ):
             await ours.command(ANA, "get")
             refused = await ours.submit(ANA, gpu="H100", teammates=[BEN, who])
-            assert refused["errors"]["teammates"].startswith(f"{why} I changed nothing."), who
+            assert refused["errors"]["teammates"].startswith(f"{why} Nothing was changed."), who
             await ours.click(ANA, await ours.card(rental), "Add teammate")
             refused = await ours.submit(ANA, teammates=[BEN, who])
-            assert refused["errors"]["teammates"].startswith(f"{why} I changed nothing."), who
+            assert refused["errors"]["teammates"].startswith(f"{why} Nothing was changed."), who
             name = (await ours.context.people.get(who)).name.lower() if who != "U0NOBODY" else ""
             for command in (f"get H100 EU with @ben @{name}", f"share {rental.id} @{name}") if name else ():
                 assert (await ours.command(ANA, command)).startswith(why), command
@@ -100,7 +100,7 @@ async def test_people_who_may_not_use_the_bot_are_not_let_in(tmp_path: Path) -> 
     async with team(tmp_path, rules=rules) as ours:
         await ours.add_eve_and_gus()
         answer = await ours.command(BEN, "get H100 EU with @eve")
-        assert answer == "Your team's rules don't let Eve use me. I changed nothing. Leave Eve out."
+        assert answer == "Your team's rules don't let Eve use me. Nothing was changed. Leave Eve out."
 
 
 async def test_nothing_is_asked_for_while_slack_does_not_say_who_somebody_is(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ async def test_nothing_is_asked_for_while_slack_does_not_say_who_somebody_is(tmp
         await ours.has_key(ANA)
         await ours.refuse("users.info", "internal_error")
         answer = await ours.command(ANA, "get H100 EU with @ben")
-        assert answer == "Slack didn't tell me in time who they are. I changed nothing. Try again in a moment."
+        assert answer == "Slack didn't tell me in time who they are. Nothing was changed. Try again in a moment."
         assert await ours.quotes(ANA) == []
 
 
@@ -128,7 +128,7 @@ async def test_the_offers_and_the_card_name_teammates_and_ping_nobody(tmp_path: 
         assert await without_key(ours, rental) == [CLEO]
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Starting")
-        assert "1x H100 SXM 80 GB EU, Ana with Ben and Cleo" in card["reads"]
+        assert "1x H100 SXM 80 GB in EU, Ana with Ben and Cleo" in card["reads"]
         assert [ping for ping in (await ours.world.get("pings"))["pings"] if ping["why"] != "dm"] == []
         assert "Cleo has no SSH key yet; I asked for one." in (await ours.look(ANA, TRAINING, "Renting"))["reads"]
 
@@ -199,7 +199,7 @@ async def test_nobody_else_adds_a_teammate(tmp_path: Path) -> None:
             await ours.click(user, card, "Add teammate")
             assert await ours.modal(user) is None
             answer = await ours.command(user, f"share {rental.id} @ben")
-            assert answer == f"Only its owner lets others into {rental.id}. I changed nothing."
+            assert answer == f"Only its owner lets others into {rental.id}. Nothing was changed."
         assert (await ours.rental(rental.id)).teammates == (CLEO,)
 
 

@@ -116,7 +116,7 @@ async def test_an_unknown_button_says_that_it_is_from_before_an_update(tmp_path:
             before = len(await ours.replies())
             assert (await ours.forge(ANA, action_id, "k7mq2"))["ok"]
             (reply,) = (await ours.replies())[before:]
-            assert reply.startswith("That button is from before an update of mine. I changed nothing.")
+            assert reply.startswith("That button is from an older version. Nothing was changed.")
 
 
 async def test_an_unknown_dialog_says_that_it_is_from_before_an_update(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_an_unknown_dialog_says_that_it_is_from_before_an_update(tmp_path:
         view = ours.world.sandbox.workspace.modals[ANA]
         view.source["callback_id"] = "get_gpus"
         outcome = await ours.submit(ANA, gpu="H100")
-        assert outcome["errors"]["gpu"].startswith("This dialog is from before an update of mine.")
+        assert outcome["errors"]["gpu"].startswith("This dialog is from an older version.")
 
 
 async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
         shown = blocks.notice("Not done", "It is gone.").view
         view = {**shown, "private_metadata": '{"value_type": "none"}'}
         (answer,) = await ours.handle(submission, modals.submitted, {"user": {"id": ANA}, "view": view})
-        assert "There is nothing to send off here. I changed nothing." in str(answer["view"])
+        assert "There is nothing to send off here. Nothing was changed." in str(answer["view"])
 
 
 @pytest.mark.parametrize("text", ["<|>", "show <|>", "get H100 -- <|> and <|run 7>", "get <|h100> <@> <#|> <!>"])
@@ -153,7 +153,7 @@ async def test_a_dialog_with_unreadable_metadata_changes_nothing(tmp_path: Path)
         await ours.submit(ANA)
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "I changed nothing." in dialog["reads"]
+        assert "Nothing was changed." in dialog["reads"]
         assert (await ours.rental(rental.id)).state is State.PROCURING
 
 
@@ -162,7 +162,7 @@ async def test_a_reply_says_that_slack_did_not_open_a_dialog(tmp_path: Path) -> 
         await ours.fault("views.open", "status", status=500)
         await ours.command(ANA, "get")
         assert await ours.modal(ANA) is None
-        assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
+        assert (await ours.replies())[-1] == "Slack didn't open the dialog. Nothing was changed. Try again."
 
 
 async def test_an_answer_of_slack_that_is_nested_too_deep_counts_as_no_answer(tmp_path: Path) -> None:
@@ -170,10 +170,10 @@ async def test_an_answer_of_slack_that_is_nested_too_deep_counts_as_no_answer(tm
         answer = "[" * 100_000
         await ours.fault("users.info", "garbage", body=answer)
         reply = await ours.command(ANA, "get")
-        assert reply == "Slack didn't tell me in time who you are. I changed nothing. Try again in a moment."
+        assert reply == "Slack didn't tell me in time who you are. Nothing was changed. Try again in a moment."
         await ours.fault("views.open", "garbage", body=answer)
         await ours.command(ANA, "get")
-        assert (await ours.replies())[-1] == "Slack didn't open the dialog. I changed nothing. Try again."
+        assert (await ours.replies())[-1] == "Slack didn't open the dialog. Nothing was changed. Try again."
 
 
 async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_message(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_messag
         view.source["private_metadata"] = json.dumps(metadata)
         assert (await ours.submit(ANA))["ok"]
         await ours.deliver()
-        reply = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 SXM 80 GB EU")
+        reply = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 SXM 80 GB in EU")
         assert reply["is_dm"]
 
 

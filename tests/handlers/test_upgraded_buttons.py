@@ -88,7 +88,7 @@ async def test_old_buttons_decide_extend_and_destroy_the_rentals_of_an_upgraded_
 
     over = await ours.rental(stored.expired)
     assert await click(ours, BEN.id, "approve", f"{stored.expired}:1") == over
-    assert f"{stored.expired} expired before anyone decided. I changed nothing." in (await ours.replies())[-1]
+    assert f"{stored.expired} expired before anyone decided. Nothing was changed." in (await ours.replies())[-1]
 
 
 async def first_offer(ours: Team, quote_id: str) -> Offer:

@@ -47,24 +47,24 @@ async def reads(ours: Team, words: str, user: str = ANA) -> dict[str, Any]:
 
 async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_waiting(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        quote = await answered(ours, ANA, "wait 8x H200 EU under $3 per GPU until fri")
+        quote = await answered(ours, ANA, "wait 8x H200 in EU under $3 per GPU until fri")
         assert quote.wish is not None
         assert (quote.wish.until, quote.wish.since) == (NOON + timedelta(days=3, hours=7), None)
-        shown = await reads(ours, "No 8x H200 in EU under $3.00 per GPU and hour now.")
+        shown = await reads(ours, "No 8x H200 in EU under $3.00 per GPU-hour now.")
         assert [button["text"] for button in shown["buttons"]][:2] == [
             "Tell me when there is one",
             "Ask for it at $24.00/h or less: 4 h, up to $108.00",
         ]
         await ours.click(ANA, shown, "Tell me")
-        waits = await reads(ours, "You wait for 8x H200 EU under $3.00 per GPU, until Nov 27, 2026 at 20:00.")
-        assert "You wait for 8x H200 EU under $3.00" in await ours.command(ANA, "list")
+        waits = await reads(ours, "You wait for 8x H200 in EU under $3.00 per GPU, until Nov 27, 2026 at 20:00.")
+        assert "You wait for 8x H200 in EU under $3.00" in await ours.command(ANA, "list")
         assert "You wait for" not in await ours.command(BEN, "list")
         assert await ours.rentals() == []
         await ours.add_eve_and_gus()
         await ours.forge(EVE, Action.STOP_WAITING.id, quote.id)
         assert "You wait for 8x H200" in await ours.command(ANA, "list")
         await ours.click(ANA, waits, "Stop waiting")
-        await reads(ours, "You no longer wait for 8x H200 EU under $3.00 per GPU.")
+        await reads(ours, "You no longer wait for 8x H200 in EU under $3.00 per GPU.")
         assert "You wait for" not in await ours.command(ANA, "list")
 
 
@@ -92,7 +92,7 @@ async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(t
         await ours.click(ANA, shown, "Rent it for me")
         (rental,) = await ours.rentals()
         assert (rental.state, rental.envelope.total, rental.quote_id) == (State.QUEUED, 3_000_000, quote.id)
-        waits = await reads(ours, "You wait for 1x H200 EU, at $2.00/h or less, up to $3.00 in all")
+        waits = await reads(ours, "You wait for 1x H200 in EU, at $2.00/h or less, up to $3.00 in all")
         assert rental.id in await ours.command(ANA, "list")
         await ours.click(ANA, waits, "Stop waiting")
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
@@ -105,7 +105,7 @@ async def test_without_a_price_in_the_words_a_dialog_asks_for_it_and_a_dear_one_
 ) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
-        await answered(ours, ANA, "get 2x H200 EU for 24h")
+        await answered(ours, ANA, "get 2x H200 in EU for 24h")
         await ours.click(ANA, await reads(ours, "No 2x H200 in EU now."), "Rent it for me, up to a price")
         assert "H200 alone means any H200." in str(await ours.modal(ANA))
         refused = await ours.submit(ANA, cap="a lot")
@@ -131,7 +131,7 @@ async def test_a_start_is_rented_then_if_its_owner_clicks_and_everyone_reads_whe
         assert (rental.state, rental.request.starts_at) == (State.QUEUED, NINE_IN_BERLIN)
         assert rental.request.until == NINE_IN_BERLIN + 2 * H
         everyone = await ours.command(BEN, "list all")
-        assert f"1x H100 EU, Ana, {rental.id}" in everyone
+        assert f"1x H100 in EU, Ana, {rental.id}" in everyone
         assert "Starts" in everyone
 
         dear = an_offer("dear", "30.00")

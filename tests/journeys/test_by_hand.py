@@ -90,15 +90,15 @@ async def lets_time_pass_until_logged(world: World, event: str) -> None:
 async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and_each_is_told_once(
     world: World,
 ) -> None:
-    waiting = await world.rents("Ana", "get 8x H100 EU for 2h")
+    waiting = await world.rents("Ana", "get 8x H100 in EU for 2h")
     rental = await world.rents("Ana", "get H100 EU for 2h")
     away = await slack_goes_away(world)
     await lets_time_pass_until_logged(world, "rental.ready")
 
     status, listed = await by_hand(world, "list")
     assert status == 0
-    assert f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental}. $2.15/h, " in listed
-    assert f"Waits for you: 8x H100 SXM 80 GB EU, Ana, {waiting}." in listed
+    assert f"Ready: 1x H100 SXM 80 GB in EU, Ana, {rental}. $2.15/h, " in listed
+    assert f"Waits for you: 8x H100 SXM 80 GB in EU, Ana, {waiting}." in listed
     shown = await at_the_socket(world, Command(kind=Kind.SHOW, id=rental))
     assert "UTC  Ana rented within the limits" in shown
     (machine,) = await world.alive()

@@ -44,12 +44,14 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         await world.play.passes(15 * MINUTE)
 
         offers = await world.offers()
-        assert f"Ben's {rental} is a 1x H100 SXM 80 GB EU, idle for " in offers.text
+        assert f"Ben's {rental} is a 1x H100 SXM 80 GB in EU, idle for " in offers.text
         await world.play.clicks("Ana", offers, "Ask Ben for it")
         world.play.sees("Ana", f"I asked Ben for {rental}.", only_you=True)
-        question = world.play.sees("Ben", f"Ana asks for {rental}, your 1x H100 SXM 80 GB EU, idle for ", dm=True)
+        question = world.play.sees(
+            "Ben", f"Ana asks for {rental}, your 1x H100 SXM 80 GB in EU, idle for ", dm=True
+        )
         await world.play.clicks("Ben", question, "Give it to Ana")
-        given = world.play.sees("Ana", f"Ben gives you {rental}: 1x H100 SXM 80 GB EU, $2.15/h.", dm=True)
+        given = world.play.sees("Ana", f"Ben gives you {rental}: 1x H100 SXM 80 GB in EU, $2.15/h.", dm=True)
         assert "You have $100.00 left in November" in given.text
 
         with locked(world.database):
@@ -58,11 +60,11 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
             await world.kill()
         assert not (await click).ok
         await world.restart()
-        assert "SXM 80 GB EU, Ben, " in (await world.card(rental)).text
+        assert "SXM 80 GB in EU, Ben, " in (await world.card(rental)).text
         assert (await world.clicks("Ana", given, "Take")).ok
         await world.kill()
         await world.restart()
-        assert "SXM 80 GB EU, Ana, " in (await world.card(rental)).text
+        assert "SXM 80 GB in EU, Ana, " in (await world.card(rental)).text
         assert "Ana took it over: Ben gave it." in await world.thread(rental)
 
         hers = world.play.sees("Ana", "You took 1x H100", dm=True)

@@ -75,7 +75,7 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     health = await world.play.settle()
     assert (health["policy_version"], health["policy_mistakes"]) == (2, 2)
     outcome = await world.play.types("Cleo", "#training", "policy reload")
-    assert "so I changed nothing" in str(outcome.payload)
+    assert "so nothing was changed" in str(outcome.payload)
     policy(world, FIRST)
     outcome = await world.play.types("Cleo", "#training", "policy reload")
     assert "Changed: auto_approve.per_hour." in str(outcome.payload)

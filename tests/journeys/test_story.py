@@ -25,7 +25,7 @@ async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_
     rental = await world.rents(text="get H100 EU with @ben for 3h")
     await _shows_the_passed_time(world, rental)
     await world.until_card(rental, "Ready")
-    assert "1x H100 SXM 80 GB EU, Ana with Ben" in (await world.card(rental)).text
+    assert "1x H100 SXM 80 GB in EU, Ana with Ben" in (await world.card(rental)).text
     await _log_in(world, await printed_command(world))
     await _teammate_logs_in(world, rental, bens)
     await world.play.until_sees("Ana", "Idle for", timedelta(hours=3), dm=True)

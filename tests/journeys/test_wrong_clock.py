@@ -63,7 +63,7 @@ async def refuses(world: World, rental: str) -> None:
     await world.writes("Ana", "@gpubot extend 1h", channel="#training")
     seen = [message.text for message in await world.sandbox.see(PEOPLE["Ana"], last)]
     assert seen.count(REFUSED) == 2, seen
-    with pytest.raises(Mistake, match="so I changed nothing"):
+    with pytest.raises(Mistake, match="so nothing was changed"):
         await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why="the clock is wrong"))
 
 

@@ -402,7 +402,7 @@ async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_o
             OverBudget, match=rf"^A budget doesn't hold that much more for {rental.id}\.$"
         ) as refused:
             await here.extend(rental, 40 * HOUR, BEN)
-        assert refused.value.instead.startswith("I changed nothing. Extend it by less")
+        assert refused.value.instead.startswith("Nothing was changed. Extend it by less")
 
 
 async def test_an_alert_of_a_persons_money_goes_to_that_person_whoever_clicked(sqlite_url: str) -> None:

@@ -1,4 +1,4 @@
-"""The first report of a machine's probe: what was sold, its set-up, and the share of its vendor."""
+"""The first report of a machine's probe: what was sold, its setup, and the share of its vendor."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ async def test_a_machine_of_a_silent_vendor_is_visited_and_its_answer_lifts_it_a
 async def test_a_clicked_offer_of_a_silent_vendor_is_bought_but_now_and_the_next_attempt_take_another_one(
     here: World,
 ) -> None:
-    """If the request has teammates or a set-up."""
+    """If the request has teammates or a setup."""
     clicked = await here.rent(await here.ask(teammates=(BEN.id,)), "hyperstack")
     at_once = await here.ask(BEN, teammates=(ANA.id,), now=True)
     plain = await here.ask(CLEO, now=True)

@@ -30,7 +30,7 @@ SETUP = "#!/bin/sh\npip install torch\n"
 
 @pytest.fixture
 def here(here: World) -> World:
-    """Return a world whose rules have the set-up `torch`."""
+    """Return a world whose rules have the setup `torch`."""
     return with_setups(here, torch=SETUP)
 
 
@@ -290,11 +290,11 @@ async def test_keys_that_were_added_until_the_purchase_get_in(here: World) -> No
     assert await lets_in(rental, desk)
 
 
-# --- keys and a set-up that don't fit
+# --- keys and a setup that don't fit
 
 
 async def add_large_keys(here: World, person: Person, count: int = 9) -> None:
-    """Add keys of 4096 bits to a person's. Nine of them and a set-up of 5.8 kB don't fit into a script."""
+    """Add keys of 4096 bits to a person's. Nine of them and a setup of 5.8 kB don't fit into a script."""
     async with here.deps.store.write() as tx:
         for n in range(count):
             line = f"ssh-rsa {person.id}{n:04}".ljust(724, "A")
@@ -302,7 +302,7 @@ async def add_large_keys(here: World, person: Person, count: int = 9) -> None:
 
 
 SIZES = (
-    "A start-up script holds 12 kB. With 9 keys besides the first (6.6 kB) and the set-up torch (5.8 kB) it would "
+    "A startup script holds 12 kB. With 9 keys besides the first (6.6 kB) and the setup torch (5.8 kB) it would "
     "have 15 kB. "
 )
 
@@ -314,7 +314,7 @@ async def test_what_does_not_fit_is_refused_at_the_asking_and_at_the_click(here:
     for refused in (here.ask(teammates=(BEN.id,), setup="torch"), here.rent(quote)):
         with pytest.raises(Mistake) as caught:
             await refused
-        assert caught.value.words == f"{SIZES}Leave out the set-up or a teammate, or remove a key."
+        assert caught.value.words == f"{SIZES}Leave out the setup or a teammate, or remove a key."
     assert await here.rentals() == []
     assert (await here.ask(teammates=(BEN.id,))).state is QuoteState.FOUND
 
@@ -328,7 +328,7 @@ async def test_what_no_longer_fits_at_the_approval_is_refused_and_the_approver_r
     with pytest.raises(Mistake) as caught:
         await here.approve(rental)
     assert caught.value.words == (
-        f"{SIZES}Who asked can leave out the set-up or a teammate, or remove a key. I changed nothing."
+        f"{SIZES}Who asked can leave out the setup or a teammate, or remove a key. Nothing was changed."
     )
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 
@@ -350,6 +350,6 @@ async def test_keys_that_no_longer_fit_at_the_purchase_cost_nobody_the_machine(h
 
 
 async def test_a_set_up_that_the_rules_do_not_have_is_not_searched_for(here: World) -> None:
-    with pytest.raises(Mistake, match="I don't know the set-up"):
+    with pytest.raises(Mistake, match="I don't know the setup"):
         await here.ask(setup="tortch")
     assert await here.calls("get_offers") == []

@@ -125,7 +125,7 @@ async def test_an_owner_who_may_no_longer_rent_does_not_accept_a_dearer_offer(he
 async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: World) -> None:
     rental = await asked_again(here)
     tight = changed(RULES, auto_approve=AutoApprove(per_hour=Decimal("1.00")))
-    with pytest.raises(Refused, match="needs an approver"):
+    with pytest.raises(Refused, match="needs approval"):
         await carry_out(replace(here.deps, rules=tight), ANA, deciding.Approve(rental.id, rental.envelope.version))
     assert (await here.rental(rental.id)).state is State.AWAITING_APPROVAL
 

@@ -95,9 +95,9 @@ async def test_keys_that_do_not_fit_into_the_boot_script_are_refused_with_their_
             large = Key(line=f"ssh-rsa {n}" + "A" * 3000, comment="", fingerprint=f"SHA256:{n}")
             await tx.people.add_key(EVE.id, large)
     rental = await here.get(count=8)
-    with pytest.raises(Mistake, match=r"A start-up script holds 12 kB\. With 5 keys"):
+    with pytest.raises(Mistake, match=r"A startup script holds 12 kB\. With 5 keys"):
         await carry_out(here.deps, ANA, sharing.Share(rental.id, [EVE.id]))
-    with pytest.raises(Mistake, match=r"A start-up script holds 12 kB\. With 5 keys"):
+    with pytest.raises(Mistake, match=r"A startup script holds 12 kB\. With 5 keys"):
         await here.ask(teammates=(EVE.id,))
     assert (await here.rental(rental.id)).teammates == ()
 

@@ -39,10 +39,10 @@ async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path)
         assert await carry_out(ours.deps, Command(kind=Kind.LIST)) == "Nobody rents anything now."
         rental = await running(ours)
         listed = await carry_out(ours.deps, Command(kind=Kind.LIST))
-        assert f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental.id}. Ends 18:00 UTC." in listed
+        assert f"Ready: 1x H100 SXM 80 GB in EU, Ana, {rental.id}. Ends 18:00 UTC." in listed
         assert "Running now: team $2.15/h." in listed
         shown = await carry_out(ours.deps, Command(kind=Kind.SHOW, id=rental.id.upper()))
-        assert shown.startswith(f"Ready: 1x H100 SXM 80 GB EU, Ana, {rental.id}.")
+        assert shown.startswith(f"Ready: 1x H100 SXM 80 GB in EU, Ana, {rental.id}.")
         assert "12:00 UTC  Ana rented within the limits: up to $2.47/h for 6 h." in shown
         with pytest.raises(Mistake, match="I don't know zzzz2"):
             await carry_out(ours.deps, Command(kind=Kind.SHOW, id="zzzz2"))
@@ -109,7 +109,7 @@ async def test_an_extension_that_waits_is_decided_by_the_operators(tmp_path: Pat
         if fewer:
             (text,) = told
             assert text.startswith(
-                f"More time approved by {SHOWN}: your 1x H100 SXM 80 GB EU, {rental.id}. 3 h, not "
+                f"More time approved by {SHOWN}: your 1x H100 SXM 80 GB ({rental.id}) in EU. 3 h, not "
             )
 
 
@@ -117,7 +117,7 @@ async def test_a_rental_is_destroyed_once_and_nothing_is_sent_to_the_operator(tm
     async with team(tmp_path) as ours:
         rental = await running(ours)
         answer = await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
-        assert answer == f"Destroyed: 1x H100 SXM 80 GB EU, {rental.id}."
+        assert answer == f"Destroyed: 1x H100 SXM 80 GB in EU, {rental.id}."
         assert ending(await ours.rental(rental.id)).by == "operator"
         with pytest.raises(TooLate, match="is over"):
             await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
@@ -168,7 +168,7 @@ async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_sh
                 await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to=typed, why=WHY))
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         answer = await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to="$89.70", why=WHY))
-        assert answer == f"Approved: 1x H100 SXM 80 GB EU, {rental.id}."
+        assert answer == f"Approved: 1x H100 SXM 80 GB in EU, {rental.id}."
         assert (await ours.rental(rental.id)).approved_by == "operator"
         await ours.deliver_all()
         assert f"Approved by {SHOWN}" in (await ours.look(BEN, APPROVALS, "Approved by"))["reads"]
@@ -184,13 +184,13 @@ async def test_a_request_is_denied_by_the_operator_who_gives_the_reason_once(tmp
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         assert await carry_out(ours.deps, Command(kind=Kind.DENY, id=rental.id, why=WHY)) == (
-            f"Denied: 1x H100 SXM 80 GB EU, {rental.id}."
+            f"Denied: 1x H100 SXM 80 GB in EU, {rental.id}."
         )
         assert (await ours.rental(rental.id)).state is State.DENIED
         await ours.deliver_all()
         for user, channel, words in (
             (BEN, APPROVALS, f"Denied by {SHOWN}"),
-            (ANA, direct(ANA), f"The {SHOWN[4:]} said no to 1x H100 SXM 80 GB EU."),
+            (ANA, direct(ANA), f"The {SHOWN[4:]} said no to 1x H100 SXM 80 GB in EU."),
         ):
             told = (await ours.look(user, channel, words))["reads"]
             assert told.count("away") == 1

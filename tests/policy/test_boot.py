@@ -85,7 +85,7 @@ def test_each_section_is_there_only_if_it_holds_something() -> None:
         name: re.findall(r"^# --- (.*)$", script, re.MULTILINE)
         for name, script in {
             "keys": script_text(lines),
-            "set-up": script_text([], SETUP),
+            "setup": script_text([], SETUP),
             "both": script_text(lines, SETUP),
             "probe": script_text([], None, PROBE_LINE),
             "all": script_text(lines, SETUP, PROBE_LINE),
@@ -93,10 +93,10 @@ def test_each_section_is_there_only_if_it_holds_something() -> None:
     }
     assert sections == {
         "keys": ["keys"],
-        "set-up": ["set-up"],
-        "both": ["keys", "set-up"],
+        "setup": ["setup"],
+        "both": ["keys", "setup"],
         "probe": ["probe", "on-ending.sh"],
-        "all": ["keys", "probe", "on-ending.sh", "set-up"],
+        "all": ["keys", "probe", "on-ending.sh", "setup"],
     }
     assert key_lines(script_text(lines, SETUP)) == lines
 
@@ -127,7 +127,7 @@ def test_no_line_of_a_set_up_ends_its_here_document(lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("keys", "setup", "probe"),
     [(2, None, ""), (0, SETUP, ""), (0, None, PROBE_LINE), (2, SETUP, PROBE_LINE)],
-    ids=["keys", "set-up", "probe", "all"],
+    ids=["keys", "setup", "probe", "all"],
 )
 async def test_shellcheck_finds_nothing(
     tmp_path: Path, shell: str, keys: int, setup: str | None, probe: str
@@ -170,20 +170,20 @@ def test_what_starts_on_ending_sh_is_left_out_rather_than_a_key_or_the_set_up() 
         (
             rsa(9),
             "torch",
-            "A start-up script holds 12 kB. With 9 keys besides the first (6.6 kB) and the set-up torch (6 kB) it "
-            "would have 15.2 kB. Leave out the set-up or a teammate, or remove a key.",
+            "A startup script holds 12 kB. With 9 keys besides the first (6.6 kB) and the setup torch (6 kB) it "
+            "would have 15.2 kB. Leave out the setup or a teammate, or remove a key.",
         ),
         (
             rsa(1, LARGEST_RSA) * 5,
             None,
-            "A start-up script holds 12 kB. With 5 keys besides the first (13.9 kB) it would have 15.1 kB. "
-            "Leave out the set-up or a teammate, or remove a key.",
+            "A startup script holds 12 kB. With 5 keys besides the first (13.9 kB) it would have 15.1 kB. "
+            "Leave out the setup or a teammate, or remove a key.",
         ),
         (
             rsa(1, 6 * LARGEST_RSA),
             None,
-            "A start-up script holds 12 kB. With 1 key besides the first (16.5 kB) it would have 17.6 kB. "
-            "Leave out the set-up or a teammate, or remove a key.",
+            "A startup script holds 12 kB. With 1 key besides the first (16.5 kB) it would have 17.6 kB. "
+            "Leave out the setup or a teammate, or remove a key.",
         ),
     ],
 )

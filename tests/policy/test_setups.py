@@ -1,4 +1,4 @@
-"""Set-up scripts of the policy file: each is read at the start, and each wrong one gives one line."""
+"""Setup scripts of the policy file: each is read at the start, and each wrong one gives one line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_set_up_scripts_are_read_relative_to_the_policy_file(tmp_path: Path) -> 
         ("{torch: missing.sh}", "setup.torch: I can't read missing.sh: No such file or directory."),
         ("{torch: .}", "setup.torch: I can't read .: Is a directory."),
         ("{torch: empty.sh}", "setup.torch: empty.sh is empty."),
-        ("{torch: long.sh}", "setup.torch: long.sh has 6,001 bytes; a set-up script has at most 6,000."),
+        ("{torch: long.sh}", "setup.torch: long.sh has 6,001 bytes; a setup script has at most 6,000."),
         ("{torch: huge.sh}", "setup.torch: I can't read huge.sh: it is larger than 256 KiB."),
         ("{torch: binary.sh}", "setup.torch: I can't read binary.sh: it is not UTF-8 text."),
         ("{torch: nul.sh}", "setup.torch: nul.sh is no text: it has a NUL byte."),
@@ -87,8 +87,8 @@ def test_wrong_set_up_scripts_are_named_together_with_other_wrong_keys(tmp_path:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("torhc", 'I don\'t know the set-up "torhc". Nearest: torch. Try: setup torch'),
-        ("x", 'I don\'t know the set-up "x". Nearest: torch, vllm. Try: setup torch'),
+        ("torhc", 'I don\'t know the setup "torhc". Nearest: torch. Try: setup torch'),
+        ("x", 'I don\'t know the setup "x". Nearest: torch, vllm. Try: setup torch'),
     ],
 )
 def test_an_unknown_set_up_names_the_nearest(name: str, words: str) -> None:
@@ -101,5 +101,5 @@ def test_an_unknown_set_up_names_the_nearest(name: str, words: str) -> None:
 
 
 def test_without_set_ups_in_the_rules_every_name_is_refused() -> None:
-    with pytest.raises(Mistake, match="rules have no set-up"):
+    with pytest.raises(Mistake, match="rules have no setup"):
         check_setup("torch", Rules())

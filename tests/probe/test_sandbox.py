@@ -31,7 +31,7 @@ H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
 
 
 class Rented:
-    """A machine with two GPUs that runs a boot script with the probe and a set-up."""
+    """A machine with two GPUs that runs a boot script with the probe and a setup."""
 
     def __init__(self, world: ComputeWorld) -> None:
         self.world = world

@@ -323,7 +323,7 @@ async def test_without_a_working_nvidia_smi_the_report_says_why(probe: Probe, fa
         ({"phases": [{}], "repeat": True}, "phase 1 needs `for`"),
         ({"phases": [{"fault": "fire"}]}, "phases.0.fault"),
         ({"phases": [{"cpu": 1}]}, "phases.0.cpu"),
-        ({"setup": {"state": "done", "line": 3}}, "only a set-up that failed has a line"),
+        ({"setup": {"state": "done", "line": 3}}, "only a setup that failed has a line"),
         ({"hardware": [{"name": "L4"}]}, "hardware.0.memory_mib"),
     ],
 )

@@ -15,7 +15,7 @@ from soak.world import PEOPLE
 RENTAL, PORT = "k7mq2", 20022
 TOKEN = "xoxb-secret"  # noqa: S105 - of no workspace
 CARD_TS = "10.000001"
-SUBJECT = "1x H100 EU, Ana, k7mq2"
+SUBJECT = "1x H100 in EU, Ana, k7mq2"
 FINAL = f"Destroyed: {SUBJECT}. 2 h 4 min, $5.00."
 MACHINE = Machine(
     resource_id="r-1",
@@ -88,7 +88,7 @@ THREAD = (
 )
 PRIVATE = (
     private(5, "1x H100 in EU, on demand\n$2.42/h Nebius\nPrices stand until 12:30.", at(12, 0)),
-    private(9, "Renting: 1x H100 EU, k7mq2, from $2.42/h. Follow it in #training.", at(12, 1)),
+    private(9, "Renting: 1x H100 in EU, k7mq2, from $2.42/h. Follow it in #training.", at(12, 1)),
     private(15, f"`ssh -p {PORT} root@127.0.0.1`", at(12, 5), only_you=False, is_dm=True, channel="D0ANA0000"),
 )
 ACTIONS = (
@@ -127,7 +127,7 @@ def good() -> Evidence:
         log=(json.dumps({"event": "interaction", "level": "info"}),),
         secrets=(TOKEN,),
         health={"perhaps_posted_twice": 0},
-        cheapest={"1x H100 EU": Decimal("2.15")},
+        cheapest={"1x H100 in EU": Decimal("2.15")},
         calm_since=at(12, 0),
     )
 

@@ -100,14 +100,14 @@ def asked(text: str) -> SeenMessage:
     return private(60, text, at(14, 40), buttons=[button("Destroy ...", "q")], is_dm=True, only_you=False)
 
 
-WAITS = "Waiting: 1x H100 EU, Ben, x9y8z. Up to $3.00/h, $4.50 in all. I look until 13:50."
+WAITS = "Waiting: 1x H100 in EU, Ben, x9y8z. Up to $3.00/h, $4.50 in all. I look until 13:50."
 
 
 def with_wish(evidence: Evidence, text: str = WAITS, *, until: datetime) -> Evidence:
     """Return the evidence with a wish of Ben's that waited from 12:10 and was withdrawn at `until`."""
     seen = [
         message(50, text, at(12, 10), ts="12.0"),
-        message(51, "Withdrawn: 1x H100 EU, Ben, x9y8z. Nothing was rented.", until, ts="12.0"),
+        message(51, "Withdrawn: 1x H100 in EU, Ben, x9y8z. Nothing was rented.", until, ts="12.0"),
         message(52, "Withdrawn by Ben. Nothing was rented.", until, ts="12.1", thread_ts="12.0"),
     ]
     return for_all(evidence, *seen)

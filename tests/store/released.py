@@ -65,7 +65,7 @@ class Stored:
     """Idle. The approvers were notified that nobody answers."""
     connected: str
     unseen: str
-    """Machines with these verdicts. The set-up of the first one failed; the second one refuses logins."""
+    """Machines with these verdicts. The setup of the first one failed; the second one refuses logins."""
     lost: str
     """Its vendor took it. Nothing replaces it yet."""
     replaced: str

@@ -1,4 +1,4 @@
-"""Ana's k7mq2 with a boot script that holds some keys, a set-up or the probe."""
+"""Ana's k7mq2 with a boot script that holds some keys, a setup or the probe."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sent(
     probe: bool = False,
     **changes: Any,
 ) -> RentalDetails:
-    """Return Ana's k7mq2 in use, with Ben and Carl as teammates. Its boot script holds these keys, this set-up and
+    """Return Ana's k7mq2 in use, with Ben and Carl as teammates. Its boot script holds these keys, this setup and
     maybe the probe. The people have these keys now, and those of `later`."""
     details = ready(**{"host_key": HOST_KEY, "teammates": (BEN, CARL), **changes})
     first, last = details.attempts

@@ -35,14 +35,14 @@ def test_a_request_mentions_the_approvers_once() -> None:
     first = approval(ASKED, waiting(), clock(14, 5), shown=0)
     assert page(first, approval(ASKED, waiting(), clock(14, 5))) == snapshot("""\
 
-Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
+Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
       sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
   Asked: <!subteam^S0GPU>, <@U0BEN>.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 
-Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
+Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
       sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
@@ -81,13 +81,13 @@ def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
         ),
     ) == snapshot("""\
 
-Approve up to $95.22? 8x H100 EU, 4 h, for Ana: fine-tune run 7 (p4wd9)
+Approve up to $95.22? 8x H100 in EU, 4 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h limit. $18.40/h ($2.30 per GPU, read 14:09); allows $21.16/h if it sells out. No
       other offer then. Changed by Ana at 14:10.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
 [Approve up to $95.22] [Approve fewer hours] [Deny] [Owner's spend this month]
 
-Approved by Ben at 14:12: for 4 h. 8x H100 EU for Ana, p4wd9.
+Approved by Ben at 14:12: for 4 h. 8x H100 in EU for Ana, p4wd9.
 """)
 
 
@@ -124,17 +124,17 @@ def test_once_decided_the_same_message_shows_the_decision_with_its_day_if_that_i
         approval(ASKED, rented, clock(9, 0, day=25)),
     ) == snapshot("""\
 
-Approved by Ben at 14:12: up to $21.16/h for 6 h. 8x H100 EU for Ana, p4wd9.
+Approved by Ben at 14:12: up to $21.16/h for 6 h. 8x H100 in EU for Ana, p4wd9.
 
-Denied by Ben at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
+Denied by Ben at 14:12. Nothing was rented. 8x H100 in EU for Ana, p4wd9.
 
-Expired at 14:12. Nothing was rented. 8x H100 EU for Ana, p4wd9.
+Expired at 14:12. Nothing was rented. 8x H100 in EU for Ana, p4wd9.
 
-Changed by Ana at 14:10: 8x H100 EU for Ana, p4wd9. Nothing is left to decide here.
+Changed by Ana at 14:10: 8x H100 in EU for Ana, p4wd9. Nothing is left to decide here.
 
-No longer asked: 8x H100 EU for Ana, p4wd9. Withdrawn.
+No longer asked: 8x H100 in EU for Ana, p4wd9. Withdrawn.
 
-Approved by Ben yesterday at 14:12: up to $21.16/h for 6 h. 1x H100 EU for Ana, p4wd9.
+Approved by Ben yesterday at 14:12: up to $21.16/h for 6 h. 1x H100 in EU for Ana, p4wd9.
 """)
 
 
@@ -163,5 +163,5 @@ Approve 2 h more, about $36.80? Ana's 8x H100 (k7mq2), then up to $79.05 in all.
   Ana runs nothing else. Without a yes it ends 18:40.
 [Approve up to $79.05] [Approve fewer hours] [Deny] [Owner's spend this month]
 
-More time approved by Ben: it ends tomorrow at 18:40. 1x H100 EU for Ana, k7mq2.
+More time approved by Ben: it ends tomorrow at 18:40. 1x H100 in EU for Ana, k7mq2.
 """)

@@ -103,7 +103,7 @@ def test_dialogs_say_which_budget_does_not_hold_it() -> None:
     choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(), over=(Over.BUDGET,), passed=(demand(VISION),))
     assert dialog(rent_dialog(QUOTE, choice, reading(NOW, ANA)), NOW) == snapshot("""\
 == Ask for approval? ==
-1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
+1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
 About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
       the next up to that price.
 vision has $12.10 left in November: $2,900.00 spent, $87.90 reserved for what runs. This can come to
@@ -137,7 +137,9 @@ More time approved by Ben over vision's budget: it ends 20:40.
 
 
 def test_the_card_names_the_project() -> None:
-    assert card(ready(project="vision"), NOW).split(".")[0] == snapshot("*Ready*: 1x H100 EU, Ana, vision, k7mq2")
+    assert card(ready(project="vision"), NOW).split(".")[0] == snapshot(
+        "*Ready*: 1x H100 in EU, Ana, vision, k7mq2"
+    )
 
 
 def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> None:

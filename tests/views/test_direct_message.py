@@ -120,9 +120,9 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 
 `ssh root@203.0.113.7`
 
-Approved by Ben at 12:20: your 1x H100 EU, k7mq2. It is starting.
+Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It is starting.
 
-Approved by Ben at 12:20: your 1x H100 EU, k7mq2. It is ready, until 18:40.
+Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It is ready, until 18:40.
 """)
 
 
@@ -340,9 +340,9 @@ def test_a_changed_host_key_is_told_with_both_fingerprints() -> None:
     keys = {"before_host_key": "SHA256:Vx1", "host_key": "SHA256:<!channel>"}
     assert page(direct(happened(K.HOST_KEY_CHANGED, clock(15, 2), id=9, **keys), ready())) == snapshot("""\
 
-Its SSH host key changed: your 1x H100 EU, k7mq2. It was SHA256:Vx1, now it is SHA256:<!channel>. If
-      you didn't change it, don't log in: another machine may answer there. I don't log in either,
-      so I can't see inside.
+Its SSH host key changed: your 1x H100 (k7mq2) in EU. It was SHA256:Vx1, now it is
+      SHA256:<!channel>. If you didn't change it, don't log in: another machine may answer there. I
+      don't log in either, so I can't see inside.
 """)
 
 
@@ -403,12 +403,12 @@ def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() 
     destroyed = gone(since, state=State.LOST, why=Why.ENDED_SINCE_BACKUP)
     assert page(direct(lost, over, clock(13, 4)), direct(since, destroyed, clock(13, 4))) == snapshot("""\
 
-Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. The vendor ended it, or somebody
+Ended before 13:03, while I was away: your 1x H100 (k7mq2) in EU. The vendor ended it, or somebody
       destroyed it.
 [Replace k7mq2, up to $2.47/h] [Tell me when there is one]
 
-Ended before 13:03, while I was away: your 1x H100 EU, k7mq2. My messages about it are newer than my
-      database: somebody probably destroyed it. Ask again: /gpu get
+Ended before 13:03, while I was away: your 1x H100 (k7mq2) in EU. My messages about it are newer
+      than my database: somebody probably destroyed it. Ask again: /gpu get
 [Tell me when there is one]
 """)
 
@@ -441,10 +441,10 @@ def test_the_owner_reads_who_approved_fewer_hours() -> None:
         direct(approved, started), direct(longer, ready(longer)), thread(approved, started), thread(longer)
     ) == snapshot("""\
 
-Approved by Ben at 14:12: your 8x H100 EU, p4wd9. Up to $21.16/h for 4 h, not the 6 h asked for.
+Approved by Ben at 14:12: your 8x H100 (p4wd9) in EU. Up to $21.16/h for 4 h, not the 6 h asked for.
 
-More time approved by Ben: your 1x H100 EU, k7mq2. 8 h, not the 24 h asked for; it ends tomorrow at
-      02:40.
+More time approved by Ben: your 1x H100 (k7mq2) in EU. 8 h, not the 24 h asked for; it ends tomorrow
+      at 02:40.
 
 Approved by Ben at 14:12: up to $21.16/h for 4 h, not the 6 h asked for.
 

@@ -152,7 +152,7 @@ def test_gpus_and_vendors_are_named_as_people_write_them() -> None:
         rental_text.variant(HYPERSTACK.gpu, HYPERSTACK.family),
         rental_text.describe(request(count=8, contract=Contract.SPOT)),
         rental_text.describe(request(region=None)),
-    ] == snapshot(["SXM 80 GB", "8x H100 EU spot", "1x H100"])
+    ] == snapshot(["SXM 80 GB", "8x H100 in EU (spot)", "1x H100"])
 
 
 def test_every_state_and_reason_has_words() -> None:
@@ -183,7 +183,7 @@ def test_every_state_and_reason_has_words() -> None:
             "answered_failed": "Nebius answered that it failed",
             "expired": "Nebius's price no longer stood",
             "refused": "Nebius refused",
-            "script_refused": "Nebius takes no start-up script",
+            "script_refused": "Nebius takes no startup script",
             "bought_before": "Nebius's offer was taken already",
             "no_answer": "Nebius gave no answer",
             "rate_limited": "Compute Clear asked me to slow down",

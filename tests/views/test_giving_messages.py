@@ -55,7 +55,7 @@ def test_its_owner_reads_who_asks_with_three_answers_and_then_what_became_of_it(
         direct(answers[0], bens(ASKED, answers[0]), NOW + M, to=ANA),
     ) == snapshot("""\
 
-Ana asks for k7mq2, your 1x H100 EU, idle for 2 h 10 min, $2.42/h. If you let Ana in, it stays
+Ana asks for k7mq2, your 1x H100 in EU, idle for 2 h 10 min, $2.42/h. If you let Ana in, it stays
       yours. If you give it, Ana pays from then on.
 [Let Ana in] [Give it to Ana] [I need it]
 
@@ -87,15 +87,15 @@ def test_who_is_given_a_machine_reads_price_end_and_budget_for_an_hour_and_then_
         direct(GIVEN, taken, NOW + 2 * M, to=ANA),
     ) == snapshot("""\
 
-Ben gives you k7mq2: 1x H100 EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48. You
-      have $120.00 left in November: $80.00 spent, $0.00 reserved for what runs. It needs $9.48.
+Ben gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48.
+      You have $120.00 left in November: $80.00 spent, $0.00 reserved for what runs. It needs $9.48.
       Once you take it, you pay and I ask you about it. Its keys stay as they are. You can take it
       until 16:00.
 [Take k7mq2]
 
-Ben gives you k7mq2: 1x H100 EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48. Once
-      you take it, you pay and I ask you about it. Its keys stay as they are. You can take it until
-      16:00.
+Ben gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48.
+      Once you take it, you pay and I ask you about it. Its keys stay as they are. You can take it
+      until 16:00.
 [Take k7mq2]
 
 Ben gave you 1x H100 (k7mq2). You didn't take it within an hour, so it stays Ben's.
@@ -144,7 +144,7 @@ Ana took 1x H100 (k7mq2) at 15:02 and pays for it from then on. Paste this on it
 
 1x H100 (k7mq2) is Carl's now.
 
-Carl gives you k7mq2: 1x H100 EU, $2.42/h. It ends 18:40; until then it costs you at most $9.08.
+Carl gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.08.
       Once you take it, you pay and I ask you about it. Its keys stay as they are. You can take it
       until 16:10.
 [Take k7mq2]

@@ -83,18 +83,19 @@ def test_the_dialog_and_the_approval_name_the_model_that_was_clicked() -> None:
     ) == snapshot("""\
 
 == Rent at $9.00/h? ==
-1x A100 PCIe 80 GB EU from Scaleway fr-par-2, $9.00/h, 6 h from ready.
+1x A100 PCIe 80 GB in EU from Scaleway fr-par-2, $9.00/h, 6 h from ready.
 About $54.00, at most $65.00 (6 h, and 30 min to start and end, at $10.00/h); if it sells out I take
       the next up to that price.
 [Rent from $9.00/h] [Go back]
 
-Approve up to $137.54? 8x A100 PCIe 80 GB EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
+Approve up to $137.54? 8x A100 PCIe 80 GB in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
       sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 
-*Waiting for approval*: 8x A100 PCIe 80 GB EU, Ana, p4wd9. Up to $21.16/h. Expires today at 22:05.
+*Waiting for approval*: 8x A100 PCIe 80 GB in EU, Ana, p4wd9. Up to $21.16/h. Expires today at
+      22:05.
 [Change] [Add teammate] [Withdraw]
 """)
 
@@ -114,16 +115,16 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
         direct(READY_EVENT, over),
     ) == snapshot("""\
 
-*Ready*: 1x A100 PCIe 80 GB EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+*Ready*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 Your 1x A100 PCIe 80 GB (k7mq2) is ready until 18:40, at $2.42/h.
 
 Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 
-Ready: 1x A100 PCIe 80 GB EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 
-*Destroyed*: 1x A100 PCIe 80 GB EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Destroyed*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. 6 h 4 min, $14.68.
 
 Destroyed 18:41: your 1x A100 PCIe 80 GB (k7mq2). 6 h 4 min, $14.68.
 """)
@@ -183,19 +184,19 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
         approval(asked, approvers, clock(12, 39)),
     ) == snapshot("""\
 
-Waiting for you: your 1x A100 SXM 40 GB EU, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe 80 GB.
-      Nothing is rented. $1.31/h now from DataCrunch FIN-03. Expires today at 20:39. At most $9.00
-      in all.
+Waiting for you: your 1x A100 SXM 40 GB (k7mq2) in EU. Only A100 SXM 40 GB is left, not A100 PCIe 80
+      GB. Nothing is rented. $1.31/h now from DataCrunch FIN-03. Expires today at 20:39. At most
+      $9.00 in all.
 [Go on up to $1.50/h] [Tell me when there is one] [Withdraw]
 
-*Waiting for Ana*: 1x A100 SXM 40 GB EU, Ana, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe 80
-      GB. Up to $1.50/h. Expires today at 20:39.
+*Waiting for Ana*: 1x A100 SXM 40 GB in EU, Ana, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe
+      80 GB. Up to $1.50/h. Expires today at 20:39.
 [Go on up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
 Waiting for a decision: only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing is rented. $1.31/h
       now from DataCrunch FIN-03. Expires today at 20:39.
 
-Approve up to $9.00? 1x A100 SXM 40 GB EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
+Approve up to $9.00? 1x A100 SXM 40 GB in EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
   Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. $1.31/h (read 12:39); allows $1.50/h if it sells
       out.
   Ana runs nothing else. Expires today at 20:39.
@@ -225,7 +226,7 @@ Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can 
 [Replace k7mq2] [Go back]
 
 == Approve k7mq2? ==
-1x A100 PCIe 80 GB EU, 24 h more, for Ana: fine-tune run 7
+1x A100 PCIe 80 GB in EU, 24 h more, for Ana: fine-tune run 7
 $4.96 so far; $101.00 in all with the longer lease.
 [Approve up to $101.00] [Go back]
 """)

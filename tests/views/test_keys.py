@@ -63,7 +63,7 @@ SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096), first: machines o
 [Remove]
 "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
 [Make first] [Remove]
-  The others get in if the machine's start-up script runs. Machines that run now stay as they are:
+  The others get in if the machine's startup script runs. Machines that run now stay as they are:
       /gpu ssh has the line that adds a key.
 [Add SSH key] [Take mine from GitHub]
   or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)

@@ -138,10 +138,10 @@ def test_a_screen_reader_reads_what_a_button_is_about_and_no_amount_loses_digits
         shown = blocks.button(label, Action.DETAILS, RentalValue(rental_id="k7mq2"), about=about)
         return str(shown.get("accessibility_label", ""))
 
-    assert read("Extend 2 h", "1x H100 EU") == "Extend 2 h, k7mq2, 1x H100 EU"
+    assert read("Extend 2 h", "1x H100 in EU") == "Extend 2 h, k7mq2, 1x H100 in EU"
     assert read("Destroy k7mq2") == ""
     long = "Rent it for me at $24.00/h or less: 6 h, up to $123,456.78"
-    assert read(long, "8x H200 EU") == "Rent it for me at $24.00/h or less: 6 h, up to…, k7mq2, 8x H200 EU"
+    assert read(long, "8x H200 in EU") == "Rent it for me at $24.00/h or less: 6 h, up to…, k7mq2, 8x H200 in EU"
     assert len(read("\u0e01" * 80, "\u0e02" * 80)) == 75
 
 

@@ -86,12 +86,13 @@ def test_a_list_ends_with_what_ended_in_the_last_week_and_its_cost() -> None:
     shown = [listing(changed(live, ended=few)) for live in (listed(ready()), listed())]
     assert page(*shown) == snapshot("""\
 
-Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since it started; team $0.00/h. November: /gpu spend
-  Ended in the last 7 days, $26.80 in all: 1x H100 EU, k7mq2, $14.69; 1x H100 EU, f6rat, $12.11.
+  Ended in the last 7 days, $26.80 in all: 1x H100 in EU, k7mq2, $14.69; 1x H100 in EU, f6rat,
+      $12.11.
 
 You rent nothing now. Try: /gpu get H100 EU
-Ended in the last 7 days, $26.80 in all: 1x H100 EU, k7mq2, $14.69; 1x H100 EU, f6rat, $12.11.
+Ended in the last 7 days, $26.80 in all: 1x H100 in EU, k7mq2, $14.69; 1x H100 in EU, f6rat, $12.11.
 """)
 
 
@@ -100,8 +101,8 @@ def test_what_ended_has_no_sum_if_the_reader_may_not_see_what_some_of_it_cost() 
     assert page(listing(changed(listed(), ended=others), everyone=True)) == snapshot("""\
 
 Nobody rents anything now. Try: /gpu get H100 EU
-Ended in the last 7 days: 1x H100 EU, k7mq2; 1x H100 EU, abcd2, $1.00; 1x H100 EU, abcd3, $1.00; 1x
-      H100 EU, abcd4, $1.00; 1x H100 EU, abcd5, $1.00; 3 more.
+Ended in the last 7 days: 1x H100 in EU, k7mq2; 1x H100 in EU, abcd2, $1.00; 1x H100 in EU, abcd3,
+      $1.00; 1x H100 in EU, abcd4, $1.00; 1x H100 in EU, abcd5, $1.00; 3 more.
 """)
 
 
@@ -110,7 +111,7 @@ def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
     total = UnknownTotal(count=2, rate=Decimal("2.10"), unpriced=1)
     assert listing(changed(live, unknown_total=total)) == snapshot(
         """\
-Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $2.42/h, $4.96 since it started; team $4.52/h, $2.10/h of it for 1 machine that
       nobody rents here, and 1 machine of unknown price that nobody rents here. November: /gpu spend\
 """
@@ -125,13 +126,13 @@ def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() 
     waits = changed(live, to_decide=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_to_decide=2)
     assert page(listing(waits, everyone=True)) == snapshot("""\
 
-Waits for you: 8x H100 EU, Ana, p4wd9. Expires today at 22:05.
+Waits for you: 8x H100 in EU, Ana, p4wd9. Expires today at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny]
-Waits for you: more time for Ana's 1x H100 EU, k7mq2, until tomorrow at 18:40. Without a yes it ends
-      18:40.
+Waits for you: more time for Ana's 1x H100 in EU, k7mq2, until tomorrow at 18:40. Without a yes it
+      ends 18:40.
 [Approve up to $101.00] [Approve fewer hours] [Deny]
   2 more requests wait for you.
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since it started; team $0.00/h. November: /gpu spend
 """)
 
@@ -149,19 +150,19 @@ def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> N
         listing(listed(), everyone=True),
     ) == snapshot("""\
 
-Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
       spend
 
-Ready: 1x H100 EU, Ana, k7mq2. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, Ana, k7mq2. Ends 18:40.   [Details]
   3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
       spend
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
       spend
 
-Waiting for approval: 8x H100 EU, p4wd9. Expires today at 22:05.   [Details]
+Waiting for approval: 8x H100 in EU, p4wd9. Expires today at 22:05.   [Details]
   Running now: you nothing; team $0.00/h. November: /gpu spend
 
 You rent nothing now. Try: /gpu get H100 EU
@@ -193,7 +194,7 @@ def test_a_history_has_one_time_for_each_line_and_keeps_the_end_as_it_was_then()
     denied = waiting(happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False), state=State.DENIED)
     assert page(show(over), show(over, BEN), show(later), show(denied)) == snapshot("""\
 
-Destroyed: 1x H100 EU, Ana, k7mq2.
+Destroyed: 1x H100 in EU, Ana, k7mq2.
   6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  Asked whether it is still needed, nothing here for 2 h.
@@ -201,7 +202,7 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   18:10  Ana was told that it ends 18:40.
   18:41  Ended; the vendor confirms it. $14.68: 6 h 4 min at $2.42/h.
 
-Destroyed: 1x H100 EU, Ana, k7mq2.
+Destroyed: 1x H100 in EU, Ana, k7mq2.
   Nebius eu-north1. fine-tune run 7
   12:36  Renting from Hyperstack.
   14:40  Asked whether it is still needed, nothing here for 2 h.
@@ -209,14 +210,14 @@ Destroyed: 1x H100 EU, Ana, k7mq2.
   18:10  Ana was told that it ends 18:40.
   18:41  Ended; the vendor confirms it.
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  Asked whether it is still needed, nothing here for 2 h.
   14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
-Denied: 8x H100 EU, Ana, p4wd9.
+Denied: 8x H100 in EU, Ana, p4wd9.
   Nothing was rented. Asked for: up to $21.16/h, $137.54 in all. fine-tune run 7
   14:05  Approval asked for.
   14:12  Denied by Ben. Nothing was rented.
@@ -226,7 +227,7 @@ Denied: 8x H100 EU, Ana, p4wd9.
 def test_a_history_also_has_the_events_that_make_no_reply() -> None:
     start = happened(K.STARTED, clock(12, 36), ANA, max_rate=Decimal("2.47"), hours=6 * H)
     assert show(changed(making(), events=(start,))) == snapshot("""\
-Starting: 1x H100 EU, Ana, k7mq2. $2.15/h, $0.06 so far.
+Starting: 1x H100 in EU, Ana, k7mq2. $2.15/h, $0.06 so far.
   Hyperstack nor-1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:36  Ana rented within the limits: up to $2.47/h for 6 h.\
 """)
@@ -263,7 +264,7 @@ def test_no_event_shows_money_to_a_reader_without_the_right_to_see_it() -> None:
 def test_a_rental_shows_the_set_up_that_it_was_asked_for_with() -> None:
     details = ready()
     asked = changed(details, rental=changed(details.rental, request=request(setup="torch")))
-    assert "Set-up: torch. fine-tune run 7" in show(asked)
+    assert "Setup: torch. fine-tune run 7" in show(asked)
 
 
 def test_limits_that_nobody_allowed_are_shown_as_asked_for() -> None:
@@ -280,7 +281,7 @@ A100: SXM 80 GB
   Regions: US, EU.
   Contracts: on demand, spot.
   Vendors: Hyperstack, Nebius.
-  Set-ups: jax, torch.
+  Setups: jax, torch.
   As of 14:00. Try: /gpu get H100 EU
 """)
 
@@ -294,8 +295,8 @@ def test_several_rentals_have_a_button_each() -> None:
     assert page(message(shown, NOW)) == snapshot("""\
 
 Destroy which one?
-Starting: 1x H100 EU, Ana, k7mq2.   [Destroy k7mq2]
-Ready: 1x H100 EU, Ana, k7mq2. Ends 18:40.   [Destroy k7mq2]
+Starting: 1x H100 in EU, Ana, k7mq2.   [Destroy k7mq2]
+Ready: 1x H100 in EU, Ana, k7mq2. Ends 18:40.   [Destroy k7mq2]
 """)
 
 
@@ -325,7 +326,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the scripts for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
-/gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
+/gpu catalog: GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME
 /gpu away until mon: asks you about no request until then; /gpu away off ends that
 /gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
 /gpu policy reload: reads the policy file again
@@ -352,7 +353,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I see of a machine, and the scripts for that; no-probe when asking leaves it out
 /gpu policy: the team's rules in words
-/gpu catalog: GPUs, vendors, regions, contracts, projects and set-ups: /gpu get H100 setup NAME
+/gpu catalog: GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME
   The same words work after @gpubot in a channel or a rental's thread, and alone in our direct
       messages.
 """)
@@ -366,7 +367,7 @@ You rent nothing now.
   /gpu get H100 EU shows offers. /gpu help shows the rest.
 [Choose from a list]
 
-Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 7 more: /gpu list
   Running now: team $19.36/h.
   /gpu get H100 EU shows offers. /gpu help shows the rest.

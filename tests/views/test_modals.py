@@ -73,25 +73,25 @@ def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> No
     ) == snapshot("""\
 
 == Rent at $2.15/h? ==
-1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
+1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
 About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
       the next up to that price.
 [Rent from $2.15/h] [Go back]
 
 == Ask for approval? ==
-1x H100 EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
+1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
 About $12.90, at most $137.54 (6 h, and 30 min to start and end, at $2.47/h, and $121.48 so far); if
       it sells out I take the next up to that price.
 Over the $10.00/h and $100.00 limits. An approver decides; nothing is rented until then.
 [Ask] [Go back]
 
 == Approve p4wd9? ==
-8x H100 EU, 6 h, for Ana: fine-tune run 7
+8x H100 in EU, 6 h, for Ana: fine-tune run 7
 Over the $10.00/h and $100.00 limits. Up to $21.16/h, $137.54 in all.
 [Approve up to $137.54] [Go back]
 
 == Approve k7mq2? ==
-1x H100 EU, 24 h more, for Ana: fine-tune run 7
+1x H100 in EU, 24 h more, for Ana: fine-tune run 7
 $4.96 so far; $101.00 in all with the longer lease.
 [Approve up to $101.00] [Go back]
 """)
@@ -145,7 +145,7 @@ How many: (1x) | 2x | 3x | 4x | 5x | 6x | 7x | 8x
 Region: Anywhere | (EU) | US
 Contract: (on demand) | spot
 Vendor: Any vendor | (Nebius) | Hyperstack
-At most, in dollars per GPU and hour: (3.00)
+At most, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
 Ends when its GPUs stop, at the latest after: ()
@@ -165,7 +165,7 @@ How many: (1x) | 2x | 3x | 4x | 5x | 6x | 7x | 8x
 Region: (Anywhere) | US | EU
 Contract: (on demand) | spot
 Vendor: (Any vendor) | Hyperstack | Nebius
-At most, in dollars per GPU and hour: ()
+At most, in dollars per GPU-hour: ()
 Starts at: ()
 For how long: (4h)
 Ends when its GPUs stop, at the latest after: ()
@@ -191,11 +191,11 @@ def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() 
         dialog(form_dialog(CATALOG, reader=reading(NOW, zone="UTC", rules=rules), request=each), NOW).splitlines()
         for each in wanted
     ]
-    assert [[line for line in lines if line.startswith("Set-up")] for lines in shown] == snapshot(
+    assert [[line for line in lines if line.startswith("Setup")] for lines in shown] == snapshot(
         [
-            ["Set-up: (None) | torch | jax"],
-            ["Set-up: None | (jax) | torch"],
-            ["Set-up: None | (gone) | torch | jax"],
+            ["Setup: (None) | torch | jax"],
+            ["Setup: None | (jax) | torch"],
+            ["Setup: None | (gone) | torch | jax"],
         ]
     )
 
@@ -236,19 +236,19 @@ def test_the_dialog_for_fewer_hours_has_their_totals_and_no_clock_time() -> None
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Fewer hours: p4wd9 ==
-8x H100 EU, 6 h, for Ana: fine-tune run 7
+8x H100 in EU, 6 h, for Ana: fine-tune run 7
 Approve for: 4 h, up to $95.22 | 2 h, up to $52.90 | 1 h, up to $31.74
   Ana reads who approved fewer hours. The offer and its prices stay.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==
-8x H100 EU, 6 h from ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
+8x H100 in EU, 6 h from ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
 Approve for: up to 8 h while busy, up to $179.86 | 6 h, up to $137.54
   Ana reads who approved fewer hours. The offer and its prices stay.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: k7mq2 ==
-1x H100 EU, 24 h more, for Ana: fine-tune run 7
+1x H100 in EU, 24 h more, for Ana: fine-tune run 7
 Approve for: 12 h more, up to $30.86 | 8 h more, up to $21.18 | 4 h more, up to $11.50 | 2 h more,
       up to $6.66 | 1 h more, up to $4.24
   Ana reads who approved fewer hours. The offer and its prices stay.

@@ -157,7 +157,7 @@ def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> N
     lines = [whose_keys(direct(CHANGED, one)) for one in (sent, ran, both_left, mine)]
     assert page(*lines) == snapshot("""\
 
-Opens with the keys of Ben, who rented it and left. With Carl's too if its start-up script ran.
+Opens with the keys of Ben, who rented it and left. With Carl's too if its startup script ran.
 
 Opens with the keys of Ben, who rented it and left, and of Carl.
 

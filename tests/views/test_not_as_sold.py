@@ -64,7 +64,7 @@ k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7. You keep it.
 
 Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   12:42  Sold as 8x H100 SXM 80 GB, but I see 7.

@@ -145,8 +145,8 @@ def test_an_idle_machine_of_a_colleague_stands_before_what_was_found_with_a_butt
     view = view_of(QUOTE, rows((HYPERSTACK,)), idle=(idle, asked))
     assert page(message(offers.answer(view, reading(NOW)), NOW)) == snapshot("""\
 
-ben <b>'s k7mq2 is a 1x H100 EU, idle for 3 h 5 min. It ends 18:40.   [Ask ben <b> for it]
-ben <b>'s k7mq2 is a 1x H100 EU, idle for 3 h 5 min. It ends 18:40. ben <b> was asked for it at
+ben <b>'s k7mq2 is a 1x H100 in EU, idle for 3 h 5 min. It ends 18:40.   [Ask ben <b> for it]
+ben <b>'s k7mq2 is a 1x H100 in EU, idle for 3 h 5 min. It ends 18:40. ben <b> was asked for it at
       12:05.
 *1x H100 in EU, on demand, 6 h from ready*
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
@@ -168,14 +168,14 @@ $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 
       $2.15/h]
 About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
       the next up to that price.
-No start-up script here: one key, no set-up, I can't see inside.
+No startup script here: one key, no setup, I can't see inside.
 $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 
 *1x H100 in EU, on demand, 6 h from ready*
 $2.15/h  Hyperstack, nor-1   [Rent from $2.15/h]
-No start-up script here: one key, no set-up, I can't see inside.
+No startup script here: one key, no setup, I can't see inside.
 $2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
       $2.42/h]
 About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
@@ -189,7 +189,7 @@ $2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 
 About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
       the next up to that price.
 $2.15/h  Hyperstack, nor-1   [Rent from $2.15/h]
-No start-up script here: one key, no set-up, I can't see inside.
+No startup script here: one key, no setup, I can't see inside.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 """)
@@ -411,19 +411,19 @@ def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
     answers = (none_found(changed(none, nearby=near)), none_found(none))
     assert page(*(message(answer, NOW) for answer in answers)) == snapshot("""\
 
-(fallback) No H100 in EU under $2.00 per GPU and hour now. Close to it: Show from $2.15 in EU, Show
-      US from $1.90, Show spot from $1.20. H100 alone means any H100. I look in your hours only: Mon
-      to Fri, 08:00 to 20:00. Add "any time" for always.
-No H100 in EU under $2.00 per GPU and hour now.
+(fallback) No H100 in EU under $2.00 per GPU-hour now. Close to it: Show from $2.15 in EU, Show US
+      from $1.90, Show spot from $1.20. H100 alone means any H100. I look in your hours only: Mon to
+      Fri, 08:00 to 20:00. Add "any time" for always.
+No H100 in EU under $2.00 per GPU-hour now.
 [Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US from
       $1.90] [Show spot from $1.20] [Change]
   H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
 
-(fallback) No H100 in EU under $2.00 per GPU and hour now. I found nothing close to it either. H100
+(fallback) No H100 in EU under $2.00 per GPU-hour now. I found nothing close to it either. H100
       alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
-No H100 in EU under $2.00 per GPU and hour now. I found nothing close to it either.
+No H100 in EU under $2.00 per GPU-hour now. I found nothing close to it either.
 [Tell me when there is one] [Rent it for me, up to a price] [Change]
   H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
@@ -495,10 +495,10 @@ def test_an_answer_without_offers_says_why_and_what_to_do() -> None:
 
 Looking for 1x H100 in EU.
 
-You already rent 1x H100 EU (k7mq2, ready). Another one?
+You already rent 1x H100 in EU (k7mq2, ready). Another one?
 [Rent another] [Show k7mq2]
 
-You already rent 1x H100 EU (k7mq2, starting). Another one?
+You already rent 1x H100 in EU (k7mq2, starting). Another one?
 [Rent another] [Show k7mq2]
 
 Compute Clear hasn't answered for 2 min. Nothing is rented, and I won't rent later on my own.

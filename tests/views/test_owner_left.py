@@ -52,22 +52,22 @@ def test_each_admin_reads_whose_machine_it_was_what_it_costs_and_what_was_decide
         read(waiting(LEFT)),
     ) == snapshot("""\
 
-Ana left the workspace. k7mq2 (1x H100 EU, $2.42/h, $4.96 so far) runs until 18:40. Who takes it?
+Ana left the workspace. k7mq2 (1x H100 in EU, $2.42/h, $4.96 so far) runs until 18:40. Who takes it?
 [Give it an owner] [Ask again tomorrow] [Destroy k7mq2]
 
-Ana left the workspace. k7mq2 (1x H100 EU, $2.42/h, $4.96 so far) runs until 18:40. Who takes it?
+Ana left the workspace. k7mq2 (1x H100 in EU, $2.42/h, $4.96 so far) runs until 18:40. Who takes it?
       Carl says later: I ask again tomorrow at 14:20.
 [Give it an owner] [Destroy k7mq2]
 
-Ana left the workspace: k7mq2, 1x H100 EU. I asked again at 14:30.
+Ana left the workspace: k7mq2, 1x H100 in EU. I asked again at 14:30.
 
-Ana left the workspace. Carl made Ben the owner: k7mq2, 1x H100 EU.
+Ana left the workspace. Carl made Ben the owner: k7mq2, 1x H100 in EU.
 
-Ana left the workspace: k7mq2, 1x H100 EU. It is being destroyed.
+Ana left the workspace: k7mq2, 1x H100 in EU. It is being destroyed.
 
-Ana left the workspace: k7mq2, 1x H100 EU. Destroyed 18:41.
+Ana left the workspace: k7mq2, 1x H100 in EU. Destroyed 18:41.
 
-Ana left the workspace. p4wd9 (8x H100 EU) waits for approval, and can't be approved without an
+Ana left the workspace. p4wd9 (8x H100 in EU) waits for approval, and can't be approved without an
       owner. Who takes it?
 [Give it an owner] [Ask again tomorrow] [Withdraw]
 """)
@@ -76,8 +76,8 @@ Ana left the workspace. p4wd9 (8x H100 EU) waits for approval, and can't be appr
 def test_admins_read_that_the_machine_of_who_left_is_idle() -> None:
     assert page(read(changed_use(ready(LEFT), IDLE))) == snapshot("""\
 
-Ana left the workspace. k7mq2 (1x H100 EU, $2.42/h, idle for 5 min, $4.96 so far) runs until 18:40.
-      Who takes it?
+Ana left the workspace. k7mq2 (1x H100 in EU, $2.42/h, idle for 5 min, $4.96 so far) runs until
+      18:40. Who takes it?
 [Give it an owner] [Ask again tomorrow] [Destroy k7mq2]
 """)
 
@@ -93,13 +93,13 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
 
 Ana left the workspace. Admins decide what becomes of it. k7mq2, 1x H100, Ana.
 
-Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
+Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
       sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
   Ana left the workspace. Admins decide what becomes of it.
 
-Approve up to $137.54? 8x H100 EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
+Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
   Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
       sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.

@@ -29,7 +29,7 @@ UNSEEN = Use(verdict=Verdict.UNKNOWN, since=READY_AT, why=Missed.REFUSED)
 
 
 def probed(*, answered: timedelta | None = None, **changes: Any) -> RentalDetails:
-    """Return k7mq2 whose boot script holds the probe, two keys and the set-up torch. It answered so long after
+    """Return k7mq2 whose boot script holds the probe, two keys and the setup torch. It answered so long after
     ready."""
     keys = (key(ANA, "you@desk"), key(BEN, "ben@desk", line(2)))
     answered_at = None if answered is None else READY_AT + answered
@@ -67,31 +67,31 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
 
 Opens with "you@laptop" now. "you@desk" and Ben's open it in about a minute; this message will say
       so.
-The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 I see how busy its GPUs are and whether someone is connected, and tell it when it ends: /gpu probe
       shows the scripts.
 
 Opens with "you@laptop", "you@desk" and Ben's.
-Set-up torch: running. It writes to /var/lib/gpubot/setup.log.
+Setup torch: running. It writes to /var/lib/gpubot/setup.log.
 I see how busy its GPUs are and whether someone is connected, but it starts no on-ending.sh: /gpu
       probe shows the script.
 
-Opens with "you@laptop" alone: its start-up script didn't run. To add "you@desk" and Ben's, paste on
+Opens with "you@laptop" alone: its startup script didn't run. To add "you@desk" and Ben's, paste on
       the machine: `...`
-The set-up torch doesn't run on it.
+The setup torch doesn't run on it.
 
 Opens with "you@laptop". If "you@desk" and Ben's don't open it, paste on the machine: `...`
-The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 I see how busy its GPUs are and whether someone is connected, but it starts no on-ending.sh: /gpu
       probe shows the script.
 
-Opens with "you@laptop"; with "you@desk" and Ben's too if its start-up script runs. If it doesn't,
+Opens with "you@laptop"; with "you@desk" and Ben's too if its startup script runs. If it doesn't,
       paste on the machine: `...`
-The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 
-Opens with "you@laptop"; with "you@desk" and Ben's too if its start-up script runs. If it doesn't,
+Opens with "you@laptop"; with "you@desk" and Ben's too if its startup script runs. If it doesn't,
       paste on the machine: `...`
-The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 """)
 
 
@@ -100,17 +100,17 @@ def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
     assert page(*(words(details, BEN) for details in stories)) == snapshot("""\
 
 Opens with "ben@desk" in about a minute; this message will say so.
-The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 I see how busy its GPUs are and whether someone is connected, and tell it when it ends: /gpu probe
       shows the scripts.
 
 Opens with "ben@desk".
-The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
 I see how busy its GPUs are and whether someone is connected, but it starts no on-ending.sh: /gpu
       probe shows the script.
 
 Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
-The set-up torch doesn't run on it.
+The setup torch doesn't run on it.
 """)
 
 

@@ -162,18 +162,18 @@ def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours
         card(asked_about(IDLE, on_card=True, now=IN_USE), clock(16, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 EU, Ana, k7mq2. Idle for 2 h 30 min. $2.42/h since 12:37. Ends 18:40. fine-tune run
-      7
+*Ready*: 1x H100 in EU, Ana, k7mq2. Idle for 2 h 30 min. $2.42/h since 12:37. Ends 18:40. fine-tune
+      run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 EU, Ana, k7mq2. Connected, not computing for 2 h 30 min. $2.42/h since 12:37. Ends
-      18:40. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. Connected, not computing for 2 h 30 min. $2.42/h since 12:37.
+      Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 

@@ -34,7 +34,7 @@ from tests.views.screens import message, page
 from tests.views.stories import LONGER, H, clock, extended, reading, ready, rental, request, waiting
 
 NOW = clock(14, 40)
-LONG_LINE = Line("8x H100 EU spot -- " + "long " * 20, "8x H100 EU spot -- " + "long " * 20)
+LONG_LINE = Line("8x H100 in EU (spot) -- " + "long " * 20, "8x H100 in EU (spot) -- " + "long " * 20)
 READER = reading(NOW)
 
 
@@ -48,7 +48,7 @@ def test_an_error_says_what_to_do_instead() -> None:
         RequestMistake('"us" can be the region or the people who ask.', Line("H100 US", "H100 US"), LONG_LINE),
         RequestMistake('I don\'t know "training".', Line("H100", "H100"), without=True),
         RequestMistake('I can\'t leave something out, as in "not eu". Name what you want.'),
-        Refused("Only approvers decide this. I changed nothing."),
+        Refused("Only approvers decide this. Nothing was changed."),
         AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
         RequestChanged("It has changed.", "p4wd9"),
         PrivateKey(),
@@ -63,9 +63,9 @@ def test_an_error_says_what_to_do_instead() -> None:
 I don't know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100 EU
 [Show H100 EU] [Choose from a list]
 
-"us" can be the region or the people who ask. Try: /gpu get H100 US, or /gpu get 8x H100 EU spot --
-      long long long long long long long long long long long long long long long long long long long
-      long
+"us" can be the region or the people who ask. Try: /gpu get H100 US, or /gpu get 8x H100 in EU
+      (spot) -- long long long long long long long long long long long long long long long long long
+      long long long
 [Show H100 US] [Show line 2] [Choose from a list]
 
 I don't know "training". Without it: /gpu get H100
@@ -74,9 +74,9 @@ I don't know "training". Without it: /gpu get H100
 I can't leave something out, as in "not eu". Name what you want.
 [Choose from a list]
 
-Only approvers decide this. I changed nothing.
+Only approvers decide this. Nothing was changed.
 
-Ben approved it 2 s before you. I changed nothing.
+Ben approved it 2 s before you. Nothing was changed.
 [Show p4wd9]
 
 It has changed.
@@ -122,7 +122,7 @@ def test_a_late_click_is_answered_with_who_decided_and_when(
     decision: Decision, name: str | None, *, own: bool, ago: timedelta, text: str
 ) -> None:
     shown = replies.error(AlreadyDecided("p4wd9", decision, name=name, own=own, ago=ago))
-    assert shown.text == f"{text} I changed nothing."
+    assert shown.text == f"{text} Nothing was changed."
 
 
 @pytest.mark.parametrize(("owner", "text"), [("Ana", "Only Ana"), (None, "Only its owner")])
@@ -156,11 +156,11 @@ def test_the_reply_to_a_click_on_an_offer_says_what_it_made_and_where_to_follow_
     shown = texts(*map(replies.rented, rentals))
     assert shown == snapshot("""\
 
-Renting: 1x H100 EU, k7mq2, from $2.15/h. Follow it in <#C0TRAIN>.
+Renting: 1x H100 in EU, k7mq2, from $2.15/h. Follow it in <#C0TRAIN>.
 
-Renting: 1x H100 EU, k7mq2, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
+Renting: 1x H100 in EU, k7mq2, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
 
-Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
+Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -211,9 +211,9 @@ def test_the_reply_to_destroy_says_whether_the_vendor_has_yet_to_confirm() -> No
     destroying, withdrawn = ready(state=State.DESTROYING).rental, waiting(state=State.WITHDRAWN).rental
     assert texts(replies.ending(destroying), replies.ending(withdrawn)) == snapshot("""\
 
-Being destroyed: 1x H100 EU, k7mq2. I say so in <#C0TRAIN> once the vendor confirms it.
+Being destroyed: 1x H100 in EU, k7mq2. I say so in <#C0TRAIN> once the vendor confirms it.
 
-Withdrawn: 8x H100 EU, p4wd9.
+Withdrawn: 8x H100 in EU, p4wd9.
 """)
 
 

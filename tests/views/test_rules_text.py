@@ -145,7 +145,7 @@ def test_the_rules_begin_with_the_five_that_people_ask_about() -> None:
 
 def test_set_ups_are_named() -> None:
     file = PolicyFile(text="setup: {torch: torch.sh}", scripts={"torch.sh": "#!/bin/sh\ntrue\n"})
-    assert "Set-up scripts: torch." in terminal_text(
+    assert "Setup scripts: torch." in terminal_text(
         PolicySource(None, home_channel="C0HOME", admins=()).rules_in(file)
     )
 

@@ -26,13 +26,13 @@ def answer(**fields: Any) -> list[str]:
 
 def test_keys_that_the_purchase_sends_need_no_line() -> None:
     rental = making().rental
-    assert answer(rental=rental) == snapshot(["Ben gets in when k7mq2 is ready, if its start-up script runs."])
+    assert answer(rental=rental) == snapshot(["Ben gets in when k7mq2 is ready, if its startup script runs."])
     assert answer(rental=rental, names=("Ben", "Cleo")) == snapshot(
-        ["Ben and Cleo get in when k7mq2 is ready, if its start-up script runs."]
+        ["Ben and Cleo get in when k7mq2 is ready, if its startup script runs."]
     )
     assert answer(rental=rental, names=("Ben", "Cleo"), without_key=("Cleo",)) == snapshot(
         [
-            "Ben gets in when k7mq2 is ready, if its start-up script runs.",
+            "Ben gets in when k7mq2 is ready, if its startup script runs.",
             "Cleo has no SSH key yet; I asked for one. Without it, Cleo can't get in.",
         ]
     )

@@ -27,7 +27,7 @@ def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 `ssh root@203.0.113.7`
-Opens with "you@laptop"; with "you@desk" and Ben's too if its start-up script runs. If it doesn't,
+Opens with "you@laptop"; with "you@desk" and Ben's too if its startup script runs. If it doesn't,
       paste on the machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519
       AAAAC3NzaC1lZDI1' 'ssh-ed25519 AAAAC3NzaC1lZDI2'; do grep -qsxF "$k" authorized_keys || printf
       '\\n%s\\n' "$k" >>authorized_keys; done)`
@@ -61,9 +61,9 @@ def test_keys_with_the_same_comment_are_named_by_their_fingerprints() -> None:
         )
     ]
     assert shown == [
-        'Opens with "you@laptop"; with SHA256:9fA and "you@desk" too if its start-up script runs.',
-        'Opens with "you@laptop"; with "you@desk" too if its start-up script runs.',
-        'Opens with SHA256:9fA, SHA256:9fA and "you@laptop" if its start-up script runs.',
+        'Opens with "you@laptop"; with SHA256:9fA and "you@desk" too if its startup script runs.',
+        'Opens with "you@laptop"; with "you@desk" too if its startup script runs.',
+        'Opens with SHA256:9fA, SHA256:9fA and "you@laptop" if its startup script runs.',
     ]
 
 
@@ -83,10 +83,10 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
     assert [words for words, _, _ in shown] == snapshot(
         [
             '. To add "you@desk" and Ben\'s',
-            '; with "you@desk" too if its start-up script runs. If it doesn\'t, '
+            '; with "you@desk" too if its startup script runs. If it doesn\'t, '
             'or to add "you@phone" and Ben\'s too',
-            "; with \"you@desk\" and Ben's too if its start-up script runs. If it doesn't",
-            '; with "you@desk" too if its start-up script runs.',
+            "; with \"you@desk\" and Ben's too if its startup script runs. If it doesn't",
+            '; with "you@desk" too if its startup script runs.',
         ]
     )
     pasted = [[n for n in range(1, 4) if line(n) in command] for _, _, command in shown]
@@ -105,8 +105,8 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
     runs, never = sent(setup="torch", request=request), sent(request=request)
     assert [ssh_lines.ssh_lines(each, reading(NOW, ANA))[2] for each in (runs, never)] == snapshot(
         [
-            "The set-up torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.",
-            "The set-up torch doesn't run on it.",
+            "The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.",
+            "The setup torch doesn't run on it.",
         ]
     )
 
@@ -120,10 +120,10 @@ def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_
     assert [line.partition(" If it doesn't")[0] for line in shown] == snapshot(
         [
             'Opens with "you@laptop"; with "pc", "\'&lt;b&gt;", "a" and 2 more of yours too '
-            "if its start-up script runs.",
-            "Opens with \"you@laptop\"; with SHA256:9fA, Ben's and Carl's too if its start-up script runs.",
+            "if its startup script runs.",
+            "Opens with \"you@laptop\"; with SHA256:9fA, Ben's and Carl's too if its startup script runs.",
             "Opens with \"you@laptop\"; with A's, B's, C's, D's, E's and 2 more people's too "
-            "if its start-up script runs.",
+            "if its startup script runs.",
             "Opens with your key.",
         ]
     )
@@ -134,10 +134,9 @@ def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_l
 
 Ready: your 1x H100 (k7mq2), until 18:40.
 `ssh -p 2222 root@203.0.113.7`
-Opens with "you@laptop"; with "you@desk" too if its start-up script runs. If it doesn't, paste on
-      the machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519
-      AAAAC3NzaC1lZDI1'; do grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k"
-      >>authorized_keys; done)`
+Opens with "you@laptop"; with "you@desk" too if its startup script runs. If it doesn't, paste on the
+      machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1';
+      do grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
 If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
       First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
       Shutting it down from inside doesn't stop the bill; Destroy does.
@@ -202,9 +201,9 @@ Then: `ssh gpu-k7mq2`
 VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
-k7mq2 can't be opened yet. Starting: 1x H100 EU. I send you the command when it is ready.
+k7mq2 can't be opened yet. Starting: 1x H100 in EU. I send you the command when it is ready.
 
-k7mq2 can't be opened. Destroyed: 1x H100 EU.
+k7mq2 can't be opened. Destroyed: 1x H100 in EU.
 """)
 
 

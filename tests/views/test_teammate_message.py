@@ -60,8 +60,8 @@ def test_the_ready_message_says_whether_the_teammates_own_key_was_sent() -> None
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Ana's 1x H100 (k7mq2) is ready until 18:40.
 `ssh root@203.0.113.7`
-Opens with "ben@desk" if its start-up script runs. If it doesn't, Ana can add yours: /gpu share
-      k7mq2 shows Ana the line.
+Opens with "ben@desk" if its startup script runs. If it doesn't, Ana can add yours: /gpu share k7mq2
+      shows Ana the line.
 First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
       Shutting it down from inside doesn't stop the bill.
 [Extend]
@@ -109,7 +109,7 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 [Extend]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-Ana lets you into 1x H100 EU (k7mq2). I need your public SSH key for that. Then Ana can put it on
+Ana lets you into 1x H100 in EU (k7mq2). I need your public SSH key for that. Then Ana can put it on
       the machine: /gpu share k7mq2 shows Ana the line.
 [Add SSH key] [Take mine from GitHub]
 
@@ -127,15 +127,15 @@ def test_somebody_without_a_key_is_asked_for_one_before_the_machine_is_ready() -
         direct(keyless, shared(gone(keyless)), to=CARL),
     ) == snapshot("""\
 
-Ana lets you into 8x H100 EU (p4wd9) when it is ready. I need your public SSH key for that.
+Ana lets you into 8x H100 in EU (p4wd9) when it is ready. I need your public SSH key for that.
 [Add SSH key] [Take mine from GitHub]
 
-Ana lets you into 1x H100 EU (k7mq2) when it is ready. I need your public SSH key for that.
+Ana lets you into 1x H100 in EU (k7mq2) when it is ready. I need your public SSH key for that.
 [Add SSH key] [Take mine from GitHub]
 
-Ana lets you into 1x H100 EU (k7mq2) when it is ready.
+Ana lets you into 1x H100 in EU (k7mq2) when it is ready.
 
-Ana lets you into 1x H100 EU (k7mq2). I need your public SSH key for that. Then Ana can put it on
+Ana lets you into 1x H100 in EU (k7mq2). I need your public SSH key for that. Then Ana can put it on
       the machine: /gpu share k7mq2 shows Ana the line.
 [Add SSH key] [Take mine from GitHub]
 

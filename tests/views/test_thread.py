@@ -56,7 +56,7 @@ def test_the_thread_follows_a_request_until_its_decision() -> None:
         ),
     ) == snapshot("""\
 
-Ana changed the request: now 8x H100 EU. Up to $21.16/h for 6 h. At most $137.54 in all.
+Ana changed the request: now 8x H100 in EU. Up to $21.16/h for 6 h. At most $137.54 in all.
 
 Approved by Ben at 14:12: up to $21.16/h for 6 h.
 
@@ -112,39 +112,39 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
         ),
     ) == snapshot("""\
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h. Only
-      Ana's first key gets in, the set-up torch doesn't run, and I can't see inside. When it is
+Hyperstack takes no startup script; it cost nothing. Now Hyperstack without it at $2.15/h. Only
+      Ana's first key gets in, the setup torch doesn't run, and I can't see inside. When it is
       ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no SSH key and
       can't get in.
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h. Only
+Hyperstack takes no startup script; it cost nothing. Now Hyperstack without it at $2.15/h. Only
       Ana's first key gets in. When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the
       missing keys.
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h. The
-      set-up torch doesn't run.
+Hyperstack takes no startup script; it cost nothing. Now Hyperstack without it at $2.15/h. The setup
+      torch doesn't run.
 
-Hyperstack takes no start-up script; it cost nothing. Now Hyperstack without it at $2.15/h. I can't
+Hyperstack takes no startup script; it cost nothing. Now Hyperstack without it at $2.15/h. I can't
       see inside.
 
-Hyperstack's price no longer stood; it cost nothing. Now Hyperstack without a start-up script at
+Hyperstack's price no longer stood; it cost nothing. Now Hyperstack without a startup script at
       $2.20/h: $0.05 over what you clicked, within what you accepted. Only Ana's first key gets in.
       When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
 
-Hyperstack takes no start-up script; it cost nothing. Now Nebius at $2.42/h: $0.27 over what you
+Hyperstack takes no startup script; it cost nothing. Now Nebius at $2.42/h: $0.27 over what you
       clicked, within what you accepted.
 
-Renting from Hyperstack at $2.15/h. The rules no longer have the set-up <!channel>*'torch', so it
+Renting from Hyperstack at $2.15/h. The rules no longer have the setup <!channel>*'torch', so it
       doesn't run.
 
-Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the start-up script. When it is ready,
+Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the startup script. When it is ready,
       /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
 
-Renting from Hyperstack at $2.15/h. 3 keys don't fit into the start-up script. When it is ready,
-      /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no SSH key and
+Renting from Hyperstack at $2.15/h. 3 keys don't fit into the startup script. When it is ready, /gpu
+      ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no SSH key and
       can't get in.
 
-Now Nebius. The rules no longer have the set-up torch, so it doesn't run. Ben has no SSH key and
+Now Nebius. The rules no longer have the setup torch, so it doesn't run. Ben has no SSH key and
       can't get in.
 """)
 

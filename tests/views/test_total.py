@@ -86,9 +86,9 @@ def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
 def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:
     waits = WaitingView(quote=changed(NONE, wish=WISH, request=request(**TOTAL)))
     text = waiting.waiting_text(waits, reading(clock(14, 6)).times)
-    assert text.startswith("You wait for 1x H100 EU, $15.00 in all, until")
+    assert text.startswith("You wait for 1x H100 in EU, $15.00 in all, until")
 
 
 def test_the_form_is_filled_in_with_the_total() -> None:
     filled = form_dialog(None, reading(clock(14, 6), zone="UTC"), request=request(**TOTAL))
-    assert "At most, in dollars per GPU and hour: (15.00 in all)" in page(dialog(filled, clock(14, 6)))
+    assert "At most, in dollars per GPU-hour: (15.00 in all)" in page(dialog(filled, clock(14, 6)))

@@ -84,10 +84,10 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.15/h]
 About $12.90 for 6 h, $25.80 for 12 h, at most $30.88 (12 h, and 30 min to start and end, at
 
-Approve up to $264.50? 8x H100 EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
+Approve up to $264.50? 8x H100 in EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune
 
 == Approve p4wd9? ==
-8x H100 EU, 6 h from ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
+8x H100 in EU, 6 h from ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
 Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 """)
@@ -125,19 +125,19 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
         card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
       tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
       00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy then;
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy then;
       tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until tomorrow at 00:40,
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until tomorrow at 00:40,
       its latest end. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
@@ -151,9 +151,9 @@ def test_a_list_and_a_history_say_both_ends() -> None:
         message(lists.show(details, reader=reading(now, ANA)), now),
     ) == snapshot("""\
 
-Ready: 1x H100 EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
+Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
       tomorrow at 00:40 at the latest.
 In use since 13:00.
   Nebius eu-north1. Allowed: up to $2.47/h, $30.88 in all. fine-tune run 7
@@ -249,21 +249,21 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
       are busy*
 
 == Rent at $2.15/h? ==
-8x H100 EU from Hyperstack nor-1, $2.15/h, until its end in 17 h 55 min, up to 19 h 55 min while its
-      GPUs are busy.
+8x H100 in EU from Hyperstack nor-1, $2.15/h, until its end in 17 h 55 min, up to 19 h 55 min while
+      its GPUs are busy.
 About $43.00 for 20 h, $47.30 for 22 h, at most $30.88 (12 h, and 30 min to start and end, at
       $2.47/h); if it sells out I take the next up to that price.
 [Rent from $2.15/h] [Go back]
 
-Approve up to $264.50? 8x H100 EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while its
+Approve up to $264.50? 8x H100 in EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while
 
 == Approve p4wd9? ==
-8x H100 EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
+8x H100 in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
       fine-tune run 7
 Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 
-Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to tomorrow at
+Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to tomorrow at
       10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
@@ -281,11 +281,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
         ),
     ) == snapshot("""\
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
 
-*Ready*: 1x H100 EU, Ana, k7mq2. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy then;
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy then;
 """)
 
 
@@ -368,8 +368,8 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-*Destroyed*: 1x H100 EU, Ana, k7mq2. Its work stopped at 01:13; it ended at 02:44. $4.96. Something
-      that turned up late is being deleted.
+*Destroyed*: 1x H100 in EU, Ana, k7mq2. Its work stopped at 01:13; it ended at 02:44. $4.96.
+      Something that turned up late is being deleted.
 
 Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
 

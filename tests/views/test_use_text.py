@@ -61,16 +61,16 @@ def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
     )
     shown = message(lists.listing(live, everyone=False, reader=reading(NOW)), NOW)
     assert shown == snapshot("""\
-Ready: 1x H100 EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 EU, k7mq2. Idle for 1 h 55 min. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 EU, k7mq2. Connected, not computing for 2 h. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. Idle for 1 h 55 min. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. Connected, not computing for 2 h. $2.42/h, $4.96 so far. Ends 18:40.
       [Details]
-Ready: 1x H100 EU, k7mq2. I can't see inside since 13:10 (no answer on SSH). $2.42/h, $4.96 so far.
-      Ends 18:40.   [Details]
-Ready: 1x H100 EU, k7mq2. Idle for 2 days 7 h. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 EU, k7mq2. I can't see inside since 15:00. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, k7mq2. I can't see inside since 13:10 (no answer on SSH). $2.42/h, $4.96 so
+      far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. Idle for 2 days 7 h. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. I can't see inside since 15:00. $2.42/h, $4.96 so far. Ends 18:40.
       [Details]
-Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend\
 """)
 
@@ -90,43 +90,43 @@ def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_e
         show(changed(used(V.UNKNOWN, why=Missed.REFUSED), recent_use=RecentUse(hours=(None,) * 24))),
     ) == snapshot("""\
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 In use: GPU 0-7 up to 98 % in the last 30 min; 1 connection. At most 71 GiB and 640 W on one GPU.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 In use: GPU 0-2 up to 4 %, GPU 3 up to 97 %, GPU 4 up to 3 %, GPU 5-6 without a reading, GPU 7 at 0
       % in the last 30 min; nobody connected.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 Idle for 1 h 55 min: GPU 0 at 0 % in the last 30 min; nobody connected.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 Idle for 1 h 55 min: GPU 0 at 0 % in the last 30 min; 1 new connection.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 I can't see inside since 12:42 (a GPU reports no use, as in MIG mode).
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 Idle for 1 h 55 min.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 I can't see inside since 12:42 (it refuses my key: the probe is not installed).
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
@@ -141,7 +141,7 @@ def test_a_history_has_the_last_changes_of_the_verdict_as_they_were_then() -> No
     blips = [change(hour, V.IN_USE if hour % 2 else V.IDLE) for hour in range(4, 14)]
     events = [*blips, change(14, V.CONNECTED), change(15, V.UNKNOWN, why=Missed.HOST_KEY_CHANGED)]
     assert show(ready(*events, use=IDLE)) == snapshot("""\
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 Idle for 1 h 55 min.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   6 earlier events not shown.
@@ -191,11 +191,11 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
     said = [thread(GONE, over), thread(GONE, all_used), direct(asked, over, clock(18, 41))]
     assert page(*cards, *said, *map(show, (over, all_used, before, lives))) == snapshot("""\
 
-*Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68, of which $3.10 idle.
+*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68, of which $3.10 idle.
 
-*Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68.
 
-*Destroyed*: 1x H100 EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68.
 
 Ended 18:41; the vendor confirms it. $14.68 computed, of which $3.10 idle.
 
@@ -203,26 +203,26 @@ Ended 18:41; the vendor confirms it. $14.68 computed.
 
 Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68, of which $3.10 idle.
 
-Destroyed: 1x H100 EU, Ana, k7mq2.
+Destroyed: 1x H100 in EU, Ana, k7mq2.
   6 h 4 min, $14.68. Of its cost: $7.38 in use, $3.00 connected without work, $3.10 idle and $1.20
       not seen. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  Asked whether it is still needed.
   18:41  Ended; the vendor confirms it. $14.68 computed, of which $3.10 idle.
 
-Destroyed: 1x H100 EU, Ana, k7mq2.
+Destroyed: 1x H100 in EU, Ana, k7mq2.
   6 h 4 min, $14.68. Of its cost: $14.68 in use. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in
       all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  Asked whether it is still needed.
   18:41  Ended; the vendor confirms it. $14.68 computed.
 
-Destroyed: 1x H100 EU, Ana, k7mq2.
+Destroyed: 1x H100 in EU, Ana, k7mq2.
   6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:41  Ended; the vendor confirms it. $14.68 computed.
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
   Of its cost: $7.38 in use, $3.10 idle and $1.20 not seen. Nebius eu-north1. Allowed: up to
       $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).

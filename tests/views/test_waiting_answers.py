@@ -96,19 +96,19 @@ def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() ->
         answer(view_of(changed(QUOTE, wish=WISH), [OfferChoice(offer=NEBIUS, envelope=envelope())])),
     ) == snapshot("""\
 
-(fallback) No 8x H200 in EU under $3.00 per GPU and hour now. Close to it: Show US from $2.90/GPU.
-      H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
-      time" for always.
-No 8x H200 in EU under $3.00 per GPU and hour now.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. Close to it: Show US from $2.90/GPU. H200
+      alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
+      for always.
+No 8x H200 in EU under $3.00 per GPU-hour now.
 [Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US from
       $2.90/GPU] [Change]
   H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
 
-(fallback) No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
-      H200 alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00
-      limits. An approver decides first.
-No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
+      alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00 limits.
+      An approver decides first.
+No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
 [Tell me when there is one] [Ask for it at $24.00/h or less: 6 h, up to $156.00] [Change]
   H200 alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00 limits.
       An approver decides first.
@@ -120,15 +120,15 @@ No A100 in EU now. I found nothing close to it either.
   A100 alone means any A100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
 
-(fallback) No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
-      H200 alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3
-      a person. /gpu list shows yours.
-No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
+      alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3 a
+      person. /gpu list shows yours.
+No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
 [Tell me when there is one] [Change]
   H200 alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3 a
       person. /gpu list shows yours.
 
-No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
 [Change]
 
 *1x H100 in EU, on demand, 6 h from ready*
@@ -197,14 +197,14 @@ def test_what_can_cost_much_is_confirmed_and_a_missing_price_is_asked_for() -> N
     assert page(*(dialog(each, NOW) for each in dialogs)) == snapshot("""\
 
 == Rent it for me ==
-1x A100 EU, 6 h from ready.
+1x A100 in EU, 6 h from ready.
 I look in your hours only: Mon to Fri, 08:00 to 20:00. I rent the first that fits.
 A100 alone means any A100.
-At most, in dollars per GPU and hour: ()
+At most, in dollars per GPU-hour: ()
 [Next] [Go back]
 
 == Up to $24.00/h? ==
-8x H200 EU, 6 h from ready, at $24.00/h or less.
+8x H200 in EU, 6 h from ready, at $24.00/h or less.
 Up to $156.00 in all.
 If nothing fits, I try for 3 days 5 h at most.
 I look in your hours only: Mon to Fri, 08:00 to 20:00.
@@ -212,7 +212,7 @@ H200 alone means any H200.
 [Rent it for me] [Go back]
 
 == Ask for approval? ==
-8x H200 EU, 6 h from ready, at $24.00/h or less.
+8x H200 in EU, 6 h from ready, at $24.00/h or less.
 Up to $156.00 in all.
 If nothing fits, I try for 3 days 5 h at most.
 I look at any time, day or night.
@@ -221,18 +221,18 @@ Over the $100.00 limit. An approver decides first.
 [Ask] [Go back]
 
 == Up to $21.16/h? ==
-8x H100 EU, 8 h from its start in 20 h 25 min, at $21.16/h or less.
+8x H100 in EU, 8 h from its start in 20 h 25 min, at $21.16/h or less.
 Up to $179.86 in all.
 If nothing fits, I try for 27 h 55 min at most.
 [Rent it then] [Go back]
 
 == Rent at $23.10/h? ==
-8x H100 EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
+8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
 Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
 [Rent at $23.10/h] [Go back]
 
 == Ask for approval? ==
-8x H100 EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
+8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
 Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
 Over the $10.00/h limit. An approver decides first.
 [Ask] [Go back]
@@ -254,19 +254,19 @@ def test_a_click_that_waits_is_answered_with_what_it_waits_for_and_a_button_that
         *(message(each, NOW) for each in [*(waiting.waits(one, reader) for one in views), stopped])
     ) == snapshot("""\
 
-You wait for 8x H200 EU under $3.00 per GPU, until Nov 27 at 18:00. I tell you once, when there is
-      one. I look in your hours only: Mon to Fri, 08:00 to 20:00.
+You wait for 8x H200 in EU under $3.00 per GPU, until Nov 27 at 18:00. I tell you once, when there
+      is one. I look in your hours only: Mon to Fri, 08:00 to 20:00.
 [Stop waiting]
 
-You wait for 8x H200 EU, at $24.00/h or less, up to $156.00 in all, until Nov 27 at 18:00, k7mq2. I
-      look in your hours only: Mon to Fri, 08:00 to 20:00. Follow it in <#C0TRAIN>.
+You wait for 8x H200 in EU, at $24.00/h or less, up to $156.00 in all, until Nov 27 at 18:00, k7mq2.
+      I look in your hours only: Mon to Fri, 08:00 to 20:00. Follow it in <#C0TRAIN>.
 [Stop waiting]
 
-Starts tomorrow at 09:00: 8x H100 EU, at $21.16/h or less, up to $179.86 in all, k7mq2. Follow it in
-      <#C0TRAIN>.
+Starts tomorrow at 09:00: 8x H100 in EU, at $21.16/h or less, up to $179.86 in all, k7mq2. Follow it
+      in <#C0TRAIN>.
 [Stop waiting]
 
-You no longer wait for 8x H200 EU under $3.00 per GPU. Nothing was rented.
+You no longer wait for 8x H200 in EU under $3.00 per GPU. Nothing was rented.
 """)
 
 
@@ -285,18 +285,18 @@ def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_st
         message(lists.listing(alone, reading(NOW, ANA), everyone=False, waits=[WaitingView(quote=quote)]), NOW),
     ) == snapshot("""\
 
-Ready: 1x H100 EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
-You wait for 8x H200 EU under $3.00 per GPU, until Nov 27 at 18:00.   [Stop waiting]
-Starts tomorrow at 09:00: 8x H100 EU, at $21.16/h or less, up to $179.86 in all, p4wd9.   [Stop
+You wait for 8x H200 in EU under $3.00 per GPU, until Nov 27 at 18:00.   [Stop waiting]
+Starts tomorrow at 09:00: 8x H100 in EU, at $21.16/h or less, up to $179.86 in all, p4wd9.   [Stop
       waiting]
 
-Ready: 1x H100 EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
-Starts tomorrow at 09:00: 8x H100 EU, Ana <b>, p4wd9, until tomorrow at 17:00.   [Stop waiting]
+Starts tomorrow at 09:00: 8x H100 in EU, Ana <b>, p4wd9, until tomorrow at 17:00.   [Stop waiting]
 
   Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
-You wait for 8x H200 EU under $3.00 per GPU, until Nov 27 at 18:00.   [Stop waiting]
+You wait for 8x H200 in EU under $3.00 per GPU, until Nov 27 at 18:00.   [Stop waiting]
 """)
 
 
@@ -315,25 +315,25 @@ def test_a_wait_that_ends_before_the_hours_begin_says_so_and_offers_any_time() -
         *(message(waiting.waits(each, reader), NIGHT) for each in (tells, rents, always)),
     ) == snapshot("""\
 
-(fallback) No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
-      H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait
-      ends before they begin, so add "any time", or I won't look at all.
-No 8x H200 in EU under $3.00 per GPU and hour now. I found nothing close to it either.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
+      alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends
+      before they begin, so add "any time", or I won't look at all.
+No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
 [Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Change]
   H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends
       before they begin, so add "any time", or I won't look at all.
 
-You wait for 8x H200 EU under $3.00 per GPU, until tomorrow at 06:00. I tell you once, when there is
-      one. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends before they begin,
-      so I won't look at all unless I may look at any time.
+You wait for 8x H200 in EU under $3.00 per GPU, until tomorrow at 06:00. I tell you once, when there
+      is one. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends before they
+      begin, so I won't look at all unless I may look at any time.
 [Any time] [Stop waiting]
 
-You wait for 8x H200 EU, at $24.00/h or less, up to $156.00 in all, until tomorrow at 06:00, k7mq2.
-      I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends before they begin, so I
-      won't look at all unless I may look at any time. Follow it in <#C0TRAIN>.
+You wait for 8x H200 in EU, at $24.00/h or less, up to $156.00 in all, until tomorrow at 06:00,
+      k7mq2. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends before they
+      begin, so I won't look at all unless I may look at any time. Follow it in <#C0TRAIN>.
 [Any time] [Stop waiting]
 
-You wait for 8x H200 EU under $3.00 per GPU, until tomorrow at 06:00. I tell you once, when there is
-      one. I look at any time, day or night.
+You wait for 8x H200 in EU under $3.00 per GPU, until tomorrow at 06:00. I tell you once, when there
+      is one. I look at any time, day or night.
 [Stop waiting]
 """)

@@ -69,15 +69,15 @@ def test_the_card_says_what_it_waits_for_and_until_when() -> None:
     )
     assert page(card(waits(), NOW), card(starts(), NOW), card(over, WISH.until)) == snapshot("""\
 
-*Waiting*: 8x H200 EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
+*Waiting*: 8x H200 in EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
       fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
-*Waiting*: 8x H100 EU, Ana, k7mq2. Starts tomorrow at 09:00, ends tomorrow at 17:00. Up to $21.16/h,
-      $179.86 in all. I look until tomorrow at 16:30.
+*Waiting*: 8x H100 in EU, Ana, k7mq2. Starts tomorrow at 09:00, ends tomorrow at 17:00. Up to
+      $21.16/h, $179.86 in all. I look until tomorrow at 16:30.
 [Details] [Add teammate] [Stop waiting]
 
-*Expired*: 8x H200 EU, Ana, k7mq2. No offer fitted in time. Nothing was rented.
+*Expired*: 8x H200 in EU, Ana, k7mq2. No offer fitted in time. Nothing was rented.
 """)
 
 
@@ -95,17 +95,17 @@ def test_the_card_says_how_often_a_purchase_failed() -> None:
         direct(ended, changed(over, events=(ended,)), WISH.until),
     ) == snapshot("""\
 
-*Waiting*: 8x H200 EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
+*Waiting*: 8x H200 in EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
       I've tried once, at 12:40: Hyperstack's price no longer stood. fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
-*Waiting*: 8x H200 EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
+*Waiting*: 8x H200 in EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
       I've tried 2 times, last yesterday at 12:45: Nebius looks sold out. fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
-*Expired*: 8x H200 EU, Ana, k7mq2. No purchase worked in time. It cost nothing.
+*Expired*: 8x H200 in EU, Ana, k7mq2. No purchase worked in time. It cost nothing.
 
-Nothing could be rented by 18:00: your 8x H200 EU, k7mq2. It cost nothing. Ask again: /gpu get
+Nothing could be rented by 18:00: your 8x H200 (k7mq2) in EU. It cost nothing. Ask again: /gpu get
 """)
 
 
@@ -142,7 +142,7 @@ def test_its_owner_reads_that_it_was_rented() -> None:
     bought = changed(making(), rental=changed(making().rental, request=request(count=8), envelope=ALLOWED))
     assert page(direct(event, bought), direct(event, waits(event))) == snapshot("""\
 
-Rented: 8x H200 EU at $2.88 per GPU, as you asked yesterday at 12:36. Up to $156.00 in all. It is
+Rented: 8x H200 in EU at $2.88 per GPU, as you asked yesterday at 12:36. Up to $156.00 in all. It is
       starting.
 [Destroy k7mq2]
 
@@ -154,11 +154,11 @@ def test_its_owner_reads_why_an_offer_was_not_rented() -> None:
     event = happened(K.NOT_ALLOWED_NOW, NOW, detail="You have 3 rentals; your team's limit is 3 a person.")
     assert page(direct(event, waits(event)), direct(event, changed(making(), events=(event,)))) == snapshot("""\
 
-An offer fits, but I can't rent it now: your 8x H200 EU, k7mq2. You have 3 rentals; your team's
+An offer fits, but I can't rent it now: your 8x H200 (k7mq2) in EU. You have 3 rentals; your team's
       limit is 3 a person. It waits on.
 [Stop waiting]
 
-An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. You have 3 rentals; your
+An offer fitted, but I couldn't rent it then: your 1x H100 (k7mq2) in EU. You have 3 rentals; your
       team's limit is 3 a person. It is starting.
 """)
 
@@ -172,7 +172,7 @@ def test_who_waits_reads_why_nothing_is_bought_for_anyone() -> None:
         direct(paused, waits(paused)), thread(older, waits(older)), thread(refused, waits(refused))
     ) == snapshot("""\
 
-An offer fits, but I can't rent it now: your 8x H200 EU, k7mq2. Cleo paused buying: "bill check
+An offer fits, but I can't rent it now: your 8x H200 (k7mq2) in EU. Cleo paused buying: "bill check
       <b>". An admin can go on with /gpu resume. It waits on.
 [Stop waiting]
 
@@ -184,13 +184,13 @@ An offer fits, but I can't rent it now: Compute Clear refuses my token. The admi
 """)
     assert page(*over) == snapshot("""\
 
-An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. Cleo paused buying: "bill
+An offer fitted, but I couldn't rent it then: your 1x H100 (k7mq2) in EU. Cleo paused buying: "bill
       check <b>". It is ready, until 18:40.
 
-An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. Buying was paused because of
-      machines of mine that my database didn't know. It is ready, until 18:40.
+An offer fitted, but I couldn't rent it then: your 1x H100 (k7mq2) in EU. Buying was paused because
+      of machines of mine that my database didn't know. It is ready, until 18:40.
 
-An offer fitted, but I couldn't rent it then: your 1x H100 EU, k7mq2. Compute Clear refused my
+An offer fitted, but I couldn't rent it then: your 1x H100 (k7mq2) in EU. Compute Clear refused my
       token. It is ready, until 18:40.
 """)
 
@@ -213,13 +213,13 @@ def test_shortly_before_the_start_its_owner_reads_what_is_free() -> None:
         direct(dearer, changed(making(), events=(dearer,)), now),
     ) == snapshot("""\
 
-Nothing fits at 08:58: 8x H100 EU from $23.10/h, you allowed $21.16/h. I try until 16:30.
+Nothing fits at 08:58: 8x H100 in EU from $23.10/h, you allowed $21.16/h. I try until 16:30.
 [Rent at $23.10/h now] [Stop waiting]
 
 Nothing fits at 08:58: nothing like it is offered, you allowed $21.16/h. I try until 16:30.
 [Stop waiting]
 
-Nothing fits at 08:58: 1x H100 EU from $23.10/h, you allowed $21.16/h. It is starting.
+Nothing fits at 08:58: 1x H100 in EU from $23.10/h, you allowed $21.16/h. It is starting.
 """)
 
 
@@ -229,7 +229,7 @@ def test_its_owner_reads_once_that_nothing_fitted() -> None:
     over = waits(event, state=State.EXPIRED, over_at=WISH.until, ending=ending)
     assert page(direct(event, over, WISH.until)) == snapshot("""\
 
-Nothing fitted by 18:00: your 8x H200 EU, k7mq2. Nothing was rented. Ask again: /gpu get
+Nothing fitted by 18:00: your 8x H200 (k7mq2) in EU. Nothing was rented. Ask again: /gpu get
 """)
 
 
@@ -242,15 +242,15 @@ def test_who_waited_to_be_told_reads_what_there_is_until_they_rented_it_or_that_
     texts = (message(answer(view, reading(NOW, ANA)), NOW) for view in views)
     assert page(*texts) == snapshot("""\
 
-1x H100 EU, from $2.42 per GPU at Nebius eu-north1. It may not last.
+1x H100 in EU, from $2.42 per GPU at Nebius eu-north1. It may not last.
 [Rent from $2.42/h] [Wait again]
 
-Nothing fitted by Nov 27 at 18:00: 1x H100 EU. Nothing was rented.
+Nothing fitted by Nov 27 at 18:00: 1x H100 in EU. Nothing was rented.
 [Wait again]
 
-Rented: 1x H100 EU, k7mq2. Follow it in <#C0TRAIN>.
+Rented: 1x H100 in EU, k7mq2. Follow it in <#C0TRAIN>.
 
-Asked for approval: 8x H100 EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
+Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -262,14 +262,14 @@ def test_the_approvers_read_that_it_waits_first() -> None:
     )
     assert page(approval(asked, details, NOW), approval(asked, first, NOW)) == snapshot("""\
 
-Approve up to $179.86? 8x H100 EU, from tomorrow at 09:00 until tomorrow at 17:00 (8 h), for Ana
+Approve up to $179.86? 8x H100 in EU, from tomorrow at 09:00 until tomorrow at 17:00 (8 h), for Ana
       (k7mq2)
   Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 12:36); allows $21.16/h if it
       sells out.
   Ana runs nothing else. Expires today at 22:05.
 [Approve up to $179.86] [Approve fewer hours] [Deny] [Owner's spend this month]
 
-Approve up to $156.00? 8x H200 EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
+Approve up to $156.00? 8x H200 in EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
   Over the $10.00/h and $100.00 limits. Bought once there is one at $24.00/h or less.
   Ana runs nothing else. Expires today at 22:05.
 [Approve up to $156.00] [Approve fewer hours] [Deny] [Owner's spend this month]

@@ -32,7 +32,7 @@ UNKNOWN_GPU = "unknown GPU"
 """Stands for the GPU of a machine if the API doesn't state it."""
 
 
-ONLY_ADMINS = "Only admins decide about machines that I don't know. I changed nothing."
+ONLY_ADMINS = "Only admins decide about machines that I don't know. Nothing was changed."
 """The whole answer to others, so that they learn nothing about the machines."""
 
 
@@ -76,7 +76,7 @@ async def adopt_machines(
     known = await tx.rentals.resources_by_id([machine.resource_id for machine in machines])
     if known:
         rental_id = next(iter(known.values())).rental_id
-        raise TooLate(f"It belongs to {rental_id} by now. I changed nothing.", rental_id)
+        raise TooLate(f"It belongs to {rental_id} by now. Nothing was changed.", rental_id)
     rental_id = await _id_for(tx, deps, machines)
     first, attempt = machines[0], _attempt(machines, rental_id)
     resources = tuple(_resource(machine, rental_id, now) for machine in machines)

@@ -30,7 +30,7 @@ class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Absence, ...]:
         if not roles_of(person, await rules_now(tx, deps.rules)).approver:
-            words = "Only approvers are asked about requests, so nobody else has to be away. I changed nothing."
+            words = "Only approvers are asked about requests, so nobody else has to be away. Nothing was changed."
             raise Refused(words)
         return await tx.account.get(ABSENCES, person.id) or ()
 

@@ -58,7 +58,7 @@ from bot.policy.use.leases import LEAST_TIME, too_little_time
 from store.db import Tx
 
 _TOO_LITTLE_TIME = f"Less than {span(LEAST_TIME)} are left until its end."
-_ONLY_OWNER = "Only its owner and admins can withdraw it. I changed nothing."
+_ONLY_OWNER = "Only its owner and admins can withdraw it. Nothing was changed."
 
 _DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.APPROVED: Decision.APPROVED,
@@ -99,7 +99,7 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
     `length`, approve it for fewer hours (`FewerHours.length`). `why` is the operator's reason.
 
     Raise Refused if the person may not decide it or the team's limits no longer allow it, Mistake if the keys and
-    the set-up don't fit into a boot script, and RequestChanged if another version waits. Raise TooLate if nothing
+    the setup don't fit into a boot script, and RequestChanged if another version waits. Raise TooLate if nothing
     waits any more, if the request now waits for its owner, if the owner left, or if `length` is not shorter than
     what waits.
     """
@@ -201,7 +201,7 @@ def _check_budgets(approval: ToApprove, by: By) -> None:
         instead = "I approved nothing. Approve fewer hours or deny it, or ask an admin to raise the budget."
         raise OverBudget(say_passed(passed[0], owner), instead=instead)
     if passed and rental.owner_decides and rental.extension is None:
-        words = f"{say_passed(passed[0])} By now this needs an approver."
+        words = f"{say_passed(passed[0])} This now needs approval."
         raise Refused(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
 
 
@@ -217,7 +217,7 @@ async def load_approvable(
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
         words = f"{owner.name} left the workspace. An admin gives {rental.id} another owner first."
-        raise TooLate(f"{words} I changed nothing.", rental.id)
+        raise TooLate(f"{words} Nothing was changed.", rental.id)
     _check_version(deps, rental, version)
     return rental, owner.name if owner is not None else rental.owner, self_approved
 
@@ -280,10 +280,10 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     what waits. `rules` are those that hold now (`deciders.rules_now`)."""
     if rental.extension is None and rental.owner_decides:
         if not is_owner(person.id, rental.owner):
-            raise Refused("Only who asked decides this. I changed nothing.")
+            raise Refused("Only who asked decides this. Nothing was changed.")
         check_user(person, rules)
         if over_limits(rental.envelope.price, rental.envelope.total, rules_of_project(rules, rental.project)):
-            raise Refused("By now this needs an approver.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+            raise Refused("This now needs approval.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
         return False
     return check_approver(person, requesters_of(rental), rules)
 
@@ -298,7 +298,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
-        raise TooLate("I don't know this request any more.")
+        raise TooLate("This request no longer exists.")
     if rental.undecided_envelope is None:
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(refusal)
@@ -334,7 +334,7 @@ async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental)
     """Return the error for a person whose click came after the decision."""
     ends = [event for event in await tx.events.of(rental.id) if event.kind in _DECISIONS]
     if not ends:
-        return TooLate(f"{rental.id} doesn't wait for a decision. I changed nothing.", rental.id)
+        return TooLate(f"{rental.id} doesn't wait for a decision. Nothing was changed.", rental.id)
     last = ends[-1]
     decision = _DECISIONS[last.kind]
     if decision is None or last.actor is None:
@@ -349,7 +349,7 @@ async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental)
 
 
 def _expired(rental: Rental) -> TooLate:
-    return TooLate(f"The request {rental.id} expired before anyone decided. I changed nothing.", rental.id)
+    return TooLate(f"The request {rental.id} expired before anyone decided. Nothing was changed.", rental.id)
 
 
 # --- changes
@@ -416,11 +416,11 @@ async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestV
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         if rental is None:
-            raise TooLate("I don't know this request any more.")
+            raise TooLate("This request no longer exists.")
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(ONLY_APPROVERS)
         details = await details_for(tx, deps, person, rental)
     asked = newest_asked(details.events, DECISIONS)
     if asked is None:
-        raise TooLate("I don't know this request any more.")
+        raise TooLate("This request no longer exists.")
     return RequestView(details=details, asked=asked)

@@ -54,7 +54,7 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
         rental = await _load_for_destroyer(tx, deps, person, self.rental_id, unknown=NextStep.LIST_YOURS)
         if rental.state.over or rental.state is State.DESTROYING:
             done = "is over" if rental.state.over else "is being destroyed already"
-            raise TooLate(f"{rental.id} {done}. I changed nothing.", rental.id)
+            raise TooLate(f"{rental.id} {done}. Nothing was changed.", rental.id)
         return ToDestroy(rental, await end_after_script(tx, deps, rental))
 
     def confirms(self, plan: ToDestroy) -> bool:
@@ -79,7 +79,7 @@ async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDest
         words = f"{rental.id} is destroyed after its on-ending.sh already. Uncheck it to destroy at once."
         raise TooLate(words, rental.id)
     if ends_at is None:
-        words = f"on-ending.sh can't run on {rental.id} now. I changed nothing. Uncheck it to destroy at once."
+        words = f"on-ending.sh can't run on {rental.id} now. Nothing was changed. Uncheck it to destroy at once."
         raise TooLate(words, rental.id)
     after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
     facts = EndFacts(until=ends_at, since=rental.running_lease.ends_at)
@@ -102,7 +102,7 @@ async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str
     """Return a rental. Raise Mistake if the id is unknown, and Refused if this person may not destroy it."""
     rental = await known_rental(tx, rental_id, unknown)
     if not may_destroy(person, rental.owner, deps.rules):
-        raise Refused(f"Only its owner, approvers and admins can destroy {rental.id}. I changed nothing.")
+        raise Refused(f"Only its owner, approvers and admins can destroy {rental.id}. Nothing was changed.")
     return rental
 
 

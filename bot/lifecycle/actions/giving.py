@@ -137,9 +137,9 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> tuple[Rental, str]:
         rental, to, now = plan, self.to, deps.clock.now()
         if not is_owner(person.id, rental.owner):
-            raise Refused(f"Only its owner gives {rental.id} to somebody. I changed nothing.")
+            raise Refused(f"Only its owner gives {rental.id} to somebody. Nothing was changed.")
         if to == rental.owner:
-            raise Mistake(f"{rental.id} is yours already. I changed nothing.")
+            raise Mistake(f"{rental.id} is yours already. Nothing was changed.")
         taker = await tx.people.get(to, EVER)
         if taker is None or not may_use(taker, deps.rules):
             name = taker.name if taker is not None else "That person"
@@ -203,7 +203,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         if rental.owner == person.id:
             raise TooLate(f"{rental.id} is yours already.", rental.id)
         if given_to(person.id, await tx.events.of(rental.id), now) is None:
-            raise TooLate(f"{rental.id} is no longer given to you. I changed nothing.", rental.id)
+            raise TooLate(f"{rental.id} is no longer given to you. Nothing was changed.", rental.id)
         owner = await owner_here(tx, rental)
         check_givable(rental, await tx.rentals.attempts(rental.id), now)
         if rental.running_lease.ends_at.replace(microsecond=0) != self.shown_end:
@@ -228,7 +228,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
             raise NeedsKey(github=by.rules.keys.github, before="you take it")
         passed = next((demand for demand in loaded.demands if demand.passes), None)
         if passed is not None:
-            instead = f"I changed nothing. Instead, ask {loaded.owner} to let you in."
+            instead = f"Nothing was changed. Instead, ask {loaded.owner} to let you in."
             raise OverBudget(say_passed(passed), instead=instead)
         return loaded
 
@@ -280,6 +280,6 @@ def _check_limits(
     over = " and ".join(limits[one] for one in left.over)
     raise Refused(
         f"What is left of {rental.id} is over {over}, so another owner would need an approver. "
-        f"I changed nothing. Instead, {let_in}.",
+        f"Nothing was changed. Instead, {let_in}.",
         next_step=next_step,
     )

@@ -108,7 +108,7 @@ class OnKey(Direct[Key, KeyChanged], notes_seen=False):
         for key in await tx.people.keys(person.id):
             if key.fingerprint == self.fingerprint:
                 return key
-        raise TooLate("You don't have that key any more. I changed nothing.", next_step=NextStep.LIST_KEYS)
+        raise TooLate("You don't have that key any more. Nothing was changed.", next_step=NextStep.LIST_KEYS)
 
 
 class RemoveKey(OnKey, id="remove_key"):

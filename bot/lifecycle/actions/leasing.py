@@ -158,7 +158,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         refusal = (
             None if by.person.id == rental.owner else f"A budget doesn't hold that much more for {rental.id}."
         )
-        instead = "I changed nothing. Extend it by less, or ask an admin to raise the budget."
+        instead = "Nothing was changed. Extend it by less, or ask an admin to raise the budget."
         proposal = within_budgets(loaded.proposal, loaded.passed, loaded.rules, refusal=refusal, instead=instead)
         if proposal.over and lease.ends_at <= now and not decides_at_once(by.person):
             words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
@@ -235,7 +235,7 @@ def _asked_end(
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
         when = "later than that" if span else "then"
-        raise Mistake(f"{rental.id} ends {when} already. I changed nothing.")
+        raise Mistake(f"{rental.id} ends {when} already. Nothing was changed.")
     allowed = already_allowed(lease, ends_at)
     if rental.extension is not None and not allowed and not decides_at_once(person):
         raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
@@ -304,7 +304,7 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
     """
     rental = await known_rental(tx, rental_id)
     if not may_extend(person, rental, deps.rules):
-        raise Refused("Its owner, teammates and admins can do that. I changed nothing.")
+        raise Refused("Its owner, teammates and admins can do that. Nothing was changed.")
     if rental.state is not State.READY:
         raise _not_ready(rental.id, rental.state)
     if any(attempt.live and attempt.marked_for_deletion for attempt in await tx.rentals.attempts(rental.id)):
@@ -335,7 +335,7 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
         State.DESTROYING: "is being destroyed",
     }
     does = "is over" if state.over else words.get(state, "is starting")
-    return TooLate(f"{rental_id} isn't ready: it {does}. I changed nothing.", rental_id)
+    return TooLate(f"{rental_id} isn't ready: it {does}. Nothing was changed.", rental_id)
 
 
 # --- what approvers decide about an idle machine whose owner doesn't answer
@@ -352,10 +352,10 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
         if not is_approver_or_admin(person, deps.rules):
-            raise Refused("Approvers and admins decide that. I changed nothing.")
+            raise Refused("Approvers and admins decide that. Nothing was changed.")
         rental = await known_rental(tx, self.rental_id, NextStep.LIST_ALL)
         if rental.state is not State.READY or unanswered(rental, rental.use) is None:
-            raise TooLate(f"{rental.id} no longer waits for an answer. I changed nothing.", rental.id)
+            raise TooLate(f"{rental.id} no longer waits for an answer. Nothing was changed.", rental.id)
         return rental
 
 

@@ -205,7 +205,7 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
     return rental
 
 
-async def owner_here(tx: Tx, rental: Rental, nothing: str = "I changed nothing.") -> Person | None:
+async def owner_here(tx: Tx, rental: Rental, nothing: str = "Nothing was changed.") -> Person | None:
     """Return the owner of a rental. Return None if the store lacks them. If they left the workspace, raise
     TooLate, which also says that `nothing` was done."""
     owner = await tx.people.get(rental.owner, EVER)
@@ -457,13 +457,13 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
         check_user(person, deps.rules)
         if shared and purpose in OF_OWNER:
             own = "a machine that is shared with you is its owner's to destroy, share and give"
-            raise Refused(f"You rent nothing yourself, and {own}. I changed nothing.")
+            raise Refused(f"You rent nothing yourself, and {own}. Nothing was changed.")
         if purpose is Purpose.DESTROY:
             raise Mistake("You rent nothing, so there is nothing to destroy.")
         raise Mistake("You rent nothing now.", next_step=NextStep.RENT_ONE)
     ready = [rental for rental in live if rental.state is State.READY]
     if purpose in NEEDS_MACHINE and len(live) > 1:
         if not ready:
-            raise TooLate("None of your rentals is ready yet. I changed nothing.", next_step=NextStep.LIST_YOURS)
+            raise TooLate("None of your rentals is ready yet. Nothing was changed.", next_step=NextStep.LIST_YOURS)
         live = ready
     return OwnRentals(rentals=tuple(live), names=names)

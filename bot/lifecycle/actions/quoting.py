@@ -54,7 +54,7 @@ class Ask(Direct[str, Quote], id="ask"):
 
     `direct` tells whether `asked_in` is a direct message. The caller has looked up the request's teammates in
     Slack. Raise Refused or Mistake if the rules don't allow the request, its project or one of its teammates.
-    Raise Mistake if the keys and the set-up don't fit into a boot script, or if too little time is left until the
+    Raise Mistake if the keys and the setup don't fit into a boot script, or if too little time is left until the
     end. Raise Refused after QUOTES_PER_MINUTE searches within a minute.
     """
 
@@ -222,7 +222,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
         rental = await tx.rentals.get(rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id else None
     if rental is not None and not is_owner(person.id, rental.owner):
-        raise Refused("Only who asked can change this request. I changed nothing.")
+        raise Refused("Only who asked can change this request. Nothing was changed.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
     if quote.wish is not None and quote.wish.rents:

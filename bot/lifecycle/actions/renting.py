@@ -205,7 +205,7 @@ async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
     if rental is not None and not is_owner(person.id, rental.owner):
         raise Refused("Only who asked can change this request.")
     if rental is None or rental.state is not State.AWAITING_APPROVAL:
-        raise TooLate("It no longer waits, so I changed nothing.", quote.changes)
+        raise TooLate("It no longer waits, so nothing was changed.", quote.changes)
     return rental
 
 

@@ -93,7 +93,7 @@ async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, ve
     check_user(person, deps.rules)
     rental = await known_rental(tx, rental_id)
     if not is_owner(person.id, rental.owner):
-        raise Refused(f"Only its owner lets others into {rental.id}. I changed nothing.")
+        raise Refused(f"Only its owner lets others into {rental.id}. Nothing was changed.")
     if rental.state.over or rental.state is State.DESTROYING:
         done = "is over" if rental.state.over else "is being destroyed"
         raise TooLate(f"{rental.id} {done}. I let nobody in.", rental.id)

@@ -51,7 +51,7 @@ from bot.policy.use.leases import check_time_left, counted_from
 from store.db import Tx
 
 _HIGHEST = Decimal(10_000)
-"""USD per GPU and hour. A price must be lower, so that all sums fit into the store's numbers."""
+"""USD per GPU-hour. A price must be lower, so that all sums fit into the store's numbers."""
 
 # --- being told
 
@@ -180,7 +180,7 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     """Rent what the quote asks for once it costs at most `gpu_rate`: [Rent it for me ...]. If the request has a
     start time, rent it then: [Rent it then].
 
-    `gpu_rate` is the highest price that the person named, USD per GPU and hour. None: the price in the words, or
+    `gpu_rate` is the highest price that the person named, USD per GPU-hour. None: the price in the words, or
     for a start time the cheapest offer's price and `procure.dearer`.
 
     A rental waits for an offer (`queued`), or for an approver first. A second click returns the same rental. Raise
@@ -259,9 +259,9 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="r
         rental = await tx.rentals.get(self.rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
         if rental is None or quote is None or rental.state is not State.QUEUED:
-            raise TooLate("It waits no more, so I changed nothing.", rental.id if rental else None)
+            raise TooLate("It waits no more, so nothing was changed.", rental.id if rental else None)
         if not is_owner(person.id, rental.owner):
-            raise Refused("Only its owner can rent at a higher price. I changed nothing.")
+            raise Refused("Only its owner can rent at a higher price. Nothing was changed.")
         now = deps.clock.now()
         offer = next((offer for offer in quote.offers if offer.offer_id == self.offer_id), None)
         if offer is None or offer.expires_at <= now:
@@ -315,13 +315,13 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
         rental = await tx.rentals.get(self.quote_id)
         quote = await tx.quotes.get(rental.quote_id or "" if rental is not None else self.quote_id)
         if quote is None:
-            raise TooLate("I don't know any more what that waited for. I changed nothing.")
+            raise TooLate("I don't know any more what that waited for. Nothing was changed.")
         if rental is None and quote.rental_id is not None:
             rental = await tx.rentals.get(quote.rental_id)
         if not may_destroy(person, rental.owner if rental is not None else quote.owner, deps.rules):
-            raise Refused("That is somebody else's. I changed nothing.")
+            raise Refused("That is somebody else's. Nothing was changed.")
         if quote.waits_for is None or (rental is not None and rental.state not in UNBOUGHT):
-            raise TooLate("It waits no more, so I changed nothing.", rental.id if rental is not None else None)
+            raise TooLate("It waits no more, so nothing was changed.", rental.id if rental is not None else None)
         return quote, rental
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Quote, Rental | None]) -> Quote:
@@ -350,7 +350,7 @@ class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_ti
         quote, rental = plan
         search = quote.waits_for
         if search is None or quote.wish is None or (rental is not None and rental.state not in UNBOUGHT):
-            raise TooLate("It waits no more, so I changed nothing.", rental.id if rental is not None else None)
+            raise TooLate("It waits no more, so nothing was changed.", rental.id if rental is not None else None)
         quote = changed(quote, wish=changed(quote.wish, any_time=True))
         await tx.quotes.save(quote)
         if rental is not None and rental.wish is not None:
@@ -390,7 +390,7 @@ async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) ->
     if rental is None:
         return quote
     if not (rental.state.over or (may_wait and rental.owner_decides)):
-        raise TooLate(f"This search already made {rental.id}. I changed nothing.", rental.id)
+        raise TooLate(f"This search already made {rental.id}. Nothing was changed.", rental.id)
     return await _copy(tx, deps, quote)
 
 

@@ -229,7 +229,7 @@ async def visit(deps: StepDeps, claimed: Claimed, faults: VisitFaults) -> str | 
             # process visits it now.
             faults.forget(rental_id)
             return
-        # A machine refuses the login until its start-up script has installed the probe. Such refusals are not
+        # A machine refuses the login until its startup script has installed the probe. Such refusals are not
         # logged.
         if result.missed is not None and (result.missed is not Missed.REFUSED or rental.probe_answered_at):
             log.info("visit.missed", rental=rental_id, missed=result.missed.value)
@@ -358,7 +358,7 @@ driver may still be being installed."""
 async def with_report(
     tx: Tx, rental: Rental, report: Report, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Rental, tuple[Event, ...]]:
-    """Return a ready rental with what its probe reports of the set-up and of on-ending.sh, and an event if its
+    """Return a ready rental with what its probe reports of the setup and of on-ending.sh, and an event if its
     first GPUs are not those that were sold. Note for its vendor that the probe answered. `earlier` has the last
     samples before the report."""
     after, first = rental, rental.probe_answered_at is None

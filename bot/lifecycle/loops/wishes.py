@@ -296,7 +296,7 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
     if passed and deps.rules.budgets.over is WhenOver.REFUSE:
         raise Refused(say_passed(passed[0]))
     if rental.approved_by is None and over_limits(after.envelope.price, envelope.total, rules):
-        raise Refused("By now this needs an approver.")
+        raise Refused("This now needs approval.")
     # Others may have passed a budget since, with an approver's consent. What waits has reserved its share before.
     before = rental.wish.budgets if rental.wish is not None else None
     added = () if rental.approved_by is not None else await passed_by(tx, deps.rules, after, deps.clock.now())

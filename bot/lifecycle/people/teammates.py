@@ -31,7 +31,7 @@ async def checked_people(tx: Tx, rules: Rules, owner: str, people: Iterable[str]
     for user_id in others:
         person = await tx.people.get(user_id, EVER)
         if person is None:
-            raise NoTeammate("I don't know one of these people, so I changed nothing.")
+            raise NoTeammate("I don't know one of these people, so nothing was changed.")
         check_teammate(person, rules)
     return others
 
@@ -109,7 +109,7 @@ async def with_boot_script(
 async def check_boot_script(
     tx: Tx, deps: Deps, owner: str, teammates: Sequence[str], request: Request, *, reader: str
 ) -> None:
-    """Raise Mistake with the sizes if keys, probe and set-up of a request don't fit into one boot script, with the
+    """Raise Mistake with the sizes if keys, probe and setup of a request don't fit into one boot script, with the
     keys that people have now. The mistake's next step is written for `reader`, a Slack id."""
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""

@@ -49,7 +49,7 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
     check_user(person, deps.rules)
     rental = await known_rental(tx, rental_id)
     if not is_owner(person.id, rental.owner):
-        raise Refused(f"Only its owner can replace {rental.id}. I changed nothing.")
+        raise Refused(f"Only its owner can replace {rental.id}. Nothing was changed.")
     now = deps.clock.now()
     check_replaceable(rental, now, not_as_sold=was_not_as_sold(await tx.events.of(rental.id)))
     return rental, await remainder_now(tx, deps, rental, now)

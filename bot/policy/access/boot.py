@@ -1,8 +1,8 @@
 """The boot script: one shell script that a machine runs when it starts. Pure.
 
 It puts the keys on the machine that `ssh_public_key` has no room for, installs the probe and the script that
-starts on-ending.sh, then runs the team's set-up script. Nothing that people type gets into it: only public keys
-that `read_key` encoded, these two scripts, and the text of a set-up script, which the admins wrote.
+starts on-ending.sh, then runs the team's setup script. Nothing that people type gets into it: only public keys
+that `read_key` encoded, these two scripts, and the text of a setup script, which the admins wrote.
 docs/boot-script.md describes what it does on the machine.
 """
 
@@ -31,7 +31,7 @@ LARGEST_SCRIPT = 12_000
 marketplace or vendor may add around the script."""
 _DIRECTORY = "/var/lib/gpubot"
 SETUP_LOG = f"{_DIRECTORY}/setup.log"
-"""Where the output of a set-up is, on the machine."""
+"""Where the output of a setup is, on the machine."""
 
 _START = (
     f"""\
@@ -105,7 +105,7 @@ END_OF_ENDING
 )
 """
 _SETUP = """
-# --- set-up
+# --- setup
 (
   dir={directory}
   mkdir -p "$dir" && cd "$dir" || exit
@@ -114,7 +114,7 @@ _SETUP = """
 {text}
 {delimiter}
   chmod 755 setup
-  # Bash reads this before a set-up that is written for it: the line at which `set -e` ends it is noted.
+  # Bash reads this before a setup that is written for it: the line at which `set -e` ends it is noted.
   cat >setup.env <<'END'
 unset BASH_ENV
 line='case $-$BASH_SUBSHELL in *e*0) echo "$LINENO" >{directory}/setup.line ;; esac'
@@ -123,7 +123,7 @@ unset line
 END
   rm -f setup.line
 
-  # A set-up may overwrite the keys that were there before it.
+  # A setup may overwrite the keys that were there before it.
   before=$(cat "$file" 2>/dev/null)
   probe=$(grep ' gpubot-probe$' "$file" 2>/dev/null)
   any_left() {{
@@ -153,7 +153,7 @@ END
 
 
 def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
-    """Return the boot script for these key lines, the probe and the text of a set-up script. Return an empty text
+    """Return the boot script for these key lines, the probe and the text of a setup script. Return an empty text
     if there are none of these: then no script is sent. The size is not checked.
 
     `probe_line` is the probe's line of authorized_keys. If it is empty, the probe is not installed. The part that
@@ -174,7 +174,7 @@ def _script(lines: Sequence[str], setup: str | None, probe_line: str, *, ending:
         sections.append(_PROBE.format(path=SCRIPT_PATH, folder=folder, script=script, line=probe_line))
     if ending:
         sections.append(_ENDING.format(path=ENDING_PATH, script=ENDING_SCRIPT.removesuffix("\n")))
-    # A section that must run even if the set-up hangs goes here.
+    # A section that must run even if the setup hangs goes here.
     if setup is not None:
         text = setup.removesuffix("\n")
         sections.append(_SETUP.format(directory=_DIRECTORY, text=text, delimiter=_delimiter(text)))
@@ -212,7 +212,7 @@ def further_keys(
 def check_script_size(
     keys: Sequence[OwnedKey], setup: str | None, rules: Rules, *, probe_line: str = "", own: bool = True
 ) -> None:
-    """Raise Mistake with the sizes if the keys, the probe and the set-up script of this name don't fit into a boot
+    """Raise Mistake with the sizes if the keys, the probe and the setup script of this name don't fit into a boot
     script.
 
     `own` tells whether the request is the reader's own. Others can't change it.
@@ -225,16 +225,16 @@ def check_script_size(
     if lines:
         parts.append(f"{plural(len(lines), 'key')} besides the first ({_kilobytes(_size(''.join(lines)))})")
     if text is not None:
-        parts.append(f"the set-up {setup} ({_kilobytes(_size(text))})")
-    changes = "leave out the set-up or a teammate, or remove a key"
+        parts.append(f"the setup {setup} ({_kilobytes(_size(text))})")
+    changes = "leave out the setup or a teammate, or remove a key"
     raise Mistake(
-        f"A start-up script holds {_kilobytes(LARGEST_SCRIPT)}. With {' and '.join(parts)} it would have "
-        f"{_kilobytes(size)}. {changes.capitalize() if own else f'Who asked can {changes}. I changed nothing'}."
+        f"A startup script holds {_kilobytes(LARGEST_SCRIPT)}. With {' and '.join(parts)} it would have "
+        f"{_kilobytes(size)}. {changes.capitalize() if own else f'Who asked can {changes}. Nothing was changed'}."
     )
 
 
 def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str = "") -> tuple[OwnedKey, ...]:
-    """Return the keys that fit into a boot script together with the probe and the text of a set-up script, in
+    """Return the keys that fit into a boot script together with the probe and the text of a setup script, in
     their order. A key that is too long is left out, and later ones may still fit."""
     fitting: list[OwnedKey] = []
     for key in keys:
@@ -244,13 +244,13 @@ def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str =
 
 
 def check_setup(name: str | None, rules: Rules) -> None:
-    """Raise Mistake if the rules have no set-up script of this name. None stands for no set-up."""
+    """Raise Mistake if the rules have no setup script of this name. None stands for no setup."""
     if name is None or name in rules.setup:
         return
     if not rules.setup:
-        raise Mistake("Your team's rules have no set-up. Leave it out.")
+        raise Mistake("Your team's rules have no setup. Leave it out.")
     nearest = tuple(get_close_matches(name, rules.setup, cutoff=0.5)) or tuple(sorted(rules.setup)[:5])
-    wrong = f'I don\'t know the set-up "{short(name)}". Nearest' if name else "Which set-up? There is"
+    wrong = f'I don\'t know the setup "{short(name)}". Nearest' if name else "Which setup? There is"
     raise Mistake(f"{wrong}: {', '.join(nearest)}. Try: setup {nearest[0]}")
 
 
@@ -291,7 +291,7 @@ def plan_boot(
     `keys` has the keys of the owner and of each teammate who may be let in, even if they have none. A teammate who
     is missing there left or became a guest, and is left out silently.
 
-    A purchase never fails because of its script: keys that don't fit, a set-up that the rules no longer have, or
+    A purchase never fails because of its script: keys that don't fit, a setup that the rules no longer have, or
     the whole script if the place doesn't take one (`takes_script`), are left out.
     """
     request = rental.request

@@ -20,7 +20,7 @@ echo "gpubot-probe 1"
 # If the machine has it, it starts /root/on-ending.sh before the end.
 /usr/local/sbin/gpubot-ending 2>/dev/null
 
-# The set-up: running, done, or failed with its exit status and line.
+# The setup: running, done, or failed with its exit status and line.
 read -r line 2>/dev/null </var/lib/gpubot/setup.state && printf 'setup %s\n' "$line"
 
 # This connection, then all open ones to its port: the peer's address and port in hex.

@@ -44,13 +44,13 @@ def _why_not(rental: Rental, now: datetime, not_as_sold: bool) -> str | None:
     if rental.replaced_by is not None:
         return f"{rental.replaced_by} takes the place of {rental.id} already."
     if rental.lease is None or rental.quote_id is None:
-        return f"{rental.id} can't be replaced. I changed nothing."
+        return f"{rental.id} can't be replaced. Nothing was changed."
     if now >= _last_end(rental):
         return f"{rental.id} would have ended by now, so I rented nothing."
     if rental.state is State.READY:
         early = now - rental.lease.ready_at < FIRST_HOUR
         allowed = rental.silent or not_as_sold or early
-        return None if allowed else f"{rental.id} has run for more than an hour, so I changed nothing."
+        return None if allowed else f"{rental.id} has run for more than an hour, so nothing was changed."
     if _was_destroyed(rental):
         return f"Somebody probably destroyed {rental.id}, so I rented nothing."
     return None if rental.lost else f"{rental.id} was not lost, so I rented nothing."

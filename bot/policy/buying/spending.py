@@ -28,7 +28,7 @@ from bot.policy.use.two_ends import already_allowed
 
 _HOUR = timedelta(hours=1)
 _LEAST_GPU_RATE = Decimal("0.0001")
-"""USD per GPU and hour: the lowest price that the market can be asked for."""
+"""USD per GPU-hour: the lowest price that the market can be asked for."""
 CONFIRM_ABOVE: Micros = 50_000_000
 """A rent or an approval is confirmed in a dialog first if its total may be higher than this, and an extension if
 it may add more than this."""
@@ -41,7 +41,7 @@ UNPROVEN_COUNTS_FOR = timedelta(minutes=5)
 """An unproven attempt is counted as if it billed for this long: a lookup finds its machine within about a minute,
 and its deletion takes the rest."""
 
-ONLY_APPROVERS = "Only approvers decide this. I changed nothing."
+ONLY_APPROVERS = "Only approvers decide this. Nothing was changed."
 """The whole answer to people who may not decide a request, so that they learn nothing about it."""
 
 NOT_RENTED = (
@@ -227,7 +227,7 @@ def check_approver(person: Person, requesters: Collection[str], rules: Rules) ->
     if not roles_of(person, rules).approver:
         raise Refused(ONLY_APPROVERS)
     if not may_approve(person, requesters, rules):
-        raise Refused("Your own request needs another approver. I changed nothing.")
+        raise Refused("Your own request needs another approver. Nothing was changed.")
     return person.id in requesters
 
 

@@ -1,5 +1,5 @@
 """Reads the team's rules from the file that `GPUBOT_POLICY` names, or from what the store keeps of it. Checks
-the set-up scripts that the file names, too."""
+the setup scripts that the file names, too."""
 
 from __future__ import annotations
 
@@ -205,11 +205,11 @@ def _all_keys() -> tuple[tuple[str, ...], ...]:
     return tuple(keys for keys in found if keys != ("home_channel",))
 
 
-# --- the set-up scripts: `setup: {torch: setup/torch.sh}`
+# --- the setup scripts: `setup: {torch: setup/torch.sh}`
 
 
 def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tuple[str, ...], str]]:
-    """Return the text of each set-up script by its name, and what is wrong by the keys in the policy file.
+    """Return the text of each setup script by its name, and what is wrong by the keys in the policy file.
 
     `paths` is the value of the key `setup`: a path for each name, relative to the folder of the policy file.
     """
@@ -228,7 +228,7 @@ def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tu
 
 
 def _read_setup(name: str, path: Any, read: ScriptReader) -> str:
-    """Return the text of a set-up script. Raise ValueError that says what is wrong."""
+    """Return the text of a setup script. Raise ValueError that says what is wrong."""
     if len(name) > LONGEST_SETUP_NAME or not re.fullmatch(SETUP_NAME, name):
         letters = f"up to {LONGEST_SETUP_NAME} small letters and digits"
         raise ValueError(f"a name has {letters}, and single hyphens between them")
@@ -243,7 +243,7 @@ def _read_setup(name: str, path: Any, read: ScriptReader) -> str:
     if not text.strip():
         raise ValueError(f"{shown} is empty")
     if size > LARGEST_SETUP:
-        raise ValueError(f"{shown} has {size:,} bytes; a set-up script has at most {LARGEST_SETUP:,}")
+        raise ValueError(f"{shown} has {size:,} bytes; a setup script has at most {LARGEST_SETUP:,}")
     if "\0" in text:
         raise ValueError(f"{shown} is no text: it has a NUL byte")
     if "\r" in text:

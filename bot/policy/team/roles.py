@@ -189,7 +189,7 @@ def may_be_let_in(person: Person, rules: Rules) -> bool:
 def check_number(people: Collection[str]) -> None:
     """Raise Mistake if these are more people than one rental may let in."""
     if len(people) > MOST_TEAMMATES:
-        raise Mistake(f"At most {MOST_TEAMMATES} people get in besides its owner. I changed nothing.")
+        raise Mistake(f"At most {MOST_TEAMMATES} people get in besides its owner. Nothing was changed.")
 
 
 def check_teammate(person: Person, rules: Rules) -> None:
@@ -207,7 +207,7 @@ def check_teammate(person: Person, rules: Rules) -> None:
         why = f"{name} is a guest, and only members get in."
     else:
         why = f"Your team's rules don't let {name} use me."
-    raise NoTeammate(f"{why} I changed nothing. Leave {name} out.")
+    raise NoTeammate(f"{why} Nothing was changed. Leave {name} out.")
 
 
 def is_teammate(person: Person, rental: Rental, rules: Rules) -> bool:

@@ -312,7 +312,7 @@ class Rules(Frozen):
     retention: Retention = Retention()
     waiting: Waiting = Waiting()
     setup: Mapping[str, str] = Field(default_factory=dict)
-    """The text of each set-up script by its name. The file has the paths of the scripts."""
+    """The text of each setup script by its name. The file has the paths of the scripts."""
     home_channel: ChannelId = "C0"
     """GPUBOT_CHANNEL; not a key of the file."""
 

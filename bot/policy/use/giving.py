@@ -111,4 +111,4 @@ def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) ->
     elif (rental.running_lease.latest_end or rental.running_lease.ends_at) - now < LEAST_LEFT:
         why = "ends in less than 30 min"
     if why:
-        raise TooLate(f"{rental.id} {why}. I changed nothing.", rental.id)
+        raise TooLate(f"{rental.id} {why}. Nothing was changed.", rental.id)

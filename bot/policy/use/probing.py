@@ -52,12 +52,12 @@ def runs_scripts(answers: ProbeAnswers | None) -> bool:
 
 
 def needs_script(request: Request, teammates: Collection[str]) -> bool:
-    """Return whether a machine of this request needs the boot script: to let teammates in, or to run a set-up."""
+    """Return whether a machine of this request needs the boot script: to let teammates in, or to run a setup."""
     return bool(teammates) or request.setup is not None
 
 
 def boot_script_ran(rental: Rental) -> bool:
-    """Return whether the boot script certainly ran: the probe reports its set-up, or the probe answered before its
+    """Return whether the boot script certainly ran: the probe reports its setup, or the probe answered before its
     owner could get the lines that install it by hand."""
     if rental.lease is None or rental.probe_answered_at is None:
         return False
