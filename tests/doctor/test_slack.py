@@ -258,7 +258,7 @@ async def test_control_characters_in_a_name_are_removed(installation: Installati
 
 
 async def test_a_workspace_that_refuses_tables_and_charts_is_ok_with_a_hint(installation: Installation) -> None:
-    await installation.workspace("POST", "lacks", data_blocks=True)
+    await installation.workspace("POST", "lacks", blocks=["data_table", "data_visualization"])
     findings = await installation.examine()
     assert all_well(findings)
     (line,) = [finding.line() for finding in findings if finding.what == "Slack tables and charts"]
