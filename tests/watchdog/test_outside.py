@@ -128,7 +128,9 @@ async def test_an_unsigned_answer_names_no_machines_and_only_a_gateways_error_co
 
 async def test_a_closed_port_and_a_broken_connection_are_no_answer() -> None:
     async with reached_at("http://127.0.0.1:1") as found:
-        assert await found.ask_bot() == BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing takes the connection")
+        assert await found.ask_bot() == BotAnswer(
+            trouble=Trouble.UNREACHABLE, why="nothing accepts connections at its address"
+        )
 
     async def breaks(request: web.Request) -> web.Response:
         assert OURS not in str(request.headers)
