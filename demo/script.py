@@ -123,8 +123,13 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     await play.sandbox.github_keys(GITHUB_NAME, *(laptops[who].public_key for who in ("ana@laptop", "ana@desk")))
     await play.sandbox.vendor("hyperstack", "sold_out", times=1)
     await play.types("Ana", "#training", "get H100 EU with @cleo setup torch for 1h up to 3h -- fine-tune run 7")
+<<<<<<< HEAD
     await play.clicks("Ana", play.sees("Ana", "Prices stand until", only_you=True), "Rent from $2.15/h")
     play.sees("Ana", "To log in, you'll need an SSH key", only_you=True)
+=======
+    await play.clicks("Ana", play.sees("Ana", "Prices are valid until", only_you=True), "Rent from $2.15/h")
+    play.sees("Ana", "Before I rent I need your public SSH key", only_you=True)
+>>>>>>> main
     await play.types("Ana", "#training", f"key github {GITHUB_NAME}")
     await play.clicks("Ana", play.sees("Ana", f"github.com/{GITHUB_NAME} has 2 keys", only_you=True), "Use both")
     ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
@@ -267,7 +272,7 @@ async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
     )
     await play.types("Ana", "#training", "get H100 EU spot for 1h -- evaluate run 6")
     await play.clicks("Ana", play.sees("Ana", "1x H100 in EU, spot", only_you=True), "Rent from")
-    await play.clicks("Ana", play.sees("Ana", "You already rent", only_you=True), "Rent another")
+    await play.clicks("Ana", play.sees("Ana", "You already have", only_you=True), "Rent another")
     ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.sandbox.vanish(await _machine_of(play, rental_of(ready)), "deleted")
     lost = await play.until_sees("Ana", "Lost ", SOON, dm=True)
