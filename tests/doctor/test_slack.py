@@ -113,7 +113,7 @@ async def test_in_http_mode_the_signing_secret_must_be_set_and_socket_mode_must_
     scopes = [*NEEDED, *OPTIONAL]
     await installation.workspace("POST", "app", manifest={"oauth_config": {"scopes": {"bot": scopes}}})
     assert (
-        "ok      Slack HTTP mode: Socket Mode is off, and the signing secret is set. Slack has no check of it."
+        "ok      Slack HTTP mode: Socket Mode is off, and a signing secret is set. Slack has no way to check it."
         in [finding.line() for finding in await installation.examine()]
     )
 
