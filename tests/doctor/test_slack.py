@@ -6,9 +6,11 @@ import json
 import os
 
 import pytest
+from inline_snapshot import snapshot
 
 from bot.doctor.findings import all_well
 from demo.processes import free_port
+from handlers.phrases.classic import NEW_TYPES
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED
 from sandbox.slack.state import BOT_USER, TEAM
@@ -33,7 +35,10 @@ async def test_each_part_has_a_line_if_all_is_well(installation: Installation) -
         f"ok      approver group {APPROVERS}: 1 member.",
     ]
     assert lines[10] == "ok      approvers: all approvers are in the approvals channel."
-    assert lines[11] == "ok      Slack tables and charts: /gpu spend can show both."
+    assert lines[11] == (
+        "ok      Slack blocks: this workspace accepts all that I use: header, rich_text, plan, data_table, "
+        "data_visualization and alert."
+    )
     assert all(line.startswith("ok ") for line in lines)
 
 
@@ -49,7 +54,7 @@ async def test_a_revoked_bot_token_is_not_ok_and_the_rest_is_checked(installatio
         "left    home channel: not checked; the bot token first.",
         f"left    admin {CLEO}: not checked; the bot token first.",
         "left    approvers: not checked; the bot token first.",
-        "left    Slack tables and charts: not checked; the bot token first.",
+        "left    Slack blocks: not checked; the bot token first.",
     ]
     assert {f.what for f in findings if f.mark == "ok"} >= {"Slack app token", "Compute Clear token", "database"}
 
@@ -257,14 +262,41 @@ async def test_control_characters_in_a_name_are_removed(installation: Installati
     assert f"ok      admin {CLEO}: Cleo[2Jok." in lines
 
 
-async def test_a_workspace_that_refuses_tables_and_charts_is_ok_with_a_hint(installation: Installation) -> None:
-    await installation.workspace("POST", "lacks", blocks=["data_table", "data_visualization"])
+async def blocks_line(installation: Installation) -> str:
     findings = await installation.examine()
     assert all_well(findings)
-    (line,) = [finding.line() for finding in findings if finding.what == "Slack tables and charts"]
-    assert line == (
-        "hint    Slack tables and charts: this workspace refuses data_table, data_visualization. "
-        "/gpu spend shows a plain table instead."
+    (line,) = [finding.line() for finding in findings if finding.what == "Slack blocks"]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (["plan"], "plan, so people see lines of text instead of checklists"),
+        (["alert"], "alert, so people see bold lines instead of alerts in dialogs"),
+        (["rich_text"], "rich_text, so people see classic code blocks"),
+        (["header"], "header, so people see bold lines instead of large titles"),
+        (
+            ["data_table", "data_visualization"],
+            "data_table and data_visualization, so people see text in columns instead of tables and no charts",
+        ),
+    ],
+)
+async def test_a_workspace_that_refuses_blocks_is_ok_with_a_hint(
+    installation: Installation, refused: list[str], words: str
+) -> None:
+    await installation.workspace("POST", "lacks", blocks=refused)
+    line = await blocks_line(installation)
+    assert line == f"hint    Slack blocks: this workspace refuses {words}. No fact is lost."
+
+
+async def test_a_workspace_that_refuses_all_newer_blocks_is_ok_with_one_hint(installation: Installation) -> None:
+    await installation.workspace("POST", "lacks", blocks=sorted(NEW_TYPES))
+    assert await blocks_line(installation) == snapshot(
+        "hint    Slack blocks: this workspace refuses header, rich_text, plan, data_table, data_visualization and "
+        "alert, so people see bold lines instead of large titles, classic code blocks, lines of text instead of "
+        "checklists, text in columns instead of tables, no charts and bold lines instead of alerts in dialogs. "
+        "No fact is lost."
     )
 
 
@@ -274,8 +306,8 @@ async def test_a_server_without_blocks_validate_is_ok_with_a_hint(installation: 
     findings = await installation.examine()
     assert all_well(findings)
     assert [finding.line() for finding in findings if finding.mark == "hint"] == [
-        "hint    Slack tables and charts: blocks.validate gave no usable answer (unknown_method). "
-        "If the workspace refuses them, /gpu spend shows a plain table instead."
+        "hint    Slack blocks: I can't tell what this workspace accepts: blocks.validate gave no usable answer "
+        "(unknown_method). If it refuses a block, people see the same facts in classic blocks."
     ]
 
 
