@@ -134,7 +134,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         # Otherwise people take [Change] for a withdrawal.
         until_click = " until you click one of these" if any(choice.refused is None for choice in shown) else ""
         stands = f"Your {view.still_waiting.count}x request still stands{until_click}."
-    no_key = without_key_text(view.without_key, "I ask for one when you rent")
+    no_key = without_key_text(view.without_key, "I'll ask for one when you rent")
     night, keep_button = _night(quote, best, reader)
     return blocks.of_parts(
         blocks.paragraph(not_replaced),
