@@ -139,16 +139,14 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
 
 
-def keys_fact(details: RentalDetails, reader: Reader, *, edited: bool = True) -> Fact | None:
+def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
     """Return which keys work: a teammate's own, or for the owner those of all people in the rental. It names each
-    key that doesn't work.
-
-    `edited` tells whether the message is edited once more keys work. Return None if nothing is known of them.
+    key that doesn't work. Return None if nothing is known of them.
     """
     rental, attempt = details.rental, details.current
-    follow = edited and awaited(details, reader.rules)
+    soon = awaited(details, reader.rules)
     if reader.id != rental.owner:
-        return _teammates_keys(details, reader.id, follow)
+        return _teammates_keys(details, reader.id, soon)
     if attempt is None:
         return None
     if attempt.adopted is not None:
@@ -160,7 +158,7 @@ def keys_fact(details: RentalDetails, reader: Reader, *, edited: bool = True) ->
     if boot_script_ran(rental):
         works = [first, *sent]
         return _keys("Your key" if len(works) == 1 else "The keys", _work(works), missing)
-    return _keys("Your key", _work([first]), _sent(sent, details, follow), missing)
+    return _keys("Your key", _work([first]), _sent(sent, details, soon), missing)
 
 
 def _keys(whose: str, *clauses: str, label: str = "Keys") -> Fact:
@@ -175,14 +173,14 @@ def _work(names: Sequence[str]) -> str:
     return f"{listed(names)} {'works' if len(names) == 1 else 'work'}"
 
 
-def _sent(names: Sequence[str], details: RentalDetails, follow: bool) -> str:
+def _sent(names: Sequence[str], details: RentalDetails, soon: bool) -> str:
     """Return whether these keys work, which the startup script brings."""
     keys, attempt = listed(names), details.current
     if not names or attempt is None:
         return ""
     if boot_script_ran(details.rental):
         return _work(names)
-    if follow:
+    if soon:
         return f"{keys} will work in about a minute"
     if boot_script_failed(details.rental, attempt):
         return f"{keys} {_do_not(names)} work, because the startup script didn't run"
@@ -219,7 +217,7 @@ def _inherited_keys(details: RentalDetails, attempt: Attempt) -> list[str]:
     sent = [] if ran else [key for key in attempt.script_keys if key.person != details.bought_by]
     return [
         f"the keys of {names[0]}, {rented}{others}, work",
-        _sent(_names(sent, details), details, follow=False),
+        _sent(_names(sent, details), details, soon=False),
         _missing(_names(_unsent(details, attempt), details)),
     ]
 
@@ -240,7 +238,7 @@ def _here(details: RentalDetails, attempt: Attempt) -> bool:
     return any(one not in details.left for one in _people_inside(details, attempt))
 
 
-def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> Fact:
+def _teammates_keys(details: RentalDetails, reader: str, soon: bool) -> Fact:
     """Return whether a teammate's own keys work, and that the owner can add the others."""
     attempt, own, label = details.current, details.keys_now.get(reader, ()), "Your key"
     add = add_your_key(details)
@@ -254,11 +252,11 @@ def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> Fact:
         for there in (True, False)
     )
     text = join(
-        _sent(first_few(sent, KEYS_NAMED, MORE_OF_YOURS), details, follow),
+        _sent(first_few(sent, KEYS_NAMED, MORE_OF_YOURS), details, soon),
         _missing(first_few(unsent, KEYS_NAMED, MORE_OF_YOURS)),
         by="; ",
     )
-    works = not unsent and (follow or boot_script_ran(details.rental))
+    works = not unsent and (soon or boot_script_ran(details.rental))
     return _keys(label, join(text, "" if works else add, by=". "), label=label)
 
 
@@ -370,9 +368,7 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
     installed = button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
     return blocks.of_parts(
         blocks.paragraph(join_lines(head, script, NO_SSH_ANSWER if rental.silent else "")),
-        *log_in_parts(
-            details, reader, keys_fact(details, reader, edited=False), also=(unread, can_have_one(rental))
-        ),
+        *log_in_parts(details, reader, keys_fact(details, reader), also=(unread, can_have_one(rental))),
         *paste,
         *_config_parts(rental),
         *map(blocks.paragraph, install),

@@ -53,7 +53,7 @@ async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path:
     async with team(tmp_path) as ours:
         rental, coming = await running(ours), await starting(ours, "o-2")
         assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} ends ")
-        assert (await ours.command(ANA, "ssh")).startswith(f"Ready: your 1x H100 SXM 80 GB ({rental.id})")
+        assert (await ours.command(ANA, "ssh")).startswith(f"*Your 1x H100 SXM 80 GB ({rental.id}) is ready.*")
         assert (await ours.command(ANA, "show")).startswith("Show which one?")
         await ours.command(ANA, f"destroy {rental.id}")
         await ours.submit(ANA)

@@ -121,10 +121,10 @@ def test_who_approved_it_is_a_line_of_the_ready_message_unless_that_took_too_lon
     approved = happened(K.APPROVED, clock(12, 20), BEN, id=3, max_rate=Decimal("2.47"))
     late = happened(K.APPROVED_NOT_READY, clock(12, 35), id=4)
     starting = changed(making(), events=(approved, late))
+    for events in ((approved, late, READY_EVENT), (changed(approved, actor=ANA), READY_EVENT)):
+        assert "pproved" not in direct(READY_EVENT, changed(ready(), events=events))
     assert page(
         direct(READY_EVENT, changed(ready(), events=(approved, READY_EVENT))),
-        direct(READY_EVENT, changed(ready(), events=(approved, late, READY_EVENT))).splitlines()[2],
-        direct(READY_EVENT, changed(ready(), events=(changed(approved, actor=ANA), READY_EVENT))).splitlines()[2],
         direct(late, starting),
         direct(late, changed(ready(), events=(approved, late, READY_EVENT)), clock(12, 41)),
     ) == snapshot("""\
@@ -144,10 +144,6 @@ $ ssh root@203.0.113.7
       billing.
   Approved by Ben.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
-
-(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
-
-(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
 
 Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It is starting.
 

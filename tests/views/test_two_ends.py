@@ -97,8 +97,8 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
     shared = changed(two_ends(teammates=(BEN,)), keys_now=keys_now(key(BEN, "ben@desk")))
     assert page(
         direct(READY_EVENT, two_ends()),
-        direct(READY_EVENT, shared, to=BEN).splitlines()[1],
-        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[1],
+        direct(READY_EVENT, shared, to=BEN).splitlines()[2],
+        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[2],
     ) == snapshot("""\
 
 (fallback) Your 1x H100 (k7mq2) is ready.
@@ -116,9 +116,9 @@ $ ssh root@203.0.113.7
       billing.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. Your key "ben@desk"
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by 23:10 while its GPUs are busy. That's sooner than you asked,
 """)
 
 
