@@ -255,7 +255,7 @@ What doesn't work?: ()
 def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_the_same() -> None:
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
-    choice = OfferChoice(offer=NEBIUS, envelope=envelope())
+    choice = OfferChoice(offer=NEBIUS, envelope=envelope("2.42", "2.78", 4_170_000, lease=H))
     little = changed(LEFT, lease=H, total=3_030_000)
     found = offers.found(view_of(search, [choice], to_replace=lost, left=little), reading(clock(18, 0)))
     none = changed(search, state=QuoteState.NONE)
@@ -268,19 +268,20 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
         message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
     ) == snapshot("""\
 
-Nothing was rented in the place of k7mq2. It left 1x H100, up to $2.47/h, for 1 h, at most $3.03 in
-      all. What there is now:
-*1x H100 in EU, on demand, 1 h from ready*
-$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
-About $2.42, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+Nothing was rented in place of 1x H100 (k7mq2). What it left: 1x H100, up to $2.47/h, for 1 h, at
+      most $3.03 in all. These offers are available now:
+*1x H100 in EU* · 1 h
+*$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
+About $2.42, *at most $4.17* including startup and shutdown. If it sells out, I'll take another up
+      to $2.78/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-Nothing was rented in the place of k7mq2, so k7mq2 runs on. No H100 in EU now. I found nothing close
-      to it either.
+Nothing was rented in place of 1x H100 (k7mq2), so it keeps running. No H100 in EU right now, and
+      nothing similar either.
 [Change]
 
-Compute Clear hasn't answered for 2 min. Nothing is rented, and I won't rent later on my own.
+Compute Clear hasn't responded for 2 min. Nothing was rented, and nothing will be unless you try
+      again.
 [Replace k7mq2, up to $2.47/h]
 """)
