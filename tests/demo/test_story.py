@@ -30,7 +30,7 @@ STORY = (
     ("gpubot", r"Hyperstack looks sold out\. Now 1x H100 SXM 80 GB from Nebius at \$2\.42/h: \$0\.27 over"),
     (
         "gpubot",
-        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready, at .* unless its GPUs are busy then; .* at the latest\.",
+        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n(.|\n)*Ends\n.*, or by .* while its GPUs are busy\n",
     ),
     ("gpubot", r"\nHost gpu-\w+\n"),
     ("Ana", r"^\$ ssh gpu-\w+ nvidia-smi$"),
@@ -69,7 +69,7 @@ STORY = (
     ("Ana", r"^/gpu get H100 EU spot"),
     ("gpubot", r"^Lost .*: your 1x H100 SXM 80 GB \(\w+\) in EU\. DataCrunch ended it\."),
     ("Ana", r"^\[Replace \w+, up to \$\S+/h\]$"),
-    ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready until"),
+    ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
     ("gpubot", r"^Ends .*, in 30 min: 1x H100 .* It goes on only if its GPUs are busy then\."),
     ("Ana", r"^\[Go on 1 h, already approved\]$"),
     ("gpubot", r"^Idle for 1 h 30 min: \w+, 8x H100 SXM 80 GB, "),
@@ -130,7 +130,7 @@ async def test_the_demo_begins_over_signed_requests_with_the_option_http_and_end
     assert process.stdout is not None
     lines: list[str] = []
     async with asyncio.timeout(TIMEOUT):
-        while not lines or " is ready, at " not in lines[-1]:
+        while not lines or ") is ready" not in lines[-1]:
             line = await process.stdout.readline()
             assert line, lines
             lines.append(str(json.loads(line)["text"]))

@@ -98,15 +98,21 @@ def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_w
         card(gone(replaced_by="f6rat"), clock(18, 41)),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-The new one will be f6rat. This one runs until that is bought.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
+      It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+f6rat will replace this machine, which keeps running until f6rat is rented.
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Price: $2.42/h, at most $16.06
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 
 *Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The new one will be f6rat.
       fine-tune run 7
@@ -164,17 +170,23 @@ def test_a_machine_that_does_not_answer_on_its_ssh_port_runs_and_is_not_called_r
         thread(happened(K.SILENT, clock(12, 40)), silent),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) runs until 18:40, at $2.42/h.
-Nothing answers on its SSH port. It may need another minute.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [Replace k7mq2, up to $2.47/h]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is running and billing.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
+      It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is running and billing
+Nothing answers on its SSH port yet. It may need another minute.
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Price: $2.42/h, at most $16.06
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [Replace k7mq2, up to $2.47/h] [Destroy k7mq2]
 
-*Running*: 1x H100 in EU, Ana, k7mq2. Nothing answers on its SSH port. $2.42/h since 12:37. Ends
+*Running*: 1x H100 in EU, Ana, k7mq2. Nothing answers on its SSH port yet. $2.42/h since 12:37. Ends
       18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 

@@ -99,23 +99,28 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
     shared = changed(two_ends(teammates=(BEN,)), keys_now=keys_now(key(BEN, "ben@desk")))
     assert page(
         direct(READY_EVENT, two_ends()),
-        direct(READY_EVENT, shared, to=BEN).splitlines()[1],
-        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[1],
+        direct(READY_EVENT, shared, to=BEN).splitlines()[2],
+        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[2],
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
-      00:40 at the latest.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [It doesn't work]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It costs $2.42/h, at
+      most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Price: $2.42/h, at most $30.88
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-Ana's 1x H100 (k7mq2) is ready. Ends 18:40 unless its GPUs are busy then; tomorrow at 00:40 at the
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. Your key "ben@desk"
 
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; 23:10 at the
+(fallback) It ends at 18:40, or by 23:10 while its GPUs are busy. That's sooner than you asked,
 """)
 
 
@@ -423,16 +428,21 @@ Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or 
 Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
       or by tomorrow at 00:40 while it works.
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
-      00:40 at the latest.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-More time is asked for, until tomorrow at 18:40.
-[Take the request back] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40
+      if approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
+      Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if approved
+| Price: $2.42/h, at most $30.88
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Take the request back] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==
 1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.
