@@ -123,15 +123,6 @@ def end_moves(rental: Rental) -> bool:
     return rental.lease is not None and can_move(rental.lease)
 
 
-def ready_until(name: str, rental: Rental, posted: datetime, times: Times, money: str = "") -> str:
-    """Return that a machine is ready, and until when: `Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.` If
-    nothing answers on its SSH port, it only "runs"."""
-    state = "runs" if rental.silent else "is ready"
-    if can_move(rental.running_lease):
-        return f"{name} {state}{money}. Ends {end(rental, times, posted)}."
-    return f"{name} {state} until {end(rental, times, posted)}{money}."
-
-
 # --- ends that people type
 
 
@@ -208,10 +199,10 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def can_have_one(rental: Rental) -> str:
-    """Return that a machine without the script would start one. Return an empty text for any other machine."""
+    """Return that a machine without the script would run one. Return an empty text for any other machine."""
     if rental.on_ending is None or rental.on_ending.state is not OnEndingState.NONE:
         return ""
-    return f"A script at {PATH} would run {span(STARTS_BEFORE)} before."
+    return f"If you put a script at {PATH}, it runs {span(STARTS_BEFORE)} before the machine ends."
 
 
 def failed_with(status: int | None) -> str:
