@@ -242,13 +242,13 @@ def test_who_waited_to_be_told_reads_what_there_is_until_they_rented_it_or_that_
     texts = (message(answer(view, reading(NOW, ANA)), NOW) for view in views)
     assert page(*texts) == snapshot("""\
 
-1x H100 in EU, from $2.42 per GPU at Nebius eu-north1. It may not last.
+1x H100 in EU is available from $2.42 per GPU-hour, at Nebius eu-north1. It may not last.
 [Rent from $2.42/h] [Wait again]
 
-Nothing fitted by Nov 27 at 18:00: 1x H100 in EU. Nothing was rented.
+No offer for 1x H100 in EU matched by Nov 27 at 18:00. Nothing was rented.
 [Wait again]
 
-Rented: 1x H100 in EU, k7mq2. Follow it in <#C0TRAIN>.
+You rented 1x H100 (k7mq2) in EU. Follow it in <#C0TRAIN>.
 
 Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
