@@ -21,7 +21,7 @@ LATE = timedelta(seconds=30)
 SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=75)
 """The longest time until the admin is asked about an unknown machine, and about a machine whose owner left. One
 look-up of owners may fail, and the next is 30 minutes later."""
-ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
+ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Declined", "Expired", "Withdrawn")
 _UNTIL = re.compile(
     r"\b(?:Ends|it goes on until) (?:[^.;,]*? )?(\d\d):(\d\d)(?: unless its GPUs are busy then;|,)?"
     r"(?: (?:[^.;,]*? )?(\d\d):(\d\d) at the latest| its latest end)?\."

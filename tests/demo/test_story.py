@@ -23,7 +23,10 @@ STORY = (
     ("gpubot", r"^github\.com/ana-dev has 2 keys:"),
     ("Ana", r"^\[Use both\]$"),
     ("gpubot", r"^2 keys are saved: .* Renting: 1x H100 SXM 80 GB in EU"),
-    ("gpubot", r"Hyperstack looks sold out\. Now 1x H100 SXM 80 GB from Nebius at \$2\.42/h: \$0\.27 over"),
+    (
+        "gpubot",
+        r"Hyperstack seems to be sold out\. Trying Nebius: 1x H100 SXM 80 GB at \$2\.42/h, \$0\.27 more than",
+    ),
     (
         "gpubot",
         r"^Your 1x H100 SXM 80 GB \(\w+\) is ready, at .* unless its GPUs are busy then; .* at the latest\.",
@@ -36,15 +39,15 @@ STORY = (
     ("Cleo", r"^\[Rent from \$0\.98/h\]$"),
     (
         "gpubot",
-        r"^Nebius looks sold out\. Now 1x L40S PCIe 48 GB from Hyperstack at \$0\.89/h: \$0\.09 under",
+        r"^Nebius seems to be sold out\. Trying Hyperstack: 1x L40S PCIe 48 GB at \$0\.89/h, \$0\.09 less than",
     ),
     (
         "gpubot",
-        r"^Hyperstack looks sold out\. Now 1x L40S PCIe 48 GB from DataCrunch at about \$1\.06/h: about \$0\.08",
+        r"^Hyperstack seems to be sold out\. Trying DataCrunch: 1x L40S PCIe 48 GB at about \$1\.06/h, about \$0\.08",
     ),
     ("gpubot", r"^Destroyed: 1x L40S PCIe 48 GB in EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
-    ("gpubot", r"^Waiting for approval: .* Asked: Ben\."),
+    ("gpubot", r"^Waiting for approval: .* Ben was asked\."),
     ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps in \w+: \$96\.00 of \$96\.00 left"),
     ("Ben", r"^\[Approve fewer hours\]$"),
     (

@@ -101,7 +101,7 @@ async def test_the_owner_of_a_machine_that_is_not_what_was_sold_reads_it_and_kee
     async with team(tmp_path) as ours:
         rental = await bought(ours, await running(ours))
         await reports(ours, rental, H100, H100)
-        words = f"{rental.id} was sold as 1x H100 SXM 80 GB, but I see 2."
+        words = f"{rental.id} was sold as 1x H100 SXM 80 GB, but I see 2 GPUs."
         await ours.click(ANA, await ours.deliver_until(words, channel=DM), "Keep it")
         kept = await ours.deliver_until(f"{words} You keep it.", channel=DM, edited=True)
         assert kept["buttons"] == []

@@ -47,7 +47,7 @@ async def test_a_click_on_replace_searches_and_the_message_then_names_the_new_on
         found = changed(quote, offers=(an_offer("o2", "2.40", expires_at=NOON + 2 * H),))
         new = await transact(ours.deps, rent_replacement, ours.deps, found)
         assert new is not None
-        shown = await ours.deliver_until(f"The new one is {new.id}.", channel=ANAS_MESSAGES)
+        shown = await ours.deliver_until(f"Its replacement is {new.id}.", channel=ANAS_MESSAGES)
         assert shown["ts"] == message["ts"]
         # Her screen was behind: the old button says which rental took its place, and shows it.
         await ours.forge(ANA, "replace", rental.id)

@@ -17,7 +17,7 @@ from sandbox.slack.state import BOT_USER
 from tests.handlers.rental_states import asked, running
 from tests.handlers.team import RULES, Team, an_offer, team
 
-NO_KEY = "Ben has no SSH key yet; I asked for one. Without it, Ben can't get in."
+NO_KEY = "Ben has no SSH key yet, so I asked for one. Without it, Ben can't log in."
 
 
 async def add_key(ours: Team, user: str) -> str:

@@ -58,7 +58,7 @@ async def test_killed_while_the_market_is_down_and_with_an_unknown_outcome_it_re
     await lost.met()
     await world.play.settle()
     rental = await world.rental()
-    assert any("got no clear answer" in reply for reply in await world.thread(rental))
+    assert any("answer was unclear" in reply for reply in await world.thread(rental))
     await world.kill()
     await world.restart()
     await world.until_card(rental, "Ready")

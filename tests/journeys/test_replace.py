@@ -30,7 +30,7 @@ async def test_a_lost_spot_machine_is_told_and_replaced_with_one_click_although_
     assert new != lost
     await world.until_card(new, "Ready")
     assert "run 7" in (await world.card(new)).text
-    assert f"The new one is {new}." in (await world.card(lost)).text
+    assert f"Its replacement is {new}." in (await world.card(lost)).text
     assert (await world.thread(lost))[-1] == f"The new one is {new}."
     # The message that was clicked shows it too; the old button says which rental took its place.
     now = world.play.sees("Ana", "Lost ", dm=True)

@@ -184,7 +184,7 @@ async def test_a_request_is_denied_by_the_operator_who_gives_the_reason_once(tmp
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         assert await carry_out(ours.deps, Command(kind=Kind.DENY, id=rental.id, why=WHY)) == (
-            f"Denied: 1x H100 SXM 80 GB in EU, {rental.id}."
+            f"Declined: 1x H100 SXM 80 GB in EU, {rental.id}."
         )
         assert (await ours.rental(rental.id)).state is State.DENIED
         await ours.deliver_all()

@@ -120,9 +120,9 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 
 `ssh root@203.0.113.7`
 
-Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It is starting.
+Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It's starting.
 
-Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It is ready, until 18:40.
+Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It's ready, and ends at 18:40.
 """)
 
 
@@ -264,21 +264,21 @@ def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> 
 
 k7mq2 is over: its receipt is below.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
 k7mq2 is over: its receipt is below.
 
 k7mq2 is over: its receipt is below.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
-Destroyed 18:41: Ana's 1x H100 (k7mq2).
+Destroyed at 18:41: Ana's 1x H100 (k7mq2).
 
-Lost 18:41: your 1x H100 (k7mq2). Nebius ended it. 6 h 4 min, $14.68.
+Lost at 18:41: your 1x H100 (k7mq2). Nebius took the machine back. 6 h 4 min, $14.68.
 
-Being destroyed: your 1x H100 (k7mq2).
+Your 1x H100 (k7mq2) is being destroyed.
 
-Being destroyed: your 1x H100 (k7mq2).
+Your 1x H100 (k7mq2) is being destroyed.
 """)
 
 
@@ -300,15 +300,16 @@ def test_the_receipt_names_who_ended_somebody_elses_machine_and_the_operators_re
         direct(READY_EVENT, ended_by(ANA), clock(18, 42)),
     ) == snapshot("""\
 
-Destroyed 18:41 by Ben: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+Destroyed by Ben at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
-Destroyed 18:41 by Ben: Ana's 1x H100 (k7mq2).
+Destroyed by Ben at 18:41: Ana's 1x H100 (k7mq2).
 
-Destroyed 18:41 by the operator (Slack is <!channel> away): your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+Destroyed by the operator (Slack is <!channel> away) at 18:41: your 1x H100 (k7mq2). 6 h 4 min,
+      $14.68.
 
-Cancelled 18:41 by Ben: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+Cancelled by Ben at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 """)
 
 
@@ -321,7 +322,7 @@ def test_the_receipt_says_until_when_the_operator_extended_the_machine_and_why()
         happened(K.EXTENDED, clock(16, 9), ANA, id=11, span=H, until=clock(18, 41)),
     )
     assert direct(READY_EVENT, gone(*events), clock(18, 42)) == snapshot("""\
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. The operator (a long run) extended it
+Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. The operator (a long run) extended it
       until 18:40.\
 """)
 
@@ -371,7 +372,7 @@ Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep try
 Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
       vendor timeout. I told you again at 18:56.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 """)
 
 
@@ -403,12 +404,12 @@ def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() 
     destroyed = gone(since, state=State.LOST, why=Why.ENDED_SINCE_BACKUP)
     assert page(direct(lost, over, clock(13, 4)), direct(since, destroyed, clock(13, 4))) == snapshot("""\
 
-Ended before 13:03, while I was away: your 1x H100 (k7mq2) in EU. The vendor ended it, or somebody
-      destroyed it.
+Ended before 13:03, while I was away: your 1x H100 (k7mq2) in EU. The vendor took the machine back,
+      or somebody destroyed it.
 [Replace k7mq2, up to $2.47/h] [Tell me when there is one]
 
-Ended before 13:03, while I was away: your 1x H100 (k7mq2) in EU. My messages about it are newer
-      than my database: somebody probably destroyed it. Ask again: /gpu get
+Ended before 13:03, while I was away: your 1x H100 (k7mq2) in EU. My messages are newer than my
+      database, so somebody probably destroyed it. Ask again: /gpu get
 [Tell me when there is one]
 """)
 

@@ -67,7 +67,7 @@ Ana asked for k7mq2. You gave it to Ana, who can take it until 16:00.
 
 Ana asked for k7mq2. It works again at 15:01.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
 Ben still needs it: 1x H100 (k7mq2).
 """)
@@ -104,7 +104,7 @@ Ben gave you 1x H100 (k7mq2). Somebody else can take it now.
 
 Ben gave you 1x H100 (k7mq2). It is still needed, so it stays Ben's.
 
-Being destroyed: Ben's 1x H100 (k7mq2).
+Ben's 1x H100 (k7mq2) is being destroyed.
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 You took 1x H100 (k7mq2) at 15:02, $2.42/h. It was Ben's; Ben got the line that lets you in. It ends

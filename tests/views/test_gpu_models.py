@@ -94,7 +94,7 @@ Approve up to $137.54? 8x A100 PCIe 80 GB in EU, 6 h, for Ana: fine-tune run 7 (
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 
-*Waiting for approval*: 8x A100 PCIe 80 GB in EU, Ana, p4wd9. Up to $21.16/h. Expires today at
+*Waiting for approval*: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana. Up to $21.16/h. Expires today at
       22:05.
 [Change] [Add teammate] [Withdraw]
 """)
@@ -115,7 +115,7 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
         direct(READY_EVENT, over),
     ) == snapshot("""\
 
-*Ready*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+*Ready*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 Your 1x A100 PCIe 80 GB (k7mq2) is ready until 18:40, at $2.42/h.
@@ -124,9 +124,9 @@ Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 
 Ready: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 
-*Destroyed*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Destroyed*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. 6 h 4 min, $14.68.
 
-Destroyed 18:41: your 1x A100 PCIe 80 GB (k7mq2). 6 h 4 min, $14.68.
+Destroyed at 18:41: your 1x A100 PCIe 80 GB (k7mq2). 6 h 4 min, $14.68.
 """)
 
 
@@ -143,8 +143,8 @@ def test_a_failover_names_what_it_buys() -> None:
 
 Renting 1x A100 PCIe 80 GB from Hyperstack at $1.39/h.
 
-Hyperstack looks sold out; it cost nothing. Now 1x A100 PCIe 80 GB from RunPod at $1.50/h: $0.11
-      over what you clicked, within what you accepted.
+Hyperstack seems to be sold out. The attempt cost nothing. Trying RunPod: 1x A100 PCIe 80 GB at
+      $1.50/h, $0.11 more than the offer Ana clicked and within what Ana accepted.
 """)
 
 
@@ -189,8 +189,8 @@ Waiting for you: your 1x A100 SXM 40 GB (k7mq2) in EU. Only A100 SXM 40 GB is le
       $9.00 in all.
 [Go on up to $1.50/h] [Tell me when there is one] [Withdraw]
 
-*Waiting for Ana*: 1x A100 SXM 40 GB in EU, Ana, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe
-      80 GB. Up to $1.50/h. Expires today at 20:39.
+*Waiting for Ana*: 1x A100 SXM 40 GB (k7mq2) in EU for Ana. Only A100 SXM 40 GB is left, not A100
+      PCIe 80 GB. Up to $1.50/h. Expires today at 20:39.
 [Go on up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
 Waiting for a decision: only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing is rented. $1.31/h

@@ -217,7 +217,7 @@ Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
   14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
-Denied: 8x H100 in EU, Ana, p4wd9.
+Declined: 8x H100 in EU, Ana, p4wd9.
   Nothing was rented. Asked for: up to $21.16/h, $137.54 in all. fine-tune run 7
   14:05  Approval asked for.
   14:12  Denied by Ben. Nothing was rented.

@@ -62,7 +62,7 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
 Carl made Ana its owner. It ran on the account, named train-3 <!here>, and I didn't know it. It ends
       18:40.

@@ -160,7 +160,7 @@ Renting: 1x H100 in EU, k7mq2, from $2.15/h. Follow it in <#C0TRAIN>.
 
 Renting: 1x H100 in EU, k7mq2, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
 
-Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
+I've asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -189,9 +189,9 @@ k7mq2 ends 18:40 now: 5 h 8 min more, about $12.42.
 
 k7mq2 ends 18:40 now: 2 h more.
 
-Asked for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
+I've asked for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
 
-Asked Ben for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
+I've asked Ben for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
 
 You asked for 2 h more just now: k7mq2 ends 18:40. I added nothing more.
 [Extend 2 h more, about $4.84]

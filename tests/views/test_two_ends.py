@@ -125,20 +125,20 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
         card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy
+      then; tomorrow at 00:40 at the latest. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until 19:40,
       tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
-      00:40 at the latest. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy
+      then; tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy then;
-      tomorrow at 00:40 at the latest. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until tomorrow at 00:40,
-      its latest end. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until tomorrow at
+      00:40, its latest end. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 
@@ -263,8 +263,8 @@ Approve up to $264.50? 8x H100 in EU, until tomorrow at 08:00 (20 h), up to tomo
 Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 
-Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to tomorrow at
-      10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
+I've asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to
+      tomorrow at 10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -281,11 +281,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
         ),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until 19:40,
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy then;
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy
 """)
 
 
@@ -368,20 +368,20 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. Its work stopped at 01:13; it ended at 02:44. $4.96.
+*Destroyed*: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13; it ended at 02:44. $4.96.
       Something that turned up late is being deleted.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+Its work stopped at 01:13; it ended at 02:44. Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+Its work stopped at 01:13; it ended at 02:44. Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
 
 Destroyed yesterday at 21:01: your 1x H100 (k7mq2). $4.96.
 """)
@@ -405,8 +405,8 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or by tomorrow at 00:40
-      while it works.
+I've asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or by tomorrow at
+      00:40 while it works.
 
   Ana runs nothing else. Without a yes it ends 18:40, or by tomorrow at 00:40 while it works.
 

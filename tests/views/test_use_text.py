@@ -191,17 +191,17 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
     said = [thread(GONE, over), thread(GONE, all_used), direct(asked, over, clock(18, 41))]
     assert page(*cards, *said, *map(show, (over, all_used, before, lives))) == snapshot("""\
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68, of which $3.10 idle.
+*Destroyed*: 1x H100 (k7mq2) in EU for Ana. 6 h 4 min, $14.68, of which $3.10 idle.
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Destroyed*: 1x H100 (k7mq2) in EU for Ana. 6 h 4 min, $14.68.
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Destroyed*: 1x H100 (k7mq2) in EU for Ana. 6 h 4 min, $14.68.
 
 Ended 18:41; the vendor confirms it. $14.68 computed, of which $3.10 idle.
 
 Ended 18:41; the vendor confirms it. $14.68 computed.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68, of which $3.10 idle.
+Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68, of which $3.10 idle.
 
 Destroyed: 1x H100 in EU, Ana, k7mq2.
   6 h 4 min, $14.68. Of its cost: $7.38 in use, $3.00 connected without work, $3.10 idle and $1.20
