@@ -18,6 +18,8 @@ FORGED = re.compile(r"[*]bold[*]|_it_|~no~|:tada(?=[\w+'-]*(?::|$))", re.MULTILI
 QUOTED = re.compile(r"^ ?&gt;", re.MULTILINE)
 """The same of a quote, which only mrkdwn has: plain text shows a typed `&gt;` as it is."""
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
+OWN_DATE = re.compile(r"<!date\^[^<>]* UTC>")
+"""A token of the bot's own, which plain text would show as it is. The strategies' hostile text has others."""
 
 
 def problems_of_message(text: str, blocks: list[Json] | tuple[Json, ...]) -> list[str]:
@@ -57,6 +59,7 @@ def _problems(blocks: list[Json], *, modal: bool) -> list[str]:
         found += _block(block, modal=modal)
     total = sum(len(text["text"]) for text in text_objects(blocks))
     total += sum(len(cell["text"]) for block in blocks for row in block.get("rows", ()) for cell in row)
+    total += sum(map(len, (words for block in blocks for words in plain_strings(block))))
     if total > 9000:
         found.append(f"{total} characters in all")
     return found
@@ -75,6 +78,16 @@ def text_objects(part: Any) -> Iterator[Json]:
             yield from text_objects(value)
 
 
+def plain_strings(block: Json) -> Iterator[str]:
+    """Yield the strings that a plan and rich text show as they are."""
+    match block["type"]:
+        case "plan":
+            yield block["title"]
+            yield from (task["title"] for task in block["tasks"])
+        case "rich_text":
+            yield from (piece["text"] for part in block["elements"] for piece in part["elements"])
+
+
 def buttons(part: Any) -> Iterator[Json]:
     """Yield every button in a part of a message."""
     if isinstance(part, dict):
@@ -91,7 +104,11 @@ def buttons(part: Any) -> Iterator[Json]:
 def _block(block: Json, *, modal: bool) -> list[str]:
     match block["type"]:
         case "section":
-            found = _mrkdwn(block["text"], 3000, "section")
+            cells = block.get("fields", [])
+            found = [] if "text" in block or cells else ["section without text and fields"]
+            found += [] if len(cells) <= 10 else [f"{len(cells)} fields"]
+            found += [wrong for cell in cells for wrong in _mrkdwn(cell, 2000, "field")]
+            found += _mrkdwn(block["text"], 3000, "section") if "text" in block else []
             return found + (_element(block["accessory"]) if "accessory" in block else [])
         case "context":
             many = [] if 0 < len(block["elements"]) <= 10 else [f"{len(block['elements'])} context elements"]
@@ -107,6 +124,14 @@ def _block(block: Json, *, modal: bool) -> list[str]:
             return _plain(block["text"], 150, "header")
         case "divider":
             return []
+        case "rich_text":
+            return _rich_text(block)
+        case "plan" if not modal:
+            return _plan(block)
+        case "alert" if modal:
+            levels = {"default", "info", "warning", "error", "success"}
+            found = [] if block.get("level", "default") in levels else [f"alert level {block['level']}"]
+            return found + _mrkdwn(block["text"], 200, "alert")
         case "data_table" if not modal:
             return _table(block)
         case "data_visualization" if not modal:
@@ -115,6 +140,36 @@ def _block(block: Json, *, modal: bool) -> list[str]:
             found = _plain(block["label"], 2000, "label") + _element(block["element"])
             return found + (_plain(block["hint"], 2000, "hint") if "hint" in block else [])
     return [f"block {block['type']}"]
+
+
+def _rich_text(block: Json) -> list[str]:
+    found = [] if block["elements"] else ["empty rich text"]
+    for part in block["elements"]:
+        if part["type"] not in {"rich_text_section", "rich_text_preformatted"}:
+            found.append(f"rich text {part['type']}")
+        if not part["elements"] or any(piece["type"] != "text" for piece in part["elements"]):
+            found.append(f"pieces of {part['type']}")
+    return found + [wrong for words in plain_strings(block) for wrong in _string(words, 3000, "rich text")]
+
+
+def _plan(block: Json) -> list[str]:
+    tasks = block["tasks"]
+    found = [] if 0 < len(tasks) <= 50 else [f"{len(tasks)} tasks"]
+    names = [task["task_id"] for task in tasks]
+    if len(names) != len(set(names)) or not all(0 < len(name) <= 255 for name in names):
+        found.append(f"task ids {names}")
+    for task in tasks:
+        if task["type"] != "task_card" or task["status"] not in {"pending", "in_progress", "complete", "error"}:
+            found.append(f"{task['type']} with status {task['status']}")
+    for words in plain_strings(block):
+        found += _string(words, 150, "plan")
+    return found
+
+
+def _string(words: str, limit: int, where: str) -> list[str]:
+    if OWN_DATE.search(words):
+        return [f"{where}: a date token in plain text"]
+    return [] if 0 < len(words) <= limit else [f"{where}: {len(words)} characters"]
 
 
 def _table(block: Json) -> list[str]:
@@ -189,6 +244,8 @@ def _select(element: Json, most: int) -> list[str]:
 def _plain(text: Json, limit: int, where: str) -> list[str]:
     if text["type"] != "plain_text" or not 0 < len(text["text"]) <= limit:
         return [f"{where}: {text['type']} of {len(text['text'])} characters"]
+    if OWN_DATE.search(text["text"]):
+        return [f"{where}: a date token in plain text"]
     return [f"{where}: formatting from outside"] if FORGED.search(text["text"]) else []
 
 

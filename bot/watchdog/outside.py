@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from bot.clock import Clock, http_date
 from bot.errors import MarketAway, TokenRefused
 from bot.market.client import ComputeClear
+from bot.model.gpu import display_name
 from bot.model.text import one_line
 from bot.model.watched_machine import MachinesAnswer
 from bot.net.machines_proof import NONCE_HEADER, SIGNATURE_HEADER, is_same, new_nonce, sign_answer, sign_request
@@ -66,11 +67,11 @@ class Outside:
         except TimeoutError:
             return BotAnswer(trouble=Trouble.UNREACHABLE, why=f"no answer within {SECONDS:g} s")
         except Redirected:
-            return BotAnswer(trouble=Trouble.UNUSABLE, why="its address sends me to another one")
+            return BotAnswer(trouble=Trouble.UNUSABLE, why="its address redirects to another one")
         except TooLong:
             return BotAnswer(trouble=Trouble.UNUSABLE, why="its answer is too long")
         except aiohttp.ClientConnectorError:
-            return BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing takes the connection")
+            return BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing accepts connections at its address")
         except (aiohttp.ClientError, OSError):
             return BotAnswer(trouble=Trouble.UNREACHABLE, why="the connection broke")
 
@@ -84,7 +85,11 @@ class Outside:
             return Account(trouble=error.words)
         living = (
             Living(
-                resource_id=one.resource_id, name=one.name, rate=one.rate, since=one.valid_from or one.created_at
+                resource_id=one.resource_id,
+                name=one.name,
+                rate=one.rate,
+                since=one.valid_from or one.created_at,
+                gpus=f"{one.count or 1}x {display_name(one.gpu)}" if one.gpu is not None else None,
             )
             for one in resources
             if not one.deleted
@@ -130,7 +135,7 @@ def _signed_answer(body: bytes) -> BotAnswer:
     try:
         said = MachinesAnswer.model_validate_json(body)
     except ValidationError:
-        return BotAnswer(trouble=Trouble.UNUSABLE, why="its answer makes no sense to me")
+        return BotAnswer(trouble=Trouble.UNUSABLE, why="I can't read its answer")
     trouble = None if said.well else Trouble.NOT_WELL
     return BotAnswer(trouble=trouble, why="; ".join(said.wrong), machines=said.machines)
 
@@ -138,13 +143,13 @@ def _signed_answer(body: bytes) -> BotAnswer:
 def _unsigned_answer(status: int, headers: Mapping[str, str]) -> BotAnswer:
     """Return what an answer means that may come from anybody. It never names machines."""
     trouble = Trouble.UNREACHABLE if status in _GATEWAY_ERRORS else Trouble.UNUSABLE
-    why = f"its address answers with the error {status}"
+    why = f"its address answers with error {status}"
     if status < 400:
         why = "what answers there doesn't prove that it knows my GPUBOT_MACHINES_TOKEN"
     elif status in {401, 403}:
-        why = "it refuses my GPUBOT_MACHINES_TOKEN"
+        why = "it rejects my GPUBOT_MACHINES_TOKEN"
         if headers.get("WWW-Authenticate", "").startswith("Bearer"):
-            why = "it wants my token itself, as an older gpubot does, and I never send that: upgrade the bot first"
+            why = "it asks for my token itself, as older versions do, and I never send it. Upgrade gpubot first"
     elif status == 404:
         why = "it has no /machines: set GPUBOT_MACHINES_TOKEN there too"
     return BotAnswer(trouble=trouble, why=why)

@@ -120,8 +120,9 @@ def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None
     state = changed(state, outage=changed(outage, deletions=(*others, deletion)))
     if before is not None and before.done == deletion.done:
         return state
-    text = words.deleted(machine, at) if failure is None else words.not_deleted(machine, at, failure)
-    return with_note(state, text)
+    gpus = {one.resource_id: one.gpus for one in outage.announced if one.gpus}
+    done = words.deleted(machine, at, gpus)
+    return with_note(state, done if failure is None else words.not_deleted(machine, at, failure, gpus))
 
 
 def with_note(state: State, text: str) -> State:
@@ -212,8 +213,14 @@ def _announcement(state: State, outage: Outage, look: Look, options: Options) ->
     if not due:
         return []
     delete_at = look.at + NOTICE if deletes else None
+    gpus = words.gpus_of(look)
     announces = tuple(
-        Announced(resource_id=machine.resource_id, ends_at=machine.ends_at, delete_at=delete_at)
+        Announced(
+            resource_id=machine.resource_id,
+            ends_at=machine.ends_at,
+            delete_at=delete_at,
+            gpus=gpus.get(machine.resource_id),
+        )
         for machine in due
         if machine.ends_at is not None
     )

@@ -55,6 +55,8 @@ class Living(Frozen):
     rate: Decimal | None
     """USD per hour."""
     since: Instant | None
+    gpus: str | None = None
+    """`1x H100 SXM 80 GB`. None if the market doesn't say."""
 
 
 class Account(Frozen):
@@ -99,6 +101,8 @@ class Announced(Frozen):
     """The end that they were told. If the machine has another end by now, they were not notified of that."""
     delete_at: Instant | None
     """When it is deleted. None if they were told that nothing is deleted."""
+    gpus: str | None = None
+    """As `Living.gpus`, for the messages about its deletion."""
 
 
 class Deletion(Frozen):

@@ -1,11 +1,11 @@
-"""What the watchdog says, as Slack's mrkdwn (docs.slack.dev/messaging/formatting-message-text). Pure.
+"""The messages of the watchdog, as Slack's mrkdwn (docs.slack.dev/messaging/formatting-message-text). No I/O.
 
 Text from outside stands in code spans, in which Slack formats nothing and mentions nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -18,30 +18,37 @@ MOST_LISTED = 20
 _TIME_ALONE = timedelta(hours=20)
 """A moment that is not further away than this is shown without its day."""
 _MINUTE = timedelta(minutes=1)
-WELL_WITHOUT_BUT = "gpubot can tell you things again: Slack answers it and takes its token."
+Gpus = Mapping[str, str]
+"""The GPUs of machines by the ids of their resources: `1x H100 SXM 80 GB`. A machine may be missing."""
+WELL_WITHOUT_BUT = "gpubot can send messages again: Slack answers it and accepts its token."
 """The message that the bot can post to Slack again, after `well_but`."""
-ACCEPTED_AGAIN = "Compute Clear takes my token again, the watchdog's, so I see what lives."
+ACCEPTED_AGAIN = "Compute Clear accepts the watchdog's token again, so I can see which machines are running."
 """The message that the market accepts the watchdog's token again, after `token_refused`."""
 CLOCK_IS_WRONG = (
-    "My clock differs from Slack's by more than 10 min, so I delete nothing. Set it, and start me again."
+    "The watchdog's clock differs from Slack's by more than 10 min, so I won't delete anything. "
+    "Set the clock, then restart the watchdog."
 )
 """The message that this machine's clock is wrong."""
-_STILL_BILLS = "Shutting a machine down from inside does not stop its bill."
+_STILL_BILLS = "Shutting a machine down from inside doesn't stop billing."
 
 
 def hello(options: Options) -> str:
     """Return the message of the first start, which shows that Slack takes messages."""
-    destroys = "delete what is 2 h past its end then" if options.destroy else "delete nothing"
+    destroys = "delete machines that are 2 h past their end" if options.destroy else "never delete a machine"
     return (
-        f"I watch gpubot from {code(options.host)} now. I warn here if it isn't well for 15 min, and {destroys}."
+        f"The watchdog is now watching gpubot from {code(options.host)}. "
+        f"If gpubot fails for 15 min, I'll warn you here and {destroys}."
     )
 
 
 def warning(state: State, outage: Outage, look: Look, options: Options) -> str:
     """Return the first warning of an outage. It mentions the admins."""
     may_delete = options.destroy and look.bot.trouble is not Trouble.UNUSABLE
-    then = "If this lasts, I delete what is 2 h past its end, and say so an hour before." if may_delete else ""
-    then = then or "I delete nothing."
+    then = (
+        "If this lasts, I'll delete machines that are 2 h past their end. I'll announce that an hour before."
+        if may_delete
+        else "I won't delete anything."
+    )
     return "\n".join(
         [f"{_mentions(options)} {_lead(state, outage, look)}", *_listing(state, look), f"{_STILL_BILLS} {then}"]
     )
@@ -56,69 +63,75 @@ def announcement(
     look: Look,
     options: Options,
 ) -> str:
-    """Return the message about machines past their end: that they are deleted at `delete_at`, or live on."""
-    lines = [f"• {_machine(machine, look.at, with_id=True)}" for machine in machines]
+    """Return the message about machines past their end: that they are deleted at `delete_at`, or keep running."""
+    gpus = gpus_of(look)
+    lines = [f"• {_machine(machine, look.at, gpus, with_id=True)}" for machine in machines]
     if delete_at is not None:
         return "\n".join(
             [
                 _lead(state, outage, look),
-                f"At {_time(delete_at, look.at)} I delete what is past its end:",
+                f"At {_time(delete_at, look.at)}, I'll delete these machines, which are past their end:",
                 *lines,
-                f"To stop that, start gpubot, or stop me on {code(options.host)}: "
+                f"To prevent that, start gpubot, or stop the watchdog on {code(options.host)}: "
                 "`sudo systemctl stop gpubot-watchdog`.",
             ]
         )
-    why = "I run without --destroy" if not options.destroy else "gpubot may run"
+    why = "the watchdog runs without --destroy" if not options.destroy else "gpubot may be running"
     if outage.clock_is_wrong:
-        why = "my clock is wrong"
+        why = "the watchdog's clock is wrong"
     return "\n".join(
         [
             _lead(state, outage, look),
-            "These live on past their end:",
+            "These machines are still running past their end:",
             *lines,
-            f"I delete nothing: {why}. If nobody needs them: `gpubot destroy --resource ID`. {_STILL_BILLS}",
+            f"I won't delete them, because {why}. If nobody needs one, type `gpubot destroy --resource ID`. "
+            f"{_STILL_BILLS}",
         ]
     )
 
 
 def well_but(look: Look, options: Options) -> str:
     """Return the message that something is wrong with Slack while the bot is well. It mentions the admins."""
-    return f"{_mentions(options)} gpubot runs, but can't tell you: {code(look.bot.why, 300)}"
+    return f"{_mentions(options)} gpubot is running, but it can't send messages: {code(look.bot.why, 300)}"
 
 
 def well_again(outage: Outage, at: datetime) -> str:
     """Return the message that the bot is well again."""
     done = sum(deletion.done for deletion in outage.deletions)
-    deletions = f" I deleted {plural(done, 'machine')} meanwhile, and delete no more." if done else ""
+    deletions = f" I deleted {plural(done, 'machine')} in the meantime, and won't delete any more." if done else ""
     whole_minutes = (at - outage.since) // _MINUTE * _MINUTE
-    return f"gpubot is well again, after {span(whole_minutes)}.{deletions}"
+    return f"gpubot works again, after {span(whole_minutes)}.{deletions}"
 
 
-def deleted(machine: WatchedMachine, at: datetime) -> str:
+def deleted(machine: WatchedMachine, at: datetime, gpus: Gpus) -> str:
     """Return the message that a machine is being deleted."""
-    return f"Deleted: {_machine(machine, at, with_id=True)}. gpubot settles its cost once it is back."
+    which = _machine(machine, at, gpus, with_id=True)
+    return f"I've deleted a machine: {which}. gpubot will compute its cost once it runs again."
 
 
-def not_deleted(machine: WatchedMachine, at: datetime, failure: str) -> str:
+def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus) -> str:
     """Return the message that the market did not delete a machine. `failure` is a sentence."""
-    which = _machine(machine, at, with_id=True)
-    return f"Not deleted, so it bills on: {which}. I try again every 10 min. {code(failure, 200)}"
+    which = _machine(machine, at, gpus, with_id=True)
+    return (
+        f"I couldn't delete a machine, so it may still be billing: {which}. I'll try again every 10 min. "
+        f"{code(failure, 200)}"
+    )
 
 
 def token_refused(look: Look) -> str:
     """Return the message that the market refuses the watchdog's token."""
-    bot = "gpubot is well, but" if look.bot.trouble is None else "Also,"
+    bot = "gpubot works, but" if look.bot.trouble is None else "In addition,"
     return (
-        f"{bot} Compute Clear refuses my token, the watchdog's: I can't see what lives. "
-        "Put a new one into COMPUTE_CLEAR_TOKEN there, and restart me."
+        f"{bot} Compute Clear rejects the watchdog's token, so I can't see which machines are running. "
+        "Set a valid COMPUTE_CLEAR_TOKEN for the watchdog, then restart it."
     )
 
 
 def file_put_aside(path: str) -> str:
     """Return the message that the state file made no sense."""
     return (
-        f"I, the watchdog, couldn't understand my file and put it aside as {code(path, 200)}. "
-        "Until gpubot answers I know no machine's end, and delete nothing."
+        f"The watchdog couldn't read its state file, and moved it to {code(path, 200)}. "
+        "Until gpubot answers, I don't know when machines end, and won't delete any."
     )
 
 
@@ -140,40 +153,41 @@ def _lead(state: State, outage: Outage, look: Look) -> str:
     """Return what is wrong with the bot, since when, and how old the knowledge of its machines is."""
     since, why = _time(outage.since, look.at), _plain(look.bot.why, 300)
     if state.answered_at is None:
-        known = "it never named its machines to me, so I know no end"
+        known = "I don't know when its machines end, because it has never listed them for me"
     elif state.answered_at == outage.since:
-        known = "I know of no extension since then"
+        known = "I don't know of extensions since then"
     else:
-        known = f"I know of no extension since {_time(state.answered_at, look.at)}"
+        known = f"I don't know of extensions since {_time(state.answered_at, look.at)}"
     if look.bot.trouble is Trouble.NOT_WELL:
         fresh = look.bot.machines is not None
-        return f"gpubot is not well since {since}: `{why}`." + (
+        return f"gpubot has had a problem since {since}: `{why}`." + (
             "" if fresh else f" {known[0].upper()}{known[1:]}."
         )
+    running = f"It may be running, and {known}."
     if look.bot.trouble is Trouble.UNUSABLE:
-        return f"gpubot gives me no machines since {since}: {why}. It may run, and {known}."
-    return f"I can't reach gpubot since {since}: it may run, and {known}. ({why})"
+        return f"gpubot hasn't listed its machines for me since {since}: {why}. {running}"
+    return f"I haven't been able to reach gpubot since {since} ({why}). {running}"
 
 
 def _listing(state: State, look: Look) -> list[str]:
     """Return the lines about what lives, in groups."""
-    known = {machine.resource_id: machine for machine in state.machines}
+    known, gpus = {machine.resource_id: machine for machine in state.machines}, gpus_of(look)
     if look.account.living is None:
-        lines = [f"I can't see what lives: {code(look.account.trouble, 200)}"]
+        lines = [f"I can't see which machines are running: {code(look.account.trouble, 200)}"]
         if not known:
             return lines
-        named = "These are the machines that gpubot named"
+        named = "gpubot last listed these"
         when = f" at {_time(state.answered_at, look.at)}" if state.answered_at is not None else ""
-        rest = [(f"• {_machine(machine, look.at)}", machine.rate) for machine in state.machines]
+        rest = [(f"• {_machine(machine, look.at, gpus)}", machine.rate) for machine in state.machines]
         listed = [line for line, _ in rest[:MOST_LISTED]]
         return [*lines, f"{named}{when}, {_total(rest)}:", *listed, *_more(rest)]
     if not look.account.living:
-        return ["No machine lives on the account."]
+        return ["No machine is running on the account."]
     groups: dict[str, list[tuple[str, Decimal | None]]] = {
         "Before their end:": [],
         "Past their end:": [],
-        "With no end that I know:": [],
-        "Not named by gpubot, so never deleted by me:": [],
+        "With an unknown end:": [],
+        "Not listed by gpubot, so I'll never delete them:": [],
     }
     before, past, endless, strangers = groups.values()
     for living in sorted(look.account.living, key=lambda one: one.resource_id):
@@ -182,10 +196,11 @@ def _listing(state: State, look: Look) -> list[str]:
             strangers.append((_stranger(living, look), living.rate))
             continue
         group = endless if machine.ends_at is None else (before if machine.ends_at > look.at else past)
-        group.append((f"• {_machine(machine, look.at)}", machine.rate if living.rate is None else living.rate))
+        line = f"• {_machine(machine, look.at, gpus)}"
+        group.append((line, machine.rate if living.rate is None else living.rate))
     everything = [entry for group in groups.values() for entry in group]
-    live = plural(len(everything), "machine lives", "machines live")
-    lines, left = [f"{live}, {_total(everything)}."], MOST_LISTED
+    running = plural(len(everything), "machine is running", "machines are running")
+    lines, left = [f"{running}, at {_total(everything)}."], MOST_LISTED
     for title, group in groups.items():
         if group and left > 0:
             lines += [title, *(line for line, _ in group[:left])]
@@ -200,27 +215,33 @@ def _more(entries: Sequence[tuple[str, Decimal | None]]) -> list[str]:
 def _total(entries: Iterable[tuple[str, Decimal | None]]) -> str:
     rates = [rate for _, rate in entries]
     known = say_price(sum((rate for rate in rates if rate is not None), start=Decimal(0)))
-    return f"{known}/h" + (" and what states no price" if None in rates else "")
+    return f"{known}/h" + (", plus machines without a known price" if None in rates else "")
 
 
-def _machine(machine: WatchedMachine, at: datetime, *, with_id: bool = False) -> str:
-    """Return the rental, its owner, its price and its end; with its resource's id if it is to be found at the
-    market."""
+def gpus_of(look: Look) -> Gpus:
+    """Return the GPUs of the running machines."""
+    return {living.resource_id: living.gpus for living in look.account.living or () if living.gpus}
+
+
+def _machine(machine: WatchedMachine, at: datetime, gpus: Gpus, *, with_id: bool = False) -> str:
+    """Return a machine's name, owner, price and end; with its resource's ID if it is to be found at the market."""
     if machine.ends_at is None:
-        end = "no known end"
+        end = "end unknown"
     else:
         shown = _time(machine.ends_at, at)
         end = f"until {shown} at the latest" if machine.ends_at > at else f"ended {shown}"
     resource = f" ({code(machine.resource_id)})" if with_id else ""
     owner = code(machine.owner_name or machine.owner)
-    return f"{code(machine.rental_id)}{resource}, {owner}, {say_price(machine.rate)}/h, {end}"
+    known = gpus.get(machine.resource_id)
+    name = f"{known} ({machine.rental_id})" if known else machine.rental_id
+    return f"{code(name)}{resource}, {owner}, {say_price(machine.rate)}/h, {end}"
 
 
 def _stranger(living: Living, look: Look) -> str:
-    price = "no price" if living.rate is None else f"{say_price(living.rate)}/h"
+    price = "price unknown" if living.rate is None else f"{say_price(living.rate)}/h"
     since = f", since {_time(living.since, look.at)}" if living.since is not None else ""
-    name = code(living.name) if living.name else "no name"
-    return f"• {name} ({code(living.resource_id)}), {price}{since}"
+    name, gpus = code(living.name) if living.name else "no name", f"{code(living.gpus)}, " if living.gpus else ""
+    return f"• {name} ({code(living.resource_id)}), {gpus}{price}{since}"
 
 
 def _time(moment: datetime, now: datetime) -> str:

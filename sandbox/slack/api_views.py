@@ -65,12 +65,13 @@ def validate(call: Call) -> Json:
     if len(given) != 1:
         raise ApiError("invalid_arguments", ["must provide exactly one of `blocks`, `view`, or `message`"])
     name, value = given[0], call.args.parsed(given[0], "invalid_arguments")
+    lacks = call.workspace.lacks
     if name == "view":
         kind = value.get("type") if isinstance(value, dict) else None
-        _, problems = view_problems(value, "home" if kind == "home" else "modal")
+        _, problems = view_problems(value, "home" if kind == "home" else "modal", refused=lacks.blocks)
     else:
         blocks = value.get("blocks") if name == "message" and isinstance(value, dict) else value
-        _, problems = message_problems(blocks, data_blocks_known=not call.workspace.lacks.data_blocks)
+        _, problems = message_problems(blocks, refused=lacks.blocks)
     if not problems:
         return {"ok": True}
     found = [match for match in map(_PROBLEM.fullmatch, problems) if match is not None]
@@ -89,14 +90,14 @@ def _check_hash(call: Call, view: View) -> None:
 
 
 def _source(call: Call, kind: str) -> Json:
-    return checked_view(call.args.parsed("view", "invalid_arguments"), kind)
+    return checked_view(call.workspace, call.args.parsed("view", "invalid_arguments"), kind)
 
 
-def checked_view(view: Any, kind: str = "modal") -> Json:
+def checked_view(workspace: Workspace, view: Any, kind: str = "modal") -> Json:
     """Return the view if it is valid. Raise ApiError invalid_arguments or view_too_large."""
     if not isinstance(view, dict):
         raise ApiError("invalid_arguments", ["missing required field: view [json-pointer:/view]"])
-    code, reasons = view_problems(view, kind)
+    code, reasons = view_problems(view, kind, refused=workspace.lacks.blocks)
     if code:
         raise ApiError(code, reasons)
     return view

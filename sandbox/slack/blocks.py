@@ -1,15 +1,15 @@
 """Block Kit as Slack accepts it: what a message, a modal and a Home tab may contain.
 
 Source: https://docs.slack.dev/reference/block-kit/blocks and https://docs.slack.dev/reference/views. The sandbox
-refuses blocks and elements that it does not know (image, video, rich_text, table ...) instead of ignoring them.
+refuses blocks and elements that it does not know (image, video, markdown, table ...) instead of ignoring them.
 """
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sandbox.slack import data_blocks
+from sandbox.slack import data_blocks, rich_blocks
 from sandbox.slack.elements import ID_OR_NONE, in_actions, in_context, in_input, in_section, plain, text
 from sandbox.slack.schema import (
     Check,
@@ -69,25 +69,39 @@ _everywhere: dict[str, Check] = {
     "divider": _divider,
     "header": _header,
     "input": _input,
+    rich_blocks.RICH_TEXT: rich_blocks.rich_text,
     "section": _section,
 }
-_block = by_type(_everywhere, "a block")
-_block_of_message = by_type(
-    {**_everywhere, data_blocks.TABLE: data_blocks.table, data_blocks.CHART: data_blocks.chart}, "a block"
-)
+_of_message: dict[str, Check] = {
+    **_everywhere,
+    data_blocks.TABLE: data_blocks.table,
+    data_blocks.CHART: data_blocks.chart,
+    rich_blocks.PLAN: rich_blocks.plan,
+    rich_blocks.TASK: rich_blocks.task,
+}
+_of_modal: dict[str, Check] = {**_everywhere, rich_blocks.ALERT: rich_blocks.alert}
+BLOCKS = frozenset({*_of_message, *_of_modal})
+"""The types of blocks that the sandbox knows."""
+
+
+def _block(known: Mapping[str, Check], refused: Collection[str]) -> Check:
+    return by_type({name: check for name, check in known.items() if name not in refused}, "a block")
+
 
 _view_common: dict[str, Check] = {
     "callback_id": string(255, least=0),
     "private_metadata": string(3000, least=0),
 }
-_modal = fields(
-    {"type": one_of("modal"), "title": plain(24), "blocks": array(_block, VIEW_BLOCKS, least=0)},
-    {**_view_common, "submit": plain(24), "close": plain(24)},
-)
-_home = fields(
-    {"type": one_of("home"), "blocks": array(_block, VIEW_BLOCKS, least=0)},
-    {**_view_common, "title": plain(24), "submit": plain(24), "close": plain(24)},
-)
+
+
+def _view(kind: str, refused: Collection[str]) -> Check:
+    is_modal = kind == "modal"
+    blocks = array(_block(_of_modal if is_modal else _everywhere, refused), VIEW_BLOCKS, least=0)
+    title = {"title": plain(24)}
+    return fields(
+        {"type": one_of(kind), "blocks": blocks, **(title if is_modal else {})},
+        {**_view_common, "submit": plain(24), "close": plain(24), **({} if is_modal else title)},
+    )
 
 
 def _no_duplicates(blocks: Any, where: str, problems: list[str]) -> None:
@@ -134,14 +148,14 @@ def texts_of(value: Any) -> Iterator[str]:
             yield from texts_of(entry)
 
 
-def message_problems(blocks: Any, *, data_blocks_known: bool = True) -> tuple[str, list[str]]:
-    """Return Slack's error name for a message's blocks, and its reasons; an empty name if they are valid. A
-    workspace that does not know tables and charts refuses these."""
+def message_problems(blocks: Any, *, refused: Collection[str] = ()) -> tuple[str, list[str]]:
+    """Return Slack's error name for a message's blocks, and its reasons; an empty name if they are valid.
+    `refused` are the types that the workspace does not know."""
     problems: list[str] = []
-    known = _block_of_message if data_blocks_known else _block
-    array(known, MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
+    array(_block(_of_message, refused), MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
     _no_duplicates(blocks, "/blocks", problems)
     data_blocks.few_enough(blocks, "/blocks", problems)
+    rich_blocks.no_task_beside_a_plan(blocks, "/blocks", problems)
     if problems:
         return "invalid_blocks", problems
     if sum(map(len, texts_of(blocks))) > SUMMED_TEXT:
@@ -149,10 +163,10 @@ def message_problems(blocks: Any, *, data_blocks_known: bool = True) -> tuple[st
     return "", []
 
 
-def view_problems(view: Any, kind: str = "modal") -> tuple[str, list[str]]:
+def view_problems(view: Any, kind: str = "modal", *, refused: Collection[str] = ()) -> tuple[str, list[str]]:
     """Return Slack's error name for a modal or a Home tab, and its reasons; an empty name if it is valid."""
     problems: list[str] = []
-    (_modal if kind == "modal" else _home)(view, "/view", problems)
+    _view(kind, refused)(view, "/view", problems)
     if isinstance(view, dict):
         _no_duplicates(view.get("blocks"), "/view/blocks", problems)
     needs_submit = not problems and any(block["type"] == "input" for block in view["blocks"])

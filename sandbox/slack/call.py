@@ -82,7 +82,7 @@ def _blocks(workspace: Workspace, args: Arguments) -> list[Json] | None:
         return None
     if not isinstance(blocks, list):
         raise ApiError("invalid_blocks_format")
-    code, reasons = message_problems(blocks, data_blocks_known=not workspace.lacks.data_blocks)
+    code, reasons = message_problems(blocks, refused=workspace.lacks.blocks)
     if code:
         raise ApiError(code, reasons)
     return with_ids(blocks)

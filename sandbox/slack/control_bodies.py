@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from sandbox.serving import ControlModel
+from sandbox.slack.blocks import BLOCKS
 from sandbox.slack.model import Guest
 
 Strings = Annotated[tuple[str, ...], Field(strict=False)]
@@ -120,6 +121,13 @@ class Disconnect(ControlModel):
     socket: str | None = None
 
 
+def _known(blocks: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = sorted(set(blocks) - BLOCKS)
+    if unknown:
+        raise ValueError(f"not a type of block: {', '.join(unknown)}")
+    return blocks
+
+
 class LacksChange(ControlModel):
     """The features that the workspace lacks from now on."""
 
@@ -128,7 +136,7 @@ class LacksChange(ControlModel):
     usergroups: bool | None = None
     guest_flags: bool | None = None
     ephemerals: bool | None = None
-    data_blocks: bool | None = None
+    blocks: Annotated[Strings, AfterValidator(_known)] | None = None
 
 
 class Tokens(ControlModel):

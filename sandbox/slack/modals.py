@@ -91,7 +91,7 @@ class Modals:
                 current = self._workspace.modal(view.id)
                 if current is None:
                     raise ApiError("not_found")
-                changed_view(self._workspace, current, checked_view(payload.get("view")))
+                changed_view(self._workspace, current, checked_view(self._workspace, payload.get("view")))
             case _:
                 raise ApiError("invalid_response")
         return {}

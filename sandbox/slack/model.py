@@ -120,5 +120,5 @@ class Lacks:
     guest_flags: bool = False
     ephemerals: bool = False
     """Ephemeral messages are accepted and never shown, as can happen with Slack."""
-    data_blocks: bool = False
-    """Tables and charts are refused, as an unknown block is."""
+    blocks: tuple[str, ...] = ()
+    """The types of blocks that are refused, as an unknown one is."""

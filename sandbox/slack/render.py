@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from sandbox.slack.blocks import elements_of
 from sandbox.slack.data_blocks import texts as table_texts
 from sandbox.slack.elements import choices
+from sandbox.slack.rich_blocks import rich_lines, task_line
 from sandbox.slack.schema import Json
 
 TOKEN = re.compile(r"<([^<>\n]+)>")
@@ -190,8 +191,15 @@ def _lines(block: Json, reader: Reader) -> Iterator[str]:
             yield text_object(block.get("text"), reader)
             for entry in block.get("fields") or []:
                 yield text_object(entry, reader)
-        case "header":
+        case "header" | "alert":
             yield text_object(block.get("text"), reader)
+        case "rich_text":
+            yield from map(_visible, rich_lines(block))
+        case "plan":
+            yield _visible(str(block["title"]))
+            yield from (_visible(task_line(task)) for task in block.get("tasks") or [])
+        case "task_card":
+            yield _visible(task_line(block))
         case "context":
             yield " ".join(text_object(entry, reader) for entry in block.get("elements") or [])
         case "data_table":

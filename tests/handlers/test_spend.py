@@ -277,7 +277,7 @@ async def test_nobody_reads_what_another_person_spent_by_an_old_or_forged_button
 
 async def test_a_workspace_that_refuses_tables_gets_a_plain_one(ours: Team) -> None:
     await some_days(ours)
-    await ours.world.act("lacks", data_blocks=True)
+    await ours.world.act("lacks", blocks=["data_table", "data_visualization"])
     assert page(await asks(ours, CLEO)) == snapshot("""\
 November so far: you nothing (your budget is $500.00). Team $210.00 of $9,000.00. At this rate the
       team spends about $270 by the 30th.

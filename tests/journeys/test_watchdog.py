@@ -86,7 +86,11 @@ async def said(world: World) -> list[str]:
     """Return the texts of the watchdog, as the admin reads them in the home channel."""
     seen = await world.sandbox.see(PEOPLE["Cleo"], channel=GPUS)
     texts = [message.text for message in seen if message.thread_ts is None]
-    return [text for text in texts if text.startswith(("@Cleo I can't reach", "I ", "gpubot is", "Deleted"))]
+    return [
+        text
+        for text in texts
+        if text.startswith(("@Cleo I haven't", "I haven't", "I've", "The watchdog", "gpubot works"))
+    ]
 
 
 async def lose(world: World) -> None:
@@ -131,17 +135,17 @@ async def test_killed_with_its_database_the_bot_is_missed_and_exactly_what_is_pa
         await lose(world)
         await running.looks(12 * MINUTE)
         (hello,) = await said(world)
-        assert hello.startswith("I watch gpubot from")
+        assert hello.startswith("The watchdog is now watching gpubot from")
         await running.looks(3 * MINUTE)
         _, warning = await said(world)
         before_end = warning.partition("Before their end:")[2]
-        for words in (f"{short}, Ana", f"{long}, Ben", f"{adopted}, Ana"):
+        for words in (f"({short}), Ana", f"({long}), Ben", f"({adopted}), Ana"):
             assert words in before_end
-        assert "gpubot-x" in before_end.partition("never deleted by me:")[2]
-        assert "4 machines live" in warning
+        assert "gpubot-x" in before_end.partition("I'll never delete them:")[2]
+        assert "4 machines are running" in warning
         await running.looks(short_end + HOUR - await world.now())
         assert len(await said(world)) == 3
-        assert f"{short} (" in (await said(world))[2]
+        assert f"({short}) (" in (await said(world))[2]
         assert long not in (await said(world))[2]
         await running.looks(57 * MINUTE)
         assert len(await world.alive()) == 4
@@ -159,7 +163,7 @@ async def test_killed_with_its_database_the_bot_is_missed_and_exactly_what_is_pa
         await world.start(GPUBOT_MACHINES_TOKEN=OURS, GPUBOT_HTTP=world.settings["GPUBOT_HTTP"])
         await running.looks()
     texts = await said(world)
-    assert texts[-1].endswith("I deleted 2 machines meanwhile, and delete no more.")
-    assert [text.startswith("Deleted: ") for text in texts].count(True) == 2
+    assert texts[-1].endswith("I deleted 2 machines in the meantime, and won't delete any more.")
+    assert [text.startswith("I've deleted a machine: ") for text in texts].count(True) == 2
     pings = [ping for ping in await world.sandbox.pings(PEOPLE["Cleo"]) if ping.channel == GPUS]
     assert len(pings) == 1

@@ -52,6 +52,26 @@ def pie(segments: int, value: int = 1) -> Json:
     return {"type": "data_visualization", "title": "x", "chart": shown}
 
 
+def task(number: int = 0, **more: Any) -> Json:
+    return {"type": "task_card", "task_id": f"t{number}", "title": "x", "status": "pending", **more}
+
+
+def plan(*tasks: Json, **more: Any) -> Json:
+    return {"type": "plan", "title": "x", "tasks": list(tasks), **more}
+
+
+def rich(*pieces: Json, kind: str = "rich_text_preformatted") -> Json:
+    return {"type": "rich_text", "elements": [{"type": kind, "elements": list(pieces)}]}
+
+
+def words(length: int = 1, **more: Any) -> Json:
+    return {"type": "text", "text": "x" * length, **more}
+
+
+def alert(length: int = 1, **more: Any) -> Json:
+    return {"type": "alert", "text": {"type": "mrkdwn", "text": "x" * length}, **more}
+
+
 MESSAGES: list[tuple[str, int, Make]] = [
     ("blocks", 50, lambda n: [{"type": "divider"}] * n),
     ("block_id", 255, lambda n: [section("x", block_id="b" * n)]),
@@ -88,6 +108,12 @@ MESSAGES: list[tuple[str, int, Make]] = [
     ("points", 20, lambda n: [chart(points=n)]),
     ("labels", 20, lambda n: [chart(label=n)]),
     ("segments", 12, lambda n: [pie(n)]),
+    ("plan title", 150, lambda n: [plan(title="x" * n)]),
+    ("tasks", 50, lambda n: [plan(*map(task, range(n)))]),
+    ("task_id", 255, lambda n: [plan(task(task_id="x" * n))]),
+    ("task title", 150, lambda n: [plan(task(title="x" * n))]),
+    ("rich text", 3000, lambda n: [rich(words(n))]),
+    ("link", 3000, lambda n: [rich({"type": "link", "url": "x" * n})]),
     ("summed text", 12_000, lambda n: [section("x" * 3000)] * 3 + [section("x" * (n - 9000))]),
 ]
 
@@ -101,6 +127,7 @@ VIEWS: list[tuple[str, int, Make]] = [
     ("label", 2000, lambda n: modal({**text_input("b"), "label": plain(n)})),
     ("hint", 2000, lambda n: modal({**text_input("b"), "hint": plain(n)})),
     ("max_length", 3000, lambda n: modal(text_input("b", max_length=n))),
+    ("alert", 200, lambda n: modal(alert(n))),
 ]
 
 
@@ -166,6 +193,27 @@ def test_a_modal_at_the_limit_is_accepted_and_above_it_refused(most: int, make: 
             [{**chart(), "chart": {**chart()["chart"], "axis_config": {"categories": ["a"]}}}],
             "match the categories",
         ),
+        ([plan(title=None)], "must be a string"),
+        ([plan(title=plain(1))], "must be a string"),
+        ([plan(section("x"))], "unsupported type: section"),
+        (
+            [plan(task(status="completed"))],
+            "must be one of: pending, in_progress, complete",
+        ),
+        (
+            [plan(task(), task())],
+            "task_id already exists: t0 [json-pointer:/blocks/0/tasks/1/",
+        ),
+        ([plan({"type": "task_card", "title": "x"})], "missing required field: task_id"),
+        ([plan(task(details=section("x")))], "unsupported type: section"),
+        ([task()], "must be one of: in_progress, complete, error"),
+        ([plan(), task(status="complete")], "plan and task_card exclude each other [json-pointer:/blocks/1]"),
+        ([alert()], "unsupported type: alert"),
+        ([{"type": "rich_text", "elements": []}], "must have at least 1 items"),
+        ([rich()], "must have at least 1 items"),
+        ([rich(words(), kind="rich_text_list")], "unsupported type: rich_text_list"),
+        ([rich({"type": "user", "user_id": "U1"})], "unsupported type: user"),
+        ([rich(words(style={"loud": True}))], "invalid additional property: loud"),
         (["text"], "unsupported type: a block"),
         ("text", "must be an array"),
     ],
@@ -176,16 +224,32 @@ def test_wrong_blocks_are_refused_with_the_reason(blocks: Any, reason: str) -> N
     assert reason in reasons[0]
 
 
-def test_a_table_and_charts_are_for_messages_and_for_workspaces_that_know_them() -> None:
-    blocks = [table(), *[chart(kind=kind) for kind in ("area", "line")]]
-    assert message_problems(blocks) == ("", [])
-    for block in blocks:
-        assert view_problems(modal(block))[0] == "invalid_arguments"
-        code, reasons = message_problems([block], data_blocks_known=False)
-        assert (code, reasons) == (
-            "invalid_blocks",
-            [f"unsupported type: {block['type']} [json-pointer:/blocks/0]"],
-        )
+def test_tables_charts_plans_and_tasks_are_for_messages_and_alerts_for_modals() -> None:
+    for block in (table(), chart(kind="area"), chart(kind="line"), plan(), task(status="complete")):
+        assert message_problems([block]) == ("", [])
+        for kind in ("modal", "home"):
+            assert view_problems({**modal(block), "type": kind}, kind)[0] == "invalid_arguments"
+    assert view_problems(modal(alert(level="warning"))) == ("", [])
+    assert message_problems([alert()])[0] == "invalid_blocks"
+    assert view_problems({**modal(alert()), "type": "home"}, "home")[0] == "invalid_arguments"
+    for level in ("loud", None, 1):
+        accepted = view_problems(without_nulls(modal(alert(level=level))))[0]
+        assert accepted == ("" if level is None else "invalid_arguments")
+
+
+@pytest.mark.parametrize("block", [table(), chart(), plan(), rich(words()), {"type": "header", "text": plain(1)}])
+def test_a_workspace_refuses_the_blocks_that_it_does_not_know(block: Json) -> None:
+    code, reasons = message_problems([section("x"), block], refused=[block["type"]])
+    assert code == "invalid_blocks"
+    assert reasons == [f"unsupported type: {block['type']} [json-pointer:/blocks/1]"]
+    assert message_problems([block], refused=["alert"]) == ("", [])
+
+
+def test_a_workspace_refuses_a_modal_with_an_alert_that_it_does_not_know() -> None:
+    assert view_problems(modal(section("x"), alert()), refused=["alert"]) == (
+        "invalid_arguments",
+        ["unsupported type: alert [json-pointer:/view/blocks/1]"],
+    )
 
 
 def test_every_kind_of_block_and_element_is_accepted() -> None:
@@ -213,8 +277,15 @@ def test_every_kind_of_block_and_element_is_accepted() -> None:
         {"type": "divider"},
         {"type": "context", "elements": [mrkdwn, plain(1)]},
         actions(*elements),
+        rich(
+            words(style={"bold": True}),
+            {"type": "link", "url": "https://x", "text": "x"},
+            kind="rich_text_section",
+        ),
+        rich(words()),
     ]
-    assert message_problems(without_nulls(blocks)) == ("", [])
+    output = task(details=rich(words()), output=rich(words()), sources=[{"type": "url", "url": "u", "text": "x"}])
+    assert message_problems(without_nulls([*blocks, plan(output)])) == ("", [])
     form = modal(*blocks, text_input("note", focus_on_load=True))
     assert view_problems(without_nulls(form)) == ("", [])
 
@@ -256,6 +327,11 @@ WORDS = st.sampled_from(
         "mrkdwn",
         "title",
         "rows",
+        "plan",
+        "tasks",
+        "task_id",
+        "rich_text",
+        "rich_text_section",
     ]
 )
 JSON = st.recursive(

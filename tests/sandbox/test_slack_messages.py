@@ -293,7 +293,7 @@ async def test_a_table_reads_row_by_row_and_a_workspace_without_such_blocks_refu
     async with workspace() as world:
         await world.post(text="Spend", blocks=[TABLE])
         assert (await world.see(BEN))[0]["reads"] == "x\nAna\nAna"
-        await world.act("lacks", data_blocks=True)
+        await world.act("lacks", blocks=["data_table", "data_visualization"])
         assert await world.refused(world.post(text="Spend", blocks=[TABLE])) == "invalid_blocks"
 
 
@@ -329,6 +329,6 @@ async def test_blocks_validate_says_where_a_block_is_wrong_and_posts_nothing() -
             }
         assert (await validate())["error"] == "invalid_arguments"
         assert (await validate(blocks=[TABLE], message={"blocks": []}))["error"] == "invalid_arguments"
-        await world.act("lacks", data_blocks=True)
+        await world.act("lacks", blocks=["data_table", "data_visualization"])
         assert (await validate(blocks=[TABLE]))["errors"][0]["pointer"] == "/0"
         assert await world.reads(BEN) == []

@@ -85,6 +85,22 @@ def test_the_texts_of_buttons_and_menus_are_left_out() -> None:
             "elements": [{"type": "mrkdwn", "text": "until <@U1>"}, {"type": "plain_text", "text": "&amp;"}],
         },
         {**text_input("note"), "hint": {"type": "plain_text", "text": "public"}},
+        {"type": "alert", "text": {"type": "mrkdwn", "text": "*Gone*"}},
+        {
+            "type": "plan",
+            "title": "Starting",
+            "tasks": [{"title": "SSH", "status": "in_progress"}, {"title": "End"}],
+        },
+        {
+            "type": "rich_text",
+            "elements": [
+                {
+                    "type": "rich_text_section",
+                    "elements": [{"type": "text", "text": "See "}, {"url": "https://x"}],
+                },
+                {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": "ssh *a*\nls"}]},
+            ],
+        },
         actions(button("Refresh", "refresh")),
     ]
     assert reads(blocks, BERLIN).splitlines() == [
@@ -95,6 +111,13 @@ def test_the_texts_of_buttons_and_menus_are_left_out() -> None:
         "until @Ana &amp;",
         "Note",
         "public",
+        "Gone",
+        "Starting",
+        "in progress: SSH",
+        "End",
+        "See https://x",
+        "ssh *a*",
+        "ls",
     ]
 
 

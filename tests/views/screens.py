@@ -21,6 +21,8 @@ from tests.views.stories import ANA, BEN, reading, ready
 
 Json = dict[str, Any]
 WIDTH = 100
+_UNMARKED = ("[", "# ", "| ", "$ ", "- ")
+"""What buttons, headers, fields, text to copy and the tasks of a plan begin with."""
 
 
 def read(markup: str, now: datetime) -> str:
@@ -39,7 +41,8 @@ def read(markup: str, now: datetime) -> str:
 def message(rendered: Rendered | None, now: datetime) -> str:
     """Return a message as text: a line for each line of its blocks, small print indented, buttons in brackets.
 
-    What only the fallback text says, or only the blocks, is marked as such.
+    What only the fallback text says, or only a paragraph or small print, is marked as such. Headers, fields and
+    plans are not: the fallback text says the same in sentences of its own.
     """
     if rendered is None:
         return "(nothing)"
@@ -48,7 +51,7 @@ def message(rendered: Rendered | None, now: datetime) -> str:
     fallback = read(rendered.text, now)
     words, fallback_words = _words(" ".join(lines)), _words(fallback)
     marked = [
-        line if line.startswith("[") or _words(line) in fallback_words else f"{line} (not in the fallback)"
+        line if line.startswith(_UNMARKED) or _words(line) in fallback_words else f"{line} (not in the fallback)"
         for line in lines
     ]
     only = [f"(fallback) {line}" for line in fallback.splitlines() if _words(line) not in words]
@@ -104,8 +107,20 @@ def _wrapped(lines: list[str]) -> str:
 
 def _block(block: Json, now: datetime) -> list[str]:
     match block["type"]:
+        case "header":
+            return [f"# {block['text']['text'].replace(JOINER, '')}"]
+        case "rich_text":
+            return [f"$ {part['text']}" for code in block["elements"] for part in code["elements"]]
+        case "plan":
+            tasks = [f"- {task['status']}: {task['title'].replace(JOINER, '')}" for task in block["tasks"]]
+            return [f"# {block['title'].replace(JOINER, '')}", *tasks]
+        case "alert":
+            return [f"! {read(block['text']['text'], now)}"]
         case "section":
-            lines = read(block["text"]["text"], now).splitlines()
+            lines = read(block["text"]["text"], now).splitlines() if "text" in block else []
+            lines += [
+                "| " + read(field["text"], now).replace("*\n", ": ")[1:] for field in block.get("fields", ())
+            ]
             if "accessory" in block:
                 lines[0] += f"   [{block['accessory']['text']['text']}]"
             return lines

@@ -100,7 +100,7 @@ def test_nothing_is_deleted_before_its_time_or_without_two_warnings(spells: list
                 told = [
                     moment
                     for moment, message in outage
-                    if f"`{resource_id}`" in message.text and "I delete what is past its end" in message.text
+                    if f"`{resource_id}`" in message.text and "I'll delete these machines" in message.text
                 ]
                 assert any(first + HOUR <= second and second + HOUR <= when for first in warned for second in told)
             watch.now += MINUTE

@@ -18,9 +18,7 @@ from bot.watchdog.state import BotAnswer, Trouble
 from tests.watchdog.test_outside import ONE, OURS, outside, reached_at
 
 NAMED = {"well": True, "wrong": [], "machines": [ONE.model_dump(mode="json")]}
-OLD_BOT_IS_REFUSED = (
-    "it wants my token itself, as an older gpubot does, and I never send that: upgrade the bot first"
-)
+OLD_BOT_IS_REFUSED = "it asks for my token itself, as older versions do, and I never send it. Upgrade gpubot first"
 
 
 @asynccontextmanager
@@ -108,7 +106,7 @@ async def test_a_bot_with_another_token_refuses_the_watchdog_and_sends_no_machin
     async with bot(token=OURS[::-1]) as url:
         answer = await asks(url)
         assert (answer.trouble, answer.machines) == (Trouble.UNUSABLE, None)
-        assert answer.why == "it refuses my GPUBOT_MACHINES_TOKEN"
+        assert answer.why == "it rejects my GPUBOT_MACHINES_TOKEN"
 
 
 def relayed(

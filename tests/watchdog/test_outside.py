@@ -128,7 +128,9 @@ async def test_an_unsigned_answer_names_no_machines_and_only_a_gateways_error_co
 
 async def test_a_closed_port_and_a_broken_connection_are_no_answer() -> None:
     async with reached_at("http://127.0.0.1:1") as found:
-        assert await found.ask_bot() == BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing takes the connection")
+        assert await found.ask_bot() == BotAnswer(
+            trouble=Trouble.UNREACHABLE, why="nothing accepts connections at its address"
+        )
 
     async def breaks(request: web.Request) -> web.Response:
         assert OURS not in str(request.headers)
@@ -183,8 +185,8 @@ async def test_without_a_webhook_the_bots_token_posts_to_the_channel() -> None:
         (204, "", None),
         (404, "{}", None),
         (409, "{}", None),
-        (500, "{}", "Compute Clear has a fault (500)."),
-        (401, "{}", "Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN."),
+        (500, "{}", "Compute Clear reported an error (500)."),
+        (401, "{}", "Compute Clear rejects my API token. An admin can set a valid COMPUTE_CLEAR_TOKEN."),
     ],
 )
 async def test_a_deletion_is_done_if_the_market_accepts_it_or_knows_no_such_machine(

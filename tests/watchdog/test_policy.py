@@ -10,15 +10,16 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.watched_machine import WatchedMachine
+from bot.watchdog import words
 from bot.watchdog.policy import Kind, Message, decide, deleted, said
 from bot.watchdog.state import Account, BotAnswer, Living, Look, Options, State, Trouble
 
 TWO = datetime(2026, 11, 24, 2, tzinfo=UTC)
 """02:00, when the bot of most tests is killed."""
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-DEAD = BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing takes the connection")
+DEAD = BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing accepts connections at its address")
 SICK = BotAnswer(trouble=Trouble.NOT_WELL, why="the store takes no writes")
-STRANGE = BotAnswer(trouble=Trouble.UNUSABLE, why="it refuses my GPUBOT_MACHINES_TOKEN")
+STRANGE = BotAnswer(trouble=Trouble.UNUSABLE, why="it rejects my GPUBOT_MACHINES_TOKEN")
 
 
 def machine(number: int, ends_at: datetime | None, **fields: object) -> WatchedMachine:
@@ -36,7 +37,13 @@ def machine(number: int, ends_at: datetime | None, **fields: object) -> WatchedM
 
 def living(*numbers: int) -> tuple[Living, ...]:
     return tuple(
-        Living(resource_id=f"res-{n}", name=f"gpubot-k7mq{n}-1-ana", rate=Decimal("2.10"), since=TWO)
+        Living(
+            resource_id=f"res-{n}",
+            name=f"gpubot-k7mq{n}-1-ana",
+            rate=Decimal("2.10"),
+            since=TWO,
+            gpus="1x H100 SXM 80 GB",
+        )
         for n in numbers
     )
 
@@ -109,7 +116,7 @@ def test_the_first_warning_comes_after_15_minutes_and_mentions_the_admins_once_i
     assert [text.count("<@U0CLEO000>") for text in watch.texts(Kind.WARNING)] == [1]
     watch.look(BotAnswer(machines=()))
     (again,) = watch.texts()
-    assert again == "gpubot is well again, after 12 h 1 min."
+    assert again == "gpubot works again, after 12 h 1 min."
 
 
 def test_a_bot_that_is_well_again_in_time_causes_no_message() -> None:
@@ -154,10 +161,11 @@ def test_what_is_wrong_with_slack_while_the_bot_is_well_is_said_once_after_15_mi
     watch.until(at(4), refused)
     (text,) = watch.texts()
     assert text == (
-        "<@U0CLEO000> gpubot runs, but can't tell you: `Slack refuses SLACK_BOT_TOKEN: all messages wait.`"
+        "<@U0CLEO000> gpubot is running, but it can't send messages: "
+        "`Slack refuses SLACK_BOT_TOKEN: all messages wait.`"
     )
     watch.until(at(4.1), BotAnswer(machines=()))
-    assert watch.texts()[1:] == ["gpubot can tell you things again: Slack answers it and takes its token."]
+    assert watch.texts()[1:] == [words.WELL_WITHOUT_BUT]
     watch.until(at(5), refused)
     assert len(watch.texts()) == 3
 
@@ -178,9 +186,9 @@ def test_two_warnings_an_hour_apart_come_before_a_deletion_however_long_the_end_
     assert (watch.times(Kind.WARNING), watch.times(Kind.ANNOUNCEMENT)) == ([at(0.25)], [at(1.25)])
     assert watch.deleted == [(at(2.25), "res-1")]
     (text,) = watch.texts(Kind.ANNOUNCEMENT)
-    assert "04:15 UTC> I delete" in text
-    for words in ("`res-1`", "`k7mq1`", "`Ana`", "To stop that, start gpubot, or stop me on `bastion`"):
-        assert words in text
+    assert "04:15 UTC>, I'll delete these machines" in text
+    assert "`1x H100 SXM 80 GB (k7mq1)` (`res-1`), `Ana`, $2.10/h" in text
+    assert "To prevent that, start gpubot, or stop the watchdog on `bastion`" in text
 
 
 @pytest.mark.parametrize(
@@ -211,14 +219,17 @@ def test_nothing_is_deleted_without_the_option_and_each_machine_past_its_end_is_
     watch.until(at(20))
     assert watch.deleted == []
     assert watch.times(Kind.ANNOUNCEMENT) == [at(1.25), at(6)]
-    assert all("I delete nothing: I run without --destroy" in text for text in watch.texts(Kind.ANNOUNCEMENT))
+    assert all(
+        "I won't delete them, because the watchdog runs without --destroy" in text
+        for text in watch.texts(Kind.ANNOUNCEMENT)
+    )
 
 
 def test_nothing_is_deleted_while_something_answers_at_the_bots_address() -> None:
     watch = Watch(machine(1, at(-5)))
     watch.until(at(9), STRANGE)
     assert watch.deleted == []
-    assert "I delete nothing: gpubot may run" in watch.texts(Kind.ANNOUNCEMENT)[0]
+    assert "I won't delete them, because gpubot may be running" in watch.texts(Kind.ANNOUNCEMENT)[0]
     watch.until(at(9.5))
     assert watch.times(Kind.ANNOUNCEMENT) == [at(1.25), at(9) + MINUTE], "now it is going to be deleted"
     watch.until(at(9.9), STRANGE)
@@ -291,9 +302,7 @@ def test_a_clock_that_differs_from_slacks_prevents_deletions_and_is_said_once() 
     watch.until(at(9))
     assert watch.deleted == []
     assert len(watch.times(Kind.ANNOUNCEMENT)) == 1
-    assert watch.texts() == [
-        "My clock differs from Slack's by more than 10 min, so I delete nothing. Set it, and start me again."
-    ]
+    assert watch.texts() == [words.CLOCK_IS_WRONG]
     watch.clock_is_wrong = False
     watch.until(at(12), again=True)
     assert watch.deleted[0][1] == "res-1"
@@ -301,18 +310,21 @@ def test_a_clock_that_differs_from_slacks_prevents_deletions_and_is_said_once() 
 
 def test_a_deletion_that_fails_is_tried_every_ten_minutes_and_told_of_once() -> None:
     watch = Watch(machine(1, at(-5)))
-    watch.market_fails = "Compute Clear has a fault (500)."
+    watch.market_fails = "Compute Clear reported an error (500)."
     watch.until(at(2.25) + 25 * MINUTE)
     assert [when for when, _ in watch.deleted] == [at(2.25) + timedelta(minutes=10 * n) for n in range(3)]
     (failure,) = watch.texts()
-    assert failure.startswith("Not deleted, so it bills on: `k7mq1` (`res-1`), `Ana`, $2.10/h, ended")
+    assert failure.startswith(
+        "I couldn't delete a machine, so it may still be billing: "
+        "`1x H100 SXM 80 GB (k7mq1)` (`res-1`), `Ana`, $2.10/h, ended"
+    )
     watch.market_fails = None
     watch.until(at(3))
     watch.look(BotAnswer(machines=()))
-    assert watch.texts()[1].startswith("Deleted: `k7mq1`")
+    assert watch.texts()[1].startswith("I've deleted a machine: `1x H100 SXM 80 GB (k7mq1)`")
     assert (
         watch.texts()[2]
-        == "gpubot is well again, after 3 h 1 min. I deleted 1 machine meanwhile, and delete no more."
+        == "gpubot works again, after 3 h 1 min. I deleted 1 machine in the meantime, and won't delete any more."
     )
 
 
@@ -331,11 +343,11 @@ def test_the_market_refusing_the_watchdogs_token_is_said_once_also_while_the_bot
         watch.look(BotAnswer(machines=()), token_refused=refused)
         watch.now += MINUTE
     assert len(watch.texts()) == 1
-    assert watch.texts()[0].startswith("gpubot is well, but Compute Clear refuses my token")
+    assert watch.texts()[0].startswith("gpubot works, but Compute Clear rejects the watchdog's token")
     watch.account = ()
     for _ in range(2):
         watch.look(BotAnswer(machines=()))
-    again = "Compute Clear takes my token again, the watchdog's, so I see what lives."
+    again = words.ACCEPTED_AGAIN
     assert watch.texts()[1:] == [again]
     watch.account = None
     watch.look(BotAnswer(machines=()), token_refused=True)

@@ -16,7 +16,9 @@ from tests.watchdog.test_policy import DEAD, MINUTE, SICK, STRANGE, TWO, at, liv
 
 OPTIONS = Options(destroy=True, admins=("U0CLEO000", "U0BEN0000"), host="bastion")
 MACHINES = (machine(1, at(1.5)), machine(2, at(-3)), machine(3, None, owner_name=None))
-STRANGER = Living(resource_id="res-9", name="gpubot-x", rate=Decimal("3.4567"), since=at(-50))
+STRANGER = Living(
+    resource_id="res-9", name="gpubot-x", rate=Decimal("3.4567"), since=at(-50), gpus="1x A100 PCIe 80 GB"
+)
 
 
 def warning(bot: BotAnswer, account: tuple[Living, ...] | None, *, destroy: bool = True, **known: object) -> str:
@@ -34,59 +36,60 @@ def shown(text: str) -> str:
 
 def test_a_bot_that_cannot_be_reached_may_run() -> None:
     assert shown(warning(DEAD, (*living(1, 2, 3), STRANGER))) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> I can't reach gpubot since 02:00 UTC: it may run, and I know of no
-extension since then. (nothing takes the connection)
-4 machines live, about $9.76/h.
+<@U0CLEO000> <@U0BEN0000> I haven't been able to reach gpubot since 02:00 UTC (nothing accepts
+connections at its address). It may be running, and I don't know of extensions since then.
+4 machines are running, at about $9.76/h.
 Before their end:
-• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
+• `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Past their end:
-• `k7mq2`, `Ana`, $2.10/h, ended 23:00 UTC
-With no end that I know:
-• `k7mq3`, `U0ANA0000`, $2.10/h, no known end
-Not named by gpubot, so never deleted by me:
-• `gpubot-x` (`res-9`), about $3.46/h, since Sun 22 Nov 00:00 UTC
-Shutting a machine down from inside does not stop its bill. If this lasts, I delete what is 2 h past
-its end, and say so an hour before.\
+• `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, ended 23:00 UTC
+With an unknown end:
+• `1x H100 SXM 80 GB (k7mq3)`, `U0ANA0000`, $2.10/h, end unknown
+Not listed by gpubot, so I'll never delete them:
+• `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
+Shutting a machine down from inside doesn't stop billing. If this lasts, I'll delete machines that
+are 2 h past their end. I'll announce that an hour before.\
 """)
 
 
 def test_a_bot_that_is_not_well_says_why() -> None:
     assert shown(warning(SICK, living(1), destroy=False)) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> gpubot is not well since 02:00 UTC: `the store takes no writes`. I know of
-no extension since then.
-1 machine lives, $2.10/h.
+<@U0CLEO000> <@U0BEN0000> gpubot has had a problem since 02:00 UTC: `the store takes no writes`. I
+don't know of extensions since then.
+1 machine is running, at $2.10/h.
 Before their end:
-• `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
-Shutting a machine down from inside does not stop its bill. I delete nothing.\
+• `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
+Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
     assert shown(warning(changed(SICK, machines=MACHINES), ())) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> gpubot is not well since 02:00 UTC: `the store takes no writes`.
-No machine lives on the account.
-Shutting a machine down from inside does not stop its bill. If this lasts, I delete what is 2 h past
-its end, and say so an hour before.\
+<@U0CLEO000> <@U0BEN0000> gpubot has had a problem since 02:00 UTC: `the store takes no writes`.
+No machine is running on the account.
+Shutting a machine down from inside doesn't stop billing. If this lasts, I'll delete machines that
+are 2 h past their end. I'll announce that an hour before.\
 """)
 
 
 def test_an_address_where_something_else_answers() -> None:
     assert shown(warning(STRANGE, None, answered_at=TWO - 9 * MINUTE, machines=MACHINES[:1])) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> gpubot gives me no machines since 02:00 UTC: it refuses my
-GPUBOT_MACHINES_TOKEN. It may run, and I know of no extension since 01:51 UTC.
-I can't see what lives: `Compute Clear can't be reached.`
-These are the machines that gpubot named at 01:51 UTC, $2.10/h:
+<@U0CLEO000> <@U0BEN0000> gpubot hasn't listed its machines for me since 02:00 UTC: it rejects my
+GPUBOT_MACHINES_TOKEN. It may be running, and I don't know of extensions since 01:51 UTC.
+I can't see which machines are running: `Compute Clear can't be reached.`
+gpubot last listed these at 01:51 UTC, $2.10/h:
 • `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
-Shutting a machine down from inside does not stop its bill. I delete nothing.\
+Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
 
 
 def test_a_watchdog_that_never_had_an_answer_knows_no_end() -> None:
     assert shown(warning(DEAD, (STRANGER,), answered_at=None, machines=())) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> I can't reach gpubot since 02:00 UTC: it may run, and it never named its
-machines to me, so I know no end. (nothing takes the connection)
-1 machine lives, about $3.46/h.
-Not named by gpubot, so never deleted by me:
-• `gpubot-x` (`res-9`), about $3.46/h, since Sun 22 Nov 00:00 UTC
-Shutting a machine down from inside does not stop its bill. If this lasts, I delete what is 2 h past
-its end, and say so an hour before.\
+<@U0CLEO000> <@U0BEN0000> I haven't been able to reach gpubot since 02:00 UTC (nothing accepts
+connections at its address). It may be running, and I don't know when its machines end, because it
+has never listed them for me.
+1 machine is running, at about $3.46/h.
+Not listed by gpubot, so I'll never delete them:
+• `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
+Shutting a machine down from inside doesn't stop billing. If this lasts, I'll delete machines that
+are 2 h past their end. I'll announce that an hour before.\
 """)
 
 
@@ -96,7 +99,7 @@ def test_foreign_text_mentions_nobody_and_formats_nothing() -> None:
     stranger = Living(resource_id="res-9", name=evil, rate=None, since=None)
     known = Living(resource_id=evil, name=evil, rate=None, since=None)
     bot = BotAnswer(trouble=DEAD.trouble, why=evil)
-    text = warning(bot, (stranger, known), machines=(named,)) + words.not_deleted(named, TWO, evil)
+    text = warning(bot, (stranger, known), machines=(named,)) + words.not_deleted(named, TWO, evil, {evil: evil})
     assert text.count("<@") == len(OPTIONS.admins)
     assert "<!" not in text.replace("<!date^", "")
     assert "`&lt;!channel&gt; '*x*' &lt;@U0BEN0000&gt;`" in text
