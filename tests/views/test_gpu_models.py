@@ -219,10 +219,10 @@ def test_a_replacement_and_more_time_are_for_the_model_that_they_are_about() -> 
     ) == snapshot("""\
 
 == Replace k7mq2? ==
-I rent the next offer of another vendor than Nebius: 1x A100 PCIe 80 GB, up to $2.47/h, for 4 h, at
-      most $12.00 in all.
-Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
-      stays.
+! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
+      k7mq2 keeps running.
+I'll rent the next offer from a vendor other than Nebius: 1x A100 PCIe 80 GB, up to $2.47/h for 4 h,
+      at most $12.00 in all.
 [Replace k7mq2] [Go back]
 
 == Approve k7mq2? ==

@@ -223,21 +223,21 @@ def test_the_dialog_says_what_is_rented_and_what_becomes_of_a_machine_that_runs(
     assert page(*(dialog(view, clock(15, 12)) for view in views)) == snapshot("""\
 
 == Replace k7mq2? ==
-I rent the next offer that fits: 1x H100, up to $2.47/h, for 3 h 28 min, at most $8.95 in all.
+I'll rent the next matching offer: 1x H100, up to $2.47/h for 3 h 28 min, at most $8.95 in all.
 [Replace k7mq2] [Go back]
 
 == Replace k7mq2? ==
-I rent the next offer of another vendor than Nebius: 1x H100, up to $2.47/h, for 3 h 28 min, at most
-      $8.95 in all.
-Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
-      stays.
+! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
+      k7mq2 keeps running.
+I'll rent the next offer from a vendor other than Nebius: 1x H100, up to $2.47/h for 3 h 28 min, at
+      most $8.95 in all.
 [Replace k7mq2] [Go back]
 
 == Replace k7mq2? ==
-I rent the next offer of another vendor than Nebius: 1x H100, up to $2.47/h, for 3 h 28 min, at most
-      $8.95 in all.
-Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
-      stays.
+! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
+      k7mq2 keeps running.
+I'll rent the next offer from a vendor other than Nebius: 1x H100, up to $2.47/h for 3 h 28 min, at
+      most $8.95 in all.
 What doesn't work?: ()
 [Replace k7mq2] [Go back]
 """)
