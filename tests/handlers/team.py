@@ -347,9 +347,15 @@ class Team:
             assert "SHA256:" in said, said
 
     async def offered(
-        self, user: str, *offers: Offer, channel: str = TRAINING, with_key: bool = True, **request: Any
+        self,
+        user: str,
+        *offers: Offer,
+        channel: str = TRAINING,
+        with_key: bool = True,
+        says: str = "Prices are valid until",
+        **request: Any,
     ) -> Json:
-        """Let a person ask and see these offers. Return the message with their buttons."""
+        """Let a person ask and see these offers. Return the message with their buttons, which `says` this."""
         if with_key:
             await self.has_key(user)
         assert await self.command(user, "get H100 EU for 6h", channel) == ""
@@ -373,7 +379,7 @@ class Team:
                 )
             )
         await self.deliver()
-        return await self.look(user, channel, "Prices stand until")
+        return await self.look(user, channel, says)
 
     async def rented(self) -> Rental:
         """Let Ana rent one H100 in #training. Return the rental. Nothing about it is delivered yet."""

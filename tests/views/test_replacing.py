@@ -66,23 +66,20 @@ def test_the_owner_of_a_lost_machine_can_replace_it_once_until_its_end() -> None
         thread(TAKEN, taken),
     ) == snapshot("""\
 
-Lost 15:12: your 1x H100 (k7mq2) in EU. Nebius took the machine back. $9.10 computed.
+Lost 15:12: your 1x H100 (k7mq2) in EU. Nebius ended it. $9.10 computed.
 [Replace k7mq2, up to $2.47/h] [Tell me when there is one]
 
-Lost 15:12: your 1x H100 (k7mq2) in EU. Nebius took the machine back. $9.10 computed. Its
-      replacement is f6rat.
+Lost 15:12: your 1x H100 (k7mq2) in EU. Nebius ended it. $9.10 computed. The new one is f6rat.
 [Show f6rat]
 
-Lost 15:12: your 1x H100 (k7mq2) in EU. Nebius took the machine back. $9.10 computed. Ask again:
-      /gpu get
+Lost 15:12: your 1x H100 (k7mq2) in EU. Nebius ended it. $9.10 computed. Ask again: /gpu get
 [Tell me when there is one]
 
-*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. 6 h 4 min, $14.68.
+*Lost*: 1x H100 in EU (spot), Ana, k7mq2. Nebius ended it. 6 h 4 min, $14.68.
 
-*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. 6 h 4 min, $14.68. Its
-      replacement is f6rat.
+*Lost*: 1x H100 in EU (spot), Ana, k7mq2. Nebius ended it. 6 h 4 min, $14.68. The new one is f6rat.
 
-Lost 15:12: Nebius took the machine back. $9.10 computed.
+Lost 15:12: Nebius ended it. $9.10 computed.
 
 The new one is f6rat.
 """)
@@ -107,17 +104,17 @@ Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
       Shutting it down from inside doesn't stop the bill; Destroy does.
-Its replacement will be f6rat. This one runs until that is bought.
+The new one will be f6rat. This one runs until that is bought.
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. Its replacement will be
-      f6rat. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The new one will be f6rat.
+      fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. Its replacement will be f6rat. fine-tune
-      run 7
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. The new one will be f6rat. fine-tune run
+      7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   12:49  Ana says that it doesn't work: no <GPU> in it.
   12:50  The new one will be f6rat. This one runs until that is bought.
@@ -130,7 +127,7 @@ Being destroyed: its place goes to f6rat. $0.50 so far.
 
 Not replaced: the other one, f6rat, got no machine, so this one stays.
 
-*Destroyed*: 1x H100 (k7mq2) in EU for Ana. 6 h 4 min, $14.68. Its replacement is f6rat.
+*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68. The new one is f6rat.
 """)
 
 
@@ -146,14 +143,14 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     over = changed(waiting(expired, state=State.EXPIRED, **for_first), replaced=ready().rental)
     assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 
-Failed 12:58: your 1x H100 (f6rat) in EU. No offer is left within what was accepted. It cost
-      nothing. k7mq2 keeps running.
+Failed 12:58: your 1x H100 (f6rat) in EU. Nothing is left within what was allowed. It cost nothing.
+      k7mq2 runs on.
 
-Waiting for you: your 1x H100 (f6rat) in EU. The offers that are left cost more than was accepted.
-      $3.11/h now from Scaleway. At most $137.54 in all. k7mq2 keeps running.
+Waiting for you: your 1x H100 (f6rat) in EU. What is left costs more than was allowed. $3.11/h now
+      from Scaleway. At most $137.54 in all. k7mq2 runs on.
 [Go on up to $21.16/h] [Withdraw]
 
-Nobody decided by 20:55: your 1x H100, f6rat. Nothing was rented. k7mq2 keeps running.
+Nobody decided by 20:55: your 1x H100, f6rat. Nothing was rented. k7mq2 runs on.
 [Ask again]
 """)
 
@@ -177,12 +174,11 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 [Extend] [Destroy k7mq2] [Replace k7mq2, up to $2.47/h]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-*Running*: 1x H100 (k7mq2) in EU for Ana. Nothing answers on its SSH port. $2.42/h since 12:37. Ends
+*Running*: 1x H100 in EU, Ana, k7mq2. Nothing answers on its SSH port. $2.42/h since 12:37. Ends
       18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-This machine is running and billing, but nothing answers on its SSH port yet. It may need another
-      minute.
+It runs and bills, but nothing answers on its SSH port yet. It may need another minute.
 """)
     assert (
         "Running after 2 min 51 s"
@@ -200,10 +196,10 @@ def test_both_rentals_name_the_other_in_their_details() -> None:
     assert page(*(message(each, clock(15, 15)) for each in shown)) == snapshot("""\
 
 Lost: 1x H100 in EU, Ana, k7mq2.
-  Nebius took the machine back. 6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06
-      in all. Its replacement is f6rat. fine-tune run 7
+  Nebius ended it. 6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. The
+      new one is f6rat. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  15:12  Lost: Nebius took the machine back. $9.10 computed.
+  15:12  Lost: Nebius ended it. $9.10 computed.
   15:14  The new one is f6rat.
 
 Starting: 1x H100 in EU, Ana, f6rat. $2.15/h, $0.06 so far.
@@ -223,21 +219,21 @@ def test_the_dialog_says_what_is_rented_and_what_becomes_of_a_machine_that_runs(
     assert page(*(dialog(view, clock(15, 12)) for view in views)) == snapshot("""\
 
 == Replace k7mq2? ==
-I'll rent the next matching offer: 1x H100, up to $2.47/h for 3 h 28 min, at most $8.95 in all.
+I rent the next offer that fits: 1x H100, up to $2.47/h, for 3 h 28 min, at most $8.95 in all.
 [Replace k7mq2] [Go back]
 
 == Replace k7mq2? ==
-! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
-      k7mq2 keeps running.
-I'll rent the next offer from a vendor other than Nebius: 1x H100, up to $2.47/h for 3 h 28 min, at
-      most $8.95 in all.
+I rent the next offer of another vendor than Nebius: 1x H100, up to $2.47/h, for 3 h 28 min, at most
+      $8.95 in all.
+Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
+      stays.
 [Replace k7mq2] [Go back]
 
 == Replace k7mq2? ==
-! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
-      k7mq2 keeps running.
-I'll rent the next offer from a vendor other than Nebius: 1x H100, up to $2.47/h for 3 h 28 min, at
-      most $8.95 in all.
+I rent the next offer of another vendor than Nebius: 1x H100, up to $2.47/h, for 3 h 28 min, at most
+      $8.95 in all.
+Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
+      stays.
 What doesn't work?: ()
 [Replace k7mq2] [Go back]
 """)
@@ -247,7 +243,7 @@ What doesn't work?: ()
 def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_the_same() -> None:
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
-    choice = OfferChoice(offer=NEBIUS, envelope=envelope())
+    choice = OfferChoice(offer=NEBIUS, envelope=envelope("2.42", "2.78", 4_170_000, lease=H))
     little = changed(LEFT, lease=H, total=3_030_000)
     found = offers.found(view_of(search, [choice], to_replace=lost, left=little), reading(clock(18, 0)))
     none = changed(search, state=QuoteState.NONE)
@@ -260,19 +256,20 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
         message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
     ) == snapshot("""\
 
-Nothing was rented in the place of k7mq2. It left 1x H100, up to $2.47/h for 1 h, at most $3.03 in
-      all. What there is now:
-*1x H100 in EU, on demand, 1 h from ready*
-$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
-About $2.42, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+Nothing was rented in place of 1x H100 (k7mq2). What it left: 1x H100, up to $2.47/h, for 1 h, at
+      most $3.03 in all. These offers are available now:
+*1x H100 in EU* · 1 h
+*$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
+About $2.42, *at most $4.17* including startup and shutdown. If it sells out, I'll take another up
+      to $2.78/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-Nothing was rented in the place of k7mq2, so k7mq2 runs on. No H100 in EU now. I found nothing close
-      to it either.
+Nothing was rented in place of 1x H100 (k7mq2), so it keeps running. No H100 in EU right now, and
+      nothing similar either.
 [Change]
 
-Compute Clear hasn't answered for 2 min. Nothing is rented, and I won't rent later on my own.
+Compute Clear hasn't responded for 2 min. Nothing was rented, and nothing will be unless you try
+      again.
 [Replace k7mq2, up to $2.47/h]
 """)
