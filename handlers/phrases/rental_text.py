@@ -20,7 +20,7 @@ from bot.model.rental import Rental
 from bot.model.request import Contract, Envelope, Request
 from bot.model.state import State
 from bot.model.summary import AccruedCost, PeopleAsked, RentalDetails, RentalSummary
-from bot.model.text import listed, span
+from bot.model.text import listed, plural, span
 from bot.policy.team.asking import Mentions
 from bot.policy.team.hours import morning_after, zone_of
 from bot.policy.team.rules import Rules
@@ -126,11 +126,11 @@ KINDS_SHOWN = 4
 
 
 def sold_but_seen(facts: NotAsSoldFacts) -> str:
-    """Return `sold as 8x H100 SXM 80 GB, but I see 7`, with the names of the GPUs if these differ."""
+    """Return `sold as 8x H100 SXM 80 GB, but I see 7 GPUs`, with the names of the GPUs if these differ."""
     seen = facts.gpus_seen
     sold = f"sold as {machines(facts.count, facts.gpu)}"
     if not any(differs(facts.gpu, model) for model in seen.models):
-        return f"{sold}, but I see {seen.count}"
+        return f"{sold}, but I see {plural(seen.count, 'GPU')}"
     kinds = Counter(_named(model) for model in seen.models).most_common(KINDS_SHOWN)
     return f"{sold}, but I see {listed([f'{count}x {name}' for name, count in kinds])}"
 
@@ -150,7 +150,7 @@ STATES: dict[State, str] = {
     State.PROVISIONING: "Starting",
     State.READY: "Ready",
     State.DESTROYING: "Being destroyed",
-    State.DESTROYED: "Destroyed",
+    State.DESTROYED: "Ended",
     State.FAILED: "Failed",
     State.CANCELLED: "Cancelled",
     State.LOST: "Lost",
@@ -192,7 +192,7 @@ _REASONS: dict[Why, str] = {
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} ended it",
     Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it",
-    Why.ENDED_SINCE_BACKUP: "my messages about it are newer than my database: somebody probably destroyed it",
+    Why.ENDED_SINCE_BACKUP: "my messages are newer than my database, so somebody probably destroyed it",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another one takes its place",
     Why.BOUGHT_AFTER_BACKUP: "its machine was found on the account",
@@ -291,14 +291,9 @@ def billing_since(details: RentalDetails) -> datetime | None:
     return min(starts, default=details.current.intended_at)
 
 
-def computed(cost: AccruedCost) -> str:
-    """Return `$14.68 computed`, or `$14.68 estimated` if the API left something out."""
-    return f"{dollars(cost.amount)} {'estimated' if cost.estimated else 'computed'}"
-
-
 def in_all(cost: AccruedCost) -> str:
-    """Return `$14.68`, with `estimated` if the API left something out."""
-    return f"{dollars(cost.amount)}{' estimated' if cost.estimated else ''}"
+    """Return `$14.68`, or `an estimated $14.68` if the API left something out."""
+    return f"{'an estimated ' if cost.estimated else ''}{dollars(cost.amount)}"
 
 
 def so_far(cost: AccruedCost) -> str:
@@ -310,24 +305,29 @@ def settled(details: RentalDetails) -> bool:
     return all(attempt.settled for attempt in details.attempts)
 
 
-def receipt(details: RentalDetails, *, idle: bool = True) -> str:
-    """Return `6 h 4 min, $14.68, of which $3.10 idle.` for a rental that is over, with the last part if `idle`."""
+def cost_nothing_text(details: RentalDetails) -> str:
+    """Return that a rental which is over cost nothing, in words that are known to be true. Return an empty text if
+    it cost something, or if nobody knows yet."""
     if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
     if not details.attempts:
         return "Nothing was rented."
     known = settled(details) and not details.rental.bought_after_backup
-    if known and details.spent.amount == 0 and not details.spent.estimated:
-        return "It cost nothing."
+    return "It cost nothing." if known and details.spent.amount == 0 and not details.spent.estimated else ""
+
+
+def receipt(details: RentalDetails, *, idle: bool = True) -> str:
+    """Return what a rental that is over cost: `$14.68 for 6 h 4 min, of which $3.10 was idle.`, with the last part
+    if `idle`."""
     length = ledger_span(details.ledger)
-    amount = in_all(details.spent)
-    amount += idle_part(details.use_costs) if idle else ""
-    return f"{span(length)}, {amount}." if length is not None else f"{amount}."
+    ran = f" for {span(length)}" if length is not None else ""
+    of_which = idle_part(details.use_costs) if idle else ""
+    return cost_nothing_text(details) or f"{in_all(details.spent)}{ran}{of_which}."
 
 
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
-    """Return `Its work stopped at 01:13; it ended at 02:44.` for a machine with two ends that ended at night
-    because it no longer worked. Return an empty text for other machines."""
+    """Return `Its work stopped at 01:13, so I didn't keep it running.` for a machine with two ends that ended at
+    night because it no longer worked. Return an empty text for other machines."""
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
     if ending is None or ending.why is not Why.LEASE_ENDED or rental.request.up_to is None or ending.since is None:
@@ -336,7 +336,7 @@ def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
         return ""
     if morning_after(ending.since, ending.since, zone_of(times.zone, rules), rules.hours) is None:
         return ""
-    return f"Its work stopped {times.at_time(use.since)}; it ended {times.at_time(ending.since)}."
+    return f"Its work stopped {times.at_time(use.since)}, so I didn't keep it running."
 
 
 def why_ended(details: RentalDetails) -> str:
@@ -351,16 +351,20 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return `The new one is f6rat.`, with `will be` while the old machine still runs."""
+    """Return `Its replacement is f6rat.`, with `will be` while the old machine still runs."""
     if rental.replaced_by is None:
         return ""
-    return f"The new one {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
+    return f"Its replacement {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
 
 
 def first_runs_on(details: RentalDetails) -> str:
-    """Return `k7mq2 runs on.` if this rental was to take the place of k7mq2 and has no machine."""
+    """Return `k7mq2 keeps running.` if this rental was to take the place of k7mq2 and has no machine."""
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
-    return f"{replaced.id} runs on." if replaced is not None and replaced.state is State.READY and has_none else ""
+    return (
+        f"{replaced.id} keeps running."
+        if replaced is not None and replaced.state is State.READY and has_none
+        else ""
+    )
 
 
 def ended_by(details: RentalDetails) -> Event | None:
@@ -373,21 +377,27 @@ def ended_by(details: RentalDetails) -> Event | None:
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
-    """Return `Destroyed 18:41 by Ben: your 1x H100 (k7mq2).`, for a message about something before the end.
+    """Return `Ended by Ben at 18:41: your 1x H100 (k7mq2).`, for a message about something before the end.
 
     A person is named only if they aren't the owner.
     """
-    return join(f"{_over_text(details, times)}: {name}.", why_ended(details))
+    if details.rental.state is State.DESTROYING:
+        return sentence(f"{name} is being destroyed")
+    return join(f"{over_text(details, times)}: {name}.", why_ended(details))
 
 
-def _over_text(details: RentalDetails, times: Times) -> str:
-    """Return `Destroyed 18:41 by Ben`, or `Ended before 18:41, while I was away` if nobody knows when and why."""
+def over_text(details: RentalDetails, times: Times) -> str:
+    """Return `Ended by Ben at 18:41`, or `Ended before 18:41, while I was away` if nobody knows when and why."""
     rental, ending = details.rental, details.rental.ending
-    when = times.time(rental.over_at) if rental.state.over and rental.over_at else ""
-    if rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:
-        return f"Ended before {when}, while I was away"
+    over_at = rental.over_at if rental.state.over else None
+    if over_at and rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:
+        return f"Ended before {times.time(over_at)}, while I was away"
     by = ended_by(details)
-    return join(STATES[rental.state], when, f"by {actor(details.names, by)}" if by is not None else None)
+    return join(
+        STATES[rental.state],
+        f"by {actor(details.names, by)}" if by is not None else None,
+        times.at_time(over_at) if over_at else None,
+    )
 
 
 def extended_by_operator(details: RentalDetails, times: Times) -> str:
@@ -405,7 +415,7 @@ def current_state(details: RentalDetails, times: Times) -> str:
     if rental.state is State.DESTROYING:
         return "It is being destroyed."
     if rental.state.over:
-        return join(f"{_over_text(details, times)}.", why_ended(details))
+        return join(f"{over_text(details, times)}.", why_ended(details))
     if rental.state is State.READY:
         return f"It {'runs' if rental.silent else 'is ready'}, until {times.time(rental.running_lease.ends_at)}."
     if rental.state is State.AWAITING_APPROVAL:

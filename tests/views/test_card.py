@@ -203,13 +203,13 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
         *(card(waiting(state=state), clock(22, 6)) for state in (State.DENIED, State.EXPIRED, State.WITHDRAWN)),
     ) == snapshot("""\
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Ended*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min.
 
-*Cancelled*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Cancelled*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min.
 
-*Lost*: 1x H100 in EU, Ana, k7mq2. Nebius ended it. 6 h 4 min, $14.68.
+*Lost*: 1x H100 in EU, Ana, k7mq2. Nebius ended it. $14.68 for 6 h 4 min.
 
-*Failed*: 1x H100 in EU, Ana, k7mq2. Nebius took too long. 6 h 4 min, $14.68.
+*Failed*: 1x H100 in EU, Ana, k7mq2. Nebius took too long. $14.68 for 6 h 4 min.
 
 *Denied*: 8x H100 in EU, Ana, p4wd9. Nothing was rented.
 
@@ -231,5 +231,5 @@ def test_the_card_names_who_ended_somebody_elses_machine() -> None:
 *Being destroyed* by Ben: 1x H100 in EU, Ana, k7mq2.
 [Details]
 
-*Destroyed* by Ben: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Ended* by Ben: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min.
 """)

@@ -62,7 +62,13 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Carl made Ana its owner. It ran on the account, named train-3 <!here>, and I didn't know it. It ends
       18:40.

@@ -126,11 +126,25 @@ on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output i
 
 (nothing)
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. on-ending.sh: failed (exit 1) at 18:26.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
+  on-ending.sh: failed (exit 1) at 18:26.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. on-ending.sh still ran at the end.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
+  on-ending.sh still ran at the end.
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68. on-ending.sh: failed (exit 1) at 18:26.
+*Ended*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min. on-ending.sh: failed (exit 1) at 18:26.
 """)
 
 

@@ -203,7 +203,7 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
 k7mq2 can't be opened yet. Starting: 1x H100 in EU. I send you the command when it is ready.
 
-k7mq2 can't be opened. Destroyed: 1x H100 in EU.
+k7mq2 can't be opened. Ended: 1x H100 in EU.
 """)
 
 

@@ -76,7 +76,7 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 More time is asked for, until tomorrow at 18:40.
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-Destroyed 18:41: Ana's 1x H100 (k7mq2).
+Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
 
 
@@ -113,7 +113,7 @@ Ana lets you into 1x H100 in EU (k7mq2). I need your public SSH key for that. Th
       the machine: /gpu share k7mq2 shows Ana the line.
 [Add SSH key] [Take mine from GitHub]
 
-Destroyed 18:41: Ana's 1x H100 (k7mq2).
+Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
 
 
@@ -139,7 +139,7 @@ Ana lets you into 1x H100 in EU (k7mq2). I need your public SSH key for that. Th
       the machine: /gpu share k7mq2 shows Ana the line.
 [Add SSH key] [Take mine from GitHub]
 
-Destroyed 18:41: Ana's 1x H100 (k7mq2).
+Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
 
 

@@ -368,22 +368,59 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. Its work stopped at 01:13; it ended at 02:44. $4.96.
+*Ended*: 1x H100 in EU, Ana, k7mq2. Its work stopped at 01:13, so I didn't keep it running. $4.96.
       Something that turned up late is being deleted.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed yesterday at 21:01: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended yesterday at 21:01: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 """)
 
 
