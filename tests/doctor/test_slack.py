@@ -19,20 +19,20 @@ async def test_each_part_has_a_line_if_all_is_well(installation: Installation) -
     installation.policy(f"approvers: {{people: [{BEN}], groups: [{APPROVERS}]}}\napprovals_channel: {APPROVALS}\n")
     lines = [finding.line() for finding in await installation.examine()]
     assert lines[:2] == [
-        "ok      settings: all that is needed is set.",
-        f"ok      policy: {installation.folder}/policy.yml is understood.",
+        "ok      settings: all required settings are set.",
+        f"ok      policy: {installation.folder}/policy.yml is valid.",
     ]
     assert lines[2:10] == [
         "ok      Slack bot token: @gpubot in Sandbox.",
         "ok      Slack scopes: all 12 are there.",
         "ok      Slack app token: opens Socket Mode connections.",
-        "ok      home channel: #gpus, and I am in it.",
-        "ok      approvals channel: #approvals, and I am in it.",
+        "ok      home channel: #gpus, and I'm in it.",
+        "ok      approvals channel: #approvals, and I'm in it.",
         f"ok      admin {CLEO}: Cleo.",
         f"ok      approver {BEN}: Ben.",
         f"ok      approver group {APPROVERS}: 1 member.",
     ]
-    assert lines[10] == "ok      approvers: everyone who approves is in the approvals channel."
+    assert lines[10] == "ok      approvers: all approvers are in the approvals channel."
     assert lines[11] == "ok      Slack tables and charts: /gpu spend can show both."
     assert all(line.startswith("ok ") for line in lines)
 
@@ -140,15 +140,15 @@ async def test_an_app_of_an_older_manifest_is_ok_with_a_hint_at_what_it_lacks(in
 async def test_a_home_channel_without_the_bot_is_not_ok(installation: Installation) -> None:
     await installation.workspace("PATCH", f"channels/{GPUS}", bot=False)
     assert await installation.not_ok() == [
-        "not ok  home channel: I am not in #gpus. Type there: /invite @gpubot",
+        "not ok  home channel: I'm not in #gpus. Type there: /invite @gpubot",
     ]
 
 
 async def test_a_private_channel_without_the_bot_cannot_be_found(installation: Installation) -> None:
     installation.set(GPUBOT_CHANNEL=QUIET)
     assert await installation.not_ok() == [
-        f"not ok  home channel: I find no channel {QUIET}. Check GPUBOT_CHANNEL; a private channel I see only "
-        "once I am in it: type /invite @gpubot there."
+        f"not ok  home channel: I can't find the channel {QUIET}. Check GPUBOT_CHANNEL. "
+        "If it's a private channel, I can see it only as a member: type /invite @gpubot there."
     ]
 
 
