@@ -159,7 +159,7 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
     ready = await play.until_sees("Cleo", "Your 1x L40S PCIe 48 GB", SOON, dm=True)
     await play.clicks("Cleo", ready, "Destroy ")
     await play.confirms("Cleo")
-    await play.until_sees("Cleo", "Destroyed: 1x L40S PCIe 48 GB", SOON)
+    await play.until_sees("Cleo", "Ended: 1x L40S PCIe 48 GB", SOON)
 
 
 async def _check_boot_script(play: Play) -> None:
@@ -272,7 +272,7 @@ async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
     await play.clicks("Ana", play.sees("Ana", "You already have", only_you=True), "Rent another")
     ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.sandbox.vanish(await _machine_of(play, rental_of(ready)), "deleted")
-    lost = await play.until_sees("Ana", "Lost ", SOON, dm=True)
+    lost = await play.until_sees("Ana", "took back your spot machine", SOON, dm=True)
     await play.clicks("Ana", lost, "Replace ")
     ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
     await play.clicks("Ana", ready, "Destroy ")
@@ -291,8 +291,8 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
     await play.clicks("Cleo", await play.until_sees("Cleo", "Idle for", SOON, dm=True), "Destroy")
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Ended", SOON)
-    play.sees("Cleo", "Destroyed:")
-    await play.until_sees("Ana", "Destroyed: 1x H100 SXM 80 GB in EU, Ana with Cleo", TODAY)
+    play.sees("Cleo", "Ended:")
+    await play.until_sees("Ana", "Ended: 1x H100 SXM 80 GB in EU, Ana with Cleo", TODAY)
     play.sees("Ana", "Ended")
     await play.types("Ana", "#training", "list")
 

@@ -125,13 +125,15 @@ KINDS_SHOWN = 4
 
 
 def sold_but_seen(facts: NotAsSoldFacts) -> str:
-    """Return `sold as 8x H100 SXM 80 GB, but I see 7 GPUs`, with the names of the GPUs if these differ."""
+    """Return `was sold with 8 GPUs, but I see only 7`, to follow the machine's name. If the GPUs differ, return
+    `was sold as 8x H100 SXM 80 GB, but I see ..` with their names."""
     seen = facts.gpus_seen
-    sold = f"sold as {machines(facts.count, facts.gpu)}"
     if not any(differs(facts.gpu, model) for model in seen.models):
-        return f"{sold}, but I see {plural(seen.count, 'GPU')}"
+        only = "only " if seen.count < facts.count else ""
+        return f"was sold with {plural(facts.count, 'GPU')}, but I see {only}{seen.count}"
     kinds = Counter(_named(model) for model in seen.models).most_common(KINDS_SHOWN)
-    return f"{sold}, but I see {listed([f'{count}x {name}' for name, count in kinds])}"
+    seen_kinds = listed([f"{count}x {name}" for name, count in kinds])
+    return f"was sold as {machines(facts.count, facts.gpu)}, but I see {seen_kinds}"
 
 
 def _named(model: GpuModel) -> str:
@@ -149,7 +151,7 @@ STATES: dict[State, str] = {
     State.PROVISIONING: "Starting",
     State.READY: "Ready",
     State.DESTROYING: "Being destroyed",
-    State.DESTROYED: "Destroyed",
+    State.DESTROYED: "Ended",
     State.FAILED: "Failed",
     State.CANCELLED: "Cancelled",
     State.LOST: "Lost",
@@ -245,9 +247,9 @@ def state_word(details: RentalSummary) -> str:
 
 
 def people(details: RentalSummary) -> str:
-    """Return `Ana`, or `Ana, with Ben and Cleo`, which pings nobody."""
+    """Return `Ana`, or `Ana with Ben and Cleo`, which pings nobody."""
     names = names_of(details, details.rental.teammates)
-    return join(owner(details), f"with {people_text(names)}" if names else "", by=", ")
+    return join(owner(details), f"with {people_text(names)}" if names else "")
 
 
 def machine(rental: Rental) -> str:
@@ -285,14 +287,9 @@ def billing_since(details: RentalDetails) -> datetime | None:
     return min(starts, default=details.current.intended_at)
 
 
-def computed(cost: AccruedCost) -> str:
-    """Return `$14.68 computed`, or `$14.68 estimated` if the API left something out."""
-    return f"{dollars(cost.amount)} {'estimated' if cost.estimated else 'computed'}"
-
-
 def in_all(cost: AccruedCost) -> str:
-    """Return `$14.68`, with `estimated` if the API left something out."""
-    return f"{dollars(cost.amount)}{' estimated' if cost.estimated else ''}"
+    """Return `$14.68`, or `an estimated $14.68` if the API left something out."""
+    return f"{'an estimated ' if cost.estimated else ''}{dollars(cost.amount)}"
 
 
 def so_far(cost: AccruedCost) -> str:
@@ -304,24 +301,29 @@ def settled(details: RentalDetails) -> bool:
     return all(attempt.settled for attempt in details.attempts)
 
 
-def receipt(details: RentalDetails, *, idle: bool = True) -> str:
-    """Return `6 h 4 min, $14.68, of which $3.10 idle.` for a rental that is over, with the last part if `idle`."""
+def cost_nothing_text(details: RentalDetails) -> str:
+    """Return that a rental which is over cost nothing, in words that are known to be true. Return an empty text if
+    it cost something, or if nobody knows yet."""
     if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
     if not details.attempts:
         return "Nothing was rented."
     known = settled(details) and not details.rental.bought_after_backup
-    if known and details.spent.amount == 0 and not details.spent.estimated:
-        return "It cost nothing."
+    return "It cost nothing." if known and details.spent.amount == 0 and not details.spent.estimated else ""
+
+
+def receipt(details: RentalDetails, *, idle: bool = True) -> str:
+    """Return what a rental that is over cost: `$14.68 for 6 h 4 min, of which $3.10 was idle.`, with the last part
+    if `idle`."""
     length = ledger_span(details.ledger)
-    amount = in_all(details.spent)
-    amount += idle_part(details.use_costs) if idle else ""
-    return f"{span(length)}, {amount}." if length is not None else f"{amount}."
+    ran = f" for {span(length)}" if length is not None else ""
+    of_which = idle_part(details.use_costs) if idle else ""
+    return cost_nothing_text(details) or f"{in_all(details.spent)}{ran}{of_which}."
 
 
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
-    """Return `Its work stopped at 01:13; it ended at 02:44.` for a machine with two ends that ended at night
-    because it no longer worked. Return an empty text for other machines."""
+    """Return `Its work stopped at 01:13, so I didn't keep it running.` for a machine with two ends that ended at
+    night because it no longer worked. Return an empty text for other machines."""
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
     if ending is None or ending.why is not Why.LEASE_ENDED or rental.request.up_to is None or ending.since is None:
@@ -330,7 +332,7 @@ def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
         return ""
     if morning_after(ending.since, ending.since, zone_of(times.zone, rules), rules.hours) is None:
         return ""
-    return f"Its work stopped {times.at_time(use.since)}; it ended {times.at_time(ending.since)}."
+    return f"Its work stopped {times.at_time(use.since)}, so I didn't keep it running."
 
 
 def why_ended(details: RentalDetails) -> str:

@@ -203,14 +203,14 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
         *(card(waiting(state=state), clock(22, 6)) for state in (State.DENIED, State.EXPIRED, State.WITHDRAWN)),
     ) == snapshot("""\
 
-*Destroyed*: 1x H100 (k7mq2) in EU for Ana. 6 h 4 min, $14.68.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
-*Cancelled*: 1x H100 (k7mq2) in EU for Ana. 6 h 4 min, $14.68.
+*Cancelled*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
-*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. 6 h 4 min, $14.68.
+*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. $14.68 for 6 h 4 min.
 
-*Failed*: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in time. 6 h 4 min,
-      $14.68.
+*Failed*: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in time. $14.68 for 6 h
+      4 min.
 
 *Declined*: 8x H100 (p4wd9) in EU for Ana. Nothing was rented.
 
@@ -232,5 +232,5 @@ def test_the_card_names_who_ended_somebody_elses_machine() -> None:
 *Being destroyed* by Ben: 1x H100 (k7mq2) in EU for Ana.
 [Details]
 
-*Destroyed* by Ben: 1x H100 (k7mq2) in EU for Ana. 6 h 4 min, $14.68.
+*Ended* by Ben: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 """)

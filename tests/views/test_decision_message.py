@@ -139,15 +139,15 @@ Nobody decided on more time: your 1x H100 (k7mq2) in EU. It ends 18:40.
 
 Carl says that it is still needed: 1x H100 (k7mq2).
 
-Lost 14:10: your 1x H100 (k7mq2) in EU. Nebius took the machine back. Ask again: /gpu get
+Nebius ended your 1x H100 (k7mq2) at 14:10. Everything on it is lost. Ask again: /gpu get
 [Tell me when there is one]
 
-Failed 12:40: your 1x H100 (k7mq2) in EU. No offer is left within what was accepted. It cost
-      nothing. Ask again: /gpu get
+Your request for 1x H100 (k7mq2) in EU failed at 12:40: no offer is left within what was accepted.
+      It cost nothing. Ask again: /gpu get
 [Tell me when there is one] [Rent it for me, up to a price]
 
-Expired 22:07: your 1x H100 (k7mq2) in EU. Nothing of it bills any more; the vendor confirms it.
-      $0.42 computed. Ask again: /gpu get
+Your request for 1x H100 (k7mq2) in EU expired at 22:07. The vendor confirmed that nothing bills for
+      it any more. It cost $0.42. Ask again: /gpu get
 """)
 
 

@@ -119,15 +119,21 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
 *Ready*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-Your 1x A100 PCIe 80 GB (k7mq2) is ready until 18:40, at $2.42/h.
+(fallback) Log in with: `ssh root@203.0.113.7`
 
 Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 
 Ready: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 
-*Destroyed*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. 6 h 4 min, $14.68.
+*Ended*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
-Destroyed at 18:41: your 1x A100 PCIe 80 GB (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 """)
 
 

@@ -35,17 +35,17 @@ def test_the_owner_reads_what_was_sold_and_what_is_there() -> None:
         )
     ) == snapshot("""\
 
-k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7 GPUs.
+Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7.
 [Replace k7mq2, up to $2.47/h] [Keep it]
 
-k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7 GPUs.
+Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7.
 [Replace k7mq2, up to $2.47/h] [Keep it]
 
-k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7x NVIDIA H100 80GB HBM3 with 80 GB and 1x NVIDIA
-      A100-SXM4-40GB with 40 GB.
+Your 8x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x NVIDIA H100 80GB HBM3 with 80 GB
+      and 1x NVIDIA A100-SXM4-40GB with 40 GB.
 [Replace k7mq2, up to $2.47/h] [Keep it]
 
-k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A100* 'x'.
+Your 8x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A100* 'x'.
 [Replace k7mq2, up to $2.47/h] [Keep it]
 """)
 
@@ -60,14 +60,20 @@ def test_the_message_has_no_buttons_once_its_owner_keeps_it_or_it_is_gone() -> N
         message(lists.show(ready(event, kept), reader=reading(clock(12, 50), ANA)), clock(12, 50)),
     ) == snapshot("""\
 
-k7mq2 was sold as 8x H100 SXM 80 GB, but I see 7 GPUs. You keep it.
+Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You're keeping it.
 
-Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  12:42  Sold as 8x H100 SXM 80 GB, but I see 7 GPUs.
-  12:44  Ana keeps it as it is.
+  12:42  This machine was sold with 8 GPUs, but I see only 7.
+  12:44  Ana is keeping this machine as it is.
 """)
     assert over.rental.state is State.DESTROYED

@@ -126,11 +126,25 @@ on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output i
 
 (nothing)
 
-Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. on-ending.sh: failed (exit 1) at 18:26.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
+  on-ending.sh: failed (exit 1) at 18:26.
 
-Destroyed at 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68. on-ending.sh still ran at the end.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
+  on-ending.sh still ran at the end.
 
-*Destroyed*: 1x H100 (k7mq2) in EU for Ana. 6 h 4 min, $14.68. on-ending.sh: failed (exit 1) at
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min. on-ending.sh: failed (exit 1) at
       18:26.
 """)
 
@@ -146,21 +160,21 @@ def test_who_opens_a_machine_reads_of_its_script_and_that_it_can_have_one() -> N
         *("\n".join(answer[1:7]) for answer in answers),
     ) == snapshot("""\
 
-      script at /root/on-ending.sh would run 15 min before. Shutting it down from inside doesn't
 
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before. A
-      script at /root/on-ending.sh would run 15 min before. Shutting it down from inside doesn't
-      stop the bill; Destroy does.
-I couldn't read its host key, so I can't say which fingerprint ssh must show.
 
+(fallback) Your key "you@laptop" works.
+(fallback) ```Host gpu-k7mq2
+(fallback)     ForwardAgent no```
+*Your 1x H100 (k7mq2) is ready* until 18:40.
+$ ssh root@203.0.113.7
+| Keys: "you@laptop" works
+
+(fallback) Your key "you@laptop" works.
+(fallback) ```Host gpu-k7mq2
+(fallback)     ForwardAgent no```
+*Your 1x H100 (k7mq2) is ready* until 18:40.
 The machine doesn't start its on-ending.sh: it is not executable. Type chmod 700 /root/on-ending.sh
       on the machine.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
 """)
 
 
@@ -213,16 +227,22 @@ Ben destroys your 1x H100 (k7mq2) once its on-ending.sh is done, 14:10 at the la
       running since 14:01.
 [Keep k7mq2] [Destroy k7mq2 now]
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready until 14:10, at $2.42/h.
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 14:10. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
+      It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
 Ben destroys it once its on-ending.sh is done, 14:10 at the latest. on-ending.sh: running since
       14:01.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 14:10. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Keep k7mq2] [Destroy k7mq2 now]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+$ ssh root@203.0.113.7
+| Ends: 14:10
+| Price: $2.42/h, at most $16.06 in all
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+[Keep k7mq2] [SSH config and keys] [Destroy k7mq2 now]
 
 Ben destroys it after its on-ending.sh: it ends 14:10 at the latest.
 

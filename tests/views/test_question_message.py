@@ -252,7 +252,7 @@ Ana still needs it. I ask again at 22:44; it ends Nov 26 at 09:00 either way. k7
 
 Ana extended it by 2 h: it ends Nov 26 at 11:00. k7mq2, 1x H100, Ana.
 
-Being destroyed: Ben asked for it. k7mq2, 1x H100, Ana.
+Ben is destroying this machine. k7mq2, 1x H100, Ana.
 
 Nobody answered. I told you again at 18:44: k7mq2, 1x H100, Ana.
 

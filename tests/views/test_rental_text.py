@@ -39,8 +39,8 @@ def test_the_current_state_of_a_rental_is_one_sentence() -> None:
             "It's starting.",
             "It's ready, and ends at 18:40.",
             "It's being destroyed.",
-            "Destroyed at 18:41.",
-            "Lost at 18:41. Nebius took the machine back.",
+            "Ended at 18:41.",
+            'Lost at 18:41. Nebius took the machine back.',
             "Withdrawn.",
         ]
     )
@@ -60,11 +60,11 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
     )
     assert [read(rental_text.receipt(details), NOW) for details in rentals] == snapshot(
         [
-            "6 h 4 min, $14.68.",
-            "6 h 4 min, $14.68 estimated.",
+            "$14.68 for 6 h 4 min.",
+            "an estimated $14.68 for 6 h 4 min.",
             "$0.42.",
             "It cost nothing.",
-            "$0.00 estimated.",
+            "an estimated $0.00.",
             "$0.00.",
             "Nothing was rented.",
             "Its machine was found in the account.",
@@ -72,10 +72,10 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
     )
 
 
-def test_a_cost_says_whether_it_is_computed_or_estimated() -> None:
+def test_a_cost_says_whether_it_is_estimated() -> None:
     costs = (AccruedCost(amount=4_960_000, estimated=False), AccruedCost(amount=4_960_000, estimated=True))
-    assert [(rental_text.computed(cost), rental_text.so_far(cost)) for cost in costs] == snapshot(
-        [("$4.96 computed", "$4.96 so far"), ("$4.96 estimated", "$4.96 estimated so far")]
+    assert [(rental_text.in_all(cost), rental_text.so_far(cost)) for cost in costs] == snapshot(
+        [("$4.96", "$4.96 so far"), ("an estimated $4.96", "an estimated $4.96 so far")]
     )
 
 

@@ -24,28 +24,39 @@ def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_
         direct(READY_EVENT, sent()),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
-`ssh root@203.0.113.7`
-Opens with "you@laptop"; with "you@desk" and Ben's too if its startup script runs. If it doesn't,
-      paste on the machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519
-      AAAAC3NzaC1lZDI1' 'ssh-ed25519 AAAAC3NzaC1lZDI2'; do grep -qsxF "$k" authorized_keys || printf
-      '\\n%s\\n' "$k" >>authorized_keys; done)`
-If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
-      First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [It doesn't work]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works;
+      "you@desk" and Ben's will work if the startup script runs. It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Price: $2.42/h, at most $16.06 in all
+| Keys: "you@laptop" works; "you@desk" and Ben's will work if the startup script runs
+| Place: Nebius eu-north1
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows a
+      different one.
+[Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
-      First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [It doesn't work]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
+      It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Price: $2.42/h, at most $16.06 in all
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows a
+      different one.
+[Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 """)
 
 
@@ -132,24 +143,32 @@ def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_
 def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_lines_to_paste() -> None:
     assert page(answer(sent(key(ANA, "you@desk"), port=2222))) == snapshot("""\
 
-Ready: your 1x H100 (k7mq2), until 18:40.
-`ssh -p 2222 root@203.0.113.7`
-Opens with "you@laptop"; with "you@desk" too if its startup script runs. If it doesn't, paste on the
-      machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1';
-      do grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
-      First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
+(fallback) Log in with: `ssh -p 2222 root@203.0.113.7`
+(fallback) Your key "you@laptop" works; "you@desk" will work if the startup script runs.
+(fallback) `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do
+      grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
+(fallback) ```Host gpu-k7mq2
+(fallback)     ForwardAgent no```
+*Your 1x H100 (k7mq2) is ready* until 18:40.
+$ ssh -p 2222 root@203.0.113.7
+| Keys: "you@laptop" works; "you@desk" will work if the startup script runs
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows a
+      different one.
+If "you@desk" doesn't work, paste this on the machine:
+$ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
+      "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)
 For `~/.ssh/config`, above any "Host *":
-```Host gpu-k7mq2
+$ Host gpu-k7mq2
     HostName 203.0.113.7
     Port 2222
     User root
     HostKeyAlias gpu-k7mq2
-    CheckHostIP no
+      CheckHostIP no
     StrictHostKeyChecking accept-new
-    ForwardAgent no```
-Then: `ssh gpu-k7mq2`
+    ForwardAgent no
+Then `ssh gpu-k7mq2` logs you in.
 VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 """)
@@ -159,51 +178,64 @@ def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_wh
     silent = ready(quiet_since_real=NOW)
     assert page(*map(answer, (ready(), ready(host=None), silent, making(), gone()))) == snapshot("""\
 
-Ready: your 1x H100 (k7mq2), until 18:40.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-I couldn't read its host key, so I can't say which fingerprint ssh must show.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Your key "you@laptop" works.
+(fallback) ```Host gpu-k7mq2
+(fallback)     ForwardAgent no```
+*Your 1x H100 (k7mq2) is ready* until 18:40.
+$ ssh root@203.0.113.7
+| Keys: "you@laptop" works
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+  I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
-```Host gpu-k7mq2
+$ Host gpu-k7mq2
     HostName 203.0.113.7
     Port 22
     User root
     HostKeyAlias gpu-k7mq2
-    CheckHostIP no
+      CheckHostIP no
     StrictHostKeyChecking accept-new
-    ForwardAgent no```
-Then: `ssh gpu-k7mq2`
+    ForwardAgent no
+Then `ssh gpu-k7mq2` logs you in.
 VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
-Ready: your 1x H100 (k7mq2), until 18:40.
-It has no address yet.
+(fallback) Your key "you@laptop" works.
+*Your 1x H100 (k7mq2) is ready* until 18:40.
+I don't know this machine's address yet.
+| Keys: "you@laptop" works
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
 
-Running: your 1x H100 (k7mq2), until 18:40.
-Nothing answers on its SSH port.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-I couldn't read its host key, so I can't say which fingerprint ssh must show.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Your key "you@laptop" works.
+(fallback) ```Host gpu-k7mq2
+(fallback)     ForwardAgent no```
+*Your 1x H100 (k7mq2) is running* until 18:40.
+Nothing answers on its SSH port yet.
+$ ssh root@203.0.113.7
+| Keys: "you@laptop" works
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+  I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
-```Host gpu-k7mq2
+$ Host gpu-k7mq2
     HostName 203.0.113.7
     Port 22
     User root
     HostKeyAlias gpu-k7mq2
-    CheckHostIP no
+      CheckHostIP no
     StrictHostKeyChecking accept-new
-    ForwardAgent no```
-Then: `ssh gpu-k7mq2`
+    ForwardAgent no
+Then `ssh gpu-k7mq2` logs you in.
 VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
-k7mq2 can't be opened yet. Starting: 1x H100 in EU. I send you the command when it is ready.
+Nobody can log in to your 1x H100 (k7mq2) yet: it's starting. I'll send you the command when it's
+      ready.
 
-k7mq2 can't be opened. Destroyed: 1x H100 in EU.
+Nobody can log in to your 1x H100 (k7mq2): it's ended.
 """)
 
 

@@ -78,7 +78,7 @@ Expired at 22:05. It cost nothing.
 
 Expired at 22:05. $0.42 so far.
 
-Withdrawn by Ana at 14:09. Nothing was rented.
+This request was withdrawn by Ana at 14:09. Nothing was rented.
 
 Waiting for a decision: buying was on hold for too long. Nothing is rented. $1.90/h now.
 
@@ -304,7 +304,7 @@ Ana no longer asks for more time: it ends 18:40.
 
 Nobody decided on more time: it ends 18:40.
 
-Lost 14:10: Nebius took the machine back.
+Nebius ended Ana's 1x H100 (k7mq2) at 14:10. Everything on it is lost.
 """)
 
 
@@ -334,35 +334,39 @@ def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
 
 (nothing)
 
-Being destroyed: Ana asked for it.
+Ana is destroying this machine.
 
-Ended 18:41; the vendor confirms it. $14.68: 6 h 4 min at $2.42/h.
+Ended at 18:41, confirmed by the vendor. $14.68 for 6 h 4 min at $2.42/h.
 
-Ended 18:41; the vendor confirms it. $14.68: 6 h 4 min at $2.42/h. Estimate was $12.10.
+Ended at 18:41, confirmed by the vendor. $14.68 for 6 h 4 min at $2.42/h. The estimate was $12.10.
 
-Failed 12:40: no offer is left within what was accepted. It cost nothing.
+This request failed at 12:40: no offer is left within what was accepted. It cost nothing.
 
-Cancelled by Ana at 12:40. Nothing of it bills any more; the vendor confirms it. $14.68 computed.
+This request was cancelled by Ana at 12:40. The vendor confirmed that nothing bills for it any more.
+      It cost $14.68.
 
-Expired 22:07. Nothing of it bills any more; the vendor confirms it. $14.68 computed.
+This request expired at 22:07. The vendor confirmed that nothing bills for it any more. It cost
+      $14.68.
 
-Not confirmed gone: k7mq2 may still bill $2.42/h (resource 3c90c3cc). I keep trying. Last answer:
-      vendor timeout.
+The deletion of this machine isn't confirmed yet, so it may still be billing $2.42/h (resource
+      3c90c3cc). I'm still trying. Last answer: vendor timeout.
 
-Not confirmed gone: k7mq2 may still bill $2.42/h (resources 3c90c3cc and r-2). I keep trying.
+The deletion of this machine isn't confirmed yet, so it may still be billing $2.42/h (resources
+      3c90c3cc and r-2). I'm still trying.
 
-Carl is on it. I keep trying too.
+Carl is looking into the deletion that isn't confirmed. I'm still trying, too.
 
-Not confirmed gone: what Nebius made for k7mq2 after a failed purchase may still bill $2.42/h
-      (resource 3c90c3cc). I keep trying.
+The deletion of what Nebius made for this request in a failed purchase isn't confirmed yet, so it
+      may still be billing $2.42/h (resource 3c90c3cc). I'm still trying.
 
-Nebius made a machine that nobody wants any more (resource r-1). I'm deleting it; it may bill
-      $2.42/h until the vendor confirms its end.
+Nebius made a machine for this request that nobody needs any more (resource r-1). I'm deleting it.
+      It may bill $2.42/h until the vendor confirms the deletion.
 
-Nebius made a machine although it said that it failed (resource r-1). I'm deleting it; it may bill
-      $2.42/h until the vendor confirms its end.
+Nebius made a machine for this request although it reported a failure (resource r-1). I'm deleting
+      it. It may bill $2.42/h until the vendor confirms the deletion.
 
-The extra machine at Nebius ended 18:55; the vendor confirms it. In all $14.68 computed.
+The extra machine at Nebius ended at 18:55, confirmed by the vendor. With it, this rental cost
+      $14.68.
 
-The extra machine at Nebius ended 18:55; the vendor confirms it. It cost $14.68 computed.
+The extra machine at Nebius ended at 18:55, confirmed by the vendor. It cost $14.68.
 """)

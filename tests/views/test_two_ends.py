@@ -103,19 +103,24 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
         direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[1],
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
-      00:40 at the latest.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [It doesn't work]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It costs $2.42/h, at
+      most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Price: $2.42/h, at most $30.88 in all
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+[Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-Ana's 1x H100 (k7mq2) is ready. Ends 18:40 unless its GPUs are busy then; tomorrow at 00:40 at the
+(fallback) Log in with: `ssh root@203.0.113.7`
 
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; 23:10 at the
+(fallback) Log in with: `ssh root@203.0.113.7`
 """)
 
 
@@ -374,22 +379,59 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-*Destroyed*: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13; it ended at 02:44. $4.96.
-      Something that turned up late is being deleted.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't keep it running.
+      $4.96. Something that turned up late is being deleted.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed at 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed yesterday at 21:01: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended yesterday at 21:01: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 """)
 
 
@@ -423,16 +465,22 @@ I've asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40
 Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
       or by tomorrow at 00:40 while it works.
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
-      00:40 at the latest.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-More time is asked for, until tomorrow at 18:40.
-[Take the request back] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40
+      if that's approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It
+      runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if that's
+      approved
+| Price: $2.42/h, at most $30.88 in all
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+[Take the request back] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==
 1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.

@@ -107,7 +107,8 @@ def test_the_card_says_how_often_a_purchase_failed() -> None:
 
 *Expired*: 8x H200 (k7mq2) in EU for Ana. No purchase succeeded in time. It cost nothing.
 
-Nothing could be rented by 18:00: your 8x H200 (k7mq2) in EU. It cost nothing. Ask again: /gpu get
+By 18:00, no purchase worked for your request for 8x H200 (k7mq2) in EU. It cost nothing. Ask again:
+      /gpu get
 """)
 
 
@@ -236,7 +237,8 @@ def test_its_owner_reads_once_that_nothing_fitted() -> None:
     over = waits(event, state=State.EXPIRED, over_at=WISH.until, ending=ending)
     assert page(direct(event, over, WISH.until)) == snapshot("""\
 
-Nothing fitted by 18:00: your 8x H200 (k7mq2) in EU. Nothing was rented. Ask again: /gpu get
+By 18:00, no offer matched your request for 8x H200 (k7mq2) in EU. Nothing was rented. Ask again:
+      /gpu get
 """)
 
 
