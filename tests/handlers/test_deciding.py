@@ -104,7 +104,7 @@ async def test_a_quiet_member_of_the_group_is_not_mentioned_and_may_decide(tmp_p
         rental = await asked(ours)
         pings = (await ours.world.get("pings", after=last))["pings"]
         assert {ping["user"] for ping in pings} & {BEN, CLEO} == {BEN}
-        assert "Asked: Ben." in (await ours.look(ANA, TRAINING, "Waiting for approval"))["text"]
+        assert "Ben was asked." in (await ours.look(ANA, TRAINING, "Waiting for approval"))["text"]
         await ours.click(CLEO, await question(ours, CLEO), "Approve up to")
         assert (await ours.submit(CLEO))["ok"]
         assert (await ours.rental(rental.id)).approved_by == CLEO
@@ -182,7 +182,7 @@ async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and
         assert "admins decide. 1 request waits: /gpu list all" in told[0]
         assert "Admins are asked: Cleo." in (await ours.look(ANA, direct(ANA), "No approver is left"))["text"]
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
-        assert "No approver is left, so admins are asked: Cleo." in card["text"]
+        assert "No approver is left, so admins were asked: Cleo." in card["text"]
         await ours.command(CLEO, "list all")
         await ours.click(CLEO, await question(ours), "Approve up to")
         assert (await ours.submit(CLEO))["ok"]

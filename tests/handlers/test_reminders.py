@@ -111,10 +111,10 @@ async def test_after_four_hours_the_next_people_are_asked_once_and_may_decide(tm
             await pass_time(ours, H)
         assert await pings_of(ours, CLEO, last) == ["dm"]
         told = await ours.look(CLEO, direct(CLEO), "Approve up to")
-        assert "Nobody has decided yet, so Cleo is asked." in told["text"]
-        assert "Nobody has decided yet, so Cleo is asked." in (await question(ours))["text"]
+        assert "Nobody has decided yet, so Cleo was asked." in told["text"]
+        assert "Nobody has decided yet, so Cleo was asked." in (await question(ours))["text"]
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
-        assert "Asked: Ben and Cleo." in card["text"]
+        assert "Ben and Cleo were asked." in card["text"]
         await ours.click(CLEO, told, "Approve up to")
         assert (await ours.submit(CLEO))["ok"]
         await ours.deliver()
@@ -191,8 +191,8 @@ async def test_an_approver_who_is_away_is_not_mentioned_and_the_requester_reads_
         await ours.deliver_all()
         assert await pings_of(ours, BEN, last) == []
         assert await pings_of(ours, CLEO, last) == ["dm"]
-        assert "Ben is away, so Cleo is asked." in (await question(ours))["text"]
-        assert "Ben is away, so Cleo is asked." in (await ours.look(ANA, TRAINING, "Waiting for"))["text"]
+        assert "Ben is away, so Cleo was asked." in (await question(ours))["text"]
+        assert "Ben is away, so Cleo was asked." in (await ours.look(ANA, TRAINING, "Waiting for"))["text"]
         assert (
             "Ben is away, so I asked Cleo for approval" in (await ours.look(ANA, TRAINING, "so I asked"))["text"]
         )
@@ -212,7 +212,7 @@ async def test_if_the_last_approver_goes_away_others_are_asked_at_once_and_once(
             await ours.command(BEN, "away until fri 18:00")
         await ours.deliver_all()
         assert await pings_of(ours, CLEO, last) == ["dm"]
-        assert "Ben is away, so Cleo is asked." in (await ours.look(CLEO, direct(CLEO), "Approve up to"))["text"]
+        assert "Ben is away, so Cleo was asked." in (await ours.look(CLEO, direct(CLEO), "Approve up to"))["text"]
 
 
 async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path) -> None:

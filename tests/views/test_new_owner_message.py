@@ -57,11 +57,17 @@ Carl made you the owner of 1x H100 (k7mq2), named train-3 <!here>. It ran on the
       didn't know it: $2.42/h since 09:12, $8.39 so far. It ends 18:40: then it is destroyed.
 $ ssh root@203.0.113.7
 | Keys: I don't know whose keys work, because this machine wasn't rented through me
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Carl made Ana its owner. It ran on the account, named train-3 <!here>, and I didn't know it. It ends
       18:40.
@@ -91,8 +97,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 Carl made Ana its owner: it was Ben's.
@@ -126,8 +132,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
       far.
 [Extend] [SSH config and keys] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
@@ -139,8 +145,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
 
