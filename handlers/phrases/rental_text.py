@@ -445,6 +445,11 @@ def people_are(names: Sequence[str]) -> str:
     return f"{people_text(names)} {'is' if len(names) == 1 else 'are'}"
 
 
+def people_were(names: Sequence[str]) -> str:
+    """Return `Ben was`, `Ben and Cleo were`, or `nobody was`."""
+    return f"{people_text(names) or 'nobody'} {'were' if len(names) > 1 else 'was'}"
+
+
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
     """Return that people have no SSH key, and what the bot does about it: `then`."""
     if not names:
@@ -477,14 +482,15 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
 
 
 def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
-    """Return `Asked: Ben and Dora.`, as an event says who is asked, or why other people are."""
+    """Return `Ben and Dora were asked.`, as an event says who is asked, or why other people are."""
     names, away = names_of(details, facts.people), names_of(details, facts.away)
     if not names:
         return f"{away_text(away)}." if away else ""
     if away:
-        return f"{away_text(away)}, so {people_are(names)} asked."
-    lead = "No approver is left, so admins are asked" if facts.admins_decide else "Asked"
-    return f"{lead}: {people_text(names)}."
+        return f"{away_text(away)}, so {people_were(names)} asked."
+    if facts.admins_decide:
+        return f"No approver is left, so admins were asked: {people_text(names)}."
+    return f"{people_were(names)} asked."
 
 
 def asked_now(details: RentalDetails) -> str:
@@ -494,9 +500,9 @@ def asked_now(details: RentalDetails) -> str:
 
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
-    """Return `Asked: @approvers, @ben.` A requester, or a person who gets a direct message about the request, is
+    """Return `@approvers, @ben`. A requester, or a person who gets a direct message about the request, is
     named without a ping. Return an empty text for nobody."""
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]
     pings += [person(details.names, one) if one in informed else mention(one) for one in asked_now.people]
-    return f"Asked: {', '.join(pings)}." if pings else ""
+    return ", ".join(pings)

@@ -8,10 +8,12 @@ from collections import Counter, defaultdict
 from soak.checks.machines import ENDS
 from soak.evidence import CARD, RENTAL_ID, Evidence
 
-OVER = ("Ended", "Nothing fitted", "Nothing could be rented", *ENDS)
-"""The beginnings of replies that say the end: of a machine that was in use, of a wish, or of anything else."""
-ONCE = ("Being destroyed", "Ready", "Approval asked for", *OVER)
-"""The beginnings of replies that a thread can have only once."""
+UNDECIDED = ("[^.:]+ (?:declined|withdrew) this request", "Nobody decided about this request")
+OVER = ("Ended", "Nothing fitted", "Nothing could be rented", *UNDECIDED, *ENDS)
+"""Patterns of the beginnings of replies that say the end of a machine in use, of a wish, of a request that nobody
+approved, or of anything else."""
+ONCE = ("Being destroyed", "Ready", "[^.:]+ asked for approval", *OVER)
+"""Patterns of the beginnings of replies that a thread can have only once."""
 _LATE = re.compile(r"^Ended [^;]* too;")
 """The end of a machine that appeared late, which a thread can have more than once."""
 _OF_A_RENTAL = re.compile(rf"^({RENTAL_ID})(?::[\d:]+)?$")

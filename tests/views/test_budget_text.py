@@ -75,8 +75,8 @@ $2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $2.15/h]
 About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
       the next up to that price.
-  Over the $100.00 limit. You have $12.10 left in November: $2,900.00 spent, $87.90 reserved for
-      what runs. This can come to $16.06. An approver decides.
+  Over the limit of $100.00 per rental. You have $12.10 left in November: $2,900.00 spent, $87.90
+      reserved for what runs. This can come to $16.06. An approver decides.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 
@@ -126,13 +126,13 @@ def test_the_history_says_whose_budget_an_approval_passed() -> None:
         ),
     ) == snapshot("""\
 
-Approved by Ben at 14:12 over vision's budget: up to $21.16/h for 6 h.
+Ben approved this request at 14:12, over vision's budget, for 6 h at up to $21.16/h.
 
-Approved by Ben at 14:12 over Ana's budget: up to $21.16/h for 6 h.
+Ben approved this request at 14:12, over Ana's budget, for 6 h at up to $21.16/h.
 
-Approved by Ben at 14:12 over the team's budget: up to $21.16/h for 6 h.
+Ben approved this request at 14:12, over the team's budget, for 6 h at up to $21.16/h.
 
-More time approved by Ben over vision's budget: it ends 20:40.
+More time approved by Ben, over vision's budget: it ends 20:40.
 """)
 
 
@@ -147,7 +147,9 @@ def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> 
     details = changed(waiting(ASKED), demands=(demand(TEAM), fits))
     assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "left" in line] == snapshot(
         [
-            "  The team in November: $12.10 of $3,000.00 left: $2,900.00 spent, $87.90 reserved for what runs;",
-            "      this needs $3.96 more. vision in November: $100.00 of $3,000.00 left: $2,900.00 spent, $0.00",
+            "      is over the limits of $10.00/h and $100.00 per rental. The team has $12.10 of $3,000.00 left",
+            "      in November, $3.96 too little for this. vision has $100.00 of $3,000.00 left in November,",
+            "| Budget: The team: $12.10 left in November, $3.96 too little for this",
+            "vision: $100.00 left in",
         ]
     )

@@ -82,12 +82,13 @@ About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if 
 1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
 About $12.90, at most $137.54 (6 h, and 30 min to start and end, at $2.47/h, and $121.48 so far); if
       it sells out I take the next up to that price.
-Over the $10.00/h and $100.00 limits. An approver decides; nothing is rented until then.
+This is over the limits of $10.00/h and $100.00 per rental. An approver decides; nothing is rented
+      until then.
 [Ask] [Go back]
 
 == Approve p4wd9? ==
 8x H100 in EU, 6 h, for Ana: fine-tune run 7
-Over the $10.00/h and $100.00 limits. Up to $21.16/h, $137.54 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $137.54 in all.
 [Approve up to $137.54] [Go back]
 
 == Approve k7mq2? ==

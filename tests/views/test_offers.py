@@ -226,7 +226,7 @@ About $110.40, at most $137.54 (6 h, and 30 min to start and end, at $21.16/h); 
       take the next up to that price.
 $18.40/h ($2.30 per GPU)  Nebius, eu-north1
 Not for you: Only $3.00/h is left.
-  Over the $10.00/h and $100.00 limits: an approver decides.
+  Over the limits of $10.00/h and $100.00 per rental: an approver decides.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 
@@ -234,7 +234,7 @@ Not for you: Only $3.00/h is left.
 $18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
 About $110.40, at most $137.54 (6 h, and 30 min to start and end, at $21.16/h); if it sells out I
       take the next up to that price.
-  Over the $10.00/h limit: an approver decides.
+  Over the limit of $10.00/h: an approver decides.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 
@@ -243,7 +243,7 @@ $18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory. 
 About $110.40, at most $137.54 (6 h, and 30 min to start and end, at $21.16/h); if it sells out I
       take the next up to that price.
 $18.40/h ($2.30 per GPU)  Nebius, eu-north1   [Ask for $18.40/h]
-  Over the $10.00/h or $100.00 limit: an approver decides.
+  Over the limit of $10.00/h or $100.00 per rental: an approver decides.
   Prices stand until 13:05. Nothing is reserved: it can sell out.
 [Refresh] [Change]
 """)
@@ -346,11 +346,11 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
     # The last line but one says who decides about which offers.
     assert [" ".join(re.split(r"\n  (?! )", answer)[-2].split()) for answer in answers] == snapshot(
         [
-            "$3.11/h needs an approver: it's over the $10.00/h limit.",
-            "$3.11/h and $3.50/h need an approver: they're over the $10.00/h limit.",
+            "$3.11/h needs an approver: it's over the limit of $10.00/h.",
+            "$3.11/h and $3.50/h need an approver: they're over the limit of $10.00/h.",
             "$3.50/h needs an approver. You have $11.00 left in November: $9.00 spent, $0.00 reserved for what "
             "runs. This can come to $16.06.",
-            "Over the $10.00/h limit: an approver decides.",
+            "Over the limit of $10.00/h: an approver decides.",
         ]
     )
 

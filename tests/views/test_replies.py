@@ -189,9 +189,9 @@ k7mq2 ends 18:40 now: 5 h 8 min more, about $12.42.
 
 k7mq2 ends 18:40 now: 2 h more.
 
-Asked for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
+Asked for 24 h more on k7mq2, about $58.08. Unless someone approves, it ends at 18:40.
 
-Asked Ben for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
+Asked Ben for 24 h more on k7mq2, about $58.08. Unless someone approves, it ends at 18:40.
 
 You asked for 2 h more just now: k7mq2 ends 18:40. I added nothing more.
 [Extend 2 h more, about $4.84]

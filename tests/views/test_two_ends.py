@@ -84,11 +84,11 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
 $2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.15/h]
 About $12.90 for 6 h, $25.80 for 12 h, at most $30.88 (12 h, and 30 min to start and end, at
 
-Approve up to $264.50? 8x H100 in EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, 6 h from ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
-Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 """)
 
@@ -255,12 +255,12 @@ About $43.00 for 20 h, $47.30 for 22 h, at most $30.88 (12 h, and 30 min to star
       $2.47/h); if it sells out I take the next up to that price.
 [Rent from $2.15/h] [Go back]
 
-Approve up to $264.50? 8x H100 in EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
       fine-tune run 7
-Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 
 Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to tomorrow at
@@ -405,14 +405,14 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or by tomorrow at 00:40
-      while it works.
+Asked Ben for 12 h more on k7mq2, about $29.04. Unless someone approves, it ends at 18:40, or by
+      tomorrow at 00:40 while it's busy.
 
-  Ana runs nothing else. Without a yes it ends 18:40, or by tomorrow at 00:40 while it works.
+| Limit: $100.00
 
-  Ana runs nothing else. Without a yes it ends 19:40, or by tomorrow at 00:40 while it works.
+| Limit: $100.00
 
-  Ana runs nothing else. Without a yes it ends tomorrow at 00:40.
+| Limit: $100.00
 
 Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
       or by tomorrow at 00:40 while it works.

@@ -106,12 +106,12 @@ No 8x H200 in EU under $3.00 per GPU-hour now.
       for always.
 
 (fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
-      alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00 limits.
-      An approver decides first.
+      alone means any H200. I look at any time, day or night. This is over the limits of $10.00/h
+      and $100.00 per rental. An approver decides first.
 No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
 [Tell me when there is one] [Ask for it at $24.00/h or less: 6 h, up to $156.00] [Change]
-  H200 alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00 limits.
-      An approver decides first.
+  H200 alone means any H200. I look at any time, day or night. This is over the limits of $10.00/h
+      and $100.00 per rental. An approver decides first.
 
 (fallback) No A100 in EU now. I found nothing close to it either. A100 alone means any A100. I look
       in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time" for always.
@@ -162,7 +162,7 @@ About $147.20, at most $179.86. I read the prices tomorrow at 08:50 and rent the
 *8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
 About $147.20, at most $179.86. I read the prices tomorrow at 08:50 and rent the cheapest at
       $21.16/h or less. Now that is Nebius eu-north1 at $18.40/h. I rent only H100 SXM 80 GB.
-Over the $10.00/h limit. An approver decides first.
+This is over the limit of $10.00/h. An approver decides first.
 [Ask for it at $21.16/h or less] [Refresh] [Change]
 
 *8x H100 in EU, on demand, under $2.50 per GPU, from tomorrow at 09:00 until tomorrow at 17:00 (8
@@ -217,7 +217,7 @@ Up to $156.00 in all.
 If nothing fits, I try for 3 days 5 h at most.
 I look at any time, day or night.
 H200 alone means any H200.
-Over the $100.00 limit. An approver decides first.
+This is over the limit of $100.00 per rental. An approver decides first.
 [Ask] [Go back]
 
 == Up to $21.16/h? ==
@@ -234,7 +234,7 @@ Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
 == Ask for approval? ==
 8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
 Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
-Over the $10.00/h limit. An approver decides first.
+This is over the limit of $10.00/h. An approver decides first.
 [Ask] [Go back]
 """)
 
