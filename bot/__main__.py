@@ -41,7 +41,10 @@ def _print_version(wanted: bool) -> None:
 @cli.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print version and commit.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and commit, then exit."
+        ),
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""
@@ -68,8 +71,10 @@ def run() -> None:
 
 @cli.command()
 def demo(
-    json: Annotated[bool, typer.Option("--json", help="JSON lines, one a message, edit or action.")] = False,
-    all_edits: Annotated[bool, typer.Option("--all", help="Also each edit of a message.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON lines, one for each message, edit or action.")
+    ] = False,
+    all_edits: Annotated[bool, typer.Option("--all", help="Print each edit of a message, too.")] = False,
     http: Annotated[bool, typer.Option("--http", help="In HTTP mode, instead of Socket Mode.")] = False,
 ) -> None:
     """Play a story of rentals against a sandbox on this machine and check every step."""
@@ -141,9 +146,9 @@ def doctor() -> None:
     for finding in findings:
         print(finding.line())
     if not all_well(findings):
-        print(f"Mend what is not ok, then again: {_command()} doctor")
+        print(f"Fix what is not ok, then run this again: {_command()} doctor")
         raise typer.Exit(1)
-    print(f"All is well. Next: {start_command(_command(), user=os.geteuid())}")
+    print(f"Everything is ok. Next: {start_command(_command(), user=os.geteuid())}")
 
 
 @cli.command()
@@ -164,7 +169,7 @@ def migrate() -> None:
 def watchdog(
     destroy: Annotated[
         bool,
-        typer.Option("--destroy", help="While the bot is not well, delete machines that are 2 h past their end."),
+        typer.Option("--destroy", help="While gpubot fails, delete machines that are 2 h past their end."),
     ] = False,
 ) -> None:
     """Watch the bot from another machine: warn in Slack while it is not well, and list what lives."""
@@ -178,7 +183,7 @@ def watchdog(
 
 
 @cli.command()
-def backup(file: Annotated[Path, typer.Argument(help="The file to make, such as gpubot.backup.")]) -> None:
+def backup(file: Annotated[Path, typer.Argument(help="The file to create, such as gpubot.backup.")]) -> None:
     """Copy a SQLite database to a new file, also while `run` uses it. For PostgreSQL, say how to call pg_dump."""
     from bot.config.settings import read_database_url
     from bot.errors import Mistake
@@ -217,7 +222,7 @@ def copy(
 # --- by hand, when Slack is away
 
 RentalId = Annotated[str, typer.Argument(metavar="ID", help="The rental, such as k7mq2.")]
-Reason = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Why. People read it in Slack.")]
+Reason = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason. People read it in Slack.")]
 
 
 def _by_hand(kind: str, **typed: str) -> None:
@@ -232,7 +237,7 @@ def _with_reason(typed: str, why: str | None) -> str:
     from bot.errors import Mistake
 
     if why is None:
-        raise Mistake(f'Say why, for the people who read it in Slack:  gpubot {typed} --why "the disk is full"')
+        raise Mistake(f'Give a reason, which people will read in Slack:  gpubot {typed} --why "the disk is full"')
     return why
 
 
@@ -275,7 +280,7 @@ def approve(
     rental: RentalId,
     up_to: Annotated[
         str,
-        typer.Option("--up-to", metavar="DOLLARS", help="Its total, as list shows it. Another one is refused."),
+        typer.Option("--up-to", metavar="DOLLARS", help="The total that list shows. Any other amount is refused."),
     ],
     why: Reason = None,
 ) -> None:
@@ -297,11 +302,12 @@ def destroy(
     resource: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="Instead: a machine of the account, by its id at Compute Clear. No bot needed."
+            metavar="ID",
+            help="Instead of a rental: a machine of the account, by its ID at Compute Clear. Needs no bot.",
         ),
     ] = None,
     confirm: Annotated[
-        str | None, typer.Option(metavar="ID", help="With --resource: the same id, instead of a question.")
+        str | None, typer.Option(metavar="ID", help="With --resource: the same ID again, instead of a question.")
     ] = None,
 ) -> None:
     """By hand: end a rental; or, with --resource, delete a machine although no gpubot runs."""
@@ -324,7 +330,7 @@ def _typed_again(resource: str) -> str | None:
     """Return the id that is typed at the question. Return None if nobody is at a terminal."""
     if not sys.stdin.isatty():
         return None
-    return str(typer.prompt(f"Its disk goes too, and nobody is asked. Type {resource} again to delete it"))
+    return str(typer.prompt(f"Its disk is deleted too, and nobody is asked. Type {resource} again to delete it"))
 
 
 @cli.command()

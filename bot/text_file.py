@@ -30,13 +30,13 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
     except OSError as error:
         raise Unreadable(error.strerror or "it can't be opened") from error
     except ValueError as error:  # a path with a NUL byte
-        raise Unreadable("its path is no path") from error
+        raise Unreadable("its path isn't valid") from error
     if len(content) > largest:
         raise Unreadable(f"it is larger than {largest // 1024} KiB")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Unreadable("it is not UTF-8 text") from error
+        raise Unreadable("it isn't UTF-8 text") from error
 
 
 ENV_FILE = Path(".env")
@@ -68,7 +68,7 @@ def read_env_file(path: Path = ENV_FILE) -> EnvFile:
     if bad:
         # A statement starts at the blank lines before it.
         line = bad.line + bad.string[: len(bad.string) - len(bad.string.lstrip())].count("\n")
-        wrong = f"{path}: line {line} is not as I expect: write NAME=value, and close each quote."
+        wrong = f"{path}: line {line} can't be read: write NAME=value, and close each quote."
     # Leave out bad statements: dotenv would log a warning about each.
     good = "".join(each.original.string for each in statements if not each.error)
     values = dotenv_values(stream=io.StringIO(good))

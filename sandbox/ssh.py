@@ -194,7 +194,7 @@ class SshHost:
 
 
 def _address(connection: Any, which: str) -> Peer:
-    """Return an address and a port of a connection or a writer; port 0 if its client is gone already."""
+    """Return an address and a port of a connection or a writer; port 0 if its client has already been deleted."""
     address, port = (connection.get_extra_info(which) or (HOST, 0))[:2]
     return address, port
 

@@ -36,7 +36,9 @@ def copy_sqlite(source: Path, target: Path) -> None:
     if not source.exists():
         raise CannotOpen(f"There is no database {source}.")
     if os.path.lexists(target):
-        raise CannotOpen(f"{target} exists already. I don't overwrite it: name another file, or move it away.")
+        raise CannotOpen(
+            f"{target} exists already. I won't overwrite it. Name another file, or move that one away."
+        )
     part = target.with_name(f"{target.name}.part")
     try:
         _check_space(source, target.parent)

@@ -52,7 +52,7 @@ async def copy_to_postgres(source: str, target: str) -> int:
         raise CannotOpen(f"There is no database {path}.")
     async with owning(source, CLAIMANT) as (_, source_engines), owning(target, CLAIMANT) as (ownership, engines):
         if isinstance(ownership, PostgresOwnership) and not await ownership.take_alone():
-            raise InUse("The database is in use by another gpubot; stop that one first.")
+            raise InUse("The database is in use by another gpubot. Stop that one first.")
         with startup_errors():
             async with source_engines.reader.connect() as read:
                 await read.begin()
@@ -67,9 +67,9 @@ async def copy_to_postgres(source: str, target: str) -> int:
 async def _check_source(conn: AsyncConnection, path: Path) -> None:
     found = await conn.run_sync(migrating.revision)
     if found is None:
-        raise CannotOpen(f"The database {path} is empty: there is nothing to copy.")
+        raise CannotOpen(f"The database {path} is empty, so there is nothing to copy.")
     if found != HEAD:
-        raise CannotOpen("The database is of an older gpubot. Bring it up to date: gpubot migrate")
+        raise CannotOpen("The database was made by an older version. To update it: gpubot migrate")
 
 
 def _check_empty(connection: Connection) -> None:
@@ -77,7 +77,7 @@ def _check_empty(connection: Connection) -> None:
     names = set(inspect(connection).get_table_names())
     fresh = migrating.revision(connection) == HEAD and names == {"alembic_version", *metadata.tables}
     if names and not (fresh and not any(_has_row(connection, table) for table in metadata.sorted_tables)):
-        raise CannotOpen("The database that --to names is not empty. Name an empty one: createdb NAME")
+        raise CannotOpen("The database that --to names isn't empty. Create an empty one: createdb NAME")
 
 
 def _has_row(connection: Connection, table: Table) -> bool:

@@ -129,7 +129,7 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Tx]:
     """
     path = sqlite_path(url)
     if path is not None and not path.exists():
-        raise CannotOpen(f"There is no database {path}. gpubot run makes it.")
+        raise CannotOpen(f"There is no database {path}. gpubot run creates it.")
     engines = postgres_engines(url, name) if path is None else sqlite_engines(path)
     try:
         with startup_errors():
@@ -137,7 +137,7 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Tx]:
                 await conn.begin()
                 found = await conn.run_sync(migrating.revision)
                 if found != HEAD:
-                    raise CannotOpen("The database is of an older gpubot. Bring it up to date: gpubot migrate")
+                    raise CannotOpen("The database was made by an older version. To update it: gpubot migrate")
                 yield Tx(conn, clock, name, writes=False)
     finally:
         await engines.dispose()
@@ -392,7 +392,7 @@ class Database:
             async with asyncio.timeout(QUEUE_TIMEOUT):
                 await self._writer_lock.acquire()
         except TimeoutError as error:
-            raise StoreBusy("My database is busy. Nothing was changed, try again in a minute.") from error
+            raise StoreBusy("My database is busy. Nothing was changed. Try again in a minute.") from error
         try:
             yield
         finally:

@@ -40,11 +40,14 @@ def revision(connection: Connection) -> str | None:
     if found is None:
         return None
     if found > HEAD:
-        raise CannotOpen(f"The database is of a newer gpubot (schema {found}, mine is {HEAD}). Install that one.")
+        raise CannotOpen(
+            f"The database was made by a newer gpubot (schema {found}, this version has {HEAD}). "
+            "Install that version."
+        )
     if found < FIRST:
         raise CannotOpen(
-            f"The database is of a gpubot before 0.1.0 (schema {found}), which no release reads. "
-            "Move it away and start with a new one: the admins are then asked about each machine that runs."
+            f"The database was made by a gpubot before 0.1.0 (schema {found}), which no release can read. "
+            "Move it away and start with a new one. The admins will then be asked about each running machine."
         )
     if found == HEAD:
         _check_columns(connection, found)
@@ -67,7 +70,7 @@ def _unreleased(called: str, why: str) -> CannotOpen:
     return CannotOpen(
         f"The database was made by a gpubot between two releases: its schema is called {called}, but {why}. "
         "Nothing was changed. Use the commit that made it, or move the database away and start with a new one: "
-        "the admins are then asked about each machine that runs."
+        "the admins will then be asked about each running machine."
     )
 
 

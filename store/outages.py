@@ -38,9 +38,9 @@ database, deadlock, out of resources, cancelled or shut down, system error, dama
 (a replica), no permission, lock timeout."""
 
 _UNUSABLE = {
-    sqlite3.SQLITE_NOTADB: "It is no SQLite database.",
-    sqlite3.SQLITE_CORRUPT: "It is damaged; take the last good copy.",
-    "42501": "Its user may not do that; grant it this database.",
+    sqlite3.SQLITE_NOTADB: "It isn't an SQLite database.",
+    sqlite3.SQLITE_CORRUPT: "It is damaged. Restore the last good backup.",
+    "42501": "Its user lacks the permission. Grant that user this database.",
 }
 """Outages that waiting does not end, and what to do. By SQLite's code or PostgreSQL's SQLSTATE."""
 
@@ -77,7 +77,7 @@ def _has_outage_state(error: object) -> bool:
 
 
 def _busy() -> StoreBusy:
-    return StoreBusy("My database doesn't answer. Nothing was changed, try again in a minute.")
+    return StoreBusy("My database doesn't answer. Nothing was changed. Try again in a minute.")
 
 
 @contextmanager

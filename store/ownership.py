@@ -100,7 +100,7 @@ class FileOwnership:
         except BlockingIOError as error:
             os.close(handle)
             raise InUse(
-                f"The database {path} is in use by another gpubot; stop that one first. "
+                f"The database {path} is in use by another gpubot. Stop that one first. "
                 "Only PostgreSQL can be shared by several."
             ) from error
         except OSError as error:
@@ -186,13 +186,15 @@ class PostgresOwnership:
         """Have the replicas end, and take the lock alone. Raise InUse if one runs after `within` real seconds."""
         session = self._session
         if not await session.fetchval(f"SELECT pg_try_advisory_lock({_LEAVE_LOCK})"):
-            raise InUse("Another gpubot migrate is at work. Wait until it is done.")
+            raise InUse("Another gpubot migrate is running. Wait until it is done.")
         until = clock.monotonic() + within
         while clock.monotonic() < until:
             if await self.take_alone():
                 return
             await clock.pause(_TRIES_EVERY)
-        raise InUse("A gpubot still uses the database; it may hang. Stop it, then call gpubot migrate again.")
+        raise InUse(
+            "A gpubot is still using the database, and may be hanging. Stop it, then run gpubot migrate again."
+        )
 
     async def watch(self, on_notification: Callable[[str], None], on_retaken: Callable[[], None]) -> None:
         """Call `on_notification` with what replicas notify of, and `on_retaken` when the lost lock was retaken."""
@@ -226,7 +228,7 @@ class PostgresOwnership:
             raise CannotOpen(f"The database was migrated to schema {row['revision']}, mine is {HEAD}. I end here.")
         if row["leave"]:
             raise CannotOpen(
-                "gpubot migrate migrates the database. I end here; start me again in the new version."
+                "gpubot migrate is migrating the database, so I'm stopping. Start me again in the new version."
             )
         return Look(database_time=row["now"], replicas=row["replicas"])
 

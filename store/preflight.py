@@ -91,4 +91,4 @@ def _check_creatable(path: Path) -> None:
     if not os.path.isdir(folder):
         raise CannotOpen(f"The database {path} can't be made: {folder} is no folder.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise CannotOpen(f"The database {path} can't be made: I may not write in {folder}.")
+        raise CannotOpen(f"The database {path} can't be made: I have no permission to write in {folder}.")

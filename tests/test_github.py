@@ -37,8 +37,8 @@ async def test_the_lines_of_a_user_are_read(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [
-        ("huge", "GitHub answered with more than 64 KiB, and I read no more. I saved nothing."),
-        ("redirects", "GitHub sent me to another address, and I don't follow that. I saved nothing."),
+        ("huge", "GitHub answered with more than 64 KiB, which is more than I read. I saved nothing."),
+        ("redirects", "GitHub redirected me to another address, which I don't follow. I saved nothing."),
     ],
 )
 async def test_a_huge_answer_and_a_redirect_are_not_used(behaviour: str, words: str) -> None:
@@ -51,8 +51,8 @@ async def test_a_huge_answer_and_a_redirect_are_not_used(behaviour: str, words: 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"kind": "status", "status": 503}, "GitHub answered with the error 503."),
-        ({"kind": "status", "status": 429}, "GitHub answered with the error 429."),
+        ({"kind": "status", "status": 503}, "GitHub answered with error 503."),
+        ({"kind": "status", "status": 429}, "GitHub answered with error 429."),
         ({"kind": "cut_before", "times": None}, "GitHub can't be reached."),
     ],
     ids=["error", "too many requests", "cut"],

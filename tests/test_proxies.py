@@ -167,18 +167,18 @@ def test_the_environment_decides_the_proxy_of_an_address(
     [
         (
             {"ALL_PROXY": "socks5://ana:hush@p:1080"},
-            "ALL_PROXY names a socks5 proxy, and I can use only http and https ones. "
+            "ALL_PROXY names a socks5 proxy, but I can only use http and https proxies. "
             "Name one of those, or list slack.test in NO_PROXY.",
         ),
         (
             {"https_proxy": "http://ana:hush@:1"},
-            "HTTPS_PROXY is not the address of a proxy. Write it as http://HOST:PORT.",
+            "HTTPS_PROXY isn't the address of a proxy. Write it as http://HOST:PORT.",
         ),
         (
             {"HTTPS_PROXY": "http://p:99999"},
-            "HTTPS_PROXY is not the address of a proxy. Write it as http://HOST:PORT.",
+            "HTTPS_PROXY isn't the address of a proxy. Write it as http://HOST:PORT.",
         ),
-        ({"HTTPS_PROXY": "http://[p"}, "HTTPS_PROXY is not the address of a proxy. Write it as http://HOST:PORT."),
+        ({"HTTPS_PROXY": "http://[p"}, "HTTPS_PROXY isn't the address of a proxy. Write it as http://HOST:PORT."),
     ],
 )
 async def test_the_start_fails_if_the_proxy_cannot_be_used(

@@ -106,7 +106,7 @@ def test_a_named_file_that_cannot_be_read_is_an_error_also_for_a_setting_with_a_
 ) -> None:
     env.delenv(name, raising=False)
     env.setenv(f"{name}_FILE", str(tmp_path / "nothing"))
-    assert problems() == [f"{name}_FILE: I can't read the file that it names: No such file or directory."]
+    assert problems() == [f"{name}_FILE: I can't read the file: No such file or directory."]
 
 
 def test_each_missing_setting_has_its_line(env: pytest.MonkeyPatch) -> None:
@@ -130,8 +130,8 @@ def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: p
     env.setenv("SLACK_SIGNING_SECRET", BOT)
     env.setenv("GPUBOT_SLACK_HTTP", "127.0.0.1:8600")
     assert problems() == [
-        "SLACK_SIGNING_SECRET: it must be letters and digits alone, as the Signing Secret of your Slack app is.",
-        "GPUBOT_SLACK_HTTP: Slack must not reach GPUBOT_HTTP: name another port.",
+        "SLACK_SIGNING_SECRET: it must have only letters and digits, like the Signing Secret of your Slack app.",
+        "GPUBOT_SLACK_HTTP: Slack must not be able to reach GPUBOT_HTTP, so name another port.",
     ]
     env.setenv("SLACK_SIGNING_SECRET", SIGNING[:12])
     env.setenv("GPUBOT_SLACK_HTTP", "127.0.0.1:8601")
@@ -147,7 +147,7 @@ def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: p
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
-        ("GPUBOT_SLACK_MODE", "https", "GPUBOT_SLACK_MODE is not what I expect: socket or http."),
+        ("GPUBOT_SLACK_MODE", "https", "GPUBOT_SLACK_MODE isn't valid. Expected: socket or http."),
         (
             "GPUBOT_SLACK_HTTP",
             "8601",
@@ -156,17 +156,17 @@ def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: p
         (
             "GPUBOT_SLACK_HANDOVER",
             "90",
-            "GPUBOT_SLACK_HANDOVER is not what I expect: a number of seconds from 0 to 30.",
+            "GPUBOT_SLACK_HANDOVER isn't valid. Expected: a number of seconds from 0 to 30.",
         ),
         (
             "SLACK_BOT_TOKEN",
             "xoxp-1-usersecret",
-            "SLACK_BOT_TOKEN: it must begin with xoxb-, as the Bot User OAuth Token of your Slack app does.",
+            "SLACK_BOT_TOKEN: it must begin with xoxb-, like the Bot User OAuth Token of your Slack app.",
         ),
         (
             "SLACK_APP_TOKEN",
             "xoxb-2-swapped",
-            "SLACK_APP_TOKEN: it must begin with xapp-, as an app-level token of your Slack app does.",
+            "SLACK_APP_TOKEN: it must begin with xapp-, like an app-level token of your Slack app.",
         ),
         (
             "COMPUTE_CLEAR_TOKEN",
@@ -176,25 +176,25 @@ def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: p
         (
             "GPUBOT_CHANNEL",
             "#gpus",
-            "GPUBOT_CHANNEL is not what I expect: the id of your home channel, such as C0123ABCD "
+            "GPUBOT_CHANNEL isn't valid. Expected: the id of your home channel, such as C0123ABCD "
             "(in Slack: channel details, at the bottom).",
         ),
         (
             "GPUBOT_ADMINS",
             "@ana",
-            "GPUBOT_ADMINS is not what I expect: a list of Slack user ids, comma-separated, such as U0123ABCD "
+            "GPUBOT_ADMINS isn't valid. Expected: a list of Slack user ids, comma-separated, such as U0123ABCD "
             "(in Slack: profile, Copy member ID).",
         ),
         ("GPUBOT_HTTP", "8600", "GPUBOT_HTTP: it must be an address and port, such as 127.0.0.1:8600."),
-        ("GPUBOT_HTTP", "127.0.0.1:86000", "GPUBOT_HTTP: a port is from 1 to 65535."),
-        ("GPUBOT_HTTP", "127.0.0.1:0", "GPUBOT_HTTP: a port is from 1 to 65535."),
-        ("GPUBOT_HTTP", "127.0.0.1:http", "GPUBOT_HTTP: its port is no number."),
-        ("GPUBOT_HTTP", "127.0.0.1:٨٦٠٠", "GPUBOT_HTTP: its port is no number."),
+        ("GPUBOT_HTTP", "127.0.0.1:86000", "GPUBOT_HTTP: the port must be from 1 to 65535."),
+        ("GPUBOT_HTTP", "127.0.0.1:0", "GPUBOT_HTTP: the port must be from 1 to 65535."),
+        ("GPUBOT_HTTP", "127.0.0.1:http", "GPUBOT_HTTP: its port isn't a number."),
+        ("GPUBOT_HTTP", "127.0.0.1:٨٦٠٠", "GPUBOT_HTTP: its port isn't a number."),
         ("GPUBOT_HTTP", "::1:8600", "GPUBOT_HTTP: put an IPv6 address in brackets, such as [::1]:8600."),
-        ("GPUBOT_HTTP", f"{'a' * 300}:8600", "GPUBOT_HTTP: its host is no name or address of a machine."),
-        ("SLACK_API_URL", f"https://{'a' * 300}/", "SLACK_API_URL: its host is no name or address of a machine."),
-        ("COMPUTE_CLEAR_URL", "https://example.com:http/", "COMPUTE_CLEAR_URL: its port is no number."),
-        ("COMPUTE_CLEAR_URL", "https://example.com:0/", "COMPUTE_CLEAR_URL: a port is from 1 to 65535."),
+        ("GPUBOT_HTTP", f"{'a' * 300}:8600", "GPUBOT_HTTP: its host is neither a name nor an IP address."),
+        ("SLACK_API_URL", f"https://{'a' * 300}/", "SLACK_API_URL: its host is neither a name nor an IP address."),
+        ("COMPUTE_CLEAR_URL", "https://example.com:http/", "COMPUTE_CLEAR_URL: its port isn't a number."),
+        ("COMPUTE_CLEAR_URL", "https://example.com:0/", "COMPUTE_CLEAR_URL: the port must be from 1 to 65535."),
         (
             "COMPUTE_CLEAR_URL",
             "https://ana:pw@example.com/",
@@ -213,20 +213,25 @@ def test_http_mode_needs_a_signing_secret_and_an_address_and_no_app_token(env: p
         (
             "COMPUTE_CLEAR_TOKEN",
             "ccsecret\nccsecret",
-            "COMPUTE_CLEAR_TOKEN: it has a line break or another sign that can't be shown; write it on one line.",
+            "COMPUTE_CLEAR_TOKEN: it contains a line break or an invisible character; write it on one line.",
         ),
         (
             "SLACK_BOT_TOKEN",
             "xoxb-1-botsecret xoxb-1-botsecret",
-            "SLACK_BOT_TOKEN: it has a space or a sign that no token has; copy it again, in one piece.",
+            "SLACK_BOT_TOKEN: it contains a space or another character that no token has; "
+            "copy the whole token again.",
         ),
         (
             "GPUBOT_DATABASE_URL",
             "sqlite:///:memory:?cache=shared",
-            "GPUBOT_DATABASE_URL: name a file: sqlite:///PATH. What is only in memory is lost when the bot ends.",
+            "GPUBOT_DATABASE_URL: name a file: sqlite:///PATH. A database in memory is lost when gpubot stops.",
         ),
-        ("GPUBOT_DATABASE_URL", "sqlite:///", "GPUBOT_DATABASE_URL: it names no file: sqlite:///PATH."),
-        ("GPUBOT_LOG", "xml", "GPUBOT_LOG is not what I expect: console or json."),
+        (
+            "GPUBOT_DATABASE_URL",
+            "sqlite:///",
+            "GPUBOT_DATABASE_URL: it doesn't name a file: write sqlite:///PATH.",
+        ),
+        ("GPUBOT_LOG", "xml", "GPUBOT_LOG isn't valid. Expected: console or json."),
         (
             "GPUBOT_DATABASE_URL",
             "mysql://x",
@@ -263,10 +268,10 @@ def test_a_wrong_value_has_its_line(env: pytest.MonkeyPatch, name: str, value: s
 @pytest.mark.parametrize(
     ("content", "lines"),
     [
-        (b"GPUBOT_LOG=json\n\xff\xfe\n", [".env: I can't read it: it is not UTF-8 text."]),
+        (b"GPUBOT_LOG=json\n\xff\xfe\n", [".env: I can't read it: it isn't UTF-8 text."]),
         (
             b"GPUBOT_LOG=json\n\n\nGPUBOT_POLICY='open\n",
-            [".env: line 4 is not as I expect: write NAME=value, and close each quote."],
+            [".env: line 4 can't be read: write NAME=value, and close each quote."],
         ),
         (b"\0" * 300 * 1024, [".env: I can't read it: it is larger than 256 KiB."]),
     ],
@@ -288,7 +293,7 @@ def test_a_folder_instead_of_a_file_is_one_line(env: pytest.MonkeyPatch, tmp_pat
     env.setenv("GPUBOT_POLICY_FILE", str(tmp_path / "tokens"))
     assert problems() == [
         ".env: I can't read it: Is a directory.",
-        "GPUBOT_POLICY_FILE: I can't read the file that it names: Is a directory.",
+        "GPUBOT_POLICY_FILE: I can't read the file: Is a directory.",
     ]
 
 
@@ -386,7 +391,7 @@ def test_a_sandboxs_clock_is_refused_if_slack_the_market_or_the_clock_is_elsewhe
     for name, value in {**SANDBOX, "GPUBOT_CLOCK_URL": "http://127.0.0.1:8601"}.items():
         env.setenv(name, value)
     env.setenv(outside, "https://example.com/api/")
-    assert problems() == ["GPUBOT_CLOCK_URL: a borrowed clock is only for a sandbox on this machine."]
+    assert problems() == ["GPUBOT_CLOCK_URL: another clock is only allowed for a sandbox on this machine."]
 
 
 def test_the_socket_is_beside_the_sqlite_database_or_in_the_data_folder(env: pytest.MonkeyPatch) -> None:

@@ -64,20 +64,20 @@ def setting(name: str, **more: Any) -> Any:
 
 def _bot_token(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith("xoxb-"):
-        raise ValueError("it must begin with xoxb-, as the Bot User OAuth Token of your Slack app does")
+        raise ValueError("it must begin with xoxb-, like the Bot User OAuth Token of your Slack app")
     return _sendable(value)
 
 
 def _app_token(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith("xapp-"):
-        raise ValueError("it must begin with xapp-, as an app-level token of your Slack app does")
+        raise ValueError("it must begin with xapp-, like an app-level token of your Slack app")
     return _sendable(value)
 
 
 def _signing_secret(value: SecretStr) -> SecretStr:
     secret = value.get_secret_value()
     if not _LETTERS_AND_DIGITS.fullmatch(secret):
-        raise ValueError("it must be letters and digits alone, as the Signing Secret of your Slack app is")
+        raise ValueError("it must have only letters and digits, like the Signing Secret of your Slack app")
     if len(secret) < _SHORTEST_SIGNING_SECRET:
         raise ValueError(
             f"it has {len(secret)} characters, so it isn't the whole Signing Secret of your Slack app"
@@ -101,7 +101,7 @@ def _sendable(token: SecretStr) -> SecretStr:
     """Return the token. Raise ValueError if it can't be the value of an HTTP header."""
     value = token.get_secret_value()
     if not value.isascii() or " " in value:
-        raise ValueError("it has a space or a sign that no token has; copy it again, in one piece")
+        raise ValueError("it contains a space or another character that no token has; copy the whole token again")
     return token
 
 
@@ -142,7 +142,7 @@ class CommandSettings(BaseSettings):
     @classmethod
     def _one_line(cls, value: Any) -> Any:
         if isinstance(value, str) and not value.isprintable():
-            raise ValueError("it has a line break or another sign that can't be shown; write it on one line")
+            raise ValueError("it contains a line break or an invisible character; write it on one line")
         return value
 
 
@@ -187,7 +187,7 @@ class Settings(CommandSettings):
         if value is not None:
             check_listen_address(value)
             if value == info.data.get("http"):
-                raise ValueError("Slack must not reach GPUBOT_HTTP: name another port")
+                raise ValueError("Slack must not be able to reach GPUBOT_HTTP, so name another port")
         return value
 
     @field_validator("database_url")
@@ -200,9 +200,9 @@ class Settings(CommandSettings):
             raise ValueError("it must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
         path = url.removeprefix("sqlite:///")
         if not path:
-            raise ValueError("it names no file: sqlite:///PATH")
+            raise ValueError("it doesn't name a file: write sqlite:///PATH")
         if path.startswith((":memory:", "file:")):
-            raise ValueError("name a file: sqlite:///PATH. What is only in memory is lost when the bot ends")
+            raise ValueError("name a file: sqlite:///PATH. A database in memory is lost when gpubot stops")
         if "?" in path and url.startswith("sqlite:"):
             raise ValueError("leave out the ? and what follows it: sqlite:///PATH")
         return value
@@ -211,7 +211,7 @@ class Settings(CommandSettings):
     @classmethod
     def _only_for_sandboxes(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value not in {1, None} and info.data.get("clock_url") is None:
-            raise ValueError("it is only for a sandbox, whose clock GPUBOT_CLOCK_URL names; leave it out")
+            raise ValueError("it is only for a sandbox, together with GPUBOT_CLOCK_URL; leave it out")
         return value
 
     @model_validator(mode="after")
@@ -241,7 +241,7 @@ def ids_in(text: str) -> tuple[str, ...]:
 def check_clock(clock_url: str | None, *servers: str) -> None:
     """Raise ValueError if a borrowed clock, or a server that the command calls, is not on this machine."""
     if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
-        raise ValueError("a borrowed clock is only for a sandbox on this machine")
+        raise ValueError("another clock is only allowed for a sandbox on this machine")
 
 
 def _data_folder() -> Path:
@@ -329,7 +329,7 @@ def _from_files(env_file: EnvFile, kind: type[CommandSettings]) -> tuple[dict[st
             try:
                 text = read_text(Path(path)).strip()
             except Unreadable as error:
-                wrong[name] = f"{name}_FILE: I can't read the file that it names: {error}."
+                wrong[name] = f"{name}_FILE: I can't read the file: {error}."
             else:
                 values[name] = text
         if env_file.values.get(name):
@@ -350,7 +350,7 @@ _STAND_INS = {
 _HINTS = {
     "SLACK_BOT_TOKEN": "the Bot User OAuth Token of your Slack app, which begins with xoxb-",
     "SLACK_APP_TOKEN": "an app-level token of your Slack app with connections:write, which begins with xapp- "
-    "(HTTP mode needs none)",
+    "(not needed in HTTP mode)",
     "GPUBOT_SLACK_MODE": "socket or http",
     "SLACK_SIGNING_SECRET": "the Signing Secret of your Slack app (Basic Information, App Credentials)",
     "GPUBOT_SLACK_HTTP": "the address on which Slack's requests arrive, such as 127.0.0.1:8601",
@@ -370,7 +370,7 @@ def _line(name: str, kind: str, message: str, hint: str) -> str:
         return f"{name} is not set. It is {hint}."
     if kind == "value_error":
         return f"{name}: {message.removeprefix('Value error, ')}."
-    return f"{name} is not what I expect: {hint or one_line(message, 100)}."
+    return f"{name} isn't valid. Expected: {hint or one_line(message, 100)}."
 
 
 # --- checks of hosts, ports and web addresses in settings. A ValueError says what to write instead
@@ -390,15 +390,15 @@ def check_host(host: str) -> None:
     except ValueError:
         labels = host.removesuffix(".").split(".")
         if len(host) > LONGEST_HOST or not all(map(_LABEL.fullmatch, labels)):
-            raise ValueError("its host is no name or address of a machine") from None
+            raise ValueError("its host is neither a name nor an IP address") from None
 
 
 def check_port(port: str) -> None:
     """Raise ValueError unless it is a number from 1 to 65535."""
     if not _PORT.fullmatch(port):
-        raise ValueError("its port is no number")
+        raise ValueError("its port isn't a number")
     if not 0 < int(port) <= 65535:
-        raise ValueError("a port is from 1 to 65535")
+        raise ValueError("the port must be from 1 to 65535")
 
 
 def check_listen_address(value: str) -> None:
@@ -437,5 +437,5 @@ def check_web_address(value: str) -> None:
     if ":" in after_ipv6_host:
         check_port(after_ipv6_host.partition(":")[2])
     if parts.netloc.startswith("[") and ":" not in host:
-        raise ValueError("its host is no name or address of a machine")
+        raise ValueError("its host is neither a name nor an IP address")
     check_host(host)

@@ -58,25 +58,28 @@ async def channel(client: AsyncWebClient, handle: str, what: str, configured: Co
         if code_of(error) == "channel_not_found":
             return wrong(
                 what,
-                f"I find no channel {configured.id}. Check {configured.named_in}; a private channel I see only "
-                f"once I am in it: type /invite @{handle} there.",
+                f"I can't find the channel {configured.id}. Check {configured.named_in}. "
+                f"If it's a private channel, I can see it only as a member: type /invite @{handle} there.",
             )
         return call_failed(what, error)
     name = f"#{info.get('name') or configured.id}"
     if info.get("is_archived") is True:
         return wrong(what, f"{name} is archived. Unarchive it, or name another: {configured.named_in}.")
     if not found.member and configured.bot_posts:
-        return wrong(what, f"I am not in {name}. Type there: /invite @{handle}")
+        return wrong(what, f"I'm not in {name}. Type there: /invite @{handle}")
     if found.shared and configured.bot_posts:
         return wrong(
             what,
             f"{name} is shared with people outside your workspace. Name one of your own: {configured.named_in}.",
         )
     if not found.member:
-        return hint(what, f"{name}; I am not in it, so cards go to the home channel. Or there: /invite @{handle}")
+        return hint(
+            what,
+            f"{name}; I'm not in it, so cards go to the home channel. To have them there, type: /invite @{handle}",
+        )
     if found.shared:
         return hint(what, f"{name} is shared with people outside your workspace, so cards go to the home channel.")
-    return ok(what, f"{name}, and I am in it.")
+    return ok(what, f"{name}, and I'm in it.")
 
 
 async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Finding]:
@@ -99,13 +102,19 @@ async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Findi
         return [call_failed(APPROVERS, error)]
     absent = [user for user in asked if user not in members]
     if not absent:
-        return [ok(APPROVERS, "everyone who approves is in the approvals channel.")] if asked else []
+        return [ok(APPROVERS, "all approvers are in the approvals channel.")] if asked else []
     names = [await _name(client, user) for user in absent[:MAX_NAMES]]
     invite = f"Type there: /invite {' '.join(f'@{name}' for name in names)}"
     if len(absent) == len(asked):
-        return [wrong(APPROVERS, f"nobody who approves is in the approvals channel. {invite}")]
+        return [wrong(APPROVERS, f"no approver is in the approvals channel. {invite}")]
     more = f" and {len(absent) - MAX_NAMES} more" if len(absent) > MAX_NAMES else ""
-    return [hint(APPROVERS, f"not in the approvals channel, and so not asked: {', '.join(names)}{more}. {invite}")]
+    return [
+        hint(
+            APPROVERS,
+            f"these approvers aren't in the approvals channel, so they aren't asked: "
+            f"{', '.join(names)}{more}. {invite}",
+        )
+    ]
 
 
 async def _approvers(client: AsyncWebClient, rules: Rules) -> list[str]:

@@ -69,7 +69,7 @@ async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list
     try:
         return await check
     except Exception as error:
-        return [wrong(what, f"the check itself broke ({type(error).__name__}). That is a bug of mine.")]
+        return [wrong(what, f"this check failed ({type(error).__name__}). That is a bug in gpubot.")]
 
 
 def _unusable(what: str, check: Callable[[], object]) -> list[Finding]:
@@ -85,7 +85,7 @@ def _settings(wrong_settings: dict[str, str]) -> list[Finding]:
     found = [wrong("settings", line) for line in dict.fromkeys(wrong_settings.values())]
     if open_to_others(ENV_FILE):
         found.append(hint("settings", "other users of this machine can read or write .env. Type: chmod 600 .env"))
-    return found if wrong_settings else [ok("settings", "all that is needed is set."), *found]
+    return found if wrong_settings else [ok("settings", "all required settings are set."), *found]
 
 
 def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, list[Finding]]:
@@ -95,8 +95,8 @@ def _policy(settings: Settings, wrong_settings: dict[str, str]) -> tuple[Rules, 
     if "GPUBOT_POLICY" in wrong_settings:
         return read(None), [not_checked("policy", "GPUBOT_POLICY first.")]
     if settings.policy is None:
-        return read(None), [ok("policy", "the defaults, as GPUBOT_POLICY names no file.")]
+        return read(None), [ok("policy", "the defaults apply, because GPUBOT_POLICY names no file.")]
     try:
-        return read(settings.policy), [ok("policy", f"{settings.policy} is understood.")]
+        return read(settings.policy), [ok("policy", f"{settings.policy} is valid.")]
     except WrongPolicy as mistake:
         return read(None), [wrong("policy", f"{line}.") for line in mistake.lines]

@@ -38,15 +38,15 @@ SYSTEMD = Path("/run/systemd/system")
 """The folder that exists if the machine was booted with systemd, by sd_booted(3)."""
 
 _DATABASE_WORDS = {
-    Condition.MISSING: "not there yet; gpubot run makes it.",
-    Condition.OLDER: "opens; gpubot run brings its schema up to date.",
-    Condition.READY: "opens, takes writes, and its schema is up to date.",
+    Condition.MISSING: "it doesn't exist yet; gpubot run creates it.",
+    Condition.OLDER: "it can be opened; gpubot run updates its schema.",
+    Condition.READY: "it can be opened and written, and its schema is up to date.",
 }
 
 
 _POOLED = (
-    "a pooler stands before PostgreSQL. Let it work in session mode, or connect directly: in transaction mode, "
-    "several gpubots don't know of each other."
+    "there is a connection pooler in front of PostgreSQL. Set it to session mode, or connect directly: "
+    "in transaction mode, replicas of gpubot don't notice each other."
 )
 
 
@@ -69,13 +69,13 @@ async def database(context: CheckContext) -> list[Finding]:
         found = await check_database(url)
         pooled = await is_pooled(url)
     except InUse:
-        return [ok(DATABASE, "a running gpubot has it. That is fine; a second one could not start.")]
+        return [ok(DATABASE, "a running gpubot is using it. That's fine, but a second gpubot can't start.")]
     except CannotOpen as error:
         return [wrong(DATABASE, error.words)]
     except StoreBusy:
         if url.startswith("postgresql:"):
-            return [wrong(DATABASE, "its server doesn't answer in time. Try again in a minute.")]
-        return [wrong(DATABASE, "another program holds its write lock. Close that one, then try again.")]
+            return [wrong(DATABASE, "its server didn't answer in time. Try again in a minute.")]
+        return [wrong(DATABASE, "another program holds its write lock. Close that program, then try again.")]
     findings = [ok(DATABASE, _DATABASE_WORDS[found])]
     if pooled:
         findings.append(hint(DATABASE, _POOLED))
@@ -99,7 +99,7 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
         server = await asyncio.start_server(lambda _reader, writer: writer.close(), host.strip("[]"), int(number))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
-            why = os.strerror(error.errno) if error.errno else "there is no such address"
+            why = os.strerror(error.errno) if error.errno else "this address doesn't exist"
             return wrong(name, f"I can't listen on {address}: {why}. Name an address of this machine.")
         # The server for Slack tells nothing to those who can't sign: the one for operators answers for it.
         if await _is_gpubot(context.settings.http, session, listens_for_slack=name == SLACK_HTTP):
@@ -120,7 +120,7 @@ async def socket_by_hand(context: CheckContext) -> list[Finding]:
     try:
         problem = socket_problem(path)
     except FileNotFoundError:
-        return [ok(SOCKET, "its folder is not there yet; gpubot run makes it.")]
+        return [ok(SOCKET, "its folder is it doesn't exist yet; gpubot run creates it.")]
     except OSError as error:
         if context.settings.socket is None:
             return [not_checked(SOCKET, "GPUBOT_DATABASE_URL first.")]
@@ -130,7 +130,7 @@ async def socket_by_hand(context: CheckContext) -> list[Finding]:
     if open_to_others(path.parent):
         folder = path.parent
         return [hint(SOCKET, f"other users of this machine can look into {folder}. Type: chmod 700 {folder}")]
-    return [ok(SOCKET, "commands by hand are for this user and root alone.")]
+    return [ok(SOCKET, "only this user and root can type commands for it.")]
 
 
 async def _is_gpubot(address: str, session: aiohttp.ClientSession, *, listens_for_slack: bool) -> bool:
@@ -186,7 +186,7 @@ def clock(gaps: dict[str, timedelta | None]) -> list[Finding]:
     """Return how far this machine's clock is ahead of each server's. A negative gap means that it is behind."""
     known = {name: gap for name, gap in gaps.items() if gap is not None}
     if not known:
-        return [hint(CLOCK, "nobody told me the time, so I can't compare it.")]
+        return [hint(CLOCK, "no server told me the time, so I can't check this machine's clock.")]
     far = {name: gap for name, gap in known.items() if abs(gap) > MAX_CLOCK_GAP}
     if not far:
         return [ok(CLOCK, f"within {int(MAX_CLOCK_GAP.total_seconds())} s of {' and '.join(known)}.")]
@@ -194,7 +194,7 @@ def clock(gaps: dict[str, timedelta | None]) -> list[Finding]:
         hint(
             CLOCK,
             f"this machine is {say_clock_gap(gap, name, zeros=True)}. "
-            "Prices and leases go by this clock: let it be set over the network (NTP).",
+            "Prices and leases depend on this clock, so synchronize it over the network (NTP).",
         )
         for name, gap in far.items()
     ]
@@ -216,7 +216,7 @@ async def github(context: CheckContext) -> list[Finding]:
         except KeysUnavailable as unavailable:
             instead = "People can paste their keys; keys: {github: false} in the policy hides the button."
             return [hint(GITHUB, f"{unavailable.reason} {instead}")]
-    return [ok(GITHUB, "people can take their SSH keys from there.")]
+    return [ok(GITHUB, "people can use their SSH keys from there.")]
 
 
 # --- Compute Clear: whether it accepts the token, and whether it answers
@@ -248,7 +248,7 @@ async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
         words = "refused. Copy it again from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
         return [wrong(TOKEN, words), *findings]
     if all(isinstance(answer, MarketAway) for answer in answers.values()):
-        return [not_checked(TOKEN, "Compute Clear must answer first."), *findings]
+        return [not_checked(TOKEN, "needs an answer from Compute Clear first."), *findings]
     return [ok(TOKEN, "taken."), *findings]
 
 

@@ -6,30 +6,30 @@ Every call only reads, except apps.connections.open: it makes a Socket Mode URL 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config.settings import SlackMode
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
 from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hint, not_checked, ok, wrong
 from bot.doctor.host import gap_to
-from bot.model.text import plural
+from bot.model.text import listed, plural
 from bot.policy.team.roles import Team, deciding_groups, then_people
-from handlers.actions.spend import SAMPLE
+from handlers.delivery.block_types import refused_by
 from handlers.directory import HomeWorkspace, person_of
+from handlers.phrases.classic import SAMPLES
+from handlers.phrases.tables import CHART, TABLE
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
 from handlers.slack_api.web_api import NO_ANSWER
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
 HTTP_MODE = "Slack HTTP mode"
-DATA_BLOCKS = "Slack tables and charts"
+BLOCKS = "Slack blocks"
 FINANCE = "finance"
 _TOKENS = {
     "invalid_auth": "It is not the token of an installed app.",
@@ -60,14 +60,14 @@ async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Fin
     )
     channels, people, groups = configured_channels(context), _people(context), _groups(context)
     if identity is None:
-        rest = [SCOPE, *channels, *people, *groups, APPROVERS, DATA_BLOCKS]
+        rest = [SCOPE, *channels, *people, *groups, APPROVERS, BLOCKS]
         return [bot_token, app_token, *(not_checked(what, "the bot token first.") for what in rest)], None
     lookups = asyncio.gather(
         *(channel(client, identity.handle, what, configured) for what, configured in channels.items()),
         *(_person(client, identity, what, user_id) for what, user_id in people.items()),
         *(_group(client, what, group_id) for what, group_id in groups.items()),
     )
-    found, of_approvers, blocks = await asyncio.gather(lookups, approvers(context, client), _data_blocks(client))
+    found, of_approvers, blocks = await asyncio.gather(lookups, approvers(context, client), _blocks(client))
     return [bot_token, *_scopes(identity), app_token, *found, *of_approvers, blocks], identity.clock_gap
 
 
@@ -162,30 +162,33 @@ def _named(scopes: Mapping[str, str]) -> str:
 # --- blocks
 
 
-async def _data_blocks(client: AsyncWebClient) -> Finding:
-    """Return whether the workspace takes the table and the chart of `/gpu spend`. The bot runs without."""
+_INSTEAD = {
+    "header": "bold lines instead of large titles",
+    "rich_text": "classic code blocks",
+    "plan": "lines of text instead of checklists",
+    TABLE: "text in columns instead of tables",
+    CHART: "no charts",
+    "alert": "bold lines instead of alerts in dialogs",
+}
+"""What people see where a type of block is refused."""
+
+
+async def _blocks(client: AsyncWebClient) -> Finding:
+    """Return which newer types of blocks the workspace takes, on each surface on which they are used. The bot runs
+    without them."""
     try:
-        await client.api_call("blocks.validate", params={"blocks": json.dumps(SAMPLE)})
+        refused = set().union(*[await refused_by(client, surface) for surface in SAMPLES])
     except NO_ANSWER as error:
-        if code_of(error) == "invalid_blocks":
-            refused = ", ".join(_refused(error)) or "one of them"
-            return hint(DATA_BLOCKS, f"this workspace refuses {refused}. /gpu spend shows a plain table instead.")
         return hint(
-            DATA_BLOCKS,
-            f"blocks.validate gave no usable answer ({code_of(error)}). "
-            "If the workspace refuses them, /gpu spend shows a plain table instead.",
+            BLOCKS,
+            f"I can't tell what this workspace accepts: blocks.validate gave no usable answer ({code_of(error)}). "
+            "If it refuses a block, people see the same facts in classic blocks.",
         )
-    return ok(DATA_BLOCKS, "/gpu spend can show both.")
-
-
-def _refused(error: Exception) -> list[str]:
-    """Return the types of the blocks of SAMPLE at which the errors of blocks.validate point."""
-    answer = error.response.data if isinstance(error, SlackApiError) else None
-    errors = answer.get("errors") if isinstance(answer, dict) else None
-    pointers = [str(one.get("pointer")) for one in errors or () if isinstance(one, dict)]
-    return [
-        block["type"] for n, block in enumerate(SAMPLE) if any(p.split("/")[1:2] == [str(n)] for p in pointers)
-    ]
+    if not refused:
+        return ok(BLOCKS, f"this workspace accepts all that I use: {listed(list(_INSTEAD))}.")
+    shown = [words for name, words in _INSTEAD.items() if name in refused]
+    names = [name for name in _INSTEAD if name in refused]
+    return hint(BLOCKS, f"this workspace refuses {listed(names)}, so people see {listed(shown)}. No fact is lost.")
 
 
 # --- people

@@ -166,7 +166,7 @@ class ComputeClear(Transport):
         """
         if not answer.ok:
             _log.warning("market.refused", call=call.name, status=answer.status)
-            raise MarketAway(f"Compute Clear refused the question ({answer.status}).", may_have_bought=call.buys)
+            raise MarketAway(f"Compute Clear refused the request ({answer.status}).", may_have_bought=call.buys)
         return await self.read(call, answer, reader)
 
     async def _detail(self, call: Call, answer: Answer) -> str:

@@ -267,12 +267,14 @@ class Transport:
             return Answer(status, content)
         _log.warning("market.refused", call=call.name, status=status)
         if status in {401, 403}:
-            words = "Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN."
+            words = "Compute Clear rejects my API token. An admin can set a valid COMPUTE_CLEAR_TOKEN."
             raise TokenRefused(words, may_have_bought=call.buys and status != 401)
         wait = _retry_after(response.headers.get("Retry-After"), self._clock.real())
         if status == 429:
-            raise RateLimited("Compute Clear asks me to slow down.", retry_after=wait, may_have_bought=call.buys)
-        words = f"Compute Clear has a fault ({status}){self._stated_reason(content)}."
+            raise RateLimited(
+                "Compute Clear is limiting my requests.", retry_after=wait, may_have_bought=call.buys
+            )
+        words = f"Compute Clear reported an error ({status}){self._stated_reason(content)}."
         raise MarketAway(words, retry_after=wait, may_have_bought=call.buys)
 
     def _stated_reason(self, content: bytes) -> str:
@@ -289,7 +291,7 @@ class Transport:
         """Return the error for an answer whose content is not what was asked for."""
         _log.warning("market.unusable", call=call.name, why=why)
         self._count(call, "unusable")
-        return MarketAway("Compute Clear's answer makes no sense to me.", may_have_bought=call.buys)
+        return MarketAway("I can't read Compute Clear's answer.", may_have_bought=call.buys)
 
     async def read(self, call: Call, answer: Answer, reader: Callable[[object], T]) -> T:
         """Return what `reader` makes of an answer's JSON, in which the token is masked.

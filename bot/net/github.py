@@ -40,7 +40,7 @@ class Github:
             words = f"GitHub didn't answer within {self._seconds:g} s."
             failed = "TimeoutError"
         except Redirected as error:
-            words, failed = "GitHub sent me to another address, and I don't follow that.", type(error).__name__
+            words, failed = "GitHub redirected me to another address, which I don't follow.", type(error).__name__
         except _NO_ANSWER as error:
             words, failed = "GitHub can't be reached.", type(error).__name__
         _log.warning("github.no_answer", error=failed)
@@ -52,12 +52,14 @@ class Github:
                 return None
             if answer.status != 200:
                 _log.warning("github.no_answer", status=answer.status)
-                raise KeysUnavailable(f"GitHub answered with the error {answer.status}.")
+                raise KeysUnavailable(f"GitHub answered with error {answer.status}.")
             try:
                 body = await read_body(answer, MOST_BYTES)
             except TooLong:
                 _log.warning("github.no_answer", error="too long")
-                raise KeysUnavailable("GitHub answered with more than 64 KiB, and I read no more.") from None
+                raise KeysUnavailable(
+                    "GitHub answered with more than 64 KiB, which is more than I read."
+                ) from None
         lines = body.decode("utf-8", errors="replace").splitlines()
         return tuple(line for line in lines if line.strip())
 

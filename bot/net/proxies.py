@@ -52,10 +52,10 @@ def proxy_for(url: str) -> str | None:
     except ValueError:
         usable = False
     if not usable:
-        raise Unusable(f"{setting} is not the address of a proxy. Write it as http://HOST:PORT.")
+        raise Unusable(f"{setting} isn't the address of a proxy. Write it as http://HOST:PORT.")
     if found.scheme not in _SUPPORTED:
         raise Unusable(
-            f"{setting} names a {found.scheme} proxy, and I can use only http and https ones. "
+            f"{setting} names a {found.scheme} proxy, but I can only use http and https proxies. "
             f"Name one of those, or list {parts.hostname} in NO_PROXY."
         )
     return proxy

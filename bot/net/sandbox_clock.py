@@ -64,6 +64,6 @@ async def clock_of(url: str | None, session: aiohttp.ClientSession) -> Clock:
         await clock.read()
     except (OSError, ValueError, TimeoutError):
         raise Unusable(
-            "GPUBOT_CLOCK_URL: no clock answers there. Start the sandbox that it names, or leave it out."
+            "GPUBOT_CLOCK_URL: no clock answers at this address. Start the sandbox, or leave the setting out."
         ) from None
     return clock

@@ -38,7 +38,7 @@ _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
 _SHARED_COMMAND = re.compile(r"/gpu (?:(list)(?: all)?|(show|spend|extend|destroy|pause|resume))\b")
 NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
     {
-        NextStep.LIST_ALL: "gpubot list shows what there is.",
+        NextStep.LIST_ALL: "gpubot list shows all rentals.",
         NextStep.READ_THIS_MONTH: "This month: gpubot spend",
     }
 )
@@ -91,7 +91,7 @@ async def carry_out(deps: Deps, command: Command) -> str:
 def _deletable(machine: UnknownMachine | Resource) -> str:
     """Return the command that deletes a machine if nothing else can."""
     name = escape(machine.name) if isinstance(machine, UnknownMachine) and machine.name else "its machine"
-    return f"Without me, this deletes {name}: gpubot destroy --resource {identifier(machine.resource_id)}"
+    return f"This deletes {name}: gpubot destroy --resource {identifier(machine.resource_id)}"
 
 
 def _approvable(rental: Rental) -> str:
@@ -103,7 +103,9 @@ def _approvable(rental: Rental) -> str:
 async def _spend(deps: Deps, command: Command, reader: Reader) -> SpendReport:
     asked = parse_spend(command.words, ParseContext(deps.rules, reader.now, deps.rules.timezone))
     if asked.kind is ScopeKind.PERSON:
-        raise Mistake("You act as the operator here, who rents nothing. Try: gpubot spend project vision")
+        raise Mistake(
+            "The operator rents nothing, so there is no spend of your own. Try: gpubot spend project vision"
+        )
     return await spending.report(deps, OPERATOR, Scope(kind=asked.kind, name=asked.project), asked.period)
 
 
@@ -123,8 +125,8 @@ async def _decide(deps: Deps, command: Command) -> str:
     try:
         done = await action.carry_out(deps, OPERATOR, decision)
     except RequestChanged:
-        words = f"{rental.id} has changed just now, so nothing was decided."
-        raise TooLate(f"{words} Look at it again: gpubot show {rental.id}", rental.id) from None
+        words = f"{rental.id} changed a moment ago, so nothing was decided."
+        raise TooLate(f"{words} Look at it first: gpubot show {rental.id}", rental.id) from None
     return replies.decided(done, "Approved" if approves else "Denied").text
 
 
@@ -132,7 +134,7 @@ def _check_total(typed: str, rental: Rental) -> None:
     """Raise Mistake if what was typed is not the total of a request that waits."""
     dollars, total = _DOLLARS.fullmatch(typed.strip()), say_at_most(rental.newest_envelope.total)
     if dollars is None or say_at_most(micros(Decimal(dollars[1].replace(",", "")))) != total:
-        what = "its total by now, so nothing was approved"
+        what = "its current total, so nothing was approved"
         raise Mistake(f"{typed} isn't {what}. {rental.id} can cost up to {total}. {_approvable(rental)}")
 
 
@@ -159,7 +161,7 @@ async def _extend(deps: Deps, command: Command, reader: Reader) -> str:
 def _id(command: Command) -> str:
     found = read_id(command.id, command.kind.value)
     if found is None:
-        raise Mistake("Which rental? Name it by its id.", next_step=NextStep.LIST_ALL)
+        raise Mistake("Which rental? Name it by its ID.", next_step=NextStep.LIST_ALL)
     return found
 
 
@@ -167,7 +169,7 @@ def _reason(typed: str) -> str:
     """Return a reason on one line. Raise Mistake if it says nothing, or too much."""
     why = one_line(typed, LONGEST_WHY + 1)
     if not why:
-        raise Mistake('Say why, for the people who read it in Slack: --why "the disk is full"')
+        raise Mistake('Give a reason, which people will read in Slack: --why "the disk is full"')
     if len(why) > LONGEST_WHY:
         raise Mistake(f"--why: write at most {LONGEST_WHY} characters.")
     return why

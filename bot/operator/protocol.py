@@ -98,16 +98,17 @@ def ask(command: Command) -> str:
         except PermissionError:
             raise Unusable(f"Only root and the user who runs gpubot may use {path}.") from None
         except OSError:
-            raise Unusable(f"{_nobody_on(path)} gpubot destroy --resource ID works without it.") from None
+            raise Unusable(f"{_nobody_on(path)} gpubot destroy --resource ID works without gpubot.") from None
         if problem is not None:
-            raise Unusable(f"GPUBOT_SOCKET: I sent nothing, because {problem}")
+            raise Unusable(f"GPUBOT_SOCKET: nothing was sent, because {problem}")
         try:
             connection.sendall(Request(version=own_version(), command=command).model_dump_json().encode() + b"\n")
             with connection.makefile("rb") as lines:
                 answer = Answer.model_validate_json(lines.readline(LONGEST_ANSWER))
         except (OSError, ValidationError):
             raise Outage(
-                "gpubot gave no answer. Perhaps it did it, perhaps not: gpubot list and gpubot show ID say so."
+                "gpubot didn't answer, so this may or may not have been done. "
+                "Check with gpubot list or gpubot show ID."
             ) from None
     text = for_terminal(answer.text)
     if not answer.done:
@@ -119,7 +120,7 @@ def _nobody_on(path: Path) -> str:
     """Return a sentence saying that no bot listens on this path, and where one does."""
     others = [for_terminal(str(other)) for other in listening_elsewhere(path)]
     if not others:
-        return f"gpubot isn't running here, or uses another folder: it doesn't answer on {path}."
+        return f"gpubot isn't running here, or it uses another folder. It doesn't answer on {path}."
     return (
         f"gpubot doesn't answer on {path}, but a program listens on {', '.join(others)}. "
         f"If that is gpubot, set GPUBOT_SOCKET={others[0]} for it and for your commands."

@@ -31,26 +31,26 @@ def destroy_resource(resource_id: str, confirmed: Callable[[], str | None], say:
     shown_id = one_line(resource_id, 80)
     found = _ask(settings, partial(_look, resource_id=resource_id))
     if found is None:
-        raise Mistake(f"The account has no machine {shown_id}. I deleted nothing.")
+        raise Mistake(f"The account has no machine {shown_id}. Nothing was deleted.")
     if found.deleted:
-        say(f"{shown_id} is gone already.")
+        say(f"{shown_id} has already been deleted.")
         return
     say(_describe(found))
     again = confirmed()
     if again is None:
-        raise Mistake(f"Name it twice, since I can't ask here: --confirm {shown_id}")
+        raise Mistake(f"Confirm the ID, because this isn't an interactive terminal: --confirm {shown_id}")
     if again.strip() != resource_id:
-        raise Mistake("That is another id. I deleted nothing.")
+        raise Mistake("That's a different ID. Nothing was deleted.")
     _ask(settings, partial(ComputeClear.delete, resource_id=resource_id))
     left = _ask(settings, partial(_look, resource_id=resource_id))
     if left is None or left.deleted:
         say("It is gone.")
     else:
         say(
-            "Compute Clear took that. The machine bills until its vendor confirms it. "
-            "Type the same command to look again."
+            "Compute Clear accepted the deletion. The machine keeps billing until its vendor confirms it. "
+            "To check, type the same command again."
         )
-    say("If gpubot runs, it notices that the machine is gone, and says so in Slack.")
+    say("If gpubot is running, it will notice the deletion and report it in Slack.")
 
 
 def _ask(settings: Settings, question: Callable[[ComputeClear], Awaitable[T]]) -> T:

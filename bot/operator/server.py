@@ -96,7 +96,7 @@ def _remove_stale(path: Path) -> None:
     """Remove a socket on which nobody listens. Raise Unusable if somebody does, or if it is no socket."""
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise Unusable(f"GPUBOT_SOCKET: {path} is there and is no socket. Name another path.")
+            raise Unusable(f"GPUBOT_SOCKET: {path} exists, but isn't a socket. Name another path.")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other, short_path(path) as short:
             try:
                 other.connect(short)
@@ -146,7 +146,8 @@ async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
         number = bug_number()
         _log.error("bug", number=number, command=kind, error=type(error).__name__, raised=parts_of(error))
         return Answer(
-            done=False, text=f"Something broke on my side: {number} in the log. gpubot list shows what runs."
+            done=False,
+            text=f"Something went wrong on my side. Look for {number} in the log. gpubot list shows the rentals.",
         )
     _log.info("operator", command=kind, user=user, result="done")
     return Answer(done=True, text=text)
@@ -157,10 +158,12 @@ def _read(line: bytes) -> Request:
     try:
         request = Request.model_validate_json(line)
     except ValidationError:
-        raise Mistake("I can't read that. Is this command of the version that runs? gpubot doctor") from None
+        raise Mistake(
+            "I can't read this command. Does it have the version of the running gpubot? Check with gpubot doctor."
+        ) from None
     if request.version != own_version():
         raise Mistake(
             f"This command is of gpubot {request.version}, and gpubot {own_version()} runs. "
-            "Use the command of the one that runs, or restart that one."
+            "Use the command of the running version, or restart gpubot."
         )
     return request

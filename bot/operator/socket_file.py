@@ -91,13 +91,13 @@ def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) 
     for what, found in ((path.parent, folder), (path, file)):
         if found is not None and found.st_uid not in {ROOT, user}:
             return (
-                f"{what} belongs to {_name(found.st_uid)}, who could take the place of {path.name}. "
+                f"{what} belongs to {_name(found.st_uid)}, who could replace {path.name}. "
                 f"Only root and the user who runs gpubot, here {_name(user)}, may own it."
             )
     if folder.st_mode & _OTHERS_WRITE:
         shared = folder.st_mode & stat.S_ISVTX  # such as /tmp, which has to stay as it is
         return (
-            f"other users of this machine can write to {path.parent}, so they could take the place of "
+            f"other users of this machine can write to {path.parent}, so they could replace "
             f"{path.name}. {'Name another folder.' if shared else f'Type: chmod go-w {path.parent}'}"
         )
     if file is not None and stat.S_ISSOCK(file.st_mode) and file.st_mode & _OTHERS_WRITE:

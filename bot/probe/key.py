@@ -77,11 +77,13 @@ def probe_key_in(path: Path) -> ProbeKey:
     try:
         key = asyncssh.import_private_key(read_text(path, LARGEST_FILE))
     except Unreadable as error:
-        raise Unusable(f"GPUBOT_PROBE_KEY_FILE: I can't read the file that it names: {error}.") from None
+        raise Unusable(f"GPUBOT_PROBE_KEY_FILE: I can't read the file: {error}.") from None
     except ValueError:  # asyncssh's KeyImportError is one, and a damaged key may raise others
         raise Unusable(
-            "GPUBOT_PROBE_KEY_FILE: the file that it names has no private SSH key that opens without a passphrase."
+            "GPUBOT_PROBE_KEY_FILE: the file has no private SSH key that works without a passphrase."
         ) from None
     if key.get_algorithm() != KIND:
-        raise Unusable("GPUBOT_PROBE_KEY_FILE: I need an ed25519 key. Make one with: ssh-keygen -t ed25519")
+        raise Unusable(
+            "GPUBOT_PROBE_KEY_FILE: the key must be an ed25519 key. Create one with: ssh-keygen -t ed25519"
+        )
     return ProbeKey(key)

@@ -164,7 +164,7 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
 
 
 def _money(shown: HomeView) -> str:
-    """Return `November: $12.40; you $87.60 left: $12.40 spent, $0.00 reserved for what runs. More: /gpu spend`."""
+    """Return `November: $12.40; you $87.60 left ($12.40 spent, $0.00 reserved ..). More: /gpu spend`."""
     left = [
         f"{'you' if one.balance.scope.kind is ScopeKind.PERSON else scope_name(one.balance.scope, {})} "
         + say_left(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 
@@ -12,7 +13,6 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import DearerRent, PeopleAsked, QuoteView, WaitingView, WaitPreview
 from bot.model.text import say_at_most, span
-from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import recommended
 from bot.policy.buying.waiting import ends_before_hours, first_look
 from bot.policy.team.hours import zone_of
@@ -20,8 +20,8 @@ from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, RentalOfferValue, offer_value
 from handlers.messages import replies
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.budget_text import cap_text, not_of_channel, over_limits_text, over_total_text
+from handlers.phrases.blocks import Json, Modal, Part, Rendered, button
+from handlers.phrases.budget_text import cap_text, limit_names, needs_approval, not_of_channel, over_total_text
 from handlers.phrases.ends import how_long_in_dialog, read_as_utc
 from handlers.phrases.error_text import refusal_text
 from handlers.phrases.format import (
@@ -106,19 +106,15 @@ def when_it_looks(wish: Wish | None, rules: Rules) -> str:
 
 
 def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
-    """Return `Over the $10.00/h limit: an approver decides first.`, or an empty text."""
-    if not wait.over:
-        return ""
-    return join(
-        over_limits_text(wait.over, rules), *map(say_passed, wait.passed[:1]), "An approver decides first."
-    )
+    """Return `*Needs approval*: it's over the limit of $10.00/h.`, or an empty text."""
+    return needs_approval(limit_names(wait.over, rules), next(iter(wait.passed), None)) if wait.over else ""
 
 
 # --- a start time
 
 
-def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
-    """Return the answer to a request with a start time, below the `heading` that says what was understood."""
+def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
+    """Return the answer to a request with a start time, below what was `understood`."""
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
         lines = [f"I can't rent it then. {refusal_text(view.wait_refused)}"]
@@ -131,9 +127,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
     lines.append(not_of_channel(quote, reader.rules))
-    return blocks.of_parts(
-        blocks.heading(heading), *map(blocks.paragraph, lines), blocks.actions(rent, *search_again(quote))
-    )
+    return blocks.of_parts(*understood, *map(blocks.paragraph, lines), blocks.actions(rent, *search_again(quote)))
 
 
 def search_again(quote: Quote) -> list[Json]:

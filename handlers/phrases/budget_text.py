@@ -10,7 +10,7 @@ from bot.model.quote import Quote
 from bot.model.request import Envelope, Request
 from bot.model.summary import Over
 from bot.model.text import listed, plural, say_at_most, span
-from bot.policy.buying.budgets import project_of_channel, rules_of_project, say_month
+from bot.policy.buying.budgets import project_of_channel, rules_of_project, say_month, say_passed
 from bot.policy.buying.spending import over_at_price, over_total
 from bot.policy.team.rules import Rules
 from handlers.phrases.blocks import Fact
@@ -55,9 +55,9 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
     of_channel = project_of_channel(quote.asked_in, rules)
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
         return ""
-    instead = "unassigned" if quote.project == UNASSIGNED else f"charged to {escape(quote.project, 40)}"
-    project = escape(of_channel, 40)
-    return f"{channel(quote.asked_in)} charges {project} only for its people and approvers, so yours is {instead}."
+    instead = "no project" if quote.project == UNASSIGNED else escape(quote.project, 40)
+    who = f"people of {escape(of_channel, 40)} and approvers"
+    return f"Only {who} can charge it from {channel(quote.asked_in)}, so this is charged to {instead}."
 
 
 BUDGETS_SHOWN = 3
@@ -95,19 +95,20 @@ def invoice_differences(estimated: Micros, unknown_count: int) -> str:
 
 
 def cap_text(request: Request) -> str:
-    """Return the highest price that a person named: `$8.00 in all`, or `under $8.00 per GPU`.
+    """Return the highest price that a person named: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
 
     The price of all GPUs, or of the whole time, follows a price per GPU if the person said that or may have
     meant it. Return an empty text if the person named none.
     """
     if request.max_total is not None:
-        return f"{dollars(request.max_total)} in all"
+        return f"up to {dollars(request.max_total)} in all"
     if request.max_gpu_rate is None:
         return ""
-    each, in_all = f"under {limit(request.max_gpu_rate)} per GPU", request.max_gpu_rate * request.count
-    hourly = f", {limit(in_all)}/h in all" if request.count > 1 and not request.cap_said_per_gpu else ""
-    total = f", {dollars(cost(in_all, request.longest))} for {span(request.longest)}"
-    return each + hourly + (total if request.cap_for_all_time else "")
+    each, in_all = f"under {limit(request.max_gpu_rate)} per GPU-hour", request.max_gpu_rate * request.count
+    hourly = f"{limit(in_all)}/h in all" if request.count > 1 and not request.cap_said_per_gpu else ""
+    total = f"{dollars(cost(in_all, request.longest))} for {span(request.longest)}"
+    meant = join(hourly, total if request.cap_for_all_time else "", by=", ")
+    return f"{each} ({meant})" if meant else each
 
 
 def over_total_text(request: Request, total: Micros) -> str:
@@ -156,14 +157,14 @@ def price_sentence(envelope: Envelope) -> str:
     return f"It costs {per_hour(envelope.price)}{each}{more}."
 
 
-def limit_names(over: Collection[Over], rules: Rules, join: str = " and ") -> str:
-    """Return `limits of $10.00/h and $100.00 per rental`, or with `join` " or " `limit of $10.00/h or $100.00 per
+def limit_names(over: Collection[Over], rules: Rules, by: str = " and ") -> str:
+    """Return `limits of $10.00/h and $100.00 per rental`, or with `by` " or " `limit of $10.00/h or $100.00 per
     rental`. Return an empty text if no limit is exceeded."""
     names = [
         amount if which is Over.PER_HOUR else f"{amount} per rental"
         for which, amount in _limit_amounts(over, rules).items()
     ]
-    return f"limit{'s' if len(names) > 1 and join == ' and ' else ''} of {join.join(names)}" if names else ""
+    return f"limit{'s' if len(names) > 1 and by == ' and ' else ''} of {by.join(names)}" if names else ""
 
 
 def _limit_amounts(over: Collection[Over], rules: Rules) -> dict[Over, str]:
@@ -171,3 +172,12 @@ def _limit_amounts(over: Collection[Over], rules: Rules) -> dict[Over, str]:
     alone = rules.auto_approve
     amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: limit(alone.total)}
     return {which: amount for which, amount in amounts.items() if which in over}
+
+
+def needs_approval(limits: str, passed: Demand | None, which: str = "Needs approval", it_is: str = "it's") -> str:
+    """Return `*Needs approval*: it's over the limit of $10.00/h.`, and what a budget that it passes has left.
+
+    `limits` are those of `limit_names`. `which` and `it_is` say for which of several offers that holds.
+    """
+    why = f"*{which}*: {it_is} over the {limits}." if limits else f"*{which}.*"
+    return join(why, say_passed(passed) if passed is not None else "")

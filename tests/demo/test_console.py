@@ -149,7 +149,7 @@ async def test_extra_members_play_the_people_groups_and_channels_of_ones_own_pol
         "  #vision (C0VISION): projects.vision.channels\n",
         "  Eli (U0456EFGH): projects.vision.people\n",
         "  Ana (U0ANA0000): projects.vision.people\n",
-        "#vision (only Ana)  gpubot: 8x H100 in EU, on demand, 1 h from ready, project vision",
+        "#vision (only Ana)  gpubot: 8x H100 in EU · 1 h",
         "#approvals-2  gpubot: Approve up to $31.74?",
         "Dora approved",
         "#training (only Fay)  gpubot: You rent nothing now.",

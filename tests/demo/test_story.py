@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Sequence
 
 import psutil
+import pytest
 
+from handlers.phrases.classic import NEW_TYPES
 from tests.programs import program
 
 TIMEOUT = 200
@@ -72,7 +76,7 @@ STORY = (
     ("Cleo", r"^\[Destroy \w+\]$"),
     ("gpubot", r"^Ended .*; the vendor confirms it\. \$\S+, of which \$\S+ idle: .* at \$18\.40/h\."),
     ("gpubot", r"^Destroyed: 1x H100 SXM 80 GB in EU, Ana with Cleo, .*, of which \$\S+ idle\."),
-    ("gpubot", r"so far: you nothing\. Team \$(.|\n)*Person \| Rentals \| GPU hours \| Working"),
+    ("gpubot", r"so far: you nothing\. Team \$(.|\n)*Person[ |]+Rentals[ |]+GPU hours[ |]+Working"),
     ("gpubot", r"^\w+ \d{4}, everyone: \$\S+ for 6 rentals"),
     ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 6 rows, \$\S+ in all$"),
 )
@@ -90,10 +94,14 @@ TOLD = (
 """What explains to a newcomer what happens next, and why."""
 
 
-async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger() -> None:
+@pytest.mark.parametrize("refused", [(), sorted(NEW_TYPES)], ids=["with-all-blocks", "with-classic-blocks"])
+async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger(refused: Sequence[str]) -> None:
+    """In a Slack that takes all blocks, and in one that refuses all newer types. Either way, every message is
+    posted, and none with its text alone."""
     program("ssh")
     command = (sys.executable, "-m", "bot", "demo", "--json")
-    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+    lacks = {**os.environ, "SANDBOX_LACKS": ",".join(refused)}
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=lacks)
     async with asyncio.timeout(TIMEOUT):
         out, err = await process.communicate()
     notes = err.decode()
@@ -109,6 +117,8 @@ async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger() -> None
     spent = re.search(r"Spent (\$\S+) by the sandbox's bill, (\$\S+) by the ledger", notes)
     assert spent is not None
     assert spent[1] == spent[2]
+    told_of = re.search(r"This Slack refuses (.*), so everything was shown in classic blocks\.", notes)
+    assert sorted(re.split(", | and ", told_of[1]) if told_of else ()) == list(refused)
 
 
 async def test_the_demo_begins_over_signed_requests_with_the_option_http_and_ends_its_processes_at_sigterm() -> (

@@ -15,11 +15,11 @@ async def lines_of(installation: Installation, what: str) -> list[str]:
 async def test_each_use_channel_has_its_own_line(installation: Installation) -> None:
     installation.policy(f"use: {{channels: [{GPUS}, {TRAINING}, {SHARED}, C0NOWHERE]}}")
     assert await lines_of(installation, "use channel") == [
-        f"ok      use channel {TRAINING}: #training, and I am in it.",
+        f"ok      use channel {TRAINING}: #training, and I'm in it.",
         f"hint    use channel {SHARED}: #shared is shared with people outside your workspace, so cards go to the "
         "home channel.",
-        "not ok  use channel C0NOWHERE: I find no channel C0NOWHERE. Check use.channels in the policy; a private "
-        "channel I see only once I am in it: type /invite @gpubot there.",
+        "not ok  use channel C0NOWHERE: I can't find the channel C0NOWHERE. Check use.channels in the policy. "
+        "If it's a private channel, I can see it only as a member: type /invite @gpubot there.",
     ]
 
 
@@ -27,22 +27,23 @@ async def test_a_use_channel_without_the_bot_is_only_a_hint(installation: Instal
     installation.policy(f"use: {{channels: [{TRAINING}]}}")
     await installation.workspace("PATCH", f"channels/{TRAINING}", bot=False)
     assert await lines_of(installation, "use channel") == [
-        f"hint    use channel {TRAINING}: #training; I am not in it, so cards go to the home channel. "
-        "Or there: /invite @gpubot"
+        f"hint    use channel {TRAINING}: #training; I'm not in it, so cards go to the home channel. "
+        "To have them there, type: /invite @gpubot"
     ]
 
 
 async def test_an_approvals_channel_without_any_approver_is_not_ok(installation: Installation) -> None:
     installation.policy(f"approvers: {{people: [{ANA}, {CLEO}]}}\napprovals_channel: {APPROVALS}")
     assert await lines_of(installation, "approvers") == [
-        "not ok  approvers: nobody who approves is in the approvals channel. Type there: /invite @ana @cleo"
+        "not ok  approvers: no approver is in the approvals channel. Type there: /invite @ana @cleo"
     ]
 
 
 async def test_an_approvals_channel_without_some_approvers_is_a_hint(installation: Installation) -> None:
     installation.policy(f"approvers: {{people: [{ANA}], groups: [{APPROVERS}]}}\napprovals_channel: {APPROVALS}")
     assert await lines_of(installation, "approvers") == [
-        "hint    approvers: not in the approvals channel, and so not asked: ana. Type there: /invite @ana"
+        "hint    approvers: these approvers aren't in the approvals channel, so they aren't asked: "
+        "ana. Type there: /invite @ana"
     ]
 
 
@@ -54,7 +55,7 @@ async def test_the_admins_must_be_in_the_channel_if_the_policy_names_no_approver
     if not present:
         await installation.workspace("PATCH", f"channels/{GPUS}", members=[ANA, BEN])
     (line,) = await lines_of(installation, "approvers")
-    assert line.startswith("ok " if present else "not ok  approvers: nobody who approves is in")
+    assert line.startswith("ok " if present else "not ok  approvers: no approver is in")
 
 
 async def test_approvers_are_not_checked_if_the_bot_does_not_see_the_approvals_channel(

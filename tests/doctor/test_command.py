@@ -33,7 +33,7 @@ async def test_the_command_ends_with_status_0_if_all_is_well(installation: Insta
     assert (status, errors) == (0, "")
     lines = out.splitlines()
     assert f"ok      admin {CLEO}: Cleo." in lines
-    assert lines[-1] == "All is well. Next: gpubot run"
+    assert lines[-1] == "Everything is ok. Next: gpubot run"
 
 
 async def test_the_command_ends_with_status_1_and_prints_no_secret(installation: Installation) -> None:
@@ -44,6 +44,6 @@ async def test_the_command_ends_with_status_1_and_prints_no_secret(installation:
     assert (status, errors) == (1, "")
     assert "not ok  Slack bot token: Slack refuses it (token_revoked)." in out
     assert "not ok  Compute Clear token: refused." in out
-    assert out.splitlines()[-1] == "Mend what is not ok, then again: gpubot doctor"
+    assert out.splitlines()[-1] == "Fix what is not ok, then run this again: gpubot doctor"
     for secret in (installation.slack.bot_token, installation.slack.app_token, installation.compute.token):
         assert secret not in out + errors

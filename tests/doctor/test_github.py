@@ -11,14 +11,14 @@ async def lines(installation: Installation) -> list[str]:
 
 
 async def test_a_github_that_answers_is_ok(installation: Installation) -> None:
-    assert await lines(installation) == ["ok      GitHub: people can take their SSH keys from there."]
+    assert await lines(installation) == ["ok      GitHub: people can use their SSH keys from there."]
 
 
 async def test_a_github_that_does_not_answer_is_only_a_hint(installation: Installation) -> None:
     server = Server(installation.github_url, installation.session)
     await server.post("faults", {"endpoint": "user_keys", "kind": "status", "status": 403, "times": None})
     assert await lines(installation) == [
-        "hint    GitHub: GitHub answered with the error 403. People can paste their keys; keys: {github: false} "
+        "hint    GitHub: GitHub answered with error 403. People can paste their keys; keys: {github: false} "
         "in the policy hides the button."
     ]
 

@@ -27,7 +27,7 @@ from tests.recording_proxy import no_proxies, recording_proxy
 
 async def test_a_folder_in_which_others_could_replace_the_socket_is_not_ok(installation: Installation) -> None:
     findings = [finding.line() for finding in await installation.examine()]
-    assert "ok      GPUBOT_SOCKET: commands by hand are for this user and root alone." in findings
+    assert "ok      GPUBOT_SOCKET: only this user and root can type commands for it." in findings
     folder = installation.folder
     folder.chmod(0o755)
     look = f"other users of this machine can look into {folder}. Type: chmod 700 {folder}"
@@ -38,7 +38,7 @@ async def test_a_folder_in_which_others_could_replace_the_socket_is_not_ok(insta
     assert line.endswith(f"Type: chmod go-w {folder}")
     installation.set(GPUBOT_SOCKET=f"{folder}/new/gpubot.sock")
     findings = [finding.line() for finding in await installation.examine()]
-    assert "ok      GPUBOT_SOCKET: its folder is not there yet; gpubot run makes it." in findings
+    assert "ok      GPUBOT_SOCKET: its folder is it doesn't exist yet; gpubot run creates it." in findings
 
 
 # --- the database
@@ -48,7 +48,7 @@ async def test_a_database_in_use_by_gpubot_is_ok(installation: Installation) -> 
     database = await Database.open(f"sqlite:///{installation.database}", claimant="gpubot", clock=SystemClock())
     findings = await installation.examine()
     await database.close()
-    assert "ok      database: a running gpubot has it. That is fine; a second one could not start." in [
+    assert "ok      database: a running gpubot is using it. That's fine, but a second gpubot can't start." in [
         f.line() for f in findings
     ]
     assert all_well(findings)
@@ -58,7 +58,7 @@ async def test_a_missing_database_is_not_created(installation: Installation) -> 
     path = installation.folder / "new" / "gpubot.sqlite"
     installation.set(GPUBOT_DATABASE_URL=f"sqlite:///{path}")
     findings = await installation.examine()
-    assert "ok      database: not there yet; gpubot run makes it." in [f.line() for f in findings]
+    assert "ok      database: it doesn't exist yet; gpubot run creates it." in [f.line() for f in findings]
     assert not path.parent.exists()
 
 
@@ -73,7 +73,7 @@ async def test_a_database_folder_that_cannot_be_created_is_not_ok(installation: 
 async def test_an_empty_database_file_is_not_migrated(installation: Installation) -> None:
     installation.database.write_bytes(b"")
     findings = await installation.examine()
-    assert "ok      database: opens; gpubot run brings its schema up to date." in [f.line() for f in findings]
+    assert "ok      database: it can be opened; gpubot run updates its schema." in [f.line() for f in findings]
     with closing(sqlite3.connect(installation.database)) as database:
         assert database.execute("SELECT name FROM sqlite_master").fetchall() == []
 
@@ -82,13 +82,16 @@ async def test_a_database_from_before_the_first_release_is_not_ok(installation: 
     with closing(sqlite3.connect(installation.database, isolation_level=None)) as database:
         database.execute("UPDATE alembic_version SET version_num = '0007'")
     (line,) = await installation.not_ok()
-    assert "database: The database is of a gpubot before 0.1.0 (schema 0007), which no release reads." in line
+    assert (
+        "database: The database was made by a gpubot before 0.1.0 (schema 0007), which no release can read."
+        in line
+    )
 
 
 async def test_a_file_that_is_no_database_is_not_ok(installation: Installation) -> None:
     installation.database.write_text("no database at all, but some text of a certain length\n" * 30)
     assert await installation.not_ok() == [
-        "not ok  database: The database can't be used. It is no SQLite database.",
+        "not ok  database: The database can't be used. It isn't an SQLite database.",
     ]
 
 
@@ -96,7 +99,8 @@ async def test_a_database_of_a_newer_gpubot_is_not_ok(installation: Installation
     with closing(sqlite3.connect(installation.database, isolation_level=None)) as database:
         database.execute("UPDATE alembic_version SET version_num = 'v9999'")
     assert await installation.not_ok() == [
-        f"not ok  database: The database is of a newer gpubot (schema v9999, mine is {HEAD}). Install that one."
+        f"not ok  database: The database was made by a newer gpubot (schema v9999, this version has {HEAD}). "
+        "Install that version."
     ]
 
 
@@ -104,7 +108,7 @@ async def test_a_database_that_another_program_locks_is_not_ok(installation: Ins
     with closing(sqlite3.connect(installation.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert await installation.not_ok() == [
-            "not ok  database: another program holds its write lock. Close that one, then try again."
+            "not ok  database: another program holds its write lock. Close that program, then try again."
         ]
 
 
@@ -189,7 +193,7 @@ async def test_a_clock_that_is_far_off_is_a_hint(installation: Installation) -> 
         findings = await installation.examine()
     (line,) = [f.line() for f in findings if f.mark == "hint"]
     assert line.startswith(
-        "hint    clock: this machine is 2 h 0 min ahead of Compute Clear. Prices and leases go by"
+        "hint    clock: this machine is 2 h 0 min ahead of Compute Clear. Prices and leases depend on"
     )
     assert all_well(findings)
 
@@ -200,7 +204,7 @@ async def test_a_sandbox_clock_is_ok_only_if_it_answers(installation: Installati
     assert "ok      GPUBOT_CLOCK_URL: a sandbox's clock, at 2026-11-24 12:00 UTC." in lines
     installation.set(GPUBOT_CLOCK_URL=f"{installation.compute_url}/nowhere")
     assert await installation.not_ok() == [
-        "not ok  GPUBOT_CLOCK_URL: no clock answers there. Start the sandbox that it names, or leave it out."
+        "not ok  GPUBOT_CLOCK_URL: no clock answers at this address. Start the sandbox, or leave the setting out."
     ]
 
 
@@ -226,7 +230,7 @@ async def test_a_proxy_is_named_without_its_password_and_never_asked_for_this_ma
         assert set(proxy.asked) == {"CONNECT slack.test:443"}
         installation.set(HTTPS_PROXY="socks5://ana:hush@127.0.0.1:1080")
         assert (await installation.not_ok())[0] == (
-            "not ok  proxy: HTTPS_PROXY names a socks5 proxy, and I can use only http and https ones. "
+            "not ok  proxy: HTTPS_PROXY names a socks5 proxy, but I can only use http and https proxies. "
             "Name one of those, or list slack.test in NO_PROXY."
         )
 

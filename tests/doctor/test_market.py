@@ -28,9 +28,9 @@ async def test_the_sizes_of_the_catalogue_and_the_account_are_shown(installation
 async def test_an_address_that_leads_to_another_server_is_not_ok(installation: Installation) -> None:
     installation.set(COMPUTE_CLEAR_URL=installation.slack.url)
     assert await installation.not_ok() == [
-        "not ok  Compute Clear catalogue: Compute Clear refused the question (404). "
+        "not ok  Compute Clear catalogue: Compute Clear refused the request (404). "
         "Check COMPUTE_CLEAR_URL, which leads to 127.0.0.1; else try again later.",
-        "not ok  Compute Clear resources: Compute Clear refused the question (404). "
+        "not ok  Compute Clear resources: Compute Clear refused the request (404). "
         "Check COMPUTE_CLEAR_URL, which leads to 127.0.0.1; else try again later.",
     ]
 
@@ -45,4 +45,4 @@ async def test_an_address_that_nobody_answers_at_is_not_ok(installation: Install
 async def test_a_failing_endpoint_does_not_affect_the_other(installation: Installation) -> None:
     await installation.market("faults", endpoint="list_resources", kind="garbage")
     (line,) = await installation.not_ok()
-    assert line.startswith("not ok  Compute Clear resources: Compute Clear's answer makes no sense to me.")
+    assert line.startswith("not ok  Compute Clear resources: I can't read Compute Clear's answer.")

@@ -17,7 +17,7 @@ async def test_each_missing_or_wrong_setting_has_a_line_and_the_rest_is_checked(
     assert [f.line() for f in findings if f.mark == "not ok"] == [
         "not ok  settings: SLACK_BOT_TOKEN is not set. "
         "It is the Bot User OAuth Token of your Slack app, which begins with xoxb-.",
-        "not ok  settings: GPUBOT_ADMINS is not what I expect: "
+        "not ok  settings: GPUBOT_ADMINS isn't valid. Expected: "
         "a list of Slack user ids, comma-separated, such as U0123ABCD (in Slack: profile, Copy member ID).",
     ]
     assert "left    Slack bot token: not checked; SLACK_BOT_TOKEN first." in [f.line() for f in findings]
@@ -33,7 +33,7 @@ async def test_a_policy_with_mistakes_has_a_line_for_each(installation: Installa
     installation.policy("lease: {default: 4}\nauto_aprove: {}\n")
     assert await installation.not_ok() == [
         "not ok  policy: line 1, lease.default: write it with a unit, such as 15m or 4h.",
-        "not ok  policy: line 2, auto_aprove: there is no such key. Nearest: auto_approve.",
+        "not ok  policy: line 2, auto_aprove: there is no such key. The most similar one is auto_approve.",
     ]
 
 
@@ -62,8 +62,7 @@ async def test_a_file_without_a_key_for_the_probe_is_not_ok(installation: Instal
     file.chmod(0o600)
     installation.set(GPUBOT_PROBE_KEY_FILE=str(file))
     assert await installation.not_ok() == [
-        "not ok  settings: GPUBOT_PROBE_KEY_FILE: the file that it names has no private SSH key that "
-        "opens without a passphrase."
+        "not ok  settings: GPUBOT_PROBE_KEY_FILE: the file has no private SSH key that works without a passphrase."
     ]
 
 
@@ -73,7 +72,7 @@ async def test_a_dotenv_that_cannot_be_read_is_one_line_and_the_rest_is_checked(
     (installation.folder / ".env").write_bytes(b"GPUBOT_CHANNEL=\xff\n")
     installation.env.delenv("GPUBOT_CHANNEL")
     installation.env.delenv("COMPUTE_CLEAR_TOKEN")
-    assert await installation.not_ok() == ["not ok  settings: .env: I can't read it: it is not UTF-8 text."]
+    assert await installation.not_ok() == ["not ok  settings: .env: I can't read it: it isn't UTF-8 text."]
 
 
 @pytest.mark.parametrize(

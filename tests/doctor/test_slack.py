@@ -6,9 +6,11 @@ import json
 import os
 
 import pytest
+from inline_snapshot import snapshot
 
 from bot.doctor.findings import all_well
 from demo.processes import free_port
+from handlers.phrases.classic import NEW_TYPES
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED
 from sandbox.slack.state import BOT_USER, TEAM
@@ -19,21 +21,24 @@ async def test_each_part_has_a_line_if_all_is_well(installation: Installation) -
     installation.policy(f"approvers: {{people: [{BEN}], groups: [{APPROVERS}]}}\napprovals_channel: {APPROVALS}\n")
     lines = [finding.line() for finding in await installation.examine()]
     assert lines[:2] == [
-        "ok      settings: all that is needed is set.",
-        f"ok      policy: {installation.folder}/policy.yml is understood.",
+        "ok      settings: all required settings are set.",
+        f"ok      policy: {installation.folder}/policy.yml is valid.",
     ]
     assert lines[2:10] == [
         "ok      Slack bot token: @gpubot in Sandbox.",
         "ok      Slack scopes: all 12 are there.",
         "ok      Slack app token: opens Socket Mode connections.",
-        "ok      home channel: #gpus, and I am in it.",
-        "ok      approvals channel: #approvals, and I am in it.",
+        "ok      home channel: #gpus, and I'm in it.",
+        "ok      approvals channel: #approvals, and I'm in it.",
         f"ok      admin {CLEO}: Cleo.",
         f"ok      approver {BEN}: Ben.",
         f"ok      approver group {APPROVERS}: 1 member.",
     ]
-    assert lines[10] == "ok      approvers: everyone who approves is in the approvals channel."
-    assert lines[11] == "ok      Slack tables and charts: /gpu spend can show both."
+    assert lines[10] == "ok      approvers: all approvers are in the approvals channel."
+    assert lines[11] == (
+        "ok      Slack blocks: this workspace accepts all that I use: header, rich_text, plan, data_table, "
+        "data_visualization and alert."
+    )
     assert all(line.startswith("ok ") for line in lines)
 
 
@@ -49,7 +54,7 @@ async def test_a_revoked_bot_token_is_not_ok_and_the_rest_is_checked(installatio
         "left    home channel: not checked; the bot token first.",
         f"left    admin {CLEO}: not checked; the bot token first.",
         "left    approvers: not checked; the bot token first.",
-        "left    Slack tables and charts: not checked; the bot token first.",
+        "left    Slack blocks: not checked; the bot token first.",
     ]
     assert {f.what for f in findings if f.mark == "ok"} >= {"Slack app token", "Compute Clear token", "database"}
 
@@ -140,15 +145,15 @@ async def test_an_app_of_an_older_manifest_is_ok_with_a_hint_at_what_it_lacks(in
 async def test_a_home_channel_without_the_bot_is_not_ok(installation: Installation) -> None:
     await installation.workspace("PATCH", f"channels/{GPUS}", bot=False)
     assert await installation.not_ok() == [
-        "not ok  home channel: I am not in #gpus. Type there: /invite @gpubot",
+        "not ok  home channel: I'm not in #gpus. Type there: /invite @gpubot",
     ]
 
 
 async def test_a_private_channel_without_the_bot_cannot_be_found(installation: Installation) -> None:
     installation.set(GPUBOT_CHANNEL=QUIET)
     assert await installation.not_ok() == [
-        f"not ok  home channel: I find no channel {QUIET}. Check GPUBOT_CHANNEL; a private channel I see only "
-        "once I am in it: type /invite @gpubot there."
+        f"not ok  home channel: I can't find the channel {QUIET}. Check GPUBOT_CHANNEL. "
+        "If it's a private channel, I can see it only as a member: type /invite @gpubot there."
     ]
 
 
@@ -257,14 +262,41 @@ async def test_control_characters_in_a_name_are_removed(installation: Installati
     assert f"ok      admin {CLEO}: Cleo[2Jok." in lines
 
 
-async def test_a_workspace_that_refuses_tables_and_charts_is_ok_with_a_hint(installation: Installation) -> None:
-    await installation.workspace("POST", "lacks", blocks=["data_table", "data_visualization"])
+async def blocks_line(installation: Installation) -> str:
     findings = await installation.examine()
     assert all_well(findings)
-    (line,) = [finding.line() for finding in findings if finding.what == "Slack tables and charts"]
-    assert line == (
-        "hint    Slack tables and charts: this workspace refuses data_table, data_visualization. "
-        "/gpu spend shows a plain table instead."
+    (line,) = [finding.line() for finding in findings if finding.what == "Slack blocks"]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (["plan"], "plan, so people see lines of text instead of checklists"),
+        (["alert"], "alert, so people see bold lines instead of alerts in dialogs"),
+        (["rich_text"], "rich_text, so people see classic code blocks"),
+        (["header"], "header, so people see bold lines instead of large titles"),
+        (
+            ["data_table", "data_visualization"],
+            "data_table and data_visualization, so people see text in columns instead of tables and no charts",
+        ),
+    ],
+)
+async def test_a_workspace_that_refuses_blocks_is_ok_with_a_hint(
+    installation: Installation, refused: list[str], words: str
+) -> None:
+    await installation.workspace("POST", "lacks", blocks=refused)
+    line = await blocks_line(installation)
+    assert line == f"hint    Slack blocks: this workspace refuses {words}. No fact is lost."
+
+
+async def test_a_workspace_that_refuses_all_newer_blocks_is_ok_with_one_hint(installation: Installation) -> None:
+    await installation.workspace("POST", "lacks", blocks=sorted(NEW_TYPES))
+    assert await blocks_line(installation) == snapshot(
+        "hint    Slack blocks: this workspace refuses header, rich_text, plan, data_table, data_visualization and "
+        "alert, so people see bold lines instead of large titles, classic code blocks, lines of text instead of "
+        "checklists, text in columns instead of tables, no charts and bold lines instead of alerts in dialogs. "
+        "No fact is lost."
     )
 
 
@@ -274,8 +306,8 @@ async def test_a_server_without_blocks_validate_is_ok_with_a_hint(installation: 
     findings = await installation.examine()
     assert all_well(findings)
     assert [finding.line() for finding in findings if finding.mark == "hint"] == [
-        "hint    Slack tables and charts: blocks.validate gave no usable answer (unknown_method). "
-        "If the workspace refuses them, /gpu spend shows a plain table instead."
+        "hint    Slack blocks: I can't tell what this workspace accepts: blocks.validate gave no usable answer "
+        "(unknown_method). If it refuses a block, people see the same facts in classic blocks."
     ]
 
 

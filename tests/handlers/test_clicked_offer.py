@@ -185,7 +185,7 @@ async def test_the_same_machine_as_one_that_runs_is_rented_only_after_a_question
         shown = await ours.offered(ANA, an_offer("o9", "2.15"), with_key=False)
         await ours.click(ANA, shown, "Rent")
         await ours.deliver()
-        await ours.click(ANA, await ours.look(ANA, TRAINING, "Another one?"), "Rent another")
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "Rent another?"), "Rent another")
         await ours.deliver()
         await ours.look(ANA, TRAINING, ASKED_FOR_A_KEY)
         assert "Renting: 1x H100 SXM 80 GB in EU" in await ours.command(ANA, f"key {KEY_LINE}")

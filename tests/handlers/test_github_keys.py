@@ -234,10 +234,10 @@ async def test_a_key_from_github_opens_the_confirmation_of_an_offer_above_fifty_
 @pytest.mark.parametrize(
     ("user", "words"),
     [
-        ({"behaviour": "huge"}, "GitHub answered with more than 64 KiB, and I read no more."),
-        ({"behaviour": "redirects"}, "GitHub sent me to another address, and I don't follow that."),
+        ({"behaviour": "huge"}, "GitHub answered with more than 64 KiB, which is more than I read."),
+        ({"behaviour": "redirects"}, "GitHub redirected me to another address, which I don't follow."),
         ({"behaviour": "garbage"}, "github.com/ana-dev has no SSH key that I take"),
-        ({"fault": {"kind": "status", "status": 503}}, "GitHub answered with the error 503."),
+        ({"fault": {"kind": "status", "status": 503}}, "GitHub answered with error 503."),
         ({"fault": {"kind": "latency", "seconds": 2.0}}, "GitHub didn't answer within 0.2 s."),
     ],
     ids=["huge", "redirects", "garbage", "error", "slow"],

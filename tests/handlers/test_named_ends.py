@@ -55,11 +55,11 @@ async def test_an_end_is_stored_in_the_persons_own_zone_and_its_hours_count_from
 
 async def test_the_offers_say_the_end_that_was_understood_and_how_far_it_is(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert "1x H100 in EU, on demand, until today at 18:00 (5 h)" in (await offers_until(ours))["reads"]
+        assert "1x H100 in EU · until today at 18:00 (5 h)" in (await offers_until(ours))["reads"]
 
 
 async def test_without_a_known_zone_the_answers_say_that_the_time_is_utc(tmp_path: Path) -> None:
-    words = "I read that time as UTC: Slack doesn't tell me your time zone."
+    words = "I read the time that you typed as UTC, because Slack doesn't tell me your time zone."
     async with team(tmp_path) as ours:
         rental = await running(ours)
         async with ours.deps.store.write() as tx:

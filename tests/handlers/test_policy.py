@@ -101,7 +101,7 @@ async def test_a_file_with_mistakes_changes_nothing_and_the_admins_are_told_once
         words = await ours.command(CLEO, "policy reload")
         mistakes = (
             "line 4, lease.max: 010 can be read as two numbers: leave out the first 0, or quote it.\n"
-            "line 5, self_aproval: there is no such key. Nearest: self_approval."
+            "line 5, self_aproval: there is no such key. The most similar one is self_approval."
         )
         assert words == f"The policy file has mistakes, so nothing was changed.\n{mistakes}"
         assert await per_hour(ours) == "$12.00"

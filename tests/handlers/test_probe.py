@@ -40,7 +40,7 @@ async def test_no_probe_is_asked_for_by_command_and_again_keeps_it(tmp_path: Pat
 async def test_offers_say_no_probe_and_change_keeps_it_until_its_box_is_unchecked(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), probe=False)
-        assert "6 h from ready, no-probe" in message["text"]
+        assert "6 h\nno-probe" in message["text"]
         await ours.click(ANA, message, "Change")
         assert (await ours.submit(ANA, region="US"))["ok"]
         assert await probes(ours) == [False]

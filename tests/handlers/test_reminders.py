@@ -87,7 +87,7 @@ async def test_a_later_request_reminds_again_of_all_that_wait(
         await ours.offered(CLEO, an_offer("later", "12.00", expires_at=NOON + 2 * H))
         await asked(ours)
         await pass_time(ours, H)
-        await ours.click(CLEO, await ours.look(CLEO, TRAINING, "Prices stand until"), "Ask for")
+        await ours.click(CLEO, await ours.look(CLEO, TRAINING, "Prices are valid until"), "Ask for")
         assert (await ours.submit(CLEO))["ok"]
         last = await last_ping(ours)
         await pass_time(ours, H)

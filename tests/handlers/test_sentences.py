@@ -264,7 +264,7 @@ async def test_a_price_that_may_be_for_each_gpu_or_for_all_has_a_button_for_the_
             cap_said_per_gpu=False,
             cap_for_each_or_all=said.cap_for_each_or_all,
         )
-        assert "under $10.00 per GPU, $40.00/h in all" in shown["reads"]
+        assert "under $10.00 per GPU-hour ($40.00/h in all)" in shown["reads"]
         await ours.click(ANA, shown, "$10.00/h for all 4")
         rates = sorted(str(quote.request.max_gpu_rate) for quote in await ours.quotes(ANA))
         assert rates == ["2.5000"]

@@ -120,8 +120,8 @@ async def test_the_offers_and_the_card_name_teammates_and_ping_nobody(tmp_path: 
         await add_key(ours, BEN)
         await ours.context.people.look_up([BEN, CLEO])
         message = await ours.offered(ANA, an_offer("o1", "2.15"), teammates=(BEN, CLEO))
-        assert "6 h from ready, with Ben and Cleo" in message["reads"]
-        assert "Cleo has no SSH key yet; I ask for one when you rent." in message["reads"]
+        assert "shared with Ben and Cleo" in message["reads"]
+        assert "Cleo has no SSH key yet; I'll ask for one when you rent." in message["reads"]
         await ours.click(ANA, message, "Rent")
         (rental,) = await ours.rentals()
         assert rental.teammates == (BEN, CLEO)

@@ -43,7 +43,7 @@ async def test_a_click_that_could_not_be_stored_is_answered_without_the_store(tm
             reply = await ours.look(ANA, TRAINING, NOT_STORED)
             assert reply["only_you"]
         assert await ours.rentals() == []
-        again = await ours.look(ANA, TRAINING, "Prices stand until")
+        again = await ours.look(ANA, TRAINING, "Prices are valid until")
         await ours.click(ANA, again, "Rent")
         assert len(await ours.rentals()) == 1
 

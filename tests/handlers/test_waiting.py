@@ -50,7 +50,7 @@ async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_wa
         quote = await answered(ours, ANA, "wait 8x H200 in EU under $3 per GPU until fri")
         assert quote.wish is not None
         assert (quote.wish.until, quote.wish.since) == (NOON + timedelta(days=3, hours=7), None)
-        shown = await reads(ours, "No 8x H200 in EU under $3.00 per GPU-hour now.")
+        shown = await reads(ours, "No 8x H200 in EU under $3.00 per GPU-hour right now, ")
         assert [button["text"] for button in shown["buttons"]][:2] == [
             "Tell me when there is one",
             "Ask for it at $24.00/h or less: 4 h, up to $108.00",
@@ -106,7 +106,7 @@ async def test_without_a_price_in_the_words_a_dialog_asks_for_it_and_a_dear_one_
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await answered(ours, ANA, "get 2x H200 in EU for 24h")
-        await ours.click(ANA, await reads(ours, "No 2x H200 in EU now."), "Rent it for me, up to a price")
+        await ours.click(ANA, await reads(ours, "No 2x H200 in EU right now"), "Rent it for me, up to a price")
         assert "H200 alone means any H200." in str(await ours.modal(ANA))
         refused = await ours.submit(ANA, cap="a lot")
         assert "A price in dollars" in refused["errors"]["cap"]
@@ -151,7 +151,7 @@ async def test_the_message_about_an_offer_says_that_it_was_rented_and_keeps_no_b
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         quote = await answered(ours, ANA, "wait H100 EU for 1h")
-        await ours.click(ANA, await reads(ours, "No H100 in EU now."), "Tell me")
+        await ours.click(ANA, await reads(ours, "No H100 in EU right now"), "Tell me")
         async with ours.deps.store.write() as tx:
             waits = await tx.quotes.get(quote.id)
             assert waits is not None

@@ -148,7 +148,7 @@ async def test_a_machine_is_deleted_with_the_token_alone_while_no_bot_runs(world
     await world.until_card(rental, "Ready")
     await world.kill()
     status, words = await by_hand(world, "list")
-    assert (status, "gpubot destroy --resource ID works without it." in words) == (1, True)
+    assert (status, "gpubot destroy --resource ID works without gpubot." in words) == (1, True)
     (machine,) = await world.alive()
     token = {name: world.settings[name] for name in ("PATH", "COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")}
 
@@ -161,16 +161,18 @@ async def test_a_machine_is_deleted_with_the_token_alone_while_no_bot_runs(world
     status, words = await delete()
     assert status == 1
     assert words.startswith(known)
-    assert words.endswith(f"Name it twice, since I can't ask here: --confirm {machine.resource_id}")
+    assert words.endswith(
+        f"Confirm the ID, because this isn't an interactive terminal: --confirm {machine.resource_id}"
+    )
     status, words = await delete("--confirm", machine.resource_id[:-1])
-    assert (status, words.splitlines()[-1]) == (1, "That is another id. I deleted nothing.")
+    assert (status, words.splitlines()[-1]) == (1, "That's a different ID. Nothing was deleted.")
     assert (await at_a_terminal(delete, "\x04")).status == 1, "Ctrl-D"
     assert len(await world.alive()) == 1
     status, words = await at_a_terminal(delete, f"{machine.resource_id}\n")
     assert status == 0
-    assert words.endswith("If gpubot runs, it notices that the machine is gone, and says so in Slack.")
+    assert words.endswith("If gpubot is running, it will notice the deletion and report it in Slack.")
     world.clock.jump(600)
-    assert (await delete()).text == f"{machine.resource_id} is gone already."
+    assert (await delete()).text == f"{machine.resource_id} has already been deleted."
     await world.restart()
     await world.until_card(rental, "Lost")
     await check_consistency(world, bought=["hyperstack"])

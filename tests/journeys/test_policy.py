@@ -68,7 +68,9 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     await world.stop()
     world.expected_errors.add("policy.refused")
     await world.restart()
-    told = await world.reads("Cleo", "line 2, self_aproval: there is no such key. Nearest: self_approval.")
+    told = await world.reads(
+        "Cleo", "line 2, self_aproval: there is no such key. The most similar one is self_approval."
+    )
     assert "line 1, auto_approve.per_hour: 010 can be read as two numbers" in told.text
     assert "Up to $20.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
 

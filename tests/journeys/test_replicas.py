@@ -187,7 +187,7 @@ async def gets_offers(world: World, name: str, gpu: str) -> SeenMessage:
         pass
     while seen := await world.sandbox.see(PEOPLE[name], last, wait=WAIT):
         for message in seen:
-            if message.only_you and "Prices stand" in message.text + message.reads:
+            if message.only_you and "Prices are valid" in message.text + message.reads:
                 return message
             if message.only_you and NOT_WRITTEN in message.text:
                 return await gets_offers(world, name, gpu)

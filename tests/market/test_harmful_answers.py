@@ -110,7 +110,7 @@ async def test_after_a_body_in_any_other_encoding_the_purchase_may_have_happened
     with pytest.raises(MarketAway) as away:
         await buy(market)
     assert away.value.may_have_bought
-    assert away.value.words == "Compute Clear's answer makes no sense to me."
+    assert away.value.words == "I can't read Compute Clear's answer."
 
 
 async def test_a_small_body_that_would_decompress_to_megabytes_takes_no_memory(

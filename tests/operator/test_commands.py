@@ -164,7 +164,7 @@ async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_sh
         line = f"To decide about it: gpubot approve {rental.id} --up-to 89.70, or gpubot deny {rental.id}"
         assert line in listed
         for typed in ("72", "89.7000001", "89.71", "much"):
-            with pytest.raises(Mistake, match=rf"^{typed} isn't its total by now, so nothing was approved\. "):
+            with pytest.raises(Mistake, match=rf"^{typed} isn't its current total, so nothing was approved\. "):
                 await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to=typed, why=WHY))
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         answer = await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to="$89.70", why=WHY))
@@ -205,7 +205,11 @@ def test_no_error_on_a_terminal_names_a_slack_command() -> None:
 
 @pytest.mark.parametrize(
     ("why", "words"),
-    [("   ", "^Say why"), ("\u202e\n\x1b", "^Say why"), ("x" * 201, "^--why: write at most 200 characters")],
+    [
+        ("   ", "^Give a reason"),
+        ("\u202e\n\x1b", "^Give a reason"),
+        ("x" * 201, "^--why: write at most 200 characters"),
+    ],
 )
 async def test_a_reason_that_says_nothing_or_too_much_changes_nothing(
     tmp_path: Path, why: str, words: str

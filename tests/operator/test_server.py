@@ -77,8 +77,8 @@ async def test_without_a_bot_the_command_line_says_so_and_names_what_works(tmp_p
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GPUBOT_SOCKET", str(gone))
         patch.chdir(tmp_path)
-        words = f"gpubot isn't running here, or uses another folder: it doesn't answer on {gone}."
-        with pytest.raises(Unusable, match=f"^{words} gpubot destroy --resource ID works without it."):
+        words = f"gpubot isn't running here, or it uses another folder. It doesn't answer on {gone}."
+        with pytest.raises(Unusable, match=f"^{words} gpubot destroy --resource ID works without gpubot."):
             ask(Command(kind=Kind.LIST))
         patch.delenv("GPUBOT_SOCKET")
         patch.setenv("GPUBOT_DATABASE_URL", "sqlite://")
@@ -96,7 +96,7 @@ async def test_a_bot_that_ends_before_its_answer_leaves_the_question_what_it_did
     monkeypatch.setenv("GPUBOT_SOCKET", str(tmp_path / "s"))
     monkeypatch.chdir(tmp_path)
     async with await asyncio.start_unix_server(hang_up, tmp_path / "s"):
-        with pytest.raises(Outage, match="gave no answer"):
+        with pytest.raises(Outage, match="didn't answer"):
             await asyncio.to_thread(ask, Command(kind=Kind.LIST))
 
 
@@ -135,7 +135,9 @@ async def test_the_command_line_prints_nothing_that_could_steer_a_terminal(
 async def test_what_is_no_command_is_answered_with_what_to_do(path: Path, line: bytes) -> None:
     answer = Answer.model_validate_json(await sent(path, line))
     assert answer == Answer(
-        done=False, text="I can't read that. Is this command of the version that runs? gpubot doctor"
+        done=False,
+        text="I can't read this command. Does it have the version of the running gpubot? "
+        "Check with gpubot doctor.",
     )
     await lists(path)
 
@@ -201,7 +203,7 @@ async def test_the_socket_of_a_killed_bot_is_replaced(tmp_path: Path, deps: Deps
 
 async def test_a_path_that_cannot_be_used_says_what_to_do_and_the_bot_goes_on(tmp_path: Path, deps: Deps) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(Unusable, match=r"file is there and is no socket\. Name another path\.$"):
+    with pytest.raises(Unusable, match=r"file exists, but isn't a socket\. Name another path\.$"):
         server.listen(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
     with server.listen(tmp_path / "s"), pytest.raises(Unusable, match="another gpubot listens on"):
@@ -235,7 +237,7 @@ async def test_a_command_is_not_sent_where_other_users_could_have_replaced_the_s
         (path, 0o600, 0o666, f"chmod 600 {path}"),
     ):
         os.chmod(what, shared)
-        with pytest.raises(Unusable, match=rf"^GPUBOT_SOCKET: I sent nothing, because .* Type: {command}$"):
+        with pytest.raises(Unusable, match=rf"^GPUBOT_SOCKET: nothing was sent, because .* Type: {command}$"):
             await asyncio.to_thread(ask, Command(kind=Kind.PAUSE, why="x"))
         os.chmod(what, usual)
     assert (await asyncio.to_thread(ask, Command(kind=Kind.PAUSE, why="x"))).startswith("Buying is paused."), (
@@ -251,8 +253,8 @@ async def test_a_folder_of_another_user_is_refused_by_bot_doctor_and_command_lin
     monkeypatch.chdir(open_folder)
     async with server.serve(path, deps):
         os.chown(open_folder, NOBODY, -1)
-        words = f"{open_folder} belongs to nobody, who could take the place of "
-        with pytest.raises(Unusable, match=f"^GPUBOT_SOCKET: I sent nothing, because {words}"):
+        words = f"{open_folder} belongs to nobody, who could replace "
+        with pytest.raises(Unusable, match=f"^GPUBOT_SOCKET: nothing was sent, because {words}"):
             await asyncio.to_thread(ask, Command(kind=Kind.LIST))
         assert (socket_problem(path) or "").startswith(words), "as the doctor says"
         with pytest.raises(Unusable, match=f"^GPUBOT_SOCKET: {words}"):
@@ -275,7 +277,7 @@ async def test_root_commands_the_bot_of_another_user_and_no_program_in_its_place
         assert await started.stdout.readline() == b"listens\n"
         assert await asyncio.to_thread(ask, Command(kind=Kind.LIST)) == "mine"
         os.chown(path, 0, -1)
-        with pytest.raises(Unusable, match="belongs to nobody, who could take the place of s"):
+        with pytest.raises(Unusable, match="belongs to nobody, who could replace s"):
             await asyncio.to_thread(ask, Command(kind=Kind.LIST))
         os.chown(open_folder, 0, -1)
         with pytest.raises(Unusable, match="s belongs to root, but the program that listens there runs as nobody"):

@@ -252,18 +252,18 @@ def test_a_wrong_value_gives_one_line_that_names_its_key(tmp_path: Path, text: s
     [
         (
             "approvers: {people: [ben]}",
-            "approvers.people.0: 'ben' is no id of a Slack user; write it such as U0123ABCD.",
+            "approvers.people.0: 'ben' isn't the ID of a Slack user; write it such as U0123ABCD.",
         ),
         (
             "use: {channels: ['#gpus']}",
-            "use.channels.0: '#gpus' is no id of a Slack channel; write it such as C0123ABCD.",
+            "use.channels.0: '#gpus' isn't the ID of a Slack channel; write it such as C0123ABCD.",
         ),
         ("admins: U0BEN", "admins: write a list, such as [A, B]."),
         (
             "approvers: {people: [U0BEN], quiet: [U0BEN, U0DORA]}",
-            "approvers.quiet: all approvers are quiet, so nobody would be asked; name another one.",
+            "approvers.quiet: all approvers have `quiet` set, so nobody would be asked; name another approver.",
         ),
-        ("lease: 4h", "lease: it has keys of its own; docs/policy.md shows them."),
+        ("lease: 4h", "lease: it must have keys below it; docs/policy.md shows them."),
         ("check_in: {after: 0m}", "check_in.after: it must be more than 0."),
         ("procure: {attempts: 200}", "procure.attempts: it must be at most 100."),
         ("announce: {ready: shout}", "announce.ready: write 'thread_broadcast' or 'thread'."),
@@ -373,7 +373,7 @@ def test_a_channel_of_several_projects_has_a_line_for_each_but_the_first(tmp_pat
 )
 def test_an_unknown_key_is_answered_with_the_nearest_one(tmp_path: Path, text: str, nearest: str) -> None:
     (line,) = wrong(tmp_path, text)
-    assert line.endswith(f": there is no such key. Nearest: {nearest}.")
+    assert line.endswith(f": there is no such key. The most similar one is {nearest}.")
 
 
 def test_what_the_store_keeps_of_a_file_is_read_like_the_file(tmp_path: Path) -> None:
@@ -385,7 +385,9 @@ def test_what_the_store_keeps_of_a_file_is_read_like_the_file(tmp_path: Path) ->
     (tmp_path / "torch.sh").unlink()
     assert PolicySource(None, home_channel="C0HOME", admins=("U0ADMIN",)).rules_in(kept) == policy.rules
     lost = changed(kept, scripts={})
-    with pytest.raises(WrongPolicy, match=r"setup.torch: I can't read torch.sh: it was not read with the file"):
+    with pytest.raises(
+        WrongPolicy, match=r"setup.torch: I can't read torch.sh: it wasn't read together with the file"
+    ):
         PolicySource(None, home_channel="C0HOME", admins=()).rules_in(lost)
 
 
@@ -407,7 +409,7 @@ def test_a_policy_of_a_hundred_megabytes_is_not_read(tmp_path: Path) -> None:
     ("make", "words"),
     [
         (lambda path: path.mkdir(), "Is a directory."),
-        (lambda path: path.write_bytes(b"timezone: \xff\xfe"), "it is not UTF-8 text."),
+        (lambda path: path.write_bytes(b"timezone: \xff\xfe"), "it isn't UTF-8 text."),
         (lambda path: path.symlink_to("/dev/zero"), "it is larger than 256 KiB."),
     ],
 )

@@ -43,7 +43,7 @@ def test_a_file_has_the_key_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
     assert probe_key_in(file).public_line == key.public_line
 
 
-NO_KEY = "the file that it names has no private SSH key that opens without a passphrase."
+NO_KEY = "the file has no private SSH key that works without a passphrase."
 
 
 @pytest.mark.parametrize(
@@ -53,11 +53,11 @@ NO_KEY = "the file that it names has no private SSH key that opens without a pas
         (b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHkmy/80l/J8Vxq/5V6h0thdsavQkNqRC/hhU9P+InXq", NO_KEY),
         (new_probe_key().private.export_private_key("pkcs8-pem", "with a passphrase"), NO_KEY),
         (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", NO_KEY),
-        (b"\xff\xfe", "I can't read the file that it names: it is not UTF-8 text."),
-        (b"x" * 20_000, "I can't read the file that it names: it is larger than 16 KiB."),
+        (b"\xff\xfe", "I can't read the file: it isn't UTF-8 text."),
+        (b"x" * 20_000, "I can't read the file: it is larger than 16 KiB."),
         (
             asyncssh.generate_private_key("ecdsa-sha2-nistp256").export_private_key("openssh"),
-            "I need an ed25519 key. Make one with: ssh-keygen -t ed25519",
+            "the key must be an ed25519 key. Create one with: ssh-keygen -t ed25519",
         ),
     ],
     ids=["empty", "public", "encrypted", "damaged", "no text", "too large", "another kind"],

@@ -167,7 +167,7 @@ async def test_a_copy_in_postgresql_has_every_row_and_goes_on_with_the_next_numb
     await write_event(database)
     await database.close()
     assert len((await stored(empty))["events"]) == len(before["events"]) + 1
-    with pytest.raises(CannotOpen, match="not empty"):
+    with pytest.raises(CannotOpen, match="isn't empty"):
         await copy_to_postgres(filled, empty)
 
 
@@ -192,7 +192,7 @@ async def test_nothing_is_copied_while_a_gpubot_uses_the_database_or_from_an_old
     other = engine(empty)
     await at(other, running("CREATE TABLE of_somebody_else (id integer)"))
     await other.dispose()
-    with pytest.raises(CannotOpen, match="not empty"):
+    with pytest.raises(CannotOpen, match="isn't empty"):
         await copy_to_postgres(filled, empty)
 
 

@@ -93,7 +93,7 @@ async def test_a_database_that_cannot_be_used_says_why_in_one_line(url: str, say
 async def test_a_file_that_is_no_database_is_left_as_it_was(tmp_path: Path, clock: MovedClock) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("These are my notes, and no database at all. " * 9)
-    with pytest.raises(CannotOpen, match="It is no SQLite database"):
+    with pytest.raises(CannotOpen, match="It isn't an SQLite database"):
         await Database.open(f"sqlite:///{path}", claimant="test", clock=clock)
     assert path.read_text().startswith("These are my notes")
 
@@ -104,11 +104,11 @@ _SET_REVISION = "UPDATE alembic_version SET version_num = '{}'"
 @pytest.mark.parametrize(
     ("revision", "says"),
     [
-        ("v9999", "of a newer gpubot (schema v9999, mine is v0600). Install that one."),
+        ("v9999", "made by a newer gpubot (schema v9999, this version has v0600). Install that version."),
         (
             "0007",
-            "of a gpubot before 0.1.0 (schema 0007), which no release reads. Move it away and start with a new "
-            "one: the admins are then asked about each machine that runs.",
+            "made by a gpubot before 0.1.0 (schema 0007), which no release can read. Move it away and "
+            "start with a new one. The admins will then be asked about each running machine.",
         ),
     ],
 )
@@ -121,7 +121,7 @@ async def test_a_database_of_another_version_is_neither_opened_nor_migrated(
     for use in (Database.open(url, claimant="test", clock=clock), migrate(url), check_database(url)):
         with pytest.raises(CannotOpen) as refused:
             await use
-        assert refused.value.words == f"The database is {says}"
+        assert refused.value.words == f"The database was {says}"
     assert await at(database, contents) == before
     await at(database, running(_SET_REVISION.format(HEAD)))
     await database.dispose()
@@ -137,7 +137,7 @@ async def test_a_database_of_an_unfinished_schema_is_refused_in_one_line(url: st
         assert refused.value.words == (
             f"The database was made by a gpubot between two releases: its schema is called {HEAD}, but it has no "
             "column messages.charges_of. Nothing was changed. Use the commit that made it, or move the database "
-            "away and start with a new one: the admins are then asked about each machine that runs."
+            "away and start with a new one: the admins will then be asked about each running machine."
         )
     assert await at(database, contents) == before
     await at(database, running("ALTER TABLE messages RENAME COLUMN charges TO charges_of"))

@@ -88,5 +88,5 @@ async def test_a_user_without_write_permission_cannot_open_the_database(postgres
     )
     url = postgres.url("not_ours").replace("postgres:", "reader:", 1)
     assert "reader" in url
-    with pytest.raises(CannotOpen, match="Its user may not do that"):
+    with pytest.raises(CannotOpen, match="Its user lacks the permission"):
         await check_database(url)

@@ -44,7 +44,7 @@ async def test_a_database_of_another_version_is_not_read(url: str, clock: MovedC
     opened = engine(url)
     try:
         for statement, words in (
-            ("UPDATE alembic_version SET version_num = 'v0100'", "older gpubot"),
+            ("UPDATE alembic_version SET version_num = 'v0100'", "older version"),
             ("UPDATE alembic_version SET version_num = 'v9999'", "newer gpubot"),
         ):
             await at(opened, running(statement))

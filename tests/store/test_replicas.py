@@ -116,7 +116,7 @@ async def test_gpubot_migrate_gives_up_if_a_process_does_not_leave(
     both: tuple[Database, Database], postgres_url: str
 ) -> None:
     await make_older(postgres_url)
-    with pytest.raises(InUse, match="Stop it, then call gpubot migrate again"):
+    with pytest.raises(InUse, match="Stop it, then run gpubot migrate again"):
         await migrate(postgres_url, leave_within=0.3)
     for database in both:
         await database.close()

@@ -84,7 +84,7 @@ async def test_a_role_that_may_not_change_the_schema_runs_the_bot_once_another_o
     await psql(postgres, postgres.url(), roles)
     await psql(postgres, postgres.url("shared"), tables)
     runs, owner = (as_role(postgres.url("shared"), role) for role in ("shared", "shared_schema"))
-    with pytest.raises(CannotOpen, match="Its user may not do that"):
+    with pytest.raises(CannotOpen, match="Its user lacks the permission"):
         await migrate(runs)
     await migrate(owner)
     await works(runs, clock)

@@ -88,9 +88,9 @@ def test_who_is_given_a_machine_reads_price_end_and_budget_for_an_hour_and_then_
     ) == snapshot("""\
 
 Ben gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48.
-      You have $120.00 left in November: $80.00 spent, $0.00 reserved for what runs. It needs $9.48.
-      Once you take it, you pay and I ask you about it. Its keys stay as they are. You can take it
-      until 16:00.
+      You have $120.00 left in November ($80.00 spent, $0.00 reserved for running machines). It
+      needs $9.48. Once you take it, you pay and I ask you about it. Its keys stay as they are. You
+      can take it until 16:00.
 [Take k7mq2]
 
 Ben gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48.

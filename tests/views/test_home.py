@@ -85,8 +85,8 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "  [Details, k7mq2, 1x H100 in EU]",
         "[Previous page]  [Next page, 3 more]",
         "You wait for 1x H100 in EU, until Nov 27 at 18:00.  [Stop waiting, 1x H100 in EU]",
-        "*Money*  November: $212.40; vision $1,210.40 left: "
-        "$1,789.60 spent, $0.00 reserved for what runs. More: /gpu spend",
+        "*Money*  November: $212.40; vision $1,210.40 left "
+        "($1,789.60 spent, $0.00 reserved for running machines). More: /gpu spend",
         "*Keys*  1 SSH key. The first opens machines for certain.  [Add SSH key]",
         f"you@laptop  `SHA256:{'A' * 10}…`  [Remove, key you@laptop, SHA256:AAAAAA]",
         "*Team*  1 machine, $9.20/h, 1 idle.  [Show all]",
@@ -108,8 +108,8 @@ def test_an_approvers_home_shows_the_teams_month_and_each_budget() -> None:
     budgets = said[at + 1].splitlines()
     assert budgets[:3] == [
         "*Budgets*",
-        "vision: $30.97 of $110.00 left: $22.00 spent, $57.03 reserved for what runs",
-        "The team: $5,100.00 of $9,000.00 left: $3,900.00 spent, $0.00 reserved for what runs",
+        "vision: $30.97 of $110.00 left ($22.00 spent, $57.03 reserved for running machines)",
+        "The team: $5,100.00 of $9,000.00 left ($3,900.00 spent, $0.00 reserved for running machines)",
     ]
     assert len(budgets) == 1 + TEAM_BUDGETS
     assert said[at + 2] == "1 more budget: /gpu spend project NAME"

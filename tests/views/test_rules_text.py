@@ -186,7 +186,7 @@ def test_policy_check_prints_every_mistake_with_its_line_and_key(tmp_path: Path)
     lines = done.stdout.splitlines()
     assert lines[:2] == [
         "line 2, lease.max: 010 can be read as two numbers: leave out the first 0, or quote it.",
-        "line 3, lease.grave: there is no such key. Nearest: lease.grace.",
+        "line 3, lease.grave: there is no such key. The most similar one is lease.grace.",
     ]
     assert len(lines) == 52
 

@@ -96,47 +96,47 @@ def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() ->
         answer(view_of(changed(QUOTE, wish=WISH), [OfferChoice(offer=NEBIUS, envelope=envelope())])),
     ) == snapshot("""\
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. Close to it: Show US from $2.90/GPU. H200
-      alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
-No 8x H200 in EU under $3.00 per GPU-hour now.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now. Similar: Show US from $2.90/GPU.
+      H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any
+      time" for always.
+No 8x H200 in EU under $3.00 per GPU-hour right now.
 [Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US from
       $2.90/GPU] [Change]
   H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
-      alone means any H200. I look at any time, day or night. This is over the limits of $10.00/h
-      and $100.00 per rental. An approver decides first.
-No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. H200
+      alone means any H200. I look at any time, day or night. *Needs approval*: it's over the limits
+      of $10.00/h and $100.00 per rental.
+No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Ask for it at $24.00/h or less: 6 h, up to $156.00] [Change]
-  H200 alone means any H200. I look at any time, day or night. This is over the limits of $10.00/h
-      and $100.00 per rental. An approver decides first.
+  H200 alone means any H200. I look at any time, day or night. *Needs approval*: it's over the
+      limits of $10.00/h and $100.00 per rental.
 
-(fallback) No A100 in EU now. I found nothing close to it either. A100 alone means any A100. I look
-      in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time" for always.
-No A100 in EU now. I found nothing close to it either.
+(fallback) No A100 in EU right now, and nothing similar either. A100 alone means any A100. I look in
+      your hours only: Mon to Fri, 08:00 to 20:00. Add "any time" for always.
+No A100 in EU right now, and nothing similar either.
 [Tell me when there is one] [Rent it for me, up to a price] [Change]
   A100 alone means any A100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. H200
       alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3 a
       person. /gpu list shows yours.
-No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
+No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Change]
   H200 alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3 a
       person. /gpu list shows yours.
 
-No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
+No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Change]
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
-About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
+About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 [Tell me when there is one] [Rent it for me, up to a price]
   H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
       for always.
@@ -154,30 +154,29 @@ def test_a_start_says_both_ends_with_their_dates_and_what_it_costs() -> None:
         answer(QuoteView(quote=START_QUOTE, wait_refused=REFUSED)),
     ) == snapshot("""\
 
-*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
+*8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 About $147.20, at most $179.86. I read the prices tomorrow at 08:50 and rent the cheapest at
       $21.16/h or less. Now that is Nebius eu-north1 at $18.40/h. I rent only H100 SXM 80 GB.
 [Rent it then] [Refresh] [Change]
 
-*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
+*8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 About $147.20, at most $179.86. I read the prices tomorrow at 08:50 and rent the cheapest at
       $21.16/h or less. Now that is Nebius eu-north1 at $18.40/h. I rent only H100 SXM 80 GB.
-This is over the limit of $10.00/h. An approver decides first.
+*Needs approval*: it's over the limit of $10.00/h.
 [Ask for it at $21.16/h or less] [Refresh] [Change]
 
-*8x H100 in EU, on demand, under $2.50 per GPU, from tomorrow at 09:00 until tomorrow at 17:00 (8
-      h)*
+*8x H100 in EU* · under $2.50 per GPU-hour · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 Nobody offers it now. I read the prices tomorrow at 08:50 and rent the cheapest at $21.16/h or less.
       At most $179.86.
 H100 alone means any H100.
 [Rent it then] [Refresh] [Change]
 
-*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
+*8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU
 H100 alone means any H100.
 [Refresh] [Change]
 
-*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
+*8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 I can't rent it then. You have 3 wishes; your team's limit is 3 a person. /gpu list shows yours.
 [Refresh] [Change]
 """)
@@ -197,14 +196,14 @@ def test_what_can_cost_much_is_confirmed_and_a_missing_price_is_asked_for() -> N
     assert page(*(dialog(each, NOW) for each in dialogs)) == snapshot("""\
 
 == Rent it for me ==
-1x A100 in EU, 6 h from ready.
+1x A100 in EU, 6 h from when it's ready.
 I look in your hours only: Mon to Fri, 08:00 to 20:00. I rent the first that fits.
 A100 alone means any A100.
 At most, in dollars per GPU-hour: ()
 [Next] [Go back]
 
 == Up to $24.00/h? ==
-8x H200 in EU, 6 h from ready, at $24.00/h or less.
+8x H200 in EU, 6 h from when it's ready, at $24.00/h or less.
 Up to $156.00 in all.
 If nothing fits, I try for 3 days 5 h at most.
 I look in your hours only: Mon to Fri, 08:00 to 20:00.
@@ -212,12 +211,12 @@ H200 alone means any H200.
 [Rent it for me] [Go back]
 
 == Ask for approval? ==
-8x H200 in EU, 6 h from ready, at $24.00/h or less.
+8x H200 in EU, 6 h from when it's ready, at $24.00/h or less.
 Up to $156.00 in all.
 If nothing fits, I try for 3 days 5 h at most.
 I look at any time, day or night.
 H200 alone means any H200.
-This is over the limit of $100.00 per rental. An approver decides first.
+*Needs approval*: it's over the limit of $100.00 per rental.
 [Ask] [Go back]
 
 == Up to $21.16/h? ==
@@ -234,7 +233,7 @@ Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
 == Ask for approval? ==
 8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
 Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
-This is over the limit of $10.00/h. An approver decides first.
+*Needs approval*: it's over the limit of $10.00/h.
 [Ask] [Go back]
 """)
 
@@ -315,10 +314,10 @@ def test_a_wait_that_ends_before_the_hours_begin_says_so_and_offers_any_time() -
         *(message(waiting.waits(each, reader), NIGHT) for each in (tells, rents, always)),
     ) == snapshot("""\
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. H200
       alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends
       before they begin, so add "any time", or I won't look at all.
-No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
+No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Change]
   H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends
       before they begin, so add "any time", or I won't look at all.

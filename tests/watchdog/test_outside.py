@@ -185,8 +185,8 @@ async def test_without_a_webhook_the_bots_token_posts_to_the_channel() -> None:
         (204, "", None),
         (404, "{}", None),
         (409, "{}", None),
-        (500, "{}", "Compute Clear has a fault (500)."),
-        (401, "{}", "Compute Clear refuses my token. An admin can mend it: COMPUTE_CLEAR_TOKEN."),
+        (500, "{}", "Compute Clear reported an error (500)."),
+        (401, "{}", "Compute Clear rejects my API token. An admin can set a valid COMPUTE_CLEAR_TOKEN."),
     ],
 )
 async def test_a_deletion_is_done_if_the_market_accepts_it_or_knows_no_such_machine(

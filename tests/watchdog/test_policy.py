@@ -310,7 +310,7 @@ def test_a_clock_that_differs_from_slacks_prevents_deletions_and_is_said_once() 
 
 def test_a_deletion_that_fails_is_tried_every_ten_minutes_and_told_of_once() -> None:
     watch = Watch(machine(1, at(-5)))
-    watch.market_fails = "Compute Clear has a fault (500)."
+    watch.market_fails = "Compute Clear reported an error (500)."
     watch.until(at(2.25) + 25 * MINUTE)
     assert [when for when, _ in watch.deleted] == [at(2.25) + timedelta(minutes=10 * n) for n in range(3)]
     (failure,) = watch.texts()

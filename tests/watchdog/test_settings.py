@@ -104,7 +104,11 @@ def test_plain_http_is_only_for_a_private_network(env: pytest.MonkeyPatch, url: 
             "GPUBOT_MACHINES_TOKEN: it has fewer than 32 characters; make one with",
         ),
         ("GPUBOT_WATCHDOG_WEBHOOK", "http://hooks.slack.com/x", "GPUBOT_WATCHDOG_WEBHOOK: plain http is only for"),
-        ("GPUBOT_CLOCK_URL", "http://127.0.0.1:1", "GPUBOT_CLOCK_URL: a borrowed clock is only for a sandbox"),
+        (
+            "GPUBOT_CLOCK_URL",
+            "http://127.0.0.1:1",
+            "GPUBOT_CLOCK_URL: another clock is only allowed for a sandbox",
+        ),
     ],
 )
 def test_a_wrong_setting_has_a_line_that_says_what_to_write(

@@ -72,7 +72,7 @@ class PolicySource:
 
         def read_script(name: str) -> str:
             if name not in file.scripts:
-                raise Unreadable("it was not read with the file")
+                raise Unreadable("it wasn't read together with the file")
             return file.scripts[name]
 
         return _rules(file.text, read_script, self.home_channel, self.admins)
@@ -82,7 +82,7 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
     document = yaml_file.load(text)
     content = {} if document.value is None else document.value
     if not isinstance(content, dict):
-        raise WrongPolicy(("line 1: the file must hold keys, such as `self_approval: false`",))
+        raise WrongPolicy(("line 1: the file must contain keys, such as `self_approval: false`",))
     setup, wrong_setups = read_setups(content.get("setup"), read_script)
     wrong: dict[KeyPath, list[str]] = {path: [words] for path, (_, words) in document.wrong.items()}
     for keys, words in wrong_setups.items():
@@ -93,7 +93,9 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
     try:
         rules = Rules.model_validate({**content, "setup": setup, "home_channel": home_channel})
         if _asks_nobody(rules.approvers):
-            wrong[("approvers", "quiet")] = ["all approvers are quiet, so nobody would be asked; name another one"]
+            wrong[("approvers", "quiet")] = [
+                "all approvers have `quiet` set, so nobody would be asked; name another approver"
+            ]
     except ValidationError as error:
         # What can be misread has one line. So has a value around it, which may only be wrong because of that.
         reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
@@ -135,12 +137,12 @@ def _words(error: ErrorDetails) -> str:
     """Return what is wrong with a value and how to write it, in plain words instead of pydantic's jargon."""
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"there is no such key. Nearest: {_nearest_key(tuple(error['loc']))}"
+        return f"there is no such key. The most similar one is {_nearest_key(tuple(error['loc']))}"
     if kind == "string_pattern_mismatch" and limits["pattern"] == PROJECT_NAME:
-        return f"{shown(str(error['input']))} is no name of a project; write 1 to 30 letters, digits, - and _"
+        return f"{shown(str(error['input']))} isn't the name of a project; write 1 to 30 letters, digits, - and _"
     if kind == "string_pattern_mismatch":
         what, such_as = _IDS[limits["pattern"]]
-        return f"{shown(str(error['input']))} is no id of a {what}; write it such as {such_as}"
+        return f"{shown(str(error['input']))} isn't the ID of a {what}; write it such as {such_as}"
     if kind in _LIMITS:
         word, name = _LIMITS[kind]
         return f"it must be {word} {limits[name]:,}"
@@ -161,9 +163,9 @@ _LIMITS = {
     "less_than_equal": ("at most", "le"),
 }
 _WRONG = {
-    "model_type": "it has keys of its own; docs/policy.md shows them",
-    "dict_type": "write a name, and below it keys of its own; docs/policy.md shows them",
-    "mapping_type": "write a name, and below it keys of its own; docs/policy.md shows them",
+    "model_type": "it must have keys below it; docs/policy.md shows them",
+    "dict_type": "write a name with keys below it; docs/policy.md shows them",
+    "mapping_type": "write a name with keys below it; docs/policy.md shows them",
     "tuple_type": "write a list, such as [A, B]",
     "string_type": "write one word",
     "string_too_long": "it is too long",
@@ -245,10 +247,10 @@ def _read_setup(name: str, path: Any, read: ScriptReader) -> str:
     if size > LARGEST_SETUP:
         raise ValueError(f"{shown} has {size:,} bytes; a setup script has at most {LARGEST_SETUP:,}")
     if "\0" in text:
-        raise ValueError(f"{shown} is no text: it has a NUL byte")
+        raise ValueError(f"{shown} isn't text: it contains a NUL byte")
     if "\r" in text:
         # The kernel would look for a program named "/bin/sh\r".
-        raise ValueError(f"{shown} has the line ends of Windows; write it with those of Unix")
+        raise ValueError(f"{shown} has Windows line endings; save it with Unix line endings")
     if not text.startswith("#!/"):
         raise ValueError(f"the first line of {shown} must name its shell: #!/bin/sh")
     return text
