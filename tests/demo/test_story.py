@@ -26,7 +26,7 @@ STORY = (
     ("Ana", r"^/gpu key github ana-dev$"),
     ("gpubot", r"^github\.com/ana-dev has 2 keys:"),
     ("Ana", r"^\[Use both\]$"),
-    ("gpubot", r"^2 keys are saved: .* Renting: 1x H100 SXM 80 GB in EU"),
+    ("gpubot", r"^2 keys are saved: .* Renting 1x H100 SXM 80 GB \("),
     ("gpubot", r"Hyperstack looks sold out\. Now 1x H100 SXM 80 GB from Nebius at \$2\.42/h: \$0\.27 over"),
     (
         "gpubot",

@@ -105,7 +105,7 @@ async def test_of_thirty_clicks_at_once_on_two_replicas_one_wins_each_and_all_ar
     for name, offers in lists:
         await world.clicks(name, offers, "Rent")
     await settle(world)
-    renting = [text for text in await private_answers(world, last) if text.startswith("Renting: ")]
+    renting = [text for text in await private_answers(world, last) if text.startswith("Renting ")]
     bought = await world.bought()
     assert len(bought) == len(lists) == len(renting)
     sockets = (await world.sandbox.slack.get("sockets"))["sockets"]

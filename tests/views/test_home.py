@@ -104,7 +104,7 @@ def test_an_approvers_home_shows_the_teams_month_and_each_budget() -> None:
         spent=4_310_110_000, budgets=(Demand(balance=vision, budget=110_000_000, more=0), *[team] * TEAM_BUDGETS)
     )
     said = shown(home_tab(home_of(team_month=month), reading(NOON, BEN)), NOON)
-    at = said.index("*Team*  Nobody rents anything now. November so far: $4,310.11.  [Show all]")
+    at = said.index("*Team*  Nobody has a machine right now. November so far: $4,310.11.  [Show all]")
     budgets = said[at + 1].splitlines()
     assert budgets[:3] == [
         "*Budgets*",
@@ -117,7 +117,7 @@ def test_an_approvers_home_shows_the_teams_month_and_each_budget() -> None:
 
 def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_not_use_the_bot() -> None:
     said = shown(home_tab(home_of(keys=()), reading(NOON, ANA)), NOON)
-    assert "*Yours*  You rent nothing now." in said
+    assert "*Yours*  You have no machines right now." in said
     assert said[1] == "[Get GPUs]"
     none = home_tab(None, reading(NOON, ANA))
     assert list(buttons(none.blocks)) == []

@@ -220,14 +220,15 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends 20:40 unless its GPUs are busy
-      then; tomorrow at 00:40 at the latest.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. Ends 20:40 unless its
+      GPUs are busy then; tomorrow at 00:40 at the latest.
 
-k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends tomorrow at 00:40.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. Ends tomorrow at
+      00:40.
 
-k7mq2 ends tomorrow at 02:40 now: 2 h more, about $4.84.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84. Ends tomorrow at 02:40.
 
-k7mq2 is still needed. I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
+You still need 1x H100 (k7mq2). I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
 [Go on 2 h, already approved]
 
 == Extend k7mq2? ==
@@ -272,8 +273,8 @@ About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to s
 This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
 [Approve up to $476.10] [Go back]
 
-Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to tomorrow at
-      10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
+Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
+      tomorrow at 10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -416,8 +417,8 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-Asked Ben for 12 h more on k7mq2, about $29.04. Unless someone approves, it ends at 18:40, or by
-      tomorrow at 00:40 while it's busy.
+Asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
+      18:40, or by tomorrow at 00:40 while it's busy.
 
 | Limit: $100.00
 

@@ -122,11 +122,11 @@ No A100 in EU right now, and nothing similar either.
 
 (fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. H200
       alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3 a
-      person. /gpu list shows yours.
+      person. /gpu list shows your machines.
 No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Change]
   H200 alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3 a
-      person. /gpu list shows yours.
+      person. /gpu list shows your machines.
 
 No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Change]
@@ -177,7 +177,8 @@ H100 alone means any H100.
 [Refresh] [Change]
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
-I can't rent it then. You have 3 wishes; your team's limit is 3 a person. /gpu list shows yours.
+I can't rent it then. You have 3 wishes; your team's limit is 3 a person. /gpu list shows your
+      machines.
 [Refresh] [Change]
 """)
 

@@ -250,7 +250,7 @@ Nothing fitted by Nov 27 at 18:00: 1x H100 in EU. Nothing was rented.
 
 Rented: 1x H100 in EU, k7mq2. Follow it in <#C0TRAIN>.
 
-Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
+Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
