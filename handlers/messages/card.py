@@ -198,7 +198,7 @@ def _buttons(details: RentalDetails) -> list[Json | None]:
     if rental.decision is not None:
         accept = None
         if rental.owner_decides and not rental.needs_later_end:
-            accept = button(f"Go on up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
+            accept = button(f"Accept up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
         return [
             accept,
             button("Change", Action.CHANGE_RENTAL, version),

@@ -52,7 +52,7 @@ STORY = (
     ("gpubot", r"^Ended: 1x L40S PCIe 48 GB in EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
     ("gpubot", r"^Waiting for approval: .* Ben was asked\."),
-    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps in \w+: \$96\.00 of \$96\.00 left"),
+    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps: \$96\.00 left in \w+"),
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",

@@ -108,7 +108,7 @@ def with_wish(evidence: Evidence, text: str = WAITS, *, until: datetime) -> Evid
     seen = [
         message(50, text, at(12, 10), ts="12.0"),
         message(51, "Withdrawn: 1x H100 in EU, Ben, x9y8z. Nothing was rented.", until, ts="12.0"),
-        message(52, "Withdrawn by Ben. Nothing was rented.", until, ts="12.1", thread_ts="12.0"),
+        message(52, "Ben withdrew this request at 12:00. Nothing was rented.", until, ts="12.1", thread_ts="12.0"),
     ]
     return for_all(evidence, *seen)
 

@@ -149,9 +149,9 @@ $ ssh root@203.0.113.7
 
 (fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
 
-Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It's starting.
+Ben approved your 1x H100 (k7mq2) in EU at 12:20. It is starting.
 
-Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It's ready, and ends at 18:40.
+Ben approved your 1x H100 (k7mq2) in EU at 12:20. It is ready, until 18:40.
 """)
 
 
@@ -525,14 +525,14 @@ def test_the_owner_reads_who_approved_fewer_hours() -> None:
         direct(approved, started), direct(longer, ready(longer)), thread(approved, started), thread(longer)
     ) == snapshot("""\
 
-Approved by Ben at 14:12: your 8x H100 (p4wd9) in EU. Up to $21.16/h for 4 h, not the 6 h asked for.
+Ben approved your 8x H100 (p4wd9) in EU at 14:12, for 4 h instead of 6 h, at up to $21.16/h.
 
-More time approved by Ben: your 1x H100 (k7mq2) in EU. 8 h, not the 24 h asked for; it ends tomorrow
-      at 02:40.
+More time approved by Ben: your 1x H100 (k7mq2) in EU. 8 h instead of 24 h; it ends tomorrow at
+      02:40.
 
-Approved by Ben at 14:12: up to $21.16/h for 4 h, not the 6 h asked for.
+Ben approved this request at 14:12, for 4 h instead of 6 h, at up to $21.16/h.
 
-More time approved by Ben: 8 h, not the 24 h asked for; it ends tomorrow at 02:40.
+More time approved by Ben: 8 h instead of 24 h; it ends tomorrow at 02:40.
 """)
 
 

@@ -158,11 +158,12 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
 Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left within what was accepted.
       It cost nothing. k7mq2 keeps running.
 
-Waiting for you: your 1x H100 (f6rat) in EU. The offers that are left cost more than was accepted.
-      $3.11/h now from Scaleway. At most $137.54 in all. k7mq2 keeps running.
-[Go on up to $21.16/h] [Withdraw]
+Your request for 1x H100 (f6rat) in EU needs your decision, because what is left costs more than was
+      allowed. It now costs $3.11/h at Scaleway. It can cost up to $137.54 in all. k7mq2 runs on.
+[Accept up to $21.16/h] [Withdraw]
 
-Nobody decided by 20:55: your 1x H100, f6rat. Nothing was rented. k7mq2 keeps running.
+Nobody decided about your request for 1x H100 (f6rat) in EU by 20:55. Nothing was rented. k7mq2 runs
+      on.
 [Ask again]
 """)
 
@@ -192,8 +193,8 @@ $ ssh root@203.0.113.7
       it down from inside doesn't stop billing; Destroy does.
 [Extend] [SSH config and keys] [Replace k7mq2, up to $2.47/h] [Destroy k7mq2]
 
-*Running*: 1x H100 (k7mq2) in EU for Ana. Nothing answers on its SSH port yet. $2.42/h since 12:37.
-      Ends 18:40. fine-tune run 7
+*Running*: 1x H100 in EU, Ana, k7mq2. Nothing answers on its SSH port yet. $2.42/h since 12:37. Ends
+      18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 This machine is running and billing, but nothing answers on its SSH port yet. It may need another
@@ -224,7 +225,7 @@ Lost: 1x H100 in EU, Ana, k7mq2.
 Starting: 1x H100 in EU, Ana, f6rat. $2.15/h, $0.06 so far.
   Hyperstack nor-1. Allowed: up to $2.47/h, $16.06 in all. It takes the place of k7mq2. fine-tune
       run 7
-  15:14  Ana rented it in the place of k7mq2: up to $2.47/h for 3 h.
+  15:14  Ana rented a replacement for k7mq2, for 3 h at up to $2.47/h.
 """)
 
 

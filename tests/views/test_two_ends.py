@@ -85,12 +85,12 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If it
 
-Approve up to $264.50? 8x H100 in EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run
       7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 """)
 
@@ -220,14 +220,15 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends 20:40 unless its GPUs are busy
-      then; tomorrow at 00:40 at the latest.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. Ends 20:40 unless its
+      GPUs are busy then; tomorrow at 00:40 at the latest.
 
-k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends tomorrow at 00:40.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. Ends tomorrow at
+      00:40.
 
-k7mq2 ends tomorrow at 02:40 now: 2 h more, about $4.84.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84. Ends tomorrow at 02:40.
 
-k7mq2 is still needed. I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
+You still need 1x H100 (k7mq2). I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
 [Go on 2 h, already approved]
 
 == Extend k7mq2? ==
@@ -264,15 +265,15 @@ About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to s
       at up to $21.16/h. If this offer sells out, I'll take the next one up to that price.
 [Rent from $18.40/h] [Go back]
 
-Approve up to $476.10? 8x H100 in EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
       fine-tune run 7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
 [Approve up to $476.10] [Go back]
 
-I've asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to
+Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
       tomorrow at 10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
@@ -453,14 +454,14 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-I've asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or by tomorrow at
-      00:40 while it works.
+Asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
+      18:40, or by tomorrow at 00:40 while it's busy.
 
-  Ana runs nothing else. Without a yes it ends 18:40, or by tomorrow at 00:40 while it works.
+| Limit: $100.00
 
-  Ana runs nothing else. Without a yes it ends 19:40, or by tomorrow at 00:40 while it works.
+| Limit: $100.00
 
-  Ana runs nothing else. Without a yes it ends tomorrow at 00:40.
+| Limit: $100.00
 
 Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
       or by tomorrow at 00:40 while it works.
