@@ -77,7 +77,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "*Rent GPUs for as long as you need them.* You see live prices first; only a click rents.",
         "[Get GPUs]",
         "*Waiting for you*",
-        "Approve up to $137.54? 8x H100 in EU, Ana, p4wd9. Expires today at 22:05.",
+        "Approve up to $137.54? 8x H100 in EU, Ana, p4wd9. Expires at 22:05.",
         "[Approve up to $137.54, p4wd9, 8x H100 in EU]  [Approve fewer hours, p4wd9, 8x H100 in EU]"
         "  [Deny, p4wd9, 8x H100 in EU]",
         "*Yours*  As of 12:40.",
@@ -85,7 +85,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "[Extend 2 h, about $4.84, k7mq2, 1x H100 in EU]  [Destroy k7mq2, 1x H100 in EU]"
         "  [Details, k7mq2, 1x H100 in EU]",
         "[Previous page]  [Next page, 3 more]",
-        "You wait for 1x H100 in EU, until Nov 27 at 18:00.  [Stop waiting, 1x H100 in EU]",
+        "You're on the waitlist for 1x H100 in EU until Nov 27 at 18:00.  [Stop waiting, 1x H100 in EU]",
         "*Money*  November: $212.40; vision $1,210.40 left "
         "($1,789.60 spent, $0.00 reserved for running machines). More: /gpu spend",
         "*Keys*  1 SSH key. The first opens machines for certain.  [Add SSH key]",

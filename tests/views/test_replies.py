@@ -210,9 +210,10 @@ You extended 1x H100 (k7mq2) by 5 h 8 min, about $12.42. Ends 18:40.
 
 You extended 1x H100 (k7mq2) by 2 h. Ends 18:40.
 
-Asked for 24 h more for 1x H100 (k7mq2), about $58.08. Without a yes it ends 18:40.
+Asked for 24 h more for 1x H100 (k7mq2), about $58.08. Unless someone approves, it ends at 18:40.
 
-Asked Ben for 24 h more for 1x H100 (k7mq2), about $58.08. Without a yes it ends 18:40.
+Asked Ben for 24 h more for 1x H100 (k7mq2), about $58.08. Unless someone approves, it ends at
+      18:40.
 
 You extended 1x H100 (k7mq2) by 2 h just now, so nothing more was added. It ends at 18:40.
 [Extend 2 h more, about $4.84]
