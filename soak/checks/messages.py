@@ -39,15 +39,15 @@ def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
     found = []
     for rental, card in evidence.cards.items():
         told = Counter(_what_it_tells(reply.text) for reply in evidence.thread(rental))
-        twice = [what for what in _ONCE if told[what] > 1 + admitted]
+        twice = [what for what in ONCE if told[what] > 1 + admitted]
         found += [f"{rental}: {told[what]} times {what!r} in its thread" for what in twice]
-        if evidence.over and not any(told[what] for what in _OVER) and card.text.startswith(ENDS):
+        if evidence.over and not any(told[what] for what in OVER) and card.text.startswith(ENDS):
             found.append(f"{rental} is over, and its thread doesn't say so")
     return found
 
 
 def _what_it_tells(text: str) -> str:
-    return next((what for what, begins in _ONCE.items() if re.match(begins, text)), "")
+    return next((what for what, begins in ONCE.items() if re.match(begins, text)), "")
 
 
 def each_rental_has_one_card(evidence: Evidence) -> list[str]:

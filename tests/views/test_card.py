@@ -45,11 +45,11 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
     dearer = waiting(decision=PendingDecision(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)))
     assert page(card(waiting(), clock(14, 5)), card(dearer, clock(14, 5))) == snapshot("""\
 
-*Waiting for approval*: 8x H100 in EU, Ana, p4wd9. Up to $21.16/h. Expires at 22:05.
+*Waiting for approval*: 8x H100 (p4wd9) in EU for Ana. Up to $21.16/h. Expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 
-*Waiting for Ana*: 8x H100 in EU, Ana, p4wd9. What is left costs more than was allowed. Up to
-      $21.16/h. Expires at 22:05.
+*Waiting for Ana*: 8x H100 (p4wd9) in EU for Ana. The offers that are left cost more than was
+      accepted. Up to $21.16/h. Expires at 22:05.
 [Accept up to $21.16/h] [Change] [Add teammate] [Withdraw]
 """)
 
@@ -59,7 +59,7 @@ def test_the_card_of_a_request_does_not_repeat_the_request_in_the_same_channel()
     details = changed(waiting(card_channel=RULES.approvals_to), events=(asked,))
     assert page(card(details, clock(14, 5))) == snapshot("""\
 
-*Waiting for approval*: 8x H100 in EU, Ana, p4wd9. Ben was asked.
+*Waiting for approval*: 8x H100 (p4wd9) in EU for Ana. Ben was asked.
 [Change] [Add teammate] [Withdraw]
 """)
 

@@ -50,7 +50,7 @@ Your request for 1x H100 (k7mq2) in EU is on hold, because too little time is le
       Nothing is rented. It needs a later end. It expires at 23:00.
 [Change] [Withdraw]
 
-*Waiting for Ana*: 1x H100 in EU, Ana, k7mq2. Too little time is left until its end. Expires at
+*Waiting for Ana*: 1x H100 (k7mq2) in EU for Ana. Too little time is left until its end. Expires at
       23:00.
 [Change] [Add teammate] [Withdraw]
 
@@ -90,18 +90,18 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
     ) == snapshot("""\
 
 Your request for 1x H100 (k7mq2) in EU needs your decision, because it now costs $2.90/h at Scaleway
-      fr-par-2, $0.43 over the $2.47/h that you allowed. It expires at 20:39. It can cost up to
+      fr-par-2, $0.43 more than the $2.47/h that you allowed. It expires at 20:39. It can cost up to
       $18.85 in all.
 [Accept up to $2.90/h] [Tell me when there is one] [Withdraw]
 
 Your request for 1x H100 (k7mq2) in EU needs approval, because it now costs $2.90/h at Scaleway
-      fr-par-2, $0.43 over the $2.47/h that you allowed. It expires at 20:39. It can cost up to
+      fr-par-2, $0.43 more than the $2.47/h that you allowed. It expires at 20:39. It can cost up to
       $18.85 in all.
 [Withdraw]
 
 Ben approved your 1x H100 (k7mq2) in EU at 12:45, at up to $2.90/h.
 
-Your request for 1x H100 (k7mq2) in EU is decided. It is starting.
+Your request for 1x H100 (k7mq2) in EU is decided. It's starting.
 """)
 
 

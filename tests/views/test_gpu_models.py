@@ -99,7 +99,7 @@ Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
   Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
-*Waiting for approval*: 8x A100 PCIe 80 GB in EU, Ana, p4wd9. Up to $21.16/h. Expires at 22:05.
+*Waiting for approval*: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana. Up to $21.16/h. Expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 """)
 
@@ -122,7 +122,7 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
 *Ready*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Your 1x A100 PCIe 80 GB (k7mq2) is ready.
 
 Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 
@@ -199,8 +199,8 @@ Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because on
       expires at 20:39. It can cost up to $9.00 in all.
 [Accept up to $1.50/h] [Tell me when there is one] [Withdraw]
 
-*Waiting for Ana*: 1x A100 SXM 40 GB in EU, Ana, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe
-      80 GB. Up to $1.50/h. Expires at 20:39.
+*Waiting for Ana*: 1x A100 SXM 40 GB (k7mq2) in EU for Ana. Only A100 SXM 40 GB is left, not A100
+      PCIe 80 GB. Up to $1.50/h. Expires at 20:39.
 [Accept up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
 This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing

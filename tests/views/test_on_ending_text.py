@@ -162,19 +162,9 @@ def test_who_opens_a_machine_reads_of_its_script_and_that_it_can_have_one() -> N
 
 
 
-(fallback) Your key "you@laptop" works.
-(fallback) ```Host gpu-k7mq2
-(fallback)     ForwardAgent no```
-*Your 1x H100 (k7mq2) is ready* until 18:40.
-$ ssh root@203.0.113.7
-| Keys: "you@laptop" works
+  If you put a script at /root/on-ending.sh, it runs 15 min before the machine ends.
 
-(fallback) Your key "you@laptop" works.
-(fallback) ```Host gpu-k7mq2
-(fallback)     ForwardAgent no```
-*Your 1x H100 (k7mq2) is ready* until 18:40.
 The machine doesn't start its on-ending.sh: it is not executable. Type chmod 700 /root/on-ending.sh
-      on the machine.
 """)
 
 
@@ -237,16 +227,16 @@ Ben destroys it once its on-ending.sh is done, 14:10 at the latest. on-ending.sh
       14:01.
 $ ssh root@203.0.113.7
 | Ends: 14:10
-| Price: $2.42/h, at most $16.06 in all
+| Price: $2.42/h, at most $16.06
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Keep k7mq2] [SSH config and keys] [Destroy k7mq2 now]
 
 Ben destroys it after its on-ending.sh: it ends 14:10 at the latest.
 
-k7mq2 goes once its on-ending.sh is done, 14:10 at the latest.
+I'll destroy 1x H100 (k7mq2) when its on-ending.sh is done, at 14:10 at the latest.
 [Keep k7mq2] [Destroy k7mq2 now]
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 14:10.

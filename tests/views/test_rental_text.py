@@ -40,7 +40,7 @@ def test_the_current_state_of_a_rental_is_one_sentence() -> None:
             "It's ready, and ends at 18:40.",
             "It's being destroyed.",
             "Ended at 18:41.",
-            'Lost at 18:41. Nebius took the machine back.',
+            "Lost at 18:41. Nebius took the machine back.",
             "Withdrawn.",
         ]
     )

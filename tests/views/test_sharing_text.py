@@ -38,7 +38,7 @@ def test_keys_that_the_purchase_sends_need_no_line() -> None:
     )
     assert answer(rental=rental, names=("Ben", "Cleo"), without_key=("Cleo",)) == snapshot(
         [
-            "Ben gets in when k7mq2 is ready, if its startup script runs.",
+            "Ben can log in once 1x H100 (k7mq2) is ready, if its startup script runs.",
             "Cleo has no SSH key yet, so I asked for one. Without it, Cleo can't log in.",
         ]
     )
@@ -50,7 +50,7 @@ def test_keys_that_the_purchase_sends_need_no_line() -> None:
 def test_teammates_without_a_key_get_the_line_later_if_the_machine_is_ready() -> None:
     assert answer(without_key=("Ben",)) == [
         "Ben has no SSH key yet, so I asked for one. Without it, Ben can't log in. "
-        "With it, /gpu share k7mq2 shows the line to paste."
+        "Afterwards, /gpu share k7mq2 shows the line to paste."
     ]
 
 

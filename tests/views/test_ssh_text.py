@@ -47,13 +47,12 @@ def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Price: $2.42/h, at most $16.06 in all
+| Price: $2.42/h, at most $16.06
 | Keys: "you@laptop" works; "you@desk" and Ben's will work if the startup script runs
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
-  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows a
-      different one.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
 (fallback) Your 1x H100 (k7mq2) is ready.
@@ -64,13 +63,12 @@ $ ssh root@203.0.113.7
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Price: $2.42/h, at most $16.06 in all
+| Price: $2.42/h, at most $16.06
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
-  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows a
-      different one.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 """)
 
@@ -166,13 +164,12 @@ def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_l
       grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
 (fallback) ```Host gpu-k7mq2
 (fallback)     ForwardAgent no```
-*Your 1x H100 (k7mq2) is ready* until 18:40.
+*Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 $ ssh -p 2222 root@203.0.113.7
 | Keys: "you@laptop" works; "you@desk" will work if the startup script runs
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
-  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows a
-      different one.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 If "you@desk" doesn't work, paste this on the machine:
 $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
       "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)
@@ -199,11 +196,11 @@ def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_wh
 (fallback) Your key "you@laptop" works.
 (fallback) ```Host gpu-k7mq2
 (fallback)     ForwardAgent no```
-*Your 1x H100 (k7mq2) is ready* until 18:40.
+*Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: "you@laptop" works
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
   I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
 $ Host gpu-k7mq2
@@ -219,22 +216,22 @@ VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
 (fallback) Your key "you@laptop" works.
-*Your 1x H100 (k7mq2) is ready* until 18:40.
+*Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 I don't know this machine's address yet.
 | Keys: "you@laptop" works
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Your key "you@laptop" works.
 (fallback) ```Host gpu-k7mq2
 (fallback)     ForwardAgent no```
-*Your 1x H100 (k7mq2) is running* until 18:40.
+*Your 1x H100 (k7mq2) is running.* It ends at 18:40.
 Nothing answers on its SSH port yet.
 $ ssh root@203.0.113.7
 | Keys: "you@laptop" works
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
   I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
 $ Host gpu-k7mq2
@@ -249,10 +246,9 @@ Then `ssh gpu-k7mq2` logs you in.
 VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
-Nobody can log in to your 1x H100 (k7mq2) yet: it's starting. I'll send you the command when it's
-      ready.
+Your 1x H100 (k7mq2) isn't ready yet (starting). I'll send you the SSH command when it is.
 
-Nobody can log in to your 1x H100 (k7mq2): it's ended.
+Ended at 18:41: your 1x H100 (k7mq2).
 """)
 
 

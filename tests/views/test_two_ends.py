@@ -111,16 +111,16 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
 | Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
-| Price: $2.42/h, at most $30.88 in all
+| Price: $2.42/h, at most $30.88
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. Your key "ben@desk"
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by 23:10 while its GPUs are busy. That's sooner than you asked,
 """)
 
 
@@ -273,7 +273,7 @@ About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to s
 This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
 [Approve up to $476.10] [Go back]
 
-Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
+I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
       tomorrow at 10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
@@ -454,7 +454,7 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-Asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
+I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
       18:40, or by tomorrow at 00:40 while it's busy.
 
 | Limit: $100.00
@@ -469,18 +469,17 @@ Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until t
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40
-      if that's approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It
-      runs at Nebius eu-north1.
+      if approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
+      Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
-| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if that's
-      approved
-| Price: $2.42/h, at most $30.88 in all
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if approved
+| Price: $2.42/h, at most $30.88
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Take the request back] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==

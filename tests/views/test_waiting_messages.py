@@ -259,7 +259,7 @@ No offer for 1x H100 in EU matched by Nov 27 at 18:00. Nothing was rented.
 
 You rented 1x H100 (k7mq2) in EU. Follow it in <#C0TRAIN>.
 
-I've asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
+I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
