@@ -108,11 +108,11 @@ class RequestMistake(Mistake):
 
 
 class NeedsKey(Mistake):
-    """Renting needs a public SSH key first. `github` tells whether the team's rules take keys from GitHub, and
-    `before` what the key is needed for."""
+    """The person needs a public SSH key first. `github` tells whether the team's rules allow keys from GitHub, and
+    `then` what is done once there is a key."""
 
-    def __init__(self, *, github: bool, before: str = "I rent") -> None:
-        super().__init__(f"Before {before} I need your public SSH key: it lets you in.")
+    def __init__(self, *, github: bool, then: str = "I'll continue; nothing has been rented yet") -> None:
+        super().__init__(f"To log in, you'll need an SSH key. Add your public key and {then}.")
         self.github = github
 
 
@@ -121,9 +121,9 @@ class PrivateKey(Mistake):
 
     def __init__(self, *, posted: bool = False) -> None:
         """`posted`: the key is in a message that Slack shows, unlike a command."""
-        words = "I dropped it and no channel shows it, but it went through Slack."
+        words = "I didn't keep it and no channel shows it, but it went through Slack."
         if posted:
-            words = "I dropped it, but Slack shows your message: delete it."
+            words = "I didn't keep it, but Slack still shows your message, so delete it."
         super().__init__(f"That was a private key. {words}", next_step=NextStep.MAKE_NEW_KEY)
 
 
@@ -273,7 +273,7 @@ class KeysUnavailable(Outage):
     """GitHub gave no usable answer when asked for a person's public keys. `reason` is a sentence."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason} I saved nothing.", next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY)
+        super().__init__(f"{reason} Nothing was saved.", next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY)
         self.reason = reason
 
 

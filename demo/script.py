@@ -124,7 +124,7 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     await play.sandbox.vendor("hyperstack", "sold_out", times=1)
     await play.types("Ana", "#training", "get H100 EU with @cleo setup torch for 1h up to 3h -- fine-tune run 7")
     await play.clicks("Ana", play.sees("Ana", "Prices are valid until", only_you=True), "Rent from $2.15/h")
-    play.sees("Ana", "Before I rent I need your public SSH key", only_you=True)
+    play.sees("Ana", "To log in, you'll need an SSH key", only_you=True)
     await play.types("Ana", "#training", f"key github {GITHUB_NAME}")
     await play.clicks("Ana", play.sees("Ana", f"github.com/{GITHUB_NAME} has 2 keys", only_you=True), "Use both")
     ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)

@@ -212,8 +212,8 @@ def opener(modal: Modal) -> Rendered:
             words = f"By how much? Click, or write it: extend {rental_id} 2h"
             opens = button(f"Extend {rental_id}", Action.EXTEND_FORM, RentalValue(rental_id=rental_id))
         case Callback.GITHUB_NAME.id, _:
-            words = "Click to say who you are at GitHub, or write it: key github ana-dev"
-            opens = button("Take mine from GitHub", Action.FROM_GITHUB, NO_VALUE)
+            words = "To use your GitHub keys, click the button or type: key github ana-dev"
+            opens = keys.from_github_button()
         case _:
             words = "Click to choose, or write what you need: get H100 EU"
             opens = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)

@@ -35,13 +35,13 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.LIST_ALL: "/gpu list all shows what there is.",
         NextStep.LOG_IN: "How to log in: /gpu ssh",
         NextStep.DESTROY_ONE: "Destroy one first: see /gpu list.",
-        NextStep.PASTE_A_KEY: "Paste one: /gpu key ssh-ed25519 AAAA... you@laptop",
+        NextStep.PASTE_A_KEY: "Paste a key instead: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.TRY_AGAIN_OR_PASTE_A_KEY: "Try again, or paste a key: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.REMOVE_A_KEY: "Remove one first: /gpu key",
         NextStep.READ_THIS_MONTH: "This month: /gpu spend",
         NextStep.LIST_KEYS: "/gpu key lists yours.",
-        NextStep.NAME_TEAMMATES: "Type /gpu share and its id, then @, and pick the name from Slack's list.",
-        NextStep.MAKE_NEW_KEY: "Make a new pair, then /gpu key with the line from the .pub file.",
+        NextStep.NAME_TEAMMATES: "Type /gpu share and its ID, then @, and pick the name from Slack's list.",
+        NextStep.MAKE_NEW_KEY: "Create a new pair, then type /gpu key with the line of its .pub file.",
     }
 )
 BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(

@@ -92,7 +92,9 @@ async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
         await ours.deliver()
         given = await ours.look(BEN, direct(BEN), "gives you")
         await ours.click(BEN, given, "Take")
-        assert (await ours.replies())[-1].startswith("Before you take it I need your public SSH key")
+        assert (await ours.replies())[-1].startswith(
+            "To log in, you'll need an SSH key. Add your public key and take the machine again."
+        )
         await ours.command(ANA, f"keep {rental.id}")
         await ours.deliver_all()
         assert "It is still needed" in (await ours.look(BEN, direct(BEN), "gave you"))["reads"]

@@ -61,7 +61,7 @@ async def test_where_a_command_opens_a_dialog_a_message_has_a_button_that_opens_
         ours.deliver_at_once()
         for words, label, callback in (
             ("get", "Choose from a list", "form"),
-            ("key from github", "Take mine from GitHub", "github_name"),
+            ("key from github", "Use my GitHub keys", "github_name"),
         ):
             await say(ours, ANA, words)
             await ours.click(ANA, await ours.look(ANA, DIRECT), label)

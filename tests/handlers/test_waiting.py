@@ -86,7 +86,7 @@ async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(t
         shown = await reads(ours, "No H200 in EU under $2.00")
         assert "I look at any time, day or night." in shown["reads"]
         await ours.click(ANA, shown, "Rent it for me at $2.00/h or less: 1 h, up to $3.00")
-        await reads(ours, "Before I rent I need your public SSH key")
+        await reads(ours, "To log in, you'll need an SSH key")
         assert await ours.rentals() == []
         await ours.has_key(ANA)
         await ours.click(ANA, shown, "Rent it for me")

@@ -100,7 +100,7 @@ def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_an
 
     page.reload()  # in the middle: the place, the messages, the dialog and what was typed are there again
     expect(dialog.get_by_role("textbox")).to_have_value("no key")
-    expect(messages(page)).to_contain_text("Before I rent I need your public SSH key")
+    expect(messages(page)).to_contain_text("To log in, you'll need an SSH key")
     keyboard.to(dialog.get_by_role("textbox"))
     page.keyboard.press("Enter")
     expect(dialog.locator(".error")).to_be_visible()

@@ -82,14 +82,13 @@ Ben approved it 2 s before you. Nothing was changed.
 It has changed.
 [Show p4wd9]
 
-That was a private key. I dropped it and no channel shows it, but it went through Slack. Make a new
-      pair, then /gpu key with the line from the .pub file.
+That was a private key. I didn't keep it and no channel shows it, but it went through Slack. Create
+      a new pair, then type /gpu key with the line of its .pub file.
 
-(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
-      ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
-Before I rent I need your public SSH key: it lets you in.
-[Add SSH key] [Take mine from GitHub]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
+To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has been rented
+      yet.
+[Add SSH key] [Use my GitHub keys]
+  Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
 I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
 

@@ -225,7 +225,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         _check_limits(loaded.rental, loaded.left, rules, let_in=f"ask {loaded.owner} to let you in")
         check_person_rentals(loaded.usage, rules)
         if not loaded.has_key:
-            raise NeedsKey(github=by.rules.keys.github, before="you take it")
+            raise NeedsKey(github=by.rules.keys.github, then="take the machine again")
         passed = next((demand for demand in loaded.demands if demand.passes), None)
         if passed is not None:
             instead = f"Nothing was changed. Instead, ask {loaded.owner} to let you in."
