@@ -25,9 +25,7 @@ def key_text(key: Key, *, named: bool = True) -> str:
     return f"{name}{identifier(key.fingerprint)} ({escape(kind_of(key.line), 40)})"
 
 
-def needed(
-    *, github: bool, text: str = "You have no SSH key yet. You'll need one to log in to machines."
-) -> Rendered:
+def needed(*, github: bool, text: str = "To log in to machines, you'll need an SSH key.") -> Rendered:
     """Return the question for an SSH key, such as after a click on an offer. `github` tells whether the team
     allows keys from GitHub, and `text` what the key is needed for."""
     return blocks.of_parts(blocks.paragraph(text), blocks.actions(*add_buttons(github=github)), _or_type(github))

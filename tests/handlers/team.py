@@ -240,7 +240,8 @@ class Team:
         self._start_delivery(self.deps, pace)
 
     def _start_delivery(self, deps: Deps, pace: SlackPace) -> None:
-        self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace)
+        types = self.context.block_types
+        self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace, block_types=types)
 
     async def restart(self, *, put_back: Path | None = None, pace: SlackPace | None = None) -> None:
         """Start delivery again, as a new process does, after a copy of the database was put back. The steps find
@@ -480,6 +481,7 @@ async def team(
                 channels=SlackChannels(uncounted, world.client),
                 client=world.client,
                 direct=delivery.direct,
+                block_types=delivery.block_types,
                 others_work=others_work,
                 commands=Pace(at_once=1000, per_second=1000),  # tests type faster than people
             )

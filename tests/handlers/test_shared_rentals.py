@@ -116,7 +116,7 @@ async def test_a_teammate_extends_within_the_limits(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await shared(ours, "eve")
-        assert " now: 2 h more" in await ours.command(EVE, f"extend {rental.id} 2h")
+        assert " by 2 h." in await ours.command(EVE, f"extend {rental.id} 2h")
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
 
 

@@ -108,7 +108,9 @@ async def test_nothing_is_asked_for_while_slack_does_not_say_who_somebody_is(tmp
         await ours.has_key(ANA)
         await ours.refuse("users.info", "internal_error")
         answer = await ours.command(ANA, "get H100 EU with @ben")
-        assert answer == "Slack didn't tell me in time who they are. Nothing was changed. Try again in a moment."
+        assert answer == (
+            "Slack didn't tell me in time who your teammates are, so nothing was changed. Try again in a moment."
+        )
         assert await ours.quotes(ANA) == []
 
 
@@ -142,7 +144,7 @@ async def test_approvers_read_who_gets_in_too(tmp_path: Path) -> None:
         await ours.click(ANA, message, "Ask for")
         await ours.submit(ANA)
         await ours.deliver()
-        assert "6 h, for Ana with Cleo" in (await ours.look(BEN, APPROVALS, "Approve up to"))["reads"]
+        assert "for 6 h, shared with Cleo" in (await ours.look(BEN, APPROVALS, "Approve up to"))["reads"]
 
 
 async def test_a_change_of_the_request_changes_its_teammates(tmp_path: Path) -> None:
@@ -247,9 +249,7 @@ async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Pat
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         answer = await ours.command(ANA, f"share {rental.id}")
-        assert (
-            answer == "Share with whom? Type /gpu share and its ID, then @, and pick the name from Slack's list."
-        )
+        assert answer == "Share with whom? Type /gpu share and the ID, then @, and pick a name from Slack's list."
         assert await ours.command(ANA, f"share {rental.id} @ana") == answer
 
 
@@ -264,7 +264,7 @@ async def test_a_rental_that_is_over_lets_nobody_in(tmp_path: Path) -> None:
 
 async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_several(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert (await ours.command(ANA, "share @ben")).startswith("You rent nothing now.")
+        assert (await ours.command(ANA, "share @ben")).startswith("You have no machines right now.")
         first = await ours.rented()
         assert await ours.command(ANA, "share @ben") == NO_KEY
         second = await ours.offered(ANA, an_offer("o2", "2.15"), region="US")
@@ -274,7 +274,9 @@ async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_sever
         assert len(question["buttons"]) == 2
         await ours.click(ANA, question, f"Share {first.id}")
         assert (await ours.rental(first.id)).teammates == (BEN, CLEO)
-        assert (await ours.command(BEN, "share @cleo")).startswith("You rent nothing yourself, and a machine")
+        assert (await ours.command(BEN, "share @cleo")).startswith(
+            "You have no machine of your own, and only the owner"
+        )
 
 
 async def test_share_still_takes_off_the_keys_of_somebody_who_is_gone(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the
     assert f"Host key: {await stored_host_key(laptop, f'gpu-{first}')}." in answer
 
     await world.destroys("Ana", first)
-    await world.until_card(first, "Destroyed")
+    await world.until_card(first, "Ended")
     assert machine.port is not None
     await world.sandbox.use_ssh_port(machine.port)
     second, later = await rented_machine(world)
@@ -65,5 +65,5 @@ async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the
     login = await laptop.try_ssh(f"gpu-{second}", "nvidia-smi")
     assert (login.status, login.output, ALARM in login.errors) == (255, "", True), login
     await world.destroys("Ana", second)
-    await world.until_card(second, "Destroyed")
+    await world.until_card(second, "Ended")
     await check_consistency(world, bought=["hyperstack", "hyperstack"])

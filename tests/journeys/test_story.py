@@ -36,8 +36,8 @@ async def test_a_machine_is_rented_reached_over_ssh_kept_extended_and_destroyed_
     assert "Ben extended it by 2 h" in " ".join(await world.thread(rental))
     await _another_teammate_is_asked_for_a_key(world, rental)
     await world.skips(timedelta(hours=2, minutes=15))
-    await world.until_card(rental, "Destroyed")
-    assert world.play.sees("Ben", "Destroyed", dm=True).text.endswith(f"({rental}).")
+    await world.until_card(rental, "Ended")
+    assert world.play.sees("Ben", "Ended", dm=True).text.endswith(f"({rental}).")
     await check_consistency(world, bought=["hyperstack"])
 
 

@@ -36,5 +36,5 @@ async def test_killed_while_a_machine_gets_its_owner_it_gets_one_and_is_a_rental
     await world.passes(timedelta(minutes=10))
     assert rental in (await world.reads("Cleo", "gave it an owner")).text
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=[])

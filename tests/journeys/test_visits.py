@@ -38,7 +38,7 @@ async def test_after_a_kill_during_a_visit_visits_go_on_until_the_machine_is_des
     assert (await world.sandbox.machine(machine.resource_id)).visits == visited
 
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     gone = (await world.sandbox.machine(machine.resource_id)).visits
     await world.passes(10 * MINUTE)
     assert (await world.sandbox.machine(machine.resource_id)).visits == gone

@@ -67,7 +67,13 @@ Ana asked for k7mq2. You gave it to Ana, who can take it until 16:00.
 
 Ana asked for k7mq2. It works again at 15:01.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Ben still needs it: 1x H100 (k7mq2).
 """)
@@ -104,7 +110,7 @@ Ben gave you 1x H100 (k7mq2). Somebody else can take it now.
 
 Ben gave you 1x H100 (k7mq2). It is still needed, so it stays Ben's.
 
-Being destroyed: Ben's 1x H100 (k7mq2).
+Ben's 1x H100 (k7mq2) is being destroyed.
 
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.

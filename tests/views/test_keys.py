@@ -41,7 +41,7 @@ def test_the_list_says_which_key_is_first_and_what_a_change_did() -> None:
         )
     ) == snapshot("""\
 
-You have no SSH key yet. You'll need one to log in to machines.
+To log in to machines, you'll need an SSH key.
 [Add SSH key] [Use my GitHub keys]
   Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 

@@ -61,7 +61,13 @@ $ ssh root@203.0.113.7
       billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Carl made Ana its owner. It ran on the account, named train-3 <!here>, and I didn't know it. It ends
       18:40.

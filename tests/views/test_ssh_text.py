@@ -248,7 +248,7 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
 Your 1x H100 (k7mq2) isn't ready yet (starting). I'll send you the SSH command when it is.
 
-Destroyed 18:41: your 1x H100 (k7mq2).
+Ended at 18:41: your 1x H100 (k7mq2).
 """)
 
 

@@ -83,7 +83,7 @@ $ ssh root@203.0.113.7
       billing.
 [SSH config]
 
-Destroyed 18:41: Ana's 1x H100 (k7mq2).
+Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
 
 
@@ -127,7 +127,7 @@ Ana is sharing 1x H100 (k7mq2) with you. To log in, you'll need an SSH key. Once
       Ana can add it with /gpu share k7mq2.
 [Add SSH key] [Use my GitHub keys]
 
-Destroyed 18:41: Ana's 1x H100 (k7mq2).
+Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
 
 
@@ -155,7 +155,7 @@ Ana is sharing 1x H100 (k7mq2) with you. To log in, you'll need an SSH key. Once
       Ana can add it with /gpu share k7mq2.
 [Add SSH key] [Use my GitHub keys]
 
-Destroyed 18:41: Ana's 1x H100 (k7mq2).
+Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
 
 
