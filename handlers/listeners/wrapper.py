@@ -203,7 +203,7 @@ def _check_pace(context: Context, interaction: Interaction) -> None:
     if not interaction.kind.typed or is_destroy(interaction.text):
         return
     if context.commands.wait(interaction.user_id, context.deps.clock.monotonic()):
-        raise Refused("Those are more commands than I take in a second. I did nothing. Type this one again.")
+        raise Refused("That was too many commands in a second, so the last one did nothing. Type it again.")
 
 
 def _check_age(context: Context, interaction: Interaction) -> None:
@@ -213,12 +213,12 @@ def _check_age(context: Context, interaction: Interaction) -> None:
     clock = context.deps.clock
     # Slack's time in a sandbox is ours, which can be faster than the real time that a delivery takes.
     if clock.now() - interaction.written_at > LATE * max(clock.speed, 1.0):
-        raise Refused("That reached me more than 2 min late, so I did nothing. Type it again.")
+        raise Refused("Your message reached me more than 2 min late, so it did nothing. Type it again.")
 
 
 def _check_member(person: Person) -> None:
     if not is_member(person):
-        raise Refused("Only members of the workspace that I belong to can do that. Nothing was changed.")
+        raise Refused("Only members of my own workspace can use me. Nothing was changed.")
 
 
 async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:

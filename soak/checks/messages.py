@@ -8,10 +8,12 @@ from collections import Counter, defaultdict
 from soak.checks.machines import ENDS
 from soak.evidence import CARD, RENTAL_ID, Evidence
 
-OVER = ("Ended", "Nothing fitted", "Nothing could be rented", *ENDS)
-"""The beginnings of replies that say the end: of a machine that was in use, of a wish, or of anything else."""
-ONCE = ("Being destroyed", "Ready", "Approval asked for", *OVER)
-"""The beginnings of replies that a thread can have only once."""
+UNDECIDED = ("[^.:]+ (?:declined|withdrew) this request", "Nobody decided about this request")
+OVER = ("Ended", "Nothing fitted", "Nothing could be rented", *UNDECIDED, *ENDS)
+"""Patterns of the beginnings of replies that say the end of a machine in use, of a wish, of a request that nobody
+approved, or of anything else."""
+ONCE = ("Being destroyed", "Ready", "[^.:]+ asked for approval", *OVER)
+"""Patterns of the beginnings of replies that a thread can have only once."""
 _LATE = re.compile(r"^Ended [^;]* too;")
 """The end of a machine that appeared late, which a thread can have more than once."""
 _OF_A_RENTAL = re.compile(rf"^({RENTAL_ID})(?::[\d:]+)?$")
@@ -36,18 +38,16 @@ def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     found = []
     for rental, card in evidence.cards.items():
-        leads = Counter(_lead(reply.text) for reply in evidence.thread(rental))
-        twice = [lead for lead in ONCE if leads[lead] > 1 + admitted]
-        found += [f"{rental}: {leads[lead]} times {lead!r} in its thread" for lead in twice]
-        if evidence.over and not any(leads[lead] for lead in OVER) and card.text.startswith(ENDS):
+        told = Counter(_what_it_tells(reply.text) for reply in evidence.thread(rental))
+        twice = [what for what in ONCE if told[what] > 1 + admitted]
+        found += [f"{rental}: {told[what]} times {what!r} in its thread" for what in twice]
+        if evidence.over and not any(told[what] for what in OVER) and card.text.startswith(ENDS):
             found.append(f"{rental} is over, and its thread doesn't say so")
     return found
 
 
-def _lead(text: str) -> str:
-    if _LATE.match(text):
-        return ""
-    return next((lead for lead in ONCE if re.match(rf"{lead}\b", text)), "")
+def _what_it_tells(text: str) -> str:
+    return next((what for what, begins in ONCE.items() if re.match(begins, text)), "")
 
 
 def each_rental_has_one_card(evidence: Evidence) -> list[str]:

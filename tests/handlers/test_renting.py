@@ -20,7 +20,7 @@ async def test_a_click_on_an_offer_rents_it_and_the_reply_replaces_the_offers(tm
         (rental,) = await ours.rentals()
         assert (rental.state, rental.owner, rental.clicked_offer) == (State.PROCURING, ANA, "o1")
         await ours.deliver()
-        shown = await ours.look(ANA, TRAINING, "Renting: 1x H100 SXM 80 GB in EU")
+        shown = await ours.look(ANA, TRAINING, "Renting 1x H100 SXM 80 GB (")
         assert shown["ts"] == message["ts"]
         assert shown["buttons"] == []
 
@@ -57,7 +57,7 @@ async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path
         assert (await ours.submit(ANA))["ok"]
         (rental,) = await ours.rentals()
         assert rental.state is State.AWAITING_APPROVAL
-        assert (await ours.replies())[-1].startswith("Asked for approval: 8x H100 SXM 80 GB in EU")
+        assert (await ours.replies())[-1].startswith("Asked for approval of 8x H100 SXM 80 GB (")
 
 
 async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_a_dialog(tmp_path: Path) -> None:
@@ -214,4 +214,6 @@ async def test_the_value_of_somebody_elses_offer_rents_nothing(tmp_path: Path) -
         assert first.quote_id not in str(message)
         assert (await ours.forge(BEN, "rent", f"{first.quote_id}:o1"))["ok"]
         assert await ours.rentals() == []
-        assert (await ours.replies())[-1] == "That is somebody else's search. Ask for your own: /gpu get"
+        assert (await ours.replies())[
+            -1
+        ] == "This search belongs to someone else. To see offers of your own: /gpu get"

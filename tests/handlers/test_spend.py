@@ -186,7 +186,7 @@ async def test_approvers_and_admins_alone_read_from_a_request_what_its_owner_spe
 async def test_the_button_of_a_request_shows_what_its_owner_spent_to_the_approver_who_clicks(ours: Team) -> None:
     await some_days(ours)
     await asked(ours)
-    await ours.click(BEN, await question(ours), "Owner's spend this month")
+    await ours.click(BEN, await question(ours), "Ana's spending")
     await ours.deliver()
     answer = await ours.look(BEN, APPROVALS, "Ana has spent $140.00")
     assert answer["only_you"]
@@ -233,7 +233,7 @@ async def test_other_periods_and_projects(ours: Team) -> None:
     ("text", "words"),
     [
         ("spend project nowhere", "I don't know that project. Projects: vision, speech, unassigned."),
-        ("spend 2027-01", "2027-01 has not begun. This month: /gpu spend"),
+        ("spend 2027-01", "2027-01 has not begun. /gpu spend shows this month."),
         ("spend vision", 'I don\'t know "vision" here.'),
         ("spend me team", 'I don\'t know "team" here.'),
         ("spend project", 'I don\'t know "project" here.'),
@@ -331,7 +331,7 @@ Unusual day: $110.00 so far today; a usual day costs $10.00. Most of it: dear1, 
     assert labels(told) == ["Show dear1", "Show today"]
     await ours.click(BEN, told, "Show dear1")
     await ours.deliver()
-    assert "dear1" in (await ours.look(BEN, APPROVALS, "Destroyed"))["reads"]
+    assert "dear1" in (await ours.look(BEN, APPROVALS, "Ended"))["reads"]
     ours.clock.jump(DAY)
     await notify_unusual_day(ours.deps)
     assert await ours.queued() == []

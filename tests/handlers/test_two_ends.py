@@ -152,6 +152,8 @@ async def test_go_on_moves_the_end_at_once_and_a_second_click_adds_nothing(tmp_p
         assert (lease.ends_at, lease.latest_end) == (end + 2 * H, end + 6 * H)
         assert "has a later end already. I added nothing more." in (await ours.replies())[-1]
         answer = await ours.command(ANA, f"extend {rental.id} 4h")
-        assert answer.startswith(f"{rental.id} goes on, as was allowed already: 4 h more")
+        assert answer.startswith(
+            f"You extended 1x H100 SXM 80 GB ({rental.id}) by 4 h, about $8.60, which was already approved."
+        )
         answer = await ours.command(ANA, f"extend {rental.id} 1h")
-        assert answer.startswith(f"{rental.id} ends ")
+        assert answer.startswith(f"You extended 1x H100 SXM 80 GB ({rental.id}) by ")

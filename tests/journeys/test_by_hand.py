@@ -104,34 +104,35 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     (machine,) = await world.alive()
     assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
     longer = await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
-    assert longer.startswith(f"{rental} ends ")
+    assert longer.startswith(f"You extended 1x H100 SXM 80 GB ({rental}) by ")
     with pytest.raises(Mistake, match=r"^You asked for 1 h more just now\. I added nothing more\.$"):
         await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
     status, longest = await by_hand(world, "extend", rental, "2", "days", "--why", WHY)
-    assert (status, longest.endswith(": 2 days more, about $103.20.")) == (0, True)
+    assert (status, " by 2 days, about $103.20." in longest) == (0, True)
     assert (await at_the_socket(world, Command(kind=Kind.PAUSE, why=WHY))).startswith("Buying is paused.")
-    assert (await at_the_socket(world, Command(kind=Kind.RESUME, why=WHY))) == "Buying goes on again."
+    resumed = await at_the_socket(world, Command(kind=Kind.RESUME, why=WHY))
+    assert resumed == "The pause is over: machines can be rented again."
     assert (await at_the_socket(world, Command(kind=Kind.DESTROY, id=waiting, why=WHY))).startswith(
         "Withdrawn: 8x H100"
     )
     status, destroyed = await by_hand(world, "destroy", rental, "--why", WHY)
-    assert (status, destroyed.startswith("Being destroyed: 1x H100")) == (0, True)
+    assert (status, destroyed.startswith("I'm destroying 1x H100")) == (0, True)
     with pytest.raises(Mistake, match=f"^{rental} is being destroyed already"):
         await at_the_socket(world, Command(kind=Kind.DESTROY, id=rental, why=WHY))
     await lets_time_pass_until_logged(world, "rental.destroyed")
 
     await slack_is_back(world, away)
-    assert (await world.card(rental)).text.startswith("Destroyed by the operator: ")
+    assert (await world.card(rental)).text.startswith("Ended by the operator: ")
     assert (await world.card(waiting)).text.startswith("Withdrawn by the operator: ")
     seen = [message.reads.replace("\u2060", "") for message in await world.sandbox.see(world.people["Ana"])]
-    (receipt,) = [text for text in seen if f" by {WHO}: your 1x H100" in text]
-    assert receipt.startswith("Destroyed ")
+    (receipt,) = [text for text in seen if f" by {WHO} at " in text]
+    assert receipt.startswith("Ended by ")
     assert f" The {WHO[4:]} extended it until " in receipt
     thread = [line.replace("\u2060", "") for line in await world.thread(rental)]
     for said in (
         f"The {WHO[4:]} extended it by 1 h: it ends ",
         f"More time approved by {WHO}: it ends ",
-        f"Being destroyed: {WHO} asked for it.",
+        f"The {WHO[4:]} is destroying this machine.",
         "Ended ",
     ):
         assert len([line for line in thread if line.startswith(said)]) == 1, (said, thread)

@@ -70,7 +70,7 @@ async def destroys_all(world: World) -> None:
             await world.commands("Cleo", f"destroy {rental}")
         await world.confirms("Cleo")
     for rental in rentals:
-        await world.until_any_card(rental, ("Destroyed", "Cancelled"))
+        await world.until_any_card(rental, ("Ended", "Cancelled"))
     await settle(world)
 
 
@@ -105,7 +105,7 @@ async def test_of_thirty_clicks_at_once_on_two_replicas_one_wins_each_and_all_ar
     for name, offers in lists:
         await world.clicks(name, offers, "Rent")
     await settle(world)
-    renting = [text for text in await private_answers(world, last) if text.startswith("Renting: ")]
+    renting = [text for text in await private_answers(world, last) if text.startswith("Renting ")]
     bought = await world.bought()
     assert len(bought) == len(lists) == len(renting)
     sockets = (await world.sandbox.slack.get("sockets"))["sockets"]
@@ -143,7 +143,7 @@ async def test_a_paused_replica_is_replaced_and_later_neither_buys_again_nor_pos
     said = [text for text in await world.thread(rental) if text.startswith("Ana extended it")]
     assert len(said) <= 2
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await settle(world)
     await check_consistency(world, bought=["hyperstack"], outside_outbox=len(said) - 1)
 

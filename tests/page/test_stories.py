@@ -28,7 +28,7 @@ from tests.page.conftest import (
     types,
 )
 
-RECEIPT = re.compile(r"Destroyed \d\d:\d\d: your 1x H100 .*, \$0\.\d\d\.")
+RECEIPT = re.compile(r"Ended at \d\d:\d\d: 1x H100 [^$]*\$0\.\d\d")
 MOST_TABS = 200
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF cleo@laptop"
 
@@ -93,7 +93,7 @@ def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_an
 
     page.reload()  # in the middle: the place, the messages, the dialog and what was typed are there again
     expect(dialog.get_by_role("textbox")).to_have_value("no key")
-    expect(messages(page)).to_contain_text("Before I rent I need your public SSH key")
+    expect(messages(page)).to_contain_text("To log in, you'll need an SSH key")
     keyboard.to(dialog.get_by_role("textbox"))
     page.keyboard.press("Enter")
     expect(dialog.locator(".error")).to_be_visible()
@@ -131,7 +131,7 @@ def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_an
     passes(page, "+10 min")
     expect(messages(page)).to_contain_text(RECEIPT)
     page.get_by_role("button", name="#training").click()
-    expect(messages(page)).to_contain_text("Destroyed: 1x H100")
+    expect(messages(page)).to_contain_text("Ended: 1x H100")
 
     for section in ("Money", "Vendors", "Faults", "Requests", "Addresses"):
         page.get_by_role("heading", name=section, exact=True).click()
@@ -417,7 +417,7 @@ def test_of_two_people_who_approve_at_the_same_time_one_decides_and_the_other_re
             at,
         )
     for page in pages:
-        expect(messages(page)).to_contain_text(re.compile("Approved by (Ben|Cleo)"))
+        expect(messages(page)).to_contain_text(re.compile("(Ben|Cleo) approved"))
     early, late = sorted(pages, key=lambda page: page.get_by_role("dialog").count())
     expect(early.get_by_role("dialog")).to_have_count(0)
     expect(late.get_by_role("dialog")).to_contain_text(re.compile("(Ben|Cleo) approved it .* before you"))
