@@ -11,7 +11,6 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_at_most, span
 from bot.policy.team.rules import Rules
-from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, RentalValue
 from handlers.messages.keys import add_buttons
 from handlers.messages.replacing import NO_SSH_ANSWER, button_while_it_runs
@@ -19,7 +18,7 @@ from handlers.messages.ssh_lines import add_your_key, keys_fact, log_in_parts, s
 from handlers.messages.writers import EventContext, direct, no_longer_ready, said_once, sentence_case, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
-from handlers.phrases.ends import on_ending_text, script_first_text
+from handlers.phrases.ends import on_ending_text, script_first_text, until_end
 from handlers.phrases.format import identifier, join, join_lines, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.rental_text import machine, names_of, owner, people_text, place, without_key_text
@@ -62,16 +61,11 @@ def _yours_is_ready(context: EventContext) -> Rendered:
 def _ends(context: EventContext) -> Fact:
     """Return when the machine ends, also if that can still move, and why it is sooner than asked."""
     rental, times, posted = context.rental, context.times, context.event.at
-    lease, extension = rental.running_lease, rental.extension
+    extension = rental.extension
 
     def until(say: Callable[..., str]) -> str:
-        later = lease.latest_end if can_move(lease) else None
-        return join(
-            say(lease.ends_at, posted),
-            f"by {times.time(later, posted)} while its GPUs are busy" if later is not None else "",
-            f"{say(extension.ends_at, posted)} if that's approved" if extension is not None else "",
-            by=", or ",
-        )
+        longer = f"{say(extension.ends_at, posted)} if that's approved" if extension is not None else ""
+        return join(until_end(rental, say, times, posted), longer, by=", or ")
 
     why = "sooner than you asked, because it costs more than planned"
     sooner = context.by_owner and _is_shorter(rental)

@@ -50,8 +50,9 @@ Waiting for you: your 1x H100 (k7mq2) in EU. Too little time is left until its e
       rented. It needs a later end. Expires today at 23:00.
 [Change] [Withdraw]
 
-*Waiting for Ana*: 1x H100 (k7mq2) in EU for Ana. Too little time is left until its end. Expires
-      today at 23:00.
+(fallback) Waiting for Ana: 1x H100 (k7mq2) in EU for Ana.
+*Waiting for Ana: 1x H100 (k7mq2) in EU for Ana*
+Too little time is left until its end. Expires today at 23:00.
 [Change] [Add teammate] [Withdraw]
 
 Waiting for a decision: too little time is left until its end. Nothing is rented. It needs a later

@@ -249,7 +249,7 @@ def test_a_refusal_of_all_offers_is_said_once() -> None:
 
 *1x H100 in EU* · 6 h
 You can't rent these now. You have 4 rentals; your team's limit is 4 a person. Destroy one first:
-      see /gpu list.
+      /gpu list shows them.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2
