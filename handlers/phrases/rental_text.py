@@ -36,7 +36,6 @@ from handlers.phrases.format import (
     join,
     mention,
     mention_group,
-    per_hour,
     person,
     sentence,
 )
@@ -265,14 +264,6 @@ def machine_in(rental: Rental) -> str:
 
 def possessive(details: RentalDetails, reader: Reader) -> str:
     return "your" if reader.id == details.rental.owner else f"{owner(details)}'s"
-
-
-def vendor_and_rate(details: RentalDetails) -> str:
-    """Return `Hyperstack nor-1, $2.15/h`. Return an empty text before the first attempt."""
-    rental = details.rental
-    if rental.vendor is None:
-        return ""
-    return place(rental.vendor, rental.vendor_region) + (f", {per_hour(rental.rate)}" if rental.rate else "")
 
 
 def billing_since(details: RentalDetails) -> datetime | None:
