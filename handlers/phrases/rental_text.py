@@ -108,12 +108,13 @@ def contract(value: Contract) -> str:
 
 
 def setup_text(rental: Rental) -> str:
-    """Return `Setup torch: failed at line 12.` Return an empty text if nothing is known of a setup."""
+    """Return `Setup "torch" failed at line 12.` Return an empty text if nothing is known of a setup."""
     name, progress = rental.request.setup, rental.setup_progress
     if not name or progress is None:
         return ""
-    at = f" at line {progress.line}" if progress.state is SetupState.FAILED and progress.line else ""
-    return f"Setup {escape(name)}: {progress.state.value}{at}."
+    at = f" at line {progress.line}" if progress.line else ""
+    how = f"failed{at}" if progress.state is SetupState.FAILED else f"is {progress.state.value}"
+    return f'Setup "{escape(name)}" {how}.'
 
 
 # --- GPUs that are not those that were sold

@@ -266,10 +266,10 @@ def test_the_card_is_rendered_again_just_after_the_end_that_it_shows() -> None:
 @pytest.mark.parametrize(
     ("progress", "words"),
     [
-        (SetupProgress(state=SetupState.RUNNING), "Setup torch: running."),
-        (SetupProgress(state=SetupState.DONE), "Setup torch: done."),
-        (SetupProgress(state=SetupState.FAILED, line=12), "Setup torch: failed at line 12."),
-        (SetupProgress(state=SetupState.FAILED), "Setup torch: failed."),
+        (SetupProgress(state=SetupState.RUNNING), 'Setup "torch" is running.'),
+        (SetupProgress(state=SetupState.DONE), 'Setup "torch" is done.'),
+        (SetupProgress(state=SetupState.FAILED, line=12), 'Setup "torch" failed at line 12.'),
+        (SetupProgress(state=SetupState.FAILED), 'Setup "torch" failed.'),
     ],
 )
 def test_the_card_and_the_rental_say_how_far_its_set_up_is(progress: SetupProgress, words: str) -> None:
