@@ -224,8 +224,8 @@ def opener(modal: Modal) -> Rendered:
             words = f"By how much do you want to extend {rental_id}? Click, or write: extend {rental_id} 2h"
             opens = button(f"Extend {rental_id}", Action.EXTEND_FORM, RentalValue(rental_id=rental_id))
         case Callback.GITHUB_NAME.id, _:
-            words = "To use your keys from GitHub, click and enter your user name, or write: key github ana-dev"
-            opens = button("Use my GitHub keys", Action.FROM_GITHUB, NO_VALUE)
+            words = "To use your keys from GitHub, click and enter your username, or write: key github ana-dev"
+            opens = keys.from_github_button()
         case _:
             words = "Click to choose GPUs from a list, or write what you need: get H100 EU"
             opens = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)

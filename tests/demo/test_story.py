@@ -22,7 +22,7 @@ STORY = (
     ("Ana", r"^/gpu get H100 EU with @cleo setup torch"),
     ("gpubot", r"^1x H100 in EU.*, setup torch"),
     ("Ana", r"^\[Rent from \$2\.15/h\]$"),
-    ("gpubot", r"^Before I rent I need your public SSH key"),
+    ("gpubot", r"^To log in, you'll need an SSH key"),
     ("Ana", r"^/gpu key github ana-dev$"),
     ("gpubot", r"^github\.com/ana-dev has 2 keys:"),
     ("Ana", r"^\[Use both\]$"),

@@ -223,7 +223,7 @@ def test_the_key_dialog_asks_for_the_public_key() -> None:
     assert page(dialog(key_dialog(), NOW)) == snapshot("""\
 
 == Your SSH key ==
-The public one: it lets you into what you rent. Never the private one.
+Paste the public key with which you'll log in to your machines. Never paste the private one.
 Public key: ()
 [Save] [Go back]
 """)

@@ -85,13 +85,10 @@ It has changed.
 That was a private key. I didn't keep it and no channel shows it, but it went through Slack. Create
       a new pair, then type /gpu key with the line of its .pub file.
 
-(fallback) To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has
-      been rented yet. Add it with: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github
-      ana-dev
 To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has been rented
       yet.
-[Add SSH key] [Take mine from GitHub]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
+[Add SSH key] [Use my GitHub keys]
+  Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
 I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
 
