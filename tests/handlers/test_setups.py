@@ -62,7 +62,7 @@ async def test_a_set_up_that_left_the_rules_is_reported_in_the_form(tmp_path: Pa
         message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="gone")
         await ours.click(ANA, message, "Change")
         outcome = await ours.submit(ANA, region="US")
-        assert outcome["errors"] == {"setup": "The rules no longer have this one. Choose another."}
+        assert outcome["errors"] == {"setup": "Your team's rules no longer have this setup. Choose another."}
 
 
 async def test_the_form_without_set_ups_asks_for_none(tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ async def test_the_form_without_set_ups_asks_for_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("get H100 setup troch", 'I don\'t know the setup "troch". Nearest: torch. Try: setup torch'),
-        ("get H100 setup", "Which setup? There is: jax, torch. Try: setup jax"),
+        ("get H100 setup troch", 'I don\'t know a setup called "troch". Similar names: torch. Try: setup torch'),
+        ("get H100 setup", "Which setup? There are: jax, torch. Try: setup jax"),
     ],
 )
 async def test_an_unknown_set_up_is_answered_with_those_that_there_are(
@@ -92,7 +92,7 @@ async def test_an_unknown_set_up_is_answered_with_those_that_there_are(
 async def test_a_set_up_is_refused_if_the_rules_have_none(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         reply = await ours.command(ANA, "get H100 setup torch")
-        assert reply == "Your team's rules have no setup. Leave it out."
+        assert reply == "Your team has no setups. Leave the setup out."
 
 
 async def test_keys_and_a_set_up_that_do_not_fit_together_are_refused_with_their_sizes(tmp_path: Path) -> None:

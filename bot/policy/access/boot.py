@@ -248,9 +248,9 @@ def check_setup(name: str | None, rules: Rules) -> None:
     if name is None or name in rules.setup:
         return
     if not rules.setup:
-        raise Mistake("Your team's rules have no setup. Leave it out.")
+        raise Mistake("Your team has no setups. Leave the setup out.")
     nearest = tuple(get_close_matches(name, rules.setup, cutoff=0.5)) or tuple(sorted(rules.setup)[:5])
-    wrong = f'I don\'t know the setup "{short(name)}". Nearest' if name else "Which setup? There is"
+    wrong = f'I don\'t know a setup called "{short(name)}". Similar names' if name else "Which setup? There are"
     raise Mistake(f"{wrong}: {', '.join(nearest)}. Try: setup {nearest[0]}")
 
 
