@@ -38,7 +38,7 @@ DESTROY = modal(
 
 @pytest.fixture
 async def ours(tmp_path: Path) -> AsyncIterator[Team]:
-    async with team(tmp_path) as ours:
+    async with team(tmp_path, block_types=BlockTypes()) as ours:
         ours.deliver_at_once()
         yield ours
 

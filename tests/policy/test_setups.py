@@ -88,7 +88,7 @@ def test_wrong_set_up_scripts_are_named_together_with_other_wrong_keys(tmp_path:
     ("name", "words"),
     [
         ("torhc", 'I don\'t know a setup called "torhc". Similar names: torch. Try: setup torch'),
-        ("x", 'I don\'t know a setup called "x". Similar names: torch, vllm. Try: setup torch'),
+        ("x", 'I don\'t know a setup called "x". Your team has: torch, vllm. Try: setup torch'),
     ],
 )
 def test_an_unknown_set_up_names_the_nearest(name: str, words: str) -> None:
@@ -101,5 +101,5 @@ def test_an_unknown_set_up_names_the_nearest(name: str, words: str) -> None:
 
 
 def test_without_set_ups_in_the_rules_every_name_is_refused() -> None:
-    with pytest.raises(Mistake, match="team has no setups"):
+    with pytest.raises(Mistake, match="rules have no setup"):
         check_setup("torch", Rules())
