@@ -50,22 +50,22 @@ def test_the_owner_of_an_adopted_machine_reads_that_its_keys_are_unknown_and_whe
         thread(ADOPTED),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), named train-3 <!here>. It ran on the account and I
-      didn't know it: $2.42/h since 09:12, $8.39 so far. It ends 18:40: then it is destroyed.
-`ssh root@203.0.113.7`
-I don't know whose keys are on it. To add "ana@desk", paste on the machine: `(umask 077; mkdir -p
-      ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k"
-      authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) I don't know whose keys work, because this machine wasn't rented through me.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+Carl made you the owner of 1x H100 (k7mq2). It ran in the account as train-3 <!here> and wasn't
+      rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at 18:40, and its disk
+      is deleted then.
+$ ssh root@203.0.113.7
+| Keys: I don't know whose keys work, because this machine wasn't rented through me
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 
 Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
 
-Carl made Ana its owner. It ran on the account, named train-3 <!here>, and I didn't know it. It ends
-      18:40.
+Carl made Ana the owner of this machine. It ran in the account as train-3 <!here> and wasn't rented
+      through me. It ends at 18:40.
 """)
 
 
@@ -74,10 +74,10 @@ def test_the_thread_says_that_an_admin_took_a_machine_over_and_its_end_unless_it
     destroyed = happened(K.DESTROYING, ADOPTED.at, CARL, id=8)
     assert page(thread(own, ready(own)), thread(own, ready(own, destroyed))) == snapshot("""\
 
-Carl took it over. It ran on the account, named train-3 <!here>, and I didn't know it. It ends
-      18:40.
+Carl took over this machine. It ran in the account as train-3 <!here> and wasn't rented through me.
+      It ends at 18:40.
 
-Carl took it over. It ran on the account, named train-3 <!here>, and I didn't know it.
+Carl took over this machine. It ran in the account as train-3 <!here> and wasn't rented through me.
 """)
 
 
@@ -85,21 +85,20 @@ def test_a_new_owner_reads_whose_keys_open_the_machine() -> None:
     details = changed(ready(CHANGED), keys_now=keys_now(KEY))
     assert page(direct(CHANGED, details), thread(CHANGED), direct(READY_EVENT, details, to=BEN)) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
-      destroyed.
-`ssh root@203.0.113.7`
-Opens with the keys of Ben, who rented it. To add "ana@desk", paste on the machine: `(umask 077;
-      mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k"
-      authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40, and its disk
+      is deleted then.
+$ ssh root@203.0.113.7
+| Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 
-Carl made Ana its owner: it was Ben's.
+Carl made Ana the owner of this machine, which was Ben's.
 
-1x H100 (k7mq2) is Ana's now.
+1x H100 (k7mq2) belongs to Ana now.
 """)
 
 
@@ -121,27 +120,29 @@ def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_w
     kept = changed(alone, events=(asks, happened(K.KEPT, clock(14, 50), ANA, id=9, until=clock(18, 50))))
     assert page(direct(asks, alone, clock(14, 40)), direct(asks, kept, clock(14, 50))) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
-      destroyed.
-`ssh root@203.0.113.7`
-Only Ben's keys open it, and Ben left: nobody here can add yours.
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40, and its disk
+      is deleted then.
+$ ssh root@203.0.113.7
+| Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
       far.
-[Extend] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+[Extend] [SSH config and keys] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
-      destroyed.
-`ssh root@203.0.113.7`
-Only Ben's keys open it, and Ben left: nobody here can add yours.
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40, and its disk
+      is deleted then.
+$ ssh root@203.0.113.7
+| Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
+*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
+      it down from inside doesn't stop billing; Destroy does.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 """)
 
 
