@@ -44,6 +44,7 @@ from handlers.listeners.interaction import (
 from handlers.messages import replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
+from handlers.phrases.classic import Surface
 from handlers.typed.commands import is_destroy
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
@@ -271,7 +272,8 @@ async def _acknowledge(context: Context, interaction: Interaction, outcome: Outc
             InteractionKind.COMMAND,
             Reply(content=content) | OpenModal(reply=Reply(content=content)),
         ):
-            await ack(text=content.text, blocks=list(content.blocks), response_type="ephemeral")
+            shown = context.block_types.proven(content.blocks)
+            await ack(text=content.text, blocks=shown, response_type="ephemeral")
         case InteractionKind.SUBMISSION, OpenModal() as opening:
             await ack(response_action="update", view=_view(context, interaction, opening))
         case InteractionKind.SUBMISSION, FieldErrors(errors=errors):
@@ -310,13 +312,18 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
 
 
 def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
-    """Return a modal's view with its metadata."""
+    """Return a modal's view with its metadata.
+
+    Slack says nothing of a view in an acknowledgement, and a refused view may use up the trigger. So the view has
+    only types of blocks that Slack was seen to take.
+    """
     # A modal that takes the place of another one keeps that one's `response_url`, so it keeps its `opened_at` too.
     origin = interaction.origin
     if not origin.opened_at:
         origin = changed(origin, opened_at=int(context.deps.clock.real().timestamp()))
     metadata = ModalMetadata.of(opening.modal.value, origin)
-    return {**opening.modal.view, "private_metadata": metadata.model_dump_json()}
+    shown = context.block_types.proven(opening.modal.view["blocks"], Surface.MODAL)
+    return {**opening.modal.view, "blocks": shown, "private_metadata": metadata.model_dump_json()}
 
 
 def _log_interaction(interaction: Interaction, result: str) -> None:

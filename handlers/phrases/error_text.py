@@ -35,7 +35,7 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.LIST_ALL: "/gpu list all shows everyone's machines.",
         NextStep.LOG_IN: "/gpu ssh shows how to log in.",
         NextStep.DESTROY_ONE: "Destroy one first: /gpu list shows them.",
-        NextStep.PASTE_A_KEY: "Paste one: /gpu key ssh-ed25519 AAAA... you@laptop",
+        NextStep.PASTE_A_KEY: "Paste a key instead: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.TRY_AGAIN_OR_PASTE_A_KEY: "Try again, or paste a key: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.REMOVE_A_KEY: "Remove one first: /gpu key",
         NextStep.READ_THIS_MONTH: "/gpu spend shows this month.",

@@ -64,7 +64,7 @@ async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_see
             f"Ana was already asked for {rental.id} less than an hour ago."
         )
         await ours.deliver_all()
-        question = await ours.look(ANA, direct(ANA), "asks for")
+        question = await ours.look(ANA, direct(ANA), "is asking for")
         assert [button["text"] for button in question["buttons"]] == [
             "Share with Eve",
             "Give it to Eve",

@@ -186,7 +186,7 @@ async def test_approvers_and_admins_alone_read_from_a_request_what_its_owner_spe
 async def test_the_button_of_a_request_shows_what_its_owner_spent_to_the_approver_who_clicks(ours: Team) -> None:
     await some_days(ours)
     await asked(ours)
-    await ours.click(BEN, await question(ours), "Owner's spend this month")
+    await ours.click(BEN, await question(ours), "Ana's spending")
     await ours.deliver()
     answer = await ours.look(BEN, APPROVALS, "Ana has spent $140.00")
     assert answer["only_you"]
@@ -313,6 +313,15 @@ async def test_the_answer_is_sent_while_the_store_takes_no_writes(ours: Team) ->
     assert "Person | Rentals" in (await ours.look(BEN, TRAINING, "November so far"))["reads"]
 
 
+async def test_the_answer_is_in_classic_blocks_also_while_the_store_takes_no_writes(ours: Team) -> None:
+    await some_days(ours)
+    await ours.command(BEN, "help")
+    await ours.world.act("lacks", blocks=["data_table", "data_visualization"])
+    with ours.locked():
+        assert await ours.command(BEN, "spend") == ""
+    assert "Rentals  GPU hours" in (await ours.look(BEN, TRAINING, "November so far"))["reads"]
+
+
 async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Team) -> None:
     await some_days(ours)
     await notify_unusual_day(ours.deps)
@@ -331,7 +340,7 @@ Unusual day: $110.00 so far today; a usual day costs $10.00. Most of it: dear1, 
     assert labels(told) == ["Show dear1", "Show today"]
     await ours.click(BEN, told, "Show dear1")
     await ours.deliver()
-    assert "dear1" in (await ours.look(BEN, APPROVALS, "Destroyed"))["reads"]
+    assert "dear1" in (await ours.look(BEN, APPROVALS, "Ended"))["reads"]
     ours.clock.jump(DAY)
     await notify_unusual_day(ours.deps)
     assert await ours.queued() == []

@@ -67,7 +67,13 @@ Ana asked for your 1x H100 (k7mq2). You offered it to Ana, who can take it until
 
 Ana asked for your 1x H100 (k7mq2). It has been in use again since 15:01.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Ben still needs it: 1x H100 (k7mq2).
 """)
@@ -103,7 +109,7 @@ Ben offered you 1x H100 (k7mq2). It's now offered to someone else.
 
 Ben offered you 1x H100 (k7mq2). It's still needed, so it stays Ben's.
 
-Being destroyed: Ben's 1x H100 (k7mq2).
+Ben's 1x H100 (k7mq2) is being destroyed.
 
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
@@ -112,8 +118,8 @@ You took over 1x H100 (k7mq2) at 15:02, at $2.42/h. It was Ben's. I've sent Ben 
       there so that you can log in. It ends at 18:40, and its disk is deleted then.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
     shown = direct_message(EventContext(GIVEN, bens(GIVEN), reading(NOW, ANA)))

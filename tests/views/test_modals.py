@@ -59,7 +59,7 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
 [Withdraw p4wd9] [Go back]
 
 == Withdraw p4wd9? ==
-8x H100, Ana. It is not asked for any more. Its machine was found on the account.
+8x H100, Ana. It is not asked for any more. Its machine was found in the account.
 [Withdraw p4wd9] [Go back]
 """)
 
@@ -90,7 +90,7 @@ About $12.90. $137.54 is for 6 h plus 30 min to start and shut down, at up to $2
 
 == Approve p4wd9? ==
 8x H100 in EU, 6 h, for Ana: fine-tune run 7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $137.54 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $137.54 in all.
 [Approve up to $137.54] [Go back]
 
 == Approve k7mq2? ==
@@ -223,7 +223,7 @@ def test_the_key_dialog_asks_for_the_public_key() -> None:
     assert page(dialog(key_dialog(), NOW)) == snapshot("""\
 
 == Your SSH key ==
-The public one: it lets you into what you rent. Never the private one.
+Paste the public key with which you'll log in to your machines. Never paste the private one.
 Public key: ()
 [Save] [Go back]
 """)

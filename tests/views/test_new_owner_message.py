@@ -58,11 +58,17 @@ Carl made you the owner of 1x H100 (k7mq2). It ran in the account as train-3 <!h
       is deleted then.
 $ ssh root@203.0.113.7
 | Keys: I don't know whose keys work, because this machine wasn't rented through me
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Carl made Ana the owner of this machine. It ran in the account as train-3 <!here> and wasn't rented
       through me. It ends at 18:40.
@@ -92,8 +98,8 @@ Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at
       is deleted then.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 Carl made Ana the owner of this machine, which was Ben's.
@@ -127,8 +133,8 @@ Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at
       is deleted then.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
       far.
 [Extend] [SSH config and keys] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
@@ -140,8 +146,8 @@ Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at
       is deleted then.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
 
@@ -158,18 +164,18 @@ def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> N
     lines = [whose_keys(direct(CHANGED, one)) for one in (sent, ran, both_left, mine)]
     assert page(*lines) == snapshot("""\
 
-Opens with the keys of Ben, who rented it and left. With Carl's too if its startup script ran.
+Only Ben's keys work, and Ben has left, so nobody here can add yours
 
-Opens with the keys of Ben, who rented it and left, and of Carl.
+The keys of Ben, who rented it and left, and of Carl, work; "ana@desk" isn't on the machine yet
 
-Only Ben's and Carl's keys open it, and they left: nobody here can add yours.
+Only Ben's and Carl's keys work, and they have left, so nobody here can add yours
 
-Opens with "ana@desk".
+"ana@desk" works
 """)
 
 
 def whose_keys(text: str) -> str:
-    """Return what a message says about keys, without the line to paste."""
-    found = re.search(r"203\.0\.113\.7` (.*?) (?:To add|First look)", " ".join(text.split()))
+    """Return what a message says about keys."""
+    found = re.search(r"\| Keys: (.*?) \*", " ".join(text.split()))
     assert found is not None
     return found[1]

@@ -85,13 +85,10 @@ It has changed.
 That was a private key. I didn't keep it and no channel shows it, but it went through Slack. Create
       a new pair, then type /gpu key with the line of its .pub file.
 
-(fallback) To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has
-      been rented yet. Add it with: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github
-      ana-dev
 To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has been rented
       yet.
-[Add SSH key] [Take mine from GitHub]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
+[Add SSH key] [Use my GitHub keys]
+  Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
 I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
 
@@ -181,7 +178,7 @@ Renting 1x H100 (k7mq2) in EU, from $2.15/h. Follow it in <#C0TRAIN>.
 
 Renting 1x H100 (k7mq2) in EU, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
 
-Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
+I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -210,9 +207,11 @@ You extended 1x H100 (k7mq2) by 5 h 8 min, about $12.42. Ends 18:40.
 
 You extended 1x H100 (k7mq2) by 2 h. Ends 18:40.
 
-Asked for 24 h more for 1x H100 (k7mq2), about $58.08. Without a yes it ends 18:40.
+I've asked for 24 h more for 1x H100 (k7mq2), about $58.08. Unless someone approves, it ends at
+      18:40.
 
-Asked Ben for 24 h more for 1x H100 (k7mq2), about $58.08. Without a yes it ends 18:40.
+I've asked Ben for 24 h more for 1x H100 (k7mq2), about $58.08. Unless someone approves, it ends at
+      18:40.
 
 You extended 1x H100 (k7mq2) by 2 h just now, so nothing more was added. It ends at 18:40.
 [Extend 2 h more, about $4.84]

@@ -85,12 +85,12 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If it
 
-Approve up to $264.50? 8x H100 in EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run
       7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 """)
 
@@ -99,23 +99,28 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
     shared = changed(two_ends(teammates=(BEN,)), keys_now=keys_now(key(BEN, "ben@desk")))
     assert page(
         direct(READY_EVENT, two_ends()),
-        direct(READY_EVENT, shared, to=BEN).splitlines()[1],
-        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[1],
+        direct(READY_EVENT, shared, to=BEN).splitlines()[2],
+        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[2],
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
-      00:40 at the latest.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [It doesn't work]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It costs $2.42/h, at
+      most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Price: $2.42/h, at most $30.88
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-Ana's 1x H100 (k7mq2) is ready. Ends 18:40 unless its GPUs are busy then; tomorrow at 00:40 at the
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. Your key "ben@desk"
 
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; 23:10 at the
+(fallback) It ends at 18:40, or by 23:10 while its GPUs are busy. That's sooner than you asked,
 """)
 
 
@@ -127,20 +132,20 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
         card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy
+      then; tomorrow at 00:40 at the latest. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until 19:40,
       tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
-      00:40 at the latest. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy
+      then; tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy then;
-      tomorrow at 00:40 at the latest. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until tomorrow at 00:40,
-      its latest end. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until tomorrow at
+      00:40, its latest end. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 
@@ -215,14 +220,15 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends 20:40 unless its GPUs are busy
-      then; tomorrow at 00:40 at the latest.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. Ends 20:40 unless its
+      GPUs are busy then; tomorrow at 00:40 at the latest.
 
-k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends tomorrow at 00:40.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. Ends tomorrow at
+      00:40.
 
-k7mq2 ends tomorrow at 02:40 now: 2 h more, about $4.84.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84. Ends tomorrow at 02:40.
 
-k7mq2 is still needed. I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
+You still need 1x H100 (k7mq2). I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
 [Go on 2 h, already approved]
 
 == Extend k7mq2? ==
@@ -259,16 +265,16 @@ About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to s
       at up to $21.16/h. If this offer sells out, I'll take the next one up to that price.
 [Rent from $18.40/h] [Go back]
 
-Approve up to $476.10? 8x H100 in EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
       fine-tune run 7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
 [Approve up to $476.10] [Go back]
 
-Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to tomorrow at
-      10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
+I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
+      tomorrow at 10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -285,11 +291,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
         ),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until 19:40,
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy then;
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy
 """)
 
 
@@ -374,22 +380,59 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. Its work stopped at 01:13; it ended at 02:44. $4.96.
-      Something that turned up late is being deleted.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't keep it running.
+      $4.96. Something that turned up late is being deleted.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed yesterday at 21:01: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended yesterday at 21:01: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 """)
 
 
@@ -411,28 +454,33 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or by tomorrow at 00:40
-      while it works.
+I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
+      18:40, or by tomorrow at 00:40 while it's busy.
 
-  Ana runs nothing else. Without a yes it ends 18:40, or by tomorrow at 00:40 while it works.
+| Limit: $100.00
 
-  Ana runs nothing else. Without a yes it ends 19:40, or by tomorrow at 00:40 while it works.
+| Limit: $100.00
 
-  Ana runs nothing else. Without a yes it ends tomorrow at 00:40.
+| Limit: $100.00
 
 Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
       or by tomorrow at 00:40 while it works.
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
-      00:40 at the latest.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-More time is asked for, until tomorrow at 18:40.
-[Take the request back] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40
+      if approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
+      Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if approved
+| Price: $2.42/h, at most $30.88
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Take the request back] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==
 1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.

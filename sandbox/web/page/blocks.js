@@ -36,7 +36,7 @@ const RENDER = {
     ),
   header: (block) => el("h2", { class: "header" }, nodes(block.text)),
   divider: () => el("hr"),
-  context: (block) => el("p", { class: "context" }, block.elements.map((each) => [el("span", {}, nodes(each)), " "])),
+  context: (block) => el("p", { class: "context" }, block.elements.map((each) => el("span", {}, nodes(each)))),
   actions: (block, place) => el("div", { class: "actions" }, block.elements.map((each) => element(block, each, place))),
   input: labelled,
   rich_text: richText,

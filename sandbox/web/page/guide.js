@@ -19,7 +19,7 @@ export class Guide {
     this.list = el("ol");
     this.said = el("p", { role: "status" });
     const small = matchMedia("(max-width: 1000px)").matches;
-    root.append(el("details", { open: !small }, el("summary", {}, el("h2", {}, "Try this"), this.count), this.list, this.said));
+    root.append(el("details", { open: !small }, el("summary", {}, el("h2", {}, "Try this"), this.count), this.list), this.said);
     this.details = root.firstElementChild;
     this.steps = this.list.children;
     this.list.append(...STEPS.map((step, n) => el("li", {}, button(step.name, () => this.run(n), { "data-focus": `step ${n}` }), el("p", { class: "hint" }, step.does))));

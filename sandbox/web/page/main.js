@@ -88,7 +88,7 @@ function tick() {
   const { zone, name } = reader();
   if (!clock.at || !name) return;
   const day = dayOf(now(), zone);
-  get("zone").textContent = `${name}'s time: ${timeOf(now(), zone)}, ${day} (${zone.replace("_", " ")})`;
+  get("zone").textContent = `${name}'s time: ${timeOf(now(), zone)}, ${day} (${zone.replaceAll("_", " ")})`;
   if (today && day !== today) followPerson();
   today = day;
 }
@@ -143,7 +143,7 @@ function show() {
 function titleOf(channel) {
   if (place.channel === HOME) return "Home of the app";
   if (!channel) return "Not a channel of this person";
-  return channel.kind === "im" ? `Direct messages with ${channel.name}` : `#${channel.name}`;
+  return channel.kind === "im" ? channel.name : `#${channel.name}`;
 }
 
 function showHome() {

@@ -19,9 +19,9 @@ export function nodes(spans) {
 /** Return a text without its looks. */
 export const plain = (spans) => (spans || []).map((span) => span.text).join("");
 
-/** Return a date in a zone, such as `Monday, 30 November`. */
+/** Return a date in a zone, such as `Mon 30 Nov`. */
 export function dayOf(date, zone) {
-  return date.toLocaleDateString("en-GB", { timeZone: zone, weekday: "long", day: "numeric", month: "long" });
+  return date.toLocaleDateString("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short" }).replace(",", "");
 }
 
 /** Return a time of day in a zone. */
