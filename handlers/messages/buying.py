@@ -23,7 +23,7 @@ from bot.model.state import UNBOUGHT, State
 from bot.model.text import about_span, listed, plural, say_at_most
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, RentalOfferValue
-from handlers.messages.writers import EventContext, allowed_text, direct, sentence_case, thread
+from handlers.messages.writers import EventContext, EventText, direct, sentence_case, terms_text, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import paused_by
@@ -53,15 +53,10 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
 
 
 @thread(EventKind.QUEUED)
-def _queued(context: EventContext[RequestFacts]) -> str:
-    facts = context.facts
-    allowed = allowed_text(facts).removesuffix(".")
-    terms = f" {'at ' if facts.max_rate is not None else ''}{allowed}" if allowed else ""
-    if facts.starts_at:
-        text = f"{context.actor} asked for a start {context.times.at_time(facts.starts_at)},{terms}".rstrip(",")
-    else:
-        text = f"{context.actor} is waiting for an offer{terms}"
-    return join(sentence(text), _tries_until(context))
+def _queued(context: EventContext[RequestFacts]) -> EventText:
+    facts, terms = context.facts, terms_text(context.facts)
+    starts = f"wants it {context.times.at_time(facts.starts_at)}" if facts.starts_at else "waits for an offer"
+    return EventText(f"{context.actor} {starts}", join(terms and f"{terms}.", _tries_until(context)), colon=True)
 
 
 def _tries_until(context: EventContext[UntilFacts]) -> str:

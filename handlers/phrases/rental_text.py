@@ -499,9 +499,9 @@ def asked_now(details: RentalDetails) -> str:
 
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
-    """Return `Asked: @approvers, @ben.` A requester, or a person who gets a direct message about the request, is
+    """Return `@approvers, @ben`. A requester, or a person who gets a direct message about the request, is
     named without a ping. Return an empty text for nobody."""
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]
     pings += [person(details.names, one) if one in informed else mention(one) for one in asked_now.people]
-    return f"Asked: {', '.join(pings)}." if pings else ""
+    return ", ".join(pings)

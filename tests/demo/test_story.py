@@ -33,7 +33,7 @@ STORY = (
     ),
     (
         "gpubot",
-        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready, at .* unless its GPUs are busy then; .* at the latest\.",
+        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n(.|\n)*Ends\n.*, or by .* while its GPUs are busy\n",
     ),
     ("gpubot", r"\nHost gpu-\w+\n"),
     ("Ana", r"^\$ ssh gpu-\w+ nvidia-smi$"),
@@ -52,7 +52,7 @@ STORY = (
     ("gpubot", r"^Ended: 1x L40S PCIe 48 GB in EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
     ("gpubot", r"^Waiting for approval: .* Ben was asked\."),
-    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps in \w+: \$96\.00 of \$96\.00 left"),
+    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps: \$96\.00 left in \w+"),
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",
@@ -75,7 +75,7 @@ STORY = (
         r"^DataCrunch took back your spot machine, 1x H100 SXM 80 GB \(\w+\), .* Everything on it is lost\.",
     ),
     ("Ana", r"^\[Replace \w+, up to \$\S+/h\]$"),
-    ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready until"),
+    ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
     ("gpubot", r"^Ends .*, in 30 min: 1x H100 .* It goes on only if its GPUs are busy then\."),
     ("Ana", r"^\[Go on 1 h, already approved\]$"),
     ("gpubot", r"^Idle for 1 h 30 min: \w+, 8x H100 SXM 80 GB, "),
@@ -136,7 +136,7 @@ async def test_the_demo_begins_over_signed_requests_with_the_option_http_and_end
     assert process.stdout is not None
     lines: list[str] = []
     async with asyncio.timeout(TIMEOUT):
-        while not lines or " is ready, at " not in lines[-1]:
+        while not lines or ") is ready" not in lines[-1]:
             line = await process.stdout.readline()
             assert line, lines
             lines.append(str(json.loads(line)["text"]))

@@ -187,7 +187,7 @@ async def test_the_form_shows_what_is_wrong_with_an_end(tmp_path: Path) -> None:
 async def test_the_approvers_read_the_end_that_was_named_each_in_their_own_zone(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await asked_until(ours)
-        assert "1x H100 SXM 80 GB in EU, until today at 17:00 (5 h), for Ana" in (await question(ours))["reads"]
+        assert "in EU until today at 17:00 (5 h)" in (await question(ours))["reads"]
 
 
 async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instead(tmp_path: Path) -> None:

@@ -50,13 +50,13 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
 
 (fallback) Waiting for approval: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for approval: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h*
-Expires today at 22:05.
+Expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 
 (fallback) Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h*
-The offers that are left cost more than was accepted. Expires today at 22:05.
-[Go on up to $21.16/h] [Change] [Add teammate] [Withdraw]
+The offers that are left cost more than was accepted. Expires at 22:05.
+[Accept up to $21.16/h] [Change] [Add teammate] [Withdraw]
 """)
 
 
@@ -202,22 +202,22 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 18:40
+| Ends: 18:40, or tomorrow at 18:40 if approved
 | Price: $2.42/h since 12:37
-Ana asked for more time, until tomorrow at 18:40.
+Ana asked for more time.
   fine-tune run 7
 [Take the request back] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 18:40
+| Ends: 18:40, or tomorrow at 18:40 if approved
 | Price: $2.42/h since 12:37
-Carl asked for more time, until tomorrow at 18:40.
+Carl asked for more time.
   fine-tune run 7
 [Take the request back] [Details] [Destroy k7mq2]
 """)

@@ -15,7 +15,6 @@ from bot.model.money import cost_at_most
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.text import about_span, plural, rough_span, say_at_most, span
-from handlers.messages.ssh_lines import code
 from handlers.phrases import format, rental_text
 from handlers.phrases.blocks import cut, plain
 from tests.slack_limits import unescaped_markup
@@ -202,9 +201,9 @@ def test_every_state_and_reason_has_words() -> None:
             "unauthorized": "Compute Clear rejects my API token",
             "asked": "someone asked for it",
             "lease_ended": "its lease ended",
-            "vendor_took_it": "Nebius ended it",
-            "put_back": "my database was put back to an earlier state",
-            "ended_while_away": "the vendor ended it, or somebody destroyed it",
+            "vendor_took_it": "Nebius took the machine back",
+            "put_back": "my database was restored from an older backup",
+            "ended_while_away": "the vendor took the machine back, or somebody destroyed it",
             "ended_since_copy": "my messages are newer than my database, so somebody probably destroyed it",
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another machine takes its place",
@@ -250,7 +249,7 @@ def test_ids_and_commands_that_people_copy_have_no_joiner() -> None:
     fingerprint = "SHA256:Vx1abcdefghijklmnopqrstuvwxyz0123456789+/AB"
     assert format.identifier(fingerprint) == fingerprint
     assert format.identifier("*x*") == format.escape("*x*")
-    assert code("tee -a ~/.ssh/authorized_keys <*_a_ :b:") == "`tee -a ~/.ssh/authorized_keys &lt;*_a_ :b:`"
+    assert format.literal("tee -a authorized_keys <*_a_ :b:") == "tee -a authorized_keys &lt;*_a_ :b:"
 
 
 @given(

@@ -119,8 +119,8 @@ You took 1x H100 (k7mq2) at 15:02, $2.42/h. It was Ben's; Ben got the line that 
       18:40: then it is destroyed.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
     shown = direct_message(EventContext(GIVEN, bens(GIVEN), reading(NOW, ANA)))

@@ -89,15 +89,19 @@ About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10
       sells out, I'll take the next one up to that price.
 [Rent from $9.00/h] [Go back]
 
-Approve up to $137.54? 8x A100 PCIe 80 GB in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
-      $21.16/h if it sells out.
-  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-[Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+# Approve up to $137.54?
+Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3)
+  Expires at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
 (fallback) Waiting for approval: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for approval: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana at up to $21.16/h*
-Expires today at 22:05.
+Expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 """)
 
@@ -110,7 +114,7 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
     over = gone(**CLICKED, gpu=PCIE)
     assert page(
         card(bought(), clock(12, 41)),
-        direct(READY_EVENT, bought()).splitlines()[1],
+        direct(READY_EVENT, bought()).splitlines()[0],
         thread(READY_EVENT, bought()),
         message(lists.show(bought(), reader=reading(clock(12, 41), ANA)), clock(12, 41)).splitlines()[0],
         card(over, clock(18, 41)),
@@ -126,7 +130,7 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Your 1x A100 PCIe 80 GB (k7mq2) is ready.
 
 Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 
@@ -204,24 +208,26 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
         approval(asked, approvers, clock(12, 39)),
     ) == snapshot("""\
 
-Waiting for you: your 1x A100 SXM 40 GB (k7mq2) in EU. Only A100 SXM 40 GB is left, not A100 PCIe 80
-      GB. Nothing is rented. $1.31/h now from DataCrunch FIN-03. Expires today at 20:39. At most
-      $9.00 in all.
-[Go on up to $1.50/h] [Tell me when there is one] [Withdraw]
+Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because only A100 SXM 40 GB is
+      left, not A100 PCIe 80 GB. Nothing is rented. It now costs $1.31/h at DataCrunch FIN-03. It
+      expires at 20:39. It can cost up to $9.00 in all.
+[Accept up to $1.50/h] [Tell me when there is one] [Withdraw]
 
 (fallback) Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h.
 *Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h*
-Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Expires today at 20:39.
-[Go on up to $1.50/h] [Change] [Add teammate] [Withdraw]
+Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Expires at 20:39.
+[Accept up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
-Waiting for a decision: only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing is rented. $1.31/h
-      now from DataCrunch FIN-03. Expires today at 20:39.
+This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing
+      is rented. It now costs $1.31/h at DataCrunch FIN-03. It expires at 20:39.
 
-Approve up to $9.00? 1x A100 SXM 40 GB in EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
-  Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. $1.31/h (read 12:39); allows $1.50/h if it sells
-      out.
-  Ana runs nothing else. Expires today at 20:39.
-[Approve up to $9.00] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $1.31/h, or up to $1.50/h if that offer sells out.
+# Approve up to $9.00?
+Ana wants *1x A100 SXM 40 GB (k7mq2) in EU for 6 h*: "fine-tune run 7". Only A100 SXM 40 GB is left,
+      not A100 PCIe 80 GB.
+| Price: $1.31/h, up to $1.50/h
+  Expires at 20:39.
+[Approve up to $9.00] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 
 

@@ -90,7 +90,7 @@ About $12.90. $137.54 is for 6 h plus 30 min to start and shut down, at up to $2
 
 == Approve p4wd9? ==
 8x H100 in EU, 6 h, for Ana: fine-tune run 7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $137.54 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $137.54 in all.
 [Approve up to $137.54] [Go back]
 
 == Approve k7mq2? ==

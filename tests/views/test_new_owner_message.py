@@ -57,8 +57,8 @@ Carl made you the owner of 1x H100 (k7mq2), named train-3 <!here>. It ran on the
       didn't know it: $2.42/h since 09:12, $8.39 so far. It ends 18:40: then it is destroyed.
 $ ssh root@203.0.113.7
 | Keys: I don't know whose keys work, because this machine wasn't rented through me
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
@@ -97,8 +97,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 Carl made Ana its owner: it was Ben's.
@@ -132,8 +132,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
       far.
 [Extend] [SSH config and keys] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
@@ -145,8 +145,8 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
       destroyed.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
 
@@ -163,18 +163,18 @@ def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> N
     lines = [whose_keys(direct(CHANGED, one)) for one in (sent, ran, both_left, mine)]
     assert page(*lines) == snapshot("""\
 
-Opens with the keys of Ben, who rented it and left. With Carl's too if its startup script ran.
+Only Ben's keys work, and Ben has left, so nobody here can add yours
 
-Opens with the keys of Ben, who rented it and left, and of Carl.
+The keys of Ben, who rented it and left, and of Carl, work; "ana@desk" isn't on the machine yet
 
-Only Ben's and Carl's keys open it, and they left: nobody here can add yours.
+Only Ben's and Carl's keys work, and they have left, so nobody here can add yours
 
-Opens with "ana@desk".
+"ana@desk" works
 """)
 
 
 def whose_keys(text: str) -> str:
-    """Return what a message says about keys, without the line to paste."""
-    found = re.search(r"203\.0\.113\.7` (.*?) (?:To add|First look)", " ".join(text.split()))
+    """Return what a message says about keys."""
+    found = re.search(r"\| Keys: (.*?) \*", " ".join(text.split()))
     assert found is not None
     return found[1]

@@ -93,17 +93,25 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
 
 Ana left the workspace. Admins decide what becomes of it. k7mq2, 1x H100, Ana.
 
-Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
-      $21.16/h if it sells out.
-  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-  Ana left the workspace. Admins decide what becomes of it.
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+# Approve up to $137.54?
+Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3)
+  Expires at 22:05.
+  Ana left the workspace, so the admins decide what happens next.
 
-Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
-      $21.16/h if it sells out.
-  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-[Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+# Approve up to $137.54?
+Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3)
+  Expires at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 
 

@@ -233,7 +233,7 @@ def test_the_approvers_read_what_is_idle_and_what_it_costs_until_its_end() -> No
 
 Nobody answers: k7mq2, 1x H100, Ana, idle since 14:05 (4 h 35 min, $42.17). Until its end, Nov 26 at
       09:00, about $573.47 more. Destroying loses its disk.
-  Asked: <!subteam^S0GPU>, <@U0BEN>.
+  <!subteam^S0GPU>, <@U0BEN>
 [Destroy k7mq2] [Ask Ana again] [Leave it until its end]
 
 Nobody answers: k7mq2, 1x H100, Ana, connected, not computing since 14:05 (4 h 35 min, $42.17).

@@ -123,11 +123,11 @@ def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_w
 f6rat will replace this machine, which keeps running until f6rat is rented.
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Price: $2.42/h, at most $16.06 in all
+| Price: $2.42/h, at most $16.06
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -182,11 +182,13 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
 Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left within what was accepted.
       It cost nothing. k7mq2 keeps running.
 
-Waiting for you: your 1x H100 (f6rat) in EU. The offers that are left cost more than was accepted.
-      $3.11/h now from Scaleway. At most $137.54 in all. k7mq2 keeps running.
-[Go on up to $21.16/h] [Withdraw]
+Your request for 1x H100 (f6rat) in EU needs your decision, because the offers that are left cost
+      more than was accepted. It now costs $3.11/h at Scaleway. It can cost up to $137.54 in all.
+      k7mq2 keeps running.
+[Accept up to $21.16/h] [Withdraw]
 
-Nobody decided by 20:55: your 1x H100, f6rat. Nothing was rented. k7mq2 keeps running.
+Nobody decided about your request for 1x H100 (f6rat) in EU by 20:55. Nothing was rented. k7mq2
+      keeps running.
 [Ask again]
 """)
 
@@ -209,11 +211,11 @@ def test_a_machine_that_does_not_answer_on_its_ssh_port_runs_and_is_not_called_r
 Nothing answers on its SSH port yet. It may need another minute.
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Price: $2.42/h, at most $16.06 in all
+| Price: $2.42/h, at most $16.06
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [Replace k7mq2, up to $2.47/h] [Destroy k7mq2]
 
 (fallback) Running: 1x H100 (k7mq2) in EU for Ana.
@@ -254,7 +256,7 @@ Lost: 1x H100 in EU, Ana, k7mq2.
 Starting: 1x H100 in EU, Ana, f6rat. $2.15/h, $0.06 so far.
   Hyperstack nor-1. Allowed: up to $2.47/h, $16.06 in all. It takes the place of k7mq2. fine-tune
       run 7
-  15:14  Ana rented it in the place of k7mq2: up to $2.47/h for 3 h.
+  15:14  Ana rented a replacement for k7mq2, for 3 h at up to $2.47/h.
 """)
 
 

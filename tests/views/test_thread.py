@@ -56,35 +56,37 @@ def test_the_thread_follows_a_request_until_its_decision() -> None:
         ),
     ) == snapshot("""\
 
-Ana changed the request: now 8x H100 in EU. Up to $21.16/h for 6 h. At most $137.54 in all.
+Ana changed this request to 8x H100 in EU for 6 h at up to $21.16/h, at most $137.54 in all.
 
-Approved by Ben at 14:12: up to $21.16/h for 6 h.
+Ben approved this request at 14:12, for 6 h at up to $21.16/h.
 
-Approved by Ben at 14:12 (own request): up to $21.16/h for 6 h.
+Ben approved this request (their own) at 14:12, for 6 h at up to $21.16/h.
 
-Ana goes on: up to $21.16/h for 6 h.
+Ana accepted the new terms of this request: for 6 h at up to $21.16/h.
 
-Denied by Ben at 14:12.
+Ben declined this request at 14:12.
 
-Denied by Ben at 14:12. Nothing was rented.
+Ben declined this request at 14:12. Nothing was rented.
 
-Denied by Ben at 14:12.
+Ben declined this request at 14:12.
 
-Withdrawn by Ana at 14:12. Nothing was rented.
+Ana withdrew this request at 14:12. Nothing was rented.
 
-Expired at 22:05. Nothing was rented.
+Nobody decided about this request by 22:05. Nothing was rented.
 
-Expired at 22:05. It cost nothing.
+Nobody decided about this request by 22:05. It cost nothing.
 
-Expired at 22:05. $0.42 so far.
+Nobody decided about this request by 22:05. It has cost $0.42 so far.
 
 This request was withdrawn by Ana at 14:09. Nothing was rented.
 
-Waiting for a decision: buying was on hold for too long. Nothing is rented. $1.90/h now.
+This request needs a new decision, because buying was on hold for too long. Nothing is rented. It
+      now costs $1.90/h.
 
-Waiting for a decision: buying was on hold for too long. $0.42 so far. $1.90/h now.
+This request needs a new decision, because buying was on hold for too long. It has cost $0.42 so
+      far. It now costs $1.90/h.
 
-Waiting for a decision: buying was on hold for too long. $1.90/h now.
+This request needs a new decision, because buying was on hold for too long. It now costs $1.90/h.
 """)
 
 

@@ -85,12 +85,12 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If it
 
-Approve up to $264.50? 8x H100 in EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run
       7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 """)
 
@@ -99,8 +99,8 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
     shared = changed(two_ends(teammates=(BEN,)), keys_now=keys_now(key(BEN, "ben@desk")))
     assert page(
         direct(READY_EVENT, two_ends()),
-        direct(READY_EVENT, shared, to=BEN).splitlines()[1],
-        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[1],
+        direct(READY_EVENT, shared, to=BEN).splitlines()[2],
+        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[2],
     ) == snapshot("""\
 
 (fallback) Your 1x H100 (k7mq2) is ready.
@@ -111,16 +111,16 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
 | Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
-| Price: $2.42/h, at most $30.88 in all
+| Price: $2.42/h, at most $30.88
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. Your key "ben@desk"
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by 23:10 while its GPUs are busy. That's sooner than you asked,
 """)
 
 
@@ -289,12 +289,12 @@ About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to s
       at up to $21.16/h. If this offer sells out, I'll take the next one up to that price.
 [Rent from $18.40/h] [Go back]
 
-Approve up to $476.10? 8x H100 in EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
       fine-tune run 7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
 [Approve up to $476.10] [Go back]
 
 I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
@@ -483,14 +483,14 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Without a yes it ends 18:40, or by
-      tomorrow at 00:40 while it works.
+I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
+      18:40, or by tomorrow at 00:40 while it's busy.
 
-  Ana runs nothing else. Without a yes it ends 18:40, or by tomorrow at 00:40 while it works.
+| Limit: $100.00
 
-  Ana runs nothing else. Without a yes it ends 19:40, or by tomorrow at 00:40 while it works.
+| Limit: $100.00
 
-  Ana runs nothing else. Without a yes it ends tomorrow at 00:40.
+| Limit: $100.00
 
 Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
       or by tomorrow at 00:40 while it works.
@@ -498,18 +498,17 @@ Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until t
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40
-      if that's approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It
-      runs at Nebius eu-north1.
+      if approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
+      Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
-| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if that's
-      approved
-| Price: $2.42/h, at most $30.88 in all
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if approved
+| Price: $2.42/h, at most $30.88
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Take the request back] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==

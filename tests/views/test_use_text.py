@@ -159,9 +159,9 @@ def test_approvers_read_that_what_the_person_runs_now_is_idle() -> None:
     asks = waiting()
     here, other = asks.owners_live
     idle = changed(asks, owners_live=(here, changed(other, use=IDLE)))
-    assert "Ana runs now: 1x A100 (a2bc3), idle for 1 h 55 min." in approval(ASKED, idle, NOW)
+    assert "Also running: 1x A100 (a2bc3), idle for 1 h 55 min" in approval(ASKED, idle, NOW)
     works = changed(asks, owners_live=(here, changed(other, use=changed(IDLE, verdict=V.IN_USE))))
-    assert "Ana runs now: 1x A100 (a2bc3), in use." in approval(ASKED, works, NOW)
+    assert "Also running: 1x A100 (a2bc3), in use" in approval(ASKED, works, NOW)
 
 
 GONE = happened(
