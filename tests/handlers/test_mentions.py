@@ -40,7 +40,7 @@ def test_the_people_after_with_get_in_too(text: str, people: tuple[str, ...]) ->
 def test_more_than_20_people_are_refused(text: str) -> None:
     many = [f"<@U{n:08}>" for n in range(21)]
     assert command(text + " ".join(many[:20]))
-    with pytest.raises(Mistake, match="At most 20 people get in besides its owner"):
+    with pytest.raises(Mistake, match="A rental can be shared with 20 people at most"):
         command(text + " ".join(many))
 
 

@@ -180,7 +180,7 @@ async def test_approvers_and_admins_alone_read_from_a_request_what_its_owner_spe
         assert (await ours.replies())[-1] == said
     for user in (ANA, EVE, GUS):
         await ours.forge(user, "owner_spend", rental.id)
-        assert (await ours.replies())[-1].startswith("Only approvers and admins see what one person spent")
+        assert (await ours.replies())[-1].startswith("Only approvers and admins can see what a person has spent")
 
 
 async def test_the_button_of_a_request_shows_what_its_owner_spent_to_the_approver_who_clicks(ours: Team) -> None:
@@ -232,7 +232,7 @@ async def test_other_periods_and_projects(ours: Team) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("spend project nowhere", "I don't know that project. Projects: vision, speech, unassigned."),
+        ("spend project nowhere", "I don't know that project. The projects are: vision, speech, unassigned."),
         ("spend 2027-01", "2027-01 has not begun. /gpu spend shows this month."),
         ("spend vision", 'I don\'t know "vision" here.'),
         ("spend me team", 'I don\'t know "team" here.'),
@@ -268,7 +268,9 @@ async def test_nobody_reads_what_another_person_spent_by_an_old_or_forged_button
         period="2026-11", scope=Scope(kind=ScopeKind.PERSON, name=ANA), rows=RowsOf.RENTALS
     ).encode()
     await ours.forge(EVE, Action.SHOW_SPEND.id, value)
-    assert (await ours.replies())[-1] == "Only they, approvers, admins and finance see what one person spent."
+    assert (await ours.replies())[
+        -1
+    ] == "Only that person, approvers, admins and finance can see what a person has spent."
     people = SpendRowsValue(period="2026-11", scope=TEAM, rows=RowsOf.PEOPLE).encode()
     await ours.forge(EVE, Action.SHOW_SPEND.id, people)
     await ours.deliver()

@@ -76,10 +76,10 @@ async def test_only_members_are_let_in(tmp_path: Path) -> None:
         rental = await ours.rented()
         await ours.deliver()
         for who, why in (
-            (GUS, "Gus is a guest, and only members get in."),
-            (OLGA, "Olga belongs to another workspace, and only members of ours get in."),
-            (DAN, "Dan has left: the account is deactivated."),
-            (BOT_USER, "gpubot is an app, and only people get in."),
+            (GUS, "Gus is a guest, and rentals can only be shared with members."),
+            (OLGA, "Olga belongs to another workspace, and rentals can only be shared with members of this one."),
+            (DAN, "Dan left the workspace."),
+            (BOT_USER, "gpubot is an app, and rentals can only be shared with people."),
             ("U0NOBODY", "Slack doesn't tell me who U0NOBODY is."),
         ):
             await ours.command(ANA, "get")

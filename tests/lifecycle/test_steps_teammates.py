@@ -131,7 +131,7 @@ async def test_a_rental_lets_in_20_people_at_most(here: World) -> None:
             await tx.people.put(person, FOREVER)
     rental = await here.get(teammates=tuple(person.id for person in people[:19]))
     await carry_out(here.deps, ANA, sharing.Share(rental.id, [people[19].id]))
-    with pytest.raises(Mistake, match="At most 20 people get in besides its owner"):
+    with pytest.raises(Mistake, match="A rental can be shared with 20 people at most"):
         await carry_out(here.deps, ANA, sharing.Share(rental.id, [people[20].id]))
     await here.settle()
     assert len((await here.rental(rental.id)).teammates) == 20
