@@ -135,11 +135,13 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     await play.clicks("Ana", play.sees("Ana", f"github.com/{GITHUB_NAME} has 2 keys", only_you=True), "Use both")
     ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
     rental = rental_of(ready)
-    play.sees("Cleo", "looks sold out. Now 1x H100 SXM 80 GB from Nebius at $2.42/h: $0.27 over what you clicked")
+    play.sees(
+        "Cleo", "seems to be sold out. Trying Nebius: 1x H100 SXM 80 GB at $2.42/h, $0.27 more than the offer"
+    )
     play.sees("Cleo", "Ready after")
     await _check_boot_script(play)
     await _log_in(play, "Ana", laptops["ana@laptop"], rental)
-    play.sees("Cleo", f"({rental}) is ready", dm=True)
+    play.sees("Cleo", f"({rental}) with you", dm=True)
     await _log_in(play, "Cleo", laptops["cleo@laptop"], rental)
     await play.sandbox.use(await _machine_of(play, rental), *computing(45))
     await play.types("Cleo", "#training", "list all")
@@ -156,14 +158,14 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
     await play.types("Cleo", "#training", "get L40S EU for 1h -- thumbnails")
     clicked = await play.sandbox.now()
     await play.clicks("Cleo", play.sees("Cleo", "1x L40S in EU", only_you=True), "Rent from $0.98/h")
-    play.sees("Cleo", "Hyperstack looks sold out. Now 1x L40S PCIe 48 GB from DataCrunch at about $1.06/h")
+    play.sees("Cleo", "Hyperstack seems to be sold out. Trying DataCrunch: 1x L40S PCIe 48 GB at about $1.06/h")
     took = await play.sandbox.now() - clicked
     if took >= TWO_FAILOVERS:
         raise Missed(f"Two failovers took {took}.")
     ready = await play.until_sees("Cleo", "Your 1x L40S PCIe 48 GB", SOON, dm=True)
     await play.clicks("Cleo", ready, "Destroy ")
     await play.confirms("Cleo")
-    await play.until_sees("Cleo", "Destroyed: 1x L40S PCIe 48 GB", SOON)
+    await play.until_sees("Cleo", "Ended: 1x L40S PCIe 48 GB", SOON)
 
 
 async def _check_boot_script(play: Play) -> None:
@@ -238,7 +240,7 @@ async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:
     asked = await play.until_sees("Ben", "A machine I don't know is running", SOON, dm=True)
     await play.clicks("Ben", asked, "Give it an owner")
     await play.confirms("Ben")
-    given = play.sees("Cleo", "I don't know whose keys are on it", dm=True)
+    given = play.sees("Cleo", "I don't know whose keys work", dm=True)
     await play.clicks("Cleo", given, "Destroy ")
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Ended", SOON)
@@ -274,11 +276,11 @@ async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
     await play.types("Ana", "#training", "get H100 EU spot for 1h -- evaluate run 6")
     await play.clicks("Ana", play.sees("Ana", "1x H100 in EU, spot", only_you=True), "Rent from")
     await play.clicks("Ana", play.sees("Ana", "You already have", only_you=True), "Rent another")
-    ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
+    ready = await play.until_sees("Ana", "It runs at DataCrunch", SOON, dm=True)
     await play.sandbox.vanish(await _machine_of(play, rental_of(ready)), "deleted")
-    lost = await play.until_sees("Ana", "Lost ", SOON, dm=True)
+    lost = await play.until_sees("Ana", "took back your spot machine", SOON, dm=True)
     await play.clicks("Ana", lost, "Replace ")
-    ready = await play.until_sees("Ana", ") is ready until", SOON, dm=True)
+    ready = await play.until_sees("Ana", "It runs at ", SOON, dm=True)
     await play.clicks("Ana", ready, "Destroy ")
     await play.confirms("Ana")
     await play.until_sees("Ana", "Ended", SOON)
@@ -295,8 +297,8 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
     await play.clicks("Cleo", await play.until_sees("Cleo", "Idle for", SOON, dm=True), "Destroy")
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Ended", SOON)
-    play.sees("Cleo", "Destroyed:")
-    await play.until_sees("Ana", "Destroyed: 1x H100 SXM 80 GB in EU, Ana with Cleo", TODAY)
+    play.sees("Cleo", "Ended:")
+    await play.until_sees("Ana", "Ended: 1x H100 SXM 80 GB in EU, Ana with Cleo", TODAY)
     play.sees("Ana", "Ended")
     await play.types("Ana", "#training", "list")
 

@@ -74,7 +74,10 @@ class DirectPosts:
         return outcome is PostOutcome.TAKEN
 
     async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
-        """Post to a channel or a person as soon as the pace allows it. Return what happened. Never raise."""
+        """Post to a channel or a person as soon as the pace allows it. Return what happened. Never raise.
+
+        A post whose blocks are refused is made again in plainer ones, beside the `tries`.
+        """
         attempt = self._block_types.attempt(rendered.blocks)
         while tries:
             while (open_at := self._pace.post_at(to, now := self._clock.real())) > now:

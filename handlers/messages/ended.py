@@ -7,6 +7,7 @@ from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.facts import DeletionFacts, EndedFacts, NotAsSoldFacts, PlaceFacts, SaidFacts
+from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.text import listed, span
 from bot.policy.buying.replacing import may_be_replaced
@@ -15,7 +16,6 @@ from handlers.messages.replacing import button_while_it_runs, replace_button
 from handlers.messages.waiting import buttons_to_wait, tell_button
 from handlers.messages.writers import (
     EventContext,
-    EventText,
     cost_of,
     direct,
     no_longer_ready,
@@ -25,29 +25,33 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.ends import on_ending_text
 from handlers.phrases.error_text import NEXT_STEPS
-from handlers.phrases.format import dollars, escape, first_few, identifier, join, per_hour, person, with_full_stop
+from handlers.phrases.format import (
+    dollars,
+    escape,
+    first_few,
+    identifier,
+    join,
+    per_hour,
+    person,
+    sentence,
+    with_full_stop,
+)
 from handlers.phrases.lease_buttons import show_button
+from handlers.phrases.receipt import receipt_parts
 from handlers.phrases.rental_text import (
     FOUND_ON_ACCOUNT,
     STATES,
     WHILE_AWAY,
-    computed,
-    current_state,
-    extended_by_operator,
     first_runs_on,
-    how_it_ended,
     in_all,
     machine,
     new_one_text,
-    owner,
+    possessive,
     reason,
-    receipt,
     settled,
     so_far,
     sold_but_seen,
-    stopped_at_night,
     vendor,
 )
 from handlers.phrases.use_text import idle_part
@@ -59,13 +63,17 @@ RESOURCES_NAMED = 8
 
 
 @thread(EventKind.LOST)
-def _lost(context: EventContext[EndedFacts]) -> EventText:
-    facts = context.facts
-    why = reason(facts.why or Why.VENDOR_TOOK_IT, facts.vendor or context.details.rental.vendor)
-    lead = f"Lost{context.when}"
+def _lost(context: EventContext[EndedFacts]) -> str:
+    facts, rental, whose = context.facts, context.rental, possessive(context.details, context.reader)
+    by = vendor(facts.vendor or rental.vendor)
     if facts.why in WHILE_AWAY:
-        lead = f"Ended before{context.when}, while I was away" if context.timed else "Ended while I was away"
-    return EventText(lead, join(f"{why}.", _cost(context)), colon=True)
+        before = f" before {context.times.time(context.event.at)}," if context.timed else ""
+        lost = f"{whose} {machine(rental)} ended{before} while I was away. {sentence(reason(facts.why))}"
+    elif rental.request.contract is Contract.SPOT:
+        lost = f"{by} took back {whose} spot machine, {machine(rental)}{',' * context.timed}{context.when_at}"
+    else:
+        lost = f"{by} ended {whose} {machine(rental)}{context.when_at}"
+    return join(sentence(lost), "Everything on it is lost.", _cost(context))
 
 
 @direct(EventKind.LOST)
@@ -77,7 +85,7 @@ def _replace_it(context: EventContext) -> Rendered:
     rental = context.rental
     replaceable = may_be_replaced(rental, context.reader.now)
     next_step = "" if replaceable else NEXT_STEPS[NextStep.ASK_AGAIN]
-    text = join(context.text.about(context.request), new_one_text(rental) or next_step)
+    text = join(context.named_text, new_one_text(rental) or next_step)
     buttons = [replace_button(rental)] if replaceable else []
     if rental.replaced_by is not None:
         buttons.append(show_button(rental.replaced_by))
@@ -87,16 +95,23 @@ def _replace_it(context: EventContext) -> Rendered:
 
 
 @thread(EventKind.DESTROYING)
-def _destroying(context: EventContext[EndedFacts]) -> EventText:
-    facts = context.facts
-    why = reason(facts.why, facts.vendor) if facts.why else "it is no longer wanted"
-    if facts.why in {None, Why.ASKED} and context.event.actor is not None:
-        why = f"{context.actor} asked for it"
-    if facts.why is Why.REPLACED and context.details.rental.replaced_by is not None:
-        why = f"its place goes to {context.details.rental.replaced_by}"
-    spent = cost_of(facts)
-    rest = join(f"{why}.", f"{so_far(spent)}." if spent and spent.amount else None)
-    return EventText("Being destroyed", rest, colon=True)
+def _destroying(context: EventContext[EndedFacts]) -> str:
+    spent = cost_of(context.facts)
+    return join(sentence(_who_destroys(context)), f"{so_far(spent)}." if spent and spent.amount else None)
+
+
+def _who_destroys(context: EventContext[EndedFacts]) -> str:
+    why, this, new = context.facts.why, context.this_machine, context.rental.replaced_by
+    if why in {None, Why.ASKED} and context.event.actor is not None:
+        if context.facts.end is State.CANCELLED:
+            return (
+                f"{context.actor} cancelled {context.this_request}, so I'm destroying whatever was rented for it"
+            )
+        return f"{context.actor} is destroying {this}"
+    if why is Why.REPLACED and new is not None:
+        return f"The replacement for {this} is {new}, so I'm destroying the old machine"
+    because = reason(why, context.facts.vendor) if why else "nobody needs it any more"
+    return f"I'm destroying {this} because {because}"
 
 
 @direct(EventKind.DESTROYING)
@@ -106,17 +121,18 @@ def _somebody_destroys_it(context: EventContext) -> Rendered:
 
 
 @thread(EventKind.NOT_CONFIRMED)
-def _not_confirmed(context: EventContext[DeletionFacts]) -> EventText:
-    facts = context.facts
-    bills = f" {per_hour(facts.rate)}" if facts.rate is not None else ""
-    answer = escape(facts.detail or "", 200)
-    last = f"Last answer: {with_full_stop(answer)}" if answer else None
-    what = context.details.rental.id
+def _not_confirmed(context: EventContext[DeletionFacts]) -> str:
+    facts, what = context.facts, context.this_machine
     if facts.why in REPORTED_FAILED:
         made = "made" if facts.resource_id else "may have made"
-        what = f"what {vendor(context.facts.vendor)} {made} for {what} after a failed purchase"
-    rest = join(f"{what} may still bill{bills}{_which(facts)}. I keep trying.", last)
-    return EventText("Not confirmed gone", rest, colon=True)
+        what = f"what {vendor(facts.vendor)} {made} for {context.this_request} in a failed purchase"
+    billing = f"billing {per_hour(facts.rate)}" if facts.rate is not None else "billing"
+    answer = escape(facts.detail or "", 200)
+    return join(
+        f"The deletion of {what} isn't confirmed yet, so it may still be {billing}{_which(facts)}.",
+        "I'm still trying.",
+        f"Last answer: {with_full_stop(answer)}" if answer else None,
+    )
 
 
 def _which(facts: DeletionFacts) -> str:
@@ -134,87 +150,88 @@ def short_resource_id(resource_id: str) -> str:
 
 @direct(EventKind.NOT_CONFIRMED)
 def _who_looks_after_it(context: EventContext) -> Rendered:
-    details, rental, times, text = context.details, context.rental, context.times, context.text.text
+    details, rental, text = context.details, context.rental, context.named_text
     if rental.state.over and settled(details):
-        ended = f"The vendor confirms its end: {machine(details.rental)}, {owner(details)}."
-        return blocks.message(f"{ended} {current_state(details, times)} {receipt(details)}")
+        return blocks.of_parts(*receipt_parts(details, context.machine, context.reader), closed=True)
     taken_on_by = rental.alarm.taken_on_by if rental.alarm else None
     if taken_on_by is not None:
-        who = "You are" if taken_on_by == context.reader.id else f"{person(details.names, taken_on_by)} is"
-        return blocks.message(f"{text} {who} on it.", closed=False)
+        who = "You're" if taken_on_by == context.reader.id else f"{person(details.names, taken_on_by)} is"
+        return blocks.message(f"{text} {who} looking into it.", closed=False)
     if context.outcome is not None:
-        return blocks.message(f"{text} I told you again {times.at_time(context.outcome.at)}.")
+        again = context.times.at_time(context.outcome.at)
+        return blocks.message(f"{text} I sent you a newer message about this {again}.")
     return blocks.with_buttons(text, button("I'm on it", Action.TAKEN_ON, RentalValue(rental_id=rental.id)))
 
 
 @thread(EventKind.TAKEN_ON)
-def _taken_on(context: EventContext) -> EventText:
-    return EventText(f"{context.actor} is on it", "I keep trying too.")
+def _taken_on(context: EventContext) -> str:
+    return f"{context.actor} is looking into the deletion that isn't confirmed. I'm still trying, too."
 
 
 @thread(EventKind.EXTRA_RESOURCE)
-def _extra_resource(context: EventContext[DeletionFacts]) -> EventText:
+def _extra_resource(context: EventContext[DeletionFacts]) -> str:
     facts = context.facts
-    which = f" (resource {short_resource_id(facts.resource_id)})" if facts.resource_id else ""
+    made = f"{sentence_case(vendor(facts.vendor))} made a machine for {context.this_request}"
+    why = "although it reported a failure" if facts.why in REPORTED_FAILED else "that nobody needs any more"
     bills = (
-        f"; it may bill {per_hour(facts.rate)} until the vendor confirms its end" if facts.rate is not None else ""
+        f" It may bill {per_hour(facts.rate)} until the vendor confirms the deletion."
+        if facts.rate is not None
+        else ""
     )
-    failed = facts.why in REPORTED_FAILED
-    why = "although it said that it failed" if failed else "that nobody wants any more"
-    return EventText(
-        f"{sentence_case(vendor(facts.vendor))} made a machine {why}{which}", f"I'm deleting it{bills}."
-    )
+    which = f" (resource {short_resource_id(facts.resource_id)})" if facts.resource_id else ""
+    return f"{made} {why}{which}. I'm deleting it.{bills}"
 
 
 @thread(EventKind.EXTRA_GONE)
-def _extra_resource_gone(context: EventContext[DeletionFacts]) -> EventText:
+def _extra_resource_gone(context: EventContext[DeletionFacts]) -> str:
     """Return the end of a machine, with its cost after a failed purchase, else with that of the whole rental."""
-    spent = cost_of(context.facts)
-    whose = "It cost" if context.facts.why in REPORTED_FAILED else "In all"
-    return EventText(
-        f"The extra machine at {vendor(context.facts.vendor)} ended{context.when}; the vendor confirms it",
-        f"{whose} {computed(spent)}." if spent else "",
+    spent, at = cost_of(context.facts), vendor(context.facts.vendor)
+    whose = "It" if context.facts.why in REPORTED_FAILED else "With it, this rental"
+    return join(
+        f"The extra machine at {at} ended{context.when_at}, confirmed by the vendor.",
+        f"{whose} cost {in_all(spent)}." if spent else None,
     )
 
 
 def _cost(context: EventContext[EndedFacts]) -> str:
-    """Return `$14.68, of which $3.10 idle: 6 h 4 min at $2.42/h. Estimate was $12.10.`"""
+    """Return `$14.68 for 6 h 4 min at $2.42/h, of which $3.10 was idle. The estimate was $12.10.`"""
     facts = context.facts
     spent = cost_of(facts)
     if spent is None:
         return ""
     if spent.amount == 0 and not spent.estimated:
         return "It cost nothing." if context.details.attempts else "Nothing was rented."
-    ran = span(facts.span) if facts.span else ""
-    rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
-    amount = in_all(spent) if ran else computed(spent)
+    cost = f"It cost {in_all(spent)}"
+    if facts.span:
+        rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
+        cost = f"{sentence_case(in_all(spent))} for {span(facts.span)}{rate}"
     # If something billed after this event, it isn't known how much of the event's amount was idle.
     idle = idle_part(context.details.use_costs) if facts.amount == context.details.spent.amount else ""
-    amount += f"{idle}{f': {ran}{rate}' if ran else ''}."
-    guess = f"Estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
-    return join(amount, guess)
+    guess = f"The estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
+    return join(f"{cost}{idle}.", guess)
 
 
 @thread(EventKind.ENDED)
-def _ended(context: EventContext[EndedFacts]) -> EventText:
-    facts = context.facts
-    end, cost = facts.end, _cost(context)
-    billed = bool(facts.amount or facts.estimated)
+def _ended(context: EventContext[EndedFacts]) -> str:
+    facts, end, cost = context.facts, context.facts.end, _cost(context)
     if end is State.DESTROYED:
-        return EventText(f"Ended{context.when}; the vendor confirms it", cost)
-    confirmed = "Nothing of it bills any more; the vendor confirms it." if billed else None
+        ended = f"{context.machine} ended" if context.named else "ended"
+        return join(sentence(f"{ended}{context.when_at}, confirmed by the vendor"), cost)
+    was = "" if end in {State.FAILED, State.EXPIRED} else "was "
+    how = f"{context.this_request} {was}{STATES[end].lower()}{context.by_whom_and_when}"
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
-        now_is = f"It is {escape(facts.name, 20)} now." if facts.name else "It has ended."
-        return EventText(f"{STATES[end]}{context.by_whom_and_when}", f"{FOUND_ON_ACCOUNT} {now_is}")
+        now_is = f"It's {escape(facts.name, 20)} now." if facts.name else "That machine has ended."
+        return join(sentence(how), FOUND_ON_ACCOUNT, now_is)
     if facts.why is Why.NOTHING_FITTED:
-        lead = "Nothing could be rented" if context.details.attempts else "Nothing fitted"
-        return EventText(f"{lead}{f' by{context.when}' if context.when else ''}", cost)
-    if end in {State.FAILED, State.LOST}:
-        why = reason(facts.why, facts.vendor or context.details.rental.vendor) if facts.why else None
-        rest = join(f"{why}." if why else None, cost)
-        return EventText(f"{STATES[end]}{context.when}", rest, colon=bool(rest))
-    when = context.when if context.event.actor is None else context.by_whom_and_when
-    return EventText(f"{STATES[end]}{when}", join(confirmed, cost))
+        tried = "no purchase worked for" if context.details.attempts else "no offer matched"
+        by = f"By {context.times.time(context.event.at)}, " if context.timed else ""
+        return join(sentence(f"{by}{tried} {context.this_request}"), cost)
+    if end in {State.FAILED, State.LOST} and facts.why:
+        return join(sentence(f"{how}: {reason(facts.why, facts.vendor or context.rental.vendor)}"), cost)
+    billed = end not in {State.FAILED, State.LOST} and (facts.amount or facts.estimated)
+    return join(
+        sentence(how), "The vendor confirmed that nothing bills for it any more." if billed else None, cost
+    )
 
 
 @direct(EventKind.ENDED)
@@ -224,7 +241,7 @@ def _it_ended(context: EventContext[EndedFacts]) -> Rendered:
     # Its owner lost the machine or never got one, and no person decided that.
     left_without = end in {State.FAILED, State.LOST, State.EXPIRED}
     then = NEXT_STEPS[NextStep.ASK_AGAIN] if left_without else ""
-    text = join(context.text.about(context.request), first_runs_on(context.details) or then)
+    text = join(context.named_text, first_runs_on(context.details) or then)
     nothing_left = end is State.FAILED and context.facts.why in NONE_LEFT
     if not nothing_left or rental.quote_id is None or rental.replaces is not None or not context.by_owner:
         return blocks.message(text)
@@ -233,55 +250,49 @@ def _it_ended(context: EventContext[EndedFacts]) -> Rendered:
 
 def ended_receipt(context: EventContext) -> Rendered:
     """Return the receipt of a rental that is over. Of its owner's messages, only the newest has it."""
-    details, times = context.details, context.times
+    details = context.details
     if not context.newest:
-        return blocks.message(f"{details.rental.id} is over: its receipt is below.")
-    text = join(
-        stopped_at_night(details, context.reader),
-        how_it_ended(details, context.machine, times),
-        receipt(details),
-        extended_by_operator(details, times),
-        on_ending_text(details.rental, times),
-        first_runs_on(details),
-    )
-    return blocks.message(text, closed=settled(details))
+        over = f"{STATES[details.rental.state]}: {machine(details.rental)}."
+        return blocks.message(f"{over} My newest message about it has the receipt.")
+    parts = receipt_parts(details, machine(details.rental), context.reader)
+    return blocks.of_parts(*parts, closed=settled(details))
 
 
 # --- another one in the place of a machine that was lost, doesn't work or isn't as sold
 
 
 @thread(EventKind.NOT_WORKING)
-def _not_working(context: EventContext[SaidFacts]) -> EventText:
-    said = with_full_stop(escape(context.facts.detail, 200)) if context.facts.detail else ""
-    return EventText(f"{context.actor} says that it doesn't work", said, colon=bool(said))
+def _not_working(context: EventContext[SaidFacts]) -> str:
+    said = f": {escape(context.facts.detail, 200)}" if context.facts.detail else ""
+    return with_full_stop(f"{context.actor} says that {context.this_machine} doesn't work{said}")
 
 
 @thread(EventKind.REPLACED)
-def _replaced(context: EventContext[PlaceFacts]) -> EventText:
-    name = escape(context.facts.name, 20)
+def _replaced(context: EventContext[PlaceFacts]) -> str:
+    name, this = escape(context.facts.name, 20), context.this_machine
     if context.facts.why is not None:
-        return EventText(f"The new one is {name}")
-    return EventText(f"The new one will be {name}", "This one runs until that is bought.")
+        return f"The replacement for {this} is {name}."
+    return f"The replacement for {this} will be {name}. Until that is rented, {this} keeps running."
 
 
 @thread(EventKind.NOT_REPLACED)
-def _not_replaced(context: EventContext[PlaceFacts]) -> EventText:
-    name = escape(context.facts.name, 20)
-    return EventText("Not replaced", f"the other one, {name}, got no machine, so this one stays.", colon=True)
+def _not_replaced(context: EventContext[PlaceFacts]) -> str:
+    stays = context.this_machine
+    return f"No machine could be rented for {escape(context.facts.name, 20)}, so {stays} keeps running."
 
 
 @thread(EventKind.NOT_AS_SOLD)
-def _not_as_sold(context: EventContext[NotAsSoldFacts]) -> EventText:
-    return EventText(sentence_case(sold_but_seen(context.facts)))
+def _not_as_sold(context: EventContext[NotAsSoldFacts]) -> str:
+    return sentence(f"{context.this_machine} {sold_but_seen(context.facts)}")
 
 
 @direct(EventKind.NOT_AS_SOLD)
 def _keep_or_replace(context: EventContext[NotAsSoldFacts]) -> Rendered:
-    rental, text = context.rental, f"{context.rental.id} was {sold_but_seen(context.facts)}."
+    rental, text = context.rental, context.named_text
     if rental.state is not State.READY:
         return no_longer_ready(context)
     if context.outcome is not None:
-        return blocks.message(f"{text} You keep it.")
+        return blocks.message(f"{text} You're keeping it.")
     if rental.replaced_by is not None:
         return blocks.message(f"{text} {new_one_text(rental)}", closed=False)
     replace = button_while_it_runs(rental, context.reader.now, not_as_sold=True)
@@ -290,5 +301,5 @@ def _keep_or_replace(context: EventContext[NotAsSoldFacts]) -> Rendered:
 
 
 @thread(EventKind.KEPT_AS_IT_IS)
-def _kept_as_it_is(context: EventContext) -> EventText:
-    return EventText(f"{context.actor} keeps it as it is")
+def _kept_as_it_is(context: EventContext) -> str:
+    return f"{context.actor} is keeping {context.this_machine} as it is."

@@ -20,7 +20,7 @@ from handlers.ids import Action, EndValue, HoursValue, ShareValue
 from handlers.messages.backups import readopted, readopted_in_thread
 from handlers.messages.needed import is_open, keep_buttons, question_text
 from handlers.messages.ready import log_in_message
-from handlers.messages.ssh_lines import key_lines, keys_fact, ssh_button
+from handlers.messages.ssh_lines import keys_fact, lines_to_paste, ssh_button
 from handlers.messages.writers import EventContext, EventText, Needs, direct, no_longer_ready, thread, until_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
@@ -129,8 +129,8 @@ def _taken(context: EventContext) -> Rendered:
         f"{who} took {it} {context.times.at_time(context.event.at)} and pays for it from then on. "
         f"Paste this on it, and {who} gets in:"
     )
-    lines, _ = key_lines(add_line, [key.line for key in details.keys_now.get(details.rental.owner, ())], LINES)
-    return blocks.of_parts(blocks.paragraph(text), *map(blocks.preformatted, lines), closed=True)
+    keys = [key.line for key in details.keys_now.get(details.rental.owner, ())]
+    return blocks.of_parts(*lines_to_paste(text, add_line, keys, LINES), closed=True)
 
 
 def no_longer_yours(context: EventContext) -> Rendered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bot.model.event import EventKind, facts_in
 from bot.model.facts import DecisionFacts, HostKeyFacts, ReadyFacts, TeammatesFacts
@@ -11,11 +11,10 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_at_most, span
 from bot.policy.team.rules import Rules
-from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, RentalValue
 from handlers.messages.keys import add_buttons
 from handlers.messages.replacing import NO_SSH_ANSWER, button_while_it_runs
-from handlers.messages.ssh_lines import add_your_key, keys_fact, log_in_parts, ssh_button
+from handlers.messages.ssh_lines import add_your_key, ends_fact, keys_fact, log_in_parts, ssh_button
 from handlers.messages.writers import EventContext, direct, no_longer_ready, said_once, sentence_case, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
@@ -60,26 +59,12 @@ def _yours_is_ready(context: EventContext) -> Rendered:
 
 
 def _ends(context: EventContext) -> Fact:
-    """Return when the machine ends, also if that can still move, and why it is sooner than asked."""
-    rental, times, posted = context.rental, context.times, context.event.at
-    lease, extension = rental.running_lease, rental.extension
-
-    def until(say: Callable[..., str]) -> str:
-        later = lease.latest_end if can_move(lease) else None
-        return join(
-            say(lease.ends_at, posted),
-            f"by {times.time(later, posted)} while its GPUs are busy" if later is not None else "",
-            f"{say(extension.ends_at, posted)} if that's approved" if extension is not None else "",
-            by=", or ",
-        )
-
-    why = "sooner than you asked, because it costs more than planned"
-    sooner = context.by_owner and _is_shorter(rental)
-    return Fact(
-        "Ends",
-        until(times.time) + (f"; {why}" if sooner else ""),
-        f"It ends {until(times.at_time)}." + (f" That's {why}." if sooner else ""),
-    )
+    """Return when the machine ends, and for its owner why that is sooner than asked."""
+    label, value, said = ends_fact(context.rental, context.times, context.event.at)
+    if not context.by_owner or not _is_shorter(context.rental):
+        return Fact(label, value, said)
+    why = "sooner than you asked, since it costs more than planned"
+    return Fact(label, f"{value}, {why}", f"{said} That's {why}.")
 
 
 def _is_shorter(rental: Rental) -> bool:
@@ -92,8 +77,8 @@ def _is_shorter(rental: Rental) -> bool:
 def _price(rental: Rental) -> Fact | None:
     if rental.rate is None:
         return None
-    price = f"{per_hour(rental.rate)}, at most {say_at_most(rental.envelope.total)} in all"
-    return Fact("Price", price, f"It costs {price}.")
+    price = f"{per_hour(rental.rate)}, at most {say_at_most(rental.envelope.total)}"
+    return Fact("Price", price, f"It costs {price} in all.")
 
 
 def _place(rental: Rental) -> Fact:
@@ -110,7 +95,7 @@ def _approved_by(details: RentalDetails) -> list[str]:
     if any(facts.asked_span is not None for facts in facts_in(decisions[-1:], DecisionFacts)):
         # Fewer hours: another message said so.
         return []
-    return [f"{person(details.names, decisions[-1].actor)} approved this machine."]
+    return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
 
 def log_in_message(
@@ -181,7 +166,7 @@ def _needs_key(details: RentalDetails, rules: Rules, sharing: str) -> Rendered:
     """Return the request for a key, which a person without a key reads until they add one."""
     then = "Add your public SSH key so that you can log in when it's ready."
     if details.rental.state is State.READY:
-        then = f"To log in, you'll need an SSH key. Once you've added one, {add_your_key(details)}."
+        then = f"To log in, you'll need an SSH key. Once you've saved one, {add_your_key(details)}."
     return blocks.with_buttons(f"{sharing} {then}", *add_buttons(github=rules.keys.github))
 
 

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from bot.model.attempt import Attempt, OwnedKey
 from bot.model.person import Key
@@ -16,15 +17,17 @@ from bot.model.text import listed, plural
 from bot.policy.access.boot import SETUP_LOG, further_keys
 from bot.policy.access.keys import add_line
 from bot.policy.use.probing import boot_script_failed, boot_script_ran
+from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, RentalValue
 from handlers.messages.probe import awaited, by_hand, monitored
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.writers import sentence_case
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
-from handlers.phrases.ends import can_have_one, end, on_ending_text, script_first_text
+from handlers.phrases.ends import can_have_one, on_ending_text, script_first_text
 from handlers.phrases.format import (
     Reader,
+    Times,
     escape,
     first_few,
     identifier,
@@ -34,15 +37,14 @@ from handlers.phrases.format import (
     person,
     sentence,
 )
-from handlers.phrases.rental_text import machine, owner, possessive, setup_text, state_word
+from handlers.phrases.rental_text import how_it_ended, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The others are counted."""
 MORE_OF_YOURS = "{} more of yours"
 LONG_LINES = 2
 """How many shell lines fit into a message besides everything else."""
-DISK_IS_DELETED = "*The disk is deleted when the machine ends*, even at night, so copy your results off first."
-STILL_BILLS = "Shutting it down from inside doesn't stop billing"
+DISK = "*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop billing."
 NO_ADDRESS = "I don't know this machine's address yet."
 NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one ssh should show."
 
@@ -108,29 +110,43 @@ def log_in_parts(
     if not rental.lets_in(reader.id):
         return []
     command = ssh_command(rental.host, rental.port)
-    key = f"Host key: {identifier(rental.host_key or '')}. Don't connect if ssh shows a different one."
-    stop = f"{STILL_BILLS}; Destroy does." if reader.id == rental.owner else f"{STILL_BILLS}."
+    key = f"Host key: {identifier(rental.host_key or '')}. Don't connect if ssh shows another."
     return [
         blocks.preformatted(command, "Log in with:") if command else blocks.paragraph(NO_ADDRESS),
         blocks.facts(*facts),
-        blocks.paragraph(f"{DISK_IS_DELETED} {stop}"),
+        blocks.paragraph(DISK),
         blocks.small(key if rental.host_key else "", _setup_log(details), monitored(details, reader.rules), *also),
     ]
 
 
-# --- whose keys work
+# --- when it ends, and whose keys work
 
 
-def keys_fact(details: RentalDetails, reader: Reader, *, edited: bool = True) -> Fact | None:
+def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
+    """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
+    times `posted`."""
+    lease, extension = rental.running_lease, rental.extension
+
+    def until(say: Callable[..., str]) -> str:
+        later = lease.latest_end if can_move(lease) else None
+        return join(
+            say(lease.ends_at, *posted),
+            f"by {times.time(later, *posted)} while its GPUs are busy" if later is not None else "",
+            f"{say(extension.ends_at, *posted)} if approved" if extension is not None else "",
+            by=", or ",
+        )
+
+    return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
+
+
+def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
     """Return which keys work: a teammate's own, or for the owner those of all people in the rental. It names each
-    key that doesn't work.
-
-    `edited` tells whether the message is edited once more keys work. Return None if nothing is known of them.
+    key that doesn't work. Return None if nothing is known of them.
     """
     rental, attempt = details.rental, details.current
-    follow = edited and awaited(details, reader.rules)
+    soon = awaited(details, reader.rules)
     if reader.id != rental.owner:
-        return _teammates_keys(details, reader.id, follow)
+        return _teammates_keys(details, reader.id, soon)
     if attempt is None:
         return None
     if attempt.adopted is not None:
@@ -142,7 +158,7 @@ def keys_fact(details: RentalDetails, reader: Reader, *, edited: bool = True) ->
     if boot_script_ran(rental):
         works = [first, *sent]
         return _keys("Your key" if len(works) == 1 else "The keys", _work(works), missing)
-    return _keys("Your key", _work([first]), _sent(sent, details, follow), missing)
+    return _keys("Your key", _work([first]), _sent(sent, details, soon), missing)
 
 
 def _keys(whose: str, *clauses: str, label: str = "Keys") -> Fact:
@@ -157,14 +173,14 @@ def _work(names: Sequence[str]) -> str:
     return f"{listed(names)} {'works' if len(names) == 1 else 'work'}"
 
 
-def _sent(names: Sequence[str], details: RentalDetails, follow: bool) -> str:
+def _sent(names: Sequence[str], details: RentalDetails, soon: bool) -> str:
     """Return whether these keys work, which the startup script brings."""
     keys, attempt = listed(names), details.current
     if not names or attempt is None:
         return ""
     if boot_script_ran(details.rental):
         return _work(names)
-    if follow:
+    if soon:
         return f"{keys} will work in about a minute"
     if boot_script_failed(details.rental, attempt):
         return f"{keys} {_do_not(names)} work, because the startup script didn't run"
@@ -201,7 +217,7 @@ def _inherited_keys(details: RentalDetails, attempt: Attempt) -> list[str]:
     sent = [] if ran else [key for key in attempt.script_keys if key.person != details.bought_by]
     return [
         f"the keys of {names[0]}, {rented}{others}, work",
-        _sent(_names(sent, details), details, follow=False),
+        _sent(_names(sent, details), details, soon=False),
         _missing(_names(_unsent(details, attempt), details)),
     ]
 
@@ -222,31 +238,31 @@ def _here(details: RentalDetails, attempt: Attempt) -> bool:
     return any(one not in details.left for one in _people_inside(details, attempt))
 
 
-def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> Fact:
+def _teammates_keys(details: RentalDetails, reader: str, soon: bool) -> Fact:
     """Return whether a teammate's own keys work, and that the owner can add the others."""
     attempt, own, label = details.current, details.keys_now.get(reader, ()), "Your key"
     add = add_your_key(details)
     if not own:
-        return _keys("", f"You have no SSH key yet. Once you've added one, {add}", label=label)
+        return _keys("", f"you have no SSH key yet; once you've saved one, {add}", label=label)
     if attempt is not None and any(key.line == attempt.public_key for key in own):
-        return _keys("", "your key works", label=label)
+        return Fact(label, "Works", "Your key works.")
     brought = {key.line for key in attempt.script_keys} if attempt is not None else set()
     sent, unsent = (
         _own_names([key for key in own if (key.line in brought) is there], details, reader)
         for there in (True, False)
     )
     text = join(
-        _sent(first_few(sent, KEYS_NAMED, MORE_OF_YOURS), details, follow),
+        _sent(first_few(sent, KEYS_NAMED, MORE_OF_YOURS), details, soon),
         _missing(first_few(unsent, KEYS_NAMED, MORE_OF_YOURS)),
         by="; ",
     )
-    works = not unsent and (follow or boot_script_ran(details.rental))
+    works = not unsent and (soon or boot_script_ran(details.rental))
     return _keys(label, join(text, "" if works else add, by=". "), label=label)
 
 
 def add_your_key(details: RentalDetails) -> str:
     """Return how a teammate's key gets on a machine that runs, as a clause."""
-    return f"/gpu share {details.rental.id} shows {owner(details)} the line that puts your key on the machine"
+    return f"{owner(details)} can add it with /gpu share {details.rental.id}"
 
 
 # --- the keys that the owner puts on the machine
@@ -255,15 +271,9 @@ def add_your_key(details: RentalDetails) -> str:
 def _paste_parts(details: RentalDetails, most: int) -> list[Part]:
     """Return, in at most `most` shell lines, what the owner pastes for the keys that don't work, or may not."""
     keys = _to_paste(details)
-    if not keys:
-        return []
     names = _names(keys, details)
-    lines, left = key_lines(add_line, [key.line for key in keys], most)
-    return [
-        blocks.paragraph(f"If {listed(names)} {_do_not(names)} work, paste this on the machine:"),
-        *map(blocks.preformatted, lines),
-        blocks.paragraph(f"{plural(left, 'more key')} didn't fit here." if left else ""),
-    ]
+    how = f"If {listed(names)} {_do_not(names)} work, paste this on the machine:"
+    return lines_to_paste(how, add_line, [key.line for key in keys], most) if keys else []
 
 
 def _to_paste(details: RentalDetails) -> list[OwnedKey]:
@@ -303,7 +313,7 @@ def _setup_log(details: RentalDetails) -> str:
     progress = setup_text(details.rental)
     if progress:
         return f"{progress} It logs to {SETUP_LOG}."
-    return f"{name} logs to {SETUP_LOG}. If that file doesn't exist, it didn't run."
+    return f"{name} logs to {SETUP_LOG} if it runs."
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
@@ -343,17 +353,14 @@ def ssh_button(rental: Rental, label: str) -> Json:
 def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rendered:
     """Return the answer to `/gpu ssh k7mq2`. `probe_line` is the line of authorized_keys with the bot's key."""
     rental, times = details.rental, reader.times
+    whose = f"{possessive(details, reader)} {machine(rental)}"
+    if rental.state.over or rental.state is State.DESTROYING:
+        return blocks.message(how_it_ended(details, whose, times))
     if rental.state is not State.READY:
-        when = then = ""
-        if not rental.state.over and rental.state is not State.DESTROYING:
-            when, then = " yet", "I'll send you the command when it's ready."
-        whose = f"{possessive(details, reader)} {machine(rental)}"
-        return blocks.message(
-            join(f"Nobody can log in to {whose}{when}: it's {state_word(details).lower()}.", then)
-        )
-    whose = sentence_case(possessive(details, reader))
-    runs = "is running" if rental.silent else "is ready"
-    head = f"*{whose} {machine(rental)} {runs}* until {end(rental, times)}."
+        state = f"isn't ready yet ({state_word(details).lower()})"
+        return blocks.message(f"{sentence_case(whose)} {state}. I'll send you the SSH command when it is.")
+    state = "running" if rental.silent else "ready"
+    head = f"*{sentence_case(whose)} is {state}.* {ends_fact(rental, times).sentence}"
     script = join(script_first_text(details, times), on_ending_text(rental, times))
     unread = "" if rental.host_key or not rental.host else NO_HOST_KEY
     install = by_hand(details, reader, probe_line)
@@ -361,9 +368,7 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
     installed = button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
     return blocks.of_parts(
         blocks.paragraph(join_lines(head, script, NO_SSH_ANSWER if rental.silent else "")),
-        *log_in_parts(
-            details, reader, keys_fact(details, reader, edited=False), also=(unread, can_have_one(rental))
-        ),
+        *log_in_parts(details, reader, keys_fact(details, reader), also=(unread, can_have_one(rental))),
         *paste,
         *_config_parts(rental),
         *map(blocks.paragraph, install),
@@ -392,6 +397,13 @@ def _config_parts(rental: Rental) -> list[Part]:
 
 LONG_LINE = blocks.SECTION_TEXT - 10
 """The most bytes of a shell line in a block of its own. The largest RSA key that people can add fits."""
+
+
+def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
+    """Return the words `how`, at most `most` shell lines for keys, and how many keys didn't fit."""
+    lines, left = key_lines(write, keys, most)
+    rest = f"{plural(left, 'more key')} didn't fit here." if left else ""
+    return [blocks.paragraph(how), *map(blocks.preformatted, lines), blocks.paragraph(rest)]
 
 
 def key_lines(write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> tuple[list[str], int]:

@@ -90,9 +90,9 @@ def connections_text(seen: Use | RecentUse, what: str) -> str:
 
 
 def idle_part(costs: UseCosts) -> str:
-    """Return `, of which $3.10 idle`, to follow an amount. Return an empty text if the part rounds to nothing."""
+    """Return `, of which $3.10 was idle`, to follow an amount. Return an empty text if that rounds to nothing."""
     idle = use_in_cents(costs).idle
-    return f", of which {dollars(idle)} idle" if idle else ""
+    return f", of which {dollars(idle)} was idle" if idle else ""
 
 
 def use_shares(costs: UseCosts) -> str:

@@ -21,7 +21,7 @@ LATE = timedelta(seconds=30)
 SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=75)
 """The longest time until the admin is asked about an unknown machine, and about a machine whose owner left. One
 look-up of owners may fail, and the next is 30 minutes later."""
-ENDS = ("Destroyed", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
+ENDS = ("Ended", "Failed", "Cancelled", "Lost", "Declined", "Expired", "Withdrawn")
 _UNTIL = re.compile(
     r"\b(?:Ends|it goes on until) (?:[^.;,]*? )?(\d\d):(\d\d)(?: unless its GPUs are busy then;|,)?"
     r"(?: (?:[^.;,]*? )?(\d\d):(\d\d) at the latest| its latest end)?\."
@@ -35,7 +35,10 @@ FAULT_LASTS = timedelta(minutes=75)
 """If most machines can't be visited, no verdict changes for an hour."""
 _COMPUTES = 50
 """Percent."""
-_RECEIPT = re.compile(r"(?:^|, |: |\. )(<?)\$([\d,]+\.\d\d)( estimated)?(?:, of which \$[\d,]+\.\d\d idle)?\.")
+_RECEIPT = re.compile(
+    r"(?:It cost |\. )(an estimated )?(<?)\$([\d,]+\.\d\d)(?: for [^,.]+)?"
+    r"(?:, of which \$[\d,]+\.\d\d was idle)?\."
+)
 MICROS = 1_000_000
 
 
@@ -284,11 +287,11 @@ def _wrong_receipt(card: SeenMessage, billed: int) -> str:
     receipt = _RECEIPT.search(card.text)
     if receipt is None:
         return f"no receipt, and it cost {billed} micro-dollars"
-    cents = int(receipt[2].replace(",", "").replace(".", ""))
+    cents = int(receipt[3].replace(",", "").replace(".", ""))
     exact = round(Fraction(billed * 100, MICROS))
-    if receipt[3]:
-        return "" if cents >= exact else f"estimated below the bill of {exact} cents"
     if receipt[1]:
+        return "" if cents >= exact else f"estimated below the bill of {exact} cents"
+    if receipt[2]:
         return "" if 0 < billed < MICROS // 100 else f"not the bill of {billed} micro-dollars"
     return "" if cents == exact else f"not the bill of {exact} cents"
 

@@ -38,18 +38,16 @@ def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
     admitted = int(evidence.health.get("perhaps_posted_twice", 0))
     found = []
     for rental, card in evidence.cards.items():
-        leads = Counter(_lead(reply.text) for reply in evidence.thread(rental))
-        twice = [lead for lead in ONCE if leads[lead] > 1 + admitted]
-        found += [f"{rental}: {leads[lead]} times {lead!r} in its thread" for lead in twice]
-        if evidence.over and not any(leads[lead] for lead in OVER) and card.text.startswith(ENDS):
+        told = Counter(_what_it_tells(reply.text) for reply in evidence.thread(rental))
+        twice = [what for what in ONCE if told[what] > 1 + admitted]
+        found += [f"{rental}: {told[what]} times {what!r} in its thread" for what in twice]
+        if evidence.over and not any(told[what] for what in OVER) and card.text.startswith(ENDS):
             found.append(f"{rental} is over, and its thread doesn't say so")
     return found
 
 
-def _lead(text: str) -> str:
-    if _LATE.match(text):
-        return ""
-    return next((lead for lead in ONCE if re.match(rf"{lead}\b", text)), "")
+def _what_it_tells(text: str) -> str:
+    return next((what for what, begins in ONCE.items() if re.match(begins, text)), "")
 
 
 def each_rental_has_one_card(evidence: Evidence) -> list[str]:

@@ -326,7 +326,7 @@ async def rent_one(client: SandboxClient, http: str, process: asyncio.subprocess
         async with session.get("/metrics") as answer:
             found = re.findall(r"^gpubot_visits_total.*$", await answer.text(), re.MULTILINE)
         say("\n".join(found))
-        say((await play.until_sees("Ana", "the vendor confirms it", timedelta(hours=2))).text)
+        say((await play.until_sees("Ana", "confirmed by the vendor", timedelta(hours=2))).text)
     alive = [machine for machine in (await client.account()).resources if machine.alive]
     say(f"Machines that live on: {len(alive)}")
 

@@ -249,7 +249,7 @@ async def play(it: Play, first_end: str, second_end: str) -> None:
     await world.play.types("Ana", "#training", f"extend {ready} 2h")
     check((await world.card(ready)).text != ends, "the waiting request was approved, the lease extended")
     await world.destroys("Ana", starting)
-    await world.until_card(starting, "Destroyed")
+    await world.until_card(starting, "Ended")
     later = await world.rents(text="get L4 EU for 6h")
     await world.until_card(later, "Ready")
     bought = await _bought(world)
@@ -275,7 +275,7 @@ async def play(it: Play, first_end: str, second_end: str) -> None:
     check({ready, later} < set(live), f"{', '.join(live)} live; {waits} is over, as its machine has an owner")
     for rental in live:
         await world.destroys("Ana", rental)
-        await world.until_any_card(rental, ("Destroyed", "Withdrawn", "Cancelled"))
+        await world.until_any_card(rental, ("Ended", "Withdrawn", "Cancelled"))
     check(await _bought(world) == bought, "nothing was bought twice")
     check(await world.alive() == [], "no machine lives")
     await it.end("SIGTERM")

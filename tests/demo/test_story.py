@@ -27,10 +27,13 @@ STORY = (
     ("gpubot", r"^github\.com/ana-dev has 2 keys:"),
     ("Ana", r"^\[Use both\]$"),
     ("gpubot", r"^2 keys are saved: .* Renting 1x H100 SXM 80 GB \("),
-    ("gpubot", r"Hyperstack looks sold out\. Now 1x H100 SXM 80 GB from Nebius at \$2\.42/h: \$0\.27 over"),
     (
         "gpubot",
-        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready, at .* unless its GPUs are busy then; .* at the latest\.",
+        r"Hyperstack seems to be sold out\. Trying Nebius: 1x H100 SXM 80 GB at \$2\.42/h, \$0\.27 more than",
+    ),
+    (
+        "gpubot",
+        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n(.|\n)*Ends\n.*, or by .* while its GPUs are busy\n",
     ),
     ("gpubot", r"\nHost gpu-\w+\n"),
     ("Ana", r"^\$ ssh gpu-\w+ nvidia-smi$"),
@@ -40,13 +43,13 @@ STORY = (
     ("Cleo", r"^\[Rent from \$0\.98/h\]$"),
     (
         "gpubot",
-        r"^Nebius looks sold out\. Now 1x L40S PCIe 48 GB from Hyperstack at \$0\.89/h: \$0\.09 under",
+        r"^Nebius seems to be sold out\. Trying Hyperstack: 1x L40S PCIe 48 GB at \$0\.89/h, \$0\.09 less than",
     ),
     (
         "gpubot",
-        r"^Hyperstack looks sold out\. Now 1x L40S PCIe 48 GB from DataCrunch at about \$1\.06/h: about \$0\.08",
+        r"^Hyperstack seems to be sold out\. Trying DataCrunch: 1x L40S PCIe 48 GB at about \$1\.06/h, about",
     ),
-    ("gpubot", r"^Destroyed: 1x L40S PCIe 48 GB in EU, Cleo"),
+    ("gpubot", r"^Ended: 1x L40S PCIe 48 GB in EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
     ("gpubot", r"^Waiting for approval: .* Ben was asked\."),
     ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps: \$96\.00 left in \w+"),
@@ -59,7 +62,7 @@ STORY = (
     ("Ben", r"^\[Give it an owner\]$"),
     ("gpubot", r"^Ben made you the owner of 1x H100 SXM 80 GB"),
     ("Cleo", r"^\[Destroy \w+\]$"),
-    ("gpubot", r"^Ended .*; the vendor confirms it\."),
+    ("gpubot", r"^Ended at .*, confirmed by the vendor\."),
     (
         "gpubot",
         r"^Idle for 30 min: \w+, 8x H100 SXM 80 GB, \$18\.40/h\. All GPUs at 0 % since .*, nobody connected",
@@ -67,15 +70,18 @@ STORY = (
     ("Cleo", r"^\[Still needed, ask in 1 h\]$"),
     ("gpubot", r"^Ready: 1x H100 SXM 80 GB in EU, .* In use: it goes on until .* at the latest\."),
     ("Ana", r"^/gpu get H100 EU spot"),
-    ("gpubot", r"^Lost .*: your 1x H100 SXM 80 GB \(\w+\) in EU\. DataCrunch ended it\."),
+    (
+        "gpubot",
+        r"^DataCrunch took back your spot machine, 1x H100 SXM 80 GB \(\w+\), .* Everything on it is lost\.",
+    ),
     ("Ana", r"^\[Replace \w+, up to \$\S+/h\]$"),
-    ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready until"),
+    ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
     ("gpubot", r"^Ends .*, in 30 min: 1x H100 .* It goes on only if its GPUs are busy then\."),
     ("Ana", r"^\[Go on 1 h, already approved\]$"),
     ("gpubot", r"^Idle for 1 h 30 min: \w+, 8x H100 SXM 80 GB, "),
     ("Cleo", r"^\[Destroy \w+\]$"),
-    ("gpubot", r"^Ended .*; the vendor confirms it\. \$\S+, of which \$\S+ idle: .* at \$18\.40/h\."),
-    ("gpubot", r"^Destroyed: 1x H100 SXM 80 GB in EU, Ana with Cleo, .*, of which \$\S+ idle\."),
+    ("gpubot", r"^Ended at .*, confirmed by the vendor\. \$\S+ for .* at \$18\.40/h, of which \$\S+ was idle\."),
+    ("gpubot", r"^Ended: 1x H100 SXM 80 GB in EU, Ana with Cleo, .*, of which \$\S+ was idle\."),
     ("gpubot", r"so far: you nothing\. Team \$(.|\n)*Person[ |]+Rentals[ |]+GPU hours[ |]+Working"),
     ("gpubot", r"^\w+ \d{4}, everyone: \$\S+ for 6 rentals"),
     ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 6 rows, \$\S+ in all$"),
@@ -130,7 +136,7 @@ async def test_the_demo_begins_over_signed_requests_with_the_option_http_and_end
     assert process.stdout is not None
     lines: list[str] = []
     async with asyncio.timeout(TIMEOUT):
-        while not lines or " is ready, at " not in lines[-1]:
+        while not lines or ") is ready" not in lines[-1]:
             line = await process.stdout.readline()
             assert line, lines
             lines.append(str(json.loads(line)["text"]))

@@ -205,7 +205,9 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         assert (waits.owner_decides, waiting(waits).why) == (True, Why.TOO_LITTLE_TIME)
         dialog = await ours.modal(BEN)
         assert dialog is not None
-        assert "Less than 30 min is left until the end of this request." in dialog["reads"], "the approver reads it"
+        assert "Less than 30 min is left until the end of this request." in dialog["reads"], (
+            "the approver reads it"
+        )
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB in EU")
         assert "Too little time is left until its end." in card["reads"]

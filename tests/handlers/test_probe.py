@@ -64,7 +64,7 @@ async def test_the_form_has_a_box_for_no_probe_unless_the_rules_switch_it_off(tm
 async def test_everyone_can_read_the_scripts(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         reply = await ours.command(ANA, "probe")
-        assert "and see how busy its GPUs are and whether someone is connected. I also tell it when it" in reply
+        assert "to check GPU load and SSH connections, and to tell it when it" in reply
         assert PROBE_SCRIPT.splitlines()[1] in reply
         assert ENDING_SCRIPT.splitlines()[1] in reply
 
@@ -90,22 +90,22 @@ async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_
     async with team(tmp_path) as ours:
         desk = OwnedKey(person=ANA, line="ssh-ed25519 AAAAdesk", comment="ana@desk", fingerprint="SHA256:desk")
         rental = await bought(ours, await running(ours), desk)
-        waits = 'Opens with "ana@laptop" now. "ana@desk" opens it in about a minute'
+        waits = '"ana@laptop" works; "ana@desk" will work in about a minute'
         message = await ours.deliver_until(waits, channel=DM, edited=True)
-        assert "/gpu probe shows the scripts." in message["reads"]
+        assert "Scripts: /gpu probe" in message["reads"]
         await reports(ours, rental, H100)
-        await ours.deliver_until('Opens with "ana@laptop" and "ana@desk".', channel=DM, edited=True)
+        await ours.deliver_until('"ana@laptop" and "ana@desk" work', channel=DM, edited=True)
 
 
 async def test_the_owner_of_a_machine_that_is_not_what_was_sold_reads_it_and_keeps_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await bought(ours, await running(ours))
         await reports(ours, rental, H100, H100)
-        words = f"{rental.id} was sold as 1x H100 SXM 80 GB, but I see 2."
+        words = f"({rental.id}) was sold with 1 GPU, but I see 2."
         await ours.click(ANA, await ours.deliver_until(words, channel=DM), "Keep it")
-        kept = await ours.deliver_until(f"{words} You keep it.", channel=DM, edited=True)
+        kept = await ours.deliver_until(f"{words} You're keeping it.", channel=DM, edited=True)
         assert kept["buttons"] == []
-        assert "keeps it as it is" in await ours.command(ANA, f"show {rental.id}")
+        assert "is keeping this machine as it is" in await ours.command(ANA, f"show {rental.id}")
 
 
 async def test_a_stranger_can_not_keep_it(tmp_path: Path) -> None:
@@ -116,4 +116,4 @@ async def test_a_stranger_can_not_keep_it(tmp_path: Path) -> None:
         assert (await ours.replies())[
             -1
         ] == "Only its owner, teammates and admins can do that. Nothing was changed."
-        assert "keeps it" not in await ours.command(ANA, f"show {rental.id}")
+        assert "is keeping" not in await ours.command(ANA, f"show {rental.id}")

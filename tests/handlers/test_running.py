@@ -48,7 +48,7 @@ async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_pa
         assert await ours.command(ANA, f"destroy {rental.id.upper()}") == ""
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
-        assert (await ours.replies())[-1] == f"Destroyed: 1x H100 SXM 80 GB ({rental.id}) in EU."
+        assert (await ours.replies())[-1] == f"Ended: 1x H100 SXM 80 GB ({rental.id}) in EU."
 
 
 async def test_others_can_not_destroy_a_machine_and_read_who_can(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
         await ours.click(ANA, shown, f"Extend {rental.id}")
         assert (await ours.submit(ANA))["ok"]
         await ours.click(ANA, shown, f"Extend {rental.id}")
-        assert " already. " in (await ours.replies())[-1]
+        assert " already " in (await ours.replies())[-1]
         after = (await ours.rental(rental.id)).running_lease
         assert after.ends_at == end + (40 * H if "40h" in typed else 39 * H)
 
@@ -233,13 +233,15 @@ async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_d
             facts=EndedFacts(end=State.DESTROYED),
         )
         await store(ours, rental, destroying, event)
-        assert (await ours.look(ANA, direct(ANA), rental.id))["reads"].startswith("Being destroyed: your 1x H100")
+        assert (await ours.look(ANA, direct(ANA), rental.id))["reads"].endswith(
+            f"is destroying your 1x H100 SXM 80 GB ({rental.id})."
+        )
         over = transitions.confirm_destroyed(destroying, NOON)
         ended = Event(rental_id=rental.id, kind=EventKind.ENDED, at=NOON, facts=EndedFacts(end=over.state))
         await store(ours, destroying, over, ended)
         seen = [text for text in await ours.world.reads(ANA, channel=direct(ANA)) if rental.id in text]
-        assert seen[-2] == f"{rental.id} is over: its receipt is below."
-        assert seen[-1].startswith("Destroyed")
+        assert seen[-2] == f"Ended: 1x H100 SXM 80 GB ({rental.id}). My newest message about it has the receipt."
+        assert seen[-1].startswith("Ended by ")
         assert "Nothing was rented." in seen[-1]
 
 

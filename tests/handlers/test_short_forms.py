@@ -57,11 +57,11 @@ async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path:
         assert (await ours.command(ANA, "extend 2h")).startswith(
             f"You extended 1x H100 SXM 80 GB ({rental.id}) by "
         )
-        assert (await ours.command(ANA, "ssh")).startswith(f"Ready: your 1x H100 SXM 80 GB ({rental.id})")
+        assert (await ours.command(ANA, "ssh")).startswith(f"*Your 1x H100 SXM 80 GB ({rental.id}) is ready.*")
         assert (await ours.command(ANA, "show")).startswith("Show which one?")
         await ours.command(ANA, f"destroy {rental.id}")
         await ours.submit(ANA)
-        assert (await ours.command(ANA, "ssh")).startswith(f"{coming.id} can't be opened yet.")
+        assert (await ours.command(ANA, "ssh")).startswith(f"Your 1x A100 ({coming.id}) isn't ready yet")
         assert (await ours.command(ANA, "extend 2h")).startswith(
             f"{coming.id} isn't ready, because it is starting."
         )

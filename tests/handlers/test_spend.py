@@ -333,7 +333,7 @@ Unusual day: $110.00 so far today; a usual day costs $10.00. Most of it: dear1, 
     assert labels(told) == ["Show dear1", "Show today"]
     await ours.click(BEN, told, "Show dear1")
     await ours.deliver()
-    assert "dear1" in (await ours.look(BEN, APPROVALS, "Destroyed"))["reads"]
+    assert "dear1" in (await ours.look(BEN, APPROVALS, "Ended"))["reads"]
     ours.clock.jump(DAY)
     await notify_unusual_day(ours.deps)
     assert await ours.queued() == []

@@ -14,7 +14,7 @@ from handlers.delivery.pace import Pace
 from sandbox.slack.default import ANA, APPROVERS, BEN, CLEO, GPUS, TRAINING
 from tests.handlers.team import Team, team
 
-REPLY = "Cancelled by"
+REPLY = "ancelled by"
 DM = "D0ANA0000"
 BEN_APPROVES = Person(id=BEN, name="Ben", groups=frozenset({APPROVERS}))
 
@@ -43,9 +43,9 @@ async def test_the_thread_tells_everyone_who_wrote_there_the_owner_a_second_time
         await carry_out(ours.deps, BEN_APPROVES, ending.Destroy(rental.id))
         await ours.deliver()
         replies = [words for words in await ours.world.reads(ANA, channel=TRAINING) if REPLY in words]
-        edited, reply = sorted(replies, reverse=True)
-        assert edited.startswith(f"{REPLY} {BEN}: ")
-        assert reply.startswith(f"{REPLY} {BEN} at ")
+        edited, reply = sorted(replies)
+        assert edited.startswith(f"Cancelled by {BEN}: ")
+        assert reply.startswith(f"This request was cancelled by {BEN} at ")
         assert await pinged(ours) == [(ANA, "dm"), (ANA, "thread"), (CLEO, "thread")]
 
 

@@ -122,17 +122,17 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     await lets_time_pass_until_logged(world, "rental.destroyed")
 
     await slack_is_back(world, away)
-    assert (await world.card(rental)).text.startswith("Destroyed by the operator: ")
+    assert (await world.card(rental)).text.startswith("Ended by the operator: ")
     assert (await world.card(waiting)).text.startswith("Withdrawn by the operator: ")
     seen = [message.reads.replace("\u2060", "") for message in await world.sandbox.see(world.people["Ana"])]
-    (receipt,) = [text for text in seen if f" by {WHO}: your 1x H100" in text]
-    assert receipt.startswith("Destroyed ")
+    (receipt,) = [text for text in seen if f" by {WHO} at " in text]
+    assert receipt.startswith("Ended by ")
     assert f" The {WHO[4:]} extended it until " in receipt
     thread = [line.replace("\u2060", "") for line in await world.thread(rental)]
     for said in (
         f"The {WHO[4:]} extended it by 1 h: it ends ",
         f"More time approved by {WHO}: it ends ",
-        f"Being destroyed: {WHO} asked for it.",
+        f"The {WHO[4:]} is destroying this machine.",
         "Ended ",
     ):
         assert len([line for line in thread if line.startswith(said)]) == 1, (said, thread)

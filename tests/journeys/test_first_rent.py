@@ -33,7 +33,7 @@ async def test_a_key_from_github_rents_the_offer_that_was_clicked_also_if_the_bo
         ) as opened:
             assert "H100" in str((await opened.run("nvidia-smi", check=True)).stdout)
     await world.destroys("Ben", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     bought = await world.bought()
     assert len(bought) == 1
     await check_consistency(world, bought=bought)

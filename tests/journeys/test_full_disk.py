@@ -60,7 +60,7 @@ async def test_with_a_full_disk_people_are_notified_and_the_lease_ends_and_later
     limit_files(world, resource.RLIM_INFINITY)
     await world.reads("Cleo", "My database works again")
     await world.reads("Ana", f"Extend works again for {rental}")
-    card = await world.until_card(rental, "Destroyed", within=timedelta(hours=1))
+    card = await world.until_card(rental, "Ended", within=timedelta(hours=1))
     assert card.buttons == ()
     assert (await health(world))[0] == 200
     await check_consistency(world, bought=["hyperstack"], outside_outbox=4)

@@ -77,7 +77,7 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         assert "Only Ana and the teammates on" in refused
         await world.skips(HOUR)
         await world.destroys("Ana", rental)
-        await world.until_card(rental, "Destroyed", within=HOUR)
+        await world.until_card(rental, "Ended", within=HOUR)
         await check_consistency(world, bought=["hyperstack"])
         taken, parts = await charges(world, rental)
         assert [(one.owner, one.ended_at == taken.at, one.started_at == taken.at) for one in parts] == [

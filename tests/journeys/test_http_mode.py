@@ -98,7 +98,7 @@ async def test_a_rental_over_signed_requests_from_the_first_key_to_the_last_even
     assert await metric(world, 'gpubot_slack_requests_total{outcome="answered"}') == f"{len(sent) + 1:.1f}"
 
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"])
 
 
@@ -137,7 +137,7 @@ async def test_a_new_signing_secret_is_read_at_sighup_and_a_bot_that_stops_answe
     await world.restart()
     rental = await world.rental()
     await world.destroys("Ana", rental)
-    await world.until_any_card(rental, ("Cancelled", "Destroyed"))
+    await world.until_any_card(rental, ("Cancelled", "Ended"))
     await check_consistency(world, bought=await world.bought())
 
 

@@ -31,7 +31,7 @@ async def test_killed_before_a_commit_a_click_does_nothing_and_after_an_acknowle
     await world.asks_to_destroy("Ana", rental)
     await world.kill()
     await world.restart()
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     # If the second kill interrupts the purchase, the next offer may be bought.
     bought = await world.bought()
     assert len(bought) == 1
@@ -46,5 +46,5 @@ async def test_killed_before_a_commit_a_click_does_nothing_and_after_an_acknowle
     rental = await world.rental_of_new_card()
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=[*bought, "hyperstack"])

@@ -30,7 +30,7 @@ async def test_killed_while_a_request_waits_starts_is_in_use_and_is_destroyed_ea
     await world.until_card(rental, "Being destroyed", within=timedelta(hours=1))
     await world.kill()
     await world.restart()
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"])
 
 
@@ -48,7 +48,7 @@ async def test_killed_while_the_market_is_down_and_with_an_unknown_outcome_it_re
     await world.restart()
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     bought = await world.bought()
     assert len(bought) == 1
 
@@ -58,12 +58,12 @@ async def test_killed_while_the_market_is_down_and_with_an_unknown_outcome_it_re
     await lost.met()
     await world.play.settle()
     rental = await world.rental()
-    assert any("got no clear answer" in reply for reply in await world.thread(rental))
+    assert any("answer was unclear" in reply for reply in await world.thread(rental))
     await world.kill()
     await world.restart()
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=[*bought, "hyperstack"])
 
 
@@ -77,7 +77,7 @@ async def test_what_ended_while_the_bot_was_down_ends_at_the_next_start_and_a_re
     world.clock.jump(timedelta(hours=3).total_seconds())
     await world.restart()
     assert (await world.card(rental)).text.startswith("Being destroyed")
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
 
     rental = await world.rents(text=MANY)
     await world.kill()

@@ -63,7 +63,7 @@ async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path
         await world.sets_key()
         first = await world.rents()
         await world.skips(45 * MINUTE)
-        await world.until_card(first, "Destroyed")
+        await world.until_card(first, "Ended")
         await until(world, datetime(2026, 11, 30, 9, tzinfo=UTC))
         digest = await world.reads("Cleo", "Last week (23 to 29 Nov): $")
         assert "for 1 rental" in digest.text
@@ -83,7 +83,7 @@ async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path
         ]
 
         await world.skips(DECEMBER + 110 * MINUTE - await world.now())
-        await world.until_card(second, "Destroyed")
+        await world.until_card(second, "Ended")
         await world.skips(25 * MINUTE)
         await world.passes(5 * MINUTE)
         sent = await world.reads("Ben", "November 2026, everyone: $")

@@ -28,7 +28,7 @@ async def test_a_killed_bot_still_waits_for_the_script_at_the_end_and_no_longer_
     await world.restart()
     await world.passes(ends_at + MINUTE - await world.now())
     assert [one.resource_id for one in await world.alive()] == [machine.resource_id]
-    card = await world.until_card(rental, "Destroyed", within=HOUR)
+    card = await world.until_card(rental, "Ended", within=HOUR)
     assert "on-ending.sh: done at " in card.text
     assert await world.now() < ends_at + 8 * MINUTE
     told = (await world.sandbox.machine(machine.resource_id)).on_ending
@@ -51,7 +51,7 @@ async def test_a_killed_bot_still_waits_for_the_script_at_the_end_and_no_longer_
     await world.restart()
     await world.passes(latest - 30 * SECOND - await world.now())
     assert [one.resource_id for one in await world.alive()] == [machine.resource_id]
-    card = await world.until_card(rental, "Destroyed", within=HOUR)
+    card = await world.until_card(rental, "Ended", within=HOUR)
     assert "on-ending.sh still ran at the end." in card.text
     assert await world.now() < latest + 3 * MINUTE
     await check_consistency(world, bought=["hyperstack", "datacrunch"])

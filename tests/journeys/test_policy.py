@@ -83,7 +83,7 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     assert "Changed: auto_approve.per_hour." in str(outcome.payload)
     assert "Up to $2.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     assert not [seen for seen in await world.sandbox.see(world.people["Cleo"]) if "my token" in seen.text]
     written = world.log.read_text(encoding="utf-8")
     tokens = (world.slack.bot_token, world.slack.app_token, world.compute.token)

@@ -33,7 +33,7 @@ async def test_killed_while_it_rents_on_postgresql_it_rents_once(stopped_world: 
     rental = await world.rental()
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"])
 
 
@@ -86,7 +86,7 @@ async def test_a_server_that_crashes_or_is_locked_or_has_a_full_disk_is_reported
     await postgres.start()
     last = await told(world, OVER, last)
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"], outside_outbox=await reports(world))
 
 
@@ -123,5 +123,5 @@ async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice_for_one
     for rental in (of_ana, of_ben):
         while (await world.card(rental)).text.startswith("Ready"):
             await world.destroys("Cleo", rental)
-        await world.until_card(rental, "Destroyed")
+        await world.until_card(rental, "Ended")
     await check_consistency(world, bought=bought, moved=True)

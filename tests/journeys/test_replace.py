@@ -30,15 +30,15 @@ async def test_a_lost_spot_machine_is_told_and_replaced_with_one_click_although_
     assert new != lost
     await world.until_card(new, "Ready")
     assert "run 7" in (await world.card(new)).text
-    assert f"The new one is {new}." in (await world.card(lost)).text
-    assert (await world.thread(lost))[-1] == f"The new one is {new}."
+    assert f"Its replacement is {new}." in (await world.card(lost)).text
+    assert (await world.thread(lost))[-1] == f"The replacement for this machine is {new}."
     # The message that was clicked shows it too; the old button says which rental took its place.
-    now = world.play.sees("Ana", "Lost ", dm=True)
+    now = world.play.sees("Ana", "Everything on it is lost.", dm=True)
     assert [button.text for button in now.buttons] == [f"Show {new}"]
     await world.clicks("Ana", told, f"Replace {lost}, up to")
     assert (await world.reads("Ana", "takes the place of")).only_you
     await world.destroys("Ana", new)
-    await world.until_card(new, "Destroyed")
+    await world.until_card(new, "Ended")
     bought = await world.bought()
     assert len(bought) == 2
     await check_consistency(world, bought=bought)

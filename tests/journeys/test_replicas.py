@@ -70,7 +70,7 @@ async def destroys_all(world: World) -> None:
             await world.commands("Cleo", f"destroy {rental}")
         await world.confirms("Cleo")
     for rental in rentals:
-        await world.until_any_card(rental, ("Destroyed", "Cancelled"))
+        await world.until_any_card(rental, ("Ended", "Cancelled"))
     await settle(world)
 
 
@@ -143,7 +143,7 @@ async def test_a_paused_replica_is_replaced_and_later_neither_buys_again_nor_pos
     said = [text for text in await world.thread(rental) if text.startswith("Ana extended it")]
     assert len(said) <= 2
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await settle(world)
     await check_consistency(world, bought=["hyperstack"], outside_outbox=len(said) - 1)
 

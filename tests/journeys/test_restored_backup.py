@@ -60,7 +60,7 @@ async def test_a_machine_bought_since_the_backup_is_put_back_and_not_bought_agai
     await world.commands("Cleo", "resume")
     for name, rental in (("Ana", known), ("Ben", since)):
         await world.destroys(name, rental)
-        await world.until_card(rental, "Destroyed")
+        await world.until_card(rental, "Ended")
     await check_consistency(world, bought=bought, moved=True)
 
 
@@ -95,7 +95,7 @@ async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twic
         assert told.buttons
         assert (await world.card(known)).text == card.text, "it ends as before"
     end = await world.now() + 2 * HOUR
-    await world.until_card(known, "Destroyed", within=3 * HOUR)
+    await world.until_card(known, "Ended", within=3 * HOUR)
     assert await world.now() <= end
     await world.clicks("Cleo", asked, "Give it an owner")
     await world.confirms("Cleo")
@@ -105,5 +105,5 @@ async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twic
         await world.clicks("Ana", await world.reads("Ana", one), "Extend")
         assert not (await world.reads("Ana", f"I don't know {one}: my database was put back")).buttons
     await world.destroys("Ana", given)
-    await world.until_card(given, "Destroyed")
+    await world.until_card(given, "Ended")
     await check_consistency(world, bought=["hyperstack"], moved=True)

@@ -38,7 +38,7 @@ async def test_clicks_during_lost_connections_are_done_once(world: World) -> Non
         rentals.append(await world.rental())
     for rental in rentals:
         await world.destroys("Ana", rental)
-        await world.until_any_card(rental, ("Cancelled", "Destroyed"))
+        await world.until_any_card(rental, ("Cancelled", "Ended"))
     replaced = await world.sandbox.sockets(opened=opened + 3, least=2, wait=WAIT)
     assert replaced.opened >= opened + 3
     bought = await world.bought()
@@ -52,7 +52,7 @@ async def test_one_connection_is_enough_if_slack_gives_no_new_one(world: World) 
     await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "socket": first})
     rental = await world.rents()
     await world.destroys("Ana", rental)
-    await world.until_any_card(rental, ("Cancelled", "Destroyed"))
+    await world.until_any_card(rental, ("Cancelled", "Ended"))
     assert len((await world.sandbox.sockets()).names) == 1
     await check_consistency(world, bought=["hyperstack"])
 
@@ -69,7 +69,7 @@ async def test_a_click_during_a_stop_is_committed_and_acknowledged(world: World)
     await world.restart()
     rental = await world.rental()
     await world.destroys("Ana", rental)
-    await world.until_any_card(rental, ("Cancelled", "Destroyed"))
+    await world.until_any_card(rental, ("Cancelled", "Ended"))
     await check_consistency(world, bought=await world.bought())
 
 
@@ -89,7 +89,7 @@ async def test_while_slack_refuses_the_token_leases_end_and_people_are_notified_
     assert await world.stop() == 0
     await world.sandbox.slack.post("tokens", {"bot": "valid"})
     await world.restart()
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"])
 
 
@@ -135,7 +135,7 @@ async def test_with_a_wrong_token_and_a_running_machine_the_bot_starts_and_the_l
     await world.lets_the_lease_end()
     assert await world.stop() == 0
     await world.start(SLACK_BOT_TOKEN=right)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"])
 
 
@@ -155,5 +155,5 @@ async def test_a_server_without_metadata_history_and_groups_is_enough_and_a_repe
     await world.kill()
     await world.restart()
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"], twice=1)

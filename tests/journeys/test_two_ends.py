@@ -42,6 +42,6 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     notice = world.play.sees("Ana", "It goes on only if its GPUs are busy then.", dm=True)
     assert [button.text for button in notice.buttons] == ["Go on 2 h, already approved", f"Destroy {rental}"]
     assert len(await pings(world)) == len(told) + 1
-    await world.until_card(rental, "Destroyed", within=HOUR)
+    await world.until_card(rental, "Ended", within=HOUR)
     assert await world.now() < ready_at + 2 * HOUR + 5 * MINUTE
     await check_consistency(world, bought=["hyperstack"])

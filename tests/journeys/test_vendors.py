@@ -34,5 +34,5 @@ async def test_killed_after_two_failed_purchases_and_a_third_all_machines_that_t
     assert sum(reply.startswith("The extra machine at") for reply in thread) == 3
     (machine,) = await world.alive()
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack", "nebius", "scaleway", machine.vendor])

@@ -16,7 +16,7 @@ async def waits(world: World, name: str, label: str) -> SeenMessage:
     """Let a person ask to wait for an H100, and click a button. Return the answer, which can stop that."""
     await world.play.types(name, "#training", WANTED)
     await world.play.clicks(name, world.play.sees(name, "No H100 in EU under $3.00", only_you=True), label)
-    return world.play.sees(name, "You wait for", only_you=True)
+    return world.play.sees(name, "You're on the waitlist for", only_you=True)
 
 
 async def pinged(world: World, name: str, words: str) -> int:
@@ -47,7 +47,7 @@ async def test_killed_while_it_rents_for_who_waits_it_rents_once_and_tells_each_
     rental = await world.rental()
     await world.until_card(rental, "Ready")
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     # What the two were told is an answer, as if they had asked again.
     await check_consistency(world, bought=["hyperstack"], outside_outbox=2)
 
@@ -76,7 +76,7 @@ async def test_a_start_at_nine_is_rented_once_over_an_empty_market_and_a_restart
     assert await pinged(world, "Ana", "Rented: 1x H100") == 0
     await until_in_berlin(world, 10, 59)
     assert len(await world.alive()) == 1
-    await world.until_card(rental, "Destroyed", within=10 * MINUTE)
+    await world.until_card(rental, "Ended", within=10 * MINUTE)
     assert await world.now() < datetime.fromisoformat("2026-11-25T11:05:00+01:00")
     await check_consistency(world, bought=["hyperstack"])
 
@@ -93,12 +93,12 @@ async def test_a_wish_survives_a_night_with_an_expired_price_and_a_vendor_withou
     assert "I've tried 2 times" in (await world.card(rental)).text
     assert await world.thread(rental) == [
         "Renting 1x H100 SXM 80 GB from Nebius at $2.42/h.",
-        "Nebius looks sold out. It waits on for the next offer that fits. I try until Dec 1, 2026 at 13:00.",
+        "Nebius seems to be sold out. The request stays on the waitlist until Dec 1, 2026 at 13:00.",
     ]
     await world.sandbox.add_fault("procure_offer", "status", status=410, times=1)
     await world.sandbox.vendor("hyperstack", "refuses_cloud_init")
     await world.until_card(rental, "Ready", within=HOUR)
     assert await pinged(world, "Ana", "Rented: 1x H100") == 1
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"])

@@ -18,9 +18,9 @@ NIGHT = range(6)
 MOST = 24
 
 KINDS = {
-    "ready": re.compile(r"^(Your|Ana's) .* is ready until "),
+    "ready": re.compile(r"^Your .* is ready$|^Ana shared .* with you$"),
     "end": re.compile(r"^Ends .*, in \d+ min|^Ends .*, in [12] h"),
-    "lost": re.compile(r"^Lost "),
+    "lost": re.compile(r"took back your spot machine|Everything on it is lost"),
     "idle": re.compile(r"^(Idle for |Connected, not computing for |Still needed\?)"),
 }
 """The beginnings of the direct messages that this week may have."""
@@ -62,7 +62,7 @@ class Week:
         """Let time pass in steps until the cards of these rentals begin with a word."""
         for rental in rentals:
             while not (await self.world.card(rental)).text.startswith(word):
-                await self._jump(STEP if word == "Destroyed" else 4 * MINUTE)
+                await self._jump(STEP if word == "Ended" else 4 * MINUTE)
 
     async def _jump(self, span: timedelta) -> None:
         """Jump from a moment at which nothing was left to do, and settle."""
@@ -94,7 +94,7 @@ async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_
     notice = world.play.sees("Ana", f"({extended}). Copy results off", dm=True)
     assert (await world.now()).hour in NIGHT
     await world.play.clicks("Ana", notice, "Extend 2 h")
-    await week.until_card("Destroyed", extended, second, first)
+    await week.until_card("Ended", extended, second, first)
 
     await world.skips(2 * DAY)
     approved = await world.rents(text="get 8x H100 in EU for 4h")
@@ -109,12 +109,12 @@ async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_
     await week.until_card("Lost", lost)
     day = await week.rents("get L40S EU for 4h")
     await week.writes(day)
-    await week.until_card("Destroyed", approved, day, other)
+    await week.until_card("Ended", approved, day, other)
 
     await world.skips(2 * DAY)
     await world.sets_key("Ben")
     last = [await week.rents(wish) for wish in ("get A100 EU with @Ben for 2h", "get L40S US for 1h")]
-    await week.until_card("Destroyed", *last)
+    await week.until_card("Ended", *last)
 
     pings = await week.pings()
     direct = [ping for ping in pings if ping.why == "dm"]

@@ -101,7 +101,7 @@ async def test_replicas_with_wrong_clocks_delete_a_machine_when_it_is_overdue_an
     for bot in wrong:
         await stop(bot.process)
     await world.start()
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"], outside_outbox=len(wrong) + 1)
 
 
@@ -129,5 +129,5 @@ async def test_with_sqlite_a_bot_with_a_wrong_clock_ends_and_changes_nothing(
     await world.play.settle()
     assert (await world.card(rental)).text.startswith("Ready")
     await world.destroys("Ana", rental)
-    await world.until_card(rental, "Destroyed")
+    await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"], outside_outbox=2)

@@ -120,7 +120,7 @@ async def test_a_rental_is_destroyed_once_and_nothing_is_sent_to_the_operator(tm
     async with team(tmp_path) as ours:
         rental = await running(ours)
         answer = await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
-        assert answer == f"Destroyed: 1x H100 SXM 80 GB ({rental.id}) in EU."
+        assert answer == f"Ended: 1x H100 SXM 80 GB ({rental.id}) in EU."
         assert ending(await ours.rental(rental.id)).by == "operator"
         with pytest.raises(TooLate, match="is over"):
             await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
@@ -134,8 +134,10 @@ async def test_a_request_that_waits_is_withdrawn_by_the_operator(tmp_path: Path)
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
         await ours.deliver_all()
         for user, channel in ((BEN, APPROVALS), (ANA, direct(ANA)), (BEN, TRAINING)):
-            assert f"Withdrawn by {SHOWN}" in (await ours.look(user, channel, "Withdrawn by"))["reads"]
-        assert f"Withdrawn by {SHOWN}" in on_terminal(await ours.command(BEN, f"show {rental.id}"))
+            assert f"ithdrawn by {SHOWN}" in (await ours.look(user, channel, "ithdrawn by"))["reads"]
+        assert f"This request was withdrawn by {SHOWN}" in on_terminal(
+            await ours.command(BEN, f"show {rental.id}")
+        )
 
 
 async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_read_it(tmp_path: Path) -> None:

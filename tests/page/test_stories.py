@@ -28,7 +28,7 @@ from tests.page.conftest import (
 )
 
 expect.set_options(timeout=PATIENCE)
-RECEIPT = re.compile(r"Destroyed \d\d:\d\d: your 1x H100 .*, \$0\.\d\d\.")
+RECEIPT = re.compile(r"Ended at \d\d:\d\d: 1x H100 [^$]*\$0\.\d\d")
 MOST_TABS = 120
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF cleo@laptop"
 
@@ -134,7 +134,7 @@ def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_an
     passes(page, "+10 min")
     expect(messages(page)).to_contain_text(RECEIPT)
     page.get_by_role("button", name="#training").click()
-    expect(messages(page)).to_contain_text("Destroyed: 1x H100")
+    expect(messages(page)).to_contain_text("Ended: 1x H100")
 
     for section in ("Money", "Vendors", "Faults", "Requests", "Addresses"):
         page.get_by_role("heading", name=section, exact=True).click()

@@ -16,7 +16,7 @@ RENTAL, PORT = "k7mq2", 20022
 TOKEN = "xoxb-secret"  # noqa: S105 - of no workspace
 CARD_TS = "10.000001"
 SUBJECT = "1x H100 in EU, Ana, k7mq2"
-FINAL = f"Destroyed: {SUBJECT}. 2 h 4 min, $5.00."
+FINAL = f"Ended: {SUBJECT}. $5.00 for 2 h 4 min."
 MACHINE = Machine(
     resource_id="r-1",
     offer_id="o-1",
@@ -84,7 +84,7 @@ THREAD = (
     reply(12, "Renting from Nebius at $2.42/h", at(12, 2)),
     reply(14, "Ready after 3 min: Ana's 1x H100 (k7mq2).", at(12, 5)),
     reply(17, "Ana extended it by 1 h: it ends 14:05.", at(12, 40)),
-    reply(21, "Ended 14:06; the vendor confirms it. $5.00: 2 h 4 min at $2.42/h.", at(14, 6)),
+    reply(21, "Ended at 14:06, confirmed by the vendor. $5.00 for 2 h 4 min at $2.42/h.", at(14, 6)),
 )
 PRIVATE = (
     private(5, "1x H100 in EU · 6 h\n$2.42/h Nebius\nPrices are valid until 12:30.", at(12, 0)),

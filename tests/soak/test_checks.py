@@ -144,14 +144,14 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("busy_machines_go_on", lambda e: with_two_ends(e, BUSY)),
     ("no_end_is_later_than_the_latest", lambda e: moves_on(e, "15:06, 16:06 at the latest")),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$5.01"))),
-    ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$4.99 estimated"))),
-    ("receipts_are_the_bill", lambda e: with_card(e, f"Destroyed: {SUBJECT}. It cost nothing.")),
-    ("receipts_are_the_bill", lambda e: with_card(e, f"Destroyed: {SUBJECT}.")),
-    ("receipts_are_the_bill", lambda e: with_card(e, f"Destroyed: {SUBJECT}. 2 h 4 min, <$0.01.")),
+    ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "an estimated $4.99"))),
+    ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}. It cost nothing.")),
+    ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}.")),
+    ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}. <$0.01 for 2 h 4 min.")),
     ("no_message_is_posted_twice", posted_twice),
     (
         "each_transition_is_notified_once",
-        lambda e: for_all(e, reply(41, "Ended 14:06; the vendor confirms it.", at(14, 6))),
+        lambda e: for_all(e, reply(41, "Ended at 14:06, confirmed by the vendor.", at(14, 6))),
     ),
     ("each_transition_is_notified_once", lambda e: for_all(e, reply(41, "Ready after 3 min: more.", at(14, 6)))),
     (
@@ -292,7 +292,7 @@ def test_a_wish_may_wait_if_nothing_fits_if_the_rules_forbid_it_or_while_somethi
     assert names(late) == {"wishes_are_fulfilled"}
     assert names(with_wish(good(), until=at(12, 30))) == set()
     assert names(with_wish(good(), WAITS.replace("$3.00", "$1.50"), until=at(13, 0))) == set()
-    not_allowed = "An offer fits, but I can't rent it now: Ben has 8 rentals."
+    not_allowed = "An offer matched this request, but I couldn't rent it. Ben has 8 rentals."
     assert names(for_all(late, message(53, not_allowed, at(12, 20), ts="12.2", thread_ts="12.0"))) == set()
     assert names(replace(late, calm_since=None)) == names(replace(late, calm_since=at(12, 50))) == set()
     assert names(replace(late, jumps=(Jump(at(12, 20), at(12, 50), excused=True),))) == set()

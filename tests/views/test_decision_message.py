@@ -50,7 +50,7 @@ Your request for 1x H100 (k7mq2) in EU is on hold, because too little time is le
       Nothing is rented. It needs a later end. It expires at 23:00.
 [Change] [Withdraw]
 
-*Waiting for Ana*: 1x H100 in EU, Ana, k7mq2. Too little time is left until its end. Expires at
+*Waiting for Ana*: 1x H100 (k7mq2) in EU for Ana. Too little time is left until its end. Expires at
       23:00.
 [Change] [Add teammate] [Withdraw]
 
@@ -90,18 +90,18 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
     ) == snapshot("""\
 
 Your request for 1x H100 (k7mq2) in EU needs your decision, because it now costs $2.90/h at Scaleway
-      fr-par-2, $0.43 over the $2.47/h that you allowed. It expires at 20:39. It can cost up to
+      fr-par-2, $0.43 more than the $2.47/h that you allowed. It expires at 20:39. It can cost up to
       $18.85 in all.
 [Accept up to $2.90/h] [Tell me when there is one] [Withdraw]
 
 Your request for 1x H100 (k7mq2) in EU needs approval, because it now costs $2.90/h at Scaleway
-      fr-par-2, $0.43 over the $2.47/h that you allowed. It expires at 20:39. It can cost up to
+      fr-par-2, $0.43 more than the $2.47/h that you allowed. It expires at 20:39. It can cost up to
       $18.85 in all.
 [Withdraw]
 
 Ben approved your 1x H100 (k7mq2) in EU at 12:45, at up to $2.90/h.
 
-Your request for 1x H100 (k7mq2) in EU is decided. It is starting.
+Your request for 1x H100 (k7mq2) in EU is decided. It's starting.
 """)
 
 
@@ -141,15 +141,15 @@ Nobody decided on more time: your 1x H100 (k7mq2) in EU. It ends 18:40.
 
 Carl says that it is still needed: 1x H100 (k7mq2).
 
-Lost 14:10: your 1x H100 (k7mq2) in EU. Nebius ended it. Ask again: /gpu get
+Nebius ended your 1x H100 (k7mq2) at 14:10. Everything on it is lost. Ask again: /gpu get
 [Tell me when there is one]
 
-Failed 12:40: your 1x H100 (k7mq2) in EU. Nothing is left within what was allowed. It cost nothing.
-      Ask again: /gpu get
+Your request for 1x H100 (k7mq2) in EU failed at 12:40: no offer is left within what was accepted.
+      It cost nothing. Ask again: /gpu get
 [Tell me when there is one] [Rent it for me, up to a price]
 
-Expired 22:07: your 1x H100 (k7mq2) in EU. Nothing of it bills any more; the vendor confirms it.
-      $0.42 computed. Ask again: /gpu get
+Your request for 1x H100 (k7mq2) in EU expired at 22:07. The vendor confirmed that nothing bills for
+      it any more. It cost $0.42. Ask again: /gpu get
 """)
 
 

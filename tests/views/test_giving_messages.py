@@ -67,7 +67,13 @@ Ana asked for k7mq2. You gave it to Ana, who can take it until 16:00.
 
 Ana asked for k7mq2. It works again at 15:01.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Ben still needs it: 1x H100 (k7mq2).
 """)
@@ -104,19 +110,18 @@ Ben gave you 1x H100 (k7mq2). Somebody else can take it now.
 
 Ben gave you 1x H100 (k7mq2). It is still needed, so it stays Ben's.
 
-Being destroyed: Ben's 1x H100 (k7mq2).
+Ben's 1x H100 (k7mq2) is being destroyed.
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 You took 1x H100 (k7mq2) at 15:02, $2.42/h. It was Ben's; Ben got the line that lets you in. It ends
       18:40: then it is destroyed.
-`ssh root@203.0.113.7`
-Opens with the keys of Ben, who rented it. To add "ana@desk", paste on the machine: `(umask 077;
-      mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k"
-      authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+$ ssh root@203.0.113.7
+| Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 """)
     shown = direct_message(EventContext(GIVEN, bens(GIVEN), reading(NOW, ANA)))
     assert shown is not None
@@ -136,9 +141,11 @@ def test_who_gave_it_reads_the_line_that_lets_the_new_owner_in_and_everyone_who_
         thread(TAKEN, taken),
     ) == snapshot("""\
 
+(fallback) `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do
+      grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
 Ana took 1x H100 (k7mq2) at 15:02 and pays for it from then on. Paste this on it, and Ana gets in:
-`(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
-      "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
+$ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
+      "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)
 
 1x H100 (k7mq2) is Carl's now.
 

@@ -99,7 +99,7 @@ Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
   Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
-*Waiting for approval*: 8x A100 PCIe 80 GB in EU, Ana, p4wd9. Up to $21.16/h. Expires at 22:05.
+*Waiting for approval*: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana. Up to $21.16/h. Expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 """)
 
@@ -112,25 +112,31 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
     over = gone(**CLICKED, gpu=PCIE)
     assert page(
         card(bought(), clock(12, 41)),
-        direct(READY_EVENT, bought()).splitlines()[1],
+        direct(READY_EVENT, bought()).splitlines()[0],
         thread(READY_EVENT, bought()),
         message(lists.show(bought(), reader=reading(clock(12, 41), ANA)), clock(12, 41)).splitlines()[0],
         card(over, clock(18, 41)),
         direct(READY_EVENT, over),
     ) == snapshot("""\
 
-*Ready*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+*Ready*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Your 1x A100 PCIe 80 GB (k7mq2) is ready.
 
 Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 
 Ready: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 
-*Destroyed*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Ended*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
-Destroyed 18:41: your 1x A100 PCIe 80 GB (k7mq2). 6 h 4 min, $14.68.
+(fallback) Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 """)
 
 
@@ -147,8 +153,8 @@ def test_a_failover_names_what_it_buys() -> None:
 
 Renting 1x A100 PCIe 80 GB from Hyperstack at $1.39/h.
 
-Hyperstack looks sold out; it cost nothing. Now 1x A100 PCIe 80 GB from RunPod at $1.50/h: $0.11
-      over what you clicked, within what you accepted.
+Hyperstack seems to be sold out. The attempt cost nothing. Trying RunPod: 1x A100 PCIe 80 GB at
+      $1.50/h, $0.11 more than the offer Ana clicked and within what Ana accepted.
 """)
 
 
@@ -193,8 +199,8 @@ Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because on
       expires at 20:39. It can cost up to $9.00 in all.
 [Accept up to $1.50/h] [Tell me when there is one] [Withdraw]
 
-*Waiting for Ana*: 1x A100 SXM 40 GB in EU, Ana, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe
-      80 GB. Up to $1.50/h. Expires at 20:39.
+*Waiting for Ana*: 1x A100 SXM 40 GB (k7mq2) in EU for Ana. Only A100 SXM 40 GB is left, not A100
+      PCIe 80 GB. Up to $1.50/h. Expires at 20:39.
 [Accept up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
 This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing
@@ -225,10 +231,10 @@ def test_a_replacement_and_more_time_are_for_the_model_that_they_are_about() -> 
     ) == snapshot("""\
 
 == Replace k7mq2? ==
-I rent the next offer of another vendor than Nebius: 1x A100 PCIe 80 GB, up to $2.47/h, for 4 h, at
-      most $12.00 in all.
-Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
-      stays.
+! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
+      k7mq2 keeps running.
+I'll rent the next offer from a vendor other than Nebius: 1x A100 PCIe 80 GB, up to $2.47/h for 4 h,
+      at most $12.00 in all.
 [Replace k7mq2] [Go back]
 
 == Approve k7mq2? ==

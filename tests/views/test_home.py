@@ -18,11 +18,12 @@ from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.summary import HomeView, RentalDetails, RentalSummary, TeamMonth, WaitingView
 from handlers.messages.home import KEYS, TEAM_BUDGETS, home_tab
 from handlers.phrases.blocks import Rendered
+from handlers.phrases.classic import Surface
 from tests.slack_limits import buttons, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.screens import read
 from tests.views.stories import ANA, BEN, clock, listed, reading, ready, request, waiting
-from tests.views.test_limits import assert_button_is_whole
+from tests.views.test_limits import assert_button_is_whole, assert_taken
 
 NOON = clock(12, 40)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint=f"SHA256:{'A' * 43}")
@@ -84,7 +85,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "[Extend 2 h, about $4.84, k7mq2, 1x H100 in EU]  [Destroy k7mq2, 1x H100 in EU]"
         "  [Details, k7mq2, 1x H100 in EU]",
         "[Previous page]  [Next page, 3 more]",
-        "You wait for 1x H100 in EU, until Nov 27 at 18:00.  [Stop waiting, 1x H100 in EU]",
+        "You're on the waitlist for 1x H100 in EU until Nov 27 at 18:00.  [Stop waiting, 1x H100 in EU]",
         "*Money*  November: $212.40; vision $1,210.40 left "
         "($1,789.60 spent, $0.00 reserved for running machines). More: /gpu spend",
         "*Keys*  1 SSH key. The first opens machines for certain.  [Add SSH key]",
@@ -165,6 +166,7 @@ def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
         keys=tuple(keys * KEYS),
     )
     tab = home_tab(view, reading(now, "U0ANA"))
+    assert_taken(tab.blocks, Surface.HOME)
     assert problems_of_view({"type": "home", "blocks": tab.blocks}) == []
     texts = [text["text"] for text in text_objects(tab.blocks) if text["type"] == "mrkdwn"]
     assert all(unescaped_markup(text) == [] for text in texts)

@@ -59,7 +59,7 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
 [Withdraw p4wd9] [Go back]
 
 == Withdraw p4wd9? ==
-8x H100, Ana. It is not asked for any more. Its machine was found on the account.
+8x H100, Ana. It is not asked for any more. Its machine was found in the account.
 [Withdraw p4wd9] [Go back]
 """)
 

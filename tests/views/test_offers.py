@@ -249,7 +249,7 @@ def test_a_refusal_of_all_offers_is_said_once() -> None:
 
 *1x H100 in EU* · 6 h
 You can't rent these now. You have 4 rentals; your team's limit is 4 a person. Destroy one first:
-      see /gpu list.
+      /gpu list shows them.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2
@@ -420,21 +420,21 @@ def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
     assert page(*(message(answer, NOW) for answer in answers)) == snapshot("""\
 
 (fallback) No H100 in EU under $2.00 per GPU-hour right now. Similar: Show from $2.15 in EU, Show US
-      from $1.90 and Show spot from $1.20. H100 alone means any H100. I look in your hours only: Mon
-      to Fri, 08:00 to 20:00. Add "any time" for always.
+      from $1.90 and Show spot from $1.20. Any H100 model will do. I only look for offers during
+      your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
 No H100 in EU under $2.00 per GPU-hour right now.
 [Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US from
       $1.90] [Show spot from $1.20] [Change]
-  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
+  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
 
-(fallback) No H100 in EU under $2.00 per GPU-hour right now, and nothing similar either. H100 alone
-      means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time" for
-      always.
+(fallback) No H100 in EU under $2.00 per GPU-hour right now, and nothing similar either. Any H100
+      model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any
+      time" for day and night.
 No H100 in EU under $2.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Rent it for me, up to a price] [Change]
-  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
+  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
 """)
 
 
@@ -448,13 +448,13 @@ def test_without_an_offer_for_a_total_the_buttons_say_that_they_go_over_it() -> 
     assert page(message(answer, NOW)) == snapshot("""\
 
 (fallback) No H100 in EU for $8.00 in all right now. Similar: Show from $2.15 in EU (over $8.00 in
-      all) and Show US from $1.10. H100 alone means any H100. I look in your hours only: Mon to Fri,
-      08:00 to 20:00. Add "any time" for always.
+      all) and Show US from $1.10. Any H100 model will do. I only look for offers during your hours,
+      Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
 No H100 in EU for $8.00 in all right now.
 [Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU (over $8.00 in
       all)] [Show US from $1.10] [Change]
-  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
+  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
 """)
 
 

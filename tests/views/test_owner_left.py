@@ -63,9 +63,9 @@ Ana left the workspace: k7mq2, 1x H100 in EU. I asked again at 14:30.
 
 Ana left the workspace. Carl made Ben the owner: k7mq2, 1x H100 in EU.
 
-Ana left the workspace: k7mq2, 1x H100 in EU. It is being destroyed.
+Ana left the workspace: k7mq2, 1x H100 in EU. It's being destroyed.
 
-Ana left the workspace: k7mq2, 1x H100 in EU. Destroyed 18:41.
+Ana left the workspace: k7mq2, 1x H100 in EU. Ended at 18:41.
 
 Ana left the workspace. p4wd9 (8x H100 in EU) waits for approval, and can't be approved without an
       owner. Who takes it?

@@ -127,7 +127,7 @@ Still needed? k7mq2: no answer. I asked again at 16:40.
 
 Still needed? k7mq2: I asked again at 16:40.
 
-Being destroyed: your 1x H100 (k7mq2).
+Your 1x H100 (k7mq2) is being destroyed.
 """)
 
 
@@ -162,18 +162,18 @@ def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours
         card(asked_about(IDLE, on_card=True, now=IN_USE), clock(16, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. Idle for 2 h 30 min. $2.42/h since 12:37. Ends 18:40. fine-tune
-      run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. Idle for 2 h 30 min. $2.42/h since 12:37. Ends 18:40.
+      fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. Connected, not computing for 2 h 30 min. $2.42/h since 12:37.
-      Ends 18:40. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. Connected, not computing for 2 h 30 min. $2.42/h since
+      12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 
@@ -252,7 +252,7 @@ Ana still needs it. I ask again at 22:44; it ends Nov 26 at 09:00 either way. k7
 
 Ana extended it by 2 h: it ends Nov 26 at 11:00. k7mq2, 1x H100, Ana.
 
-Being destroyed: Ben asked for it. k7mq2, 1x H100, Ana.
+Ben is destroying this machine. k7mq2, 1x H100, Ana.
 
 Nobody answered. I told you again at 18:44: k7mq2, 1x H100, Ana.
 
@@ -268,7 +268,7 @@ No longer asked: k7mq2, 1x H100, Ana. Idle: no work since 18:41.
 
 No longer asked: k7mq2, 1x H100, Ana. I can't see inside since 18:42.
 
-k7mq2, 1x H100, Ana. It is being destroyed.
+k7mq2, 1x H100, Ana. It's being destroyed.
 """)
 
 

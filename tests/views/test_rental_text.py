@@ -35,12 +35,12 @@ def test_the_current_state_of_a_rental_is_one_sentence() -> None:
     )
     assert [read(rental_text.current_state(details, TIMES), NOW) for details in rentals] == snapshot(
         [
-            "It waits for approval.",
-            "It is starting.",
-            "It is ready, until 18:40.",
-            "It is being destroyed.",
-            "Destroyed 18:41.",
-            "Lost 18:41. Nebius ended it.",
+            "It's waiting for approval.",
+            "It's starting.",
+            "It's ready, and ends at 18:40.",
+            "It's being destroyed.",
+            "Ended at 18:41.",
+            "Lost at 18:41. Nebius took the machine back.",
             "Withdrawn.",
         ]
     )
@@ -60,22 +60,22 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
     )
     assert [read(rental_text.receipt(details), NOW) for details in rentals] == snapshot(
         [
-            "6 h 4 min, $14.68.",
-            "6 h 4 min, $14.68 estimated.",
+            "$14.68 for 6 h 4 min.",
+            "an estimated $14.68 for 6 h 4 min.",
             "$0.42.",
             "It cost nothing.",
-            "$0.00 estimated.",
+            "an estimated $0.00.",
             "$0.00.",
             "Nothing was rented.",
-            "Its machine was found on the account.",
+            "Its machine was found in the account.",
         ]
     )
 
 
-def test_a_cost_says_whether_it_is_computed_or_estimated() -> None:
+def test_a_cost_says_whether_it_is_estimated() -> None:
     costs = (AccruedCost(amount=4_960_000, estimated=False), AccruedCost(amount=4_960_000, estimated=True))
-    assert [(rental_text.computed(cost), rental_text.so_far(cost)) for cost in costs] == snapshot(
-        [("$4.96 computed", "$4.96 so far"), ("$4.96 estimated", "$4.96 estimated so far")]
+    assert [(rental_text.in_all(cost), rental_text.so_far(cost)) for cost in costs] == snapshot(
+        [("$4.96", "$4.96 so far"), ("an estimated $4.96", "an estimated $4.96 so far")]
     )
 
 

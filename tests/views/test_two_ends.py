@@ -101,8 +101,8 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
     shared = changed(two_ends(teammates=(BEN,)), keys_now=keys_now(key(BEN, "ben@desk")))
     assert page(
         direct(READY_EVENT, two_ends()),
-        direct(READY_EVENT, shared, to=BEN).splitlines()[1],
-        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[1],
+        direct(READY_EVENT, shared, to=BEN).splitlines()[2],
+        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[2],
     ) == snapshot("""\
 
 (fallback) Your 1x H100 (k7mq2) is ready.
@@ -113,16 +113,16 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
 | Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
-| Price: $2.42/h, at most $30.88 in all
+| Price: $2.42/h, at most $30.88
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. Your key "ben@desk"
 
-(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by 23:10 while its GPUs are busy. That's sooner than you asked,
 """)
 
 
@@ -134,20 +134,20 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
         card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy
+      then; tomorrow at 00:40 at the latest. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until 19:40,
       tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
-      00:40 at the latest. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy
+      then; tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy then;
-      tomorrow at 00:40 at the latest. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until tomorrow at 00:40,
-      its latest end. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until tomorrow at
+      00:40, its latest end. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 
@@ -277,7 +277,7 @@ It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells ou
       limits of $10.00/h and $100.00 per rental.
 [Approve up to $476.10] [Go back]
 
-Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
+I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
       tomorrow at 10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
@@ -295,11 +295,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
         ),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until 19:40,
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy then;
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy
 """)
 
 
@@ -384,22 +384,59 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. Its work stopped at 01:13; it ended at 02:44. $4.96.
-      Something that turned up late is being deleted.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't keep it running.
+      $4.96. Something that turned up late is being deleted.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Its work stopped at 01:13; it ended at 02:44. Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed 02:45: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed yesterday at 21:01: your 1x H100 (k7mq2). $4.96.
+(fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended yesterday at 21:01: 1x H100 (k7mq2)*
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 """)
 
 
@@ -421,7 +458,7 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-Asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
+I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
       18:40, or by tomorrow at 00:40 while it's busy.
 
 | Limit: $100.00
@@ -436,18 +473,17 @@ Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until t
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40
-      if that's approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It
-      runs at Nebius eu-north1.
+      if approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
+      Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
-| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if that's
-      approved
-| Price: $2.42/h, at most $30.88 in all
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if approved
+| Price: $2.42/h, at most $30.88
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted when the machine ends*, even at night, so copy your results off first. Shutting
-      it down from inside doesn't stop billing; Destroy does.
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 [Take the request back] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==

@@ -191,36 +191,44 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
     said = [thread(GONE, over), thread(GONE, all_used), direct(asked, over, clock(18, 41))]
     assert page(*cards, *said, *map(show, (over, all_used, before, lives))) == snapshot("""\
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68, of which $3.10 idle.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min, of which $3.10 was idle.
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
-*Destroyed*: 1x H100 in EU, Ana, k7mq2. 6 h 4 min, $14.68.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
-Ended 18:41; the vendor confirms it. $14.68 computed, of which $3.10 idle.
+Ended at 18:41, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
-Ended 18:41; the vendor confirms it. $14.68 computed.
+Ended at 18:41, confirmed by the vendor. It cost $14.68.
 
-Destroyed 18:41: your 1x H100 (k7mq2). 6 h 4 min, $14.68, of which $3.10 idle.
+(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. $3.10 of that was idle time. The vendor
+      confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2)*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Idle: $3.10
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
-Destroyed: 1x H100 in EU, Ana, k7mq2.
-  6 h 4 min, $14.68. Of its cost: $7.38 in use, $3.00 connected without work, $3.10 idle and $1.20
-      not seen. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+Ended: 1x H100 in EU, Ana, k7mq2.
+  $14.68 for 6 h 4 min. Of its cost: $7.38 in use, $3.00 connected without work, $3.10 idle and
+      $1.20 not seen. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  Asked whether it is still needed.
-  18:41  Ended; the vendor confirms it. $14.68 computed, of which $3.10 idle.
+  18:41  Ended, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
-Destroyed: 1x H100 in EU, Ana, k7mq2.
-  6 h 4 min, $14.68. Of its cost: $14.68 in use. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in
-      all. fine-tune run 7
+Ended: 1x H100 in EU, Ana, k7mq2.
+  $14.68 for 6 h 4 min. Of its cost: $14.68 in use. Nebius eu-north1. Allowed: up to $2.47/h, $16.06
+      in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  Asked whether it is still needed.
-  18:41  Ended; the vendor confirms it. $14.68 computed.
+  18:41  Ended, confirmed by the vendor. It cost $14.68.
 
-Destroyed: 1x H100 in EU, Ana, k7mq2.
-  6 h 4 min, $14.68. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+Ended: 1x H100 in EU, Ana, k7mq2.
+  $14.68 for 6 h 4 min. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  18:41  Ended; the vendor confirms it. $14.68 computed.
+  18:41  Ended, confirmed by the vendor. It cost $14.68.
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
   Of its cost: $7.38 in use, $3.10 idle and $1.20 not seen. Nebius eu-north1. Allowed: up to

@@ -1,0 +1,82 @@
+"""The receipt of a rental that is over. Its card and its owner's newest direct message become the receipt."""
+
+from __future__ import annotations
+
+from bot.lifecycle.money.billing import ledger_span
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.model.text import span
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Fact, Part, facts
+from handlers.phrases.ends import on_ending_text
+from handlers.phrases.format import Reader, Times, dollars, join, join_lines, per_hour
+from handlers.phrases.rental_text import (
+    cost_nothing_text,
+    extended_by_operator,
+    first_runs_on,
+    in_all,
+    new_one_text,
+    over_text,
+    settled,
+    stopped_at_night,
+    why_ended,
+)
+from handlers.phrases.use_text import use_in_cents
+
+INVOICE_DECIDES = "Computed from the API's price and times; your invoice decides."
+"""Small print below an amount that was computed."""
+
+
+def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Part, ...]:
+    """Return the receipt, without buttons. `name` is the machine as the message names it."""
+    return (
+        receipt_title(details, name, reader),
+        receipt_facts(details),
+        receipt_small_print(details, reader.times),
+    )
+
+
+def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
+    """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`. What its owner may want to know follows: why it ended,
+    or the machine in its place."""
+    title = f"{over_text(details, reader.times)}: {name}"
+    why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))
+    return Part(join_lines(f"{title}.", why), blocks.lines(f"*{title}*", why))
+
+
+def receipt_facts(details: RentalDetails) -> Part:
+    """Return what the rental cost and for how long it ran, or a sentence if it cost nothing."""
+    nothing = cost_nothing_text(details)
+    if nothing:
+        return blocks.paragraph(nothing)
+    cost, length = in_all(details.spent), ledger_span(details.ledger)
+    rates = {row.rate for row in details.ledger}
+    ran = span(length) + (f" at {per_hour(*rates)}" if len(rates) == 1 else "") if length is not None else ""
+    idle = use_in_cents(details.use_costs).idle
+    return facts(
+        Fact("Total", cost, f"It cost {cost}.")
+        if settled(details)
+        else Fact("Total so far", cost, f"It cost {cost} so far."),
+        Fact("Runtime", ran, f"It ran for {ran}."),
+        Fact("Idle", dollars(idle), f"{dollars(idle)} of that was idle time.") if idle else None,
+        _deletion(details),
+    )
+
+
+def _deletion(details: RentalDetails) -> Fact | None:
+    if not settled(details):
+        late = "something that turned up late is still being deleted"
+        return Fact("Deletion", late, f"{late.capitalize()}.")
+    if details.rental.state is State.LOST:
+        return None  # the vendor took the machine
+    return Fact("Deletion", "confirmed by the vendor", "The vendor confirmed the deletion.")
+
+
+def receipt_small_print(details: RentalDetails, times: Times) -> Part:
+    """Return what stands below the cost: who decides about it, the machine's script, what the operator did."""
+    return blocks.small(
+        "" if cost_nothing_text(details) else INVOICE_DECIDES,
+        on_ending_text(details.rental, times),
+        extended_by_operator(details, times),
+        first_runs_on(details),
+    )
