@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.model.machine_use import OnEndingRefused, OnEndingState, Verdict
@@ -63,18 +64,33 @@ def _while_busy(request: Request, last: str = "") -> str:
 # --- the end of a machine
 
 
-def ends(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return a sentence about when a machine ends, for a message of the times `posted`: `Ends 18:40.`, or `In use:
-    it goes on until 19:40, 00:40 at the latest.` if its end moved on and it is in use."""
+def keeps_running(rental: Rental) -> bool:
+    """Return whether a machine's end moved on because the machine is in use, and it still is."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
-    in_use = rental.use is not None and rental.use.verdict is Verdict.IN_USE
-    if not (moved and in_use):
-        return f"Ends {end(rental, times, *posted)}."
+    return moved and rental.use is not None and rental.use.verdict is Verdict.IN_USE
+
+
+def ends(rental: Rental, times: Times, *posted: datetime) -> str:
+    """Return a sentence about when a machine ends, for a message of the times `posted`: `It ends at 18:40.`, or
+    `It keeps running until 19:40, and until 00:40 at the latest.` if its end moved on and it is in use."""
+    lease = rental.running_lease
+    if not keeps_running(rental):
+        return f"It ends {until_end(rental, times.at_time, times, *posted)}."
     latest = "its latest end"
     if lease.latest_end is not None and can_move(lease):
-        latest = f"{times.time(lease.latest_end, *posted)} at the latest"
-    return f"In use: it goes on until {times.time(lease.ends_at, *posted)}, {latest}."
+        latest = f"and until {times.time(lease.latest_end, *posted)} at the latest"
+    return f"It keeps running until {times.time(lease.ends_at, *posted)}, {latest}."
+
+
+def until_end(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
+    """Return the end as `say` writes a time: `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if it can
+    move."""
+    lease = rental.running_lease
+    first = say(lease.ends_at, *posted)
+    if lease.latest_end is None or not can_move(lease):
+        return first
+    return f"{first}, or by {times.time(lease.latest_end, *posted)} while its GPUs are busy"
 
 
 def end(rental: Rental, times: Times, *posted: datetime) -> str:
@@ -96,10 +112,10 @@ def at_its_end(rental: Rental, now: datetime) -> str:
     if now < lease.ends_at:
         return ""
     if script is not None and script.state is OnEndingState.RUNNING and script.is_for(lease.ends_at):
-        return "At its end: I'll destroy it as soon as its on-ending.sh is done."
+        return "It has reached its end, and I'll destroy it as soon as its on-ending.sh is done."
     if can_move(lease):
-        return "At its end: I'm checking whether its GPUs are busy."
-    return "At its end: I'll destroy it as soon as I can."
+        return "It has reached its end, and I'm checking whether its GPUs are busy."
+    return "It has reached its end, and I'll destroy it as soon as I can."
 
 
 def without_approval(rental: Rental, times: Times) -> str:

@@ -203,9 +203,9 @@ def test_the_reply_to_extend_and_keep_says_when_the_lease_ends() -> None:
         replies.still_needed(use, None, READER),
     ) == snapshot("""\
 
-You extended 1x H100 (k7mq2) by 5 h 8 min, about $12.42. Ends 18:40.
+You extended 1x H100 (k7mq2) by 5 h 8 min, about $12.42. It ends at 18:40.
 
-You extended 1x H100 (k7mq2) by 2 h. Ends 18:40.
+You extended 1x H100 (k7mq2) by 2 h. It ends at 18:40.
 
 I've asked for 24 h more for 1x H100 (k7mq2), about $58.08. Unless someone approves, it ends at
       18:40.
