@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import EventKind
@@ -32,6 +33,7 @@ from tests.views.stories import (
     READY_EVENT,
     SCALEWAY,
     M,
+    attempt,
     clock,
     envelope,
     gone,
@@ -83,16 +85,26 @@ def _offers() -> Told:
 
 
 def _card_starting() -> Told:
-    now = clock(12, 38)
+    now = clock(12, 38, 40)
+    known = {"rate": NEBIUS.rate, "vendor": "nebius", "vendor_region": "eu-north1", "attempts": 2}
+    first, second = (
+        changed(attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED), why=Why.SOLD_OUT),
+        attempt(2, NEBIUS, clock(12, 37)),
+    )
+    details = making()
+    details = changed(details, rental=changed(details.rental, **known), attempts=(first, second))
     facts = {
         "what": NAME,
         "place": "EU",
         "whose": "Ana",
-        "from": "Hyperstack",
-        "price": r"\$2\.15/h",
         "state": "Starting",
+        "before": "Hyperstack[^.]*sold out",
+        "now": "Nebius",
+        "price": r"\$2\.42/h",
+        "how far": "2 min 40 s",
+        "how long": "about 3 min",
     }
-    return Told(outbox(MessageKind.CARD, making(), now), now, facts)
+    return Told(outbox(MessageKind.CARD, details, now), now, facts)
 
 
 def _card_ready() -> Told:
