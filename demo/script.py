@@ -237,8 +237,8 @@ async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:
         "its database every 5 min, and tells the admins. Ben gives the machine an owner, and with that an end."
     )
     await play.sandbox.add_machine("train-cleo-3")
-    asked = await play.until_sees("Ben", "A machine I don't know is running", SOON, dm=True)
-    await play.clicks("Ben", asked, "Give it an owner")
+    asked = await play.until_sees("Ben", "A machine that wasn't rented through me is running", SOON, dm=True)
+    await play.clicks("Ben", asked, "Assign an owner")
     await play.confirms("Ben")
     given = play.sees("Cleo", "I don't know whose keys work", dm=True)
     await play.clicks("Cleo", given, "Destroy ")

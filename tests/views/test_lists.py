@@ -72,7 +72,7 @@ def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
     one = UnknownSummary(question=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
     for live in (listed(ready(), more=0), changed(listed(ready(), more=0), shown=())):
         read = listing(changed(live, unknown=(one,) * (lists.ROWS + 2)), everyone=True)
-        assert read.count("named train-3") == lists.ROWS
+        assert read.count("train-3") == lists.ROWS
         assert "2 more that no rental has." in read
 
 

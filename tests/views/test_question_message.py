@@ -283,7 +283,7 @@ Nobody answered. I told you again at 18:44: k7mq2, 1x H100, Ana.
 
 I told you again at 18:44: k7mq2, 1x H100, Ana.
 
-Ben made Ana its owner: it was Carl's. k7mq2, 1x H100, Carl.
+Ben made Ana the owner of this machine, which was Carl's. k7mq2, 1x H100, Carl.
 
 No longer asked: k7mq2, 1x H100, Ana. In use since 16:20.
 
