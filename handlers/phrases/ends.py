@@ -14,6 +14,7 @@ from bot.model.text import span
 from bot.policy.team.hours import known_zone
 from bot.policy.use.on_ending import STARTS_BEFORE
 from bot.policy.use.two_ends import can_move, first_end, was_asked_for
+from handlers.phrases.blocks import Fact
 from handlers.phrases.format import Times, person, time_token
 
 
@@ -71,26 +72,26 @@ def keeps_running(rental: Rental) -> bool:
     return moved and rental.use is not None and rental.use.verdict is Verdict.IN_USE
 
 
-def ends(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return a sentence about when a machine ends, for a message of the times `posted`: `It ends at 18:40.`, or
-    `It keeps running until 19:40, and until 00:40 at the latest.` if its end moved on and it is in use."""
-    lease = rental.running_lease
-    if not keeps_running(rental):
-        return f"It ends {until_end(rental, times.at_time, times, *posted)}."
-    latest = "its latest end"
-    if lease.latest_end is not None and can_move(lease):
-        latest = f"and until {times.time(lease.latest_end, *posted)} at the latest"
-    return f"It keeps running until {times.time(lease.ends_at, *posted)}, {latest}."
+def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
+    """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
+    times `posted`."""
+    lease, extension = rental.running_lease, rental.extension
+    later = times.time(lease.latest_end, *posted) if lease.latest_end is not None and can_move(lease) else ""
 
+    def longer(say: Callable[..., str]) -> str:
+        return f", or {say(extension.ends_at, *posted)} if approved" if extension is not None else ""
 
-def until_end(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
-    """Return the end as `say` writes a time: `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if it can
-    move."""
-    lease = rental.running_lease
-    first = say(lease.ends_at, *posted)
-    if lease.latest_end is None or not can_move(lease):
-        return first
-    return f"{first}, or by {times.time(lease.latest_end, *posted)} while its GPUs are busy"
+    if keeps_running(rental):
+        first = times.time(lease.ends_at, *posted)
+        latest, at_latest = (f"{later} at the latest", "and until ") if later else ("its latest end", "")
+        said = f"It keeps running until {first}, {at_latest}{latest}{longer(times.at_time)}."
+        return Fact("Ends", f"{first}, {latest}{longer(times.time)}", said)
+
+    def until(say: Callable[..., str]) -> str:
+        by = f", or by {later} while its GPUs are busy" if later else ""
+        return f"{say(lease.ends_at, *posted)}{by}{longer(say)}"
+
+    return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
 
 
 def end(rental: Rental, times: Times, *posted: datetime) -> str:
