@@ -165,7 +165,7 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
     ready = await play.until_sees("Cleo", "Your 1x L40S PCIe 48 GB", SOON, dm=True)
     await play.clicks("Cleo", ready, "Destroy ")
     await play.confirms("Cleo")
-    await play.until_sees("Cleo", "Ended: 1x L40S PCIe 48 GB", SOON)
+    await play.until_sees("Cleo", "Ended at", SOON, dm=True)
 
 
 async def _check_boot_script(play: Play) -> None:
