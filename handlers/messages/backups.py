@@ -32,8 +32,7 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.ends import end
-from handlers.phrases.format import Times, escape, first_few, identifier, join, join_lines, person
+from handlers.phrases.format import Times, escape, first_few, identifier, join, join_lines, person, sentence
 from handlers.phrases.rental_text import machines, so_far
 
 _LIST = "/gpu list shows what you rent now."
@@ -65,18 +64,20 @@ def _unknown_rental(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 @thread(EventKind.ENDS_AGAIN)
-def _ends_again(context: EventContext[EndFacts]) -> EventText:
-    return EventText("My database was put back", f"It ends {until_text(context)} again.")
+def _ends_again(context: EventContext[EndFacts]) -> str:
+    restored = "My database was restored from a backup"
+    return f"{restored}, so {context.this_machine} ends {context.times.at_time(context.facts.until)} again."
 
 
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
     """Return that the machine ends as before, or that it ends soon if that end has passed."""
-    event, rental, times = context.event, context.rental, context.times
+    event, times = context.event, context.times
     until = event.facts.until
     if until > event.at:
-        return f"My database was put back: {name} ends {end(rental, times, event.at)} again. "
-    gone = times.time(event.at + context.reader.rules.lease.grace, event.at)
-    return f"My database was put back: {name} was to end {times.time(until, event.at)}. It ends {gone}. "
+        return f"My database was restored from a backup, so {name} ends {times.at_time(until, event.at)} again."
+    gone = times.at_time(event.at + context.reader.rules.lease.grace, event.at)
+    was = f"{name} was to end {times.at_time(until, event.at)}"
+    return f"My database was restored from a backup. {sentence(was)} It ends {gone}."
 
 
 # --- machines that were bought after the backup

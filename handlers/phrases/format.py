@@ -222,11 +222,10 @@ class Times(Frozen):
             return self.date_and_time(moment)
         return time_token(moment)
 
-    def at_time(self, moment: datetime) -> str:
-        """Return the time in words that follow a verb: `at 18:40`, or `tomorrow at 01:44`."""
-        return (
-            f"at {self.time(moment)}" if self._day(moment) == self._day(self.now) else self.date_and_time(moment)
-        )
+    def at_time(self, moment: datetime, *also: datetime) -> str:
+        """Return the time as `time` does, in words that follow a verb: `at 18:40`, or `tomorrow at 01:44`."""
+        shown = self.time(moment, *also)
+        return f"at {shown}" if shown == time_token(moment) else shown
 
     @staticmethod
     def date_and_time(moment: datetime) -> str:

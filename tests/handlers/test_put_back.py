@@ -105,7 +105,7 @@ async def sees_that_the_owner_left(ours: Team) -> None:
 CASES = {
     "request": Case(asks_approvers, BEN, APPROVALS, "Approve up to", "Approve", submits=True),
     "more time": Case(asks_for_more_time, BEN, APPROVALS, "Approve", "Deny", submits=True),
-    "needed": Case(asks_whether_it_is_needed, ANA, direct(ANA), "Still needed?", "Still needed, ask in 1 h"),
+    "needed": Case(asks_whether_it_is_needed, ANA, direct(ANA), "Still using your", "Yes, ask again in 1 h"),
     "owner decides": Case(asks_the_owner, ANA, direct(ANA), "Waiting for you", "Withdraw"),
     "not as sold": Case(finds_other_gpus, ANA, direct(ANA), "A100", "Keep it"),
     "unknown machine": Case(finds_a_machine, CLEO, direct(CLEO), "don't know", "Give it an owner", submits=True),
@@ -188,9 +188,9 @@ async def test_the_owner_reads_again_when_a_machine_ends_whose_extension_was_los
             ours.clock.jump(timedelta(minutes=10))
             before = set(await posts(ours))
             await ours.restart(put_back=copy)
-            message = await ours.look(ANA, direct(ANA), "My database was put back: ")
+            message = await ours.look(ANA, direct(ANA), "My database was restored from a backup")
             assert (message["channel"], message["ts"]) not in before
-            assert f"({rental.id}) ends 19:00 again. Copy results off" in message["reads"]
+            assert f"({rental.id}) ends at 19:00 again. Copy your results off" in message["reads"]
             assert [button["text"][:6] for button in message["buttons"]] == ["Extend", "Destro"]
             (event,) = [e for e in await events(ours, rental) if e.kind is EventKind.ENDS_AGAIN]
             assert event.facts.until == rental.running_lease.ends_at
@@ -218,7 +218,7 @@ async def test_within_a_minute_twenty_surfaces_say_what_the_store_says_and_each_
         await check_slack_says_what_the_store_says(ours)
         for rental in rentals:
             time = "19:00" if rental.owner == ANA else "18:00"
-            await ours.look(rental.owner, direct(rental.owner), f"({rental.id}) ends {time} again.")
+            await ours.look(rental.owner, direct(rental.owner), f"({rental.id}) ends at {time} again.")
 
 
 async def test_a_lost_end_that_has_passed_comes_one_grace_after_the_owner_reads_it(tmp_path: Path) -> None:
@@ -229,8 +229,8 @@ async def test_a_lost_end_that_has_passed_comes_one_grace_after_the_owner_reads_
         await ours.deliver_all()
         ours.clock.jump(timedelta(hours=6, minutes=5))
         await ours.restart(put_back=copy)
-        message = await ours.look(ANA, direct(ANA), "My database was put back: ")
-        assert "was to end 19:00. It ends 19:20." in message["reads"]
+        message = await ours.look(ANA, direct(ANA), "My database was restored from a backup")
+        assert "was to end at 19:00. It ends at 19:20." in message["reads"]
 
 
 async def events(ours: Team, rental: Rental) -> list[Event[Any]]:

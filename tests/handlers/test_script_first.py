@@ -61,7 +61,7 @@ async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_dest
         assert (await ours.replies())[-1].startswith(f"{rental.id} goes once its on-ending.sh is done, ")
 
         shown = await card(ours, BEN)
-        assert "Ana destroys it once its on-ending.sh is done" in shown["reads"]
+        assert "As Ana asked, I'll destroy it when its on-ending.sh is done" in shown["reads"]
         await ours.click(BEN, shown, f"Keep {rental.id}")  # Ben approves, and may not extend
         assert (await ours.rental(rental.id)) == first
         for _ in range(2):

@@ -129,8 +129,8 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     assert f" The {WHO[4:]} extended it until " in receipt
     thread = [line.replace("\u2060", "") for line in await world.thread(rental)]
     for said in (
-        f"The {WHO[4:]} extended it by 1 h: it ends ",
-        f"More time approved by {WHO}: it ends ",
+        f"The {WHO[4:]} extended this machine by 1 h. It now ends ",
+        f"The {WHO[4:]} approved more time for this machine. It now ends ",
         f"The {WHO[4:]} is destroying this machine.",
         "Ended ",
     ):

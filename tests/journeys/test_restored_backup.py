@@ -91,7 +91,9 @@ async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twic
         again = await open_question(world)
         assert float(again.ts) > float(asked.ts)
         asked = again
-        told = await world.reads("Ana", f"My database was put back: 1x H100 SXM 80 GB ({known}) ends")
+        told = await world.reads(
+            "Ana", f"My database was restored from a backup, so your 1x H100 SXM 80 GB ({known}) ends"
+        )
         assert told.buttons
         assert (await world.card(known)).text == card.text, "it ends as before"
     end = await world.now() + 2 * HOUR

@@ -67,8 +67,8 @@ async def test_an_extension_within_the_limits_tells_who_and_why_in_slack(tmp_pat
             await carry_out(ours.deps, extend)
         until = Command(kind=Kind.EXTEND, id=rental.id, by="until 22:00", why=WHY)
         assert (await carry_out(ours.deps, until)).startswith(f"{rental.id} ends 22:00 UTC now")
-        told = await ours.deliver_until("extended it by 2 h")
-        assert told["reads"].startswith(f"The {SHOWN[4:]} extended it by 2 h: it ends ")
+        told = await ours.deliver_until("extended this machine by 2 h")
+        assert told["reads"].startswith(f"The {SHOWN[4:]} extended this machine by 2 h. It now ends ")
         for words in ("", "later", "2", "999h"):
             with pytest.raises(Mistake):
                 await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by=words, why=WHY))
@@ -81,8 +81,8 @@ async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp
         assert answer == f"{rental.id} ends Thu 26 Nov 18:00 UTC now: 2 days more, about $103.20."
         after = await ours.rental(rental.id)
         assert (after.extension, after.approved_by, after.envelope.version) == (None, "operator", 2)
-        told = await ours.deliver_until("More time approved")
-        assert told["reads"].startswith(f"More time approved by {SHOWN}: it ends ")
+        told = await ours.deliver_until("approved more time")
+        assert told["reads"].startswith(f"The {SHOWN[4:]} approved more time for this machine. It now ends ")
         with pytest.raises(Mistake, match="A lease is at most 3 days in all"):
             await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by="40h", why=WHY))
 
@@ -101,15 +101,15 @@ async def test_an_extension_that_waits_is_decided_by_the_operators(tmp_path: Pat
         assert (after.extension, after.envelope.version) == (None, 3)
         assert after.running_lease.ends_at == rental.running_lease.ends_at + int(by[:-1]) * H
         await ours.deliver_all()
-        decided = await ours.look(BEN, APPROVALS, "More time approved")
-        assert f"by {SHOWN}" in decided["reads"]
+        decided = await ours.look(BEN, APPROVALS, "approved more time")
+        assert SHOWN[4:] in decided["reads"]
         assert decided["buttons"] == []
-        told = [m["reads"] for m in await ours.world.see(ANA, channel=direct(ANA)) if "More time" in m["reads"]]
+        told = [m["reads"] for m in await ours.world.see(ANA, channel=direct(ANA)) if "more time" in m["reads"]]
         assert bool(told) is fewer
         if fewer:
             (text,) = told
             assert text.startswith(
-                f"More time approved by {SHOWN}: your 1x H100 SXM 80 GB ({rental.id}) in EU. 3 h, not "
+                f"The {SHOWN[4:]} approved more time for your 1x H100 SXM 80 GB ({rental.id}): 3 h"
             )
 
 

@@ -163,5 +163,6 @@ Approve 2 h more, about $36.80? Ana's 8x H100 (k7mq2), then up to $79.05 in all.
   Ana runs nothing else. Without a yes it ends 18:40.
 [Approve up to $79.05] [Approve fewer hours] [Deny] [Owner's spend this month]
 
-More time approved by Ben: it ends tomorrow at 18:40. 1x H100 in EU for Ana, k7mq2.
+Ben approved more time for this machine. It now ends tomorrow at 18:40. 1x H100 in EU for Ana,
+      k7mq2.
 """)

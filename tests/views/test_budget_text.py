@@ -132,7 +132,7 @@ Approved by Ben at 14:12 over Ana's budget: up to $21.16/h for 6 h.
 
 Approved by Ben at 14:12 over the team's budget: up to $21.16/h for 6 h.
 
-More time approved by Ben over vision's budget: it ends 20:40.
+Ben approved more time for this machine over vision's budget. It now ends at 20:40.
 """)
 
 

@@ -104,19 +104,19 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
         card(ready(extension=changed(LONGER, asked_by=CARL)), clock(18, 10)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends tomorrow at 09:00. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends tomorrow at 09:00. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Ana asks for more time, until
-      tomorrow at 18:40. fine-tune run 7
-[Details] [Take the request back] [Destroy k7mq2]
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. Ana asks for more time,
+      until tomorrow at 18:40. fine-tune run 7
+[Details] [Withdraw the request] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Carl asks for more time, until
-      tomorrow at 18:40. fine-tune run 7
-[Details] [Take the request back] [Destroy k7mq2]
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. Carl asks for more time,
+      until tomorrow at 18:40. fine-tune run 7
+[Details] [Withdraw the request] [Destroy k7mq2]
 """)
 
 
@@ -130,16 +130,16 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
         card(ready(lease=movable), clock(18, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. At its end: I'll destroy it as soon as I
-      can. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Its time is over. I'll destroy it as soon
+      as I can. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. At its end: I'll destroy it as soon as its
-      on-ending.sh is done. on-ending.sh: running since 18:26. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Its time is over. I'll destroy it as soon
+      as its on-ending.sh is done. on-ending.sh has been running since 18:26. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. At its end: I'm checking whether its GPUs
-      are busy. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Its time is over. I'm checking whether its
+      GPUs are busy. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 
@@ -162,7 +162,7 @@ def test_the_card_is_rendered_again_just_after_the_end_that_it_shows() -> None:
 def test_the_card_and_the_rental_say_how_far_its_set_up_is(progress: SetupProgress, words: str) -> None:
     details = ready(request=request(setup="torch"), setup_progress=progress)
     now = clock(12, 50)
-    assert f"Ends 18:40. {words} fine-tune" in card(details, now).replace("\n      ", " ")
+    assert f"It ends at 18:40. {words} fine-tune" in card(details, now).replace("\n      ", " ")
     assert words in message(lists.show(details, reader=reading(now, ANA)), now).replace("\n      ", " ")
     without = changed(details, rental=changed(details.rental, setup_progress=None))
     assert "Setup" not in card(without, now)

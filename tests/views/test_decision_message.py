@@ -133,11 +133,11 @@ Ben said no to 1x H100 in EU: "use 4 <!here>". It cost nothing.
 
 No approver is left: your 1x H100 (k7mq2) in EU. Admins are asked: Ben.
 
-More time denied by Ben: your 1x H100 (k7mq2) in EU. It ends 18:40.
+Ben declined more time for your 1x H100 (k7mq2). It ends at 18:40.
 
-Nobody decided on more time: your 1x H100 (k7mq2) in EU. It ends 18:40.
+Nobody decided about more time for your 1x H100 (k7mq2). It ends at 18:40.
 
-Carl says that it is still needed: 1x H100 (k7mq2).
+Your 1x H100 (k7mq2) is still needed.
 
 Nebius ended your 1x H100 (k7mq2) at 14:10. Everything on it is lost. Ask again: /gpu get
 [Tell me when there is one]

@@ -115,7 +115,8 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
         direct(READY_EVENT, over),
     ) == snapshot("""\
 
-*Ready*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+*Ready*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. fine-tune run
+      7
 [Details] [Extend] [Destroy k7mq2]
 
 Your 1x A100 PCIe 80 GB (k7mq2) is ready until 18:40, at $2.42/h.

@@ -134,9 +134,9 @@ Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40
 Only Ben's keys open it, and Ben left: nobody here can add yours.
 First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
       Shutting it down from inside doesn't stop the bill; Destroy does.
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
-      far.
-[Extend] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+Still using your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $4.96 so far. All its
+      GPUs have been at 0% since 14:05. Nobody is connected. It ends at 18:40.
+[Extend] [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.

@@ -57,44 +57,44 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
     ]
     assert page(*(shown.removesuffix("\n[Details] [Extend] [Destroy k7mq2]") for shown in cards)) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at 18:25.
-      fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. on-ending.sh starts at
+      18:25. fine-tune run 7
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh has not
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. on-ending.sh hasn't
       started yet. fine-tune run 7
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. on-ending.sh: running since
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. on-ending.sh has been
+      running since 18:26. fine-tune run 7
+
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. on-ending.sh finished at
       18:26. fine-tune run 7
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. on-ending.sh: done at 18:26.
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. on-ending.sh failed at
+      18:26 (exit 1), so look before 18:40. fine-tune run 7
+
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Its time is over. I'll destroy it as soon
+      as I can. on-ending.sh failed at 18:26 (exit 1). fine-tune run 7
+
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. on-ending.sh starts at
+      18:25. fine-tune run 7
+
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
+
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. The machine won't start
+      its on-ending.sh: it isn't a regular file. Put the script itself at /root/on-ending.sh, not a
+      link. fine-tune run 7
+
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. The machine won't start
+      its on-ending.sh: it isn't executable. Type chmod 700 /root/on-ending.sh on the machine.
       fine-tune run 7
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. on-ending.sh: failed (exit 1)
-      at 18:26: look before 18:40. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. The machine won't start
+      its on-ending.sh: it or /root doesn't belong to root. Type chown root /root /root/on-ending.sh
+      on the machine. fine-tune run 7
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. At its end: I'll destroy it as soon as I
-      can. on-ending.sh: failed (exit 1) at 18:26. fine-tune run 7
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at 18:25.
-      fine-tune run 7
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The machine doesn't start its
-      on-ending.sh: it is no regular file. Put the script itself at /root/on-ending.sh, no link.
-      fine-tune run 7
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The machine doesn't start its
-      on-ending.sh: it is not executable. Type chmod 700 /root/on-ending.sh on the machine.
-      fine-tune run 7
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The machine doesn't start its
-      on-ending.sh: it or /root doesn't belong to root. Type chown root /root /root/on-ending.sh on
-      the machine. fine-tune run 7
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. The machine doesn't start its
-      on-ending.sh: others can write to it or to /root. Type chmod go-w /root /root/on-ending.sh on
-      the machine. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. The machine won't start
+      its on-ending.sh: others can write to it or to /root. Type chmod go-w /root /root/on-ending.sh
+      on the machine. fine-tune run 7
 """)
 
 
@@ -112,16 +112,16 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
         card(over, clock(18, 50)),
     ) == snapshot("""\
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too. Its on-ending.sh runs
-      at 18:25.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
+  on-ending.sh starts at 18:25.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
-Ends 18:40, in 14 min: 1x H100 (k7mq2). Copy results off: the disk goes too. on-ending.sh: done at
-      18:26.
+*Your 1x H100 (k7mq2) ends at 18:40, in 14 min.* Copy your results off: the disk is deleted with it.
+  on-ending.sh finished at 18:26.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
-on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output is in
-      /var/lib/gpubot/on-ending.log. Copy results off: the disk goes too.
+*on-ending.sh failed on 1x H100 (k7mq2) at 18:26 (exit 1).* The disk is deleted at 18:40, so look
+      before then. Its output is in /var/lib/gpubot/on-ending.log.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
 (nothing)
@@ -133,7 +133,7 @@ on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output i
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
-  on-ending.sh: failed (exit 1) at 18:26.
+  on-ending.sh failed at 18:26 (exit 1).
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -142,9 +142,9 @@ on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output i
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
-  on-ending.sh still ran at the end.
+  on-ending.sh was still running at the end.
 
-*Ended*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min. on-ending.sh: failed (exit 1) at 18:26.
+*Ended*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min. on-ending.sh failed at 18:26 (exit 1).
 """)
 
 
@@ -168,8 +168,8 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
       stop the bill; Destroy does.
 I couldn't read its host key, so I can't say which fingerprint ssh must show.
 
-The machine doesn't start its on-ending.sh: it is not executable. Type chmod 700 /root/on-ending.sh
-      on the machine.
+The machine won't start its on-ending.sh: it isn't executable. Type chmod 700 /root/on-ending.sh on
+      the machine.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
@@ -210,26 +210,28 @@ def test_a_machine_that_is_destroyed_after_its_script_can_be_kept_or_destroyed_n
         message(lists.show(done, reader), clock(14, 2)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ben destroys it once its on-ending.sh is
-      done, 14:10 at the latest. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. As Ben asked, I'll destroy it when its
+      on-ending.sh is done, at 14:10 at the latest. fine-tune run 7
 [Details] [Keep k7mq2] [Destroy k7mq2 now]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ben destroys it once its on-ending.sh is
-      done, 14:10 at the latest. on-ending.sh: running since 14:01. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. As Ben asked, I'll destroy it when its
+      on-ending.sh is done, at 14:10 at the latest. on-ending.sh has been running since 14:01.
+      fine-tune run 7
 [Details] [Keep k7mq2] [Destroy k7mq2 now]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ben destroys it once its on-ending.sh is
-      done, 14:10 at the latest. on-ending.sh: running since 14:01. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. As Ben asked, I'll destroy it when its
+      on-ending.sh is done, at 14:10 at the latest. on-ending.sh has been running since 14:01.
+      fine-tune run 7
 [Details] [Extend] [Destroy k7mq2 now]
 
-Ben destroys your 1x H100 (k7mq2) once its on-ending.sh is done, 14:10 at the latest. on-ending.sh:
-      running since 14:01.
+As Ben asked, I'll destroy your 1x H100 (k7mq2) when its on-ending.sh is done, at 14:10 at the
+      latest. on-ending.sh has been running since 14:01.
 [Keep k7mq2] [Destroy k7mq2 now]
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
 Your 1x H100 (k7mq2) is ready until 14:10, at $2.42/h.
-Ben destroys it once its on-ending.sh is done, 14:10 at the latest. on-ending.sh: running since
-      14:01.
+As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the latest. on-ending.sh
+      has been running since 14:01.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk is deleted with it today at 14:10. Copy results off before.
@@ -237,16 +239,17 @@ First look: nvidia-smi. Its disk is deleted with it today at 14:10. Copy results
 [Keep k7mq2] [Destroy k7mq2 now]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-Ben destroys it after its on-ending.sh: it ends 14:10 at the latest.
+As Ben asked, I'll destroy this machine when its on-ending.sh is done, at 14:10 at the latest.
 
 k7mq2 goes once its on-ending.sh is done, 14:10 at the latest.
 [Keep k7mq2] [Destroy k7mq2 now]
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 14:10.
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. on-ending.sh: running since 14:01.
-      fine-tune run 7
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. on-ending.sh has been running since
+      14:01. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  14:00  Ben destroys it after its on-ending.sh: it ends 14:10 at the latest.
+  14:00  As Ben asked, I'll destroy this machine when its on-ending.sh is done, at 14:10 at the
+      latest.
 """)
 
 
@@ -256,9 +259,9 @@ def test_a_machine_that_is_kept_says_its_end_of_before() -> None:
     details = ready(FIRST, kept, on_ending=script, on_ending_at=clock(14, 4))
     assert page(direct(FIRST, details, clock(14, 5)), card(details, clock(14, 5))) == snapshot("""\
 
-Extended: 1x H100 (k7mq2). It ends 18:40 now.
+*Extended: 1x H100 (k7mq2)*. It ends at 18:40.
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at 18:25.
-      fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. on-ending.sh starts at
+      18:25. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)

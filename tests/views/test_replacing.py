@@ -113,8 +113,8 @@ Its replacement will be f6rat. This one runs until that is bought.
 [Extend] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40. Its replacement will be f6rat.
-      fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. Its replacement will be
+      f6rat. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
@@ -180,8 +180,8 @@ First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results
 [Extend] [Destroy k7mq2] [Replace k7mq2, up to $2.47/h]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-*Running*: 1x H100 in EU, Ana, k7mq2. Nothing answers on its SSH port. $2.42/h since 12:37. Ends
-      18:40. fine-tune run 7
+*Running*: 1x H100 in EU, Ana, k7mq2. Nothing answers on its SSH port. $2.42/h since 12:37. It ends
+      at 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 It runs and bills, but nothing answers on its SSH port yet. It may need another minute.

@@ -196,13 +196,13 @@ Asked Ben for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
 You asked for 2 h more just now: k7mq2 ends 18:40. I added nothing more.
 [Extend 2 h more, about $4.84]
 
-k7mq2 is still needed. I ask again at 15:40; it ends 18:40 either way.
+k7mq2 is still needed. I'll ask again at 15:40. It still ends at 18:40.
 [Extend 2 h, about $4.84]
 
-k7mq2 is still needed. It still ends 18:40; I don't ask again before.
+k7mq2 is still needed. It still ends at 18:40, and I won't ask again before that.
 [Extend 2 h, about $4.84]
 
-k7mq2 is still needed. It still ends 18:40; I don't ask again before.
+k7mq2 is still needed. It still ends at 18:40, and I won't ask again before that.
 [Extend 2 h, about $4.84]
 """)
 

@@ -102,8 +102,7 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
     ) == snapshot("""\
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
-      00:40 at the latest.
+Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40, or by tomorrow at 00:40 while it's busy.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
@@ -111,9 +110,9 @@ First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy re
 [Extend] [Destroy k7mq2] [It doesn't work]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
-Ana's 1x H100 (k7mq2) is ready. Ends 18:40 unless its GPUs are busy then; tomorrow at 00:40 at the
+Ana's 1x H100 (k7mq2) is ready. Ends 18:40, or by tomorrow at 00:40 while it's busy.
 
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; 23:10 at the
+Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40, or by 23:10 while it's busy. That is sooner
 """)
 
 
@@ -125,19 +124,19 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
         card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. If its GPUs are busy
+      then, it keeps running until tomorrow at 00:40 at the latest. fine-tune run 7
+[Details] [Extend] [Destroy k7mq2]
+
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It keeps running until 19:40, and until
       tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
-      00:40 at the latest. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 19:40. If its GPUs are busy
+      then, it keeps running until tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy then;
-      tomorrow at 00:40 at the latest. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
-
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until tomorrow at 00:40,
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It keeps running until tomorrow at 00:40,
       its latest end. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
@@ -151,14 +150,14 @@ def test_a_list_and_a_history_say_both_ends() -> None:
         message(lists.show(details, reader=reading(now, ANA)), now),
     ) == snapshot("""\
 
-Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy
+Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40, or by tomorrow at 00:40
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
-      tomorrow at 00:40 at the latest.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40, or by tomorrow at 00:40 while
+      it's busy.
 In use since 13:00.
   Nebius eu-north1. Allowed: up to $2.47/h, $30.88 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  18:40  In use at its end: it goes on until 19:40.
+  18:40  This machine was in use at its end, so it keeps running until 19:40.
 """)
 
 
@@ -176,27 +175,27 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
         direct(notice, two_ends(notice, MOVED, end=clock(19, 40)), clock(18, 41)),
     ) == snapshot("""\
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). It goes on only if its GPUs are busy then. Copy results off:
-      the disk goes too.
-[Go on 2 h, already approved] [Destroy k7mq2]
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
+      until tomorrow at 00:40 at the latest. Copy your results off: the disk is deleted with it.
+[Keep it 2 h more, already approved] [Destroy k7mq2]
 
-I can't see inside k7mq2, so it ends 18:40 whatever runs. Copy results off: the disk goes too.
-[Go on 2 h, already approved] [Destroy k7mq2]
+*Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor it, so it ends then even if it's busy.
+      Copy your results off: the disk is deleted with it.
+[Keep it 2 h more, already approved] [Destroy k7mq2]
 
-I can't see inside RunPod's machines, so k7mq2 ends 18:40 whatever runs. Copy results off: the disk
-      goes too.
-[Go on 1 h 15 min, already approved] [Destroy k7mq2]
+*Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
+      even if it's busy. Copy your results off: the disk is deleted with it.
+[Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). It goes on only if its GPUs are busy then. Copy results off:
-      the disk goes too.
-[Go on 1 h 15 min, already approved] [Destroy k7mq2]
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
+      until 19:55 at the latest. Copy your results off: the disk is deleted with it.
+[Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
 
-I can't see inside RunPod's machines, so k7mq2 ends 18:40 whatever runs. Copy results off: the disk
-      goes too.
-[Go on 2 h, already approved]
+*Ana's 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
+      even if it's busy. Copy your results off: the disk is deleted with it.
+[Keep it 2 h more, already approved]
 
-In use: 1x H100 (k7mq2). It ends 19:40 unless its GPUs are busy then; tomorrow at 00:40 at the
-      latest.
+*In use: 1x H100 (k7mq2)*. It keeps running until 19:40, and until tomorrow at 00:40 at the latest.
 """)
 
 
@@ -213,15 +212,16 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends 20:40 unless its GPUs are busy
-      then; tomorrow at 00:40 at the latest.
+k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends 20:40, or by tomorrow at 00:40
+      while it's busy.
 
 k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends tomorrow at 00:40.
 
 k7mq2 ends tomorrow at 02:40 now: 2 h more, about $4.84.
 
-k7mq2 is still needed. I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
-[Go on 2 h, already approved]
+k7mq2 is still needed. I'll ask again at 17:30. It still ends at 18:40 unless its GPUs are busy
+      then.
+[Keep it 2 h more, already approved]
 
 == Extend k7mq2? ==
 1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.
@@ -281,11 +281,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
         ),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy then;
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. If its GPUs are busy
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. In use: it goes on until 19:40, tomorrow at
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It keeps running until 19:40, and until
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy then;
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 13:40. If its GPUs are busy
 """)
 
 
@@ -371,7 +371,7 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
 *Ended*: 1x H100 in EU, Ana, k7mq2. Its work stopped at 01:13, so I didn't keep it running. $4.96.
       Something that turned up late is being deleted.
 
-(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
@@ -379,7 +379,7 @@ Its work stopped at 01:13, so I didn't keep it running.
 | Deletion: something that turned up late is still being deleted
   Computed from the API's price and times; your invoice decides.
 
-(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
@@ -451,18 +451,17 @@ Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or 
 
   Ana runs nothing else. Without a yes it ends tomorrow at 00:40.
 
-Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
-      or by tomorrow at 00:40 while it works.
+Gpubot asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
+      someone approves, it ends at 18:40, or by tomorrow at 00:40 while it's busy.
 
 (fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40 unless its GPUs are busy then; tomorrow at
-      00:40 at the latest.
+Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40, or by tomorrow at 00:40 while it's busy.
 `ssh root@203.0.113.7`
 Opens with "you@laptop".
 First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
       Shutting it down from inside doesn't stop the bill; Destroy does.
 More time is asked for, until tomorrow at 18:40.
-[Take the request back] [Destroy k7mq2]
+[Withdraw the request] [Destroy k7mq2]
   /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
 
 == Extend k7mq2? ==
