@@ -11,13 +11,15 @@ REPLICA_KILLS ?= 200
 # Every process of the tests, the demo and the soak would compile each module again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: programs demo sandbox pictures test check cover format bench soak setup dev
+.PHONY: programs demo sandbox pictures icon test check cover format bench soak setup dev
 demo: setup
 	@$(BIN)/gpubot demo
 sandbox: setup
 	@$(BIN)/gpubot sandbox
 pictures: programs dev
 	@$(BIN)/python -m tests.by_hand.pictures
+icon: programs dev
+	@$(BIN)/python -m tests.by_hand.icon
 programs:
 	@$(PYTHON) tests/programs.py
 test: programs dev

@@ -277,6 +277,7 @@ async def build(
                 client=client,
                 gate=Gate(),
                 direct=delivery.direct,
+                block_types=delivery.block_types,
                 others_work=lambda: replica.others_work,
             ),
             delivery,

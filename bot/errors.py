@@ -108,11 +108,11 @@ class RequestMistake(Mistake):
 
 
 class NeedsKey(Mistake):
-    """Renting needs a public SSH key first. `github` tells whether the team's rules take keys from GitHub, and
-    `before` what the key is needed for."""
+    """The person needs a public SSH key first. `github` tells whether the team's rules take keys from GitHub, and
+    `so_far` what has not happened yet."""
 
-    def __init__(self, *, github: bool, before: str = "I rent") -> None:
-        super().__init__(f"Before {before} I need your public SSH key: it lets you in.")
+    def __init__(self, *, github: bool, so_far: str = "nothing has been rented yet") -> None:
+        super().__init__(f"To log in, you'll need an SSH key. Add your public key and I'll continue; {so_far}.")
         self.github = github
 
 
@@ -121,9 +121,9 @@ class PrivateKey(Mistake):
 
     def __init__(self, *, posted: bool = False) -> None:
         """`posted`: the key is in a message that Slack shows, unlike a command."""
-        words = "I dropped it and no channel shows it, but it went through Slack."
+        words = "I didn't keep it and no channel shows it, but it went through Slack."
         if posted:
-            words = "I dropped it, but Slack shows your message: delete it."
+            words = "I didn't keep it, but Slack still shows your message, so delete it."
         super().__init__(f"That was a private key. {words}", next_step=NextStep.MAKE_NEW_KEY)
 
 
@@ -139,7 +139,8 @@ class WrongPolicy(Mistake):
 
     def __init__(self, lines: tuple[str, ...]) -> None:
         more = len(lines) - self.MOST_LINES
-        shown = [*lines[: self.MOST_LINES], *([f"{more} more: gpubot policy check lists all"] if more > 0 else [])]
+        rest = [f"{more} more mistakes: gpubot policy check lists them all"] if more > 0 else []
+        shown = [*lines[: self.MOST_LINES], *rest]
         super().__init__("\n".join(f"GPUBOT_POLICY: {line}." for line in shown))
         self.lines = lines
 
@@ -199,7 +200,7 @@ class OwnerOnly(Refused):
     """Only the people in this rental get its SSH command. `owner` is the name of its owner, if known."""
 
     def __init__(self, rental_id: str, owner: str | None) -> None:
-        super().__init__("I can't show you that.")
+        super().__init__("This SSH command isn't for you.")
         self.rental_id = rental_id
         self.owner = owner
 
@@ -222,7 +223,7 @@ class AlreadyDecided(TooLate):
     def __init__(
         self, rental_id: str | None, decision: Decision, *, name: str | None, own: bool, ago: timedelta
     ) -> None:
-        super().__init__("Nothing was changed.", rental_id)
+        super().__init__("Nothing more was changed.", rental_id)
         self.decision = decision
         self.name = name
         self.own = own
@@ -233,7 +234,7 @@ class QuestionLost(TooLate):
     """The database lacks the question to the admins that is to be decided."""
 
     def __init__(self) -> None:
-        super().__init__("I don't know these machines any more. Nothing was changed.")
+        super().__init__("My database no longer has this question. Nothing was changed.")
 
 
 class RequestChanged(TooLate):
@@ -257,8 +258,8 @@ class WrongClock(Outage):
 
     def __init__(self) -> None:
         super().__init__(
-            "The clock of the machine that I run on is wrong, so nothing was changed; whoever runs me can set it, "
-            "and can delete machines with gpubot destroy --resource."
+            "The clock of the computer that I run on is wrong, so nothing was changed. The person who runs me can "
+            "set it. Until then, they can delete machines with gpubot destroy --resource."
         )
 
 
@@ -266,7 +267,7 @@ class ClaimLost(Outage):
     """Another process has the claim on this work, or may have it. Nothing was done here; the other one does it."""
 
     def __init__(self) -> None:
-        super().__init__("Another process of mine does this now. Nothing was changed here.")
+        super().__init__("Another process of mine is already doing this. Nothing was changed here.")
 
 
 class KeysUnavailable(Outage):

@@ -211,7 +211,9 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
                 who = WHO if cast is None else "\n".join([WHO_OF_POLICY, *cast.lines])
                 console = Console(play, Printer(as_text), Dialogs(sandbox, people), who)
                 play.on_message = console.message
-                await _tell_page(addresses.page, session, health=bot.health, help=HELP_OF_BOT)
+                await _tell_page(
+                    addresses.page, session, health=bot.health, help=HELP_OF_BOT, key=laptop.public_key
+                )
                 if not os.isatty(0):
                     play.on_action = console.printer.action  # a terminal already shows what was typed
                 console.say_help()

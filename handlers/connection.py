@@ -321,8 +321,9 @@ class Connection(Part):
 
     async def _check_token(self) -> None:
         """Wait until the next check of the bot's token, and check it. While Slack refuses it, read the settings
-        again every minute."""
+        again every minute. Before, ask which blocks Slack takes, unless that is known."""
         refused = self.delivery.refused
+        await self.context.block_types.ask(self.context.client)
         with suppress(TimeoutError):
             async with asyncio.timeout(CHECK_EVERY):
                 await refused.wait()

@@ -151,7 +151,8 @@ class People:
             if isinstance(result, Refused):
                 raise NoTeammate(f"Slack doesn't tell me who {user_id} is. Nothing was changed. Leave them out.")
             if isinstance(result, Outage) and not isinstance(result, StoreBusy):
-                words = "Slack didn't tell me in time who they are. Nothing was changed. Try again in a moment."
+                words = "Slack didn't tell me in time who your teammates are, so nothing was changed. "
+                words += "Try again in a moment."
                 raise Outage(words)
             if isinstance(result, BaseException):
                 raise result
@@ -241,15 +242,15 @@ class People:
                 members = [await self._members(group) for group in groups]
         except NO_ANSWER as error:
             if error_code(error) in _UNKNOWN_USER:
-                raise Refused("Slack doesn't tell me who you are, so I can't do that.") from error
+                raise Refused("Slack doesn't tell me who you are, so nothing was changed.") from error
             if error_code(error) == "missing_scope":
                 raise Outage(
-                    "I can't tell who you are: my Slack app lacks the scope users:read. Nothing was changed. "
-                    "An admin can add it: gpubot doctor says how."
+                    "I can't tell who you are, because my Slack app lacks the scope users:read. Nothing was "
+                    "changed. An admin can add the scope: gpubot doctor says how."
                 ) from error
             _log.warning("people.no_answer", user=user_id, error=error_code(error))
             raise Outage(
-                "Slack didn't tell me in time who you are. Nothing was changed. Try again in a moment."
+                "Slack didn't tell me in time who you are, so nothing was changed. Try again in a moment."
             ) from error
         memberships = frozenset(group for group, users in zip(groups, members, strict=True) if user_id in users)
         return person_of(user_id, user, home=home, groups=memberships)

@@ -55,7 +55,7 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
     }
 )
 """What each field of a value looks like, as a pattern."""
-UNREADABLE = "That button makes no sense to me. Nothing was changed."
+UNREADABLE = "I can't read that button. Nothing was changed."
 
 
 def _group(field: str, shape: str | None = None) -> str:
@@ -546,7 +546,7 @@ def action_of(action_id: str) -> str:
     have posted the button."""
     found = re.fullmatch(r"([a-z_]+)(?:\.[0-9]{1,2})?", action_id, flags=re.ASCII)
     if found is None or found[1] not in ACTION_VALUES:
-        raise Mistake("That button is from an older version. Nothing was changed. /gpu list shows what you rent.")
+        raise Mistake("That button is from an older version. Nothing was changed. /gpu list shows your machines.")
     return found[1]
 
 
@@ -554,5 +554,5 @@ def callback_of(callback_id: str) -> CallbackId[Any]:
     """Return what a modal is for. Raise Mistake if the bot has no such modal: an older version may have opened
     it."""
     if callback_id not in _CALLBACKS:
-        raise Mistake("This dialog is from an older version. Nothing was changed. Begin again: /gpu")
+        raise Mistake("This dialog is from an older version. Nothing was changed. To start again, type /gpu")
     return _CALLBACKS[callback_id]

@@ -24,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     clock = clock_of(options)
     compute = ComputeSandbox(clock, token=options.token)
-    slack = SlackSandbox(clock, app=options.manifest, pace=options.pace, seed=options.seed)
+    slack = SlackSandbox(clock, app=options.manifest, pace=options.pace, seed=options.seed, lacks=options.lacks)
     github = GithubSandbox(clock)
     page = Page(clock, slack, compute, github)
 

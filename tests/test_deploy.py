@@ -27,6 +27,7 @@ from tests.store import make
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 UNITS = sorted(DEPLOY.glob("*.service"))
 NAMES = {str(field.validation_alias) for field in Settings.model_fields.values()}
 SECRETS = {"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "COMPUTE_CLEAR_TOKEN"}
@@ -169,3 +170,10 @@ def count_something(metrics: Metrics) -> None:
     metrics.failed("ready")
     metrics.visit("answered")
     metrics.attempt(make.attempt())
+
+
+@pytest.mark.parametrize("size", [512, 1024])
+def test_the_icons_are_squares_of_the_sizes_that_slack_takes(size: int) -> None:
+    icon = (DEPLOY / f"icon-{size}.png").read_bytes()
+    assert icon.startswith(PNG + size.to_bytes(4) * 2)
+    assert len(icon) < 100_000

@@ -6,38 +6,38 @@ Every call only reads, except apps.connections.open: it makes a Socket Mode URL 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config.settings import SlackMode
 from bot.doctor.channels import APPROVERS, approvers, channel, configured_channels
 from bot.doctor.findings import CheckContext, Finding, call_failed, code_of, hint, not_checked, ok, wrong
 from bot.doctor.host import gap_to
-from bot.model.text import plural
+from bot.model.text import listed, plural
 from bot.policy.team.roles import Team, deciding_groups, then_people
-from handlers.actions.spend import SAMPLE
+from handlers.delivery.block_types import refused_by
 from handlers.directory import HomeWorkspace, person_of
+from handlers.phrases.classic import SAMPLES
+from handlers.phrases.tables import CHART, TABLE
 from handlers.slack_api.scopes import ADD_SCOPES, NEEDED, OPTIONAL, granted_scopes, missing
 from handlers.slack_api.web_api import NO_ANSWER
 
 BOT_TOKEN, SCOPE, APP_TOKEN = "Slack bot token", "Slack scopes", "Slack app token"
 HTTP_MODE = "Slack HTTP mode"
-DATA_BLOCKS = "Slack tables and charts"
+BLOCKS = "Slack blocks"
 FINANCE = "finance"
 _TOKENS = {
-    "invalid_auth": "It is not the token of an installed app.",
+    "invalid_auth": "It isn't the token of an installed app.",
     "not_authed": "It is empty.",
     "token_revoked": "It was revoked.",
-    "token_expired": "It has expired; token rotation must be off.",
-    "account_inactive": "The app was removed from the workspace, or its workspace is gone.",
-    "not_allowed_token_type": "It is a token of another kind.",
+    "token_expired": "It has expired. Token rotation must be off.",
+    "account_inactive": "The app was removed from the workspace, or the workspace was deleted.",
+    "not_allowed_token_type": "It's a token of another kind.",
 }
 
 
@@ -60,14 +60,14 @@ async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Fin
     )
     channels, people, groups = configured_channels(context), _people(context), _groups(context)
     if identity is None:
-        rest = [SCOPE, *channels, *people, *groups, APPROVERS, DATA_BLOCKS]
+        rest = [SCOPE, *channels, *people, *groups, APPROVERS, BLOCKS]
         return [bot_token, app_token, *(not_checked(what, "the bot token first.") for what in rest)], None
     lookups = asyncio.gather(
         *(channel(client, identity.handle, what, configured) for what, configured in channels.items()),
         *(_person(client, identity, what, user_id) for what, user_id in people.items()),
         *(_group(client, what, group_id) for what, group_id in groups.items()),
     )
-    found, of_approvers, blocks = await asyncio.gather(lookups, approvers(context, client), _data_blocks(client))
+    found, of_approvers, blocks = await asyncio.gather(lookups, approvers(context, client), _blocks(client))
     return [bot_token, *_scopes(identity), app_token, *found, *of_approvers, blocks], identity.clock_gap
 
 
@@ -104,12 +104,14 @@ async def _app_token(context: CheckContext, client: AsyncWebClient) -> Finding:
     except NO_ANSWER as error:
         code = code_of(error)
         if code == "socket_mode_disabled":
-            switch = "Switch it on at api.slack.com/apps, Socket Mode; or set GPUBOT_SLACK_MODE=http."
+            switch = "Turn it on at api.slack.com/apps, Socket Mode, or set GPUBOT_SLACK_MODE=http."
             return wrong(APP_TOKEN, f"Socket Mode is off. {switch}")
         if code == "missing_scope":
-            return wrong(APP_TOKEN, "it lacks connections:write. Make a new app-level token with that scope.")
+            return wrong(
+                APP_TOKEN, "it lacks the scope connections:write. Create a new app-level token with that scope."
+            )
         return _token_failed(APP_TOKEN, "SLACK_APP_TOKEN", error, context, "Basic Information, App-Level Tokens")
-    return ok(APP_TOKEN, "opens Socket Mode connections.")
+    return ok(APP_TOKEN, "it opens Socket Mode connections.")
 
 
 async def _http_mode(context: CheckContext, client: AsyncWebClient) -> Finding:
@@ -117,16 +119,16 @@ async def _http_mode(context: CheckContext, client: AsyncWebClient) -> Finding:
         return not_checked(HTTP_MODE, blocked)
     token = _secret(context.settings.slack_app_token)
     if "SLACK_APP_TOKEN" in context.wrong or not token:
-        words = "I can't see whether Socket Mode is off. While it is on, Slack sends nothing here"
-        return hint(HTTP_MODE, f"{words}: look at api.slack.com/apps, Socket Mode.")
+        words = "I can't check whether Socket Mode is off. While it's on, Slack sends me no requests"
+        return hint(HTTP_MODE, f"{words}. Look at api.slack.com/apps, Socket Mode.")
     try:
         await client.apps_connections_open(app_token=token)
     except NO_ANSWER as error:
         if code_of(error) == "socket_mode_disabled":
-            return ok(HTTP_MODE, "Socket Mode is off, and the signing secret is set. Slack has no check of it.")
-        return hint(HTTP_MODE, f"I can't see whether Socket Mode is off ({code_of(error)} for SLACK_APP_TOKEN).")
+            return ok(HTTP_MODE, "Socket Mode is off, and a signing secret is set. Slack has no way to check it.")
+        return hint(HTTP_MODE, f"I can't check whether Socket Mode is off ({code_of(error)} for SLACK_APP_TOKEN).")
     return wrong(
-        HTTP_MODE, "Socket Mode is on, so Slack sends nothing here. Paste what gpubot manifest --http says."
+        HTTP_MODE, "Socket Mode is on, so Slack sends me no requests. Paste what gpubot manifest --http prints."
     )
 
 
@@ -145,14 +147,14 @@ def _token_failed(what: str, name: str, error: Exception, context: CheckContext,
 
 def _scopes(identity: BotIdentity) -> list[Finding]:
     if identity.scopes is None:
-        return [hint(SCOPE, "the server doesn't tell them, so I can't compare them with manifest.yml.")]
+        return [hint(SCOPE, "the server doesn't list them, so I can't compare them with manifest.yml.")]
     needed, optional = missing(NEEDED, identity.scopes), missing(OPTIONAL, identity.scopes)
     found = []
     if needed:
-        found.append(wrong(SCOPE, f"missing: {_named(needed)}. {ADD_SCOPES}"))
+        found.append(wrong(SCOPE, f"the app lacks {_named(needed)}. {ADD_SCOPES}"))
     if optional:
-        found.append(hint(SCOPE, f"missing, but I run without: {_named(optional)}. {ADD_SCOPES}"))
-    return found or [ok(SCOPE, f"all {len(NEEDED) + len(OPTIONAL)} are there.")]
+        found.append(hint(SCOPE, f"the app lacks {_named(optional)}. Everything else works. {ADD_SCOPES}"))
+    return found or [ok(SCOPE, f"the app has all {len(NEEDED) + len(OPTIONAL)}.")]
 
 
 def _named(scopes: Mapping[str, str]) -> str:
@@ -162,30 +164,33 @@ def _named(scopes: Mapping[str, str]) -> str:
 # --- blocks
 
 
-async def _data_blocks(client: AsyncWebClient) -> Finding:
-    """Return whether the workspace takes the table and the chart of `/gpu spend`. The bot runs without."""
+_INSTEAD = {
+    "header": "bold lines instead of large titles",
+    "rich_text": "classic code blocks",
+    "plan": "lines of text instead of checklists",
+    TABLE: "text in columns instead of tables",
+    CHART: "no charts",
+    "alert": "bold lines instead of alerts in dialogs",
+}
+"""What people see where a type of block is refused."""
+
+
+async def _blocks(client: AsyncWebClient) -> Finding:
+    """Return which newer types of blocks the workspace takes, on each surface on which they are used. The bot runs
+    without them."""
     try:
-        await client.api_call("blocks.validate", params={"blocks": json.dumps(SAMPLE)})
+        refused = set().union(*[await refused_by(client, surface) for surface in SAMPLES])
     except NO_ANSWER as error:
-        if code_of(error) == "invalid_blocks":
-            refused = ", ".join(_refused(error)) or "one of them"
-            return hint(DATA_BLOCKS, f"this workspace refuses {refused}. /gpu spend shows a plain table instead.")
         return hint(
-            DATA_BLOCKS,
-            f"blocks.validate gave no usable answer ({code_of(error)}). "
-            "If the workspace refuses them, /gpu spend shows a plain table instead.",
+            BLOCKS,
+            f"I can't tell what this workspace accepts: blocks.validate gave no usable answer ({code_of(error)}). "
+            "If it refuses a block, people see the same facts in classic blocks.",
         )
-    return ok(DATA_BLOCKS, "/gpu spend can show both.")
-
-
-def _refused(error: Exception) -> list[str]:
-    """Return the types of the blocks of SAMPLE at which the errors of blocks.validate point."""
-    answer = error.response.data if isinstance(error, SlackApiError) else None
-    errors = answer.get("errors") if isinstance(answer, dict) else None
-    pointers = [str(one.get("pointer")) for one in errors or () if isinstance(one, dict)]
-    return [
-        block["type"] for n, block in enumerate(SAMPLE) if any(p.split("/")[1:2] == [str(n)] for p in pointers)
-    ]
+    if not refused:
+        return ok(BLOCKS, f"this workspace accepts all that I use: {listed(list(_INSTEAD))}.")
+    shown = [words for name, words in _INSTEAD.items() if name in refused]
+    names = [name for name in _INSTEAD if name in refused]
+    return hint(BLOCKS, f"this workspace refuses {listed(names)}, so people see {listed(shown)}. No fact is lost.")
 
 
 # --- people
@@ -221,7 +226,7 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
             raise ValueError("users.info without a user")
     except NO_ANSWER as error:
         if code_of(error) in {"user_not_found", "user_not_visible"}:
-            return wrong(what, "Slack knows nobody by this id. Copy it again: profile, More, Copy member ID.")
+            return wrong(what, "Slack doesn't know this ID. Copy it again: profile, More, Copy member ID.")
         return call_failed(what, error)
     person = person_of(user_id, user, home=identity.home)
     who = person.name
@@ -230,7 +235,7 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
     if person.bot:
         return wrong(what, f"{who} is a bot. Name a person.")
     if person.outsider:
-        return wrong(what, f"{who} is of another workspace. Name someone of yours.")
+        return wrong(what, f"{who} belongs to another workspace. Name someone in yours.")
     if person.guest and not what.startswith(FINANCE):  # with that role alone, a guest may read what was spent
         return wrong(what, f"{who} is a guest. Name a full member.")
     return ok(what, f"{who}.")
@@ -254,7 +259,7 @@ async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:
         users = answer.get("users")
     except NO_ANSWER as error:
         if code_of(error) == "no_such_subteam":
-            return wrong(what, "Slack knows no user group by this id. Correct it in the policy.")
+            return wrong(what, "Slack doesn't know this user group. Correct its ID in the policy.")
         if code_of(error) in {"paid_teams_only", "unknown_method", "plan_upgrade_required"}:
             return wrong(what, "this workspace has no user groups. Name people in the policy instead.")
         return call_failed(what, error)
@@ -269,5 +274,5 @@ async def _group(client: AsyncWebClient, what: str, group: str) -> Finding:
 
 def _no_answer(error: Exception, context: CheckContext) -> str:
     host = urlsplit(context.settings.slack_api_url).hostname
-    words = f"no usable answer from {host} ({code_of(error)})."
+    words = f"{host} gave no usable answer ({code_of(error)})."
     return f"{words} Check SLACK_API_URL and the network, or try again later."

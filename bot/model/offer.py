@@ -14,7 +14,7 @@ OFFER_LIFE = timedelta(minutes=30)
 
 
 class Offer(Frozen):
-    """An offer. Its price stands until `expires_at`. Nothing is reserved: it can sell out."""
+    """An offer. Its price is valid until `expires_at`. Nothing is reserved, so it can sell out."""
 
     offer_id: str
     gpu: str

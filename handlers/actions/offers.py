@@ -16,7 +16,9 @@ from bot.model.base import changed
 from bot.model.quote import Quote, Wish
 from bot.model.request import Request
 from bot.model.summary import OfferChoice
-from bot.policy.buying.budgets import say_passed
+from bot.model.text import say_at_most
+from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.spending import over_at_price
 from bot.policy.buying.waiting import typed_wish
 from handlers.actions.calling import ValueHandler, carry_out, on, shows
 from handlers.directory import is_direct
@@ -34,10 +36,10 @@ from handlers.ids import (
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import offers, replies
-from handlers.messages.offers import cost_text
+from handlers.messages.offers import cost_in_dialog
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
-from handlers.phrases.budget_text import over_limits_of_envelope
+from handlers.phrases.budget_text import limit_names, needs_approval
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, join, per_hour
 from handlers.phrases.rental_text import describe, place
@@ -175,23 +177,22 @@ def rent_dialog(
     first_line: str = "",
 ) -> Modal:
     """Return the dialog that confirms an expensive rental or a request for its approval, below `first_line`."""
-    offer = choice.offer
-    lines = [
-        *([first_line] if first_line else []),
-        f"{describe(choice.envelope)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
-        f"{how_long_in_dialog(quote.request, reader.now)}.",
-        cost_text(choice, quote, reader.rules),
-    ]
+    offer, approval = choice.offer, ""
     if choice.needs_approval:
-        limits = join(
-            over_limits_of_envelope(choice.envelope, reader.rules, quote.project),
-            *map(say_passed, choice.passed[:1]),
-        )
-        lines.append(f"{limits} An approver decides; nothing is rented until then.".lstrip())
+        rules = rules_of_project(reader.rules, quote.project)
+        limits = limit_names(over_at_price(choice.envelope, rules), rules)
+        approval = join(needs_approval(limits, next(iter(choice.passed), None)), "Nothing is rented until then.")
     return blocks.modal(
         Callback.RENT_CONFIRM,
         "Ask for approval?" if choice.needs_approval else f"Rent at {per_hour(offer.rate)}?",
-        blocks.section("\n".join(lines)),
+        blocks.alert(f"This can cost up to {say_at_most(choice.envelope.total)}."),
+        blocks.lines(
+            first_line,
+            f"{describe(choice.envelope)} from {place(offer.vendor, offer.vendor_region)}, "
+            f"{per_hour(offer.rate)}, {how_long_in_dialog(quote.request, reader.now)}.",
+            cost_in_dialog(choice, quote, reader.rules),
+            approval,
+        ),
         submit="Ask" if choice.needs_approval else f"Rent from {per_hour(offer.rate)}",
         value=offer_value(quote.id, offer.offer_id, another=another),
     )

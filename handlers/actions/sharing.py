@@ -1,4 +1,4 @@
-"""Letting teammates into a rental: with `/gpu share`, or with the dialog of its card."""
+"""Sharing a rental with teammates: with `/gpu share`, or with the dialog of its card."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from bot.errors import NoTeammate
 from bot.lifecycle.actions import sharing
 from bot.model.state import State
 from bot.model.summary import RentalDetails, Shared
-from bot.model.text import plural
 from bot.policy.access.keys import add_line, remove_line
 from bot.policy.team.roles import MOST_TEAMMATES
 from handlers.actions.calling import below, carry_out, on, shows
@@ -17,15 +16,15 @@ from handlers.actions.request_form import ONLY_MEMBERS
 from handlers.ids import Action, Callback, Field, ShareValue, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, UserInteraction
-from handlers.messages.ssh_lines import key_lines
+from handlers.messages.ssh_lines import lines_to_paste
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Modal, Rendered
+from handlers.phrases.blocks import Modal, Part, Rendered
 from handlers.phrases.format import Reader
-from handlers.phrases.rental_text import describe, people, people_text, without_key_text
+from handlers.phrases.rental_text import machine, people_text, without_key_text
 
 
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
-    """Let people in. Reply with the lines that put their keys on the machine, if these are needed."""
+    """Share a rental. Reply with the lines that put their keys on the machine, if these are needed."""
     deps, person, rental_id = context.deps, interaction.person, value.rental_id
     if value.people:
         await context.people.look_up(value.people)
@@ -37,7 +36,7 @@ async def share(context: Context, interaction: UserInteraction, value: ShareValu
 
 
 async def form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Let the chosen people in. The card shows them, so reply only if there is more to say."""
+    """Share a rental with the chosen people. The card shows them, so reply only if there is more to say."""
     people = interaction.inputs.get(Field.TEAMMATES, "").split()
 
     def reply(shared: Shared, _: Reader) -> Rendered | None:
@@ -52,74 +51,70 @@ async def form(context: Context, interaction: UserInteraction, value: VersionVal
 
 
 def add_teammate_dialog(details: RentalDetails) -> Modal:
-    """Return the dialog that asks whom to let into a rental."""
+    """Return the dialog that asks with whom to share a rental."""
     rental = details.rental
     return blocks.modal(
         Callback.ADD_TEAMMATE,
-        f"Add to {rental.id}",
-        blocks.section(f"{describe(rental)}, {people(details)}. Their SSH keys go in when it is bought."),
+        f"Share {rental.id}",
+        blocks.section(
+            f"Teammates can log in to {machine(rental)}. Their SSH keys are added when the machine is rented."
+        ),
         blocks.people_select(
             Field.TEAMMATES,
             "Teammates",
             most=MOST_TEAMMATES,
-            hint=f"{ONLY_MEMBERS} I ask those without a key.",
+            hint=f"{ONLY_MEMBERS} I'll ask those who have no SSH key for one.",
             required=True,
         ),
-        submit="Add",
+        submit="Share",
         value=VersionValue(rental_id=rental.id, version=rental.envelope.version),
     )
 
 
 ADD_LINES, REMOVE_LINES = 2, 1
-"""How many paragraphs of shell lines fit into a message besides everything else."""
+"""How many blocks of shell lines fit into a message besides everything else."""
 
 
 def answer(result: Shared) -> Rendered:
-    """Return how the people get in: with the purchase, or by the line that the owner pastes on the machine."""
+    """Return how the people log in: with the purchase, or by the line that the owner pastes on the machine."""
     names = [name for name in result.names if name not in result.without_key]
-    gone = f"{people_text(result.gone)} may no longer get in." if result.gone else ""
-    ways = [_with_purchase(result, names)]
+    ways = _with_purchase(result, names)
     if result.key_lines or result.removable:
-        ways = [*_add(result, names), *_take_off(result, [*names, *result.gone])]
-    parts = [part for part in (*ways, gone, _without_key(result)) if part]
-    return blocks.message("\n".join(parts), *map(blocks.section, parts))
+        ways = [*_add(result, names), *_remove(result, [*names, *result.gone])]
+    gone = f"{people_text(result.gone)} can no longer be a teammate." if result.gone else ""
+    return blocks.of_parts(*ways, blocks.paragraph(gone), blocks.paragraph(_without_key(result)), closed=True)
 
 
 def _without_key(result: Shared) -> str:
-    """Return who has no SSH key yet, and how they get in once they have one."""
+    """Return who has no SSH key yet, and how they log in once they have one."""
     rental, no_key = result.rental, without_key_text(result.without_key)
     if not no_key or rental.state is not State.READY:
         return no_key
-    return f"{no_key} With it, /gpu share {rental.id} shows the line to paste."
+    return f"{no_key} Afterwards, /gpu share {rental.id} shows the line to paste."
 
 
-def _with_purchase(result: Shared, names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    verb = "gets" if len(names) == 1 else "get"
-    return f"{people_text(names)} {verb} in when {result.rental.id} is ready, if its startup script runs."
+def _with_purchase(result: Shared, names: Sequence[str]) -> list[Part]:
+    it = machine(result.rental)
+    text = f"{people_text(names)} can log in once {it} is ready, if its startup script runs."
+    return [blocks.paragraph(text)] if names else []
 
 
-def _add(result: Shared, names: Sequence[str]) -> list[str]:
+def _add(result: Shared, names: Sequence[str]) -> list[Part]:
     if not result.key_lines:
         return []
-    rental_id, verb = result.rental.id, "gets" if len(names) == 1 else "get"
-    ready = result.rental.state is State.READY
-    paste = f"Paste this on {rental_id}" if ready else f"When {rental_id} is ready, paste this on it"
-    how = f"{paste}, and {people_text(names)} {verb} in:"
-    lines, left = key_lines(add_line, result.key_lines, ADD_LINES)
-    return [how, *lines, *_left(left)]
+    it, log_in = machine(result.rental), f"so that {people_text(names)} can log in"
+    how = f"Paste this on {it} {log_in}:"
+    if result.rental.state is not State.READY:
+        how = f"When {it} is ready, paste this on it {log_in}:"
+    return lines_to_paste(how, add_line, result.key_lines, ADD_LINES)
 
 
-def _take_off(result: Shared, names: Sequence[str]) -> list[str]:
+def _remove(result: Shared, names: Sequence[str]) -> list[Part]:
     if not result.removable:
-        return ["I show no line that takes them off again: others on it have the same keys."]
-    lines, left = key_lines(remove_line, result.removable, REMOVE_LINES)
-    return [f"This takes the keys of {people_text(names)} off again:", *lines, *_left(left)]
-
-
-def _left(keys: int) -> list[str]:
-    return [f"{plural(keys, 'more key')} didn't fit here."] if keys else []
+        same = "because other people on the machine have the same ones"
+        return [blocks.paragraph(f"There's no line that removes these keys again, {same}.")]
+    how = f"To remove the keys of {people_text(names)} again, paste this:"
+    return lines_to_paste(how, remove_line, result.removable, REMOVE_LINES)
 
 
 ON = (

@@ -274,13 +274,6 @@ def _buttons(shown: SpendReport) -> Json | None:
     )
 
 
-SAMPLE: tuple[Json, Json] = (
-    table("Spend by person", ["Person", "Total"], [[text_cell("Ana"), _money(14_680_000)]]) or {},
-    bar_chart("USD by day", "Total", [("27 Nov", 14_680_000), ("28 Nov", 2_150_000)]) or {},
-)
-"""A small table and chart, with which `gpubot doctor` asks whether the workspace takes such blocks."""
-
-
 async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
     """Send the file that the reader of a report may see to their direct messages."""
     part = MonthPart(month=value.month, scope=value.scope)

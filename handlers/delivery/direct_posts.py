@@ -8,11 +8,13 @@ from enum import Enum
 
 import aiohttp
 import structlog
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.event import Event, EventKind
 from bot.model.facts import AlertFacts
+from handlers.delivery.block_types import BLOCKS, BlockTypes
 from handlers.delivery.pace import POST, Pace
 from handlers.messages.render import alert_message
 from handlers.messages.writers import AlertContext
@@ -45,11 +47,12 @@ class DirectPosts:
     No post is stored, so use it only while the outbox can't be used.
     """
 
-    def __init__(self, client: AsyncWebClient, pace: Pace, deps: Deps) -> None:
+    def __init__(self, client: AsyncWebClient, pace: Pace, deps: Deps, block_types: BlockTypes) -> None:
         self._client = client
         self._pace = pace
         self._deps = deps
         self._clock = deps.clock
+        self._block_types = block_types
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
         """When each alert that may not have arrived was last sent."""
 
@@ -71,8 +74,12 @@ class DirectPosts:
         return outcome is PostOutcome.TAKEN
 
     async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
-        """Post to a channel or a person as soon as the pace allows it. Return what happened. Never raise."""
-        for _ in range(tries):
+        """Post to a channel or a person as soon as the pace allows it. Return what happened. Never raise.
+
+        A post whose blocks are refused is made again in plainer ones, beside the `tries`.
+        """
+        attempt = self._block_types.attempt(rendered.blocks)
+        while tries:
             while (open_at := self._pace.post_at(to, now := self._clock.real())) > now:
                 await self._clock.pause((open_at - now).total_seconds())
             self._pace.count(POST, now, to)
@@ -80,17 +87,21 @@ class DirectPosts:
                 await self._client.chat_postMessage(
                     channel=to,
                     text=rendered.text,
-                    blocks=list(rendered.blocks),
+                    blocks=attempt.blocks,
                     unfurl_links=False,
                     unfurl_media=False,
                 )
             except NO_ANSWER as error:
+                if error_code(error) in BLOCKS and isinstance(error, SlackApiError) and attempt.refused(error):
+                    continue
                 wait = requested_wait(error)
                 if wait is None:
                     log.warning("post.not_taken", to=to, error=error_code(error))
                     unreachable = isinstance(error, aiohttp.ClientConnectorError)
                     return PostOutcome.LATER if unreachable else PostOutcome.FAILED
                 self._pace.block(POST, self._clock.real() + wait)
+                tries -= 1
             else:
+                attempt.taken()
                 return PostOutcome.TAKEN
         return PostOutcome.LATER

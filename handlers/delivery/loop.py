@@ -19,6 +19,7 @@ from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, Part, keep_running
 from bot.model.base import changed
 from bot.model.message import Message, NextCall
 from bot.model.records import Unsendable
+from handlers.delivery.block_types import BlockTypes
 from handlers.delivery.content import content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, READ, Pace
@@ -98,6 +99,7 @@ class Delivery(Part):
         session: aiohttp.ClientSession,
         *,
         pace: Pace | None = None,
+        block_types: BlockTypes | None = None,
         save_retry: timedelta = FIRST_RETRY,
         may_send: Callable[[], bool] = lambda: True,
         look_again: float | None = None,
@@ -113,8 +115,11 @@ class Delivery(Part):
         self.refused = asyncio.Event()
         """Set if Slack refuses our token."""
         self._unsaved = PendingSaves(deps, first_retry=save_retry)
-        self.direct = DirectPosts(client, self._pace, deps)
-        self.poster = Poster(deps, client, self._pace, session, self.refused.set)
+        self.block_types = block_types or BlockTypes()
+        self.direct = DirectPosts(client, self._pace, deps, self.block_types)
+        self.poster = Poster(
+            deps, client, self._pace, session, block_types=self.block_types, on_refused=self.refused.set
+        )
         self._sending: dict[int, tuple[Message, asyncio.Task[None]]] = {}
         self._unresolved: dict[int, _Unresolved] = {}
         """By the message's id."""

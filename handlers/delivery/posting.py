@@ -28,13 +28,14 @@ from bot.model.message import (
     to_channel,
     to_person,
 )
+from handlers.delivery.block_types import BLOCKS, VIEWS, BlockTypes
 from handlers.delivery.content import Answer, Shown, Upload
 from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, UPLOAD, Pace
 from handlers.delivery.pending_saves import Result, closed
 from handlers.delivery.read_back import UNKNOWN_ERROR_TRIES, Finder, Place, SearchAgain, Unreadable, metadata_of
 from handlers.messages.render import asks
 from handlers.phrases.blocks import Json, Rendered
-from handlers.phrases.tables import plainer
+from handlers.phrases.classic import Surface
 from handlers.slack_api.web_api import (
     NO_ANSWER,
     TOKEN_REFUSED,
@@ -52,8 +53,6 @@ SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
 """Real time between the second and third post where posts can't be read. It doubles with each further one."""
 
-BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
-"""Errors by which Slack refuses the blocks, at any destination. It may take the text alone."""
 BLOCKS_STATUS = 400
 """By this status, a `response_url` refuses what is sent to it."""
 CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
@@ -72,6 +71,8 @@ class Poster:
         client: AsyncWebClient,
         pace: Pace,
         session: aiohttp.ClientSession,
+        *,
+        block_types: BlockTypes,
         on_refused: Callable[[], None],
     ) -> None:
         """`on_refused` is called if Slack refuses our token."""
@@ -79,6 +80,7 @@ class Poster:
         self._client = client
         self._pace = pace
         self._session = session
+        self._block_types = block_types
         self._on_refused = on_refused
         self._finder = Finder(client, deps.clock, pace)
         self._reposts: dict[int, tuple[datetime, int]] = {}
@@ -107,13 +109,15 @@ class Poster:
             return Result(closed(message), given_up=True)
         status, wait = 0, ""
         try:
-            for blocks in with_plainer(rendered.blocks):
-                plain = {**options, "text": rendered.text, "blocks": list(blocks)}
-                async with self._session.post(message.to.value, json=plain, allow_redirects=False) as response:
+            attempt = self._block_types.attempt(rendered.blocks)
+            while True:
+                body = {**options, "text": rendered.text, "blocks": attempt.blocks}
+                async with self._session.post(message.to.value, json=body, allow_redirects=False) as response:
                     status, wait = response.status, response.headers.get("Retry-After", "")
-                if status != BLOCKS_STATUS:
+                if status != BLOCKS_STATUS or not attempt.refused():
                     break
-                log.error("slack.blocks_refused", error=status)
+            if status == 200:
+                attempt.taken()
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.info("answer.failed", message=message.id, error=type(error).__name__)
             self._pace.unanswered(now)
@@ -268,14 +272,25 @@ class Poster:
         """Publish a Home tab, unless Slack shows the same already: the view's metadata has a hash of it."""
         self._pace.count(PUBLISH, self._deps.clock.real(), message.to.value)
         shown = digest(rendered)
-        view = {"type": "home", "private_metadata": shown, "blocks": list(rendered.blocks)}
         try:
             if shown != message.digest:
-                with self._pace.watching(self._deps.clock.real):
-                    await self._client.views_publish(user_id=message.to.value, view=view)
+                await self._publish(message.to.value, rendered, shown)
         except NO_ANSWER as error:
             return self._failed(message, error, PUBLISH)
         return Result(self._up_to_date(message, rendered))
+
+    async def _publish(self, user: str, rendered: Rendered, metadata: str) -> None:
+        attempt = self._block_types.attempt(rendered.blocks, Surface.HOME)
+        while True:
+            view = {"type": "home", "private_metadata": metadata, "blocks": attempt.blocks}
+            try:
+                with self._pace.watching(self._deps.clock.real):
+                    await self._client.views_publish(user_id=user, view=view)
+            except SlackApiError as error:
+                if error_code(error) not in VIEWS or not attempt.refused(error):
+                    raise
+            else:
+                return attempt.taken()
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message so that it shows the rental as it is now."""
@@ -381,26 +396,19 @@ class Poster:
             with self._pace.watching(self._deps.clock.real):
                 return await calls[method](**{**body, "blocks": blocks})
 
-        *richer, plainest = with_plainer(body["blocks"])
-        for blocks in richer:
+        attempt = self._block_types.attempt(body["blocks"])
+        while True:
             try:
-                return await call(blocks)
+                answer = await call(attempt.blocks)
             except SlackApiError as error:
-                if error_code(error) not in BLOCKS:
+                if error_code(error) not in BLOCKS or not attempt.refused(error):
                     raise
-                log.error("slack.blocks_refused", error=error_code(error))
-        return await call(plainest)
+            else:
+                attempt.taken()
+                return answer
 
     def _next_refresh(self, rendered: Rendered) -> datetime | None:
         return None if rendered.refresh_after is None else self._deps.clock.now() + rendered.refresh_after
-
-
-def with_plainer(blocks: Sequence[Json]) -> list[Sequence[Json]]:
-    """Return the blocks, then what is sent instead each time that Slack refuses them: without tables and charts,
-    which a workspace may not take, and last the message's text alone."""
-    without_data = plainer(blocks)
-    tries = [blocks, without_data, []]
-    return [blocks for n, blocks in enumerate(tries) if n == 0 or list(blocks) != list(tries[n - 1])]
 
 
 def _texts(rendered: Rendered) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.outside import KeySource
 from bot.model.offer import Catalog
 from bot.model.person import Person
+from handlers.delivery.block_types import BlockTypes
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.directory import People, SlackChannels
 from handlers.phrases.format import Reader
@@ -105,6 +106,8 @@ class Context:
     channels: SlackChannels
     client: AsyncWebClient
     direct: DirectPosts
+    block_types: BlockTypes
+    """Those that Slack takes in dialogs and acknowledgements. Delivery has the same."""
     others_work: Callable[[], bool] = lambda: False
     """Return whether another process works, if this machine's clock is wrong. Slack then sends an event that isn't
     acknowledged to that one sooner or later."""

@@ -33,7 +33,7 @@ from handlers.typed.form import InvalidForm
 
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
     """Raise Mistake: a notice has no submit button, so the payload is forged or broken."""
-    raise Mistake("There is nothing to send off here. Nothing was changed.")
+    raise Mistake("This dialog has nothing to submit. Nothing was changed.")
 
 
 _MODULES = (

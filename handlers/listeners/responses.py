@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
+from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.errors import StoreBusy
 from bot.model.message import DestinationKind, MessageKind, queued
+from handlers.delivery.block_types import VIEWS
 from handlers.delivery.direct_posts import PostOutcome
+from handlers.delivery.posting import BLOCKS_STATUS
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, Reply, part
+from handlers.phrases.classic import Surface
 from handlers.slack_api.web_api import NO_ANSWER, error_code
 
 SEND_TIMEOUT = 0.8
@@ -58,22 +62,42 @@ async def send(context: Context, interaction: Interaction, reply: Reply) -> bool
                 return await context.direct.send(interaction.user_id, reply.content) is PostOutcome.TAKEN
             hook = AsyncWebhookClient(to.value, session=context.client.session, retry_handlers=[])
             hook.proxy = None  # the SDK took the environment's, which may not be meant for this address
-            answer = await hook.send_dict(reply_body(reply, interaction))
+            attempt, body = context.block_types.attempt(reply.content.blocks), reply_body(reply, interaction)
+            while True:
+                answer = await hook.send_dict({**body, "blocks": attempt.blocks})
+                if answer.status_code != BLOCKS_STATUS or not attempt.refused():
+                    break
     except NO_ANSWER as error:
         _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, error=error_code(error))
         return False
     if answer.status_code != 200:
         _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, status=answer.status_code)
-    return answer.status_code == 200
+        return False
+    attempt.taken()
+    return True
 
 
 async def open_modal(context: Context, interaction: Interaction, view: dict[str, Any]) -> Mapping[str, Any] | None:
     """Open a modal. Return its view as Slack has it, or None if Slack didn't open it: its trigger works once,
-    within 3 s of the interaction (docs.slack.dev/reference/methods/views.open)."""
+    within 3 s of the interaction (docs.slack.dev/reference/methods/views.open).
+
+    A view whose blocks are refused is opened again at once in classic blocks. Slack doesn't document whether the
+    trigger still works then.
+    """
+    attempt = context.block_types.attempt(view["blocks"], Surface.MODAL)
     try:
         async with asyncio.timeout(3):
-            answer = await context.client.views_open(trigger_id=interaction.trigger_id, view=view)
+            while True:
+                shown = {**view, "blocks": attempt.blocks}
+                try:
+                    answer = await context.client.views_open(trigger_id=interaction.trigger_id, view=shown)
+                except SlackApiError as error:
+                    if error_code(error) not in VIEWS or not attempt.refused(error):
+                        raise
+                else:
+                    break
     except NO_ANSWER as error:
         _log.warning("modal.not_opened", name=interaction.name, user=interaction.user_id, error=error_code(error))
         return None
+    attempt.taken()
     return part(answer.data if isinstance(answer.data, dict) else {}, "view")

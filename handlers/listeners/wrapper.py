@@ -44,6 +44,7 @@ from handlers.listeners.interaction import (
 from handlers.messages import replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
+from handlers.phrases.classic import Surface
 from handlers.typed.commands import is_destroy
 
 Handler: TypeAlias = Callable[[Context, UserInteraction], Awaitable[Outcome]]
@@ -202,7 +203,7 @@ def _check_pace(context: Context, interaction: Interaction) -> None:
     if not interaction.kind.typed or is_destroy(interaction.text):
         return
     if context.commands.wait(interaction.user_id, context.deps.clock.monotonic()):
-        raise Refused("Those are more commands than I take in a second. I did nothing. Type this one again.")
+        raise Refused("That was too many commands in a second, so the last one did nothing. Type it again.")
 
 
 def _check_age(context: Context, interaction: Interaction) -> None:
@@ -212,12 +213,12 @@ def _check_age(context: Context, interaction: Interaction) -> None:
     clock = context.deps.clock
     # Slack's time in a sandbox is ours, which can be faster than the real time that a delivery takes.
     if clock.now() - interaction.written_at > LATE * max(clock.speed, 1.0):
-        raise Refused("That reached me more than 2 min late, so I did nothing. Type it again.")
+        raise Refused("Your message reached me more than 2 min late, so it did nothing. Type it again.")
 
 
 def _check_member(person: Person) -> None:
     if not is_member(person):
-        raise Refused("Only members of the workspace that I belong to can do that. Nothing was changed.")
+        raise Refused("Only members of my own workspace can use me. Nothing was changed.")
 
 
 async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
@@ -271,7 +272,8 @@ async def _acknowledge(context: Context, interaction: Interaction, outcome: Outc
             InteractionKind.COMMAND,
             Reply(content=content) | OpenModal(reply=Reply(content=content)),
         ):
-            await ack(text=content.text, blocks=list(content.blocks), response_type="ephemeral")
+            shown = context.block_types.proven(content.blocks)
+            await ack(text=content.text, blocks=shown, response_type="ephemeral")
         case InteractionKind.SUBMISSION, OpenModal() as opening:
             await ack(response_action="update", view=_view(context, interaction, opening))
         case InteractionKind.SUBMISSION, FieldErrors(errors=errors):
@@ -310,13 +312,18 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
 
 
 def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dict[str, Any]:
-    """Return a modal's view with its metadata."""
+    """Return a modal's view with its metadata.
+
+    Slack says nothing of a view in an acknowledgement, and a refused view may use up the trigger. So the view has
+    only types of blocks that Slack was seen to take.
+    """
     # A modal that takes the place of another one keeps that one's `response_url`, so it keeps its `opened_at` too.
     origin = interaction.origin
     if not origin.opened_at:
         origin = changed(origin, opened_at=int(context.deps.clock.real().timestamp()))
     metadata = ModalMetadata.of(opening.modal.value, origin)
-    return {**opening.modal.view, "private_metadata": metadata.model_dump_json()}
+    shown = context.block_types.proven(opening.modal.view["blocks"], Surface.MODAL)
+    return {**opening.modal.view, "blocks": shown, "private_metadata": metadata.model_dump_json()}
 
 
 def _log_interaction(interaction: Interaction, result: str) -> None:

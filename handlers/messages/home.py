@@ -112,7 +112,7 @@ def _question(one: RentalSummary, times: Times) -> str:
 def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     live, times = shown.live, reader.times
     if not live.shown:
-        return [_line("*Yours*  You rent nothing now.")]
+        return [_line("*Yours*  You have no machines right now.")]
     # When the sums and spans that grow with time were read.
     minute = reader.now.replace(second=0, microsecond=0)
     as_of = f"  As of {times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
@@ -164,7 +164,7 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
 
 
 def _money(shown: HomeView) -> str:
-    """Return `November: $12.40; you $87.60 left: $12.40 spent, $0.00 reserved for what runs. More: /gpu spend`."""
+    """Return `November: $12.40; you $87.60 left ($12.40 spent, $0.00 reserved ..). More: /gpu spend`."""
     left = [
         f"{'you' if one.balance.scope.kind is ScopeKind.PERSON else scope_name(one.balance.scope, {})} "
         + say_left(one)
@@ -195,7 +195,7 @@ def _team(shown: HomeView) -> str:
     month = shown.team_month
     spent = "" if month is None else f"{say_month(shown.month)} so far: {dollars(month.spent)}."
     if not team.count:
-        return join("Nobody rents anything now.", spent)
+        return join("Nobody has a machine right now.", spent)
     runs = f"{plural(team.count, 'machine')}, {per_hour(team.rate)}{f', {idle} idle' if idle else ''}."
     return join(runs, spent)
 

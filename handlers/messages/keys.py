@@ -25,7 +25,7 @@ def key_text(key: Key, *, named: bool = True) -> str:
     return f"{name}{identifier(key.fingerprint)} ({escape(kind_of(key.line), 40)})"
 
 
-def needed(*, github: bool, text: str = "Before I rent I need your public SSH key: it lets you in.") -> Rendered:
+def needed(*, github: bool, text: str = "To log in to machines, you'll need an SSH key.") -> Rendered:
     """Return the question for an SSH key, such as after a click on an offer. `github` tells whether the team takes
     keys from GitHub, and `text` what the key is needed for."""
     return blocks.message(

@@ -105,7 +105,7 @@ def list_parts(
     empty = ""
     if not (live.shown or waits):
         example = "" if live.reader == OPERATOR.id else "Try: /gpu get H100 EU"
-        empty = join("Nobody rents anything now." if everyone else "You rent nothing now.", example)
+        empty = join("Nobody has a machine right now." if everyone else "You have no machines right now.", example)
     to_decide, more_to_decide = (live.to_decide, live.more_to_decide) if live.shown else ((), 0)
     more_wait = plural(more_to_decide, "more request waits", "more requests wait")
     ids_to_decide = {one.rental.id for one in live.to_decide}
@@ -305,7 +305,7 @@ def home(live: RentalList, reader: Reader) -> Rendered:
     lines = [
         line(summary, owned=summary.rental.owner == live.reader, times=reader.times) for summary in live.shown
     ]
-    lines = lines or ["You rent nothing now."]
+    lines = lines or ["You have no machines right now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
     tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."
     total = _totals_text(live, own=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlocked, Mistake
 from bot.model.budget import UNASSIGNED, ScopeKind
@@ -17,7 +17,7 @@ from bot.model.request import Contract, Request
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over, QuoteView, WaitingView
 from bot.model.text import about_span, listed, plural, say_at_most, span
-from bot.policy.buying.budgets import rules_of_project, say_passed
+from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.buying.spending import CONFIRM_ABOVE, billed_span, recommended
 from bot.policy.team.hours import zone_of
@@ -28,9 +28,9 @@ from handlers.messages import replies, waiting
 from handlers.messages.giving import with_idle
 from handlers.messages.replacing import remainder_text, replace_button
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.budget_text import cap_text, limit_names, not_of_channel, whose_budget
-from handlers.phrases.ends import clock_time, how_long, read_as_utc
+from handlers.phrases.blocks import Json, Part, Rendered, button
+from handlers.phrases.budget_text import cap_text, limit_names, needs_approval, not_of_channel, whose_budget
+from handlers.phrases.ends import clock_time, hours_text, how_long, read_as_utc
 from handlers.phrases.error_text import paused_by, refusal_text
 from handlers.phrases.format import (
     Reader,
@@ -53,6 +53,7 @@ from handlers.phrases.rental_text import (
     contract,
     describe,
     gpu,
+    machine,
     machines,
     people_text,
     place,
@@ -63,7 +64,8 @@ from handlers.phrases.rental_text import (
 )
 
 SHOWN = 3
-NO_SCRIPT = "No startup script here: one key, no setup, I can't see inside."
+SLOW = timedelta(minutes=5)
+"""An offer says how long its machines usually take if that is longer. `Details` always says it."""
 SHOWN_BY_ALL = 20
 """How many offers are shown after a click on `All 8`."""
 NEARBY = 5
@@ -97,62 +99,65 @@ def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
         again = to_replace if to_replace and may_be_replaced(to_replace, reader.now) else None
         return unanswered(quote, now=reader.now, token_refused=view.token_refused, to_replace=again)
     if quote.request.starts_at is not None:
-        return waiting.starts(view, _heading(quote, reader.times), reader)
+        return waiting.starts(view, _understood(view, reader.times, everything=False), reader)
     if quote.state is QuoteState.NONE:
         return none_found(view, reader)
     return found(view, reader, everything=everything)
 
 
 def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
-    """Return the offers, cheapest first, with one recommended. `everything` shows more of them."""
+    """Return the offers, cheapest first, with one recommended.
+
+    `everything` shows more offers, what each machine has, and how the highest cost comes about.
+    """
     quote, rules, times = view.quote, reader.rules, reader.times
-    kept = remainder_text(quote.request.count, view.left) if view.left is not None else ""
-    not_replaced = join(_not_replaced(view.to_replace), f"It left {kept} What there is now:" if kept else "")
-    count = len(quote.offers)
     shown = list(view.choices[: most_shown(everything=everything)])
     best = recommended(shown)
-    heading = _heading(quote, times) + (f", with {people_text(view.teammates)}" if view.teammates else "")
-    utc = read_as_utc(reader.zone) if quote.request.until else ""
     refused = _refused_for_all(shown, times)
     several = len({choice.offer.gpu for choice in shown}) > 1
     offers = []
     for choice in shown:
         is_best, offer = choice is best, choice.offer
-        about = f"{_equipment(offer)}." if is_best or everything else ""
-        about = variant(offer.gpu, offer.family) if several and not about else about
-        words = _offer_text(choice, cost_text(choice, quote, rules), about, best=is_best, refused=refused)
-        offers.append(blocks.paragraph(words, _button(choice, quote, is_best)))
+        about = _equipment(offer) if everything else variant(offer.gpu, offer.family) if is_best or several else ""
+        line = _offer_line(choice, about, best=is_best, everything=everything)
+        if choice.refused is None or refused:
+            cost = _cost(choice, quote, everything=everything) if is_best else ""
+            no_script = "" if choice.runs_script else _without_script(quote.request.setup)
+            text = join_lines(line, cost, no_script)
+        else:
+            text = join_lines(line, f"You can't rent this. {refusal_text(choice.refused)}")
+        offers.append(blocks.paragraph(text, _button(choice, quote, is_best)))
     first_expiry = min((choice.offer.expires_at for choice in shown), default=reader.now)
-    until = f"Prices stand until {times.time(first_expiry)}. Nothing is reserved: it can sell out."
-    hidden = count - len(shown)
-    more = f"{plural(hidden, 'more offer')} not shown." if everything and hidden else ""
-    card_place = _where_the_card_goes(quote, view.asked_in)
-    approval = _approval_needed(shown, rules_of_project(rules, quote.project))
-    charged = not_of_channel(quote, rules)
-    stands = ""
-    if view.still_waiting is not None:
-        # Otherwise people take [Change] for a withdrawal.
-        until_click = " until you click one of these" if any(choice.refused is None for choice in shown) else ""
-        stands = f"Your {view.still_waiting.count}x request still stands{until_click}."
-    no_key = without_key_text(view.without_key, "I ask for one when you rent")
+    hidden = len(quote.offers) - len(shown)
+    rentable = any(choice.refused is None for choice in shown)
+    sells_out = everything or best is None or not _may_cost_more(best)
     night, keep_button = _night(quote, best, reader)
     return blocks.of_parts(
-        blocks.paragraph(not_replaced),
-        blocks.heading(heading),
-        blocks.small(utc),
+        blocks.paragraph(join(_not_replaced(view.to_replace), _left(view))),
+        *_understood(view, times, everything=everything),
+        blocks.small(read_as_utc(reader.zone) if quote.request.until else ""),
         blocks.paragraph(refused),
+        blocks.paragraph(_approval_needed(shown, rules_of_project(rules, quote.project))),
         *offers,
         blocks.paragraph(night, keep_button),
-        blocks.small(approval),
-        blocks.Part(join_lines(more, until), blocks.context(join(more, until))),
-        blocks.small(charged),
-        blocks.small(stands),
-        blocks.small(no_key),
-        blocks.small(card_place),
+        blocks.small(
+            _most(best, rules) if everything and best is not None else "",
+            join(
+                f"{plural(hidden, 'more offer is', 'more offers are')} not shown."
+                if everything and hidden
+                else "",
+                f"Prices are valid until {times.time(first_expiry)}." if rentable else "",
+                "Nothing is reserved, so an offer can still sell out." if rentable and sells_out else "",
+            ),
+            not_of_channel(quote, rules),
+            _keeps_waiting(view, rentable=rentable),
+            without_key_text(view.without_key, "I'll ask for one when you rent"),
+            _where_the_card_goes(quote, view.asked_in),
+        ),
         blocks.actions(
             *_shorter(quote, best or next(iter(shown), None)),
             *_for_all_gpus(quote),
-            *_actions(quote, len(shown), everything),
+            *_actions(quote, hidden, everything),
         ),
         blocks.actions(*(waiting.wait_buttons(view) if quote.wish else ())),
         blocks.small(waiting.wait_text(view, reader) if quote.wish else ""),
@@ -180,25 +185,49 @@ def _not_replaced(rental: Rental | None) -> str:
     """Return that nothing takes the place of `rental`. Return an empty text if it is None."""
     if rental is None:
         return ""
-    runs = f", so {rental.id} runs on" if rental.state is State.READY else ""
-    return f"Nothing was rented in the place of {rental.id}{runs}."
+    runs = ", so it keeps running" if rental.state is State.READY else ""
+    return f"Nothing was rented in place of {machine(rental)}{runs}."
+
+
+def _left(view: QuoteView) -> str:
+    """Return what the machine to replace left, which the offers below exceed. Empty if nothing is replaced."""
+    if view.left is None:
+        return ""
+    return f"What it left: {remainder_text(view.quote.request.count, view.left)} These offers are available now:"
+
+
+def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
+    """Return that the request which the search would change still waits. Otherwise people take [Change] for a
+    withdrawal."""
+    if view.still_waiting is None:
+        return ""
+    return f"{view.quote.changes} keeps waiting{' until you click an offer' if rentable else ''}."
 
 
 def most_shown(*, everything: bool) -> int:
     return SHOWN_BY_ALL if everything else SHOWN
 
 
-def _heading(quote: Quote, times: Times) -> str:
-    """Return the request as it was understood: `8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready`."""
-    request = quote.request
-    wanted = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
-    setup = f"setup {escape(request.setup)}" if request.setup else ""
-    project = "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}"
-    no_probe = "" if request.probe else "no-probe"
-    length = how_long(request, times)
-    sells = contract(request.contract)
-    heading = join(wanted, sells, cap_text(request), length, project, setup, no_probe, by=", ")
-    return f"Change {quote.changes} to {heading}" if quote.changes else heading
+def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part]:
+    """Return the request as it was understood: `*8x H100 in EU* · under $2.50 per GPU-hour · 6 h`.
+
+    Small print has what else was asked for. `everything` also says `on demand`, and from when the hours count.
+    """
+    quote, request = view.quote, view.quote.request
+    asked = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
+    asked = f"Change {quote.changes} to {asked}" if quote.changes else asked
+    length = how_long(request, times) if everything or request.until else hours_text(request)
+    besides = [
+        "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}",
+        f"setup {escape(request.setup)}" if request.setup else "",
+        "" if request.probe else "no-probe, so usage isn't monitored",
+        f"shared with {people_text(view.teammates)}" if view.teammates else "",
+    ]
+    sold_as = contract(request.contract) if everything or request.contract is Contract.SPOT else ""
+    return [
+        blocks.paragraph(join(f"*{asked}*", sold_as, cap_text(request), length, by=" · ")),
+        blocks.small(join(*besides, by=" · ")),
+    ]
 
 
 def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
@@ -207,58 +236,82 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
     if isinstance(first, BuyingBlocked) and first.at is not None:
         who = paused_by(first, f" {times.at_time(first.at)}")
         if who:
-            return f"{who}. These are the prices; nothing can be rented."
+            return f"{who}. You can look at prices, but nothing can be rented."
     reasons = {None if choice.refused is None else refusal_text(choice.refused) for choice in choices}
     only = reasons.pop() if len(reasons) == 1 else None
-    return f"Nothing here can be rented now. {only}" if only is not None else ""
+    return f"You can't rent these now. {only}" if only is not None else ""
 
 
-def _offer_text(choice: OfferChoice, cost: str, about: str, *, best: bool, refused: str) -> str:
-    """Return an offer: its price, its place and what is said `about` it; of the `best`, its cost too."""
-    offer = choice.offer
-    each = f" ({price(offer.gpu_rate)} per GPU)" if offer.count > 1 else ""
-    line = f"{per_hour(offer.rate)}{each}  {place(offer.vendor, offer.vendor_region, ', ')}"
-    if choice.other_regions:
-        line += f" (the same in {plural(choice.other_regions, 'other region')})"
-    line += f": {about}" if about else ""
-    no_script = "" if choice.runs_script else f"\n{NO_SCRIPT}"
-    if choice.refused is not None and not refused:
-        return f"{line}\nNot for you: {refusal_text(choice.refused)}"
-    luck = choice.got_ready
-    usual = f"Usually ready in {about_span(choice.usual)}." if best and choice.usual else ""
-    poor = f"Got ready {luck.ready} of {luck.of} times." if luck is not None and luck.poor else ""
-    if usual or poor:
-        line = join(with_full_stop(line), usual, poor)
-    return line + (f"\n{cost}" if best else "") + no_script
+def _without_script(setup: str | None) -> str:
+    """Return what doesn't work at a vendor whose machines run no startup script."""
+    no_setup = f", setup {escape(setup)} doesn't run" if setup else ""
+    return f"No startup script: only your default key works{no_setup}, and I can't monitor usage."
+
+
+def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool) -> str:
+    """Return the price and place of an offer, what is said `about` it, and what it is known for."""
+    offer, luck, usual = choice.offer, choice.got_ready, choice.usual
+    each = f" ({price(offer.gpu_rate)} per GPU-hour)" if offer.count > 1 else ""
+    other = f" (also in {plural(choice.other_regions, 'other region')})" if choice.other_regions else ""
+    where = f"{place(offer.vendor, offer.vendor_region)}{other}"
+    line = join(f"*{per_hour(offer.rate)}*{each} {where}", about, by=", ")
+    says_ready = best and usual is not None and (everything or usual > SLOW)
+    ready = f"Usually ready in {about_span(usual)}." if usual is not None and says_ready else ""
+    poor = f"Only {luck.ready} of its last {luck.of} machines got ready." if luck is not None and luck.poor else ""
+    return join(with_full_stop(line), ready, poor) if ready or poor else line
 
 
 def _equipment(offer: Offer) -> str:
     return join(
         variant(offer.gpu, offer.family),
         "spot" if offer.contract == Contract.SPOT else "",
-        f"{offer.vcpus} vCPU" if offer.vcpus is not None else "",
+        plural(offer.vcpus, "vCPU") if offer.vcpus is not None else "",
         f"{offer.memory_gb:.0f} GB memory" if offer.memory_gb is not None else "",
         f"{offer.disk_gb:.0f} GB disk" if offer.disk_gb is not None else "",
         by=", ",
     )
 
 
-def cost_text(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
-    """Return the cost of an offer over the lease: about, and at most, and what the most includes."""
+def _may_cost_more(choice: OfferChoice) -> bool:
+    """Return whether a click on an offer also allows dearer ones."""
+    return choice.envelope.max_rate > choice.offer.rate
+
+
+def _about(choice: OfferChoice, quote: Quote) -> str:
+    """Return `About $12.90`, or `About $2.15 for 1 h or $6.45 for 3 h` for two ends."""
     request, rate = quote.request, choice.offer.rate
-    estimate = dollars(cost(rate, request.lease))
-    if request.up_to is not None:
-        longest = dollars(cost(rate, request.up_to))
-        estimate = f"{estimate} for {span(request.lease)}, {longest} for {span(request.up_to)}"
+    estimate = f"About {dollars(cost(rate, request.lease))}"
+    if request.up_to is None:
+        return estimate
+    return (
+        f"{estimate} for {span(request.lease)} or {dollars(cost(rate, request.up_to))} for {span(request.up_to)}"
+    )
+
+
+def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
+    """Return what an offer costs over the lease, about and at most. `everything` has `_most` besides."""
+    text = f"{_about(choice, quote)}, *at most {say_at_most(choice.envelope.total)}*"
+    if everything:
+        return f"{text}."
+    highest_price = highest(choice.envelope)
+    sold_out = f"If it sells out, I'll take another up to {highest_price}." if _may_cost_more(choice) else ""
+    return join(f"{text} including startup and shutdown.", sold_out)
+
+
+def _most(choice: OfferChoice, rules: Rules, subject: str = '"At most" is') -> str:
+    """Return what the most that an offer can cost includes, in sentences about the `subject`."""
     envelope = choice.envelope
-    lease = envelope.lease
-    billed = billed_span(lease, rules)
+    billed = billed_span(envelope.lease, rules)
     before = envelope.total - cost_at_most(envelope.max_rate, billed)
-    holds = f"{span(lease)}, and {span(billed - lease)} to start and end, at {highest(envelope)}"
-    holds += f", and {dollars(before)} so far" if in_cents([before]) > [0] else ""
-    dearer = envelope.max_rate > choice.offer.rate
-    next_one = "; if it sells out I take the next up to that price" if dearer else ""
-    return f"About {estimate}, at most {say_at_most(envelope.total)} ({holds}){next_one}."
+    spent = f", plus the {dollars(before)} spent before" if in_cents([before]) > [0] else ""
+    start_and_end = f"{span(envelope.lease)} plus {span(billed - envelope.lease)} to start and shut down"
+    dearer = "If this offer sells out, I'll take the next one up to that price." if _may_cost_more(choice) else ""
+    return join(f"{subject} for {start_and_end}, at up to {highest(envelope)}{spent}.", dearer)
+
+
+def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
+    """Return the cost of an offer over the lease, below an alert that says the most that it can cost."""
+    return join(f"{_about(choice, quote)}.", _most(choice, rules, f"{say_at_most(choice.envelope.total)} is"))
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
@@ -268,13 +321,13 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
     if night is None:
         return "", None
-    text = "If the work stops at night, it ends at night, and its disk is deleted."
+    text = "If the work stops at night, the machine ends at night and its disk is deleted."
     if best is None or not night.is_asked_for:
         return text, None
     # Only its owner reads this answer, so a button may have a clock time.
     until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
     more = say_at_most(cost_at_most(best.envelope.max_rate, night.more))
-    label = f"Keep it {until}: up to {more} more, inside the {say_at_most(best.envelope.total)}"
+    label = f"Keep it {until}: up to {more} more, within the {say_at_most(best.envelope.total)}"
     value = QuoteUntilValue(quote_id=quote.id, first=night.morning)
     return text, button(label, Action.KEEP_UNTIL, value, about=describe(quote.request))
 
@@ -300,9 +353,9 @@ def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
-    """Return `Over the $10.00/h limit: an approver decides.`, or an empty text if no offer needs approval.
+    """Return `*Needs approval*: it's over the limit of $10.00/h.`, or an empty text if no offer needs it.
 
-    If only some of the offers need it, say which: `$18.40/h needs an approver: it's over the $10.00/h limit.`
+    If only some of the offers need it, say which: `*$18.40/h needs approval*: it's over the limit of $10.00/h.`
     """
     rentable = [choice for choice in choices if choice.refused is None]
     needing = [choice for choice in rentable if choice.needs_approval]
@@ -311,21 +364,18 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     overs = {choice.over for choice in needing}
     limits = limit_names(frozenset().union(*overs), rules, " and " if len(overs) == 1 else " or ")
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
-    if len(needing) < len(rentable):
-        prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
-        need, they_are = ("needs", "it's") if len(prices) == 1 else ("need", "they're")
-        over = f": {they_are} over the {limits}" if limits else ""
-        which = f"{listed(prices)} {need} an approver{over}."
-        return which if passed is None else join(which, say_passed(passed))
-    if passed is None:
-        return f"Over the {limits}: an approver decides."
-    return join(f"Over the {limits}." if limits else "", say_passed(passed), "An approver decides.")
+    if len(needing) == len(rentable):
+        return needs_approval(limits, passed)
+    prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
+    if len(prices) == 1:
+        return needs_approval(limits, passed, f"{prices[0]} needs approval")
+    return needs_approval(limits, passed, f"{listed(prices)} need approval", "they're")
 
 
-def _actions(quote: Quote, shown_count: int, everything: bool) -> list[Json]:
+def _actions(quote: Quote, hidden: int, everything: bool) -> list[Json]:
     value, about, count = QuoteValue(quote_id=quote.id), describe(quote.request), len(quote.offers)
-    shows_all = count > shown_count and not everything
-    more = [button(f"All {count}", Action.ALL_OFFERS, value, about=about)] if shows_all else []
+    label = f"All {count}" if hidden else "Details"
+    more = [] if everything else [button(label, Action.ALL_OFFERS, value, about=about)]
     return [*more, *waiting.search_again(quote)]
 
 
@@ -338,8 +388,8 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
         return goes[:1].upper() + goes[1:]
     here = channel(quote.asked_in)
     if asked_in.shared and asked_in.member:
-        return f"People from outside read {here}, so {goes}"
-    return f"I'm not in {here}, so {goes} Or: /invite @gpubot"
+        return f"People from outside can read {here}, so {goes}"
+    return f"I'm not in {here}, so {goes} To have it here: /invite @gpubot"
 
 
 # --- nothing to rent
@@ -359,14 +409,13 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         f"in {escape(request.region, 20)}" if request.region else "",
         f"from {vendor(request.vendor)}" if request.vendor else "",
         cap,
-        "now.",
+        "right now",
     )
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):
         # Two requests can have the same label; the first is closer.
         labels.setdefault(nearby_label(request, near), index)
-    if not labels:
-        text += " I found nothing close to it either."
+    text += "." if labels else ", and nothing similar either."
     buttons = []
     for label, index in labels.items():
         value, about_near = NearbyValue(quote_id=quote.id, index=index), describe(quote.nearby[index].request)
@@ -374,7 +423,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     retry = button("Change", Action.CHANGE, QuoteValue(quote_id=quote.id), about=describe(request))
     about = join(waiting.wait_text(view, reader), not_of_channel(quote, reader.rules))
     return blocks.message(
-        join(text, f"Close to it: {', '.join(labels)}." if labels else "", about),
+        join(text, f"Similar: {listed(list(labels))}." if labels else "", about),
         blocks.section(text),
         blocks.actions(*waiting.wait_buttons(view), *buttons, retry),
         blocks.context(about),
@@ -411,17 +460,17 @@ def unanswered(
 
     Its button asks again; with `to_replace`, for a machine in the place of that rental.
     """
-    why = f"Compute Clear hasn't answered for {span(now - quote.created_at)}."
+    why = f"Compute Clear hasn't responded for {span(now - quote.created_at)}."
     if token_refused:
-        why = "Compute Clear refuses my token, so I can't look now; the admins know."
-    text = f"{why} Nothing is rented, and I won't rent later on my own."
+        why = "Compute Clear rejects my API token, so I can't look for offers. The admins know."
+    text = f"{why} Nothing was rented, and nothing will be unless you try again."
     again = button("Try again", Action.TRY_AGAIN, QuoteValue(quote_id=quote.id), about=describe(quote.request))
     return blocks.with_buttons(text, again if to_replace is None else replace_button(to_replace))
 
 
 def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
-    state = STATES[rental.state].lower()
-    text = f"You already rent {describe(rental)} ({rental.id}, {state}). Another one?"
+    has = "asked for" if rental.state in {State.AWAITING_APPROVAL, State.QUEUED} else "have"
+    text = f"You already {has} {machine(rental)}, and it's {STATES[rental.state].lower()}. Rent another?"
     value = offer_value(quote_id, offer_id, another=True)
     another = button("Rent another", Action.RENT_ANOTHER, value, about=describe(rental))
     return blocks.with_buttons(text, another, show_button(rental.id))
@@ -430,6 +479,7 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
     """Return, below the `first_line`, an offer that waited for a key and that its owner must confirm before it is
     rented. The button opens the confirmation dialog again."""
-    text = f"{first_line} What you clicked can cost more than {dollars(CONFIRM_ABOVE)}, so confirm it first."
+    above = dollars(CONFIRM_ABOVE)
+    text = f"{first_line} The offer that you clicked can cost more than {above}, so confirm it first."
     value = offer_value(quote.id, choice.offer.offer_id, another=another)
     return blocks.with_buttons(text, _rent_button(choice, value, style="primary"))

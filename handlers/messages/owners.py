@@ -19,8 +19,8 @@ from bot.policy.use.giving import TAKE_WITHIN, given_to, left_of
 from handlers.ids import Action, EndValue, HoursValue, ShareValue
 from handlers.messages.backups import readopted, readopted_in_thread
 from handlers.messages.needed import is_open, keep_buttons, question_text
-from handlers.messages.ready import with_ssh_lines
-from handlers.messages.ssh_lines import key_lines, ssh_lines
+from handlers.messages.ready import log_in_message
+from handlers.messages.ssh_lines import keys_fact, lines_to_paste, ssh_button
 from handlers.messages.writers import EventContext, EventText, Needs, direct, no_longer_ready, thread, until_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
@@ -84,10 +84,13 @@ def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rende
     facts = event.facts
     how = _how_adopted(context, facts) if isinstance(facts, AdoptedFacts) else _how_handed_over(context, facts)
     asks = is_open(context)
-    return with_ssh_lines(
+    return log_in_message(
         context,
-        [join(how, ends), *ssh_lines(details, context.reader)],
+        blocks.paragraph(join(how, ends)),
+        [],
+        [keys_fact(details, context.reader)],
         extend_form_button(rental),
+        ssh_button(rental, "SSH config and keys"),
         destroy_button(rental),
         *(keep_buttons(rental) if asks else ()),
         last=question_text(context) if asks else "",
@@ -126,8 +129,8 @@ def _taken(context: EventContext) -> Rendered:
         f"{who} took {it} {context.times.at_time(context.event.at)} and pays for it from then on. "
         f"Paste this on it, and {who} gets in:"
     )
-    lines, _ = key_lines(add_line, [key.line for key in details.keys_now.get(details.rental.owner, ())], LINES)
-    return blocks.of_parts(*map(blocks.paragraph, [text, *lines]), closed=True)
+    keys = [key.line for key in details.keys_now.get(details.rental.owner, ())]
+    return blocks.of_parts(*lines_to_paste(text, add_line, keys, LINES), closed=True)
 
 
 def no_longer_yours(context: EventContext) -> Rendered:

@@ -4,41 +4,47 @@ from __future__ import annotations
 
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
+from bot.model.text import span
 from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, PROBE_SCRIPT, SCRIPT_PATH, install_lines
 from bot.policy.team.rules import ProbeKind, Rules
 from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
+from bot.policy.use.visit_times import VISIT_EVERY
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import PATH, SCRIPT
 from handlers.phrases.format import Reader, literal
 
-_SEES = "how busy its GPUs are and whether someone is connected"
+_SEES = "GPU load and SSH connections"
 
 
 def probe(rules: Rules) -> Rendered:
     """Return the answer to `/gpu probe`: what the bot sees and tells a machine, and both scripts."""
     if rules.idle.probe is ProbeKind.NONE:
-        return blocks.message("Your team's rules switch the probe off: I don't look whether a machine is used.")
+        return blocks.message(
+            "Your team's rules switch monitoring off, so I don't check whether machines are used."
+        )
     text = (
-        f"I log in to each machine every few minutes and see {_SEES}. I also tell it when it ends; before that it "
-        f"starts its owner's {PATH}, if there is one. My key can run only the first of these scripts, "
-        f"{SCRIPT_PATH}, which runs the second, {ENDING_PATH}. /gpu get H100 no-probe leaves both out."
+        f"I log in to each machine every few minutes to check {_SEES}, and to tell it when it will end. "
+        f"Before that, the machine runs its owner's {PATH}, if there is one. My key can run only the first of "
+        f"these scripts, {SCRIPT_PATH}, which runs the second, {ENDING_PATH}. /gpu get H100 no-probe "
+        "leaves both out."
     )
     parts = [text, *map(code_block, (PROBE_SCRIPT, ENDING_SCRIPT))]
     return blocks.of_parts(*map(blocks.paragraph, parts), closed=True)
 
 
-def seen(details: RentalDetails, rules: Rules) -> list[str]:
-    """Return what the bot sees of a ready machine, and whether the machine starts an on-ending.sh. Return nothing
-    if it has no probe, or if its probe does not answer."""
+def monitored(details: RentalDetails, rules: Rules) -> str:
+    """Return what the bot sees of a ready machine, and whether the machine starts an on-ending.sh. Return an empty
+    text if it has no probe, or if its probe does not answer."""
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
-        return []
+        return ""
     if is_refused(rental) or (rental.probe_answered_at is None and not awaited(details, rules)):
-        return []
+        return ""
+    sees = f"I check {_SEES} every {span(VISIT_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
-        return [f"I see {_SEES}, but it starts no {SCRIPT}: /gpu probe shows the script."]
-    return [f"I see {_SEES}, and tell it when it ends: /gpu probe shows the scripts."]
+        return f"{sees}. The script that would start an {SCRIPT} is missing: /gpu probe shows it."
+    return f"{sees}. Scripts: /gpu probe"
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:
@@ -61,15 +67,15 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
     if awaited(details, rules) or not owner_must_install(details.rental, attempt, rules, reader.now):
         return []
     removed = details.rental.probe_answered_at is not None
-    why = "It refuses my key now" if removed else "Its startup script didn't run"
-    without = "" if removed else f" It starts no {SCRIPT} then either."
-    lead = f"{why}, so I can't see inside. To let me see {_SEES}, paste this on the machine.{without}"
+    why = "The machine refuses my key now" if removed else "The startup script didn't run"
+    without = "" if removed else f" It still won't run an {SCRIPT}."
+    lead = f"{why}, so I can't monitor it. To let me check {_SEES}, paste this on the machine.{without}"
     return [f"{lead}\n{code_block(install_lines(probe_line))}"]
 
 
 def looks_now(rental: Rental) -> Rendered:
     """Return the answer to `I pasted it`. `/gpu show` has nothing about its use until there is a verdict."""
-    return blocks.message(f"I'll look within a minute. /gpu ssh {rental.id} then shows the result.")
+    return blocks.message(f"I'll check within a minute. After that, /gpu ssh {rental.id} shows whether it worked.")
 
 
 def code_block(text: str) -> str:

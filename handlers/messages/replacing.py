@@ -25,7 +25,7 @@ def not_working_button(rental: Rental) -> Json:
     return button("It doesn't work", Action.NOT_WORKING, RentalValue(rental_id=rental.id))
 
 
-NO_SSH_ANSWER = "Nothing answers on its SSH port."
+NO_SSH_ANSWER = "Nothing answers on its SSH port yet."
 
 
 def button_while_it_runs(rental: Rental, now: datetime, *, not_as_sold: bool = False) -> Json | None:

@@ -19,7 +19,7 @@ from handlers.ids import NO_VALUE, Action, Callback, EndValue, LineValue, Rental
 from handlers.messages import keys
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.ends import SCRIPT, ask_again_text, end, end_moves, until_named, without_a_yes
+from handlers.phrases.ends import SCRIPT, ask_again_text, end_moves, ends, until_named, without_a_yes
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import (
     Reader,
@@ -34,7 +34,15 @@ from handlers.phrases.format import (
     per_hour,
 )
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, show_button
-from handlers.phrases.rental_text import STATES, asked_for, describe, people_text, without_key_text
+from handlers.phrases.rental_text import (
+    STATES,
+    asked_for,
+    describe,
+    machine,
+    machine_in,
+    people_text,
+    without_key_text,
+)
 
 
 def reply(text: str, *buttons: Json | None) -> Rendered:
@@ -74,12 +82,12 @@ def _show(rental_id: str | None) -> Json | None:
 
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
     """Return the reply after a bug of ours. `rented` is False only if certainly nothing was rented."""
-    known = "; nothing was rented." if rented is False else ". /gpu list shows what is rented."
-    return reply(f"Something broke on my side{known} Tell an admin the number {identifier(number, 20)}.")
+    known = "Nothing was rented." if rented is False else "/gpu list shows what is rented."
+    return reply(f"Something went wrong on my side. {known} Give an admin this number: {identifier(number, 20)}.")
 
 
 def store_busy() -> Rendered:
-    return reply("I couldn't write that down, so nothing was done. Try again in a moment.")
+    return reply("I couldn't save that, so nothing was changed. Try again in a moment.")
 
 
 def rented(
@@ -88,12 +96,12 @@ def rented(
     """Return what a click on an offer made, below the `first_line`. This reply replaces the offers. `asked` are
     the people who decide the request, `without_key` the names of the teammates who have no SSH key."""
     follow = f"Follow it in {channel(rental.card_channel)}."
-    name = f"{describe(rental)}, {rental.id}"
-    until = until_named(rental.request)
+    name, until = machine_in(rental), until_named(rental.request)
     if rental.state is State.AWAITING_APPROVAL:
-        text = f"{asked_for(asked)}: {name}, up to {highest(rental.envelope)}{until}. {follow}"
+        asked_about = asked_for(asked, f"approval of {name}")
+        text = f"{asked_about}, at up to {highest(rental.envelope)}{until}. {follow}"
     else:
-        text = f"Renting: {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
+        text = f"Renting {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
     return reply(join(first_line, text, without_key_text(without_key)))
 
 
@@ -102,29 +110,33 @@ def end_dropped(request: Request, command: str) -> Rendered:
 
     `command` is an example that names another end."""
     near = f"has passed or is less than {span(LEAST_TIME)} away"
-    name = f"{describe(request)}, {span(request.lease)} from ready"
-    another = f"To name another: {escape(command, 300)}"
-    return reply(f"The end that you named {near}, so I look for {name}. {another}")
+    name = f"{describe(request)} for {span(request.lease)} from when it's ready"
+    another = f"To name another end: {escape(command, 300)}"
+    return reply(f"The end that you named last time {near}, so I'm looking for {name}. {another}")
 
 
 def away(until: datetime, asked: PeopleAsked) -> Rendered:
     """Return the answer to `/gpu away`: until when, and who is asked meanwhile."""
-    meanwhile = f"Meanwhile I ask {people_text(asked.names)}." if asked.names else "Meanwhile requests wait."
-    return reply(f"I ask you nothing until {Times.date_and_time(until)}. {meanwhile} Back earlier: /gpu away off")
+    meanwhile = f"I'll ask {people_text(asked.names)} instead." if asked.names else "Requests will wait for you."
+    away_until = f"You're away until {Times.date_and_time(until)}, so I won't ask you about requests."
+    return reply(f"{away_until} {meanwhile} If you're back earlier: /gpu away off")
 
 
 def back(was_away: bool) -> Rendered:
-    return reply("I ask you again about requests." if was_away else "You weren't away.")
+    return reply(
+        "You're back, so I'll ask you about requests again." if was_away else "You weren't marked as away."
+    )
 
 
 def paused(changed: bool, home_channel: str) -> Rendered:
-    announced = f" I say so in {channel(home_channel)}." if changed else ""
-    state = "is paused" if changed else "was already paused"
-    return reply(f"Buying {state}.{announced} Destroying goes on. /gpu resume starts it again.")
+    announced = f"{channel(home_channel)} will be told." if changed else ""
+    state = "Buying is paused." if changed else "Buying was already paused."
+    rest = "Machines can still be destroyed. To end the pause: /gpu resume"
+    return reply(join(state, announced, rest))
 
 
 def resumed(changed: bool) -> Rendered:
-    return reply("Buying goes on again." if changed else "Buying wasn't paused.")
+    return reply("The pause is over: machines can be rented again." if changed else "Buying wasn't paused.")
 
 
 # --- leases and ends
@@ -136,20 +148,18 @@ def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
     rental = done.rental
     about = _about(rental, done.span) if done.sees_money else ""
     if done.waits:
-        asked = f"{asked_for(done.asked, f'{span(done.span)} more on {rental.id}')}{about}."
+        asked = f"{asked_for(done.asked, f'{span(done.span)} more for {machine(rental)}')}{about}."
         return blocks.message(join(asked, without_a_yes(rental, times), utc))
-    more = f"{span(done.span)} more{about}"
-    if was_asked_for(rental.request, rental.running_lease):
-        text = f"{rental.id} goes on, as was allowed already: {more}. It ends {end(rental, times)}."
-    else:
-        text = f"{rental.id} ends {end(rental, times)} now: {more}."
-    return blocks.message(join(text, utc))
+    approved = ", which was already approved" if was_asked_for(rental.request, rental.running_lease) else ""
+    text = f"You extended {machine(rental)} by {span(done.span)}{about}{approved}."
+    return blocks.message(join(text, ends(rental, times), utc))
 
 
 def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) -> Rendered:
     """Return the reply to a typed extension that is confirmed first. Its button `again` opens the dialog again."""
     about = _about(details.rental, longer) if details.sees_money else ""
-    return reply(f"{span(longer)} more on {details.rental.id}{about}: confirm it first.", again)
+    text = f"To extend {machine(details.rental)} by {span(longer)}{about}, confirm it first."
+    return reply(f"{text} Nothing was changed yet.", again)
 
 
 def _about(rental: Rental, longer: timedelta) -> str:
@@ -159,35 +169,35 @@ def _about(rental: Rental, longer: timedelta) -> str:
 
 def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rendered:
     """Return the reply to a repeated `/gpu extend`, which added nothing. Its button adds the time again."""
-    ends = f": {rental.id} ends {reader.times.time(rental.lease.ends_at)}" if rental.lease else ""
-    text = f"You asked for {span(longer)} more just now{ends}. I added nothing more."
-    return reply(text, extend_button(rental, reader, longer=longer, again=True))
+    ends_at = f"It ends {reader.times.at_time(rental.lease.ends_at)}." if rental.lease else ""
+    text = f"You extended {machine(rental)} by {span(longer)} just now, so nothing more was added."
+    return reply(join(text, ends_at), extend_button(rental, reader, longer=longer, again=True))
 
 
 def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
     """Return the reply to `/gpu keep`: when the bot asks again (None: never), and that the lease still ends."""
     again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
-    return reply(f"{rental.id} is still needed. {again}", extend_button(rental, reader))
+    return reply(f"You still need {machine(rental)}. {again}", extend_button(rental, reader))
 
 
 def ending(rental: Rental) -> Rendered:
     """Return the reply to a destroy, a cancel or a withdrawal: the new state of the rental."""
-    state = f"{STATES[rental.state]}: {describe(rental)}, {rental.id}."
     if rental.state is not State.DESTROYING:
-        return blocks.message(state)
-    return blocks.message(f"{state} I say so in {channel(rental.card_channel)} once the vendor confirms it.")
+        return blocks.message(f"{STATES[rental.state]}: {machine_in(rental)}.")
+    then = f"{channel(rental.card_channel)} will say when the vendor has confirmed it."
+    return blocks.message(f"I'm destroying {machine_in(rental)}. {then}")
 
 
 def script_first(rental: Rental, times: Times) -> Rendered:
     """Return the reply to a destroy after `/root/on-ending.sh`: when the machine ends at the latest."""
-    latest = times.time(rental.running_lease.ends_at)
-    text = f"{rental.id} goes once its {SCRIPT} is done, {latest} at the latest."
+    latest = times.at_time(rental.running_lease.ends_at)
+    text = f"I'll destroy {machine(rental)} when its {SCRIPT} is done, {latest} at the latest."
     return reply(text, keep_button(rental), destroy_button(rental))
 
 
 def decided(rental: Rental, word: str) -> Rendered:
-    """Return the reply to a decision that was made in a list: `Approved: 8x H100 EU, p4wd9.`"""
-    return blocks.message(f"{word}: {describe(rental.newest_envelope)}, {rental.id}.")
+    """Return the reply to a decision that was made in a list: `Approved: 8x H100 SXM 80 GB (p4wd9) in EU.`"""
+    return blocks.message(f"{word}: {machine_in(rental)}.")
 
 
 def newer_version(words: str, current: Rendered) -> Rendered:
@@ -199,22 +209,24 @@ def newer_version(words: str, current: Rendered) -> Rendered:
 
 def begin_with_mention(bot: str, command: str) -> Rendered:
     """Return the reply to a message that mentions the bot after other words: `command` is what they mean."""
-    return blocks.message(f"Begin with my name and I do it: {mention(bot)} {escape(command, 300)}")
+    return blocks.message(
+        f"Nothing was done. If you meant a command, begin with my name: {mention(bot)} {escape(command, 300)}"
+    )
 
 
 def opener(modal: Modal) -> Rendered:
     """Return the answer to words that would open a dialog, if Slack lets only a button open it."""
     match modal.view["callback_id"], modal.value:
         case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:
-            words = f"Destroy {rental_id}? The button shows what it cost so far, and asks."
+            words = f"Destroy {rental_id}? The button shows what it has cost so far and asks you to confirm."
             opens = button(f"Destroy {rental_id}", Action.DESTROY, value, style="danger")
         case Callback.EXTEND.id, EndValue(rental_id=rental_id):
-            words = f"By how much? Click, or write it: extend {rental_id} 2h"
+            words = f"By how much do you want to extend {rental_id}? Click, or write: extend {rental_id} 2h"
             opens = button(f"Extend {rental_id}", Action.EXTEND_FORM, RentalValue(rental_id=rental_id))
         case Callback.GITHUB_NAME.id, _:
-            words = "Click to say who you are at GitHub, or write it: key github ana-dev"
-            opens = button("Take mine from GitHub", Action.FROM_GITHUB, NO_VALUE)
+            words = "To use your keys from GitHub, click and enter your user name, or write: key github ana-dev"
+            opens = button("Use my GitHub keys", Action.FROM_GITHUB, NO_VALUE)
         case _:
-            words = "Click to choose, or write what you need: get H100 EU"
+            words = "Click to choose GPUs from a list, or write what you need: get H100 EU"
             opens = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)
     return reply(words, opens)

@@ -1,4 +1,4 @@
-"""How people get into a machine: the command, whose keys open it, its host key, and lines for `~/.ssh/config`."""
+"""How people log in to a machine: the command, whose keys work, its host key, and lines for `~/.ssh/config`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from bot.model.attempt import Attempt, OwnedKey
 from bot.model.person import Key
@@ -18,22 +19,34 @@ from bot.policy.access.keys import add_line
 from bot.policy.use.probing import boot_script_failed, boot_script_ran
 from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, RentalValue
-from handlers.messages.probe import awaited, by_hand, seen
+from handlers.messages.probe import awaited, by_hand, monitored
 from handlers.messages.replacing import NO_SSH_ANSWER
+from handlers.messages.writers import sentence_case
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.ends import can_have_one, end, on_ending_text, script_first_text
-from handlers.phrases.format import Reader, Times, escape, first_few, identifier, join, literal, person
-from handlers.phrases.rental_text import describe, machine, owner, possessive, setup_text, state_word
+from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
+from handlers.phrases.ends import can_have_one, on_ending_text, script_first_text
+from handlers.phrases.format import (
+    Reader,
+    Times,
+    escape,
+    first_few,
+    identifier,
+    join,
+    join_lines,
+    literal,
+    person,
+    sentence,
+)
+from handlers.phrases.rental_text import how_it_ended, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The others are counted."""
 MORE_OF_YOURS = "{} more of yours"
-SHORT_LINE = 1000
-"""The most bytes of a shell line inside a paragraph. A longer one gets its own paragraph."""
-DISK_GOES_AT_ITS_END = "Its disk is deleted when it ends, also at night. Copy results off before."
 LONG_LINES = 2
-"""How many such paragraphs fit into a message besides everything else."""
+"""How many shell lines fit into a message besides everything else."""
+DISK = "*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop billing."
+NO_ADDRESS = "I don't know this machine's address yet."
+NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one ssh should show."
 
 # --- the address
 
@@ -82,125 +95,201 @@ def config_block(rental: Rental) -> str | None:
     return "\n".join([f"Host {alias(rental)}", *(f"    {name} {value}" for name, value in settings.items())])
 
 
-def shown_again(rental: Rental) -> str:
-    """Return which command shows all this again, without a full stop."""
-    return f"/gpu ssh {rental.id} shows this again, with lines for ~/.ssh/config, VS Code and Jupyter"
+# --- what each message says to somebody who may log in
 
 
-# --- who gets in
+def log_in_parts(
+    details: RentalDetails, reader: Reader, *facts: Fact | None, also: Sequence[str] = ()
+) -> list[Part]:
+    """Return how the reader logs in: the command, these facts and what becomes of the disk. In small print, return
+    the host key, the setup, what the bot monitors, and the texts of `also`.
 
-
-def ssh_lines(details: RentalDetails, reader: Reader, *, edited: bool = True) -> list[str]:
-    """Return how the reader gets in: the command, whose keys open the machine, what to know before the login, and
-    what the bot sees. `edited` tells whether the message is edited when the rental changes.
-
-    Return no lines for a reader who may not open the machine.
+    Return nothing for a reader who may not log in.
     """
-    rental, rules = details.rental, reader.rules
+    rental = details.rental
     if not rental.lets_in(reader.id):
         return []
     command = ssh_command(rental.host, rental.port)
-    if command is None:
-        return ["It has no address yet."]
-    follow = edited and awaited(details, rules)
-    if reader.id != rental.owner:
-        keys = _teammates_keys(details, reader.id, follow)
-    else:
-        keys = "" if details.current is None else _owners_keys(details, details.current, follow)
-    disk = DISK_GOES_AT_ITS_END
-    if rental.lease is not None and not can_move(rental.lease):
-        ends = Times.date_and_time(rental.lease.ends_at)
-        disk = f"Its disk is deleted with it {ends}. Copy results off before."
-    stop = "Shutting it down from inside doesn't stop the bill"
-    facts = join(
-        f"If ssh asks about a fingerprint, it must be {identifier(rental.host_key)}." if rental.host_key else "",
-        f"First look: nvidia-smi. {disk}",
-        can_have_one(rental),
-        f"{stop}; Destroy does." if reader.id == rental.owner else f"{stop}.",
-    )
+    key = f"Host key: {identifier(rental.host_key or '')}. Don't connect if ssh shows another."
     return [
-        f"`{command}`",
-        *filter(None, [keys, _set_up(details)]),
-        facts,
-        *seen(details, rules),
+        blocks.preformatted(command, "Log in with:") if command else blocks.paragraph(NO_ADDRESS),
+        blocks.facts(*facts),
+        blocks.paragraph(DISK),
+        blocks.small(key if rental.host_key else "", _setup_log(details), monitored(details, reader.rules), *also),
     ]
 
 
-def _owners_keys(details: RentalDetails, attempt: Attempt, follow: bool) -> str:
-    """Return which keys open the machine, and the line that puts the others on it. `follow` tells whether the
-    message will say when the others get in."""
+# --- when it ends, and whose keys work
+
+
+def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
+    """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
+    times `posted`."""
+    lease, extension = rental.running_lease, rental.extension
+
+    def until(say: Callable[..., str]) -> str:
+        later = lease.latest_end if can_move(lease) else None
+        return join(
+            say(lease.ends_at, *posted),
+            f"by {times.time(later, *posted)} while its GPUs are busy" if later is not None else "",
+            f"{say(extension.ends_at, *posted)} if approved" if extension is not None else "",
+            by=", or ",
+        )
+
+    return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
+
+
+def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
+    """Return which keys work: a teammate's own, or for the owner those of all people in the rental. It names each
+    key that doesn't work. Return None if nothing is known of them.
+    """
+    rental, attempt = details.rental, details.current
+    soon = awaited(details, reader.rules)
+    if reader.id != rental.owner:
+        return _teammates_keys(details, reader.id, soon)
+    if attempt is None:
+        return None
     if attempt.adopted is not None:
-        return join("I don't know whose keys are on it.", _keys_to_paste(details, attempt))
-    if details.bought_by != details.rental.owner:
-        return _inherited_keys(details, attempt)
-    first = _key_name(attempt.key_comment, "your key")
-    sent = _names(attempt.script_keys, details)
-    if boot_script_ran(details.rental):
-        return join(f"Opens with {listed([first, *sent])}.", _keys_to_paste(details, attempt, only_unsent=True))
-    if sent and follow:
-        verb = "opens" if len(attempt.script_keys) == 1 else "open"
-        then = f"{listed(sent)} {verb} it in about a minute; this message will say so."
-        return join(f"Opens with {first} now. {then}", _keys_to_paste(details, attempt, only_unsent=True))
-    if sent and boot_script_failed(details.rental, attempt):
-        alone = f"Opens with {first} alone: its startup script didn't run."
-        return join(alone, _keys_to_paste(details, attempt, arrived=False))
-    if sent and details.rental.probe_answered_at is not None:
-        # The probe came late, perhaps by hand. Nobody knows whether the keys came with it.
-        missing = f"If {listed(sent)} {'doesn' if len(attempt.script_keys) == 1 else 'don'}'t open it"
-        return join(f"Opens with {first}.", _keys_to_paste(details, attempt, missing=missing))
-    too = f"; with {listed(sent)} too if its startup script runs" if sent else ""
-    return join(f"Opens with {first}{too}.", _keys_to_paste(details, attempt))
+        return _keys("", "I don't know whose keys work, because this machine wasn't rented through me")
+    if details.bought_by != rental.owner:
+        return _keys("", *_inherited_keys(details, attempt))
+    first, sent = _key_name(attempt.key_comment, "your key"), _names(attempt.script_keys, details)
+    missing = _missing(_names(_unsent(details, attempt), details))
+    if boot_script_ran(rental):
+        works = [first, *sent]
+        return _keys("Your key" if len(works) == 1 else "The keys", _work(works), missing)
+    return _keys("Your key", _work([first]), _sent(sent, details, soon), missing)
 
 
-def _inherited_keys(details: RentalDetails, attempt: Attempt) -> str:
-    """Return whose keys open a machine that somebody else rented, and how the new owner gets in. If all of those
-    people left, return that nobody gets in."""
-    reader, ran = details.rental.owner, boot_script_ran(details.rental)
-    sent = () if boot_script_failed(details.rental, attempt) else attempt.script_keys
-    own = [key for key in sent if key.person == reader]
-    others = dict.fromkeys(key.person for key in sent if key.person not in {reader, details.bought_by})
-    if own and ran:
-        return f"Opens with {listed(_own_names(own, details, reader))}."
-    people = [details.bought_by, *(others if ran else ())]
-    here = [one for one in (details.bought_by, *others) if one not in details.left]
-    names = [person(details.names, one) for one in people]
-    if not here and not own:
-        only = listed([f"{name}'s" for name in names])
-        who = names[0] if len(names) == 1 else "they"
-        return f"Only {only} keys open it, and {who} left: nobody here can add yours."
-    rented = "who rented it" if details.bought_by not in details.left else "who rented it and left"
-    also = f", and of {listed(names[1:])}" if names[1:] else ""
-    maybe = [] if ran else _names([key for key in sent if key.person in {reader, *others}], details)
-    perhaps = f"With {listed(maybe)} too if its startup script ran." if maybe else ""
-    paste = _keys_to_paste(details, attempt, only_unsent=bool(own), arrived=bool(sent))
-    return join(f"Opens with the keys of {names[0]}, {rented}{also}.", perhaps, paste)
+def _keys(whose: str, *clauses: str, label: str = "Keys") -> Fact:
+    """Return these clauses as a fact. If they begin with the name of a key, its sentence begins with the words
+    `whose`."""
+    text = join(*clauses, by="; ")
+    lead = whose if text.startswith(('"', "SHA256:")) else ""
+    return Fact(label, sentence_case(text), sentence(join(lead, text)))
 
 
-def _keys_to_paste(
-    details: RentalDetails,
-    attempt: Attempt,
-    *,
-    only_unsent: bool = False,
-    arrived: bool = True,
-    missing: str = "If it doesn't",
-) -> str:
-    """Return what the owner pastes for the keys that were not sent, or of which none `arrived`. Unless
-    `only_unsent`, add the keys that were sent, after the words `missing`."""
-    sent = {key.line for key in attempt.script_keys} if arrived else set()
-    keys = [key for key in _further_keys(details, attempt) if not only_unsent or key.line not in sent]
-    if not keys:
+def _work(names: Sequence[str]) -> str:
+    return f"{listed(names)} {'works' if len(names) == 1 else 'work'}"
+
+
+def _sent(names: Sequence[str], details: RentalDetails, soon: bool) -> str:
+    """Return whether these keys work, which the startup script brings."""
+    keys, attempt = listed(names), details.current
+    if not names or attempt is None:
         return ""
-    unsent = _names([key for key in keys if key.line not in sent], details)
-    if not unsent:
-        lead = f"{missing}, paste"
-    elif any(key.line in sent for key in keys):
-        lead = f"{missing}, or to add {listed(unsent)} too, paste"
-    else:
-        lead = f"To add {listed(unsent)}, paste"
-    line = code(add_line([key.line for key in keys]))
-    if size(line) <= SHORT_LINE:
-        return f"{lead} on the machine: {line}"
-    return f"{lead} on the machine the lines at the end of /gpu ssh {details.rental.id}."
+    if boot_script_ran(details.rental):
+        return _work(names)
+    if soon:
+        return f"{keys} will work in about a minute"
+    if boot_script_failed(details.rental, attempt):
+        return f"{keys} {_do_not(names)} work, because the startup script didn't run"
+    if details.rental.probe_answered_at is not None:
+        # The probe came late, perhaps by hand. Nobody knows whether the keys came with it.
+        return f"{keys} might not work"
+    return f"{keys} will work if the startup script runs"
+
+
+def _missing(names: Sequence[str]) -> str:
+    """Return that these keys don't work, because nothing has put them on the machine."""
+    return f"{listed(names)} {'isn' if len(names) == 1 else 'aren'}'t on the machine yet" if names else ""
+
+
+def _do_not(names: Sequence[str]) -> str:
+    return "doesn't" if len(names) == 1 else "don't"
+
+
+def _inherited_keys(details: RentalDetails, attempt: Attempt) -> list[str]:
+    """Return whose keys work on a machine that somebody else rented, and which of the new owner's. If all of those
+    people left, return that nobody can log in."""
+    reader, ran = details.rental.owner, boot_script_ran(details.rental)
+    own = _own_sent(details, attempt)
+    if own and ran:
+        return [_work(_own_names(own, details, reader))]
+    people = _people_inside(details, attempt)
+    names = [person(details.names, one) for one in people]
+    if not own and not _here(details, attempt):
+        left = f"{names[0]} has" if len(names) == 1 else "they have"
+        only = listed([f"{name}'s" for name in names])
+        return [f"only {only} keys work, and {left} left, so nobody here can add yours"]
+    rented = "who rented it" if details.bought_by not in details.left else "who rented it and left"
+    others = f", and of {listed(names[1:])}" if names[1:] else ""
+    sent = [] if ran else [key for key in attempt.script_keys if key.person != details.bought_by]
+    return [
+        f"the keys of {names[0]}, {rented}{others}, work",
+        _sent(_names(sent, details), details, soon=False),
+        _missing(_names(_unsent(details, attempt), details)),
+    ]
+
+
+def _own_sent(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
+    """Return the new owner's keys that the purchase of an earlier owner sent."""
+    failed = boot_script_failed(details.rental, attempt)
+    return [] if failed else [key for key in attempt.script_keys if key.person == details.rental.owner]
+
+
+def _people_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
+    """Return the other people whose keys work on a machine that an earlier owner rented, that owner first."""
+    others = [key.person for key in attempt.script_keys] if boot_script_ran(details.rental) else []
+    return [one for one in dict.fromkeys([details.bought_by, *others]) if one != details.rental.owner]
+
+
+def _here(details: RentalDetails, attempt: Attempt) -> bool:
+    return any(one not in details.left for one in _people_inside(details, attempt))
+
+
+def _teammates_keys(details: RentalDetails, reader: str, soon: bool) -> Fact:
+    """Return whether a teammate's own keys work, and that the owner can add the others."""
+    attempt, own, label = details.current, details.keys_now.get(reader, ()), "Your key"
+    add = add_your_key(details)
+    if not own:
+        return _keys("", f"you have no SSH key yet; once you've saved one, {add}", label=label)
+    if attempt is not None and any(key.line == attempt.public_key for key in own):
+        return Fact(label, "Works", "Your key works.")
+    brought = {key.line for key in attempt.script_keys} if attempt is not None else set()
+    sent, unsent = (
+        _own_names([key for key in own if (key.line in brought) is there], details, reader)
+        for there in (True, False)
+    )
+    text = join(
+        _sent(first_few(sent, KEYS_NAMED, MORE_OF_YOURS), details, soon),
+        _missing(first_few(unsent, KEYS_NAMED, MORE_OF_YOURS)),
+        by="; ",
+    )
+    works = not unsent and (soon or boot_script_ran(details.rental))
+    return _keys(label, join(text, "" if works else add, by=". "), label=label)
+
+
+def add_your_key(details: RentalDetails) -> str:
+    """Return how a teammate's key gets on a machine that runs, as a clause."""
+    return f"{owner(details)} can add it with /gpu share {details.rental.id}"
+
+
+# --- the keys that the owner puts on the machine
+
+
+def _paste_parts(details: RentalDetails, most: int) -> list[Part]:
+    """Return, in at most `most` shell lines, what the owner pastes for the keys that don't work, or may not."""
+    keys = _to_paste(details)
+    names = _names(keys, details)
+    how = f"If {listed(names)} {_do_not(names)} work, paste this on the machine:"
+    return lines_to_paste(how, add_line, [key.line for key in keys], most) if keys else []
+
+
+def _to_paste(details: RentalDetails) -> list[OwnedKey]:
+    attempt = details.current
+    if attempt is None:
+        return []
+    inherited = attempt.adopted is None and details.bought_by != details.rental.owner
+    if inherited and not _own_sent(details, attempt) and not _here(details, attempt):
+        return []  # nobody can log in to paste anything
+    ran = boot_script_ran(details.rental)
+    return _unsent(details, attempt) if ran else list(_further_keys(details, attempt))
+
+
+def _unsent(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
+    sent = {key.line for key in attempt.script_keys}
+    return [key for key in _further_keys(details, attempt) if key.line not in sent]
 
 
 def _further_keys(details: RentalDetails, attempt: Attempt) -> tuple[OwnedKey, ...]:
@@ -209,30 +298,7 @@ def _further_keys(details: RentalDetails, attempt: Attempt) -> tuple[OwnedKey, .
     return further_keys(rental.owner, rental.teammates, details.keys_now, first=attempt.public_key)
 
 
-def _teammates_keys(details: RentalDetails, reader: str, follow: bool) -> str:
-    """Return whether a teammate's own keys open the machine, and that its owner can put them on it."""
-    attempt, own, name = details.current, details.keys_now.get(reader, ()), owner(details)
-    if attempt is not None and any(key.line == attempt.public_key for key in own):
-        return "Opens with your key."
-    shows = f"/gpu share {details.rental.id} shows {name} the line."
-    if not own:
-        return f"Opens once I have your public SSH key and {name} has put it on the machine: {shows}"
-    failed = attempt is not None and boot_script_failed(details.rental, attempt)
-    sent = {key.line for key in attempt.script_keys} if attempt is not None and not failed else set()
-    names = _own_names([key for key in own if key.line in sent], details, reader)
-    if not names:
-        return f"Opens once {name} has put your key on the machine: {shows}"
-    opens = f"Opens with {listed(first_few(names, KEYS_NAMED, MORE_OF_YOURS))}"
-    if boot_script_ran(details.rental):
-        return f"{opens}."
-    if follow:
-        return f"{opens} in about a minute; this message will say so."
-    if details.rental.probe_answered_at is None:
-        opens = f"{opens} if its startup script runs"
-    return f"{opens}. If it doesn't, {name} can add yours: {shows}"
-
-
-def _set_up(details: RentalDetails) -> str:
+def _setup_log(details: RentalDetails) -> str:
     """Return where the output of the setup is, or that the setup doesn't run. Return an empty text if there is
     no setup.
 
@@ -241,12 +307,13 @@ def _set_up(details: RentalDetails) -> str:
     wanted, attempt = details.rental.request.setup, details.current
     if not wanted or attempt is None:
         return ""
+    name = f'Setup "{escape(wanted)}"'
     if attempt.script is None or attempt.script.setup is None or boot_script_failed(details.rental, attempt):
-        return f"The setup {escape(wanted)} doesn't run on it."
+        return f"{name} doesn't run on this machine."
     progress = setup_text(details.rental)
     if progress:
-        return f"{progress} It writes to {SETUP_LOG}."
-    return f"The setup {escape(wanted)} writes to {SETUP_LOG}. If there is no such file, it didn't run."
+        return f"{progress} It logs to {SETUP_LOG}."
+    return f"{name} logs to {SETUP_LOG} if it runs."
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
@@ -275,56 +342,53 @@ def _key_name(comment: str, otherwise: str) -> str:
     return f'"{shown}"' if shown else identifier(otherwise)
 
 
-def _long_lines(details: RentalDetails, reader: str, most: int) -> list[str]:
-    """Return at most `most` shell lines that put the further keys on the machine, if they are too long for the
-    paragraph of `ssh_lines`. Return none for other readers than the owner."""
-    if details.current is None:
-        return []
-    keys = [key.line for key in _further_keys(details, details.current)]
-    if reader != details.rental.owner or not keys or size(code(add_line(keys))) <= SHORT_LINE:
-        return []
-    lines, left = key_lines(add_line, keys, most)
-    return [*lines, *([f"{plural(left, 'more key')} didn't fit here."] if left else [])]
-
-
 # --- the answer to `/gpu ssh k7mq2`
+
+
+def ssh_button(rental: Rental, label: str) -> Json:
+    """Return the button that shows this answer."""
+    return button(label, Action.SSH, RentalValue(rental_id=rental.id))
 
 
 def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rendered:
     """Return the answer to `/gpu ssh k7mq2`. `probe_line` is the line of authorized_keys with the bot's key."""
     rental, times = details.rental, reader.times
+    whose = f"{possessive(details, reader)} {machine(rental)}"
+    if rental.state.over or rental.state is State.DESTROYING:
+        return blocks.message(how_it_ended(details, whose, times))
     if rental.state is not State.READY:
-        when = then = ""
-        if not rental.state.over and rental.state is not State.DESTROYING:
-            when, then = " yet", " I send you the command when it is ready."
-        return blocks.message(
-            f"{rental.id} can't be opened{when}. {state_word(details)}: {describe(rental)}.{then}"
-        )
-    access = [
-        f"{state_word(details)}: {possessive(details, reader)} {machine(rental)}, until {end(rental, times)}.",
-        *filter(None, [join(script_first_text(details, times), on_ending_text(rental, times))]),
-        *([NO_SSH_ANSWER] if rental.silent else []),
-        *ssh_lines(details, reader, edited=False),
-    ]
-    if not rental.host_key and ssh_command(rental.host, rental.port) is not None:
-        access.append("I couldn't read its host key, so I can't say which fingerprint ssh must show.")
-    paste = by_hand(details, reader, probe_line)
-    long_lines = _long_lines(details, reader.id, LONG_LINES - len(paste))
-    parts = ["\n".join(access), *_config_parts(rental), *paste, *long_lines]
+        state = f"isn't ready yet ({state_word(details).lower()})"
+        return blocks.message(f"{sentence_case(whose)} {state}. I'll send you the SSH command when it is.")
+    state = "running" if rental.silent else "ready"
+    head = f"*{sentence_case(whose)} is {state}.* {ends_fact(rental, times).sentence}"
+    script = join(script_first_text(details, times), on_ending_text(rental, times))
+    unread = "" if rental.host_key or not rental.host else NO_HOST_KEY
+    install = by_hand(details, reader, probe_line)
+    paste = _paste_parts(details, LONG_LINES - len(install)) if reader.id == rental.owner else []
     installed = button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
-    buttons = blocks.actions(installed) if paste else None
-    return blocks.of_parts(*map(blocks.paragraph, parts), buttons, closed=not paste)
+    return blocks.of_parts(
+        blocks.paragraph(join_lines(head, script, NO_SSH_ANSWER if rental.silent else "")),
+        *log_in_parts(details, reader, keys_fact(details, reader), also=(unread, can_have_one(rental))),
+        *paste,
+        *_config_parts(rental),
+        *map(blocks.paragraph, install),
+        blocks.actions(installed) if install else None,
+        closed=not install,
+    )
 
 
-def _config_parts(rental: Rental) -> list[str]:
+def _config_parts(rental: Rental) -> list[Part]:
     block, name = config_block(rental), alias(rental)
     if block is None:
         return []
     return [
-        f'For `~/.ssh/config`, above any "Host *":\n```{block}```',
-        f"Then: `ssh {name}`\n"
-        f"VS Code: `code --remote ssh-remote+{name} /root`\n"
-        f"Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 {name}`",
+        blocks.paragraph('For `~/.ssh/config`, above any "Host *":'),
+        blocks.preformatted(block),
+        blocks.paragraph(
+            f"Then `ssh {name}` logs you in.\n"
+            f"VS Code: `code --remote ssh-remote+{name} /root`\n"
+            f"Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 {name}`"
+        ),
     ]
 
 
@@ -332,25 +396,22 @@ def _config_parts(rental: Rental) -> list[str]:
 
 
 LONG_LINE = blocks.SECTION_TEXT - 10
-"""The most bytes of a shell line in a paragraph of its own. The largest RSA key that people can add fits."""
+"""The most bytes of a shell line in a block of its own. The largest RSA key that people can add fits."""
 
 
-def code(command: str) -> str:
-    """Return a command of ours, which has no backtick and no line break, as a code span."""
-    return f"`{literal(command)}`"
-
-
-def size(markup: str) -> int:
-    return len(markup.encode())
+def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
+    """Return the words `how`, at most `most` shell lines for keys, and how many keys didn't fit."""
+    lines, left = key_lines(write, keys, most)
+    rest = f"{plural(left, 'more key')} didn't fit here." if left else ""
+    return [blocks.paragraph(how), *map(blocks.preformatted, lines), blocks.paragraph(rest)]
 
 
 def key_lines(write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> tuple[list[str], int]:
-    """Return at most `most` shell lines for keys, each short enough for a paragraph, and how many keys are left
-    out. `write` makes the shell line for some of the keys."""
+    """Return at most `most` shell lines for keys, each short enough for a block, and how many keys are left out.
+    `write` makes the shell line for some of the keys."""
     groups: list[list[str]] = [[]]
     for key in keys:
-        if groups[-1] and size(code(write([*groups[-1], key]))) > LONG_LINE:
+        if groups[-1] and len(literal(write([*groups[-1], key])).encode()) > LONG_LINE:
             groups.append([])
         groups[-1].append(key)
-    shown = [group for group in groups[:most] if group]
-    return [code(write(group)) for group in shown], sum(map(len, groups[most:]))
+    return [write(group) for group in groups[:most] if group], sum(map(len, groups[most:]))

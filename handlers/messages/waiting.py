@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 
@@ -12,7 +13,6 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import DearerRent, PeopleAsked, QuoteView, WaitingView, WaitPreview
 from bot.model.text import say_at_most, span
-from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import recommended
 from bot.policy.buying.waiting import ends_before_hours, first_look
 from bot.policy.team.hours import zone_of
@@ -20,13 +20,14 @@ from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, RentalOfferValue, offer_value
 from handlers.messages import replies
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.budget_text import cap_text, not_of_channel, over_limits_text, over_total_text
+from handlers.phrases.blocks import Json, Modal, Part, Rendered, button
+from handlers.phrases.budget_text import cap_text, limit_names, needs_approval, not_of_channel, over_total_text
 from handlers.phrases.ends import how_long_in_dialog, read_as_utc
 from handlers.phrases.error_text import refusal_text
 from handlers.phrases.format import (
     Reader,
     Times,
+    as_written,
     asking_hours,
     channel,
     dollars,
@@ -39,7 +40,7 @@ from handlers.phrases.format import (
     price,
 )
 from handlers.phrases.lease_buttons import stop_button
-from handlers.phrases.rental_text import describe, gpu, place, vendor
+from handlers.phrases.rental_text import describe, gpu, machine_in, place, vendor
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:
@@ -76,12 +77,12 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
     quote, wait = view.quote, view.wait
     if not wait_buttons(view):
         return ""
-    refused = f"I can't rent it for you: {refusal_text(view.wait_refused)}" if view.wait_refused else ""
+    refused = f"I can't rent it for you. {refusal_text(view.wait_refused)}" if view.wait_refused else ""
     hours = "" if view.wait_refused else when_it_looks(quote.wish, reader.rules)
     if hours and _ends_before_hours(quote.wish, reader):
-        hours += ' Your wait ends before they begin, so add "any time", or I won\'t look at all.'
+        hours += f' {_BEFORE_HOURS} unless you add "any time".'
     elif hours and not (quote.wish and quote.wish.any_time):
-        hours += ' Add "any time" for always.'
+        hours += ' Add "any time" for day and night.'
     return join(any_model(quote.request), hours, _who_decides(wait, reader.rules) if wait else "", refused)
 
 
@@ -90,10 +91,12 @@ def _ends_before_hours(wish: Wish | None, reader: Reader) -> bool:
     return wish is not None and ends_before_hours(wish, reader.now, zone, reader.rules)
 
 
+_BEFORE_HOURS = "You stop waiting before those hours begin, so I won't look at all"
+
+
 def any_model(request: Request) -> str:
-    """Return `A100 alone means any A100.` Return an empty text if the request names a model."""
-    name = gpu(request.gpu)
-    return "" if request.features or "-" in request.gpu else f"{name} alone means any {name}."
+    """Return `Any A100 model will do.` Return an empty text if the request names a model."""
+    return "" if request.features or "-" in request.gpu else f"Any {gpu(request.gpu)} model will do."
 
 
 def when_it_looks(wish: Wish | None, rules: Rules) -> str:
@@ -101,29 +104,28 @@ def when_it_looks(wish: Wish | None, rules: Rules) -> str:
     if rules.hours.always:
         return ""
     if wish is not None and wish.any_time:
-        return "I look at any time, day or night."
-    return f"I look in your hours only: {asking_hours(rules.hours)}."
+        return "I look for offers day and night."
+    return f"I only look for offers during your hours, {asking_hours(rules.hours)}."
 
 
 def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
-    """Return `Over the $10.00/h limit: an approver decides first.`, or an empty text."""
-    if not wait.over:
-        return ""
-    return join(
-        over_limits_text(wait.over, rules), *map(say_passed, wait.passed[:1]), "An approver decides first."
-    )
+    """Return `*Needs approval*: it's over the limit of $10.00/h.`, or an empty text."""
+    return needs_approval(limit_names(wait.over, rules), next(iter(wait.passed), None)) if wait.over else ""
 
 
 # --- a start time
 
 
-def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
-    """Return the answer to a request with a start time, below the `heading` that says what was understood."""
+NOT_OFFERED = "Nobody offers it right now"
+
+
+def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
+    """Return the answer to a request with a start time, below what was `understood`."""
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
-        lines = [f"I can't rent it then. {refusal_text(view.wait_refused)}"]
+        lines = [f"I can't rent it at that time. {refusal_text(view.wait_refused)}"]
     elif wait is None:
-        lines = ["Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU"]
+        lines = [f"{NOT_OFFERED}, so I need your highest price. Add it to your request, such as: under $3 per GPU"]
     else:
         label = f"Ask for it at {limit_per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
         value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
@@ -131,9 +133,7 @@ def starts(view: QuoteView, heading: str, reader: Reader) -> Rendered:
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
     lines += ["" if quote.offers else any_model(quote.request), read_as_utc(reader.zone)]
     lines.append(not_of_channel(quote, reader.rules))
-    return blocks.of_parts(
-        blocks.heading(heading), *map(blocks.paragraph, lines), blocks.actions(rent, *search_again(quote))
-    )
+    return blocks.of_parts(*understood, *map(blocks.paragraph, lines), blocks.actions(rent, *search_again(quote)))
 
 
 def search_again(quote: Quote) -> list[Json]:
@@ -148,13 +148,15 @@ def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
     request, most = quote.request, say_at_most(wait.envelope.total)
     highest = limit_per_hour(wait.envelope.max_rate)
     at = reader.times.at_time(max(first_look(request, reader.rules) or reader.now, reader.now))
-    rents = f"I read the prices {at} and rent the cheapest at {highest} or less."
     if not quote.offers:
-        return f"Nobody offers it now. {rents} At most {most}."
+        rents = f"I'll read the prices {at} and rent the cheapest, up to {highest}"
+        return f"{NOT_OFFERED}. {rents} and *at most {most}* in all."
     cheapest = quote.offers[0]
-    now = f"Now that is {place(cheapest.vendor, cheapest.vendor_region)} at {per_hour(cheapest.rate)}"
-    model = f"I rent only {gpu(cheapest.gpu)}."
-    return f"About {dollars(cost(cheapest.rate, request.lease))}, at most {most}. {rents} {now}. {model}"
+    return join(
+        f"About {dollars(cost(cheapest.rate, request.lease))}, *at most {most}*.",
+        f"I'll read the prices {at} and rent the cheapest {gpu(cheapest.gpu)}, up to {highest}.",
+        f"Now it costs {per_hour(cheapest.rate)} at {place(cheapest.vendor, cheapest.vendor_region)}.",
+    )
 
 
 # --- dialogs
@@ -168,13 +170,13 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
         "Rent it for me",
         blocks.lines(
             f"{describe(request)}, {how_long_in_dialog(request, reader.now)}.",
-            join(when_it_looks(quote.wish, reader.rules), "I rent the first that fits."),
+            join(when_it_looks(quote.wish, reader.rules), "I'll rent the first offer that fits."),
             any_model(request),
         ),
         blocks.text_input(
             Field.CAP,
-            "At most, in dollars per GPU-hour",
-            hint="Such as 3 or 2.50: nothing dearer is rented",
+            "Highest price, in dollars per GPU-hour",
+            hint="Such as 3 or 2.50. I won't rent anything dearer.",
             longest=12,
         ),
         submit="Next",
@@ -192,10 +194,10 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
     return blocks.modal(
         Callback.RENT_FOR_ME,
         "Ask for approval?" if wait.over else f"Up to {highest}?",
+        blocks.alert(f"This can cost up to {say_at_most(envelope.total)}."),
         blocks.lines(
             f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
-            f"Up to {say_at_most(envelope.total)} in all.",
-            f"If nothing fits, I try for {span(wait.until - reader.now)} at most.",
+            f"If no offer matches, I'll keep trying for {span(wait.until - reader.now)}.",
             "" if starts else when_it_looks(quote.wish, reader.rules),
             "" if starts and quote.offers else any_model(request),
             _who_decides(wait, reader.rules),
@@ -211,11 +213,12 @@ def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
     return blocks.modal(
         Callback.RENT_DEARER,
         "Ask for approval?" if ask else f"Rent at {per_hour(offer.rate)}?",
+        blocks.alert(f"This can cost up to {say_at_most(envelope.total)}."),
         blocks.lines(
             f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
             f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
-            f"Up to {highest(envelope)}, {say_at_most(envelope.total)} in all; you allowed "
-            f"{limit_per_hour(dearer.rental.envelope.max_rate)}.",
+            f"If it sells out, I'll take another up to {highest(envelope)}. "
+            f"Until now, you allowed {limit_per_hour(dearer.rental.envelope.max_rate)}.",
             over_total_text(dearer.rental.request, envelope.total),
             _who_decides(dearer, reader.rules),
         ),
@@ -236,15 +239,15 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     about, any_time = describe(waiting.request), None
     hours = "" if waiting.request.starts_at else when_it_looks(waiting.wish, reader.rules)
     if _ends_before_hours(waiting.wish, reader):
-        hours += " Your wait ends before they begin, so I won't look at all unless I may look at any time."
+        hours += f" {_BEFORE_HOURS} unless you allow any time."
         any_time = button(
             "Any time", Action.ANY_TIME, QuoteValue(quote_id=waiting.quote.id), about=about, style="primary"
         )
     text = waiting_text(waiting, reader.times)
     if rental is None:
-        text = join(text, "I tell you once, when there is one.", hours)
+        text = join(text, "I'll message you once when one is available.", hours)
     else:
-        text = join(text, hours, f"Follow it in {channel(rental.card_channel)}.")
+        text = join(text, f"Follow it in {channel(rental.card_channel)}.", hours)
     return blocks.with_buttons(text, any_time, stop_button(waiting.quote.id, about))
 
 
@@ -257,19 +260,19 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
         return replies.rented(rental, asked=view.asked)
     if rental is not None:
-        where = channel(rental.card_channel)
-        return replies.reply(f"Rented: {describe(rental)}, {rental.id}. Follow it in {where}.")
+        return replies.reply(f"You rented {machine_in(rental)}. Follow it in {channel(rental.card_channel)}.")
     about = describe(quote.request)
     again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id), about=about)
     best = recommended(view.choices) or next(iter(view.choices), None)
     if best is None:
-        until = f" by {reader.times.time(quote.wish.until)}" if quote.wish is not None else ""
-        text = f"Nothing fitted{until}: {_what(quote.request)}. Nothing was rented."
+        by = f" by {reader.times.time(quote.wish.until)}" if quote.wish is not None else ""
+        text = f"No offer for {_what(quote.request)} matched{by}. Nothing was rented."
         return blocks.with_buttons(text, again)
     offer = best.offer
-    each = f"from {price(offer.gpu_rate)} per GPU at {place(offer.vendor, offer.vendor_region)}"
-    why_not = refusal_text(best.refused) if best.refused is not None else ""
-    text = join(f"{describe(quote.request)}, {each}. It may not last.", why_not)
+    where = place(offer.vendor, offer.vendor_region)
+    available = f"is available from {price(offer.gpu_rate)} per GPU-hour, at {where}"
+    why_not = f"You can't rent it now. {refusal_text(best.refused)}" if best.refused is not None else ""
+    text = join(f"{describe(quote.request)} {available}. It may not last.", why_not)
     rent = None
     if best.refused is None:
         label = f"{'Ask for' if best.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
@@ -280,36 +283,41 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
 
 
 def stopped(quote: Quote) -> Rendered:
-    return replies.reply(f"You no longer wait for {_what(quote.request)}. Nothing was rented.")
+    return replies.reply(f"You're no longer on the waitlist for {_what(quote.request)}. Nothing was rented.")
 
 
 def waiting_text(waiting: WaitingView, times: Times) -> str:
-    """Return `You wait for 8x H200 EU under $3.00 per GPU, until tomorrow at 18:00.`, or the same of a rental."""
+    """Return `You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Friday at 18:00.`
+
+    For a rental that waits, return what it may cost too.
+    """
     quote, rental = waiting.quote, waiting.rental
-    until = f", until {times.date_and_time(waiting.wish.until)}"
+    until = f"until {times.date_and_time(waiting.wish.until)}"
     if rental is None:
-        return f"You wait for {_what(quote.request)}{until}."
+        return f"You're on the waitlist for {_what(quote.request)} {until}."
     envelope = rental.envelope
-    limits = f"at {limit_per_hour(envelope.max_rate)} or less, up to {say_at_most(envelope.total)} in all"
+    limits = f"at {limit_per_hour(envelope.max_rate)} or less, up to {say_at_most(envelope.total)} in all."
+    first = "It needs approval first." if rental.state is State.AWAITING_APPROVAL else ""
     if rental.request.starts_at is not None:
-        return f"Starts {times.at_time(rental.request.starts_at)}: {_what(rental.request)}, {limits}, {rental.id}."
-    first = " An approver decides first." if rental.state is State.AWAITING_APPROVAL else ""
-    return f"You wait for {describe(rental.request)}, {limits}{until}, {rental.id}.{first}"
+        return join(f"{machine_in(rental)} starts {times.at_time(rental.request.starts_at)}, {limits}", first)
+    waits = f"You're on the waitlist for {machine_in(rental)} {until}."
+    return join(waits, f"I'll rent the first one {limits}", first)
 
 
 def start_text(waiting: WaitingView, times: Times) -> str:
-    """Return what starts when, for everyone: `Starts tomorrow at 09:00: 8x H100 EU, Ana, p4wd9, until ...`"""
+    """Return `8x H100 (p4wd9) in EU for Ana starts tomorrow at 09:00 and ends tomorrow at 17:00.`"""
     rental, request = waiting.rental, waiting.quote.request
-    name = escape(waiting.owner_name, 40)
+    name = as_written(escape(waiting.owner_name, 40))
     starts = times.at_time(request.starts_at) if request.starts_at is not None else "later"
-    until = f", until {times.date_and_time(request.until)}" if request.until is not None else ""
-    state = ", waits for approval" if rental is not None and rental.state is State.AWAITING_APPROVAL else ""
-    return f"Starts {starts}: {describe(request)}, {name}{f', {rental.id}' if rental else ''}{until}{state}."
+    ends = f" and ends {times.at_time(request.until)}" if request.until is not None else ""
+    what = machine_in(rental) if rental is not None else describe(request)
+    waits = rental is not None and rental.state is State.AWAITING_APPROVAL
+    return f"{what} for {name} starts {starts}{ends}.{' It needs approval first.' if waits else ''}"
 
 
 def _what(request: Request) -> str:
-    """Return `8x H200 EU under $3.00 per GPU`, or `8x H200 EU, $100.00 in all`."""
-    cap = f" under {limit(request.max_gpu_rate)} per GPU" if request.max_gpu_rate is not None else ""
-    cap = cap if request.max_total is None else f", {cap_text(request)}"
+    """Return `8x H200 in EU under $3.00 per GPU-hour`, or `8x H200 in EU for up to $100.00 in all`."""
+    cap = f" under {limit(request.max_gpu_rate)} per GPU-hour" if request.max_gpu_rate is not None else ""
+    cap = cap if request.max_total is None else f" for {cap_text(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""
     return f"{describe(request)}{seller}{cap}"

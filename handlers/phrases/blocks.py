@@ -225,10 +225,11 @@ def facts(*shown: Fact | None) -> Part:
 def preformatted(text: str, said: str = "") -> Part:
     """Return text to copy, alone in a block. `text` isn't escaped: Slack doesn't parse it.
 
-    The fallback text has it in a code span, after the words in `said`.
+    The fallback text has it in a code span, or in a code block if it has several lines, after the words in `said`.
     """
+    fence = "```" if "\n" in text else "`"
     code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
-    return Part(join(said, f"`{literal(text)}`"), {"type": "rich_text", "elements": [code]})
+    return Part(join(said, f"{fence}{literal(text)}{fence}"), {"type": "rich_text", "elements": [code]})
 
 
 class TaskStatus(StrEnum):

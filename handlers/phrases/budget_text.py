@@ -10,10 +10,10 @@ from bot.model.quote import Quote
 from bot.model.request import Envelope, Request
 from bot.model.summary import Over
 from bot.model.text import listed, plural, say_at_most, span
-from bot.policy.buying.budgets import project_of_channel, rules_of_project, say_left, say_month
+from bot.policy.buying.budgets import project_of_channel, rules_of_project, say_left, say_month, say_passed
 from bot.policy.buying.spending import over_at_price, over_total
 from bot.policy.team.rules import Rules
-from handlers.phrases.format import as_written, channel, dollars, escape, limit, limit_per_hour, person
+from handlers.phrases.format import as_written, channel, dollars, escape, join, limit, limit_per_hour, person
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
@@ -42,16 +42,16 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
     of_channel = project_of_channel(quote.asked_in, rules)
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
         return ""
-    instead = "unassigned" if quote.project == UNASSIGNED else f"charged to {escape(quote.project, 40)}"
-    project = escape(of_channel, 40)
-    return f"{channel(quote.asked_in)} charges {project} only for its people and approvers, so yours is {instead}."
+    instead = "no project" if quote.project == UNASSIGNED else escape(quote.project, 40)
+    who = f"people of {escape(of_channel, 40)} and approvers"
+    return f"Only {who} can charge it from {channel(quote.asked_in)}, so this is charged to {instead}."
 
 
 def standing(demand: Demand, names: Mapping[str, str]) -> str:
     """Return what is left of a budget now, and after what waits.
 
-    Such as `vision in November: $1,210.40 of $3,000.00 left: $1,500.00 spent, $289.60 reserved for what runs;
-    $1,072.86 after this.`
+    Such as `vision in November: $1,210.40 of $3,000.00 left ($1,500.00 spent, $289.60 reserved for running
+    machines); $1,072.86 after this.`
     """
     who = f"{scope_name(demand.balance.scope, names)} in {say_month(demand.balance.month)}"
     after = demand.free - demand.more
@@ -78,19 +78,20 @@ def invoice_differences(estimated: Micros, unknown_count: int) -> str:
 
 
 def cap_text(request: Request) -> str:
-    """Return the highest price that a person named: `$8.00 in all`, or `under $8.00 per GPU`.
+    """Return the highest price that a person named: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
 
     The price of all GPUs, or of the whole time, follows a price per GPU if the person said that or may have
     meant it. Return an empty text if the person named none.
     """
     if request.max_total is not None:
-        return f"{dollars(request.max_total)} in all"
+        return f"up to {dollars(request.max_total)} in all"
     if request.max_gpu_rate is None:
         return ""
-    each, in_all = f"under {limit(request.max_gpu_rate)} per GPU", request.max_gpu_rate * request.count
-    hourly = f", {limit(in_all)}/h in all" if request.count > 1 and not request.cap_said_per_gpu else ""
-    total = f", {dollars(cost(in_all, request.longest))} for {span(request.longest)}"
-    return each + hourly + (total if request.cap_for_all_time else "")
+    each, in_all = f"under {limit(request.max_gpu_rate)} per GPU-hour", request.max_gpu_rate * request.count
+    hourly = f"{limit(in_all)}/h in all" if request.count > 1 and not request.cap_said_per_gpu else ""
+    total = f"{dollars(cost(in_all, request.longest))} for {span(request.longest)}"
+    meant = join(hourly, total if request.cap_for_all_time else "", by=", ")
+    return f"{each} ({meant})" if meant else each
 
 
 def over_total_text(request: Request, total: Micros) -> str:
@@ -105,23 +106,33 @@ def over_total_text(request: Request, total: Micros) -> str:
 
 
 def over_limits_of_envelope(envelope: Envelope, rules: Rules, project: str) -> str:
-    """Return `Over the $10.00/h and $100.00 limits.` for an envelope at its clicked price, or an empty text. A
-    project can have its own limits."""
+    """Return `Over the limits of $10.00/h and $100.00 per rental.` for an envelope at its clicked price.
+
+    A project can have its own limits. Return an empty text if none is exceeded.
+    """
     rules = rules_of_project(rules, project)
     return over_limits_text(over_at_price(envelope, rules), rules)
 
 
 def over_limits_text(over: tuple[Over, ...], rules: Rules) -> str:
-    """Return `Over the $10.00/h and $100.00 limits.`, by the `rules` of the project."""
+    """Return `Over the limits of $10.00/h and $100.00 per rental.`, by the `rules` of the project."""
     names = limit_names(over, rules)
     return f"Over the {names}." if names else ""
 
 
 def limit_names(over: Collection[Over], rules: Rules, join: str = " and ") -> str:
-    """Return `$10.00/h and $100.00 limits`, or with `join` " or " `$10.00/h or $100.00 limit`."""
+    """Return `limits of $10.00/h and $100.00 per rental`. With `join` " or ", the first word is `limit`."""
     alone = rules.auto_approve
-    amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: limit(alone.total)}
+    amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: f"{limit(alone.total)} per rental"}
     names = [amount for which, amount in amounts.items() if which in over]
-    if not names:
-        return ""
-    return f"{join.join(names)} limit{'s' if len(names) > 1 and join == ' and ' else ''}"
+    several = len(names) > 1 and join == " and "
+    return f"limit{'s' if several else ''} of {join.join(names)}" if names else ""
+
+
+def needs_approval(limits: str, passed: Demand | None, which: str = "Needs approval", it_is: str = "it's") -> str:
+    """Return `*Needs approval*: it's over the limit of $10.00/h.`, and what a budget that it passes has left.
+
+    `limits` are those of `limit_names`. `which` and `it_is` say for which of several offers that holds.
+    """
+    why = f"*{which}*: {it_is} over the {limits}." if limits else f"*{which}.*"
+    return join(why, say_passed(passed) if passed is not None else "")

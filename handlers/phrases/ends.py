@@ -18,11 +18,13 @@ from handlers.phrases.format import Times, person
 
 
 def how_long(request: Request, times: Times) -> str:
-    """Return `6 h from ready`, or `6 h from ready, up to 12 h while its GPUs are busy`. If an end was named,
-    return `until today at 18:00 (5 h 55 min)`, or `until .. (..), up to today at 20:00 while its GPUs are
-    busy`. If a start was named, `from tomorrow at 09:00` stands in front of that."""
+    """Return `6 h from when it's ready`, with `, up to 12 h while its GPUs are busy` for two ends.
+
+    If an end was named, return `until today at 18:00 (5 h 55 min)`, or `until .. (..), up to today at 20:00 while
+    its GPUs are busy`. If a start was named, `from tomorrow at 09:00` stands in front of that.
+    """
     if request.until is None or request.last_end is None:
-        return f"{span(request.lease)} from ready{_while_busy(request)}"
+        return f"{span(request.lease)} from when it's ready{_while_busy(request)}"
     first = f"{_from_start(request)}until {times.date_and_time(request.until)} ({span(request.lease)})"
     return f"{first}{_while_busy(request, times.date_and_time(request.last_end))}"
 
@@ -31,7 +33,7 @@ def how_long_in_dialog(request: Request, now: datetime) -> str:
     """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`, or `8 h from
     its start in 14 h`."""
     if request.until is None or request.last_end is None:
-        return f"{span(request.lease)} from ready{_while_busy(request)}"
+        return f"{span(request.lease)} from when it's ready{_while_busy(request)}"
     if request.starts_at is not None and request.starts_at > now:
         return f"{span(request.lease)} from its start in {span(request.starts_at - now)}{_while_busy(request)}"
     return f"until its end in {span(request.until - now)}{_while_busy(request, span(request.last_end - now))}"
@@ -145,21 +147,12 @@ def end_moves(rental: Rental) -> bool:
     return rental.lease is not None and can_move(rental.lease)
 
 
-def ready_until(name: str, rental: Rental, posted: datetime, times: Times, money: str = "") -> str:
-    """Return that a machine is ready, and until when: `Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.` If
-    nothing answers on its SSH port, it only "runs"."""
-    state = "runs" if rental.silent else "is ready"
-    if can_move(rental.running_lease):
-        return f"{name} {state}{money}. Ends {end(rental, times, posted)}."
-    return f"{name} {state} until {end(rental, times, posted)}{money}."
-
-
 # --- ends that people type
 
 
 def read_as_utc(zone: str | None) -> str:
     """Return that a time was read as UTC, if the person's zone is unknown. Return an empty text if it is known."""
-    return "" if zone else "I read that time as UTC: Slack doesn't tell me your time zone."
+    return "" if zone else "I read the time that you typed as UTC, because Slack doesn't tell me your time zone."
 
 
 def clock_time(at: datetime, now: datetime, zone: str) -> str:
@@ -226,10 +219,10 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def can_have_one(rental: Rental) -> str:
-    """Return that a machine without the script would start one. Return an empty text for any other machine."""
+    """Return that a machine without the script would run one. Return an empty text for any other machine."""
     if rental.on_ending is None or rental.on_ending.state is not OnEndingState.NONE:
         return ""
-    return f"A script at {PATH} would run {span(STARTS_BEFORE)} before."
+    return f"If you put a script at {PATH}, it runs {span(STARTS_BEFORE)} before the machine ends."
 
 
 def exit_text(status: int | None) -> str:

@@ -25,41 +25,42 @@ LONGEST = 1500
 NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
     {
         NextStep.ASK_AGAIN: "Ask again: /gpu get",
-        NextStep.ASK_FOR_YOUR_OWN: "Ask for your own: /gpu get",
+        NextStep.ASK_FOR_YOUR_OWN: "To see offers of your own: /gpu get",
         NextStep.WITHDRAW_AND_ASK_AGAIN: "Withdraw it and ask again: /gpu get",
         NextStep.NAME_LATER_END: "Name a later one, or a length: /gpu get H100 EU for 2h",
         NextStep.NAME_PRICE: "Name one: /gpu wait H100 EU under $3",
-        NextStep.STOP_WAITING: "Stop one first: see /gpu list.",
+        NextStep.STOP_WAITING: "Stop one first: /gpu list shows them.",
         NextStep.RENT_ONE: "Try: /gpu get H100 EU",
-        NextStep.LIST_YOURS: "/gpu list shows yours.",
-        NextStep.LIST_ALL: "/gpu list all shows what there is.",
-        NextStep.LOG_IN: "How to log in: /gpu ssh",
-        NextStep.DESTROY_ONE: "Destroy one first: see /gpu list.",
+        NextStep.LIST_YOURS: "/gpu list shows your machines.",
+        NextStep.LIST_ALL: "/gpu list all shows everyone's machines.",
+        NextStep.LOG_IN: "/gpu ssh shows how to log in.",
+        NextStep.DESTROY_ONE: "Destroy one first: /gpu list shows them.",
         NextStep.PASTE_A_KEY: "Paste one: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.TRY_AGAIN_OR_PASTE_A_KEY: "Try again, or paste a key: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.REMOVE_A_KEY: "Remove one first: /gpu key",
-        NextStep.READ_THIS_MONTH: "This month: /gpu spend",
-        NextStep.LIST_KEYS: "/gpu key lists yours.",
-        NextStep.NAME_TEAMMATES: "Type /gpu share and its id, then @, and pick the name from Slack's list.",
-        NextStep.MAKE_NEW_KEY: "Make a new pair, then /gpu key with the line from the .pub file.",
+        NextStep.READ_THIS_MONTH: "/gpu spend shows this month.",
+        NextStep.LIST_KEYS: "/gpu key lists your keys.",
+        NextStep.NAME_TEAMMATES: "Type /gpu share and the ID, then @, and pick a name from Slack's list.",
+        NextStep.MAKE_NEW_KEY: "Create a new pair, then type /gpu key with the line of its .pub file.",
     }
 )
+_RESUME = "An admin can end the pause with /gpu resume."
 BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
     {
-        BuyingBlock.PAUSED: "Buying is paused. An admin can go on with /gpu resume.",
-        BuyingBlock.BOUGHT_AFTER_BACKUP: "Buying is paused: machines of mine run that my database doesn't know. "
-        "An admin decides about them and can then go on with /gpu resume.",
-        BuyingBlock.UNAUTHORIZED: "Compute Clear refuses my token, so I can't rent now. Admins know.",
+        BuyingBlock.PAUSED: f"Buying is paused. {_RESUME}",
+        BuyingBlock.BOUGHT_AFTER_BACKUP: "Buying is paused, because machines that I rented are running but "
+        "missing from my database. An admin decides about them and can then end the pause with /gpu resume.",
+        BuyingBlock.UNAUTHORIZED: "Compute Clear rejects my API token, so I can't rent anything. The admins know.",
     }
 )
 DECISIONS: Mapping[Decision, str] = MappingProxyType(
     {
-        Decision.APPROVED: "approved it",
-        Decision.DENIED: "denied it",
-        Decision.WITHDREW: "withdrew it",
-        Decision.GAVE_OWNER: "gave it an owner",
-        Decision.DESTROYED: "destroyed it",
-        Decision.NOT_OURS: "said that it is not ours to manage",
+        Decision.APPROVED: "approved this request",
+        Decision.DENIED: "declined this request",
+        Decision.WITHDREW: "withdrew this request",
+        Decision.GAVE_OWNER: 'chose "Assign an owner"',
+        Decision.DESTROYED: 'chose "Destroy"',
+        Decision.NOT_OURS: 'chose "Not ours"',
     }
 )
 
@@ -72,7 +73,8 @@ def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_S
     if isinstance(problem, AlreadyDecided):
         return f"{_decision(problem)} {escape(problem.words, LONGEST)}"
     if isinstance(problem, OwnerOnly):
-        return f"Only {escape(problem.owner or 'its owner')} gets the command for {identifier(problem.rental_id)}."
+        owner, rental_id = escape(problem.owner or "the owner"), identifier(problem.rental_id)
+        return f"Only {owner} and the teammates on {rental_id} can see its SSH command."
     facts = _with_facts(problem, LONGEST, next_steps)
     return f"{facts} {escape(problem.instead, LONGEST)}" if isinstance(problem, OverBudget) else facts
 
@@ -85,7 +87,7 @@ def refusal_text(problem: GpubotError) -> str:
 def block_text(problem: BuyingBlocked) -> str:
     """Return why nothing is bought for anyone now, and who can change that."""
     who = paused_by(problem)
-    return f"{who}. An admin can go on with /gpu resume." if who else BLOCKS[problem.block]
+    return f"{who}. {_RESUME}" if who else BLOCKS[problem.block]
 
 
 def paused_by(problem: BuyingBlocked, when: str = "") -> str:
@@ -100,7 +102,7 @@ def paused_by(problem: BuyingBlocked, when: str = "") -> str:
 def _decision(problem: AlreadyDecided) -> str:
     did, ago = DECISIONS[problem.decision], rough_span(problem.ago)
     if problem.own:
-        return f"You {did} {ago} ago."
+        return f"You already {did} {ago} ago."
     return f"{escape(problem.name or 'Someone else')} {did} {ago} before you."
 
 
@@ -109,7 +111,7 @@ def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep
     if isinstance(problem, Refused) and problem.channels:
         parts.append(f"Ask in {', '.join(map(channel, problem.channels))}, or in a direct message to me.")
     if isinstance(problem, Refused) and problem.again_at is not None:
-        parts.append(f"Ask again at {time_token(problem.again_at)}.")
+        parts.append(f"You can search again at {time_token(problem.again_at)}.")
     if problem.next_step is not None and problem.next_step in next_steps:
         parts.append(next_steps[problem.next_step])
     return " ".join(parts)
@@ -118,5 +120,5 @@ def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep
 def mistakes_text(first: str, lines: Sequence[str], count: int) -> str:
     """Return the first line, and below it the lines about the first of `count` mistakes in the policy file."""
     more = count - len(lines)
-    rest = [f"{more} more: gpubot policy check lists all."] if more > 0 else []
+    rest = [f"{more} more mistakes: gpubot policy check lists them all."] if more > 0 else []
     return "\n".join([first, *(f"{escape(line, 300)}." for line in lines), *rest])

@@ -460,9 +460,8 @@ def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str
     if not names:
         return ""
     people = people_text(names)
-    if len(names) == 1:
-        return f"{people} has no SSH key yet; {then}. Without it, {people} can't get in."
-    return f"{people} have no SSH key yet; {then}. Without it, they can't get in."
+    has, they = ("has", people) if len(names) == 1 else ("have", "they")
+    return f"{people} {has} no SSH key yet, so {then}. Without it, {they} can't log in."
 
 
 # --- who is asked to decide a request, as names, and as mentions in the one message that asks them

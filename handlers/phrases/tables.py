@@ -1,4 +1,4 @@
-"""Tables and charts, within Slack's limits, and the same as text for a workspace that refuses these blocks.
+"""Tables and charts, within Slack's limits, and tables as text for a workspace that refuses these blocks.
 
 Sources: docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block. Both are for
 messages only. Text in them is plain: Slack parses nothing in it, so it is not escaped.
@@ -75,18 +75,14 @@ def drawn_dollars(amount: Micros) -> float:
     return round(Fraction(amount * 100, MICROS_PER_DOLLAR)) / 100
 
 
-def plainer(blocks: Iterable[Json]) -> list[Json]:
-    """Return blocks that every workspace takes: tables as text in columns, and no charts."""
-    return [
-        each
-        for block in blocks
-        if block["type"] != CHART
-        for each in (_as_text(block) if block["type"] == TABLE else [block])
-    ]
+def as_text(block: Json) -> list[Json]:
+    """Return a table as text in columns, for a workspace that refuses tables."""
+    return code_blocks(map(literal, lines_of(block)))
 
 
-def _as_text(block: Json) -> list[Json]:
-    return [section(f"```{part}```") for part in _parts(map(literal, lines_of(block)))]
+def code_blocks(lines: Iterable[str]) -> list[Json]:
+    """Return lines, already escaped for code, in as few blocks of code as they fit into."""
+    return [section(f"```{part}```") for part in _parts(lines)]
 
 
 def lines_of(block: Json) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -36,6 +37,7 @@ TOKEN_REFUSED = frozenset(
     }
 )
 """Slack refuses the bot's token for every call."""
+_POINTER = re.compile(r"\[json-pointer:([^\]]*)\]")
 TOKEN_RETRY = timedelta(minutes=1)
 """Real time until the token is tried again."""
 
@@ -67,6 +69,18 @@ def status_code(error: SlackApiError) -> int:
     """Return the HTTP status of the answer, 0 if there is none."""
     status = getattr(error.response, "status_code", 0)
     return status if isinstance(status, int) else 0
+
+
+def pointers(error: SlackApiError) -> list[str]:
+    """Return the JSON pointers to what Slack refuses: those of blocks.validate, or else those in the reasons of a
+    refused message or view."""
+    answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
+    errors = answer.get("errors") if isinstance(answer, dict) else None
+    metadata = answer.get("response_metadata") if isinstance(answer, dict) else None
+    reasons = metadata.get("messages") if isinstance(metadata, dict) else None
+    given = [*(errors if isinstance(errors, list) else ()), *(reasons if isinstance(reasons, list) else ())]
+    found = [str(each.get("pointer")) for each in given if isinstance(each, dict)]
+    return [*found, *(match[1] for match in map(_POINTER.search, map(str, given)) if match)]
 
 
 def requested_wait(error: Exception) -> timedelta | None:

@@ -26,7 +26,9 @@ def main() -> None:
     parser.add_argument("--port", type=port, default=8602, help="0: a free one (default: 8602)")
     add_options(parser)
     options = parser.parse_args()
-    sandbox = SlackSandbox(clock_of(options), app=options.manifest, pace=options.pace, seed=options.seed)
+    sandbox = SlackSandbox(
+        clock_of(options), app=options.manifest, pace=options.pace, seed=options.seed, lacks=options.lacks
+    )
 
     async def serve() -> None:
         await start_listening(sandbox.start, options.port)

@@ -2,20 +2,40 @@
 
 import argparse
 import math
+import os
 from pathlib import Path
 
 import yaml
 
 from sandbox.slack.app_config import AppConfig, from_manifest
+from sandbox.slack.blocks import BLOCKS
+
+LACKS = "SANDBOX_LACKS"
+"""The environment's variable for `--lacks`."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--manifest` (an AppConfig or None), `--pace` and `--seed`."""
+    """Add `--manifest` (an AppConfig or None), `--pace`, `--seed` and `--lacks` (types of blocks)."""
     parser.add_argument("--manifest", type=_app, help="install the app that this manifest (YAML) describes")
     parser.add_argument(
         "--pace", type=_pace, default=1.0, help="speed of Slack's rate limits; 0: none (default: 1)"
     )
     parser.add_argument("--seed", type=int, help="makes the choice of connections repeatable (default: chance)")
+    parser.add_argument(
+        "--lacks",
+        type=_blocks,
+        default=os.environ.get(LACKS, ""),
+        metavar="TYPES",
+        help=f"types of blocks that the workspace refuses, with commas (default: those in {LACKS}, or none)",
+    )
+
+
+def _blocks(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, text.split(",")))
+    unknown = [name for name in names if name not in BLOCKS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"not a type of block: {', '.join(unknown)}")
+    return names
 
 
 def _pace(text: str) -> float:

@@ -19,7 +19,7 @@ from sandbox.slack.events import Events
 from sandbox.slack.files import Files
 from sandbox.slack.http_mode import HttpMode
 from sandbox.slack.modals import Modals
-from sandbox.slack.model import Message
+from sandbox.slack.model import Lacks, Message
 from sandbox.slack.people import People
 from sandbox.slack.pings import Pings
 from sandbox.slack.rate_limits import RateLimits
@@ -47,6 +47,7 @@ class SlackSandbox:
         pace: bool | float = True,
         timing: Timing | None = None,
         seed: int | None = None,
+        lacks: tuple[str, ...] = (),
         monotonic: Callable[[], float] = real_monotonic,
     ) -> None:
         """Make a workspace.
@@ -55,10 +56,12 @@ class SlackSandbox:
         pace       the speed at which the time of the rate limits runs; False or 0 switches them off
         timing     the deadlines
         seed       makes the choice of sockets repeatable
+        lacks      the types of blocks that it refuses
         monotonic  the real time of limits and deadlines
         """
         timing = timing or Timing()
         self.workspace = default_workspace(clock, app or AppConfig())
+        self.workspace.lacks = Lacks(blocks=lacks)
         self.limits = RateLimits(monotonic, float(pace))
         self.sockets = Sockets(timing, monotonic, random.Random(seed))  # noqa: S311 - it chooses connections
         self.triggers = Triggers(timing, monotonic)

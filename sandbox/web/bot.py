@@ -27,6 +27,7 @@ class BotBody(ControlModel):
     health: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}/health$")] | None = None
     help: tuple[tuple[str, str], ...] | None = None
     ledger: dict[str, int] | None = None
+    key: str | None = None
 
 
 class TimeBody(ControlModel):
@@ -45,10 +46,12 @@ class Bot:
         """Each command as people type it, and what it does."""
         self.ledger: dict[str, int] | None = None
         """Micro-dollars by resource. None: nobody has said what the ledger has."""
+        self.key: str | None = None
+        """The public SSH key with which the page's guide rents."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what a browser is sent."""
-        return {"help": self.help, "ledger": self.ledger}
+        return {"help": self.help, "ledger": self.ledger, "key": self.key}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the routes."""
@@ -60,6 +63,7 @@ class Bot:
         self._health = body.health or self._health
         self.help = self.help if body.help is None else body.help
         self.ledger = self.ledger if body.ledger is None else body.ledger
+        self.key = body.key or self.key
         return reply(self.as_json())
 
     async def _pass_time(self, request: web.Request) -> web.Response:

@@ -12,17 +12,16 @@ from aiohttp import web
 
 from sandbox.clock import SandboxClock, real_sleep
 from sandbox.compute import ComputeSandbox
-from sandbox.compute.vendors import Behaviour
 from sandbox.exact_json import dumps
-from sandbox.faults import FaultKind, Faults
+from sandbox.faults import Faults
 from sandbox.serving import number, refusal
 from sandbox.slack import SlackSandbox
 from sandbox.slack.model import Person
 from sandbox.slack.schema import Json
 from sandbox.slack.visibility import changes
 from sandbox.traffic import Entry
-from sandbox.use import Fault as MachineFault
 from sandbox.web.bot import Bot
+from sandbox.web.phrases import BEHAVIOURS, FAULT_KINDS, MACHINE_FAULTS
 from sandbox.web.shown import message_shown, view_shown
 
 PANEL_EVERY = 1.0
@@ -135,9 +134,9 @@ class Live:
 
     def _choices(self) -> Json:
         return {
-            "behaviours": list(Behaviour),
-            "machine_faults": list(MachineFault),
-            "fault_kinds": list(FaultKind),
+            "behaviours": list(BEHAVIOURS.items()),
+            "machine_faults": list(MACHINE_FAULTS.items()),
+            "fault_kinds": list(FAULT_KINDS.items()),
             "addresses": {"slack": self._slack.url, "compute": self._compute.url},
             "endpoints": {name: sorted(faults.known or ()) for name, faults in self._faults.items()},
         }

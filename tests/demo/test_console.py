@@ -80,7 +80,7 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         "Button 2 is for Ana alone.",
         "dialog: Get GPUs",
         'Region has no "moon". There are: Anywhere, EU, US, APAC, Other',
-        "You rent nothing now.",
+        "You have no machines right now.",
         "1x H100 in US",
         "There is no @moon. There are: @dm, @gpus, @training, @approvals, @shared, @quiet",
         "Cleo is not in #quiet.",
@@ -91,7 +91,7 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
         'No machine "k7mq2" is there. There is: no machine.',
         'No machine "k7mq2" is there. There is: no machine.',
         "A machine's use is set as use k7mq2 98, use k7mq2 0 connected, or use k7mq2 and one of silent,",
-        "You rent nothing now.",
+        "You have no machines right now.",
     ):
         found = rest.find(words)
         assert found >= 0, f"{words!r} is not, or not in this order, in:\n{text}"
@@ -99,7 +99,7 @@ async def test_each_line_is_carried_out_or_answered_with_what_to_type_instead() 
     assert text.count("dialog: Get GPUs") == 1  # shown when it opens, not after every line
     assert text.count("A line begins with who does it:") == 2  # at the start, and for `help`
     assert "#training  Ana: /gpu list\n" in text
-    assert "#training (only Ana)  gpubot: You rent nothing now. Try: /gpu get H100 EU" in text
+    assert "#training (only Ana)  gpubot: You have no machines right now. Try: /gpu get H100 EU" in text
 
 
 async def test_the_end_of_a_file_of_lines_leaves_everything_running(tmp_path: Path) -> None:
@@ -149,10 +149,10 @@ async def test_extra_members_play_the_people_groups_and_channels_of_ones_own_pol
         "  #vision (C0VISION): projects.vision.channels\n",
         "  Eli (U0456EFGH): projects.vision.people\n",
         "  Ana (U0ANA0000): projects.vision.people\n",
-        "#vision (only Ana)  gpubot: 8x H100 in EU, on demand, 1 h from ready, project vision",
+        "#vision (only Ana)  gpubot: 8x H100 in EU · 1 h",
         "#approvals-2  gpubot: Approve up to $31.74?",
         "Approved by Dora",
-        "#training (only Fay)  gpubot: You rent nothing now.",
+        "#training (only Fay)  gpubot: You have no machines right now.",
         'I know Ana, Ben, Cleo, Dora, Eli, Fay and Hal, no "zed".',
     ):
         assert words in rest, f"{words!r} is not, or not in this order, in:\n{out.decode()}"

@@ -61,7 +61,7 @@ async def test_a_terminal_that_cannot_show_a_character_shows_the_rest_and_the_la
     assert process.stdin is not None
     process.stdin.write("ana list na\u00efve\nana list\n".encode())
     await until(process, b"Ana: /gpu list na?ve")
-    await until(process, b"You rent nothing now.")
+    await until(process, b"You have no machines right now.")
     started = psutil.Process(process.pid).children(recursive=True)
     (bot,) = [child for child in started if child.cmdline()[-2:] == ["bot", "run"]]
     bot.kill()

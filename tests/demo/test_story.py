@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Sequence
 
 import psutil
+import pytest
 
+from handlers.phrases.classic import NEW_TYPES
 from tests.programs import program
 
 TIMEOUT = 200
@@ -22,11 +26,11 @@ STORY = (
     ("Ana", r"^/gpu key github ana-dev$"),
     ("gpubot", r"^github\.com/ana-dev has 2 keys:"),
     ("Ana", r"^\[Use both\]$"),
-    ("gpubot", r"^2 keys are saved: .* Renting: 1x H100 SXM 80 GB in EU"),
+    ("gpubot", r"^2 keys are saved: .* Renting 1x H100 SXM 80 GB \("),
     ("gpubot", r"Hyperstack looks sold out\. Now 1x H100 SXM 80 GB from Nebius at \$2\.42/h: \$0\.27 over"),
     (
         "gpubot",
-        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready, at .* unless its GPUs are busy then; .* at the latest\.",
+        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n(.|\n)*Ends\n.*, or by .* while its GPUs are busy\n",
     ),
     ("gpubot", r"\nHost gpu-\w+\n"),
     ("Ana", r"^\$ ssh gpu-\w+ nvidia-smi$"),
@@ -68,14 +72,14 @@ STORY = (
         r"^DataCrunch took back your spot machine, 1x H100 SXM 80 GB \(\w+\), .* Everything on it is lost\.",
     ),
     ("Ana", r"^\[Replace \w+, up to \$\S+/h\]$"),
-    ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready until"),
+    ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
     ("gpubot", r"^Your 1x H100 .* ends .*, in 30 min\. It keeps running only if its GPUs are busy then, "),
     ("Ana", r"^\[Keep it 1 h more, already approved\]$"),
     ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 30 min\."),
     ("Cleo", r"^\[Destroy \w+\]$"),
     ("gpubot", r"^Ended at .*, confirmed by the vendor\. \$\S+ for .* at \$18\.40/h, of which \$\S+ was idle\."),
     ("gpubot", r"^Ended: 1x H100 SXM 80 GB in EU, Ana with Cleo, .*, of which \$\S+ was idle\."),
-    ("gpubot", r"so far: you nothing\. Team \$(.|\n)*Person \| Rentals \| GPU hours \| Working"),
+    ("gpubot", r"so far: you nothing\. Team \$(.|\n)*Person[ |]+Rentals[ |]+GPU hours[ |]+Working"),
     ("gpubot", r"^\w+ \d{4}, everyone: \$\S+ for 6 rentals"),
     ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 6 rows, \$\S+ in all$"),
 )
@@ -93,10 +97,14 @@ TOLD = (
 """What explains to a newcomer what happens next, and why."""
 
 
-async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger() -> None:
+@pytest.mark.parametrize("refused", [(), sorted(NEW_TYPES)], ids=["with-all-blocks", "with-classic-blocks"])
+async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger(refused: Sequence[str]) -> None:
+    """In a Slack that takes all blocks, and in one that refuses all newer types. Either way, every message is
+    posted, and none with its text alone."""
     program("ssh")
     command = (sys.executable, "-m", "bot", "demo", "--json")
-    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+    lacks = {**os.environ, "SANDBOX_LACKS": ",".join(refused)}
+    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=lacks)
     async with asyncio.timeout(TIMEOUT):
         out, err = await process.communicate()
     notes = err.decode()
@@ -112,6 +120,8 @@ async def test_the_demo_plays_its_story_and_the_bill_equals_the_ledger() -> None
     spent = re.search(r"Spent (\$\S+) by the sandbox's bill, (\$\S+) by the ledger", notes)
     assert spent is not None
     assert spent[1] == spent[2]
+    told_of = re.search(r"This Slack refuses (.*), so everything was shown in classic blocks\.", notes)
+    assert sorted(re.split(", | and ", told_of[1]) if told_of else ()) == list(refused)
 
 
 async def test_the_demo_begins_over_signed_requests_with_the_option_http_and_ends_its_processes_at_sigterm() -> (
@@ -123,7 +133,7 @@ async def test_the_demo_begins_over_signed_requests_with_the_option_http_and_end
     assert process.stdout is not None
     lines: list[str] = []
     async with asyncio.timeout(TIMEOUT):
-        while not lines or " is ready, at " not in lines[-1]:
+        while not lines or ") is ready" not in lines[-1]:
             line = await process.stdout.readline()
             assert line, lines
             lines.append(str(json.loads(line)["text"]))

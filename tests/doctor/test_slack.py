@@ -6,9 +6,11 @@ import json
 import os
 
 import pytest
+from inline_snapshot import snapshot
 
 from bot.doctor.findings import all_well
 from demo.processes import free_port
+from handlers.phrases.classic import NEW_TYPES
 from handlers.slack_api.scopes import NEEDED, OPTIONAL
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, DAN, GPUS, GUS, OLGA, QUIET, SHARED
 from sandbox.slack.state import BOT_USER, TEAM
@@ -24,8 +26,8 @@ async def test_each_part_has_a_line_if_all_is_well(installation: Installation) -
     ]
     assert lines[2:10] == [
         "ok      Slack bot token: @gpubot in Sandbox.",
-        "ok      Slack scopes: all 12 are there.",
-        "ok      Slack app token: opens Socket Mode connections.",
+        "ok      Slack scopes: the app has all 12.",
+        "ok      Slack app token: it opens Socket Mode connections.",
         "ok      home channel: #gpus, and I'm in it.",
         "ok      approvals channel: #approvals, and I'm in it.",
         f"ok      admin {CLEO}: Cleo.",
@@ -33,7 +35,10 @@ async def test_each_part_has_a_line_if_all_is_well(installation: Installation) -
         f"ok      approver group {APPROVERS}: 1 member.",
     ]
     assert lines[10] == "ok      approvers: all approvers are in the approvals channel."
-    assert lines[11] == "ok      Slack tables and charts: /gpu spend can show both."
+    assert lines[11] == (
+        "ok      Slack blocks: this workspace accepts all that I use: header, rich_text, plan, data_table, "
+        "data_visualization and alert."
+    )
     assert all(line.startswith("ok ") for line in lines)
 
 
@@ -49,7 +54,7 @@ async def test_a_revoked_bot_token_is_not_ok_and_the_rest_is_checked(installatio
         "left    home channel: not checked; the bot token first.",
         f"left    admin {CLEO}: not checked; the bot token first.",
         "left    approvers: not checked; the bot token first.",
-        "left    Slack tables and charts: not checked; the bot token first.",
+        "left    Slack blocks: not checked; the bot token first.",
     ]
     assert {f.what for f in findings if f.mark == "ok"} >= {"Slack app token", "Compute Clear token", "database"}
 
@@ -59,7 +64,7 @@ async def test_a_bot_token_that_was_never_issued_is_not_ok(installation: Install
     installation.set(SLACK_BOT_TOKEN=stranger)
     installation.secrets.append(stranger)
     (line,) = await installation.not_ok()
-    assert "Slack bot token: Slack refuses it (invalid_auth). It is not the token of an installed app." in line
+    assert "Slack bot token: Slack refuses it (invalid_auth). It isn't the token of an installed app." in line
 
 
 async def test_a_revoked_app_token_is_not_ok(installation: Installation) -> None:
@@ -75,7 +80,7 @@ async def test_socket_mode_that_is_off_is_not_ok(installation: Installation) -> 
         "POST", "app", manifest={"oauth_config": {"scopes": {"bot": [*NEEDED, *OPTIONAL]}}}
     )
     assert await installation.not_ok() == [
-        "not ok  Slack app token: Socket Mode is off. Switch it on at api.slack.com/apps, Socket Mode; or set "
+        "not ok  Slack app token: Socket Mode is off. Turn it on at api.slack.com/apps, Socket Mode, or set "
         "GPUBOT_SLACK_MODE=http."
     ]
 
@@ -93,22 +98,22 @@ async def test_in_http_mode_the_signing_secret_must_be_set_and_socket_mode_must_
     findings = await installation.examine()
     assert all_well(findings)
     assert [f.line() for f in findings if f.what in {"Slack HTTP mode", "GPUBOT_SLACK_HTTP"}] == [
-        "hint    Slack HTTP mode: I can't see whether Socket Mode is off. While it is on, Slack sends nothing "
-        "here: look at api.slack.com/apps, Socket Mode.",
+        "hint    Slack HTTP mode: I can't check whether Socket Mode is off. While it's on, Slack sends me no "
+        "requests. Look at api.slack.com/apps, Socket Mode.",
         f"ok      GPUBOT_SLACK_HTTP: {os.environ['GPUBOT_SLACK_HTTP']} is free.",
     ]
     taken = installation.slack.url.removeprefix("http://")
     installation.set(SLACK_APP_TOKEN=installation.slack.app_token, GPUBOT_SLACK_HTTP=taken)
     assert await installation.not_ok() == [
-        "not ok  Slack HTTP mode: Socket Mode is on, so Slack sends nothing here. Paste what "
-        "gpubot manifest --http says.",
+        "not ok  Slack HTTP mode: Socket Mode is on, so Slack sends me no requests. Paste what "
+        "gpubot manifest --http prints.",
         f"not ok  GPUBOT_SLACK_HTTP: another program listens on {taken}. Set it to a free port, "
         "as 127.0.0.1:8611.",
     ]
     scopes = [*NEEDED, *OPTIONAL]
     await installation.workspace("POST", "app", manifest={"oauth_config": {"scopes": {"bot": scopes}}})
     assert (
-        "ok      Slack HTTP mode: Socket Mode is off, and the signing secret is set. Slack has no check of it."
+        "ok      Slack HTTP mode: Socket Mode is off, and a signing secret is set. Slack has no way to check it."
         in [finding.line() for finding in await installation.examine()]
     )
 
@@ -118,7 +123,7 @@ async def test_missing_scopes_are_listed_with_their_purpose(installation: Instal
     await installation.workspace("POST", "app", scopes=scopes)
     findings = await installation.examine()
     assert [f.line() for f in findings if f.mark == "not ok"] == [
-        "not ok  Slack scopes: missing: im:write (opening direct messages), users:read (names, time zones, "
+        "not ok  Slack scopes: the app lacks im:write (opening direct messages), users:read (names, time zones, "
         "guests, who has left). Paste manifest.yml again at api.slack.com/apps, App Manifest, then Reinstall."
     ]
     assert [f.line() for f in findings if f.mark == "left"] == [
@@ -131,9 +136,9 @@ async def test_an_app_of_an_older_manifest_is_ok_with_a_hint_at_what_it_lacks(in
     findings = await installation.examine()
     assert all_well(findings)
     assert [finding.line() for finding in findings if finding.mark != "ok"] == [
-        "hint    Slack scopes: missing, but I run without: app_mentions:read (@gpubot extend 2h in channels "
-        "and threads), files:write (sending the files of months). Paste manifest.yml again at "
-        "api.slack.com/apps, App Manifest, then Reinstall."
+        "hint    Slack scopes: the app lacks app_mentions:read (@gpubot extend 2h in channels "
+        "and threads), files:write (sending the files of months). Everything else works. Paste manifest.yml "
+        "again at api.slack.com/apps, App Manifest, then Reinstall."
     ]
 
 
@@ -174,9 +179,9 @@ async def test_a_home_channel_shared_with_outsiders_is_not_ok(installation: Inst
     [
         (DAN, "Dan is deactivated. Name someone else."),
         (GUS, "Gus is a guest. Name a full member."),
-        (OLGA, "Olga is of another workspace. Name someone of yours."),
+        (OLGA, "Olga belongs to another workspace. Name someone in yours."),
         (BOT_USER, "gpubot is a bot. Name a person."),
-        ("U0NOBODY0", "Slack knows nobody by this id. Copy it again: profile, More, Copy member ID."),
+        ("U0NOBODY0", "Slack doesn't know this ID. Copy it again: profile, More, Copy member ID."),
     ],
 )
 async def test_an_admin_must_be_a_full_member_of_the_workspace(
@@ -195,7 +200,7 @@ async def test_an_admin_from_another_workspace_of_the_organization_is_ok_if_a_me
     assert f"ok      admin {CLEO}: Cleo." in [finding.line() for finding in await installation.examine()]
     await installation.workspace("PATCH", f"people/{CLEO}", teams=["T0SISTER0"])
     assert await installation.not_ok() == [
-        f"not ok  admin {CLEO}: Cleo is of another workspace. Name someone of yours."
+        f"not ok  admin {CLEO}: Cleo belongs to another workspace. Name someone in yours."
     ]
 
 
@@ -216,7 +221,7 @@ async def test_empty_and_unknown_groups_are_not_ok(installation: Installation) -
     await installation.workspace("PATCH", f"groups/{APPROVERS}", members=[])
     assert await installation.not_ok() == [
         f"not ok  approver group {APPROVERS}: it has no members. Add some, or name people in the policy.",
-        "not ok  user group S0NOTHING: Slack knows no user group by this id. Correct it in the policy.",
+        "not ok  user group S0NOTHING: Slack doesn't know this user group. Correct its ID in the policy.",
     ]
 
 
@@ -232,16 +237,16 @@ async def test_groups_in_a_workspace_without_groups_are_not_ok(installation: Ins
 async def test_an_address_that_leads_to_another_server_is_not_ok(installation: Installation) -> None:
     installation.set(SLACK_API_URL=installation.compute_url)
     token, app = await installation.not_ok()
-    assert token.startswith("not ok  Slack bot token: no usable answer from 127.0.0.1 (")
+    assert token.startswith("not ok  Slack bot token: 127.0.0.1 gave no usable answer (")
     assert token.endswith("Check SLACK_API_URL and the network, or try again later.")
-    assert app.startswith("not ok  Slack app token: no usable answer from 127.0.0.1 (")
+    assert app.startswith("not ok  Slack app token: 127.0.0.1 gave no usable answer (")
 
 
 async def test_an_address_that_nobody_answers_at_is_not_ok(installation: Installation) -> None:
     await installation.slack.stop()
     token, app = await installation.not_ok()
-    assert token.startswith("not ok  Slack bot token: no usable answer from 127.0.0.1 (ClientConnector")
-    assert app.startswith("not ok  Slack app token: no usable answer from 127.0.0.1 (ClientConnector")
+    assert token.startswith("not ok  Slack bot token: 127.0.0.1 gave no usable answer (ClientConnector")
+    assert app.startswith("not ok  Slack app token: 127.0.0.1 gave no usable answer (ClientConnector")
 
 
 async def test_a_fault_of_slack_is_not_ok(installation: Installation) -> None:
@@ -257,14 +262,41 @@ async def test_control_characters_in_a_name_are_removed(installation: Installati
     assert f"ok      admin {CLEO}: Cleo[2Jok." in lines
 
 
-async def test_a_workspace_that_refuses_tables_and_charts_is_ok_with_a_hint(installation: Installation) -> None:
-    await installation.workspace("POST", "lacks", blocks=["data_table", "data_visualization"])
+async def blocks_line(installation: Installation) -> str:
     findings = await installation.examine()
     assert all_well(findings)
-    (line,) = [finding.line() for finding in findings if finding.what == "Slack tables and charts"]
-    assert line == (
-        "hint    Slack tables and charts: this workspace refuses data_table, data_visualization. "
-        "/gpu spend shows a plain table instead."
+    (line,) = [finding.line() for finding in findings if finding.what == "Slack blocks"]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (["plan"], "plan, so people see lines of text instead of checklists"),
+        (["alert"], "alert, so people see bold lines instead of alerts in dialogs"),
+        (["rich_text"], "rich_text, so people see classic code blocks"),
+        (["header"], "header, so people see bold lines instead of large titles"),
+        (
+            ["data_table", "data_visualization"],
+            "data_table and data_visualization, so people see text in columns instead of tables and no charts",
+        ),
+    ],
+)
+async def test_a_workspace_that_refuses_blocks_is_ok_with_a_hint(
+    installation: Installation, refused: list[str], words: str
+) -> None:
+    await installation.workspace("POST", "lacks", blocks=refused)
+    line = await blocks_line(installation)
+    assert line == f"hint    Slack blocks: this workspace refuses {words}. No fact is lost."
+
+
+async def test_a_workspace_that_refuses_all_newer_blocks_is_ok_with_one_hint(installation: Installation) -> None:
+    await installation.workspace("POST", "lacks", blocks=sorted(NEW_TYPES))
+    assert await blocks_line(installation) == snapshot(
+        "hint    Slack blocks: this workspace refuses header, rich_text, plan, data_table, data_visualization and "
+        "alert, so people see bold lines instead of large titles, classic code blocks, lines of text instead of "
+        "checklists, text in columns instead of tables, no charts and bold lines instead of alerts in dialogs. "
+        "No fact is lost."
     )
 
 
@@ -274,8 +306,8 @@ async def test_a_server_without_blocks_validate_is_ok_with_a_hint(installation: 
     findings = await installation.examine()
     assert all_well(findings)
     assert [finding.line() for finding in findings if finding.mark == "hint"] == [
-        "hint    Slack tables and charts: blocks.validate gave no usable answer (unknown_method). "
-        "If the workspace refuses them, /gpu spend shows a plain table instead."
+        "hint    Slack blocks: I can't tell what this workspace accepts: blocks.validate gave no usable answer "
+        "(unknown_method). If it refuses a block, people see the same facts in classic blocks."
     ]
 
 
@@ -285,4 +317,4 @@ async def test_the_people_and_groups_of_finance_are_looked_up(installation: Inst
     assert f"ok      finance {BEN}: Ben." in lines
     assert f"ok      finance {GUS}: Gus." in lines
     assert f"ok      finance group {APPROVERS}: 1 member." in lines
-    assert any(line.startswith("not ok  finance U0NOBODY0: Slack knows nobody by this id.") for line in lines)
+    assert any(line.startswith("not ok  finance U0NOBODY0: Slack doesn't know this ID.") for line in lines)

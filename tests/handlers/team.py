@@ -240,7 +240,8 @@ class Team:
         self._start_delivery(self.deps, pace)
 
     def _start_delivery(self, deps: Deps, pace: SlackPace) -> None:
-        self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace)
+        types = self.context.block_types
+        self.delivery = Delivery(deps, self.world.client, self.world.session, pace=pace, block_types=types)
 
     async def restart(self, *, put_back: Path | None = None, pace: SlackPace | None = None) -> None:
         """Start delivery again, as a new process does, after a copy of the database was put back. The steps find
@@ -347,9 +348,15 @@ class Team:
             assert "SHA256:" in said, said
 
     async def offered(
-        self, user: str, *offers: Offer, channel: str = TRAINING, with_key: bool = True, **request: Any
+        self,
+        user: str,
+        *offers: Offer,
+        channel: str = TRAINING,
+        with_key: bool = True,
+        says: str = "Prices are valid until",
+        **request: Any,
     ) -> Json:
-        """Let a person ask and see these offers. Return the message with their buttons."""
+        """Let a person ask and see these offers. Return the message with their buttons, which `says` this."""
         if with_key:
             await self.has_key(user)
         assert await self.command(user, "get H100 EU for 6h", channel) == ""
@@ -373,7 +380,7 @@ class Team:
                 )
             )
         await self.deliver()
-        return await self.look(user, channel, "Prices stand until")
+        return await self.look(user, channel, says)
 
     async def rented(self) -> Rental:
         """Let Ana rent one H100 in #training. Return the rental. Nothing about it is delivered yet."""
@@ -474,6 +481,7 @@ async def team(
                 channels=SlackChannels(uncounted, world.client),
                 client=world.client,
                 direct=delivery.direct,
+                block_types=delivery.block_types,
                 others_work=others_work,
                 commands=Pace(at_once=1000, per_second=1000),  # tests type faster than people
             )

@@ -15,7 +15,9 @@ from sandbox.slack.default import ANA, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import running
 from tests.handlers.team import KEY_LINE, NOON, RULES, Json, Team, an_offer, team
 
-ASKED_FOR_A_KEY = "Before I rent I need your public SSH key: it lets you in."
+ASKED_FOR_A_KEY = (
+    "To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has been rented yet."
+)
 SAVED = 'Your key is saved: "ana@laptop"'
 
 
@@ -44,7 +46,7 @@ async def test_rent_without_a_key_asks_for_one_and_the_typed_key_rents(tmp_path:
         (rental,) = await ours.rentals()
         assert (rental.state, rental.owner, rental.clicked_offer) == (State.PROCURING, ANA, "o0")
         assert SAVED in reply
-        assert f"Renting: 1x H100 SXM 80 GB in EU, {rental.id}, from $2.15/h." in reply
+        assert f"Renting 1x H100 SXM 80 GB ({rental.id}) in EU, from $2.15/h." in reply
 
 
 async def test_the_form_rents_too_and_its_reply_replaces_the_question(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ async def test_the_form_rents_too_and_its_reply_replaces_the_question(tmp_path: 
         assert (await ours.submit(ANA, key_line=KEY_LINE))["ok"]
         (rental,) = await ours.rentals()
         await ours.deliver()
-        reply = await ours.look(ANA, TRAINING, f"Renting: 1x H100 SXM 80 GB in EU, {rental.id}")
+        reply = await ours.look(ANA, TRAINING, f"Renting 1x H100 SXM 80 GB ({rental.id}) in EU")
         assert (reply["ts"], reply["buttons"]) == (question["ts"], [])
 
 
@@ -126,7 +128,7 @@ async def test_the_confirmation_is_answered_in_a_direct_message_if_both_dialogs_
             view.source["private_metadata"] = json.dumps(metadata)
             assert (await ours.submit(ANA, **submitted))["ok"]
         await ours.deliver()
-        assert (await ours.look(ANA, f"D{ANA[1:]}", "Renting: 1x H100 SXM 80 GB in EU"))["is_dm"]
+        assert (await ours.look(ANA, f"D{ANA[1:]}", "Renting 1x H100 SXM 80 GB ("))["is_dm"]
 
 
 async def test_after_a_typed_key_the_confirmation_opens_and_a_button_opens_it_again(tmp_path: Path) -> None:
@@ -160,7 +162,7 @@ async def test_an_offer_over_a_limit_waits_for_an_approver_as_after_a_click(tmp_
     async with team(tmp_path, rules=changed(RULES, auto_approve=limits)) as ours:
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), with_key=False)
         await ours.click(ANA, shown, "Ask for $2.15/h")
-        assert "Asked for approval: 1x H100 SXM 80 GB in EU" in await ours.command(ANA, f"key {KEY_LINE}")
+        assert "Asked for approval of 1x H100 SXM 80 GB (" in await ours.command(ANA, f"key {KEY_LINE}")
         (rental,) = await ours.rentals()
         assert rental.state is State.AWAITING_APPROVAL
 
@@ -185,10 +187,10 @@ async def test_the_same_machine_as_one_that_runs_is_rented_only_after_a_question
         shown = await ours.offered(ANA, an_offer("o9", "2.15"), with_key=False)
         await ours.click(ANA, shown, "Rent")
         await ours.deliver()
-        await ours.click(ANA, await ours.look(ANA, TRAINING, "Another one?"), "Rent another")
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "Rent another?"), "Rent another")
         await ours.deliver()
         await ours.look(ANA, TRAINING, ASKED_FOR_A_KEY)
-        assert "Renting: 1x H100 SXM 80 GB in EU" in await ours.command(ANA, f"key {KEY_LINE}")
+        assert "Renting 1x H100 SXM 80 GB (" in await ours.command(ANA, f"key {KEY_LINE}")
         assert {each.clicked_offer for each in await ours.rentals()} == {rental.clicked_offer, "o9"}
 
 

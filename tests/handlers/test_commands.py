@@ -59,10 +59,10 @@ async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path) 
             ("get H100 under cheap", "Without it: "),
             ("frobnicate", 'I don\'t know the command "frobnicate".'),
             ("destroy k7mq2 all", 'I don\'t know "all" here'),
-            ("show zzzzz", "I don't know zzzzz. /gpu list shows yours."),
-            ("ssh zzzzz", "I don't know zzzzz. /gpu list shows yours."),
-            ("extend zzzzz", "I don't know zzzzz. /gpu list shows yours."),
-            ("keep zzzzz", "I don't know zzzzz. /gpu list shows yours."),
+            ("show zzzzz", "I don't know zzzzz. /gpu list shows your machines."),
+            ("ssh zzzzz", "I don't know zzzzz. /gpu list shows your machines."),
+            ("extend zzzzz", "I don't know zzzzz. /gpu list shows your machines."),
+            ("keep zzzzz", "I don't know zzzzz. /gpu list shows your machines."),
             ("get H100 <!channel>", "I don't know"),
             ("get H100 @channel", "I don't know"),
             ("get 9x H100 for 6h", "Your team's limit is 8 GPUs a rental."),
@@ -164,7 +164,8 @@ async def test_the_seventh_search_in_a_minute_waits(tmp_path: Path) -> None:
         ours.clock.put(NOON + timedelta(seconds=20))
         assert QUOTES_PER_MINUTE == 6
         assert await ours.command(ANA, "get H100 EU") == (
-            f"Six searches a minute is my limit. Ask again at {time_token(NOON + timedelta(minutes=1))}."
+            "Six searches a minute is the limit. You can search again at "
+            f"{time_token(NOON + timedelta(minutes=1))}."
         )
         assert len(await ours.quotes(ANA)) == 6
 
@@ -174,14 +175,14 @@ async def test_commands_about_gpus_say_so_if_the_catalogue_is_not_known_yet(tmp_
         ours.catalog = None
         for typed in ("get H100 EU", "h100", "catalog"):
             assert (await ours.command(ANA, typed)).startswith("Compute Clear hasn't told me yet")
-        assert "You rent nothing now." in await ours.command(ANA, "list")
+        assert "You have no machines right now." in await ours.command(ANA, "list")
 
 
 async def test_list_shows_ones_own_rentals_and_list_all_everyones(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         assert rental.id in await ours.command(ANA, "list")
-        assert "You rent nothing now." in await ours.command(BEN, "list")
+        assert "You have no machines right now." in await ours.command(BEN, "list")
         assert f"1x H100 SXM 80 GB in EU, Ana, {rental.id}" in await ours.command(BEN, "list all")
         assert rental.id in await ours.command(ANA, "")
         assert "/gpu get H100 EU shows offers." in await ours.command(BEN, "")
@@ -196,15 +197,15 @@ async def test_catalog_shows_the_regions_and_help_the_admins_commands_only_to_ad
 
 async def test_pause_by_an_admin_stops_buying_and_notifies_the_other_admins(tmp_path: Path) -> None:
     async with team(tmp_path, rules=changed(RULES, admins=(CLEO, BEN))) as ours:
-        assert await ours.command(ANA, "pause") == "Only admins pause and resume buying. Nothing was changed."
+        assert await ours.command(ANA, "pause") == "Only admins can pause and resume buying. Nothing was changed."
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         assert (await ours.command(CLEO, "pause")).startswith("Buying is paused.")
         await ours.click(ANA, message, "Rent")
         assert (await ours.replies())[
             -1
-        ] == "Cleo paused buying. An admin can go on with /gpu resume. Nothing was rented."
+        ] == "Cleo paused buying. An admin can end the pause with /gpu resume. Nothing was rented."
         assert await ours.rentals() == []
-        assert await ours.command(CLEO, "resume") == "Buying goes on again."
+        assert await ours.command(CLEO, "resume") == "The pause is over: machines can be rented again."
         notices = [message for message in await ours.queued() if message.kind is MessageKind.ALERT]
         assert [notice.to.value for notice in notices] == [BEN, GPUS, BEN, GPUS]
 
@@ -212,12 +213,12 @@ async def test_pause_by_an_admin_stops_buying_and_notifies_the_other_admins(tmp_
 async def test_a_pause_is_told_in_the_home_channel_and_with_the_offers_with_who_and_why(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         answer = await ours.command(CLEO, "pause bill *check*")
-        assert answer.startswith(f"Buying is paused. I say so in <#{RULES.home_channel}>.")
+        assert answer.startswith(f"Buying is paused. <#{RULES.home_channel}> will be told.")
         await ours.deliver()
         told = await ours.look(ANA, RULES.home_channel, "Buying is paused")
         assert told["reads"].startswith('Buying is paused by Cleo: "bill *check*". Destroying goes on.')
-        message = await ours.offered(ANA, an_offer("o1", "2.15"))
-        assert 'Cleo paused buying at 13:00: "bill *check*". These are the prices' in message["reads"]
+        says = 'Cleo paused buying at 13:00: "bill *check*". You can look at prices'
+        await ours.offered(ANA, an_offer("o1", "2.15"), says=says)
         await ours.command(CLEO, "resume")
         resumed = await ours.deliver_until("Buying goes on", channel=RULES.home_channel)
         assert "resumed by Cleo" in resumed["reads"]

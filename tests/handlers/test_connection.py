@@ -26,6 +26,7 @@ from demo.processes import free_port
 from handlers.connection import Connection, HttpMode, TokenRefusal, Tokens
 from handlers.delivery.loop import Delivery
 from handlers.directory import People, SlackChannels
+from handlers.phrases.classic import Surface
 from handlers.slack_api.scopes import NEEDED
 from sandbox.slack import from_manifest
 from sandbox.slack.default import ANA, CLEO, GPUS, TRAINING
@@ -265,3 +266,14 @@ async def test_in_http_mode_a_process_that_stands_aside_is_not_ready_and_still_l
             assert (await made[0].ready(), await made[0].connected()) == (False, 1)
             replica.aside = False
             assert await made[0].ready()
+
+
+async def test_once_it_is_connected_slack_is_asked_which_blocks_it_takes(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.world.act("lacks", blocks=["plan"])
+        types = ours.context.block_types
+        async with connecting(ours, Settings(valid_tokens(ours))), asyncio.timeout(20):
+            while not types.taken(Surface.MODAL):  # noqa: ASYNC110  # an answer of Slack's sets no event
+                await asyncio.sleep(0.01)
+        assert types.refused(Surface.MESSAGE) == {"plan"}
+        assert types.taken(Surface.MODAL) == {"alert"}

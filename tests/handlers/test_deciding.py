@@ -127,10 +127,14 @@ async def test_the_second_of_two_decisions_changes_nothing(tmp_path: Path) -> No
         await ours.click(BEN, shown, "Deny")
         await ours.click(CLEO, shown, "Deny")
         assert (await ours.submit(BEN))["ok"]
-        assert "Ben denied it a moment before you." in str((await ours.submit(CLEO, reason="too dear"))["errors"])
+        assert "Ben declined this request a moment before you." in str(
+            (await ours.submit(CLEO, reason="too dear"))["errors"]
+        )
         await ours.click(CLEO, shown, "Deny")
         assert (await ours.rental(rental.id)).state is State.DENIED
-        assert (await ours.replies())[-1] == "Ben denied it a moment before you. Nothing was changed."
+        assert (await ours.replies())[
+            -1
+        ] == "Ben declined this request a moment before you. Nothing more was changed."
 
 
 async def test_the_requester_reads_why_it_was_denied_and_asks_again_which_only_shows_offers(

@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.lifecycle.deps import Deps
 from bot.model.event import Event, EventKind
 from bot.model.facts import AlertFacts
+from handlers.delivery.block_types import BlockTypes
 from handlers.delivery.direct_posts import RETRY_AFTER, DirectPosts
 from handlers.delivery.pace import Pace
 from store.db import Database
@@ -57,7 +58,10 @@ def clock() -> Clock:
 @pytest.fixture
 def messages(slack: Slack, clock: Clock) -> DirectPosts:
     return DirectPosts(
-        cast(AsyncWebClient, slack), Pace(), Deps(store=cast(Database, None), clock=clock, rules=RULES)
+        cast(AsyncWebClient, slack),
+        Pace(),
+        Deps(store=cast(Database, None), clock=clock, rules=RULES),
+        BlockTypes(),
     )
 
 

@@ -108,7 +108,8 @@ async def test_the_form_says_what_its_choice_costs_and_follows_it(tmp_path: Path
         await choose(ours, ANA, "region", "EU")
         await choose(ours, ANA, "gpu", "A100")
         assert await price_line(ours, ANA) == snapshot(
-            "Nobody offers this now: 1x A100 in EU, on demand, under $2.50 per GPU. Show offers says what is near."
+            "Nobody offers this now: 1x A100 in EU, on demand, under $2.50 per GPU-hour. "
+            "Show offers says what is near."
         )
 
 
@@ -132,7 +133,10 @@ async def test_with_a_market_that_hangs_the_form_opens_loses_nothing_and_says_wh
             await choose(ours, ANA, field, value)
         before = await entered(ours, ANA)
         assert [before[each] for each in ("note", "cap", "count", "region")] == ["run 7", "3", "2", "US"]
-        assert await price_line(ours, ANA) == f"No price of 2x H100 in US, on demand, under $3.00 per GPU: {HANGS}"
+        assert (
+            await price_line(ours, ANA)
+            == f"No price of 2x H100 in US, on demand, under $3.00 per GPU-hour: {HANGS}"
+        )
         outcome = await ours.submit(ANA, lease="soon")
         assert list(outcome["errors"]) == ["lease"]
         assert await entered(ours, ANA) == {**before, "lease": "soon"}

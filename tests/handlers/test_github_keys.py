@@ -181,7 +181,7 @@ async def test_the_dialog_asks_for_the_name_and_shows_the_choice_in_place_of_the
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         await ours.command(ANA, "key")
-        question = await ours.look(ANA, TRAINING, "Before I rent")
+        question = await ours.look(ANA, TRAINING, "To log in")
         await ours.click(ANA, question, "Take mine from GitHub")
         outcome = await ours.submit(ANA, github_name="nobody-here")
         assert outcome["payload"]["errors"] == {
@@ -209,7 +209,7 @@ async def test_a_key_from_github_rents_the_offer_that_waited_for_it(tmp_path: Pa
         await hub.has("ana-dev", ONE)
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15"), with_key=False), "Rent")
         await ours.deliver()
-        await ours.click(ANA, await ours.look(ANA, TRAINING, "Before I rent"), "Take mine from GitHub")
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "To log in"), "Take mine from GitHub")
         await ours.submit(ANA, github_name="ana-dev")
         await ours.deliver()
         choice = await ours.look(ANA, TRAINING, "github.com/ana-dev has")
@@ -291,7 +291,7 @@ async def test_a_team_that_takes_no_keys_from_github_gets_no_button_and_says_so(
     async with github() as hub, team(tmp_path, rules=rules, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         await ours.command(ANA, "key")
-        question = await ours.look(ANA, TRAINING, "Before I rent")
+        question = await ours.look(ANA, TRAINING, "To log in")
         assert [button["text"] for button in question["buttons"]] == ["Add SSH key"]
         assert "github" not in question["text"]
         for typed in ("key github ana-dev", "key github"):
@@ -310,9 +310,7 @@ async def test_an_outsider_takes_no_keys_and_adds_none(tmp_path: Path) -> None:
         digest = fingerprint(ONE).removeprefix("SHA256:")
         for action, value in (("use_github_keys", f"ana-dev:{digest}"), ("from_github", None), ("add_key", None)):
             await ours.forge(OLGA, action, value, SHARED)
-        assert set(await ours.replies()) == {
-            "Only members of the workspace that I belong to can do that. Nothing was changed."
-        }
+        assert set(await ours.replies()) == {"Only members of my own workspace can use me. Nothing was changed."}
         assert (await saved(ours, OLGA), await hub.requests()) == ([], [])
 
 

@@ -58,7 +58,9 @@ async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_see
         await ours.click(EVE, offers, "Ask Ana for it")
         assert (await ours.replies())[-1] == f"I asked Ana for {rental.id}. You read here what Ana says."
         await ours.click(EVE, offers, "Ask Ana for it")
-        assert (await ours.replies())[-1].startswith(f"Ana was asked for {rental.id} less than an hour ago.")
+        assert (await ours.replies())[-1].startswith(
+            f"Ana was already asked for {rental.id} less than an hour ago."
+        )
         await ours.deliver_all()
         question = await ours.look(ANA, direct(ANA), "asks for")
         assert [button["text"] for button in question["buttons"]] == ["Let Eve in", "Give it to Eve", "I need it"]
@@ -74,9 +76,9 @@ async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_see
         await ours.deliver_all()
         assert "ssh root@203.0.113.7" in (await ours.look(EVE, direct(EVE), "You took"))["reads"]
         assert line in (await ours.look(ANA, direct(ANA), "Paste this on it"))["reads"]
-        assert "Only Eve gets the command" in await ours.command(ANA, f"ssh {rental.id}")
+        assert "Only Eve and the teammates on" in await ours.command(ANA, f"ssh {rental.id}")
         assert "$" not in await ours.command(ANA, f"show {rental.id}")
-        assert "Only its owner gives" in await ours.command(ANA, f"give {rental.id} @ben")
+        assert "Only the owner of" in await ours.command(ANA, f"give {rental.id} @ben")
 
 
 async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
@@ -87,17 +89,17 @@ async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
         assert "One person." in await ours.command(ANA, f"give {rental.id} @ben @cleo")
         assert "may not use me" in await ours.command(ANA, f"give {rental.id} @gus")
         assert "I don't know who" in await ours.command(ANA, f"give {rental.id} @nobody")
-        assert "is yours already" in await ours.command(ANA, "give @ana")
+        assert "is already yours" in await ours.command(ANA, "give @ana")
         assert f"Ben has 1 h to take {rental.id}." in await ours.command(ANA, "give @ben")
         await ours.deliver()
         given = await ours.look(BEN, direct(BEN), "gives you")
         await ours.click(BEN, given, "Take")
-        assert (await ours.replies())[-1].startswith("Before you take it I need your public SSH key")
+        assert (await ours.replies())[-1].startswith("To log in, you'll need an SSH key")
         await ours.command(ANA, f"keep {rental.id}")
         await ours.deliver_all()
         assert "It is still needed" in (await ours.look(BEN, direct(BEN), "gave you"))["reads"]
         await ours.forge(BEN, "take", f"{rental.id}:{end_of(rental)}")
-        assert "no longer given to you" in (await ours.replies())[-1]
+        assert "no longer offered to you" in (await ours.replies())[-1]
 
 
 @pytest.mark.parametrize("people", ["", f"{BEN},{CLEO}"])
@@ -126,6 +128,6 @@ async def test_an_expensive_machine_is_taken_in_a_dialog_and_only_by_who_is_give
         assert "until then you pay at most $2" in dialog["reads"]
         value = f"{rental.id}:{end_of(rental)}"
         refusal = await forge_submission(ours, CLEO, Callback.TAKE_CONFIRM.id, value)
-        assert "no longer given to you" in refusal
+        assert "no longer offered to you" in refusal
         assert (await ours.submit(BEN))["ok"]
         assert (await ours.rental(rental.id)).owner == BEN

@@ -34,7 +34,7 @@ async def test_the_home_tab_is_published_once_for_each_version_to_those_who_open
         assert await ours.open_home(ANA, "messages") is None
         home = await ours.open_home(ANA)
         assert home is not None
-        assert "You rent nothing now." in home["reads"]
+        assert "You have no machines right now." in home["reads"]
         assert await ours.open_home(ANA) == home
         assert await published(ours) == 1
         # An older version of the bot published another one.

@@ -14,7 +14,7 @@ from sandbox.slack.default import ANA, BEN, GPUS, GUS, TRAINING
 from tests.handlers.rental_states import running
 from tests.handlers.team import FINGERPRINT, KEY_LINE, RULES, Json, Team, team
 
-ASKED_FOR_A_KEY = "Before I rent I need your public SSH key: it lets you in."
+ASKED_FOR_A_KEY = "To log in to machines, you'll need an SSH key."
 
 
 def a_key(comment: str) -> str:
@@ -97,7 +97,7 @@ async def test_the_last_key_can_be_removed_and_a_second_click_says_that_it_is_go
         await ours.forge(ANA, "remove_key", FINGERPRINT)
         assert (await ours.replies())[
             -1
-        ] == "You don't have that key any more. Nothing was changed. /gpu key lists yours."
+        ] == "You don't have that key any more. Nothing was changed. /gpu key lists your keys."
 
 
 async def test_the_last_key_stays_while_a_rental_has_to_be_bought_with_it(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ async def test_a_button_changes_only_the_keys_of_the_person_who_clicks(tmp_path:
         for user in (BEN, GUS):
             await ours.forge(user, action, FINGERPRINT)
         assert await ours.replies() == [
-            "You don't have that key any more. Nothing was changed. /gpu key lists yours.",
+            "You don't have that key any more. Nothing was changed. /gpu key lists your keys.",
             "Your team's rules don't let you rent here. An admin can change that.",
         ]
         assert await names(ours, ANA) == ["ana@laptop"]

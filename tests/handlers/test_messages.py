@@ -43,8 +43,8 @@ async def test_in_direct_messages_the_words_of_a_command_are_carried_out(tmp_pat
     async with team(tmp_path) as ours:
         for words, answer in (
             (f"key {KEY_LINE}", FINGERPRINT),
-            ("what do I have?", "You rent nothing now."),
-            ("/gpu list all", "Nobody rents anything now."),
+            ("what do I have?", "You have no machines right now."),
+            ("/gpu list all", "Nobody has a machine right now."),
             (f"@gpubot: key\n> {KEY_LINE}", FINGERPRINT),
             ("hello <!channel> @ben", "I don't know the command \"hello"),
         ):
@@ -61,7 +61,7 @@ async def test_where_a_command_opens_a_dialog_a_message_has_a_button_that_opens_
         ours.deliver_at_once()
         for words, label, callback in (
             ("get", "Choose from a list", "form"),
-            ("key from github", "Take mine from GitHub", "github_name"),
+            ("key from github", "Use my GitHub keys", "github_name"),
         ):
             await say(ours, ANA, words)
             await ours.click(ANA, await ours.look(ANA, DIRECT), label)
@@ -123,7 +123,7 @@ async def test_an_answer_that_slack_refuses_in_the_channel_comes_directly(tmp_pa
         await ours.refuse("chat.postEphemeral", error)
         await say(ours, ANA, "@gpubot list", GPUS)
         await ours.deliver_all()
-        assert await read_directly(ours) == "You rent nothing now. Try: /gpu get H100 EU"
+        assert await read_directly(ours) == "You have no machines right now. Try: /gpu get H100 EU"
         assert await ours.queued() == []
 
 
@@ -165,7 +165,9 @@ async def test_a_message_that_comes_late_does_nothing_and_is_to_be_typed_again(t
         for seconds in (130, 110):
             await posted(ours.context, a_mention("get H100 EU", new_ts(ours, seconds)), BOT_USER)
         assert len(await ours.quotes(ANA)) == 1
-        assert await ours.replies() == ["That reached me more than 2 min late, so I did nothing. Type it again."]
+        assert await ours.replies() == [
+            "Your message reached me more than 2 min late, so it did nothing. Type it again."
+        ]
 
 
 async def test_other_apps_edits_and_quotes_are_ignored(tmp_path: Path) -> None:
@@ -203,9 +205,9 @@ async def test_a_mention_after_other_words_only_says_what_to_write_once_an_hour(
     async with team(tmp_path) as ours:
         for _ in range(2):
             await say(ours, ANA, "1x h100 eu, @gpubot", GPUS)
-        hint = await ours.look(ANA, GPUS, "Begin with my name")
+        hint = await ours.look(ANA, GPUS, "begin with my name")
         assert (hint["reads"].strip(), hint["only_you"]) == (
-            "Begin with my name and I do it: @gpubot get H100 EU",
+            "Nothing was done. If you meant a command, begin with my name: @gpubot get H100 EU",
             True,
         )
         assert len([seen for seen in await ours.world.see(ANA, channel=GPUS) if seen["only_you"]]) == 1

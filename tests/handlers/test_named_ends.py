@@ -55,11 +55,11 @@ async def test_an_end_is_stored_in_the_persons_own_zone_and_its_hours_count_from
 
 async def test_the_offers_say_the_end_that_was_understood_and_how_far_it_is(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert "1x H100 in EU, on demand, until today at 18:00 (5 h)" in (await offers_until(ours))["reads"]
+        assert "1x H100 in EU · until today at 18:00 (5 h)" in (await offers_until(ours))["reads"]
 
 
 async def test_without_a_known_zone_the_answers_say_that_the_time_is_utc(tmp_path: Path) -> None:
-    words = "I read that time as UTC: Slack doesn't tell me your time zone."
+    words = "I read the time that you typed as UTC, because Slack doesn't tell me your time zone."
     async with team(tmp_path) as ours:
         rental = await running(ours)
         async with ours.deps.store.write() as tx:
@@ -255,7 +255,8 @@ async def test_an_extension_until_a_time_says_the_end_that_was_understood(tmp_pa
         rental = await running(ours)
         reply = (await ours.run_command(ANA, f"extend {rental.id} until tomorrow 9am"))["payload"]["text"]
         at = int((NOON + 20 * H).timestamp())
-        assert reply.startswith(f"{rental.id} ends <!date^{at}^{{date_short_pretty}} at {{time}}|")
+        assert reply.startswith(f"You extended 1x H100 SXM 80 GB ({rental.id}) by 14 h, about $30.10.")
+        assert f"nds <!date^{at}^{{date_short_pretty}} at {{time}}|" in reply
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 20 * H
 
 
@@ -277,7 +278,9 @@ async def test_an_extension_until_a_time_follows_the_limits_of_every_extension(t
         )
         assert "confirm it first" in await ours.command(ANA, "extend until thu 18:00")
         assert (await ours.submit(ANA))["ok"]
-        assert (await ours.replies())[-1].startswith(f"Asked for 47 h more on {rental.id}, about $")
+        assert (await ours.replies())[-1].startswith(
+            f"Asked for 47 h more for 1x H100 SXM 80 GB ({rental.id}), about $"
+        )
         extension = (await ours.rental(rental.id)).extension
         assert extension is not None
         assert extension.ends_at == NOON + 53 * H
@@ -318,8 +321,9 @@ async def test_again_drops_an_end_that_is_near_or_has_passed_and_says_so(tmp_pat
         await ours.command(ANA, "get H100 EU until 18:00 -- run 7")
         ours.clock.put(NOON + later)
         assert await ours.command(ANA, "again") == (
-            "The end that you named has passed or is less than 30 min away, so I look for 1x H100 in EU, 4 h from "
-            "ready. To name another: /gpu get H100 EU until tomorrow 18:00"
+            "The end that you named last time has passed or is less than 30 min away, so I'm looking for "
+            "1x H100 in EU for 4 h from when it's ready. "
+            "To name another end: /gpu get H100 EU until tomorrow 18:00"
         )
         (*_, again) = await ours.quotes(ANA)
         assert (again.request.until, again.request.lease, again.request.note) == (None, 4 * H, "run 7")

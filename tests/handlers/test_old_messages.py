@@ -152,7 +152,7 @@ async def test_the_buttons_of_a_search_that_was_forgotten_say_so_and_rent_nothin
             before = len(await ours.replies())
             await ours.forge(ANA, action_id, value)
             (said,) = (await ours.replies())[before:]
-            assert said.startswith(("I don't know this search any more.", "These offers are gone.")), action_id
+            assert said.startswith(("This search no longer exists.", "These offers are gone.")), action_id
             assert "Ask again: /gpu get" in said
         assert await ours.rentals() == []
         assert await ours.quotes(ANA) == []

@@ -53,7 +53,7 @@ async def test_one_click_puts_back_what_has_an_owner_and_the_rest_is_decided_one
             assert "empty, but 4 machines of mine run" in message["reads"]
         await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEAD), "Put")
         await ours.click(BEN, await ours.look(BEN, direct(BEN), LEAD), "Put")
-        assert (await ours.replies())[-1].startswith("None of them can be put back")
+        assert (await ours.replies())[-1].startswith("None of these machines can be restored")
         assert {(one.id, one.owner, one.state) for one in await ours.rentals()} == {
             ("f6rat", ANA, State.READY),
             ("abcd2", BEN, State.READY),
@@ -70,7 +70,7 @@ async def test_one_click_puts_back_what_has_an_owner_and_the_rest_is_decided_one
         assert sorted(asked) == [("u2", BEN), ("u2", CLEO), ("u3", BEN), ("u3", CLEO)]
         await ours.deliver()
         assert (await ours.look(CLEO, direct(CLEO), "Cleo put it back"))["buttons"] == []
-        assert "Buying goes on" in await ours.command(CLEO, "resume")
+        assert "The pause is over" in await ours.command(CLEO, "resume")
         await ours.deliver()
         assert "/gpu resume" not in (await ours.look(CLEO, direct(CLEO), "Cleo put it back"))["reads"]
 
@@ -81,5 +81,5 @@ async def test_others_who_forge_a_click_learn_nothing(tmp_path: Path) -> None:
         for user in (ANA, BEN):
             for action in (Action.PUT_ALL_BACK, Action.ONE_BY_ONE):
                 await ours.forge(user, action.id, "u0:1")
-                assert (await ours.replies())[-1].startswith("Only admins decide about machines")
+                assert (await ours.replies())[-1].startswith("Only admins can decide this.")
         assert await ours.rentals() == []

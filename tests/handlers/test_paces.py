@@ -12,7 +12,7 @@ from sandbox.slack.default import ANA, BEN, TRAINING
 from tests.github_world import github
 from tests.handlers.team import Team, team
 
-LINE = "Those are more commands than I take in a second. I did nothing. Type this one again."
+LINE = "That was too many commands in a second, so the last one did nothing. Type it again."
 
 
 def test_a_person_has_some_times_at_once_and_then_as_many_as_time_passes() -> None:

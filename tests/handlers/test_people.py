@@ -20,7 +20,7 @@ from sandbox.slack.state import BOT_USER, OTHER_TEAM, TEAM
 from tests.handlers.team import MANIFEST, Team, an_offer, team
 
 ORG, SISTER, FOREIGN_ORG = "E0HOME000", "T0SISTER0", "E0FOREIGN"
-ONLY_MEMBERS = "Only members of the workspace that I belong to can do that. Nothing was changed."
+ONLY_MEMBERS = "Only members of my own workspace can use me. Nothing was changed."
 BROKEN: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 500},
     {"kind": "garbage"},
@@ -62,8 +62,8 @@ async def test_without_users_read_people_are_told_which_scope_is_missing(tmp_pat
     scopes = tuple(scope for scope in app.scopes if scope != "users:read")
     async with team(tmp_path, app=replace(app, scopes=scopes)) as ours:
         assert await ours.command(ANA, "list") == (
-            "I can't tell who you are: my Slack app lacks the scope users:read. Nothing was changed. "
-            "An admin can add it: gpubot doctor says how."
+            "I can't tell who you are, because my Slack app lacks the scope users:read. Nothing was changed. "
+            "An admin can add the scope: gpubot doctor says how."
         )
 
 
@@ -186,8 +186,8 @@ async def test_a_command_is_refused_if_slack_does_not_answer_and_works_the_next_
     async with team(tmp_path, lookup_timeout=2) as ours:
         await ours.fault(method, "hang")
         reply = await ours.command(ANA, "list")
-        assert reply == "Slack didn't tell me in time who you are. Nothing was changed. Try again in a moment."
-        assert "You rent nothing now." in await ours.command(ANA, "list")
+        assert reply == "Slack didn't tell me in time who you are, so nothing was changed. Try again in a moment."
+        assert "You have no machines right now." in await ours.command(ANA, "list")
 
 
 @pytest.mark.parametrize("failure", [{"kind": "status", "status": 429, "retry_after": 7}, *BROKEN])

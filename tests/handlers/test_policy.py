@@ -125,7 +125,7 @@ async def test_only_admins_have_the_file_read_again(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:
         path.write_text(SECOND, encoding="utf-8")
-        refused = "Only admins have the policy file read again. Nothing was changed."
+        refused = "Only admins can reload the policy file. Nothing was changed."
         assert await ours.command(BEN, "policy reload") == refused
         await ours.forge(ANA, Action.RELOAD_POLICY.id, None)
         assert refused in await ours.replies()
@@ -137,7 +137,7 @@ async def test_while_the_store_takes_no_writes_the_rules_stay(tmp_path: Path) ->
     async with team(tmp_path, policy=path) as ours:
         path.write_text(SECOND, encoding="utf-8")
         with ours.locked():
-            assert "so nothing was done" in await ours.command(CLEO, "policy reload")
+            assert "so nothing was changed" in await ours.command(CLEO, "policy reload")
         assert await per_hour(ours) == "$12.00"
         assert "Changed" in await ours.command(CLEO, "policy reload")
 
@@ -148,7 +148,7 @@ async def test_without_a_file_there_is_nothing_to_read(tmp_path: Path) -> None:
         assert "Read the file again" not in str(await ours.run_command(CLEO, "policy"))
         assert await ours.command(CLEO, "policy reload") == (
             "I was started without GPUBOT_POLICY, so there is no policy file to read, and the default rules "
-            "apply. If you have set it since, restart me once; from then on, a reload is enough."
+            "apply. If you have set GPUBOT_POLICY since, restart me once. After that, a reload is enough."
         )
 
 

@@ -92,7 +92,7 @@ async def test_a_private_key_anywhere_in_a_command_is_refused(
 async def test_after_a_private_key_in_its_dialog_was_refused_the_public_one_is_accepted(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "key")
-        await ours.click(ANA, await ours.look(ANA, TRAINING, "Before I rent"), "Add SSH key")
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "To log in"), "Add SSH key")
         outcome = await ours.submit(ANA, key_line=pem().replace("\n", " "))
         assert outcome["errors"] == {"key_line": WORDS}
         assert (await ours.submit(ANA, key_line=KEY_LINE))["ok"]

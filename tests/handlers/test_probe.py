@@ -40,7 +40,7 @@ async def test_no_probe_is_asked_for_by_command_and_again_keeps_it(tmp_path: Pat
 async def test_offers_say_no_probe_and_change_keeps_it_until_its_box_is_unchecked(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), probe=False)
-        assert "6 h from ready, no-probe" in message["text"]
+        assert "6 h\nno-probe" in message["text"]
         await ours.click(ANA, message, "Change")
         assert (await ours.submit(ANA, region="US"))["ok"]
         assert await probes(ours) == [False]
@@ -64,7 +64,7 @@ async def test_the_form_has_a_box_for_no_probe_unless_the_rules_switch_it_off(tm
 async def test_everyone_can_read_the_scripts(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         reply = await ours.command(ANA, "probe")
-        assert "and see how busy its GPUs are and whether someone is connected. I also tell it when it" in reply
+        assert "to check GPU load and SSH connections, and to tell it when it" in reply
         assert PROBE_SCRIPT.splitlines()[1] in reply
         assert ENDING_SCRIPT.splitlines()[1] in reply
 
@@ -90,11 +90,11 @@ async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_
     async with team(tmp_path) as ours:
         desk = OwnedKey(person=ANA, line="ssh-ed25519 AAAAdesk", comment="ana@desk", fingerprint="SHA256:desk")
         rental = await bought(ours, await running(ours), desk)
-        waits = 'Opens with "ana@laptop" now. "ana@desk" opens it in about a minute'
+        waits = '"ana@laptop" works; "ana@desk" will work in about a minute'
         message = await ours.deliver_until(waits, channel=DM, edited=True)
-        assert "/gpu probe shows the scripts." in message["reads"]
+        assert "Scripts: /gpu probe" in message["reads"]
         await reports(ours, rental, H100)
-        await ours.deliver_until('Opens with "ana@laptop" and "ana@desk".', channel=DM, edited=True)
+        await ours.deliver_until('"ana@laptop" and "ana@desk" work', channel=DM, edited=True)
 
 
 async def test_the_owner_of_a_machine_that_is_not_what_was_sold_reads_it_and_keeps_it(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ async def test_a_later_request_reminds_again_of_all_that_wait(
         await ours.offered(CLEO, an_offer("later", "12.00", expires_at=NOON + 2 * H))
         await asked(ours)
         await pass_time(ours, H)
-        await ours.click(CLEO, await ours.look(CLEO, TRAINING, "Prices stand until"), "Ask for")
+        await ours.click(CLEO, await ours.look(CLEO, TRAINING, "Prices are valid until"), "Ask for")
         assert (await ours.submit(CLEO))["ok"]
         last = await last_ping(ours)
         await pass_time(ours, H)
@@ -184,8 +184,8 @@ async def test_an_approver_who_is_away_is_not_mentioned_and_the_requester_reads_
     async with team(tmp_path, rules=NAMED) as ours:
         await check_deciders(ours.deps, ours.context.people)
         answer = await ours.command(BEN, "away until thu")
-        assert "I ask you nothing until" in answer
-        assert "Meanwhile I ask Cleo." in answer
+        assert "You're away until" in answer
+        assert "I'll ask Cleo instead." in answer
         last = await last_ping(ours)
         rental = await asked(ours)
         await ours.deliver_all()
@@ -221,14 +221,14 @@ async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path
         await check_deciders(ours.deps, ours.context.people)
         rental = await asked(ours)
         before = waiting(rental).expires_at
-        assert "Meanwhile requests wait." in await ours.command(BEN, "away until fri")
+        assert "Requests will wait for you." in await ours.command(BEN, "away until fri")
         later = waiting(await ours.rental(rental.id)).expires_at
         assert (before, later) == (NOON + 8 * H, NOON + 3 * 24 * H + 4 * H)  # on Friday from 8:00 on
         last = await last_ping(ours)
         await pass_time(ours, 5 * H)
         assert await pings_of(ours, BEN, last) == []
-        assert "I ask you again" in await ours.command(BEN, "away off")
-        assert "You weren't away." in await ours.command(BEN, "away off")
+        assert "I'll ask you about requests again." in await ours.command(BEN, "away off")
+        assert "You weren't marked as away." in await ours.command(BEN, "away off")
         assert before < waiting(await ours.rental(rental.id)).expires_at < later
         await pass_time(ours, H)
         assert await pings_of(ours, BEN, last) == ["dm"]
@@ -242,7 +242,7 @@ async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path
         (BEN, "away until someday", "Until when?"),
         (BEN, "away until 2029-01-01", "That is more than a year away."),
         (BEN, "away until mon 25:00", "is no time."),
-        (BEN, "away mon", "I ask you nothing until"),
+        (BEN, "away mon", "You're away until"),
     ],
 )
 async def test_what_is_typed_after_away(tmp_path: Path, user: str, text: str, words: str) -> None:

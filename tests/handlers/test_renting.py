@@ -20,7 +20,7 @@ async def test_a_click_on_an_offer_rents_it_and_the_reply_replaces_the_offers(tm
         (rental,) = await ours.rentals()
         assert (rental.state, rental.owner, rental.clicked_offer) == (State.PROCURING, ANA, "o1")
         await ours.deliver()
-        shown = await ours.look(ANA, TRAINING, "Renting: 1x H100 SXM 80 GB in EU")
+        shown = await ours.look(ANA, TRAINING, "Renting 1x H100 SXM 80 GB (")
         assert shown["ts"] == message["ts"]
         assert shown["buttons"] == []
 
@@ -28,9 +28,9 @@ async def test_a_click_on_an_offer_rents_it_and_the_reply_replaces_the_offers(tm
 async def test_offers_have_no_rent_button_while_buying_is_paused(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         assert (await ours.command(CLEO, "pause")).startswith("Buying is paused.")
-        message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"))
-        assert "Cleo paused buying at 13:00. These are the prices; nothing can be rented." in message["text"]
-        assert [button["text"] for button in message["buttons"]] == ["Refresh", "Change"]
+        says = "Cleo paused buying at 13:00. You can look at prices, but nothing can be rented."
+        message = await ours.offered(ANA, an_offer("o1", "2.15"), an_offer("o2", "2.42"), says=says)
+        assert [button["text"] for button in message["buttons"]] == ["Details", "Refresh", "Change"]
 
 
 async def test_a_second_click_on_the_same_list_rents_nothing(tmp_path: Path) -> None:
@@ -49,12 +49,15 @@ async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path
         await ours.click(ANA, message, "Ask for $18.40/h")
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "An approver decides; nothing is rented until then." in dialog["reads"]
+        assert (
+            "it's over the limits of $10.00/h and $100.00 per rental. Nothing is rented until then."
+            in dialog["reads"]
+        )
         assert await ours.rentals() == []
         assert (await ours.submit(ANA))["ok"]
         (rental,) = await ours.rentals()
         assert rental.state is State.AWAITING_APPROVAL
-        assert (await ours.replies())[-1].startswith("Asked for approval: 8x H100 SXM 80 GB in EU")
+        assert (await ours.replies())[-1].startswith("Asked for approval of 8x H100 SXM 80 GB (")
 
 
 async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_a_dialog(tmp_path: Path) -> None:
@@ -90,7 +93,9 @@ async def test_a_second_machine_of_the_same_kind_is_rented_only_after_a_question
         await ours.click(ANA, second, "Rent")
         assert len(await ours.rentals()) == 1
         await ours.deliver()
-        question = await ours.look(ANA, TRAINING, "You already rent 1x H100 SXM 80 GB in EU")
+        question = await ours.look(
+            ANA, TRAINING, f"You already have 1x H100 SXM 80 GB ({rental.id}), and it's starting."
+        )
         assert [button["text"] for button in question["buttons"]] == ["Rent another", f"Show {rental.id}"]
         await ours.click(ANA, question, "Rent another")
         assert len(await ours.rentals()) == 2
@@ -103,7 +108,7 @@ async def test_a_second_machine_of_more_than_fifty_dollars_is_also_confirmed_in_
         await ours.click(ANA, second, "Rent")
         await ours.submit(ANA)
         await ours.deliver()
-        await ours.click(ANA, await ours.look(ANA, TRAINING, "Another one?"), "Rent another")
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "Rent another?"), "Rent another")
         assert len(await ours.rentals()) == 1
         await ours.submit(ANA)
         assert {rental.clicked_offer for rental in await ours.rentals()} == {"o1", "o2"}
@@ -173,7 +178,7 @@ async def test_the_form_of_change_keeps_the_total_for_another_length(tmp_path: P
         message = await ours.offered(
             ANA, an_offer("o1", "1.10"), max_total=8_000_000, max_gpu_rate=Decimal("1.2307")
         )
-        assert message["text"].startswith("1x H100 in EU, on demand, $8.00 in all, ")
+        assert message["text"].startswith("1x H100 in EU · up to $8.00 in all · ")
         await ours.click(ANA, message, "Change")
         assert (await ours.submit(ANA, lease="90 min"))["ok"]
         (quote,) = await ours.quotes(ANA)
@@ -209,4 +214,6 @@ async def test_the_value_of_somebody_elses_offer_rents_nothing(tmp_path: Path) -
         assert first.quote_id not in str(message)
         assert (await ours.forge(BEN, "rent", f"{first.quote_id}:o1"))["ok"]
         assert await ours.rentals() == []
-        assert (await ours.replies())[-1] == "That is somebody else's search. Ask for your own: /gpu get"
+        assert (await ours.replies())[
+            -1
+        ] == "This search belongs to someone else. To see offers of your own: /gpu get"

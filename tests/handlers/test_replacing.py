@@ -72,7 +72,7 @@ async def test_much_money_is_confirmed_and_others_read_that_only_the_owner_repla
 async def test_who_says_that_it_does_not_work_is_asked_why_and_the_thread_has_it_as_text(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        await ours.click(ANA, await ours.look(ANA, ANAS_MESSAGES, "is ready until"), "It doesn't work")
+        await ours.click(ANA, await ours.look(ANA, ANAS_MESSAGES, "is ready"), "It doesn't work")
         refused = await ours.submit(ANA)
         assert refused["error"] == "incomplete"
         assert (await ours.submit(ANA, reason="<!channel> no GPU"))["ok"]

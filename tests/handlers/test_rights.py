@@ -79,7 +79,9 @@ async def test_an_old_button_shows_nothing_of_a_request_to_people_who_may_not_de
                 await ours.forge(user, action, f"{rental.id}:{version}")
                 reply = (await ours.replies())[-1]
                 assert reply == (
-                    "Ben denied it a moment before you. Nothing was changed." if may_know else ONLY_APPROVERS
+                    "Ben declined this request a moment before you. Nothing more was changed."
+                    if may_know
+                    else ONLY_APPROVERS
                 )
         answer = await forge_submission(ours, user, Callback.APPROVE_CONFIRM.id, f"{rental.id}:1")
         assert (ONLY_APPROVERS in answer) == (not may_know)
@@ -110,9 +112,14 @@ async def test_only_the_owner_gets_the_ssh_command_and_guests_do_not_learn_whose
         rental = await running(ours)
         assert "ssh root@203.0.113.7" in await ours.command(ANA, f"ssh {rental.id}")
         for user in (CLEO, EVE):
-            assert await ours.command(user, f"ssh {rental.id}") == f"Only Ana gets the command for {rental.id}."
+            assert (
+                await ours.command(user, f"ssh {rental.id}")
+                == f"Only Ana and the teammates on {rental.id} can see its SSH command."
+            )
             await ours.forge(user, Action.SSH.id, rental.id)
-            assert (await ours.replies())[-1] == f"Only Ana gets the command for {rental.id}."
+            assert (await ours.replies())[
+                -1
+            ] == f"Only Ana and the teammates on {rental.id} can see its SSH command."
         for rental_id in (rental.id, "zzzzz"):
             assert await ours.command(GUS, f"ssh {rental_id}") == NO_RIGHTS
             assert await ours.command(GUS, f"show {rental_id}") == NO_RIGHTS

@@ -48,7 +48,7 @@ async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_pa
         assert await ours.command(ANA, f"destroy {rental.id.upper()}") == ""
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
-        assert (await ours.replies())[-1] == f"Ended: 1x H100 SXM 80 GB in EU, {rental.id}."
+        assert (await ours.replies())[-1] == f"Ended: 1x H100 SXM 80 GB ({rental.id}) in EU."
 
 
 async def test_others_can_not_destroy_a_machine_and_read_who_can(tmp_path: Path) -> None:
@@ -87,7 +87,9 @@ async def test_extend_asks_for_the_hours_and_moves_the_end(tmp_path: Path) -> No
 async def test_extend_by_command_moves_the_end_and_says_the_new_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        assert (await ours.command(ANA, f"extend {rental.id} 2h")).startswith(f"{rental.id} ends ")
+        assert (await ours.command(ANA, f"extend {rental.id} 2h")).startswith(
+            f"You extended 1x H100 SXM 80 GB ({rental.id}) by "
+        )
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
 
 
@@ -101,7 +103,7 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
         end = rental.running_lease.ends_at
         reply = (await ours.run_command(ANA, typed.format(id=rental.id)))["payload"]
         length = "40 h" if "40h" in typed else "39 h"
-        assert reply["text"].startswith(f"{length} more on {rental.id}, about $")
+        assert reply["text"].startswith(f"To extend 1x H100 SXM 80 GB ({rental.id}) by {length}, about $")
         assert (await ours.rental(rental.id)).running_lease.ends_at == end
         dialog = await ours.modal(ANA)
         assert dialog is not None
@@ -165,10 +167,11 @@ async def test_the_same_extend_command_twice_asks_whether_more_is_meant(
         await ours.command(ANA, f"extend {rental.id} {length}")
         ends = (await ours.rental(rental.id)).running_lease.ends_at
         outcome = (await ours.run_command(ANA, f"extend {rental.id} {length}"))["payload"]
-        assert outcome["text"].startswith(f"You asked for {more} more just now: {rental.id} ends ")
-        assert outcome["text"].endswith("I added nothing more.")
+        assert outcome["text"].startswith(
+            f"You extended 1x H100 SXM 80 GB ({rental.id}) by {more} just now, so nothing more was added. It ends "
+        )
         assert (await ours.rental(rental.id)).running_lease.ends_at == ends
-        reply = await ours.look(ANA, TRAINING, "I added nothing more")
+        reply = await ours.look(ANA, TRAINING, "nothing more was added")
         await ours.click(ANA, reply, f"Extend {more} more")
         assert ends is not None
         assert (await ours.rental(rental.id)).running_lease.ends_at == ends + (ends - (NOON + 6 * H))

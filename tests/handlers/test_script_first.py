@@ -58,7 +58,9 @@ async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_dest
         assert (await ours.submit(ANA))["ok"]
         first = await ours.rental(rental.id)
         assert (first.state, first.running_lease.ends_at) == (State.READY, NOON + 10 * MIN)
-        assert (await ours.replies())[-1].startswith(f"{rental.id} goes once its on-ending.sh is done, ")
+        assert (await ours.replies())[-1].startswith(
+            f"I'll destroy 1x H100 SXM 80 GB ({rental.id}) when its on-ending.sh is done, "
+        )
 
         shown = await card(ours, BEN)
         assert "As Ana asked, I'll destroy it when its on-ending.sh is done" in shown["reads"]

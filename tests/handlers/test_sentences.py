@@ -199,7 +199,11 @@ async def test_without_am_or_pm_each_end_has_a_button(tmp_path: Path) -> None:
         ),
         ("it's too slow", "Ready: 1x H100", ["Choose from a list", "Show ID"]),
         ("anything free right now?", "A colleague's machine", ["Choose from a list", "The team's machines"]),
-        ("I'm done, thanks!", "Destroy ID? The button shows what it cost so far, and asks.", ["Destroy ID"]),
+        (
+            "I'm done, thanks!",
+            "Destroy ID? The button shows what it has cost so far and asks you to confirm.",
+            ["Destroy ID"],
+        ),
     ],
 )
 async def test_a_sentence_about_a_rental_is_answered_with_a_fact_and_buttons(
@@ -223,9 +227,9 @@ async def test_a_sentence_about_a_rental_is_answered_with_a_fact_and_buttons(
         ("how much did we spend", "What you spent", ["This week", "November", "Team, November"]),
         ("is anything free right now?", "idle", ["Choose from a list", "The team's machines"]),
         ("can I get a faster one", "what it costs now", ["Choose from a list"]),
-        ("who has the H200s?", "Nobody rents anything now.", []),
-        ("kill it", "You rent nothing, so there is nothing to destroy.", []),
-        ("it's broken", "You rent nothing now.", []),
+        ("who has the H200s?", "Nobody has a machine right now.", []),
+        ("kill it", "You have no machine, so there's nothing to destroy.", []),
+        ("it's broken", "You have no machines right now.", []),
         ("qwertz uiop", "What you rent: /gpu list.", ["Choose from a list"]),
     ],
 )
@@ -264,7 +268,7 @@ async def test_a_price_that_may_be_for_each_gpu_or_for_all_has_a_button_for_the_
             cap_said_per_gpu=False,
             cap_for_each_or_all=said.cap_for_each_or_all,
         )
-        assert "under $10.00 per GPU, $40.00/h in all" in shown["reads"]
+        assert "under $10.00 per GPU-hour ($40.00/h in all)" in shown["reads"]
         await ours.click(ANA, shown, "$10.00/h for all 4")
         rates = sorted(str(quote.request.max_gpu_rate) for quote in await ours.quotes(ANA))
         assert rates == ["2.5000"]

@@ -26,7 +26,7 @@ async def test_a_request_names_a_set_up_in_any_case(tmp_path: Path) -> None:
 async def test_offers_name_the_set_up_and_the_rental_keeps_it(tmp_path: Path) -> None:
     async with team(tmp_path, rules=WITH_SETUPS) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="torch")
-        assert "6 h from ready, setup torch" in message["text"]
+        assert "6 h\nsetup torch" in message["text"]
         await ours.click(ANA, message, "Rent")
         (rental,) = await ours.rentals()
         assert rental.request.setup == "torch"

@@ -38,12 +38,11 @@ async def test_a_teammate_gets_the_command_and_extend_without_destroy_and_money(
     async with team(tmp_path) as ours:
         await add_key(ours, BEN)
         await shared(ours, "ben")
-        message = await ours.look(BEN, DM, "is ready until")
-        assert "Ana's 1x H100" in message["reads"]
+        message = await ours.look(BEN, DM, "Ana shared 1x H100")
         assert "ssh root@203.0.113.7" in message["reads"]
-        assert "Opens once Ana has put your key on the machine" in message["reads"]
+        assert "isn't on the machine yet. Ana can add it with /gpu share" in message["reads"]
         assert "$" not in message["reads"]
-        assert [button["text"] for button in message["buttons"]] == ["Extend"]
+        assert [button["text"] for button in message["buttons"]] == ["Extend", "SSH config"]
 
 
 async def test_somebody_without_a_key_who_is_let_into_a_ready_machine_reads_the_request_for_one(
@@ -52,9 +51,9 @@ async def test_somebody_without_a_key_who_is_let_into_a_ready_machine_reads_the_
     async with team(tmp_path) as ours:
         rental = await shared(ours, "ben")
         (message,) = await direct_messages(ours, BEN)
-        assert "I need your public SSH key for that." in message
-        assert "is ready" not in message
-        await ours.click(BEN, await ours.look(BEN, DM, "I need your public SSH key"), "Add SSH key")
+        assert "To log in, you'll need an SSH key." in message
+        assert "ssh root@" not in message
+        await ours.click(BEN, await ours.look(BEN, DM, "you'll need an SSH key"), "Add SSH key")
         assert await ours.modal(BEN) is not None
         line = await add_key(ours, BEN)
         assert line in await ours.command(ANA, f"share {rental.id}")
@@ -65,12 +64,14 @@ async def test_the_question_for_a_key_goes_once_there_is_one(tmp_path: Path) -> 
         rental = await asked(ours)
         await ours.command(ANA, f"share {rental.id} @ben")
         await ours.deliver()
-        assert "I need your public SSH key for that." in (await direct_messages(ours, BEN))[0]
+        assert "Add your public SSH key so that you can log in" in (await direct_messages(ours, BEN))[0]
         await add_key(ours, BEN)
         await ours.command(ANA, f"share {rental.id} @cleo")
         await ours.deliver()
         (message,) = await direct_messages(ours, BEN)
-        assert message == f"Ana lets you into 1x H100 SXM 80 GB in EU ({rental.id}) when it is ready."
+        assert (
+            message == f"Ana is sharing 1x H100 SXM 80 GB ({rental.id}) with you. You can log in when it's ready."
+        )
 
 
 async def test_sharing_again_sends_no_second_message(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ async def test_a_teammate_reads_how_to_open_it_and_finds_it_in_their_list(tmp_pa
         assert "Running now: you nothing" in listed
         assert "Ana with Eve" in await ours.command(EVE, "")
         shown = await ours.command(EVE, f"show {rental.id}")
-        assert "Ana lets in Eve" in shown
+        assert "Ana shared this machine with Eve" in shown
         assert "$" not in shown
 
 
@@ -115,7 +116,7 @@ async def test_a_teammate_extends_within_the_limits(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await shared(ours, "eve")
-        assert " now: 2 h more" in await ours.command(EVE, f"extend {rental.id} 2h")
+        assert " by 2 h." in await ours.command(EVE, f"extend {rental.id} 2h")
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
 
 
@@ -124,7 +125,7 @@ async def test_an_extension_by_a_teammate_over_the_limits_asks_an_approver(tmp_p
         await ours.add_eve_and_gus()
         await add_key(ours, EVE)
         rental = await shared(ours, "eve")
-        await ours.click(EVE, await ours.look(EVE, "D" + EVE[1:], "is ready"), "Extend")
+        await ours.click(EVE, await ours.look(EVE, "D" + EVE[1:], "with you"), "Extend")
         dialog = await ours.modal(EVE)
         assert dialog is not None
         assert "$" not in dialog["reads"]

@@ -19,8 +19,8 @@ NEEDS_A_RENTAL = ["show", "ssh", "extend", "extend 2h", "extend until 20:00", "k
 async def test_without_a_rental_the_next_step_is_to_get_one(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for typed in NEEDS_A_RENTAL:
-            assert await ours.command(ANA, typed) == "You rent nothing now. Try: /gpu get H100 EU", typed
-        assert await ours.command(ANA, "kill it") == "You rent nothing, so there is nothing to destroy."
+            assert await ours.command(ANA, typed) == "You have no machines right now. Try: /gpu get H100 EU", typed
+        assert await ours.command(ANA, "kill it") == "You have no machine, so there's nothing to destroy."
 
 
 async def test_a_person_who_may_not_use_the_bot_reads_that_and_nothing_else(tmp_path: Path) -> None:
@@ -37,8 +37,10 @@ async def test_with_one_rental_each_command_means_it(tmp_path: Path) -> None:
         rental = await running(ours)
         assert rental.id in await ours.command(ANA, "show")
         assert "ssh root@203.0.113.7" in await ours.command(ANA, "ssh")
-        assert (await ours.command(ANA, "keep 90m")).startswith(f"{rental.id} is still needed.")
-        assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} ends ")
+        assert (await ours.command(ANA, "keep 90m")).startswith(f"You still need 1x H100 SXM 80 GB ({rental.id}).")
+        assert (await ours.command(ANA, "extend 2h")).startswith(
+            f"You extended 1x H100 SXM 80 GB ({rental.id}) by "
+        )
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
         assert await ours.command(ANA, "extend") == ""
         assert (await ours.submit(ANA, hours="1"))["ok"]
@@ -52,15 +54,17 @@ async def test_with_one_rental_each_command_means_it(tmp_path: Path) -> None:
 async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental, coming = await running(ours), await starting(ours, "o-2")
-        assert (await ours.command(ANA, "extend 2h")).startswith(f"{rental.id} ends ")
-        assert (await ours.command(ANA, "ssh")).startswith(f"Ready: your 1x H100 SXM 80 GB ({rental.id})")
+        assert (await ours.command(ANA, "extend 2h")).startswith(
+            f"You extended 1x H100 SXM 80 GB ({rental.id}) by "
+        )
+        assert (await ours.command(ANA, "ssh")).startswith(f"*Your 1x H100 SXM 80 GB ({rental.id}) is ready.*")
         assert (await ours.command(ANA, "show")).startswith("Show which one?")
         await ours.command(ANA, f"destroy {rental.id}")
         await ours.submit(ANA)
-        assert (await ours.command(ANA, "ssh")).startswith(f"{coming.id} can't be opened yet.")
+        assert (await ours.command(ANA, "ssh")).startswith(f"Your 1x A100 ({coming.id}) isn't ready yet")
         assert (await ours.command(ANA, "extend 2h")).startswith(f"{coming.id} isn't ready: it is starting.")
         await starting(ours, "o-3", gpu="L40S")
-        assert (await ours.command(ANA, "ssh")).startswith("None of your rentals is ready yet.")
+        assert (await ours.command(ANA, "ssh")).startswith("None of your machines is ready yet.")
 
 
 async def test_with_several_each_has_a_button(tmp_path: Path) -> None:
@@ -98,7 +102,7 @@ async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Pat
         await choose("ssh", "Which one do you want to open?")
         assert "ssh root@203.0.113.7" in (await ours.replies())[-1]
         await choose("keep 90m", "Which one is still needed?")
-        assert (await ours.replies())[-1].startswith(f"{second.id} is still needed.")
+        assert (await ours.replies())[-1].startswith(f"You still need 1x A100 ({second.id}).")
         await choose("extend 2h", "Extend which one by 2 h?")
         assert (await ours.rental(second.id)).running_lease.ends_at == NOON + 8 * H
         await choose("extend until 23:00", "Extend which one until")
@@ -130,12 +134,16 @@ async def test_a_second_click_on_a_chosen_rental_extends_it_once(tmp_path: Path)
 async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destroy(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        assert (await ours.command(BEN, "show")).startswith("You rent nothing now.")
+        assert (await ours.command(BEN, "show")).startswith("You have no machines right now.")
         async with ours.deps.store.write() as tx:
             shared = make.next_of(await ours.rental(rental.id), teammates=(BEN,))
             await apply(tx, ours.deps, Change(rental, shared))
         assert f"1x H100 SXM 80 GB in EU, Ana with Ben, {rental.id}" in await ours.command(BEN, "show")
         assert "ssh root@203.0.113.7" in await ours.command(BEN, "ssh")
-        assert (await ours.command(BEN, "extend 2h")).startswith(f"{rental.id} ends ")
-        assert (await ours.command(BEN, "destroy")).startswith("You rent nothing yourself, and a machine")
+        assert (await ours.command(BEN, "extend 2h")).startswith(
+            f"You extended 1x H100 SXM 80 GB ({rental.id}) by "
+        )
+        assert (await ours.command(BEN, "destroy")).startswith(
+            "You have no machine of your own, and only the owner"
+        )
         assert (await ours.rental(rental.id)).state is State.READY

@@ -17,7 +17,7 @@ from sandbox.slack.state import BOT_USER
 from tests.handlers.rental_states import asked, running
 from tests.handlers.team import RULES, Team, an_offer, team
 
-NO_KEY = "Ben has no SSH key yet; I asked for one. Without it, Ben can't get in."
+NO_KEY = "Ben has no SSH key yet, so I asked for one. Without it, Ben can't log in."
 
 
 async def add_key(ours: Team, user: str) -> str:
@@ -108,7 +108,9 @@ async def test_nothing_is_asked_for_while_slack_does_not_say_who_somebody_is(tmp
         await ours.has_key(ANA)
         await ours.refuse("users.info", "internal_error")
         answer = await ours.command(ANA, "get H100 EU with @ben")
-        assert answer == "Slack didn't tell me in time who they are. Nothing was changed. Try again in a moment."
+        assert answer == (
+            "Slack didn't tell me in time who your teammates are, so nothing was changed. Try again in a moment."
+        )
         assert await ours.quotes(ANA) == []
 
 
@@ -120,8 +122,8 @@ async def test_the_offers_and_the_card_name_teammates_and_ping_nobody(tmp_path: 
         await add_key(ours, BEN)
         await ours.context.people.look_up([BEN, CLEO])
         message = await ours.offered(ANA, an_offer("o1", "2.15"), teammates=(BEN, CLEO))
-        assert "6 h from ready, with Ben and Cleo" in message["reads"]
-        assert "Cleo has no SSH key yet; I ask for one when you rent." in message["reads"]
+        assert "shared with Ben and Cleo" in message["reads"]
+        assert "Cleo has no SSH key yet, so I'll ask for one when you rent." in message["reads"]
         await ours.click(ANA, message, "Rent")
         (rental,) = await ours.rentals()
         assert rental.teammates == (BEN, CLEO)
@@ -130,7 +132,9 @@ async def test_the_offers_and_the_card_name_teammates_and_ping_nobody(tmp_path: 
         card = await ours.look(ANA, TRAINING, "Starting")
         assert "1x H100 SXM 80 GB in EU, Ana with Ben and Cleo" in card["reads"]
         assert [ping for ping in (await ours.world.get("pings"))["pings"] if ping["why"] != "dm"] == []
-        assert "Cleo has no SSH key yet; I asked for one." in (await ours.look(ANA, TRAINING, "Renting"))["reads"]
+        assert (
+            "Cleo has no SSH key yet, so I asked for one." in (await ours.look(ANA, TRAINING, "Renting"))["reads"]
+        )
 
 
 async def test_approvers_read_who_gets_in_too(tmp_path: Path) -> None:
@@ -217,12 +221,12 @@ async def test_share_shows_the_lines_that_put_keys_on_a_ready_machine_and_take_t
         rental = await running(ours)
         answer = await ours.command(ANA, f"share {rental.id} @ben @cleo")
         paste, add, off, remove, no_key = answer.split("\n")
-        assert paste == f"Paste this on {rental.id}, and Ben gets in:"
+        assert paste == f"Paste this on 1x H100 SXM 80 GB ({rental.id}) so that Ben can log in:"
         assert f"for k in '{ben}'; do" in add
-        assert off == "This takes the keys of Ben off again:"
+        assert off == "To remove the keys of Ben again, paste this:"
         assert remove.startswith("`sed -i -e ")
         assert ben.split()[1] in remove
-        assert no_key.startswith("Cleo has no SSH key yet; I asked for one.")
+        assert no_key.startswith("Cleo has no SSH key yet, so I asked for one.")
         assert (await ours.rental(rental.id)).teammates == (BEN, CLEO)
         before = await ours.rental(rental.id)
         assert (await ours.command(ANA, f"share {rental.id} @ben")).startswith(
@@ -238,14 +242,14 @@ async def test_the_line_that_takes_keys_off_leaves_those_that_others_have_too(tm
         rental = await running(ours)
         answer = await ours.command(ANA, f"share {rental.id} @ben")
         assert "sed -i" not in answer
-        assert answer.endswith("I show no line that takes them off again: others on it have the same keys.")
+        assert answer.endswith("because other people on the machine have the same ones.")
 
 
 async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         answer = await ours.command(ANA, f"share {rental.id}")
-        assert answer == "With whom? Type /gpu share and its id, then @, and pick the name from Slack's list."
+        assert answer == "With whom? Type /gpu share and the ID, then @, and pick a name from Slack's list."
         assert await ours.command(ANA, f"share {rental.id} @ana") == answer
 
 
@@ -258,7 +262,7 @@ async def test_a_rental_that_is_over_lets_nobody_in(tmp_path: Path) -> None:
 
 async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_several(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert (await ours.command(ANA, "share @ben")).startswith("You rent nothing now.")
+        assert (await ours.command(ANA, "share @ben")).startswith("You have no machines right now.")
         first = await ours.rented()
         assert await ours.command(ANA, "share @ben") == NO_KEY
         second = await ours.offered(ANA, an_offer("o2", "2.15"), region="US")
@@ -268,7 +272,9 @@ async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_sever
         assert len(question["buttons"]) == 2
         await ours.click(ANA, question, f"Share {first.id}")
         assert (await ours.rental(first.id)).teammates == (BEN, CLEO)
-        assert (await ours.command(BEN, "share @cleo")).startswith("You rent nothing yourself, and a machine")
+        assert (await ours.command(BEN, "share @cleo")).startswith(
+            "You have no machine of your own, and only the owner"
+        )
 
 
 async def test_share_still_takes_off_the_keys_of_somebody_who_is_gone(tmp_path: Path) -> None:
@@ -279,9 +285,9 @@ async def test_share_still_takes_off_the_keys_of_somebody_who_is_gone(tmp_path: 
         await ours.world.act(f"people/{BEN}", "PATCH", guest="restricted")
         await ours.world.get("events", wait=10)
         off, line, gone = (await ours.command(ANA, f"share {rental.id}")).split("\n")
-        assert off == "This takes the keys of Ben off again:"
+        assert off == "To remove the keys of Ben again, paste this:"
         assert ben.split()[1] in line
-        assert gone == "Ben may no longer get in."
+        assert gone == "Ben can no longer be a teammate."
 
 
 async def test_the_card_of_a_machine_that_is_bought_already_adds_nobody(tmp_path: Path) -> None:

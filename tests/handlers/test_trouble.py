@@ -23,7 +23,7 @@ from tests.handlers.parsing_helpers import CATALOG
 from tests.handlers.team import Team, an_offer, team
 from tests.store.fact import NAME
 
-NOT_STORED = "I couldn't write that down, so nothing was done. Try again in a moment."
+NOT_STORED = "I couldn't save that, so nothing was changed. Try again in a moment."
 
 
 async def test_a_command_that_could_not_be_stored_says_so_in_its_answer(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ async def test_a_click_that_could_not_be_stored_is_answered_without_the_store(tm
             reply = await ours.look(ANA, TRAINING, NOT_STORED)
             assert reply["only_you"]
         assert await ours.rentals() == []
-        again = await ours.look(ANA, TRAINING, "Prices stand until")
+        again = await ours.look(ANA, TRAINING, "Prices are valid until")
         await ours.click(ANA, again, "Rent")
         assert len(await ours.rentals()) == 1
 
@@ -134,7 +134,7 @@ async def test_a_submission_of_a_notice_changes_nothing(tmp_path: Path) -> None:
         shown = blocks.notice("Not done", "It is gone.").view
         view = {**shown, "private_metadata": '{"value_type": "none"}'}
         (answer,) = await ours.handle(submission, modals.submitted, {"user": {"id": ANA}, "view": view})
-        assert "There is nothing to send off here. Nothing was changed." in str(answer["view"])
+        assert "This dialog has nothing to submit. Nothing was changed." in str(answer["view"])
 
 
 @pytest.mark.parametrize("text", ["<|>", "show <|>", "get H100 -- <|> and <|run 7>", "get <|h100> <@> <#|> <!>"])
@@ -170,7 +170,7 @@ async def test_an_answer_of_slack_that_is_nested_too_deep_counts_as_no_answer(tm
         answer = "[" * 100_000
         await ours.fault("users.info", "garbage", body=answer)
         reply = await ours.command(ANA, "get")
-        assert reply == "Slack didn't tell me in time who you are. Nothing was changed. Try again in a moment."
+        assert reply == "Slack didn't tell me in time who you are, so nothing was changed. Try again in a moment."
         await ours.fault("views.open", "garbage", body=answer)
         await ours.command(ANA, "get")
         assert (await ours.replies())[-1] == "Slack didn't open the dialog. Nothing was changed. Try again."
@@ -188,7 +188,7 @@ async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_messag
         view.source["private_metadata"] = json.dumps(metadata)
         assert (await ours.submit(ANA))["ok"]
         await ours.deliver()
-        reply = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 SXM 80 GB in EU")
+        reply = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 SXM 80 GB (")
         assert reply["is_dm"]
 
 
@@ -214,7 +214,8 @@ async def test_the_reply_and_the_log_of_a_bug_have_its_number_and_nothing_privat
         with capture_logs() as lines:
             reply = await ours.command(ANA, "get my secret words")
         number = re.fullmatch(
-            r"Something broke on my side; nothing was rented\. Tell an admin the number (E-[2-9A-Z]{4})\.", reply
+            r"Something went wrong on my side\. Nothing was rented\. Give an admin this number: (E-[2-9A-Z]{4})\.",
+            reply,
         )
         assert number is not None
         (bug,) = [line for line in lines if line["event"] == "bug"]
@@ -242,7 +243,7 @@ async def test_a_bug_after_the_commit_does_not_say_that_nothing_was_rented(tmp_p
         body = {"user_id": ANA, "channel_id": TRAINING, "text": "yes"}
         with capture_logs() as lines:
             (answer,) = await ours.handle(command, write_and_fail, body)
-        assert answer["text"].startswith("Something broke on my side. /gpu list shows what is rented.")
+        assert answer["text"].startswith("Something went wrong on my side. /gpu list shows what is rented.")
         assert "secret" not in str(lines)
         async with ours.deps.store.read() as tx:
             assert await tx.account.get(NAME) == "yes"

@@ -42,8 +42,8 @@ async def test_a_command_has_two_ends_and_again_keeps_them(tmp_path: Path) -> No
 async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is_cleared(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=6 * H, up_to=12 * H)
-        assert "6 h from ready, up to 12 h while its GPUs are busy" in shown["text"]
-        assert "About $12.90 for 6 h, $25.80 for 12 h, at most $" in shown["text"]
+        assert "6 h, up to 12 h while its GPUs are busy" in shown["text"]
+        assert "About $12.90 for 6 h or $25.80 for 12 h, at most $" in shown["text"]
         await ours.click(ANA, shown, "Change")
         assert (await ours.submit(ANA, region="US"))["ok"]
         assert await ends(ours) == {(6 * H, 12 * H)}
@@ -103,7 +103,7 @@ async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_
     async with team(tmp_path) as ours:
         ours.clock.put(NOON + 6 * H)
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=2 * H, up_to=14 * H)
-        assert "If the work stops at night, it ends at night, and its disk is deleted." in shown["reads"]
+        assert "If the work stops at night, the machine ends at night and its disk is deleted." in shown["reads"]
         ours.clock.put(NOON + 7 * H)
         await ours.click(ANA, shown, "Keep it until 8:00: up to $")
         request = [quote.request for quote in await ours.quotes(ANA)][-1]
@@ -152,6 +152,8 @@ async def test_go_on_moves_the_end_at_once_and_a_second_click_adds_nothing(tmp_p
         assert (lease.ends_at, lease.latest_end) == (end + 2 * H, end + 6 * H)
         assert "has a later end already. I added nothing more." in (await ours.replies())[-1]
         answer = await ours.command(ANA, f"extend {rental.id} 4h")
-        assert answer.startswith(f"{rental.id} goes on, as was allowed already: 4 h more")
+        assert answer.startswith(
+            f"You extended 1x H100 SXM 80 GB ({rental.id}) by 4 h, about $8.60, which was already approved."
+        )
         answer = await ours.command(ANA, f"extend {rental.id} 1h")
-        assert answer.startswith(f"{rental.id} ends ")
+        assert answer.startswith(f"You extended 1x H100 SXM 80 GB ({rental.id}) by ")

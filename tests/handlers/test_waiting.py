@@ -50,33 +50,35 @@ async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_wa
         quote = await answered(ours, ANA, "wait 8x H200 in EU under $3 per GPU until fri")
         assert quote.wish is not None
         assert (quote.wish.until, quote.wish.since) == (NOON + timedelta(days=3, hours=7), None)
-        shown = await reads(ours, "No 8x H200 in EU under $3.00 per GPU-hour now.")
+        shown = await reads(ours, "No 8x H200 in EU under $3.00 per GPU-hour right now, ")
         assert [button["text"] for button in shown["buttons"]][:2] == [
             "Tell me when there is one",
             "Ask for it at $24.00/h or less: 4 h, up to $108.00",
         ]
         await ours.click(ANA, shown, "Tell me")
-        waits = await reads(ours, "You wait for 8x H200 in EU under $3.00 per GPU, until Nov 27, 2026 at 20:00.")
-        assert "You wait for 8x H200 in EU under $3.00" in await ours.command(ANA, "list")
-        assert "You wait for" not in await ours.command(BEN, "list")
+        waits = await reads(ours, "You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27")
+        assert "waitlist for 8x H200 in EU under $3.00" in await ours.command(ANA, "list")
+        assert "waitlist" not in await ours.command(BEN, "list")
         assert await ours.rentals() == []
         await ours.add_eve_and_gus()
         await ours.forge(EVE, Action.STOP_WAITING.id, quote.id)
-        assert "You wait for 8x H200" in await ours.command(ANA, "list")
+        assert "waitlist for 8x H200" in await ours.command(ANA, "list")
         await ours.click(ANA, waits, "Stop waiting")
-        await reads(ours, "You no longer wait for 8x H200 in EU under $3.00 per GPU.")
-        assert "You wait for" not in await ours.command(ANA, "list")
+        await reads(ours, "You're no longer on the waitlist for 8x H200 in EU under $3.00 per GPU-hour.")
+        assert "waitlist" not in await ours.command(ANA, "list")
 
 
 async def test_a_wait_that_ends_before_the_hours_begin_offers_to_look_at_any_time(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         ours.clock.jump(10 * H)  # 23:00 in Berlin
         await answered(ours, ANA, "wait H200 EU until 6:00 tomorrow")
-        shown = await reads(ours, "Your wait ends before they begin, so add")
+        shown = await reads(
+            ours, "You stop waiting before those hours begin, so I won't look at all unless you add"
+        )
         await ours.click(ANA, shown, "Tell me")
-        waits = await reads(ours, "so I won't look at all unless I may look at any time.")
+        waits = await reads(ours, "so I won't look at all unless you allow any time.")
         await ours.click(ANA, waits, "Any time")
-        waits = await reads(ours, "I look at any time, day or night.")
+        waits = await reads(ours, "I look for offers day and night.")
         assert [button["text"] for button in waits["buttons"]] == ["Stop waiting"]
 
 
@@ -84,15 +86,15 @@ async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(t
     async with team(tmp_path) as ours:
         quote = await answered(ours, ANA, f"get {CHEAP} any time")
         shown = await reads(ours, "No H200 in EU under $2.00")
-        assert "I look at any time, day or night." in shown["reads"]
+        assert "I look for offers day and night." in shown["reads"]
         await ours.click(ANA, shown, "Rent it for me at $2.00/h or less: 1 h, up to $3.00")
-        await reads(ours, "Before I rent I need your public SSH key")
+        await reads(ours, "To log in, you'll need an SSH key")
         assert await ours.rentals() == []
         await ours.has_key(ANA)
         await ours.click(ANA, shown, "Rent it for me")
         (rental,) = await ours.rentals()
         assert (rental.state, rental.envelope.total, rental.quote_id) == (State.QUEUED, 3_000_000, quote.id)
-        waits = await reads(ours, "You wait for 1x H200 in EU, at $2.00/h or less, up to $3.00 in all")
+        waits = await reads(ours, "I'll rent the first one at $2.00/h or less, up to $3.00 in all.")
         assert rental.id in await ours.command(ANA, "list")
         await ours.click(ANA, waits, "Stop waiting")
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
@@ -106,8 +108,8 @@ async def test_without_a_price_in_the_words_a_dialog_asks_for_it_and_a_dear_one_
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await answered(ours, ANA, "get 2x H200 in EU for 24h")
-        await ours.click(ANA, await reads(ours, "No 2x H200 in EU now."), "Rent it for me, up to a price")
-        assert "H200 alone means any H200." in str(await ours.modal(ANA))
+        await ours.click(ANA, await reads(ours, "No 2x H200 in EU right now"), "Rent it for me, up to a price")
+        assert "Any H200 model will do." in str(await ours.modal(ANA))
         refused = await ours.submit(ANA, cap="a lot")
         assert "A price in dollars" in refused["errors"]["cap"]
         await ours.submit(ANA, cap="2.50")
@@ -124,15 +126,17 @@ async def test_a_start_is_rented_then_if_its_owner_clicks_and_everyone_reads_whe
         await ours.has_key(ANA)
         await answered(ours, ANA, "get H100 EU at 9:00 tomorrow for 2h", an_offer("o1", "2.15"))
         shown = await reads(ours, "from tomorrow at 09:00 until tomorrow at 11:00 (2 h)")
-        assert "I read the prices tomorrow at 08:50 and rent the cheapest at $2.47/h or less." in shown["reads"]
+        assert (
+            "I'll read the prices tomorrow at 08:50 and rent the cheapest H100 SXM 80 GB, up to $2.47/h."
+            in shown["reads"]
+        )
         assert not [button for button in shown["buttons"] if button["text"].startswith("Rent from")]
         await ours.click(ANA, shown, "Rent it then")
         (rental,) = await ours.rentals()
         assert (rental.state, rental.request.starts_at) == (State.QUEUED, NINE_IN_BERLIN)
         assert rental.request.until == NINE_IN_BERLIN + 2 * H
         everyone = await ours.command(BEN, "list all")
-        assert f"1x H100 in EU, Ana, {rental.id}" in everyone
-        assert "Starts" in everyone
+        assert f"1x H100 SXM 80 GB ({rental.id}) in EU for Ana starts " in everyone
 
         dear = an_offer("dear", "30.00")
         async with ours.deps.store.write() as tx:
@@ -151,7 +155,7 @@ async def test_the_message_about_an_offer_says_that_it_was_rented_and_keeps_no_b
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         quote = await answered(ours, ANA, "wait H100 EU for 1h")
-        await ours.click(ANA, await reads(ours, "No H100 in EU now."), "Tell me")
+        await ours.click(ANA, await reads(ours, "No H100 in EU right now"), "Tell me")
         async with ours.deps.store.write() as tx:
             waits = await tx.quotes.get(quote.id)
             assert waits is not None
@@ -165,9 +169,9 @@ async def test_the_message_about_an_offer_says_that_it_was_rented_and_keeps_no_b
         await ours.click(ANA, shown, "Rent from $2.15/h")
         (rental,) = await ours.rentals()
         await ours.deliver_all()
-        edited = await ours.look(ANA, f"D{ANA[1:]}", "Rented: ")
+        edited = await ours.look(ANA, f"D{ANA[1:]}", "You rented ")
         assert (edited["ts"], edited["buttons"]) == (shown["ts"], [])
-        assert f", {rental.id}. Follow it in " in edited["reads"]
+        assert f"({rental.id}) in EU. Follow it in " in edited["reads"]
 
 
 async def test_who_decides_whether_a_request_goes_on_can_be_told_instead_when_there_is_one(tmp_path: Path) -> None:
@@ -175,11 +179,11 @@ async def test_who_decides_whether_a_request_goes_on_can_be_told_instead_when_th
         await ours.has_key(ANA)
         rental = await asked(ours)
         await ours.forge(ANA, Action.TELL_ME.id, rental.quote_id or "")
-        assert "You wait for" not in await ours.command(ANA, "list")
+        assert "waitlist" not in await ours.command(ANA, "list")
         await let_the_owner_decide(ours, rental)
         for _ in range(2):
             await ours.forge(ANA, Action.TELL_ME.id, rental.quote_id or "")
-        assert (await ours.command(ANA, "list")).count("You wait for 1x H100") == 1
+        assert (await ours.command(ANA, "list")).count("waitlist for 1x H100") == 1
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 

@@ -17,6 +17,7 @@ from bot.clock import MovedClock
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.outside import Market
+from handlers.delivery.block_types import BlockTypes
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import Pace
 from handlers.directory import HomeWorkspace, People, SlackChannels
@@ -53,7 +54,8 @@ async def app(tmp_path: Path) -> Any:
             people=People(deps, client, HomeWorkspace("T1")),
             channels=SlackChannels(deps, client),
             client=client,
-            direct=DirectPosts(client, Pace(), deps),
+            direct=DirectPosts(client, Pace(), deps, types := BlockTypes()),
+            block_types=types,
         ),
     )
     yield made

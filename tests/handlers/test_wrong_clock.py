@@ -59,7 +59,7 @@ async def test_a_message_is_left_to_another_process_without_a_word(tmp_path: Pat
         await ours.deliver_all()
         seen = await ours.world.reads(ANA, channel=f"D{ANA[1:]}")
         assert not any(REFUSED in text for text in seen)
-        assert "You rent nothing now." in seen[-1]
+        assert "You have no machines right now." in seen[-1]
 
 
 async def test_an_event_that_asks_for_nothing_is_not_acknowledged(tmp_path: Path) -> None:

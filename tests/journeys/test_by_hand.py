@@ -104,18 +104,19 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     (machine,) = await world.alive()
     assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
     longer = await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
-    assert longer.startswith(f"{rental} ends ")
+    assert longer.startswith(f"You extended 1x H100 SXM 80 GB ({rental}) by ")
     with pytest.raises(Mistake, match=r"^You asked for 1 h more just now\. I added nothing more\.$"):
         await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
     status, longest = await by_hand(world, "extend", rental, "2", "days", "--why", WHY)
-    assert (status, longest.endswith(": 2 days more, about $103.20.")) == (0, True)
+    assert (status, " by 2 days, about $103.20." in longest) == (0, True)
     assert (await at_the_socket(world, Command(kind=Kind.PAUSE, why=WHY))).startswith("Buying is paused.")
-    assert (await at_the_socket(world, Command(kind=Kind.RESUME, why=WHY))) == "Buying goes on again."
+    resumed = await at_the_socket(world, Command(kind=Kind.RESUME, why=WHY))
+    assert resumed == "The pause is over: machines can be rented again."
     assert (await at_the_socket(world, Command(kind=Kind.DESTROY, id=waiting, why=WHY))).startswith(
         "Withdrawn: 8x H100"
     )
     status, destroyed = await by_hand(world, "destroy", rental, "--why", WHY)
-    assert (status, destroyed.startswith("Being destroyed: 1x H100")) == (0, True)
+    assert (status, destroyed.startswith("I'm destroying 1x H100")) == (0, True)
     with pytest.raises(Mistake, match=f"^{rental} is being destroyed already"):
         await at_the_socket(world, Command(kind=Kind.DESTROY, id=rental, why=WHY))
     await lets_time_pass_until_logged(world, "rental.destroyed")

@@ -72,9 +72,9 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         assert "authorized_keys" in world.play.sees("Ben", "Paste this on it, and Ana gets in:", dm=True).text
         await world.clicks("Ana", given, "Take")
         await world.play.settle()
-        world.play.sees("Ana", f"{rental} is yours already.", only_you=True)
+        world.play.sees("Ana", f"{rental} is already yours.", only_you=True)
         refused = str((await world.commands("Ben", f"ssh {rental}")).payload)
-        assert "Only Ana gets the command" in refused
+        assert "Only Ana and the teammates on" in refused
         await world.skips(HOUR)
         await world.destroys("Ana", rental)
         await world.until_card(rental, "Ended", within=HOUR)

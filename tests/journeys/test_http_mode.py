@@ -163,7 +163,7 @@ async def test_no_click_fails_while_one_of_two_bots_behind_a_load_balancer_resta
         await install_http_app(world.sandbox, balancer.url.removeprefix("http://"))
         await world.sets_key()
         await world.commands("Ana", "get H100 EU for 1h")
-        offers = await world.reads("Ana", "Prices stand")
+        offers = await world.reads("Ana", "Prices are valid")
         done = asyncio.Event()
 
         async def looks(name: str) -> list[str | None]:

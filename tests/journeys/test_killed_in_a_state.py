@@ -87,5 +87,5 @@ async def test_what_ended_while_the_bot_was_down_ends_at_the_next_start_and_a_re
     expired = await world.reads("Ana", "Nobody decided by")
     assert "your 8x H100" in expired.text
     await world.clicks("Ana", expired, "Ask again")
-    await world.reads("Ana", "8x H100 in EU, on demand, 1 h from ready")
+    await world.reads("Ana", "8x H100 in EU · 1 h")
     await check_consistency(world, bought=["hyperstack"])

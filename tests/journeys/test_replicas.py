@@ -105,7 +105,7 @@ async def test_of_thirty_clicks_at_once_on_two_replicas_one_wins_each_and_all_ar
     for name, offers in lists:
         await world.clicks(name, offers, "Rent")
     await settle(world)
-    renting = [text for text in await private_answers(world, last) if text.startswith("Renting: ")]
+    renting = [text for text in await private_answers(world, last) if text.startswith("Renting ")]
     bought = await world.bought()
     assert len(bought) == len(lists) == len(renting)
     sockets = (await world.sandbox.slack.get("sockets"))["sockets"]
@@ -187,7 +187,7 @@ async def gets_offers(world: World, name: str, gpu: str) -> SeenMessage:
         pass
     while seen := await world.sandbox.see(PEOPLE[name], last, wait=WAIT):
         for message in seen:
-            if message.only_you and "Prices stand" in message.text + message.reads:
+            if message.only_you and "Prices are valid" in message.text + message.reads:
                 return message
             if message.only_you and NOT_WRITTEN in message.text:
                 return await gets_offers(world, name, gpu)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 from demo.laptop import Laptop
@@ -35,9 +34,10 @@ async def printed_by_ssh(world: World, rental: str) -> tuple[str, str]:
     """Return the block that `/gpu ssh` prints, as it is copied from Slack, and the answer's whole text."""
     outcome = await world.play.types("Ana", "dm", f"ssh {rental}")
     assert outcome.payload is not None
-    texts = [html.unescape(block["text"]["text"]) for block in outcome.payload["blocks"] if "text" in block]
-    (block,) = [found[1] for text in texts if (found := re.search(r"```(Host .*)```", text, re.DOTALL))]
-    return block, "\n".join(texts)
+    blocks = outcome.payload["blocks"]
+    codes = [block["elements"][0]["elements"][0]["text"] for block in blocks if block["type"] == "rich_text"]
+    (block,) = [code for code in codes if code.startswith("Host ")]
+    return block, outcome.payload["text"]
 
 
 async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the_machines_key_changes(
@@ -49,7 +49,7 @@ async def test_ssh_logs_in_with_the_printed_block_and_gives_an_alarm_only_if_the
     block, answer = await printed_by_ssh(world, first)
     laptop.paste(block)
     assert "NVIDIA H100" in await laptop.ssh(f"gpu-{first}", "nvidia-smi")
-    assert f"it must be {await stored_host_key(laptop, f'gpu-{first}')}." in answer
+    assert f"Host key: {await stored_host_key(laptop, f'gpu-{first}')}." in answer
 
     await world.destroys("Ana", first)
     await world.until_card(first, "Ended")

@@ -67,7 +67,7 @@ def _next_refresh(world: World) -> datetime:
 
 async def printed_command(world: World) -> list[str]:
     """Return the words of the command in Ana's direct message."""
-    found = COMMAND.search(world.play.sees("Ana", "is ready until", dm=True).text)
+    found = COMMAND.search(world.play.sees("Ana", "is ready", dm=True).reads)
     assert found is not None
     return shlex.split(found[1])
 
@@ -82,11 +82,11 @@ async def _log_in(world: World, command: list[str]) -> None:
 
 async def _teammate_logs_in(world: World, rental: str, laptop: Laptop) -> None:
     """Check that Ben's key, which the boot script installs, opens the machine as `/gpu ssh` says."""
-    ready = world.play.sees("Ben", "is ready until", dm=True)
-    assert 'Opens with "ben@laptop" in about a minute' in ready.text
-    assert [button.text for button in ready.buttons] == ["Extend"]
+    ready = world.play.sees("Ben", "with you", dm=True)
+    assert '"ben@laptop" will work in about a minute' in ready.reads
+    assert [button.text for button in ready.buttons] == ["Extend", "SSH config"]
     await world.play.types("Ben", "dm", "ssh")
-    block = CONFIG_BLOCK.search(world.play.sees("Ben", f"Host gpu-{rental}", only_you=True).text)
+    block = CONFIG_BLOCK.search(world.play.sees("Ben", f"Host gpu-{rental}", only_you=True).reads)
     assert block is not None
     laptop.paste(block[0])
     assert "H100" in await laptop.ssh(f"gpu-{rental}", "nvidia-smi")
@@ -95,6 +95,6 @@ async def _teammate_logs_in(world: World, rental: str, laptop: Laptop) -> None:
 async def _another_teammate_is_asked_for_a_key(world: World, rental: str) -> None:
     card = await world.card(rental)
     await world.writes("Ana", "@gpubot share @cleo", channel=card.channel, thread_ts=card.ts)
-    request = await world.reads("Cleo", "I need your public SSH key for that. Then Ana can put it on the machine")
+    request = await world.reads("Cleo", "Once you've saved one, Ana can add it")
     assert (await world.reads("Ana", "Cleo has no SSH key yet")).only_you
     assert [button.text for button in request.buttons] == ["Add SSH key", "Take mine from GitHub"]

@@ -34,7 +34,7 @@ async def test_after_a_kill_during_a_visit_visits_go_on_until_the_machine_is_des
     await world.sandbox.change_host_keys(machine.resource_id)
     visited = (await world.sandbox.machine(machine.resource_id)).visits
     await world.passes(5 * MINUTE)
-    await world.reads("Ana", "Its SSH host key changed")
+    await world.reads("Ana", "The SSH host key of 1x H100")
     assert (await world.sandbox.machine(machine.resource_id)).visits == visited
 
     await world.destroys("Ana", rental)

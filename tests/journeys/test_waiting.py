@@ -16,7 +16,7 @@ async def waits(world: World, name: str, label: str) -> SeenMessage:
     """Let a person ask to wait for an H100, and click a button. Return the answer, which can stop that."""
     await world.play.types(name, "#training", WANTED)
     await world.play.clicks(name, world.play.sees(name, "No H100 in EU under $3.00", only_you=True), label)
-    return world.play.sees(name, "You wait for", only_you=True)
+    return world.play.sees(name, "You're on the waitlist for", only_you=True)
 
 
 async def pinged(world: World, name: str, words: str) -> int:

@@ -162,7 +162,7 @@ class World:
         """Ask for GPUs, and return the message with the offers."""
         outcome = await self.play.types(name, channel, text)
         try:
-            return self.play.sees(name, "Prices stand", only_you=True)
+            return self.play.sees(name, "Prices are valid", only_you=True)
         except Missed as missed:
             seen = [message.text for message in await self.sandbox.see(PEOPLE[name])]
             raise Missed(f"{missed.words} Acknowledged with {outcome.payload}; sees {seen}") from None

@@ -76,7 +76,7 @@ async def test_with_over_refuse_nothing_is_bought_that_a_lowered_budget_does_not
     assert rental.state is State.QUEUED
     (refused,) = [event for event in await here.events(rental) if event.kind is E.NOT_ALLOWED_NOW]
     total = say_at_most(rental.envelope.total)
-    assert refused.facts.detail == f"Your team has $5.00 left in November. This can come to {total}."
+    assert refused.facts.detail == f"This could cost {total}, and your team has only $5.00 left in November."
     use(here, WhenOver.REFUSE, team="100")
     await here.until(rental, State.READY)
 
@@ -126,7 +126,7 @@ async def test_what_waits_for_an_approver_is_not_approved_beyond_a_lowered_budge
     rental = await wish(here)
     assert rental.state is State.AWAITING_APPROVAL
     use(here, WhenOver.REFUSE, team="5", auto_approve=AutoApprove(total=Decimal(1)))
-    with pytest.raises(OverBudget, match=r"has \$5\.00 left"):
+    with pytest.raises(OverBudget, match=r"has only \$5\.00 left"):
         await here.approve(rental)
 
 

@@ -36,7 +36,7 @@ SHOWN = "the operator (*Slack* is <!channel> away)"
 
 async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert await carry_out(ours.deps, Command(kind=Kind.LIST)) == "Nobody rents anything now."
+        assert await carry_out(ours.deps, Command(kind=Kind.LIST)) == "Nobody has a machine right now."
         rental = await running(ours)
         listed = await carry_out(ours.deps, Command(kind=Kind.LIST))
         assert f"Ready: 1x H100 SXM 80 GB in EU, Ana, {rental.id}. Ends 18:00 UTC." in listed
@@ -62,11 +62,13 @@ async def test_an_extension_within_the_limits_tells_who_and_why_in_slack(tmp_pat
     async with team(tmp_path) as ours:
         rental = await running(ours)
         extend = Command(kind=Kind.EXTEND, id=rental.id, by="2h", why=WHY)
-        assert await carry_out(ours.deps, extend) == f"{rental.id} ends 20:00 UTC now: 2 h more, about $4.30."
+        answer = await carry_out(ours.deps, extend)
+        assert answer.startswith(f"You extended 1x H100 SXM 80 GB ({rental.id}) by 2 h, about $4.30. ")
+        assert "20:00 UTC" in answer
         with pytest.raises(DuplicateExtension):
             await carry_out(ours.deps, extend)
         until = Command(kind=Kind.EXTEND, id=rental.id, by="until 22:00", why=WHY)
-        assert (await carry_out(ours.deps, until)).startswith(f"{rental.id} ends 22:00 UTC now")
+        assert "22:00 UTC" in await carry_out(ours.deps, until)
         told = await ours.deliver_until("extended this machine by 2 h")
         assert told["reads"].startswith(f"The {SHOWN[4:]} extended this machine by 2 h. It now ends ")
         for words in ("", "later", "2", "999h"):
@@ -78,7 +80,8 @@ async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp
     async with team(tmp_path) as ours:
         rental = await running(ours)
         answer = await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by="48h", why=WHY))
-        assert answer == f"{rental.id} ends Thu 26 Nov 18:00 UTC now: 2 days more, about $103.20."
+        assert answer.startswith(f"You extended 1x H100 SXM 80 GB ({rental.id}) by 2 days, about $103.20. ")
+        assert "Thu 26 Nov 18:00 UTC" in answer
         after = await ours.rental(rental.id)
         assert (after.extension, after.approved_by, after.envelope.version) == (None, "operator", 2)
         told = await ours.deliver_until("approved more time")
@@ -117,7 +120,7 @@ async def test_a_rental_is_destroyed_once_and_nothing_is_sent_to_the_operator(tm
     async with team(tmp_path) as ours:
         rental = await running(ours)
         answer = await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
-        assert answer == f"Ended: 1x H100 SXM 80 GB in EU, {rental.id}."
+        assert answer == f"Ended: 1x H100 SXM 80 GB ({rental.id}) in EU."
         assert ending(await ours.rental(rental.id)).by == "operator"
         with pytest.raises(TooLate, match="is over"):
             await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
@@ -143,7 +146,8 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
             await tx.people.put_channel(Channel(id=GPUS, member=True, name="gpus"), ours.deps.clock.real())
         answer = await carry_out(ours.deps, Command(kind=Kind.PAUSE, why=WHY))
         assert answer == (
-            "Buying is paused. I say so in #gpus. Destroying goes on. gpubot resume starts it again."
+            "Buying is paused. #gpus will be told. Machines can still be destroyed. "
+            "To end the pause: gpubot resume"
         )
         assert (await carry_out(ours.deps, Command(kind=Kind.PAUSE, why="again"))).startswith(
             "Buying was already paused."
@@ -154,7 +158,10 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
             assert told["reads"].startswith(f"Buying is paused by {SHOWN}. Destroying goes on.")
         shown = await ours.offered(ANA, an_offer("o1", "2.15"))
         assert 'The operator paused buying at 13:00: "*Slack* is <!channel> away".' in shown["reads"]
-        assert await carry_out(ours.deps, Command(kind=Kind.RESUME, why="it is back")) == "Buying goes on again."
+        assert (
+            await carry_out(ours.deps, Command(kind=Kind.RESUME, why="it is back"))
+            == "The pause is over: machines can be rented again."
+        )
         told = await ours.deliver_until("Buying goes on", channel=GPUS)
         assert told["reads"] == "Buying goes on again, resumed by the operator (it is back)."
 
@@ -170,7 +177,7 @@ async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_sh
                 await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to=typed, why=WHY))
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         answer = await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to="$89.70", why=WHY))
-        assert answer == f"Approved: 1x H100 SXM 80 GB in EU, {rental.id}."
+        assert answer == f"Approved: 1x H100 SXM 80 GB ({rental.id}) in EU."
         assert (await ours.rental(rental.id)).approved_by == "operator"
         await ours.deliver_all()
         assert f"Approved by {SHOWN}" in (await ours.look(BEN, APPROVALS, "Approved by"))["reads"]
@@ -186,7 +193,7 @@ async def test_a_request_is_denied_by_the_operator_who_gives_the_reason_once(tmp
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         assert await carry_out(ours.deps, Command(kind=Kind.DENY, id=rental.id, why=WHY)) == (
-            f"Denied: 1x H100 SXM 80 GB in EU, {rental.id}."
+            f"Denied: 1x H100 SXM 80 GB ({rental.id}) in EU."
         )
         assert (await ours.rental(rental.id)).state is State.DENIED
         await ours.deliver_all()

@@ -27,7 +27,7 @@ from bot.operator.protocol import LONGEST_REQUEST, Answer, Command, Kind, Reques
 from bot.operator.socket_file import socket_problem
 from tests.programs import NEEDS, ROOT
 
-NOTHING = "Nobody rents anything now."
+NOTHING = "Nobody has a machine right now."
 
 
 async def sent(path: Path, line: bytes) -> bytes:
@@ -365,7 +365,7 @@ async def test_a_bot_whose_clock_is_wrong_changes_nothing_and_names_what_works(
     monkeypatch.chdir(tmp_path)
     async with server.serve(path, replace(deps, may_claim=lambda: False)):
         for command in (Command(kind=Kind.PAUSE, why="bill check"), Command(kind=Kind.LIST)):
-            with pytest.raises(Mistake, match=r"so nothing was changed; .* gpubot destroy --resource"):
+            with pytest.raises(Mistake, match=r"so nothing was changed\. .* gpubot destroy --resource"):
                 await asyncio.to_thread(ask, command)
     async with deps.store.read() as tx:
         assert await tx.account.get(PAUSED) is None

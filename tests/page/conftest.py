@@ -19,7 +19,8 @@ from tests.programs import program
 
 PATIENCE = 90_000
 """Milliseconds for which Playwright waits for what a story expects. No test asserts that it took less."""
-SIZE = ViewportSize(width=1400, height=900)
+SIZE = ViewportSize(width=1280, height=900)
+PHONE = ViewportSize(width=420, height=860)
 ANA, BEN, CLEO, GUS = "U0ANA0000", "U0BEN0000", "U0CLEO000", "U0GUS0000"
 TRAINING, GPUS = "C0TRAIN00", "C0GPUS000"
 
@@ -99,7 +100,7 @@ def types(page: Page, text: str) -> None:
 def passes(page: Page, jump: str) -> None:
     """Let time pass by one of the panel's buttons, and wait until it has passed."""
     page.get_by_role("button", name=jump, exact=True).click()
-    expect(page.get_by_text("UTC now.")).to_be_visible()
+    expect(page.get_by_text("Time has passed, from ")).to_be_visible()
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +127,8 @@ def open_page(sandbox: Sandbox, browser: Browser) -> Iterator[Open]:
     contexts = []
     wrong: list[str] = []
 
-    def open_(user: str = ANA, channel: str = TRAINING) -> Page:
-        context = browser.new_context(viewport=SIZE, reduced_motion="reduce")
+    def open_(user: str = ANA, channel: str = TRAINING, size: ViewportSize = SIZE) -> Page:
+        context = browser.new_context(viewport=size, reduced_motion="reduce")
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()

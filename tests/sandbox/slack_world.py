@@ -147,7 +147,7 @@ async def workspace(
     seed: int = 1,
 ) -> AsyncIterator[World]:
     clock = SandboxClock(NOON, speed=0)
-    moved = {"monotonic": stopwatch} if stopwatch else {}
+    moved: dict[str, Any] = {"monotonic": stopwatch} if stopwatch else {}
     sandbox = SlackSandbox(clock, app=app, pace=pace, timing=timing, seed=seed, **moved)
     await sandbox.start()
     try:

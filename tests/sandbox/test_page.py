@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import aiohttp
@@ -16,11 +17,15 @@ from aiohttp import web
 
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
+from sandbox.compute.vendors import Behaviour
+from sandbox.faults import FaultKind
 from sandbox.github import GithubSandbox
 from sandbox.serving import serve
 from sandbox.slack import SlackSandbox
 from sandbox.slack.default import ANA, BEN, TRAINING
+from sandbox.use import Fault as MachineFault
 from sandbox.web import Page
+from sandbox.web.phrases import BEHAVIOURS, FAULT_KINDS, MACHINE_FAULTS
 from tests.sandbox.slack_world import NOON, actions, button, section
 
 Json = dict[str, Any]
@@ -157,9 +162,10 @@ async def test_a_browser_is_sent_the_clock_the_machines_the_faults_and_what_the_
         await world.post("github/_control/faults", {"endpoint": "user_keys", "kind": "hang"})
         (fault,) = await until(socket, "faults")
         assert (fault["server"], fault["kind"], fault["left"]) == ("github", "hang", 1)
-        await world.post("_control/bot", {"help": [["/gpu list", "what you rent"]], "ledger": {"r": 5}})
+        told: Json = {"help": [["/gpu list", "what you rent"]], "ledger": {"r": 5}, "key": "ssh-ed25519 AAAA"}
+        await world.post("_control/bot", told)
         bot = await until(socket, "bot")
-        assert (bot["help"], bot["ledger"]) == ([["/gpu list", "what you rent"]], {"r": 5})
+        assert bot == told
 
 
 async def test_time_passes_from_one_due_time_of_the_bot_to_the_next(world: World) -> None:
@@ -188,3 +194,13 @@ async def test_time_passes_from_one_due_time_of_the_bot_to_the_next(world: World
         await bot.stop()
     await world.post("_control/time", {"seconds": 60})  # also if the bot has ended
     assert world.clock.now() == due[2] + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("phrases", "faults"), [(BEHAVIOURS, Behaviour), (MACHINE_FAULTS, MachineFault), (FAULT_KINDS, FaultKind)]
+)
+def test_every_fault_is_explained_in_a_phrase_of_its_own(
+    phrases: dict[StrEnum, str], faults: type[StrEnum]
+) -> None:
+    assert set(phrases) == set(faults)
+    assert len(set(phrases.values())) == len(faults)

@@ -87,7 +87,7 @@ THREAD = (
     reply(21, "Ended at 14:06, confirmed by the vendor. $5.00 for 2 h 4 min at $2.42/h.", at(14, 6)),
 )
 PRIVATE = (
-    private(5, "1x H100 in EU, on demand\n$2.42/h Nebius\nPrices stand until 12:30.", at(12, 0)),
+    private(5, "1x H100 in EU · 6 h\n$2.42/h Nebius\nPrices are valid until 12:30.", at(12, 0)),
     private(9, "Renting: 1x H100 in EU, k7mq2, from $2.42/h. Follow it in #training.", at(12, 1)),
     private(15, f"`ssh -p {PORT} root@127.0.0.1`", at(12, 5), only_you=False, is_dm=True, channel="D0ANA0000"),
 )

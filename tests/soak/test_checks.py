@@ -360,7 +360,9 @@ def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin
         (running, "Ana left the workspace. k7mq2 runs."),
         (stray, "named train-123456, $2.10/h"),
     ):
-        assert "somebody_is_asked_about_every_machine" in names(with_seen(evidence, "Cleo", asked("Another one?")))
+        assert "somebody_is_asked_about_every_machine" in names(
+            with_seen(evidence, "Cleo", asked("Rent another?"))
+        )
         assert "somebody_is_asked_about_every_machine" not in names(with_seen(evidence, "Cleo", asked(text)))
 
 

@@ -90,7 +90,7 @@ Mend it, then: /gpu policy reload
 The policy file has mistakes, so the rules from before hold.
 line 1, a: there is no such key.
 line 2, b: write a number.
-5 more: gpubot policy check lists all.
+5 more mistakes: gpubot policy check lists them all.
 Mend it, then: /gpu policy reload
 """)
 

@@ -36,15 +36,15 @@ def test_a_request_mentions_the_approvers_once() -> None:
     assert page(first, approval(ASKED, waiting(), clock(14, 5))) == snapshot("""\
 
 Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
-      sells out.
+  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
+      $21.16/h if it sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
   Asked: <!subteam^S0GPU>, <@U0BEN>.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 
 Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
-      sells out.
+  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
+      $21.16/h if it sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 """)
@@ -82,8 +82,8 @@ def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
     ) == snapshot("""\
 
 Approve up to $95.22? 8x H100 in EU, 4 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h limit. $18.40/h ($2.30 per GPU, read 14:09); allows $21.16/h if it sells out. No
-      other offer then. Changed by Ana at 14:10.
+  Over the limit of $10.00/h. $18.40/h ($2.30 per GPU, read 14:09); allows $21.16/h if it sells out.
+      No other offer then. Changed by Ana at 14:10.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
 [Approve up to $95.22] [Approve fewer hours] [Deny] [Owner's spend this month]
 
@@ -152,13 +152,13 @@ def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total(
     ) == snapshot("""\
 
 Approve 24 h more, about $58.08? Ana's 1x H100 (k7mq2), then up to $101.00 in all.
-  Over the $100.00 limit. Ana asks for it until tomorrow at 18:40, at $2.42/h; $13.43 so far.
-      fine-tune run 7
+  Over the limit of $100.00 per rental. Ana asks for it until tomorrow at 18:40, at $2.42/h; $13.43
+      so far. fine-tune run 7
   Ana runs nothing else. Without a yes it ends 18:40.
 [Approve up to $101.00] [Approve fewer hours] [Deny] [Owner's spend this month]
 
 Approve 2 h more, about $36.80? Ana's 8x H100 (k7mq2), then up to $79.05 in all.
-  Over the $10.00/h limit. Ana asks for it until today at 20:40, at $18.40/h; $13.43 so far.
+  Over the limit of $10.00/h. Ana asks for it until today at 20:40, at $18.40/h; $13.43 so far.
       fine-tune run 7
   Ana runs nothing else. Without a yes it ends 18:40.
 [Approve up to $79.05] [Approve fewer hours] [Deny] [Owner's spend this month]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from decimal import Decimal
 from typing import Any
 
@@ -60,42 +61,45 @@ def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -
         shown(changed(first, refused=refused, shorter=H), changed(second, refused=refused)),
     ) == snapshot("""\
 
-*1x H100 in EU, on demand, 6 h from ready, project vision*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $2.15/h: over vision's
-      budget]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
-  $2.15/h needs an approver. vision has $12.10 left in November: $2,900.00 spent, $87.90 reserved
-      for what runs. This can come to $16.06.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[For 4 h instead] [Refresh] [Change]
+*1x H100 in EU* · 6 h
+  project vision
+*$2.15/h needs approval.* This could cost $16.06, and vision has only $12.10 left in November
+      ($2,900.00 spent, $87.90 reserved for running machines).
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Ask for $2.15/h: over vision's budget]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+*$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
+  Prices are valid until 13:05.
+[For 4 h instead] [Details] [Refresh] [Change]
 
-*1x H100 in EU, on demand, 6 h from ready, project vision*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-  Over the $100.00 limit. You have $12.10 left in November: $2,900.00 spent, $87.90 reserved for
-      what runs. This can come to $16.06. An approver decides.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+  project vision
+*Needs approval*: it's over the limit of $100.00 per rental. This could cost $16.06, and you have
+      only $12.10 left in November ($2,900.00 spent, $87.90 reserved for running machines).
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Ask for $2.15/h]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-*1x H100 in EU, on demand, 6 h from ready, project vision*
-Nothing here can be rented now. Your team has $12.10 left in November: $2,900.00 spent, $87.90
-      reserved for what runs. This can come to $16.06.
-$2.15/h  Hyperstack, nor-1
-$2.42/h  Nebius, eu-north1
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[For 1 h instead] [Refresh] [Change]
+*1x H100 in EU* · 6 h
+  project vision
+You can't rent these now. This could cost $16.06, and your team has only $12.10 left in November
+      ($2,900.00 spent, $87.90 reserved for running machines).
+*$2.15/h* Hyperstack nor-1
+*$2.42/h* Nebius eu-north1
+[For 1 h instead] [Details] [Refresh] [Change]
 """)
 
 
 def test_a_click_that_a_budget_refuses_reads_what_did_not_happen_and_what_to_do() -> None:
     refused = OverBudget(say_passed(demand(MINE)), instead=NOT_RENTED)
-    assert error_text(refused) == snapshot(
-        "You have $12.10 left in November: $2,900.00 spent, $87.90 reserved for what runs. This can come to "
-        "$16.06. Nothing was rented or changed. Ask for less time or a cheaper machine; an admin can raise the "
-        "budget."
+    assert textwrap.wrap(error_text(refused), 100) == snapshot(
+        [
+            "This could cost $16.06, and you have only $12.10 left in November ($2,900.00 spent, $87.90 reserved",
+            "for running machines). Nothing was rented or changed. Ask for less time or a cheaper machine; an",
+            "admin can raise the budget.",
+        ]
     )
 
 
@@ -103,11 +107,12 @@ def test_dialogs_say_which_budget_does_not_hold_it() -> None:
     choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(), over=(Over.BUDGET,), passed=(demand(VISION),))
     assert dialog(rent_dialog(QUOTE, choice, reading(NOW, ANA)), NOW) == snapshot("""\
 == Ask for approval? ==
-1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-vision has $12.10 left in November: $2,900.00 spent, $87.90 reserved for what runs. This can come to
-      $16.06. An approver decides; nothing is rented until then.
+! This can cost up to $16.06.
+1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
+About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
+      sells out, I'll take the next one up to that price.
+*Needs approval.* This could cost $16.06, and vision has only $12.10 left in November ($2,900.00
+      spent, $87.90 reserved for running machines). Nothing is rented until then.
 [Ask] [Go back]\
 """)
 
@@ -147,7 +152,7 @@ def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> 
     details = changed(waiting(ASKED), demands=(demand(TEAM), fits))
     assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "left" in line] == snapshot(
         [
-            "  The team in November: $12.10 of $3,000.00 left: $2,900.00 spent, $87.90 reserved for what runs;",
-            "      this needs $3.96 more. vision in November: $100.00 of $3,000.00 left: $2,900.00 spent, $0.00",
+            "  The team in November: $12.10 of $3,000.00 left ($2,900.00 spent, $87.90 reserved for running",
+            "      machines); this needs $3.96 more. vision in November: $100.00 of $3,000.00 left ($2,900.00",
         ]
     )

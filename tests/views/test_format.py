@@ -15,7 +15,6 @@ from bot.model.money import cost_at_most
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.text import about_span, plural, rough_span, say_at_most, span
-from handlers.messages.ssh_lines import code
 from handlers.phrases import format, rental_text
 from handlers.phrases.blocks import cut, plain
 from tests.slack_limits import unescaped_markup
@@ -250,7 +249,7 @@ def test_ids_and_commands_that_people_copy_have_no_joiner() -> None:
     fingerprint = "SHA256:Vx1abcdefghijklmnopqrstuvwxyz0123456789+/AB"
     assert format.identifier(fingerprint) == fingerprint
     assert format.identifier("*x*") == format.escape("*x*")
-    assert code("tee -a ~/.ssh/authorized_keys <*_a_ :b:") == "`tee -a ~/.ssh/authorized_keys &lt;*_a_ :b:`"
+    assert format.literal("tee -a authorized_keys <*_a_ :b:") == "tee -a authorized_keys &lt;*_a_ :b:"
 
 
 @given(

@@ -94,9 +94,9 @@ def test_who_is_given_a_machine_reads_price_end_and_budget_for_an_hour_and_then_
     ) == snapshot("""\
 
 Ben gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48.
-      You have $120.00 left in November: $80.00 spent, $0.00 reserved for what runs. It needs $9.48.
-      Once you take it, you pay and I ask you about it. Its keys stay as they are. You can take it
-      until 16:00.
+      You have $120.00 left in November ($80.00 spent, $0.00 reserved for running machines). It
+      needs $9.48. Once you take it, you pay and I ask you about it. Its keys stay as they are. You
+      can take it until 16:00.
 [Take k7mq2]
 
 Ben gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48.
@@ -112,17 +112,16 @@ Ben gave you 1x H100 (k7mq2). It is still needed, so it stays Ben's.
 
 Ben's 1x H100 (k7mq2) is being destroyed.
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 You took 1x H100 (k7mq2) at 15:02, $2.42/h. It was Ben's; Ben got the line that lets you in. It ends
       18:40: then it is destroyed.
-`ssh root@203.0.113.7`
-Opens with the keys of Ben, who rented it. To add "ana@desk", paste on the machine: `(umask 077;
-      mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k"
-      authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+$ ssh root@203.0.113.7
+| Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 """)
     shown = direct_message(EventContext(GIVEN, bens(GIVEN), reading(NOW, ANA)))
     assert shown is not None
@@ -142,9 +141,11 @@ def test_who_gave_it_reads_the_line_that_lets_the_new_owner_in_and_everyone_who_
         thread(TAKEN, taken),
     ) == snapshot("""\
 
+(fallback) `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do
+      grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
 Ana took 1x H100 (k7mq2) at 15:02 and pays for it from then on. Paste this on it, and Ana gets in:
-`(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
-      "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
+$ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
+      "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)
 
 1x H100 (k7mq2) is Carl's now.
 

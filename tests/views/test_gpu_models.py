@@ -51,21 +51,21 @@ def test_each_offer_says_form_and_memory_if_the_list_has_several_models() -> Non
         message(offers.found(view_of(QUOTE, same), reading(clock(12, 35))), clock(12, 35)),
     ) == snapshot("""\
 
-*1x A100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1: SXM 40 GB, 28 vCPU, 180 GB memory.   [Rent from $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-$2.42/h  Nebius, eu-north1: PCIe 80 GB   [Rent from $2.42/h]
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x A100 in EU* · 6 h
+*$2.15/h* Hyperstack nor-1, SXM 40 GB   [Rent from $2.15/h]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+*$2.42/h* Nebius eu-north1, PCIe 80 GB   [Rent from $2.42/h]
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+*$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 """)
 
 
@@ -83,14 +83,15 @@ def test_the_dialog_and_the_approval_name_the_model_that_was_clicked() -> None:
     ) == snapshot("""\
 
 == Rent at $9.00/h? ==
-1x A100 PCIe 80 GB in EU from Scaleway fr-par-2, $9.00/h, 6 h from ready.
-About $54.00, at most $65.00 (6 h, and 30 min to start and end, at $10.00/h); if it sells out I take
-      the next up to that price.
+! This can cost up to $65.00.
+1x A100 PCIe 80 GB in EU from Scaleway fr-par-2, $9.00/h, 6 h from when it's ready.
+About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10.00/h. If this offer
+      sells out, I'll take the next one up to that price.
 [Rent from $9.00/h] [Go back]
 
 Approve up to $137.54? 8x A100 PCIe 80 GB in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
-      sells out.
+  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
+      $21.16/h if it sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 
@@ -108,7 +109,7 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
     over = gone(**CLICKED, gpu=PCIE)
     assert page(
         card(bought(), clock(12, 41)),
-        direct(READY_EVENT, bought()).splitlines()[1],
+        direct(READY_EVENT, bought()).splitlines()[0],
         thread(READY_EVENT, bought()),
         message(lists.show(bought(), reader=reading(clock(12, 41), ANA)), clock(12, 41)).splitlines()[0],
         card(over, clock(18, 41)),
@@ -119,7 +120,7 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
       7
 [Details] [Extend] [Destroy k7mq2]
 
-Your 1x A100 PCIe 80 GB (k7mq2) is ready until 18:40, at $2.42/h.
+(fallback) Your 1x A100 PCIe 80 GB (k7mq2) is ready.
 
 Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 

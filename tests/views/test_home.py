@@ -18,11 +18,12 @@ from bot.model.quote import Quote, QuoteState, Wish
 from bot.model.summary import HomeView, RentalDetails, RentalSummary, TeamMonth, WaitingView
 from handlers.messages.home import KEYS, TEAM_BUDGETS, home_tab
 from handlers.phrases.blocks import Rendered
+from handlers.phrases.classic import Surface
 from tests.slack_limits import buttons, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
 from tests.views.screens import read
 from tests.views.stories import ANA, BEN, clock, listed, reading, ready, request, waiting
-from tests.views.test_limits import assert_button_is_whole
+from tests.views.test_limits import assert_button_is_whole, assert_taken
 
 NOON = clock(12, 40)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint=f"SHA256:{'A' * 43}")
@@ -84,9 +85,9 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "[Extend 2 h, about $4.84, k7mq2, 1x H100 in EU]  [Destroy k7mq2, 1x H100 in EU]"
         "  [Details, k7mq2, 1x H100 in EU]",
         "[Previous page]  [Next page, 3 more]",
-        "You wait for 1x H100 in EU, until Nov 27 at 18:00.  [Stop waiting, 1x H100 in EU]",
-        "*Money*  November: $212.40; vision $1,210.40 left: "
-        "$1,789.60 spent, $0.00 reserved for what runs. More: /gpu spend",
+        "You're on the waitlist for 1x H100 in EU until Nov 27 at 18:00.  [Stop waiting, 1x H100 in EU]",
+        "*Money*  November: $212.40; vision $1,210.40 left "
+        "($1,789.60 spent, $0.00 reserved for running machines). More: /gpu spend",
         "*Keys*  1 SSH key. The first opens machines for certain.  [Add SSH key]",
         f"you@laptop  `SHA256:{'A' * 10}…`  [Remove, key you@laptop, SHA256:AAAAAA]",
         "*Team*  1 machine, $9.20/h, 1 idle.  [Show all]",
@@ -104,12 +105,12 @@ def test_an_approvers_home_shows_the_teams_month_and_each_budget() -> None:
         spent=4_310_110_000, budgets=(Demand(balance=vision, budget=110_000_000, more=0), *[team] * TEAM_BUDGETS)
     )
     said = shown(home_tab(home_of(team_month=month), reading(NOON, BEN)), NOON)
-    at = said.index("*Team*  Nobody rents anything now. November so far: $4,310.11.  [Show all]")
+    at = said.index("*Team*  Nobody has a machine right now. November so far: $4,310.11.  [Show all]")
     budgets = said[at + 1].splitlines()
     assert budgets[:3] == [
         "*Budgets*",
-        "vision: $30.97 of $110.00 left: $22.00 spent, $57.03 reserved for what runs",
-        "The team: $5,100.00 of $9,000.00 left: $3,900.00 spent, $0.00 reserved for what runs",
+        "vision: $30.97 of $110.00 left ($22.00 spent, $57.03 reserved for running machines)",
+        "The team: $5,100.00 of $9,000.00 left ($3,900.00 spent, $0.00 reserved for running machines)",
     ]
     assert len(budgets) == 1 + TEAM_BUDGETS
     assert said[at + 2] == "1 more budget: /gpu spend project NAME"
@@ -117,7 +118,7 @@ def test_an_approvers_home_shows_the_teams_month_and_each_budget() -> None:
 
 def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_not_use_the_bot() -> None:
     said = shown(home_tab(home_of(keys=()), reading(NOON, ANA)), NOON)
-    assert "*Yours*  You rent nothing now." in said
+    assert "*Yours*  You have no machines right now." in said
     assert said[1] == "[Get GPUs]"
     none = home_tab(None, reading(NOON, ANA))
     assert list(buttons(none.blocks)) == []
@@ -165,6 +166,7 @@ def test_home_is_valid_with_names_notes_and_projects_of_any_length_and_script(
         keys=tuple(keys * KEYS),
     )
     tab = home_tab(view, reading(now, "U0ANA"))
+    assert_taken(tab.blocks, Surface.HOME)
     assert problems_of_view({"type": "home", "blocks": tab.blocks}) == []
     texts = [text["text"] for text in text_objects(tab.blocks) if text["type"] == "mrkdwn"]
     assert all(unescaped_markup(text) == [] for text in texts)

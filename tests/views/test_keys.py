@@ -41,9 +41,9 @@ def test_the_list_says_which_key_is_first_and_what_a_change_did() -> None:
         )
     ) == snapshot("""\
 
-(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
-      ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
-Before I rent I need your public SSH key: it lets you in.
+(fallback) To log in to machines, you'll need an SSH key. Add it with: /gpu key ssh-ed25519 AAAA...
+      you@laptop  or  /gpu key github ana-dev
+To log in to machines, you'll need an SSH key.
 [Add SSH key] [Take mine from GitHub]
   or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
 

@@ -82,6 +82,7 @@ from handlers.messages.render import alert_message, direct_message, message_to_a
 from handlers.messages.writers import AlertContext, EventContext, QuestionContext, approvers, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
+from handlers.phrases.classic import SAMPLES, Surface, classic, new_types
 from handlers.phrases.format import Times
 from tests.slack_limits import buttons, problems_of_message, problems_of_view, text_objects, unescaped_markup
 from tests.views import strategies as some
@@ -93,6 +94,18 @@ MENTIONS = Mentions(groups=("S0GPU",), people=("U0BEN",))
 PINGS = ("<!subteam^S0GPU>", "<@U0BEN>")
 
 
+def assert_taken(blocks: Any, surface: Surface) -> None:
+    """Check that the bot asks Slack, when it starts, whether it takes each newer type on this surface."""
+    assert new_types(blocks) <= new_types(SAMPLES.get(surface, ())), "add a sample to handlers/phrases/classic.py"
+
+
+def assert_view_is_valid(view: Any) -> None:
+    """Check a dialog's limits, also in classic blocks."""
+    assert_taken(view["blocks"], Surface.MODAL)
+    assert problems_of_view(view) == []
+    assert problems_of_view({**view, "blocks": classic(view["blocks"])}) == []
+
+
 def assert_valid(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
     """Check a message's limits and markup, and that each button has a value of its action's type."""
     blocks: Any = (
@@ -100,7 +113,9 @@ def assert_valid(rendered: Rendered, *, mentions: tuple[str, ...] = ()) -> None:
         if mentions
         else rendered.blocks
     )
+    assert_taken(blocks, Surface.MESSAGE)
     assert problems_of_message(rendered.text, blocks) == []
+    assert problems_of_message(rendered.text, classic(blocks) or [{"type": "divider"}]) == []
     assert unescaped_markup(rendered.text, mentions=mentions) == []
     rendered.text.encode()
     live = list(buttons(rendered.blocks))
@@ -245,7 +260,7 @@ def test_dialogs_are_valid_and_show_no_clock_time(
         add_teammate_dialog(details),
     ):
         view = modal.view
-        assert problems_of_view(view) == []
+        assert_view_is_valid(view)
         assert not [text for text in text_objects(view) if text["type"] == "mrkdwn" and "<!date" in text["text"]]
         assert type(modal.value) in MODAL_VALUES[view["callback_id"]]
     assert_valid(lists.catalog(catalog, reader=reading(now)))
@@ -281,7 +296,7 @@ def test_messages_about_unknown_machines_are_valid(
         admin_questions.not_ours(view),
         admin_questions.destroy(view),
     ):
-        assert problems_of_view(dialog.view) == []
+        assert_view_is_valid(dialog.view)
 
 
 @given(words=some.text, lines=st.lists(some.text, max_size=3), key=some.keys, other=st.none() | some.rental_id)
@@ -303,7 +318,7 @@ def test_short_replies_are_valid(words: str, lines: list[str], key: Key, other: 
     assert_valid(replies.reply(keys.saved_text([key] * 3, [key])))
     found = GithubKeys(name="ana-dev", shown=(key,), known=frozenset(), room=1, not_accepted=2, not_shown=3)
     assert_valid(github_keys.choice(found))
-    assert problems_of_view(choose(found).view) == []
+    assert_view_is_valid(choose(found).view)
     assert_valid(replies.bug(words))
 
 

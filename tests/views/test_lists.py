@@ -91,7 +91,7 @@ Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Ended in the last 7 days, $26.80 in all: 1x H100 in EU, k7mq2, $14.69; 1x H100 in EU, f6rat,
       $12.11.
 
-You rent nothing now. Try: /gpu get H100 EU
+You have no machines right now. Try: /gpu get H100 EU
 Ended in the last 7 days, $26.80 in all: 1x H100 in EU, k7mq2, $14.69; 1x H100 in EU, f6rat, $12.11.
 """)
 
@@ -100,7 +100,7 @@ def test_what_ended_has_no_sum_if_the_reader_may_not_see_what_some_of_it_cost() 
     others = (ended("k7mq2", 14_684_000, spent=None), *(ended(f"abcd{n}", 1_000_000) for n in range(2, 9)))
     assert page(listing(changed(listed(), ended=others), everyone=True)) == snapshot("""\
 
-Nobody rents anything now. Try: /gpu get H100 EU
+Nobody has a machine right now. Try: /gpu get H100 EU
 Ended in the last 7 days: 1x H100 in EU, k7mq2; 1x H100 in EU, abcd2, $1.00; 1x H100 in EU, abcd3,
       $1.00; 1x H100 in EU, abcd4, $1.00; 1x H100 in EU, abcd5, $1.00; 3 more.
 """)
@@ -165,9 +165,9 @@ Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
 Waiting for approval: 8x H100 in EU, p4wd9. Expires today at 22:05.   [Details]
   Running now: you nothing; team $0.00/h. November: /gpu spend
 
-You rent nothing now. Try: /gpu get H100 EU
+You have no machines right now. Try: /gpu get H100 EU
 
-Nobody rents anything now. Try: /gpu get H100 EU
+Nobody has a machine right now. Try: /gpu get H100 EU
 """)
 
 
@@ -366,7 +366,7 @@ def test_gpu_alone_shows_the_readers_rentals_and_what_to_type() -> None:
     shown = [lists.home(live, reader=reading(NOW)) for live in (listed(), listed(ready(), more=7, team="19.36"))]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
-You rent nothing now.
+You have no machines right now.
   /gpu get H100 EU shows offers. /gpu help shows the rest.
 [Choose from a list]
 

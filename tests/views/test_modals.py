@@ -73,21 +73,24 @@ def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> No
     ) == snapshot("""\
 
 == Rent at $2.15/h? ==
-1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
+! This can cost up to $16.06.
+1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
+About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
+      sells out, I'll take the next one up to that price.
 [Rent from $2.15/h] [Go back]
 
 == Ask for approval? ==
-1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from ready.
-About $12.90, at most $137.54 (6 h, and 30 min to start and end, at $2.47/h, and $121.48 so far); if
-      it sells out I take the next up to that price.
-Over the $10.00/h and $100.00 limits. An approver decides; nothing is rented until then.
+! This can cost up to $137.54.
+1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
+About $12.90. $137.54 is for 6 h plus 30 min to start and shut down, at up to $2.47/h, plus the
+      $121.48 spent before. If this offer sells out, I'll take the next one up to that price.
+*Needs approval*: it's over the limits of $10.00/h and $100.00 per rental. Nothing is rented until
+      then.
 [Ask] [Go back]
 
 == Approve p4wd9? ==
 8x H100 in EU, 6 h, for Ana: fine-tune run 7
-Over the $10.00/h and $100.00 limits. Up to $21.16/h, $137.54 in all.
+Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $137.54 in all.
 [Approve up to $137.54] [Go back]
 
 == Approve k7mq2? ==
@@ -139,7 +142,7 @@ def test_the_form_is_filled_in_with_the_request() -> None:
     assert page(dialog(filled, NOW), dialog(empty, NOW)) == snapshot("""\
 
 == Get GPUs ==
-Looking for the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU.
+Looking for the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 GPU: (H100 PCIe 80 GB) | H100 | A100 | H100 SXM 80 GB | A100 SXM 80 GB
 How many: (1x) | 2x | 3x | 4x | 5x | 6x | 7x | 8x
 Region: Anywhere | (EU) | US
@@ -149,7 +152,7 @@ At most, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
 Ends when its GPUs stop, at the latest after: ()
-Looking for the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU.
+Looking for the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 With: ()
 Probe: [ ] Don't look whether it is used (no-probe)
 If I wait for one, until: ()
@@ -242,7 +245,8 @@ Approve for: 4 h, up to $95.22 | 2 h, up to $52.90 | 1 h, up to $31.74
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==
-8x H100 in EU, 6 h from ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
+8x H100 in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run
+      7
 Approve for: up to 8 h while busy, up to $179.86 | 6 h, up to $137.54
   Ana reads who approved fewer hours. The offer and its prices stay.
 [Approve fewer hours] [Go back]

@@ -50,17 +50,16 @@ def test_the_owner_of_an_adopted_machine_reads_that_its_keys_are_unknown_and_whe
         thread(ADOPTED),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) I don't know whose keys work, because this machine wasn't rented through me.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), named train-3 <!here>. It ran on the account and I
       didn't know it: $2.42/h since 09:12, $8.39 so far. It ends 18:40: then it is destroyed.
-`ssh root@203.0.113.7`
-I don't know whose keys are on it. To add "ana@desk", paste on the machine: `(umask 077; mkdir -p
-      ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k"
-      authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+$ ssh root@203.0.113.7
+| Keys: I don't know whose keys work, because this machine wasn't rented through me
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -91,17 +90,16 @@ def test_a_new_owner_reads_whose_keys_open_the_machine() -> None:
     details = changed(ready(CHANGED), keys_now=keys_now(KEY))
     assert page(direct(CHANGED, details), thread(CHANGED), direct(READY_EVENT, details, to=BEN)) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
       destroyed.
-`ssh root@203.0.113.7`
-Opens with the keys of Ben, who rented it. To add "ana@desk", paste on the machine: `(umask 077;
-      mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF "$k"
-      authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+$ ssh root@203.0.113.7
+| Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 
 Carl made Ana its owner: it was Ben's.
 
@@ -127,27 +125,29 @@ def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_w
     kept = changed(alone, events=(asks, happened(K.KEPT, clock(14, 50), ANA, id=9, until=clock(18, 50))))
     assert page(direct(asks, alone, clock(14, 40)), direct(asks, kept, clock(14, 50))) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
       destroyed.
-`ssh root@203.0.113.7`
-Only Ben's keys open it, and Ben left: nobody here can add yours.
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
+$ ssh root@203.0.113.7
+| Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 Still using your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $4.96 so far. All its
       GPUs have been at 0% since 14:05. Nobody is connected. It ends at 18:40.
-[Extend] [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+[Extend] [SSH config and keys] [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
       destroyed.
-`ssh root@203.0.113.7`
-Only Ben's keys open it, and Ben left: nobody here can add yours.
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+$ ssh root@203.0.113.7
+| Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 """)
 
 
@@ -163,18 +163,18 @@ def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> N
     lines = [whose_keys(direct(CHANGED, one)) for one in (sent, ran, both_left, mine)]
     assert page(*lines) == snapshot("""\
 
-Opens with the keys of Ben, who rented it and left. With Carl's too if its startup script ran.
+Only Ben's keys work, and Ben has left, so nobody here can add yours
 
-Opens with the keys of Ben, who rented it and left, and of Carl.
+The keys of Ben, who rented it and left, and of Carl, work; "ana@desk" isn't on the machine yet
 
-Only Ben's and Carl's keys open it, and they left: nobody here can add yours.
+Only Ben's and Carl's keys work, and they have left, so nobody here can add yours
 
-Opens with "ana@desk".
+"ana@desk" works
 """)
 
 
 def whose_keys(text: str) -> str:
-    """Return what a message says about keys, without the line to paste."""
-    found = re.search(r"203\.0\.113\.7` (.*?) (?:To add|First look)", " ".join(text.split()))
+    """Return what a message says about keys."""
+    found = re.search(r"\| Keys: (.*?) \*", " ".join(text.split()))
     assert found is not None
     return found[1]

@@ -61,7 +61,8 @@ def found(
 
 def test_the_heading_of_the_offers_names_the_set_up() -> None:
     quote = changed(QUOTE, request=request(setup="torch"))
-    assert found(quote=quote).split("\n")[0] == "*1x H100 in EU, on demand, 6 h from ready, setup torch*"
+    lines = found(quote=quote, teammates=("Ben",)).split("\n")
+    assert lines[:2] == ["*1x H100 in EU* · 6 h", "  setup torch · shared with Ben"]
 
 
 def test_offers_are_listed_in_order_with_one_recommended_button() -> None:
@@ -69,29 +70,29 @@ def test_offers_are_listed_in_order_with_one_recommended_button() -> None:
     eight = rows((*ALL, *more))
     assert page(found(eight), found(eight, everything=True)) == snapshot("""\
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
-      $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
-$3.11/h  Scaleway, fr-par-2   [Rent from $3.11/h]
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
+*1x H100 in EU* · 6 h
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+*$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
+*$3.11/h* Scaleway fr-par-2   [Rent from $3.11/h]
+  Prices are valid until 13:05.
 [All 8] [Refresh] [Change]
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
+*1x H100 in EU* · on demand · 6 h from when it's ready
+*$2.15/h* Hyperstack nor-1, SXM 80 GB, 28 vCPUs, 180 GB memory. Usually ready in 3 min.   [Rent from
       $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
-$3.11/h  Scaleway, fr-par-2: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $3.11/h]
-$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
-$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
-$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
-$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
-$4.00/h  Lambda, de-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $4.00/h]
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
+About $12.90, *at most $16.06*.
+*$2.42/h* Nebius eu-north1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $2.42/h]
+*$3.11/h* Scaleway fr-par-2, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $3.11/h]
+*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
+*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
+*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
+*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
+*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
+  "At most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer sells
+      out, I'll take the next one up to that price.
+  Prices are valid until 13:05. Nothing is reserved, so an offer can still sell out.
 [Refresh] [Change]
 """)
     answer = offers.found(view_of(QUOTE, eight), reading(NOW))
@@ -105,7 +106,7 @@ def test_an_offer_says_in_how_many_other_regions_there_is_the_same_and_a_button_
     quote = changed(QUOTE, offers=(HYPERSTACK, *others))
     view = changed(view_of(quote, (choice,)), quote=quote)
     shown = message(offers.found(view, reading(NOW)), NOW)
-    assert "$2.15/h  Hyperstack, nor-1 (the same in 2 other regions): SXM 80 GB" in shown
+    assert "*$2.15/h* Hyperstack nor-1 (also in 2 other regions), SXM 80 GB" in shown
     assert "[All 3] [Refresh] [Change]" in shown
 
 
@@ -115,22 +116,21 @@ def test_an_offer_says_how_seldom_such_machines_got_ready() -> None:
     shown = found([changed(first, got_ready=often), changed(second, got_ready=seldom)])
     assert page(shown, found([changed(first, got_ready=seldom)])) == snapshot("""\
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
-      $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-$2.42/h  Nebius, eu-north1. Got ready 4 of 10 times.   [Rent from $2.42/h]
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+*$2.42/h* Nebius eu-north1. Only 4 of its last 10 machines got ready.   [Rent from $2.42/h]
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min. Got ready 4
-      of 10 times.   [Rent from $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*$2.15/h* Hyperstack nor-1, SXM 80 GB. Only 4 of its last 10 machines got ready.   [Rent from
+      $2.15/h]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 """)
 
 
@@ -148,13 +148,12 @@ def test_an_idle_machine_of_a_colleague_stands_before_what_was_found_with_a_butt
 ben <b>'s k7mq2 is a 1x H100 in EU, idle for 3 h 5 min. It ends 18:40.   [Ask ben <b> for it]
 ben <b>'s k7mq2 is a 1x H100 in EU, idle for 3 h 5 min. It ends 18:40. ben <b> was asked for it at
       12:05.
-*1x H100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
-      $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 """)
 
 
@@ -163,53 +162,48 @@ def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recom
     lacking = [changed(silent[0], lacks_script=True)]
     assert page(found([*silent, *other]), found([*lacking, *other]), found([*other, *silent])) == snapshot("""\
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
-      $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-No startup script here: one key, no setup, I can't see inside.
-$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+No startup script: only your default key works, and I can't monitor usage.
+*$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1   [Rent from $2.15/h]
-No startup script here: one key, no setup, I can't see inside.
-$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
-      $2.42/h]
-About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
+No startup script: only your default key works, and I can't monitor usage.
+*$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
+About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
-      $2.42/h]
-About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-$2.15/h  Hyperstack, nor-1   [Rent from $2.15/h]
-No startup script here: one key, no setup, I can't see inside.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
+About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+*$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
+No startup script: only your default key works, and I can't monitor usage.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 """)
 
 
 def test_offers_beyond_the_longest_answer_are_counted() -> None:
     many = view_of(QUOTE, rows() * 8 + rows((NEBIUS,)))
     view = changed(many, choices=many.choices[:3])
-    lines = message(offers.found(view, reading(NOW), everything=True), NOW).splitlines()
-    assert lines[-2] == snapshot(
-        "  22 more offers not shown. Prices stand until 13:05. Nothing is reserved: it can sell out."
-    )
+    shown = " ".join(message(offers.found(view, reading(NOW), everything=True), NOW).split())
+    assert re.findall(r"\S+ more .*shown\.", shown) == snapshot(["22 more offers are not shown."])
 
 
 def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
     too_long = changed(HYPERSTACK, offer_id="o" * 300)
     assert found(rows((too_long,))).splitlines()[1:3] == snapshot(
         [
-            "$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.",
-            "About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take",
+            "*$2.15/h* Hyperstack nor-1, SXM 80 GB",
+            "About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up",
         ]
     )
 
@@ -220,32 +214,32 @@ def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_no
     hourly, total = changed(asks, over=(Over.PER_HOUR,)), changed(asks, over=(Over.TOTAL,))
     assert page(found([asks, refused]), found([hourly]), found([hourly, total])) == snapshot("""\
 
-*1x H100 in EU, on demand, 6 h from ready*
-$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
-About $110.40, at most $137.54 (6 h, and 30 min to start and end, at $21.16/h); if it sells out I
-      take the next up to that price.
-$18.40/h ($2.30 per GPU)  Nebius, eu-north1
-Not for you: Only $3.00/h is left.
-  Over the $10.00/h and $100.00 limits: an approver decides.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*Needs approval*: it's over the limits of $10.00/h and $100.00 per rental.
+*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
+About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
+      up to $21.16/h.
+*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1
+You can't rent this. Only $3.00/h is left.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-*1x H100 in EU, on demand, 6 h from ready*
-$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
-About $110.40, at most $137.54 (6 h, and 30 min to start and end, at $21.16/h); if it sells out I
-      take the next up to that price.
-  Over the $10.00/h limit: an approver decides.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*Needs approval*: it's over the limit of $10.00/h.
+*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
+About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
+      up to $21.16/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-*1x H100 in EU, on demand, 6 h from ready*
-$18.40/h ($2.30 per GPU)  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Ask for $18.40/h]
-About $110.40, at most $137.54 (6 h, and 30 min to start and end, at $21.16/h); if it sells out I
-      take the next up to that price.
-$18.40/h ($2.30 per GPU)  Nebius, eu-north1   [Ask for $18.40/h]
-  Over the $10.00/h or $100.00 limit: an approver decides.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*Needs approval*: it's over the limit of $10.00/h or $100.00 per rental.
+*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
+About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
+      up to $21.16/h.
+*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1   [Ask for $18.40/h]
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 """)
 
 
@@ -253,14 +247,13 @@ def test_a_refusal_of_all_offers_is_said_once() -> None:
     why = Refused("You have 4 rentals; your team's limit is 4 a person.", next_step=NextStep.DESTROY_ONE)
     assert page(found(rows(refused=why))) == snapshot("""\
 
-*1x H100 in EU, on demand, 6 h from ready*
-Nothing here can be rented now. You have 4 rentals; your team's limit is 4 a person. Destroy one
-      first: see /gpu list.
-$2.15/h  Hyperstack, nor-1
-$2.42/h  Nebius, eu-north1
-$3.11/h  Scaleway, fr-par-2
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+You can't rent these now. You have 4 rentals; your team's limit is 4 a person. Destroy one first:
+      /gpu list shows them.
+*$2.15/h* Hyperstack nor-1
+*$2.42/h* Nebius eu-north1
+*$3.11/h* Scaleway fr-par-2
+[Details] [Refresh] [Change]
 """)
 
 
@@ -273,15 +266,15 @@ def test_the_first_line_says_all_that_was_understood() -> None:
         request(count=3, max_gpu_rate=Decimal("2.6666"), max_total=52_000_000, cap_said_per_gpu=False),
         request(vendor="nebius"),
     )
-    heads = [found(quote=changed(QUOTE, request=each)).splitlines()[0].strip("*") for each in requests]
+    heads = [found(quote=changed(QUOTE, request=each)).splitlines()[0] for each in requests]
     assert heads == snapshot(
         [
-            "8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready",
-            "4x H100 in EU, on demand, under $10.00 per GPU, $40.00/h in all, 6 h from ready",
-            "1x H100 in EU, on demand, under $2.00 per GPU, $12.00 for 6 h, 6 h from ready",
-            "4x H100 in EU, on demand, under $2.50 per GPU, $10.00/h in all, $60.00 for 6 h, 6 h from ready",
-            "3x H100 in EU, on demand, $52.00 in all, 6 h from ready",
-            "1x H100 in EU from Nebius, on demand, 6 h from ready",
+            "*8x H100 in EU* · under $2.50 per GPU-hour · 6 h",
+            "*4x H100 in EU* · under $10.00 per GPU-hour ($40.00/h in all) · 6 h",
+            "*1x H100 in EU* · under $2.00 per GPU-hour ($12.00 for 6 h) · 6 h",
+            "*4x H100 in EU* · under $2.50 per GPU-hour ($10.00/h in all, $60.00 for 6 h) · 6 h",
+            "*3x H100 in EU* · up to $52.00 in all · 6 h",
+            "*1x H100 in EU from Nebius* · 6 h",
         ]
     )
 
@@ -291,25 +284,23 @@ def test_a_change_of_a_waiting_request_says_what_it_will_be_and_that_the_request
     refused = rows(refused=Refused("Only $3.00/h is left."))
     assert page(found(**change), found(refused, **change)) == snapshot("""\
 
-*Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory. Usually ready in 3 min.   [Rent from
-      $2.15/h]
-About $12.90, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-$2.42/h  Nebius, eu-north1   [Rent from $2.42/h]
-$3.11/h  Scaleway, fr-par-2   [Rent from $3.11/h]
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-  Your 8x request still stands until you click one of these.
-[Refresh] [Change]
+*Change p4wd9 to 1x H100 in EU* · 6 h
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
+About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+*$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
+*$3.11/h* Scaleway fr-par-2   [Rent from $3.11/h]
+  Prices are valid until 13:05.
+  p4wd9 keeps waiting until you click an offer.
+[Details] [Refresh] [Change]
 
-*Change p4wd9 to 1x H100 in EU, on demand, 6 h from ready*
-Nothing here can be rented now. Only $3.00/h is left.
-$2.15/h  Hyperstack, nor-1
-$2.42/h  Nebius, eu-north1
-$3.11/h  Scaleway, fr-par-2
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-  Your 8x request still stands.
-[Refresh] [Change]
+*Change p4wd9 to 1x H100 in EU* · 6 h
+You can't rent these now. Only $3.00/h is left.
+*$2.15/h* Hyperstack nor-1
+*$2.42/h* Nebius eu-north1
+*$3.11/h* Scaleway fr-par-2
+  p4wd9 keeps waiting.
+[Details] [Refresh] [Change]
 """)
 
 
@@ -322,8 +313,8 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
     )
     assert [found(quote=quote, asked_in=each).splitlines()[-2] for each in channels] == snapshot(
         [
-            "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. Or: /invite @gpubot",
-            "  People from outside read <#C0TRAIN>, so the card will go to <#C0GPUS>.",
+            "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. To have it here: /invite @gpubot",
+            "  People from outside can read <#C0TRAIN>, so the card will go to <#C0GPUS>.",
             "  The card will go to <#C0GPUS>.",
         ]
     )
@@ -343,14 +334,26 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
         found([rents, over_budget]),
         found([refused, asks]),
     ]
-    # The last line but one says who decides about which offers.
-    assert [" ".join(re.split(r"\n  (?! )", answer)[-2].split()) for answer in answers] == snapshot(
+    # The first lines say which offers need approval.
+    assert [answer.split("\n*$2.15/h* Hyper")[0] for answer in answers] == snapshot(
         [
-            "$3.11/h needs an approver: it's over the $10.00/h limit.",
-            "$3.11/h and $3.50/h need an approver: they're over the $10.00/h limit.",
-            "$3.50/h needs an approver. You have $11.00 left in November: $9.00 spent, $0.00 reserved for what "
-            "runs. This can come to $16.06.",
-            "Over the $10.00/h limit: an approver decides.",
+            """\
+*1x H100 in EU* · 6 h
+*$3.11/h needs approval*: it's over the limit of $10.00/h.\
+""",
+            """\
+*1x H100 in EU* · 6 h
+*$3.11/h and $3.50/h need approval*: they're over the limit of $10.00/h.\
+""",
+            """\
+*1x H100 in EU* · 6 h
+*$3.50/h needs approval.* This could cost $16.06, and you have only $11.00 left in November ($9.00
+      spent, $0.00 reserved for running machines).\
+""",
+            """\
+*1x H100 in EU* · 6 h
+*Needs approval*: it's over the limit of $10.00/h.\
+""",
         ]
     )
 
@@ -361,19 +364,24 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
     reader = changed(reader, rules=changed(reader.rules, projects=projects))
     own, named = changed(QUOTE, project="speech"), changed(QUOTE, request=request(project="speech"))
     shown = [
-        message(offers.answer(view_of(quote, rows()), reader), NOW).splitlines()[-2]
+        message(offers.answer(view_of(quote, rows()), reader), NOW).partition("until 13:05.\n")[2]
         for quote in (QUOTE, own, named, changed(QUOTE, project="vision"))
     ]
     nothing = changed(QUOTE, state=QuoteState.NONE, offers=())
-    assert shown[0].strip() in offers.answer(view_of(nothing, ()), reader).text
-    assert shown == snapshot(
-        [
-            "  <#C0TRAIN> charges vision only for its people and approvers, so yours is unassigned.",
-            "  <#C0TRAIN> charges vision only for its people and approvers, so yours is charged to speech.",
-            "  Prices stand until 13:05. Nothing is reserved: it can sell out.",
-            "  Prices stand until 13:05. Nothing is reserved: it can sell out.",
-        ]
-    )
+    assert "so this is charged to no project." in offers.answer(view_of(nothing, ()), reader).text
+    assert page(*shown) == snapshot("""\
+
+  Only people of vision and approvers can charge it from <#C0TRAIN>, so this is charged to no
+      project.
+[Details] [Refresh] [Change]
+
+  Only people of vision and approvers can charge it from <#C0TRAIN>, so this is charged to speech.
+[Details] [Refresh] [Change]
+
+[Details] [Refresh] [Change]
+
+[Details] [Refresh] [Change]
+""")
 
 
 def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
@@ -383,13 +391,13 @@ def test_a_named_end_is_shown_with_its_day_and_how_far_it_is() -> None:
     heads += found(quote=today, zone="").splitlines()[:2]
     assert page(*heads) == snapshot("""\
 
-*1x H100 in EU, on demand, until today at 18:30 (5 h 55 min)*
+*1x H100 in EU* · until today at 18:30 (5 h 55 min)
 
-*1x H100 in EU, on demand, until Nov 27 at 09:00 (2 days 20 h)*
+*1x H100 in EU* · until Nov 27 at 09:00 (2 days 20 h)
 
-*1x H100 in EU, on demand, until today at 18:30 (5 h 55 min)*
+*1x H100 in EU* · until today at 18:30 (5 h 55 min)
 
-  I read that time as UTC: Slack doesn't tell me your time zone.
+  I read the time that you typed as UTC, because Slack doesn't tell me your time zone.
 """)
 
 
@@ -411,22 +419,22 @@ def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
     answers = (none_found(changed(none, nearby=near)), none_found(none))
     assert page(*(message(answer, NOW) for answer in answers)) == snapshot("""\
 
-(fallback) No H100 in EU under $2.00 per GPU-hour now. Close to it: Show from $2.15 in EU, Show US
-      from $1.90, Show spot from $1.20. H100 alone means any H100. I look in your hours only: Mon to
-      Fri, 08:00 to 20:00. Add "any time" for always.
-No H100 in EU under $2.00 per GPU-hour now.
+(fallback) No H100 in EU under $2.00 per GPU-hour right now. Similar: Show from $2.15 in EU, Show US
+      from $1.90 and Show spot from $1.20. Any H100 model will do. I only look for offers during
+      your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
+No H100 in EU under $2.00 per GPU-hour right now.
 [Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US from
       $1.90] [Show spot from $1.20] [Change]
-  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
+  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
 
-(fallback) No H100 in EU under $2.00 per GPU-hour now. I found nothing close to it either. H100
-      alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
-No H100 in EU under $2.00 per GPU-hour now. I found nothing close to it either.
+(fallback) No H100 in EU under $2.00 per GPU-hour right now, and nothing similar either. Any H100
+      model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any
+      time" for day and night.
+No H100 in EU under $2.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Rent it for me, up to a price] [Change]
-  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
+  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
 """)
 
 
@@ -439,14 +447,14 @@ def test_without_an_offer_for_a_total_the_buttons_say_that_they_go_over_it() -> 
     answer = none_found(changed(QUOTE, request=request(**limits), nearby=near))
     assert page(message(answer, NOW)) == snapshot("""\
 
-(fallback) No H100 in EU for $8.00 in all now. Close to it: Show from $2.15 in EU (over $8.00 in
-      all), Show US from $1.10. H100 alone means any H100. I look in your hours only: Mon to Fri,
-      08:00 to 20:00. Add "any time" for always.
-No H100 in EU for $8.00 in all now.
+(fallback) No H100 in EU for $8.00 in all right now. Similar: Show from $2.15 in EU (over $8.00 in
+      all) and Show US from $1.10. Any H100 model will do. I only look for offers during your hours,
+      Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
+No H100 in EU for $8.00 in all right now.
 [Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU (over $8.00 in
       all)] [Show US from $1.10] [Change]
-  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
+  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
 """)
 
 
@@ -495,16 +503,17 @@ def test_an_answer_without_offers_says_why_and_what_to_do() -> None:
 
 Looking for 1x H100 in EU.
 
-You already rent 1x H100 in EU (k7mq2, ready). Another one?
+You already have 1x H100 (k7mq2), and it's ready. Rent another?
 [Rent another] [Show k7mq2]
 
-You already rent 1x H100 in EU (k7mq2, starting). Another one?
+You already have 1x H100 (k7mq2), and it's starting. Rent another?
 [Rent another] [Show k7mq2]
 
-Compute Clear hasn't answered for 2 min. Nothing is rented, and I won't rent later on my own.
+Compute Clear hasn't responded for 2 min. Nothing was rented, and nothing will be unless you try
+      again.
 [Try again]
 
-Compute Clear refuses my token, so I can't look now; the admins know. Nothing is rented, and I won't
-      rent later on my own.
+Compute Clear rejects my API token, so I can't look for offers. The admins know. Nothing was rented,
+      and nothing will be unless you try again.
 [Try again]
 """)

@@ -94,14 +94,14 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
 Ana left the workspace: Ana's 1x H100 (k7mq2) in EU. Admins decide what becomes of it.
 
 Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
-      sells out.
+  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
+      $21.16/h if it sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
   Ana left the workspace. Admins decide what becomes of it.
 
 Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 14:05); allows $21.16/h if it
-      sells out.
+  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
+      $21.16/h if it sells out.
   Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
 """)

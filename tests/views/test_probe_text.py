@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,9 +47,12 @@ def not_wanted(details: RentalDetails) -> RentalDetails:
 
 
 def words(details: RentalDetails, reader: str) -> str:
-    """Return what the ready message says between the command and the fingerprint, and after that."""
-    lines = [re.sub(r"`\(.*\)`", "`...`", each) for each in ssh_lines.ssh_lines(details, reading(NOW, reader))[1:]]
-    return message(blocks.message("\n".join(each for each in lines if not each.startswith("If ssh asks"))), NOW)
+    """Return what the ready message says of keys, the setup and the probe."""
+    keys, *_, small = ssh_lines.log_in_parts(
+        details, reading(NOW, reader), ssh_lines.keys_fact(details, reading(NOW, reader))
+    )[1:]
+    texts = [keys.text, *(line for line in small.text.splitlines() if not line.startswith("Host key"))]
+    return message(blocks.message("\n".join(texts)), NOW)
 
 
 def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_probe_answered() -> None:
@@ -65,33 +67,28 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
     )
     assert page(*(words(details, ANA) for details in stories)) == snapshot("""\
 
-Opens with "you@laptop" now. "you@desk" and Ben's open it in about a minute; this message will say
-      so.
-The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
-I see how busy its GPUs are and whether someone is connected, and tell it when it ends: /gpu probe
-      shows the scripts.
+Your key "you@laptop" works; "you@desk" and Ben's will work in about a minute.
+Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
+I check GPU load and SSH connections every 2 min. Scripts: /gpu probe
 
-Opens with "you@laptop", "you@desk" and Ben's.
-Setup torch: running. It writes to /var/lib/gpubot/setup.log.
-I see how busy its GPUs are and whether someone is connected, but it starts no on-ending.sh: /gpu
-      probe shows the script.
+The keys "you@laptop", "you@desk" and Ben's work.
+Setup torch: running. It logs to /var/lib/gpubot/setup.log.
+I check GPU load and SSH connections every 2 min. The script that would start an on-ending.sh is
+      missing: /gpu probe shows it.
 
-Opens with "you@laptop" alone: its startup script didn't run. To add "you@desk" and Ben's, paste on
-      the machine: `...`
-The setup torch doesn't run on it.
+Your key "you@laptop" works; "you@desk" and Ben's don't work, because the startup script didn't run.
+Setup "torch" doesn't run on this machine.
 
-Opens with "you@laptop". If "you@desk" and Ben's don't open it, paste on the machine: `...`
-The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
-I see how busy its GPUs are and whether someone is connected, but it starts no on-ending.sh: /gpu
-      probe shows the script.
+Your key "you@laptop" works; "you@desk" and Ben's might not work.
+Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
+I check GPU load and SSH connections every 2 min. The script that would start an on-ending.sh is
+      missing: /gpu probe shows it.
 
-Opens with "you@laptop"; with "you@desk" and Ben's too if its startup script runs. If it doesn't,
-      paste on the machine: `...`
-The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+Your key "you@laptop" works; "you@desk" and Ben's will work if the startup script runs.
+Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
 
-Opens with "you@laptop"; with "you@desk" and Ben's too if its startup script runs. If it doesn't,
-      paste on the machine: `...`
-The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
+Your key "you@laptop" works; "you@desk" and Ben's will work if the startup script runs.
+Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
 """)
 
 
@@ -99,18 +96,18 @@ def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
     stories = (probed(), probed(answered=timedelta(minutes=2)), probed(use=UNSEEN))
     assert page(*(words(details, BEN) for details in stories)) == snapshot("""\
 
-Opens with "ben@desk" in about a minute; this message will say so.
-The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
-I see how busy its GPUs are and whether someone is connected, and tell it when it ends: /gpu probe
-      shows the scripts.
+Your key "ben@desk" will work in about a minute.
+Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
+I check GPU load and SSH connections every 2 min. Scripts: /gpu probe
 
-Opens with "ben@desk".
-The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.
-I see how busy its GPUs are and whether someone is connected, but it starts no on-ending.sh: /gpu
-      probe shows the script.
+Your key "ben@desk" works.
+Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
+I check GPU load and SSH connections every 2 min. The script that would start an on-ending.sh is
+      missing: /gpu probe shows it.
 
-Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
-The setup torch doesn't run on it.
+Your key "ben@desk" doesn't work, because the startup script didn't run. Ana can add it with /gpu
+      share k7mq2.
+Setup "torch" doesn't run on this machine.
 """)
 
 
@@ -125,9 +122,9 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     def shown(details: RentalDetails, now: datetime, reader: str = ANA, rules: Rules = RULES) -> str:
         rendered = ssh_lines.ssh(details, reader=reading(now, reader, rules=rules), probe_line=PROBE_LINE)
         assert problems_of_message(rendered.text, rendered.blocks) == []
-        return read(
-            "\n".join(block["text"]["text"] for block in rendered.blocks if block["type"] == "section"), now
-        )
+        texts = [block["text"] for block in rendered.blocks if "text" in block]
+        texts += [part for block in rendered.blocks if block["type"] == "context" for part in block["elements"]]
+        return read("\n".join(text["text"] for text in texts), now)
 
     lines = f"```{install_lines(PROBE_LINE)}```"
     assert lines in shown(details, late)
@@ -135,18 +132,18 @@ def test_the_lines_that_install_the_probe_are_for_its_owner_once_it_did_not_come
     assert lines not in shown(details, late - timedelta(seconds=1))
     awaited = shown(probed(), late)
     assert lines not in awaited, "no visit has said yet that it is not installed"
-    assert "I see how busy its GPUs are" in awaited
+    assert "I check GPU load" in awaited
     assert lines not in shown(details, late, BEN)
     assert lines not in shown(details, late, rules=changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
     pasted = probe.looks_now(details.rental)
-    assert pasted.text == "I'll look within a minute. /gpu ssh k7mq2 then shows the result."
+    assert pasted.text == "I'll check within a minute. After that, /gpu ssh k7mq2 shows whether it worked."
     seen = shown(probed(answered=timedelta(minutes=40)), late)
     assert lines not in seen
-    assert "I see how busy its GPUs are" in seen
+    assert "I check GPU load" in seen
     removed = shown(probed(use=UNSEEN, answered=timedelta(minutes=2)), late)
     assert lines in removed
-    assert "It refuses my key now, so I can't see inside." in removed
-    assert "I see how busy its GPUs are" not in removed
+    assert "The machine refuses my key now, so I can't monitor it." in removed
+    assert "I check GPU load and SSH connections every" not in removed
     assert lines not in shown(not_wanted(probed(use=UNSEEN)), late)
     for why in (Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED):
         assert lines not in shown(probed(use=changed(UNSEEN, why=why)), late), "they would not help"
@@ -161,4 +158,4 @@ def test_the_probe_command_shows_both_scripts() -> None:
     assert f"```{PROBE_SCRIPT}```" == read(rendered.blocks[1]["text"]["text"], NOW)
     assert f"```{ENDING_SCRIPT}```" == read(rendered.blocks[2]["text"]["text"], NOW)
     off = probe.probe(changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
-    assert off.text == "Your team's rules switch the probe off: I don't look whether a machine is used."
+    assert off.text == "Your team's rules switch monitoring off, so I don't check whether machines are used."

@@ -103,15 +103,21 @@ def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_w
         card(gone(replaced_by="f6rat"), clock(18, 41)),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-Its replacement will be f6rat. This one runs until that is bought.
-[Extend] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
+      It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+f6rat will replace this machine, which keeps running until f6rat is rented.
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Price: $2.42/h, at most $16.06
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [Destroy k7mq2]
 
 *Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. Its replacement will be
       f6rat. fine-tune run 7
@@ -170,18 +176,24 @@ def test_a_machine_that_does_not_answer_on_its_ssh_port_runs_and_is_not_called_r
         thread(happened(K.SILENT, clock(12, 40)), silent),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) runs until 18:40, at $2.42/h.
-Nothing answers on its SSH port. It may need another minute.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [Replace k7mq2, up to $2.47/h]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is running and billing.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
+      It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is running and billing
+Nothing answers on its SSH port yet. It may need another minute.
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Price: $2.42/h, at most $16.06
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [Replace k7mq2, up to $2.47/h] [Destroy k7mq2]
 
-*Running*: 1x H100 in EU, Ana, k7mq2. Nothing answers on its SSH port. $2.42/h since 12:37. It ends
-      at 18:40. fine-tune run 7
+*Running*: 1x H100 in EU, Ana, k7mq2. Nothing answers on its SSH port yet. $2.42/h since 12:37. It
+      ends at 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 It runs and bills, but nothing answers on its SSH port yet. It may need another minute.
@@ -249,7 +261,7 @@ What doesn't work?: ()
 def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_the_same() -> None:
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
-    choice = OfferChoice(offer=NEBIUS, envelope=envelope())
+    choice = OfferChoice(offer=NEBIUS, envelope=envelope("2.42", "2.78", 4_170_000, lease=H))
     little = changed(LEFT, lease=H, total=3_030_000)
     found = offers.found(view_of(search, [choice], to_replace=lost, left=little), reading(clock(18, 0)))
     none = changed(search, state=QuoteState.NONE)
@@ -262,19 +274,20 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
         message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
     ) == snapshot("""\
 
-Nothing was rented in the place of k7mq2. It left 1x H100, up to $2.47/h, for 1 h, at most $3.03 in
-      all. What there is now:
-*1x H100 in EU, on demand, 1 h from ready*
-$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
-About $2.42, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+Nothing was rented in place of 1x H100 (k7mq2). What it left: 1x H100, up to $2.47/h, for 1 h, at
+      most $3.03 in all. These offers are available now:
+*1x H100 in EU* · 1 h
+*$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
+About $2.42, *at most $4.17* including startup and shutdown. If it sells out, I'll take another up
+      to $2.78/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 
-Nothing was rented in the place of k7mq2, so k7mq2 runs on. No H100 in EU now. I found nothing close
-      to it either.
+Nothing was rented in place of 1x H100 (k7mq2), so it keeps running. No H100 in EU right now, and
+      nothing similar either.
 [Change]
 
-Compute Clear hasn't answered for 2 min. Nothing is rented, and I won't rent later on my own.
+Compute Clear hasn't responded for 2 min. Nothing was rented, and nothing will be unless you try
+      again.
 [Replace k7mq2, up to $2.47/h]
 """)

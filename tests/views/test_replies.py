@@ -48,7 +48,7 @@ def test_an_error_says_what_to_do_instead() -> None:
         RequestMistake('"us" can be the region or the people who ask.', Line("H100 US", "H100 US"), LONG_LINE),
         RequestMistake('I don\'t know "training".', Line("H100", "H100"), without=True),
         RequestMistake('I can\'t leave something out, as in "not eu". Name what you want.'),
-        Refused("Only approvers decide this. Nothing was changed."),
+        Refused("Only approvers decide this, so nothing was changed."),
         AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
         RequestChanged("It has changed.", "p4wd9"),
         PrivateKey(),
@@ -74,30 +74,32 @@ I don't know "training". Without it: /gpu get H100
 I can't leave something out, as in "not eu". Name what you want.
 [Choose from a list]
 
-Only approvers decide this. Nothing was changed.
+Only approvers decide this, so nothing was changed.
 
-Ben approved it 2 s before you. Nothing was changed.
+Ben approved this request 2 s before you. Nothing more was changed.
 [Show p4wd9]
 
 It has changed.
 [Show p4wd9]
 
-That was a private key. I dropped it and no channel shows it, but it went through Slack. Make a new
-      pair, then /gpu key with the line from the .pub file.
+That was a private key. I didn't keep it and no channel shows it, but it went through Slack. Create
+      a new pair, then type /gpu key with the line of its .pub file.
 
-(fallback) Before I rent I need your public SSH key: it lets you in. Add it with: /gpu key
-      ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
-Before I rent I need your public SSH key: it lets you in.
+(fallback) To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has
+      been rented yet. Add it with: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github
+      ana-dev
+To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has been rented
+      yet.
 [Add SSH key] [Take mine from GitHub]
   or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
 
 I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
 
-I don't know zzzzz. /gpu list shows yours.
+I don't know zzzzz. /gpu list shows your machines.
 
-Buying is paused. An admin can go on with /gpu resume. Nothing was rented.
+Buying is paused. An admin can end the pause with /gpu resume. Nothing was rented.
 
-Compute Clear refuses my token, so I can't rent now. Admins know. Nothing was rented.
+Compute Clear rejects my API token, so I can't rent anything. The admins know. Nothing was rented.
 """)
 
 
@@ -109,25 +111,44 @@ def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
 @pytest.mark.parametrize(
     ("decision", "name", "own", "ago", "text"),
     [
-        (Decision.DENIED, "Ben", False, timedelta(milliseconds=900), "Ben denied it a moment before you."),
-        (Decision.APPROVED, "Ben", False, timedelta(minutes=3, seconds=59), "Ben approved it 3 min before you."),
-        (Decision.WITHDREW, None, False, timedelta(hours=26), "Someone else withdrew it 26 h before you."),
-        (Decision.APPROVED, "Ana", True, timedelta(seconds=59), "You approved it 59 s ago."),
-        (Decision.GAVE_OWNER, "Cleo", False, timedelta(0), "Cleo gave it an owner a moment before you."),
-        (Decision.NOT_OURS, "Cleo", True, timedelta(hours=1), "You said that it is not ours to manage 1 h ago."),
-        (Decision.DENIED, "<!here>", False, timedelta(0), "&lt;!here&gt; denied it a moment before you."),
+        (Decision.DENIED, "Ben", False, timedelta(seconds=0.9), "Ben declined this request a moment before you."),
+        (
+            Decision.APPROVED,
+            "Ben",
+            False,
+            timedelta(minutes=3, seconds=59),
+            "Ben approved this request 3 min before you.",
+        ),
+        (
+            Decision.WITHDREW,
+            None,
+            False,
+            timedelta(hours=26),
+            "Someone else withdrew this request 26 h before you.",
+        ),
+        (Decision.APPROVED, "Ana", True, timedelta(seconds=59), "You already approved this request 59 s ago."),
+        (Decision.GAVE_OWNER, "Cleo", False, timedelta(0), 'Cleo chose "Assign an owner" a moment before you.'),
+        (Decision.NOT_OURS, "Cleo", True, timedelta(hours=1), 'You already chose "Not ours" 1 h ago.'),
+        (
+            Decision.DENIED,
+            "<!here>",
+            False,
+            timedelta(0),
+            "&lt;!here&gt; declined this request a moment before you.",
+        ),
     ],
 )
 def test_a_late_click_is_answered_with_who_decided_and_when(
     decision: Decision, name: str | None, *, own: bool, ago: timedelta, text: str
 ) -> None:
     shown = replies.error(AlreadyDecided("p4wd9", decision, name=name, own=own, ago=ago))
-    assert shown.text == f"{text} Nothing was changed."
+    assert shown.text == f"{text} Nothing more was changed."
 
 
-@pytest.mark.parametrize(("owner", "text"), [("Ana", "Only Ana"), (None, "Only its owner")])
+@pytest.mark.parametrize(("owner", "text"), [("Ana", "Only Ana"), (None, "Only the owner")])
 def test_only_the_owner_gets_the_ssh_command(owner: str | None, text: str) -> None:
-    assert replies.error(OwnerOnly("k7mq2", owner)).text == f"{text} gets the command for k7mq2."
+    shown = replies.error(OwnerOnly("k7mq2", owner))
+    assert shown.text == f"{text} and the teammates on k7mq2 can see its SSH command."
 
 
 def test_people_and_channels_in_an_error_are_never_pinged() -> None:
@@ -142,11 +163,11 @@ def test_the_reply_after_a_bug_has_a_number_and_says_only_what_is_certain() -> N
         replies.store_busy(),
     ) == snapshot("""\
 
-Something broke on my side; nothing was rented. Tell an admin the number E-4F2K.
+Something went wrong on my side. Nothing was rented. Give an admin this number: E-4F2K.
 
-Something broke on my side. /gpu list shows what is rented. Tell an admin the number E-4F2K.
+Something went wrong on my side. /gpu list shows what is rented. Give an admin this number: E-4F2K.
 
-I couldn't write that down, so nothing was done. Try again in a moment.
+I couldn't save that, so nothing was changed. Try again in a moment.
 """)
 
 
@@ -156,11 +177,11 @@ def test_the_reply_to_a_click_on_an_offer_says_what_it_made_and_where_to_follow_
     shown = texts(*map(replies.rented, rentals))
     assert shown == snapshot("""\
 
-Renting: 1x H100 in EU, k7mq2, from $2.15/h. Follow it in <#C0TRAIN>.
+Renting 1x H100 (k7mq2) in EU, from $2.15/h. Follow it in <#C0TRAIN>.
 
-Renting: 1x H100 in EU, k7mq2, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
+Renting 1x H100 (k7mq2) in EU, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
 
-Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
+Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -185,24 +206,24 @@ def test_the_reply_to_extend_and_keep_says_when_the_lease_ends() -> None:
         replies.still_needed(use, None, READER),
     ) == snapshot("""\
 
-k7mq2 ends 18:40 now: 5 h 8 min more, about $12.42.
+You extended 1x H100 (k7mq2) by 5 h 8 min, about $12.42. It ends at 18:40.
 
-k7mq2 ends 18:40 now: 2 h more.
+You extended 1x H100 (k7mq2) by 2 h. It ends at 18:40.
 
-Asked for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
+Asked for 24 h more for 1x H100 (k7mq2), about $58.08. Without a yes it ends 18:40.
 
-Asked Ben for 24 h more on k7mq2, about $58.08. Without a yes it ends 18:40.
+Asked Ben for 24 h more for 1x H100 (k7mq2), about $58.08. Without a yes it ends 18:40.
 
-You asked for 2 h more just now: k7mq2 ends 18:40. I added nothing more.
+You extended 1x H100 (k7mq2) by 2 h just now, so nothing more was added. It ends at 18:40.
 [Extend 2 h more, about $4.84]
 
-k7mq2 is still needed. I'll ask again at 15:40. It still ends at 18:40.
+You still need 1x H100 (k7mq2). I'll ask again at 15:40. It still ends at 18:40.
 [Extend 2 h, about $4.84]
 
-k7mq2 is still needed. It still ends at 18:40, and I won't ask again before that.
+You still need 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that.
 [Extend 2 h, about $4.84]
 
-k7mq2 is still needed. It still ends at 18:40, and I won't ask again before that.
+You still need 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that.
 [Extend 2 h, about $4.84]
 """)
 
@@ -211,9 +232,9 @@ def test_the_reply_to_destroy_says_whether_the_vendor_has_yet_to_confirm() -> No
     destroying, withdrawn = ready(state=State.DESTROYING).rental, waiting(state=State.WITHDRAWN).rental
     assert texts(replies.ending(destroying), replies.ending(withdrawn)) == snapshot("""\
 
-Being destroyed: 1x H100 in EU, k7mq2. I say so in <#C0TRAIN> once the vendor confirms it.
+I'm destroying 1x H100 (k7mq2) in EU. <#C0TRAIN> will say when the vendor has confirmed it.
 
-Withdrawn: 8x H100 in EU, p4wd9.
+Withdrawn: 8x H100 (p4wd9) in EU.
 """)
 
 
@@ -227,16 +248,17 @@ def test_other_replies_say_what_is_true_now() -> None:
         replies.begin_with_mention("U0BOT", "get H100 EU until 18:00"),
     ) == snapshot("""\
 
-Buying is paused. I say so in <#C0GPUS>. Destroying goes on. /gpu resume starts it again.
+Buying is paused. <#C0GPUS> will be told. Machines can still be destroyed. To end the pause: /gpu
+      resume
 
-Buying was already paused. Destroying goes on. /gpu resume starts it again.
+Buying was already paused. Machines can still be destroyed. To end the pause: /gpu resume
 
-Buying goes on again.
+The pause is over: machines can be rented again.
 
 Buying wasn't paused.
 
 The request p4wd9 has changed.
 Here it is.
 
-Begin with my name and I do it: <@U0BOT> get H100 EU until 18:00
+Nothing was done. If you meant a command, begin with my name: <@U0BOT> get H100 EU until 18:00
 """)

@@ -11,12 +11,16 @@ from bot.model.state import State
 from bot.model.summary import Shared
 from bot.policy.access.keys import add_line, remove_line
 from handlers.actions import sharing
-from handlers.messages.ssh_lines import code
+from handlers.phrases.format import literal
 from tests.slack_limits import problems_of_message
 from tests.views.stories import making, ready
 
 BEN = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBen"
 CLEO = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICleo"
+
+
+def code(line: str) -> str:
+    return f"`{literal(line)}`"
 
 
 def answer(**fields: Any) -> list[str]:
@@ -26,46 +30,48 @@ def answer(**fields: Any) -> list[str]:
 
 def test_keys_that_the_purchase_sends_need_no_line() -> None:
     rental = making().rental
-    assert answer(rental=rental) == snapshot(["Ben gets in when k7mq2 is ready, if its startup script runs."])
+    assert answer(rental=rental) == snapshot(
+        ["Ben can log in once 1x H100 (k7mq2) is ready, if its startup script runs."]
+    )
     assert answer(rental=rental, names=("Ben", "Cleo")) == snapshot(
-        ["Ben and Cleo get in when k7mq2 is ready, if its startup script runs."]
+        ["Ben and Cleo can log in once 1x H100 (k7mq2) is ready, if its startup script runs."]
     )
     assert answer(rental=rental, names=("Ben", "Cleo"), without_key=("Cleo",)) == snapshot(
         [
-            "Ben gets in when k7mq2 is ready, if its startup script runs.",
-            "Cleo has no SSH key yet; I asked for one. Without it, Cleo can't get in.",
+            "Ben can log in once 1x H100 (k7mq2) is ready, if its startup script runs.",
+            "Cleo has no SSH key yet, so I asked for one. Without it, Cleo can't log in.",
         ]
     )
     assert answer(rental=rental, without_key=("Ben",)) == snapshot(
-        ["Ben has no SSH key yet; I asked for one. Without it, Ben can't get in."]
+        ["Ben has no SSH key yet, so I asked for one. Without it, Ben can't log in."]
     )
 
 
 def test_teammates_without_a_key_get_the_line_later_if_the_machine_is_ready() -> None:
     assert answer(without_key=("Ben",)) == [
-        "Ben has no SSH key yet; I asked for one. Without it, Ben can't get in. "
-        "With it, /gpu share k7mq2 shows the line to paste."
+        "Ben has no SSH key yet, so I asked for one. Without it, Ben can't log in. "
+        "Afterwards, /gpu share k7mq2 shows the line to paste."
     ]
 
 
 def test_a_ready_machine_gets_the_keys_by_a_line_that_its_owner_pastes() -> None:
     assert answer(key_lines=(BEN,), removable=(BEN,)) == [
-        "Paste this on k7mq2, and Ben gets in:",
+        "Paste this on 1x H100 (k7mq2) so that Ben can log in:",
         code(add_line([BEN])),
-        "This takes the keys of Ben off again:",
+        "To remove the keys of Ben again, paste this:",
         code(remove_line([BEN])),
     ]
     assert answer(names=("Ben", "Cleo"), key_lines=(BEN, CLEO), removable=(CLEO,)) == [
-        "Paste this on k7mq2, and Ben and Cleo get in:",
+        "Paste this on 1x H100 (k7mq2) so that Ben and Cleo can log in:",
         code(add_line([BEN, CLEO])),
-        "This takes the keys of Ben and Cleo off again:",
+        "To remove the keys of Ben and Cleo again, paste this:",
         code(remove_line([CLEO])),
     ]
 
 
 def test_a_machine_that_is_starting_gets_the_keys_of_later_teammates_once_it_is_ready() -> None:
     assert answer(rental=making().rental, key_lines=(BEN,), removable=(BEN,))[0] == snapshot(
-        "When k7mq2 is ready, paste this on it, and Ben gets in:"
+        "When 1x H100 (k7mq2) is ready, paste this on it so that Ben can log in:"
     )
 
 
@@ -86,7 +92,7 @@ def test_keys_of_any_size_fit_into_the_message_or_are_counted(state: State) -> N
         Shared(rental=rental, names=("Ben",), without_key=(), key_lines=lines, removable=lines)
     )
     assert problems_of_message(rendered.text, rendered.blocks) == []
-    shown = "\n".join(block["text"]["text"] for block in rendered.blocks)
-    added = sum(f"'{line}'" in shown for line in lines)
+    shown = "\n".join(str(block) for block in rendered.blocks)
+    added = sum(line in shown for line in lines)
     assert 0 < added < 20
     assert f"{20 - added} more keys didn't fit here." in shown

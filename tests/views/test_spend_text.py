@@ -14,10 +14,9 @@ from bot.model.budget import TEAM, Scope, ScopeKind, UseCosts
 from bot.model.spend import Period, PeriodKind, RowsOf, SpendPoint, SpendReport, SpendRow, Spent
 from bot.policy.team.rules import Rules
 from handlers.actions import spend
-from handlers.actions.spend import SAMPLE
-from handlers.delivery.posting import with_plainer
+from handlers.phrases.classic import classic
 from handlers.phrases.format import Reader
-from handlers.phrases.tables import bar_chart, number_cell, plainer, table, text_cell
+from handlers.phrases.tables import bar_chart, number_cell, table, text_cell
 from tests.slack_limits import problems_of_message
 from tests.views import strategies as some
 
@@ -139,7 +138,7 @@ def test_any_report_is_within_slacks_limits_also_with_a_plain_table(
     )
     rendered = spend.report(shown, READER)
     assert problems_of_message(rendered.text, rendered.blocks) == []
-    assert problems_of_message(rendered.text, plainer(rendered.blocks)) == []
+    assert problems_of_message(rendered.text, classic(rendered.blocks)) == []
 
 
 def test_words_of_the_storyboard() -> None:
@@ -159,7 +158,7 @@ def test_a_table_as_text_is_in_columns() -> None:
     rows = [[text_cell("Ana <b>"), number_cell(1234.5, "$1,234.50")], [text_cell("B`"), number_cell(0, "$0.00")]]
     shown = table("x", ["Person", "Total"], rows)
     assert shown is not None
-    (block,) = plainer([shown])
+    (block,) = classic([shown])
     assert block["text"]["text"] == ("```Person       Total\nAna &lt;b&gt;  $1,234.50\nB'           $0.00```")
 
 
@@ -167,7 +166,7 @@ def test_a_long_table_as_text_is_in_several_paragraphs_with_all_its_rows() -> No
     rows = [[text_cell(f"person {n:02}" + "x" * 50), number_cell(1, "$1.00")] for n in range(50)]
     shown = table("x", ["Person", "Total"], rows)
     assert shown is not None
-    parts = [block["text"]["text"] for block in plainer([shown])]
+    parts = [block["text"]["text"] for block in classic([shown])]
     assert len(parts) > 1
     assert sum(part.count("person") for part in parts) == 50
 
@@ -176,10 +175,3 @@ def test_nothing_to_show_makes_no_table_and_no_chart() -> None:
     assert table("x", ["Person"], []) is None
     assert bar_chart("x", "Total", [("28 Nov", 1)]) is None
     assert bar_chart("x", "Total", [("27 Nov", 0), ("28 Nov", 0)]) is None
-
-
-def test_refused_blocks_are_sent_plainer_each_time() -> None:
-    words, data = {"type": "section"}, SAMPLE
-    assert with_plainer([words, *data]) == [[words, *data], [words, *plainer([data[0]])], []]
-    assert with_plainer([words]) == [[words], []]
-    assert with_plainer([]) == [[]]

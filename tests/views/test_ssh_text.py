@@ -8,10 +8,25 @@ from bot.model.base import changed
 from bot.model.summary import RentalDetails
 from bot.policy.access.keys import add_line
 from handlers.messages import ssh_lines
+from handlers.phrases import blocks
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import FIRST, NOW, key, large, line, sent
-from tests.views.screens import direct, message, page, read
+from tests.views.screens import direct, message, page
 from tests.views.stories import ANA, BEN, CARL, READY_EVENT, gone, keys_now, making, reading, ready
+
+
+def whose_keys(details: RentalDetails, reader: str = ANA) -> str:
+    """Return what the ready message says of the keys."""
+    fact = ssh_lines.keys_fact(details, reading(NOW, reader))
+    assert fact is not None
+    return message(blocks.message(fact.value), NOW)
+
+
+def pasted(details: RentalDetails) -> list[str]:
+    """Return the shell lines to paste in the answer to `/gpu ssh`."""
+    shown = ssh_lines.ssh(details, reader=reading(NOW, ANA)).blocks
+    texts = [block["elements"][0]["elements"][0]["text"] for block in shown if block["type"] == "rich_text"]
+    return [text for text in texts if "authorized_keys" in text]
 
 
 def answer(details: RentalDetails, reader: str = ANA) -> str:
@@ -24,28 +39,37 @@ def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_
         direct(READY_EVENT, sent()),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
-`ssh root@203.0.113.7`
-Opens with "you@laptop"; with "you@desk" and Ben's too if its startup script runs. If it doesn't,
-      paste on the machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519
-      AAAAC3NzaC1lZDI1' 'ssh-ed25519 AAAAC3NzaC1lZDI2'; do grep -qsxF "$k" authorized_keys || printf
-      '\\n%s\\n' "$k" >>authorized_keys; done)`
-If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
-      First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [It doesn't work]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works;
+      "you@desk" and Ben's will work if the startup script runs. It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Price: $2.42/h, at most $16.06
+| Keys: "you@laptop" works; "you@desk" and Ben's will work if the startup script runs
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
+[Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready until 18:40, at $2.42/h.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
-      First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [It doesn't work]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
+      It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Price: $2.42/h, at most $16.06
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
+[Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 """)
 
 
@@ -53,18 +77,23 @@ def test_keys_with_the_same_comment_are_named_by_their_fingerprints() -> None:
     """All keys of a GitHub user have the same comment."""
     again, desk = key(ANA, "you@laptop", line(2)), key(ANA, "you@desk", line(3))
     shown = [
-        ssh_lines.ssh_lines(details, reading(NOW, reader))[1].partition(" If it doesn't")[0]
+        whose_keys(details, reader)
         for details, reader in (
             (sent(again, desk), ANA),
             (sent(desk, later=(again,)), ANA),
             (sent(key(BEN, "ben", line(2)), key(BEN, "ben", line(3)), key(BEN, "you@laptop", line(4))), BEN),
         )
     ]
-    assert shown == [
-        'Opens with "you@laptop"; with SHA256:9fA and "you@desk" too if its startup script runs.',
-        'Opens with "you@laptop"; with "you@desk" too if its startup script runs.',
-        'Opens with SHA256:9fA, SHA256:9fA and "you@laptop" if its startup script runs.',
-    ]
+    assert page(*shown) == snapshot("""\
+
+"you@laptop" works; SHA256:9fA and "you@desk" will work if the startup script runs
+
+"you@laptop" works; "you@desk" will work if the startup script runs; SHA256:9fA isn't on the machine
+      yet
+
+SHA256:9fA, SHA256:9fA and "you@laptop" will work if the startup script runs. Ana can add it with
+      /gpu share k7mq2
+""")
 
 
 def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_them_on_the_machine() -> None:
@@ -74,39 +103,37 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
     added_later = sent(desk, later=(phone, bens))
     removed = changed(sent(desk, bens), keys_now=keys_now(FIRST, bens))
     all_removed = changed(sent(desk), keys_now=keys_now(FIRST))
-    shown = [
-        ssh_lines.ssh_lines(each, reading(NOW, ANA))[1]
-        .removeprefix('Opens with "you@laptop"')
-        .partition(", paste on the machine: ")
-        for each in (without_script, added_later, removed, all_removed)
-    ]
-    assert [words for words, _, _ in shown] == snapshot(
-        [
-            '. To add "you@desk" and Ben\'s',
-            '; with "you@desk" too if its startup script runs. If it doesn\'t, '
-            'or to add "you@phone" and Ben\'s too',
-            "; with \"you@desk\" and Ben's too if its startup script runs. If it doesn't",
-            '; with "you@desk" too if its startup script runs.',
-        ]
-    )
-    pasted = [[n for n in range(1, 4) if line(n) in command] for _, _, command in shown]
-    assert pasted == [[1, 3], [1, 2, 3], [3], []]
+    stories = (without_script, added_later, removed, all_removed)
+    assert page(*map(whose_keys, stories)) == snapshot("""\
+
+"you@laptop" works; "you@desk" and Ben's aren't on the machine yet
+
+"you@laptop" works; "you@desk" will work if the startup script runs; "you@phone" and Ben's aren't on
+      the machine yet
+
+"you@laptop" works; "you@desk" and Ben's will work if the startup script runs
+
+"you@laptop" works; "you@desk" will work if the startup script runs
+""")
+    lines = ["".join(pasted(each)) for each in stories]
+    assert [[n for n in range(1, 4) if line(n) in command] for command in lines] == [[1, 3], [1, 2, 3], [3], []]
 
 
 def test_a_first_key_that_was_replaced_still_opens_the_machine_and_the_new_one_is_pasted() -> None:
     new = key(ANA, "you@new", line(1))
     replaced = changed(sent(), keys_now=keys_now(new))
-    words = ssh_lines.ssh_lines(replaced, reading(NOW, ANA))[1]
-    assert words.startswith('Opens with "you@laptop". To add "you@new", paste on the machine: ')
+    assert whose_keys(replaced) == snapshot('"you@laptop" works; "you@new" isn\'t on the machine yet')
+    assert [line(1) in command for command in pasted(replaced)] == [True]
 
 
 def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_run() -> None:
     request = changed(ready().rental.request, setup="torch")
     runs, never = sent(setup="torch", request=request), sent(request=request)
-    assert [ssh_lines.ssh_lines(each, reading(NOW, ANA))[2] for each in (runs, never)] == snapshot(
+    small = [ssh_lines.log_in_parts(each, reading(NOW, ANA))[-1].text for each in (runs, never)]
+    assert [text.splitlines()[1] for text in small] == snapshot(
         [
-            "The setup torch writes to /var/lib/gpubot/setup.log. If there is no such file, it didn't run.",
-            "The setup torch doesn't run on it.",
+            'Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.',
+            'Setup "torch" doesn\'t run on this machine.',
         ]
     )
 
@@ -116,40 +143,46 @@ def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_
     others = sent(key(ANA, ""), key(BEN, "ben@desk"), key(BEN, "ben@home"), key(CARL, "carl"))
     many = changed(sent(*(key(name, "") for name in "ABCDEFG")), names={name: name for name in "ABCDEFG"})
     unnamed = changed(sent(), attempts=tuple(changed(each, key_comment="") for each in sent().attempts))
-    shown = [ssh_lines.ssh_lines(each, reading(NOW, ANA))[1] for each in (named, others, many, unnamed)]
-    assert [line.partition(" If it doesn't")[0] for line in shown] == snapshot(
-        [
-            'Opens with "you@laptop"; with "pc", "\'&lt;b&gt;", "a" and 2 more of yours too '
-            "if its startup script runs.",
-            "Opens with \"you@laptop\"; with SHA256:9fA, Ben's and Carl's too if its startup script runs.",
-            "Opens with \"you@laptop\"; with A's, B's, C's, D's, E's and 2 more people's too "
-            "if its startup script runs.",
-            "Opens with your key.",
-        ]
-    )
+    assert page(*map(whose_keys, (named, others, many, unnamed))) == snapshot("""\
+
+"you@laptop" works; "pc", "'<b>", "a" and 2 more of yours will work if the startup script runs
+
+"you@laptop" works; SHA256:9fA, Ben's and Carl's will work if the startup script runs
+
+"you@laptop" works; A's, B's, C's, D's, E's and 2 more people's will work if the startup script runs
+
+Your key works
+""")
 
 
 def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_lines_to_paste() -> None:
     assert page(answer(sent(key(ANA, "you@desk"), port=2222))) == snapshot("""\
 
-Ready: your 1x H100 (k7mq2), until 18:40.
-`ssh -p 2222 root@203.0.113.7`
-Opens with "you@laptop"; with "you@desk" too if its startup script runs. If it doesn't, paste on the
-      machine: `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1';
-      do grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-If ssh asks about a fingerprint, it must be SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A.
-      First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
+(fallback) Log in with: `ssh -p 2222 root@203.0.113.7`
+(fallback) Your key "you@laptop" works; "you@desk" will work if the startup script runs.
+(fallback) `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do
+      grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
+(fallback) ```Host gpu-k7mq2
+(fallback)     ForwardAgent no```
+*Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
+$ ssh -p 2222 root@203.0.113.7
+| Keys: "you@laptop" works; "you@desk" will work if the startup script runs
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+  Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
+If "you@desk" doesn't work, paste this on the machine:
+$ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
+      "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)
 For `~/.ssh/config`, above any "Host *":
-```Host gpu-k7mq2
+$ Host gpu-k7mq2
     HostName 203.0.113.7
     Port 2222
     User root
     HostKeyAlias gpu-k7mq2
-    CheckHostIP no
+      CheckHostIP no
     StrictHostKeyChecking accept-new
-    ForwardAgent no```
-Then: `ssh gpu-k7mq2`
+    ForwardAgent no
+Then `ssh gpu-k7mq2` logs you in.
 VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 """)
@@ -159,63 +192,73 @@ def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_wh
     silent = ready(quiet_since_real=NOW)
     assert page(*map(answer, (ready(), ready(host=None), silent, making(), gone()))) == snapshot("""\
 
-Ready: your 1x H100 (k7mq2), until 18:40.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-I couldn't read its host key, so I can't say which fingerprint ssh must show.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Your key "you@laptop" works.
+(fallback) ```Host gpu-k7mq2
+(fallback)     ForwardAgent no```
+*Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
+$ ssh root@203.0.113.7
+| Keys: "you@laptop" works
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+  I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
-```Host gpu-k7mq2
+$ Host gpu-k7mq2
     HostName 203.0.113.7
     Port 22
     User root
     HostKeyAlias gpu-k7mq2
-    CheckHostIP no
+      CheckHostIP no
     StrictHostKeyChecking accept-new
-    ForwardAgent no```
-Then: `ssh gpu-k7mq2`
+    ForwardAgent no
+Then `ssh gpu-k7mq2` logs you in.
 VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
-Ready: your 1x H100 (k7mq2), until 18:40.
-It has no address yet.
+(fallback) Your key "you@laptop" works.
+*Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
+I don't know this machine's address yet.
+| Keys: "you@laptop" works
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
 
-Running: your 1x H100 (k7mq2), until 18:40.
-Nothing answers on its SSH port.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-I couldn't read its host key, so I can't say which fingerprint ssh must show.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) Your key "you@laptop" works.
+(fallback) ```Host gpu-k7mq2
+(fallback)     ForwardAgent no```
+*Your 1x H100 (k7mq2) is running.* It ends at 18:40.
+Nothing answers on its SSH port yet.
+$ ssh root@203.0.113.7
+| Keys: "you@laptop" works
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+  I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
-```Host gpu-k7mq2
+$ Host gpu-k7mq2
     HostName 203.0.113.7
     Port 22
     User root
     HostKeyAlias gpu-k7mq2
-    CheckHostIP no
+      CheckHostIP no
     StrictHostKeyChecking accept-new
-    ForwardAgent no```
-Then: `ssh gpu-k7mq2`
+    ForwardAgent no
+Then `ssh gpu-k7mq2` logs you in.
 VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
-k7mq2 can't be opened yet. Starting: 1x H100 in EU. I send you the command when it is ready.
+Your 1x H100 (k7mq2) isn't ready yet (starting). I'll send you the SSH command when it is.
 
-k7mq2 can't be opened. Ended: 1x H100 in EU.
+Ended at 18:41: your 1x H100 (k7mq2).
 """)
 
 
-def test_lines_to_paste_that_are_long_have_paragraphs_of_their_own_and_are_never_cut() -> None:
+def test_lines_to_paste_that_are_long_have_blocks_of_their_own_and_are_never_cut() -> None:
     keys = [large(n) for n in range(3)]
     for count in (1, 2, 3):
         shown = ssh_lines.ssh(sent(*keys[:count]), reader=reading(NOW, ANA))
         assert problems_of_message(shown.text, shown.blocks) == []
-        assert "paste on the machine the lines at the end of /gpu ssh k7mq2." in shown.blocks[0]["text"]["text"]
-        paragraphs = [read(block["text"]["text"], NOW) for block in shown.blocks[3:]]
-        assert paragraphs[:2] == [f"`{add_line([each.line])}`" for each in keys[: min(count, 2)]]
-        assert paragraphs[2:] == (["1 more key didn't fit here."] if count > 2 else [])
+        assert pasted(sent(*keys[:count])) == [add_line([each.line]) for each in keys[: min(count, 2)]]
+        assert ("1 more key didn't fit here." in answer(sent(*keys[:count]))) == (count > 2)
 
 
 def test_the_block_has_no_address_that_is_not_valid() -> None:

@@ -57,24 +57,31 @@ def test_the_ready_message_says_whether_the_teammates_own_key_was_sent() -> None
         direct(READY_EVENT, shared(gone()), to=BEN),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Ana's 1x H100 (k7mq2) is ready until 18:40.
-`ssh root@203.0.113.7`
-Opens with "ben@desk" if its startup script runs. If it doesn't, Ana can add yours: /gpu share k7mq2
-      shows Ana the line.
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill.
-[Extend]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Ana shared 1x H100 (k7mq2) with you.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. Your key "ben@desk" will work if the startup script runs. Ana can add
+      it with /gpu share k7mq2.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Ana shared 1x H100 (k7mq2) with you
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Your key: "ben@desk" will work if the startup script runs. Ana can add it with /gpu share k7mq2
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config]
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Ana's 1x H100 (k7mq2) is ready until 18:40.
-`ssh root@203.0.113.7`
-Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill.
-More time is asked for, until tomorrow at 18:40.
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Ana shared 1x H100 (k7mq2) with you.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. Your key SHA256:3fB isn't on the
+      machine yet. Ana can add it with /gpu share k7mq2.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Ana shared 1x H100 (k7mq2) with you
+$ ssh root@203.0.113.7
+| Ends: 18:40, or tomorrow at 18:40 if approved
+| Your key: SHA256:3fB isn't on the machine yet. Ana can add it with /gpu share k7mq2
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[SSH config]
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
@@ -91,26 +98,33 @@ def test_somebody_who_is_let_into_a_ready_machine_reads_how_they_get_in() -> Non
         direct(keyless, shared(gone(keyless)), to=CARL),
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Ana's 1x H100 (k7mq2) is ready until 18:40.
-`ssh root@203.0.113.7`
-Opens once Ana has put your key on the machine: /gpu share k7mq2 shows Ana the line.
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill.
-[Extend]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Ana shared 1x H100 (k7mq2) with you.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. Your key "ben@desk" isn't on the machine yet. Ana can add it with /gpu
+      share k7mq2.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Ana shared 1x H100 (k7mq2) with you
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Your key: "ben@desk" isn't on the machine yet. Ana can add it with /gpu share k7mq2
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config]
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Ana's 1x H100 (k7mq2) is ready until 18:40.
-`ssh root@203.0.113.7`
-Opens with your key.
-First look: nvidia-smi. Its disk is deleted with it today at 18:40. Copy results off before.
-      Shutting it down from inside doesn't stop the bill.
-[Extend]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Ana shared 1x H100 (k7mq2) with you.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40. Your key works.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Ana shared 1x H100 (k7mq2) with you
+$ ssh root@203.0.113.7
+| Ends: 18:40
+| Your key: Works
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config]
 
-Ana lets you into 1x H100 in EU (k7mq2). I need your public SSH key for that. Then Ana can put it on
-      the machine: /gpu share k7mq2 shows Ana the line.
+Ana is sharing 1x H100 (k7mq2) with you. To log in, you'll need an SSH key. Once you've saved one,
+      Ana can add it with /gpu share k7mq2.
 [Add SSH key] [Take mine from GitHub]
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
@@ -127,16 +141,18 @@ def test_somebody_without_a_key_is_asked_for_one_before_the_machine_is_ready() -
         direct(keyless, shared(gone(keyless)), to=CARL),
     ) == snapshot("""\
 
-Ana lets you into 8x H100 in EU (p4wd9) when it is ready. I need your public SSH key for that.
+Ana is sharing 8x H100 (p4wd9) with you. Add your public SSH key so that you can log in when it's
+      ready.
 [Add SSH key] [Take mine from GitHub]
 
-Ana lets you into 1x H100 in EU (k7mq2) when it is ready. I need your public SSH key for that.
+Ana is sharing 1x H100 (k7mq2) with you. Add your public SSH key so that you can log in when it's
+      ready.
 [Add SSH key] [Take mine from GitHub]
 
-Ana lets you into 1x H100 in EU (k7mq2) when it is ready.
+Ana is sharing 1x H100 (k7mq2) with you. You can log in when it's ready.
 
-Ana lets you into 1x H100 in EU (k7mq2). I need your public SSH key for that. Then Ana can put it on
-      the machine: /gpu share k7mq2 shows Ana the line.
+Ana is sharing 1x H100 (k7mq2) with you. To log in, you'll need an SSH key. Once you've saved one,
+      Ana can add it with /gpu share k7mq2.
 [Add SSH key] [Take mine from GitHub]
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).

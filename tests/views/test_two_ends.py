@@ -41,6 +41,7 @@ from tests.views.stories import (
     keys_now,
     lease,
     listed,
+    offer,
     reading,
     ready,
     request,
@@ -80,15 +81,16 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
         dialog(approve_dialog(details, reader=reading(clock(14, 5))), clock(14, 5)),
     ) == snapshot("""\
 
-*1x H100 in EU, on demand, 6 h from ready, up to 12 h while its GPUs are busy*
-$2.15/h  Hyperstack, nor-1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.15/h]
-About $12.90 for 6 h, $25.80 for 12 h, at most $30.88 (12 h, and 30 min to start and end, at
+*1x H100 in EU* · 6 h, up to 12 h while its GPUs are busy
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
+About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If it
 
 Approve up to $264.50? 8x H100 in EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune
 
 == Approve p4wd9? ==
-8x H100 in EU, 6 h from ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run 7
-Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
+8x H100 in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run
+      7
+Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 """)
 
@@ -97,22 +99,28 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
     shared = changed(two_ends(teammates=(BEN,)), keys_now=keys_now(key(BEN, "ben@desk")))
     assert page(
         direct(READY_EVENT, two_ends()),
-        direct(READY_EVENT, shared, to=BEN).splitlines()[1],
-        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[1],
+        direct(READY_EVENT, shared, to=BEN).splitlines()[2],
+        direct(READY_EVENT, two_ends(latest=clock(23, 10))).splitlines()[2],
     ) == snapshot("""\
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40, or by tomorrow at 00:40 while it's busy.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-[Extend] [Destroy k7mq2] [It doesn't work]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It costs $2.42/h, at
+      most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Price: $2.42/h, at most $30.88
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-Ana's 1x H100 (k7mq2) is ready. Ends 18:40, or by tomorrow at 00:40 while it's busy.
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. Your key "ben@desk"
 
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40, or by 23:10 while it's busy. That is sooner
+(fallback) It ends at 18:40, or by 23:10 while its GPUs are busy. That's sooner than you asked,
 """)
 
 
@@ -212,15 +220,16 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends 20:40, or by tomorrow at 00:40
-      while it's busy.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40. If
+      its GPUs are busy then, it keeps running until tomorrow at 00:40 at the latest.
 
-k7mq2 goes on, as was allowed already: 2 h more, about $4.84. It ends tomorrow at 00:40.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends tomorrow at
+      00:40.
 
-k7mq2 ends tomorrow at 02:40 now: 2 h more, about $4.84.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84. It ends tomorrow at 02:40.
 
-k7mq2 is still needed. I'll ask again at 17:30. It still ends at 18:40 unless its GPUs are busy
-      then.
+You still need 1x H100 (k7mq2). I'll ask again at 17:30. It still ends at 18:40 unless its GPUs are
+      busy then.
 [Keep it 2 h more, already approved]
 
 == Extend k7mq2? ==
@@ -234,9 +243,10 @@ Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approv
 def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_questions() -> None:
     named = request(count=8, until=clock(8, 0, day=25), lease=H * 20, up_to=H * 22)
     quote = changed(QUOTE, request=named)
-    choice = OfferChoice(offer=HYPERSTACK, envelope=changed(ENVELOPE, count=8))
+    allowed = envelope("18.40", "21.16", 476_100_000, count=8, lease=22 * H)
+    choice = OfferChoice(offer=offer("o-big", "18.40", "nebius", "eu-north1", count=8), envelope=allowed)
     now = clock(14, 5)
-    details = waiting(request=named, envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=22 * H))
+    details = waiting(request=named, envelope=allowed)
     assert page(
         "\n".join(message(offers.found(view_of(quote, [choice]), reading(now)), now).splitlines()[:2]),
         dialog(rent_dialog(quote, choice, reader=reading(now)), now),
@@ -245,26 +255,27 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
         message(replies.rented(details.rental), now),
     ) == snapshot("""\
 
-*8x H100 in EU, on demand, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while its GPUs
-      are busy*
+*8x H100 in EU* · until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while its GPUs are busy
+  I read the time that you typed as UTC, because Slack doesn't tell me your time zone.
 
-== Rent at $2.15/h? ==
-8x H100 in EU from Hyperstack nor-1, $2.15/h, until its end in 17 h 55 min, up to 19 h 55 min while
+== Rent at $18.40/h? ==
+! This can cost up to $476.10.
+8x H100 in EU from Nebius eu-north1, $18.40/h, until its end in 17 h 55 min, up to 19 h 55 min while
       its GPUs are busy.
-About $43.00 for 20 h, $47.30 for 22 h, at most $30.88 (12 h, and 30 min to start and end, at
-      $2.47/h); if it sells out I take the next up to that price.
-[Rent from $2.15/h] [Go back]
+About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to start and shut down,
+      at up to $21.16/h. If this offer sells out, I'll take the next one up to that price.
+[Rent from $18.40/h] [Go back]
 
-Approve up to $264.50? 8x H100 in EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while
+Approve up to $476.10? 8x H100 in EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while
 
 == Approve p4wd9? ==
 8x H100 in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
       fine-tune run 7
-Over the $10.00/h and $100.00 limits. Up to $21.16/h, $264.50 in all.
-[Approve up to $264.50] [Go back]
+Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
+[Approve up to $476.10] [Go back]
 
-Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h, until tomorrow at 08:00, up to tomorrow at
-      10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
+Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
+      tomorrow at 10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -291,8 +302,10 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
 
 def offered_at_night(now: datetime, zone: str, **asked: Any) -> str:
     """Return what the offers say of a request with two ends, from its cost on."""
-    quote = changed(QUOTE, created_at=now, request=request(**{"lease": 2 * H, "up_to": 14 * H, **asked}))
-    choice = OfferChoice(offer=HYPERSTACK, envelope=envelope(total=35_815_000, lease=14 * H))
+    wanted = request(**{"lease": 2 * H, "up_to": 14 * H, **asked})
+    quote = changed(QUOTE, created_at=now, request=wanted)
+    allowed = envelope(total=(wanted.longest + 30 * M) // M * 2_470_000 // 60, lease=wanted.longest)
+    choice = OfferChoice(offer=changed(HYPERSTACK, expires_at=now + 30 * M), envelope=allowed)
     return message(offers.found(view_of(quote, [choice]), reading(now, zone=zone)), now).partition("About ")[2]
 
 
@@ -314,26 +327,26 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
         ),
     ) == snapshot("""\
 
-$4.30 for 2 h, $30.10 for 14 h, at most $35.82 (14 h, and 30 min to start and end, at
-      $2.47/h); if it sells out I take the next up to that price.
-If the work stops at night, it ends at night, and its disk is deleted.   [Keep it until 8:00: up to
-      $25.94 more, inside the $35.82]
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+$4.30 for 2 h or $30.10 for 14 h, *at most $35.82* including startup and shutdown. If it sells
+      out, I'll take another up to $2.47/h.
+If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until
+      8:00: up to $25.94 more, within the $35.82]
+  Prices are valid until 19:00.
+[Details] [Refresh] [Change]
 
-it ends at night, and its disk is deleted.   [Keep it for 13 h 30 min:
-      up to $28.41 more, inside the $35.82]
+the machine ends at night and its disk is deleted.   [Keep it for 13 h
+      30 min: up to $28.41 more, within the $35.82]
 
-it ends at night, and its disk is deleted.   [Keep it for 13 h 30 min:
-      up to $28.41 more, inside the $35.82]
+the machine ends at night and its disk is deleted.   [Keep it for 13 h
+      30 min: up to $28.41 more, within the $35.82]
 
-it ends at night, and its disk is deleted.   [Keep it until Thu 8:00: up
-      to $58.05 more, inside the $35.82]
+the machine ends at night and its disk is deleted.   [Keep it until Thu
+      8:00: up to $58.05 more, within the $124.74]
 
-it ends at night, and its disk is deleted.
+the machine ends at night and its disk is deleted.
 
-it ends at night, and its disk is deleted.   [Keep it until 8:00: up to
-      $12.35 more, inside the $35.82]
+the machine ends at night and its disk is deleted.   [Keep it until
+      8:00: up to $12.35 more, within the $38.29]
 
 not at night
 """)
@@ -442,8 +455,8 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or by tomorrow at 00:40
-      while it works.
+Asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Without a yes it ends 18:40, or by
+      tomorrow at 00:40 while it works.
 
   Ana runs nothing else. Without a yes it ends 18:40, or by tomorrow at 00:40 while it works.
 
@@ -454,15 +467,21 @@ Asked Ben for 12 h more on k7mq2, about $29.04. Without a yes it ends 18:40, or 
 Gpubot asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
       someone approves, it ends at 18:40, or by tomorrow at 00:40 while it's busy.
 
-(fallback) /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter.
-Your 1x H100 (k7mq2) is ready, at $2.42/h. Ends 18:40, or by tomorrow at 00:40 while it's busy.
-`ssh root@203.0.113.7`
-Opens with "you@laptop".
-First look: nvidia-smi. Its disk is deleted when it ends, also at night. Copy results off before.
-      Shutting it down from inside doesn't stop the bill; Destroy does.
-More time is asked for, until tomorrow at 18:40.
-[Withdraw the request] [Destroy k7mq2]
-  /gpu ssh k7mq2 shows this again, with lines for ~/.ssh/config, VS Code and Jupyter
+(fallback) Your 1x H100 (k7mq2) is ready.
+(fallback) Log in with: `ssh root@203.0.113.7`
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40
+      if approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
+      Nebius eu-north1.
+(fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
+# Your 1x H100 (k7mq2) is ready
+$ ssh root@203.0.113.7
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if approved
+| Price: $2.42/h, at most $30.88
+| Keys: "you@laptop" works
+| Place: Nebius eu-north1
+*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
+      billing.
+[Withdraw the request] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==
 1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.

@@ -56,7 +56,10 @@ DEARER = DearerRent(
     offer=changed(EIGHT, rate=Decimal("23.10")),
     envelope=envelope("23.10", "26.56", 225_760_000, count=8, lease=8 * H),
 )
-REFUSED = Refused("You have 3 wishes; your team's limit is 3 a person.", next_step=NextStep.LIST_YOURS)
+REFUSED = Refused(
+    "You're already waiting for 3 machines, and your team's limit is 3 per person.",
+    next_step=NextStep.STOP_WAITING,
+)
 
 
 def wait(over: tuple[Over, ...] = (), **changes: Any) -> WaitPreview:
@@ -96,50 +99,50 @@ def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() ->
         answer(view_of(changed(QUOTE, wish=WISH), [OfferChoice(offer=NEBIUS, envelope=envelope())])),
     ) == snapshot("""\
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. Close to it: Show US from $2.90/GPU. H200
-      alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
-No 8x H200 in EU under $3.00 per GPU-hour now.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now. Similar: Show US from $2.90/GPU. Any
+      H200 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
+No 8x H200 in EU under $3.00 per GPU-hour right now.
 [Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US from
       $2.90/GPU] [Change]
-  H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
+  Any H200 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
-      alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00 limits.
-      An approver decides first.
-No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
+      model will do. I look for offers day and night. *Needs approval*: it's over the limits of
+      $10.00/h and $100.00 per rental.
+No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Ask for it at $24.00/h or less: 6 h, up to $156.00] [Change]
-  H200 alone means any H200. I look at any time, day or night. Over the $10.00/h and $100.00 limits.
-      An approver decides first.
+  Any H200 model will do. I look for offers day and night. *Needs approval*: it's over the limits of
+      $10.00/h and $100.00 per rental.
 
-(fallback) No A100 in EU now. I found nothing close to it either. A100 alone means any A100. I look
-      in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time" for always.
-No A100 in EU now. I found nothing close to it either.
+(fallback) No A100 in EU right now, and nothing similar either. Any A100 model will do. I only look
+      for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
+No A100 in EU right now, and nothing similar either.
 [Tell me when there is one] [Rent it for me, up to a price] [Change]
-  A100 alone means any A100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
+  Any A100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
-      alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3 a
-      person. /gpu list shows yours.
-No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
+      model will do. I can't rent it for you. You're already waiting for 3 machines, and your team's
+      limit is 3 per person. Stop one first: /gpu list shows them.
+No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Change]
-  H200 alone means any H200. I can't rent it for you: You have 3 wishes; your team's limit is 3 a
-      person. /gpu list shows yours.
+  Any H200 model will do. I can't rent it for you. You're already waiting for 3 machines, and your
+      team's limit is 3 per person. Stop one first: /gpu list shows them.
 
-No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
+No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Change]
 
-*1x H100 in EU, on demand, 6 h from ready*
-$2.42/h  Nebius, eu-north1: SXM 80 GB, 28 vCPU, 180 GB memory.   [Rent from $2.42/h]
-About $14.52, at most $16.06 (6 h, and 30 min to start and end, at $2.47/h); if it sells out I take
-      the next up to that price.
-  Prices stand until 13:05. Nothing is reserved: it can sell out.
-[Refresh] [Change]
+*1x H100 in EU* · 6 h
+*$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
+About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
+      to $2.47/h.
+  Prices are valid until 13:05.
+[Details] [Refresh] [Change]
 [Tell me when there is one] [Rent it for me, up to a price]
-  H100 alone means any H100. I look in your hours only: Mon to Fri, 08:00 to 20:00. Add "any time"
-      for always.
+  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
+      "any time" for day and night.
 """)
 
 
@@ -154,31 +157,32 @@ def test_a_start_says_both_ends_with_their_dates_and_what_it_costs() -> None:
         answer(QuoteView(quote=START_QUOTE, wait_refused=REFUSED)),
     ) == snapshot("""\
 
-*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
-About $147.20, at most $179.86. I read the prices tomorrow at 08:50 and rent the cheapest at
-      $21.16/h or less. Now that is Nebius eu-north1 at $18.40/h. I rent only H100 SXM 80 GB.
+*8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
+About $147.20, *at most $179.86*. I'll read the prices tomorrow at 08:50 and rent the cheapest H100
+      SXM 80 GB, up to $21.16/h. Now it costs $18.40/h at Nebius eu-north1.
 [Rent it then] [Refresh] [Change]
 
-*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
-About $147.20, at most $179.86. I read the prices tomorrow at 08:50 and rent the cheapest at
-      $21.16/h or less. Now that is Nebius eu-north1 at $18.40/h. I rent only H100 SXM 80 GB.
-Over the $10.00/h limit. An approver decides first.
+*8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
+About $147.20, *at most $179.86*. I'll read the prices tomorrow at 08:50 and rent the cheapest H100
+      SXM 80 GB, up to $21.16/h. Now it costs $18.40/h at Nebius eu-north1.
+*Needs approval*: it's over the limit of $10.00/h.
 [Ask for it at $21.16/h or less] [Refresh] [Change]
 
-*8x H100 in EU, on demand, under $2.50 per GPU, from tomorrow at 09:00 until tomorrow at 17:00 (8
-      h)*
-Nobody offers it now. I read the prices tomorrow at 08:50 and rent the cheapest at $21.16/h or less.
-      At most $179.86.
-H100 alone means any H100.
+*8x H100 in EU* · under $2.50 per GPU-hour · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
+Nobody offers it right now. I'll read the prices tomorrow at 08:50 and rent the cheapest, up to
+      $21.16/h and *at most $179.86* in all.
+Any H100 model will do.
 [Rent it then] [Refresh] [Change]
 
-*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
-Nobody offers it now, so I need your highest price. Type it too, such as: under $3 per GPU
-H100 alone means any H100.
+*8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
+Nobody offers it right now, so I need your highest price. Add it to your request, such as: under $3
+      per GPU
+Any H100 model will do.
 [Refresh] [Change]
 
-*8x H100 in EU, on demand, from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*
-I can't rent it then. You have 3 wishes; your team's limit is 3 a person. /gpu list shows yours.
+*8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
+I can't rent it at that time. You're already waiting for 3 machines, and your team's limit is 3 per
+      person. Stop one first: /gpu list shows them.
 [Refresh] [Change]
 """)
 
@@ -197,44 +201,47 @@ def test_what_can_cost_much_is_confirmed_and_a_missing_price_is_asked_for() -> N
     assert page(*(dialog(each, NOW) for each in dialogs)) == snapshot("""\
 
 == Rent it for me ==
-1x A100 in EU, 6 h from ready.
-I look in your hours only: Mon to Fri, 08:00 to 20:00. I rent the first that fits.
-A100 alone means any A100.
-At most, in dollars per GPU-hour: ()
+1x A100 in EU, 6 h from when it's ready.
+I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. I'll rent the first offer that
+      fits.
+Any A100 model will do.
+Highest price, in dollars per GPU-hour: ()
 [Next] [Go back]
 
 == Up to $24.00/h? ==
-8x H200 in EU, 6 h from ready, at $24.00/h or less.
-Up to $156.00 in all.
-If nothing fits, I try for 3 days 5 h at most.
-I look in your hours only: Mon to Fri, 08:00 to 20:00.
-H200 alone means any H200.
+! This can cost up to $156.00.
+8x H200 in EU, 6 h from when it's ready, at $24.00/h or less.
+If no offer matches, I'll keep trying for 3 days 5 h.
+I only look for offers during your hours, Mon to Fri, 08:00 to 20:00.
+Any H200 model will do.
 [Rent it for me] [Go back]
 
 == Ask for approval? ==
-8x H200 in EU, 6 h from ready, at $24.00/h or less.
-Up to $156.00 in all.
-If nothing fits, I try for 3 days 5 h at most.
-I look at any time, day or night.
-H200 alone means any H200.
-Over the $100.00 limit. An approver decides first.
+! This can cost up to $156.00.
+8x H200 in EU, 6 h from when it's ready, at $24.00/h or less.
+If no offer matches, I'll keep trying for 3 days 5 h.
+I look for offers day and night.
+Any H200 model will do.
+*Needs approval*: it's over the limit of $100.00 per rental.
 [Ask] [Go back]
 
 == Up to $21.16/h? ==
+! This can cost up to $179.86.
 8x H100 in EU, 8 h from its start in 20 h 25 min, at $21.16/h or less.
-Up to $179.86 in all.
-If nothing fits, I try for 27 h 55 min at most.
+If no offer matches, I'll keep trying for 27 h 55 min.
 [Rent it then] [Go back]
 
 == Rent at $23.10/h? ==
+! This can cost up to $225.76.
 8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
-Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
+If it sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
 [Rent at $23.10/h] [Go back]
 
 == Ask for approval? ==
+! This can cost up to $225.76.
 8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
-Up to $26.56/h, $225.76 in all; you allowed $21.16/h.
-Over the $10.00/h limit. An approver decides first.
+If it sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
+*Needs approval*: it's over the limit of $10.00/h.
 [Ask] [Go back]
 """)
 
@@ -254,19 +261,21 @@ def test_a_click_that_waits_is_answered_with_what_it_waits_for_and_a_button_that
         *(message(each, NOW) for each in [*(waiting.waits(one, reader) for one in views), stopped])
     ) == snapshot("""\
 
-You wait for 8x H200 in EU under $3.00 per GPU, until Nov 27 at 18:00. I tell you once, when there
-      is one. I look in your hours only: Mon to Fri, 08:00 to 20:00.
+You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00. I'll
+      message you once when one is available. I only look for offers during your hours, Mon to Fri,
+      08:00 to 20:00.
 [Stop waiting]
 
-You wait for 8x H200 in EU, at $24.00/h or less, up to $156.00 in all, until Nov 27 at 18:00, k7mq2.
-      I look in your hours only: Mon to Fri, 08:00 to 20:00. Follow it in <#C0TRAIN>.
+You're on the waitlist for 8x H200 (k7mq2) in EU until Nov 27 at 18:00. I'll rent the first one at
+      $24.00/h or less, up to $156.00 in all. Follow it in <#C0TRAIN>. I only look for offers during
+      your hours, Mon to Fri, 08:00 to 20:00.
 [Stop waiting]
 
-Starts tomorrow at 09:00: 8x H100 in EU, at $21.16/h or less, up to $179.86 in all, k7mq2. Follow it
+8x H100 (k7mq2) in EU starts tomorrow at 09:00, at $21.16/h or less, up to $179.86 in all. Follow it
       in <#C0TRAIN>.
 [Stop waiting]
 
-You no longer wait for 8x H200 in EU under $3.00 per GPU. Nothing was rented.
+You're no longer on the waitlist for 8x H200 in EU under $3.00 per GPU-hour. Nothing was rented.
 """)
 
 
@@ -287,16 +296,19 @@ def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_st
 
 Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
-You wait for 8x H200 in EU under $3.00 per GPU, until Nov 27 at 18:00.   [Stop waiting]
-Starts tomorrow at 09:00: 8x H100 in EU, at $21.16/h or less, up to $179.86 in all, p4wd9.   [Stop
+You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
+      waiting]
+8x H100 (p4wd9) in EU starts tomorrow at 09:00, at $21.16/h or less, up to $179.86 in all.   [Stop
       waiting]
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
-Starts tomorrow at 09:00: 8x H100 in EU, Ana <b>, p4wd9, until tomorrow at 17:00.   [Stop waiting]
+8x H100 (p4wd9) in EU for Ana <b> starts tomorrow at 09:00 and ends tomorrow at 17:00.   [Stop
+      waiting]
 
   Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
-You wait for 8x H200 in EU under $3.00 per GPU, until Nov 27 at 18:00.   [Stop waiting]
+You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
+      waiting]
 """)
 
 
@@ -315,25 +327,27 @@ def test_a_wait_that_ends_before_the_hours_begin_says_so_and_offers_any_time() -
         *(message(waiting.waits(each, reader), NIGHT) for each in (tells, rents, always)),
     ) == snapshot("""\
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either. H200
-      alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends
-      before they begin, so add "any time", or I won't look at all.
-No 8x H200 in EU under $3.00 per GPU-hour now. I found nothing close to it either.
+(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
+      model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. You stop
+      waiting before those hours begin, so I won't look at all unless you add "any time".
+No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Change]
-  H200 alone means any H200. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends
-      before they begin, so add "any time", or I won't look at all.
+  Any H200 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. You
+      stop waiting before those hours begin, so I won't look at all unless you add "any time".
 
-You wait for 8x H200 in EU under $3.00 per GPU, until tomorrow at 06:00. I tell you once, when there
-      is one. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends before they
-      begin, so I won't look at all unless I may look at any time.
+You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll
+      message you once when one is available. I only look for offers during your hours, Mon to Fri,
+      08:00 to 20:00. You stop waiting before those hours begin, so I won't look at all unless you
+      allow any time.
 [Any time] [Stop waiting]
 
-You wait for 8x H200 in EU, at $24.00/h or less, up to $156.00 in all, until tomorrow at 06:00,
-      k7mq2. I look in your hours only: Mon to Fri, 08:00 to 20:00. Your wait ends before they
-      begin, so I won't look at all unless I may look at any time. Follow it in <#C0TRAIN>.
+You're on the waitlist for 8x H200 (k7mq2) in EU until tomorrow at 06:00. I'll rent the first one at
+      $24.00/h or less, up to $156.00 in all. Follow it in <#C0TRAIN>. I only look for offers during
+      your hours, Mon to Fri, 08:00 to 20:00. You stop waiting before those hours begin, so I won't
+      look at all unless you allow any time.
 [Any time] [Stop waiting]
 
-You wait for 8x H200 in EU under $3.00 per GPU, until tomorrow at 06:00. I tell you once, when there
-      is one. I look at any time, day or night.
+You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll
+      message you once when one is available. I look for offers day and night.
 [Stop waiting]
 """)

@@ -244,15 +244,15 @@ def test_who_waited_to_be_told_reads_what_there_is_until_they_rented_it_or_that_
     texts = (message(answer(view, reading(NOW, ANA)), NOW) for view in views)
     assert page(*texts) == snapshot("""\
 
-1x H100 in EU, from $2.42 per GPU at Nebius eu-north1. It may not last.
+1x H100 in EU is available from $2.42 per GPU-hour, at Nebius eu-north1. It may not last.
 [Rent from $2.42/h] [Wait again]
 
-Nothing fitted by Nov 27 at 18:00: 1x H100 in EU. Nothing was rented.
+No offer for 1x H100 in EU matched by Nov 27 at 18:00. Nothing was rented.
 [Wait again]
 
-Rented: 1x H100 in EU, k7mq2. Follow it in <#C0TRAIN>.
+You rented 1x H100 (k7mq2) in EU. Follow it in <#C0TRAIN>.
 
-Asked for approval: 8x H100 in EU, p4wd9, up to $21.16/h. Follow it in <#C0TRAIN>.
+Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -266,13 +266,13 @@ def test_the_approvers_read_that_it_waits_first() -> None:
 
 Approve up to $179.86? 8x H100 in EU, from tomorrow at 09:00 until tomorrow at 17:00 (8 h), for Ana
       (k7mq2)
-  Over the $10.00/h and $100.00 limits. $18.40/h ($2.30 per GPU, read 12:36); allows $21.16/h if it
-      sells out.
+  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 12:36); allows
+      $21.16/h if it sells out.
   Ana runs nothing else. Expires today at 22:05.
 [Approve up to $179.86] [Approve fewer hours] [Deny] [Owner's spend this month]
 
 Approve up to $156.00? 8x H200 in EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
-  Over the $10.00/h and $100.00 limits. Bought once there is one at $24.00/h or less.
+  Over the limits of $10.00/h and $100.00 per rental. Bought once there is one at $24.00/h or less.
   Ana runs nothing else. Expires today at 22:05.
 [Approve up to $156.00] [Approve fewer hours] [Deny] [Owner's spend this month]
 """)

@@ -32,7 +32,7 @@ UNKNOWN_GPU = "unknown GPU"
 """Stands for the GPU of a machine if the API doesn't state it."""
 
 
-ONLY_ADMINS = "Only admins decide about machines that I don't know. Nothing was changed."
+ONLY_ADMINS = "Only admins can decide this. Nothing was changed."
 """The whole answer to others, so that they learn nothing about the machines."""
 
 
@@ -45,7 +45,7 @@ def check_admin(person: Person, deps: Deps) -> None:
 def check_new_owner(owner: Person, deps: Deps) -> None:
     """Raise Mistake if a person may not become the owner of a machine: they may not use the bot."""
     if not may_use(owner, deps.rules):
-        raise Mistake("They may not use me, so they can't own a machine. Choose a member who may.")
+        raise Mistake(f"{owner.name} may not use me and so can't own a machine. Choose a member who may.")
 
 
 async def adopt_machines(
@@ -76,7 +76,7 @@ async def adopt_machines(
     known = await tx.rentals.resources_by_id([machine.resource_id for machine in machines])
     if known:
         rental_id = next(iter(known.values())).rental_id
-        raise TooLate(f"It belongs to {rental_id} by now. Nothing was changed.", rental_id)
+        raise TooLate(f"This machine is already part of {rental_id}. Nothing was changed.", rental_id)
     rental_id = await _id_for(tx, deps, machines)
     first, attempt = machines[0], _attempt(machines, rental_id)
     resources = tuple(_resource(machine, rental_id, now) for machine in machines)

@@ -31,7 +31,7 @@ class Pause(Direct[None, bool], id="pause", notes_seen=False):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> None:
         if not is_admin(person, deps.rules):
-            raise Refused("Only admins pause and resume buying. Nothing was changed.")
+            raise Refused("Only admins can pause and resume buying. Nothing was changed.")
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: None) -> bool:
         pausing, paused = await tx.questions.pausing(), self.paused
@@ -86,10 +86,10 @@ async def reload_policy(deps: Deps, person: Person) -> Reload:
     """Read the policy file again. Raise Refused if the person is no admin, and Mistake if there is no file; else
     as `policy_versions.reload`."""
     if not is_admin(person, deps.rules):
-        raise Refused("Only admins have the policy file read again. Nothing was changed.")
+        raise Refused("Only admins can reload the policy file. Nothing was changed.")
     if not _has_file(deps):
         raise Mistake(
             "I was started without GPUBOT_POLICY, so there is no policy file to read, and the default rules "
-            "apply. If you have set it since, restart me once; from then on, a reload is enough."
+            "apply. If you have set GPUBOT_POLICY since, restart me once. After that, a reload is enough."
         )
     return await policy_versions.reload(deps, person.id)

@@ -40,9 +40,9 @@ DESTROYED_WITHIN = timedelta(hours=1)
 """The lease of machines that are destroyed at once. It gives the overdue deletion an end."""
 READOPTED_FOR = timedelta(hours=24)
 """The lease of machines that are re-adopted, from the click on."""
-ALL_DECIDED = "All of them are decided by now, or have a message of their own. Nothing was changed."
+ALL_DECIDED = "Each of these machines is already decided, or has a message of its own. Nothing was changed."
 NONE_READOPTED = (
-    "None of them can be put back: they don't run, or their names have no owner who may use me. "
+    "None of these machines can be restored: they aren't running, or their names have no owner who may use me. "
     "Nothing was changed. Decide one by one."
 )
 
@@ -114,15 +114,17 @@ async def _open(
             ago=deps.clock.now() - decided.at,
         )
     if question.over_at is not None and question.rental_id is not None:
-        raise TooLate(f"It belongs to {question.rental_id} by now. Nothing was changed.", question.rental_id)
+        raise TooLate(
+            f"This machine is already part of {question.rental_id}. Nothing was changed.", question.rental_id
+        )
     if isinstance(question.about, Purchase) and question.about.same_as is not None:
-        raise TooLate("I asked about it twice. Nothing was changed. Use my other message.")
+        raise TooLate("I asked about this machine twice. Nothing was changed. Use my other message.")
     if question.over_at is not None:
-        raise TooLate("It has ended. Nothing was changed.")
+        raise TooLate("This machine has ended. Nothing was changed.")
     if question.version != version:
-        raise TooLate("Its message changed just now. Nothing was changed: read it again.")
+        raise TooLate("My message changed just now, so your click did nothing. Read it again.")
     if new_owner and isinstance(question.about, Purchase) and not question.about.runs:
-        raise TooLate("It doesn't run, so it can't get an owner now. Nothing was changed.")
+        raise TooLate("This machine isn't running, so it can't get an owner now. Nothing was changed.")
     return question
 
 
@@ -173,7 +175,7 @@ class DestroyUnknown(OnQuestion[Rental], id="destroy_unknown"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: AdminQuestion) -> Rental:
         question = plan
         if not is_name_typed(question.purchase, self.typed):
-            raise Mistake(f"That is not its name. Type {name_to_type(question.purchase)} to destroy it.")
+            raise Mistake(f"That isn't the machine's name. To destroy it, type {name_to_type(question.purchase)}")
         now = deps.clock.now()
         ends_at = now + min(DESTROYED_WITHIN, deps.rules.lease.max)
         rental = await adopt_machines(tx, deps, person, question.purchase.alive, owner=person, ends_at=ends_at)
@@ -308,7 +310,7 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
     rental, question = await load_to_change(tx, deps, admin, rental_id)
     check_new_owner(owner, deps)
     if rental.owner == owner.id:
-        raise Mistake(f"{rental.id} is theirs already. Nothing was changed.")
+        raise Mistake(f"{owner.name} already owns {rental.id}. Nothing was changed.")
     now = deps.clock.now()
     people = (rental.owner, owner.id)
     facts, idle = OwnerChangedFacts(people=people), None
@@ -333,10 +335,10 @@ async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> t
     check_admin(admin, deps)
     rental = await known_rental(tx, rental_id, NextStep.LIST_ALL)
     if rental.state.over or rental.state is State.DESTROYING:
-        how = "over" if rental.state.over else "being destroyed"
-        raise TooLate(f"{rental.id} is {how}. Nothing was changed.", rental.id)
+        how = "has already ended" if rental.state.over else "is already being destroyed"
+        raise TooLate(f"{rental.id} {how}. Nothing was changed.", rental.id)
     asked = [one for one in await tx.questions.of_rental(rental.id) if isinstance(one.about, OwnerLeft)]
     if asked and not asked[-1].open:
         owner = (await tx.people.names([rental.owner])).get(rental.owner, rental.owner)
-        raise TooLate(f"{rental.id} is {owner}'s by now. Nothing was changed.", rental.id)
+        raise TooLate(f"{rental.id} already belongs to {owner}. Nothing was changed.", rental.id)
     return rental, asked[-1] if asked else None

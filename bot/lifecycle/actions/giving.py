@@ -96,16 +96,16 @@ class AskFor(OnRental[IdleMachine], id="ask_for"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> IdleMachine:
         rental, now = plan, deps.clock.now()
         if rental.lets_in(person.id):
-            raise Mistake(f"You get into {rental.id} already.", next_step=NextStep.LOG_IN)
+            raise Mistake(f"You can already log in to {rental.id}.", next_step=NextStep.LOG_IN)
         if not may_be_let_in(person, deps.rules):
-            raise Refused("Guests can't be let into a machine of others. I asked nobody.")
+            raise Refused("Other people's machines can't be shared with guests. Nobody was asked.")
         if not is_idle(rental, now):
-            raise TooLate(f"{rental.id} isn't idle any more, or it ends soon. I asked nobody.", rental.id)
-        owner = await owner_here(tx, rental, "I asked nobody.")
+            raise TooLate(f"{rental.id} is no longer idle, or it ends soon. Nobody was asked.", rental.id)
+        owner = await owner_here(tx, rental, "Nobody was asked.")
         name = owner.name if owner is not None else rental.owner
         asked = asked_last(await tx.events.of(rental.id), now)
         if asked is not None:
-            words = f"{name} was asked for {rental.id} less than an hour ago. I ask once an hour at most."
+            words = f"{name} was already asked for {rental.id} less than an hour ago. I ask only once an hour."
             raise TooLate(words, rental.id)
         event = Event(
             rental_id=rental.id,
@@ -137,9 +137,9 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> tuple[Rental, str]:
         rental, to, now = plan, self.to, deps.clock.now()
         if not is_owner(person.id, rental.owner):
-            raise Refused(f"Only its owner gives {rental.id} to somebody. Nothing was changed.")
+            raise Refused(f"Only the owner of {rental.id} can give it away. Nothing was changed.")
         if to == rental.owner:
-            raise Mistake(f"{rental.id} is yours already. Nothing was changed.")
+            raise Mistake(f"{rental.id} is already yours. Nothing was changed.")
         taker = await tx.people.get(to, EVER)
         if taker is None or not may_use(taker, deps.rules):
             name = taker.name if taker is not None else "That person"
@@ -150,7 +150,7 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
             rental,
             left_of(rental, now, rules),
             rules,
-            let_in=f"let {taker.name} in",
+            let_in=f"share it with {taker.name}",
             next_step=NextStep.NAME_TEAMMATES,
         )
         if given_to(to, await tx.events.of(rental.id), now) is not None:
@@ -201,13 +201,13 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         check_user(person, deps.rules)
         rental, now = await known_rental(tx, self.rental_id, NextStep.LIST_ALL), deps.clock.now()
         if rental.owner == person.id:
-            raise TooLate(f"{rental.id} is yours already.", rental.id)
+            raise TooLate(f"{rental.id} is already yours.", rental.id)
         if given_to(person.id, await tx.events.of(rental.id), now) is None:
-            raise TooLate(f"{rental.id} is no longer given to you. Nothing was changed.", rental.id)
+            raise TooLate(f"{rental.id} is no longer offered to you. Nothing was changed.", rental.id)
         owner = await owner_here(tx, rental)
         check_givable(rental, await tx.rentals.attempts(rental.id), now)
         if rental.running_lease.ends_at.replace(microsecond=0) != self.shown_end:
-            words = f"{rental.id} has another end by now: my message shows it. Click there again."
+            words = f"{rental.id} has a new end, so nothing was changed. My message shows it: click there again."
             raise TooLate(words, rental.id)
         rules = rules_of_owner(deps.rules, rental.project, person)
         return Offered(
@@ -222,13 +222,13 @@ class Take(Action[Offered, Offered, Rental], id="take"):
 
     def plan(self, loaded: Offered, by: By) -> Offered:
         rules = loaded.rules
-        _check_limits(loaded.rental, loaded.left, rules, let_in=f"ask {loaded.owner} to let you in")
+        _check_limits(loaded.rental, loaded.left, rules, let_in=f"ask {loaded.owner} to share it with you")
         check_person_rentals(loaded.usage, rules)
         if not loaded.has_key:
-            raise NeedsKey(github=by.rules.keys.github, before="you take it")
+            raise NeedsKey(github=by.rules.keys.github, so_far="nothing has been changed yet")
         passed = next((demand for demand in loaded.demands if demand.passes), None)
         if passed is not None:
-            instead = f"Nothing was changed. Instead, ask {loaded.owner} to let you in."
+            instead = f"Nothing was changed. Instead, ask {loaded.owner} to share it with you."
             raise OverBudget(say_passed(passed), instead=instead)
         return loaded
 
@@ -279,7 +279,7 @@ def _check_limits(
     limits = {Over.PER_HOUR: f"{say_limit(most.per_hour)}/h", Over.TOTAL: f"{say_limit(most.total)} in all"}
     over = " and ".join(limits[one] for one in left.over)
     raise Refused(
-        f"What is left of {rental.id} is over {over}, so another owner would need an approver. "
+        f"The rest of {rental.id} can cost more than {over}, so a new owner would need approval. "
         f"Nothing was changed. Instead, {let_in}.",
         next_step=next_step,
     )

@@ -210,7 +210,7 @@ async def owner_here(tx: Tx, rental: Rental, nothing: str = "Nothing was changed
     TooLate, which also says that `nothing` was done."""
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
-        raise TooLate(f"{owner.name} left the workspace: admins decide about {rental.id}. {nothing}", rental.id)
+        raise TooLate(f"{owner.name} left the workspace, so admins decide about {rental.id}. {nothing}", rental.id)
     return owner
 
 
@@ -220,13 +220,13 @@ async def own_quote(tx: Tx, person: Person, quote_id: str) -> Quote:
     if quote is None:
         raise unknown_search()
     if not is_owner(person.id, quote.owner):
-        raise Refused("That is somebody else's search.", next_step=NextStep.ASK_FOR_YOUR_OWN)
+        raise Refused("This search belongs to someone else.", next_step=NextStep.ASK_FOR_YOUR_OWN)
     return quote
 
 
 def unknown_search() -> TooLate:
     """Return the error for a click on a search that the store no longer has."""
-    return TooLate("I don't know this search any more. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
+    return TooLate("This search no longer exists. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
 
 
 async def live_rentals(
@@ -456,14 +456,16 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
     if not live:
         check_user(person, deps.rules)
         if shared and purpose in OF_OWNER:
-            own = "a machine that is shared with you is its owner's to destroy, share and give"
-            raise Refused(f"You rent nothing yourself, and {own}. Nothing was changed.")
+            only = "only the owner of a machine can destroy it, share it or give it away"
+            raise Refused(f"You have no machine of your own, and {only}. Nothing was changed.")
         if purpose is Purpose.DESTROY:
-            raise Mistake("You rent nothing, so there is nothing to destroy.")
-        raise Mistake("You rent nothing now.", next_step=NextStep.RENT_ONE)
+            raise Mistake("You have no machine, so there's nothing to destroy.")
+        raise Mistake("You have no machines right now.", next_step=NextStep.RENT_ONE)
     ready = [rental for rental in live if rental.state is State.READY]
     if purpose in NEEDS_MACHINE and len(live) > 1:
         if not ready:
-            raise TooLate("None of your rentals is ready yet. Nothing was changed.", next_step=NextStep.LIST_YOURS)
+            raise TooLate(
+                "None of your machines is ready yet. Nothing was changed.", next_step=NextStep.LIST_YOURS
+            )
         live = ready
     return OwnRentals(rentals=tuple(live), names=names)

@@ -46,7 +46,7 @@ async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:
     minute = timedelta(minutes=1)
     asked = await tx.quotes.asked_since(person.id, deps.clock.now() - minute)
     if len(asked) >= QUOTES_PER_MINUTE:
-        raise Refused("Six searches a minute is my limit.", again_at=asked[-QUOTES_PER_MINUTE] + minute)
+        raise Refused("Six searches a minute is the limit.", again_at=asked[-QUOTES_PER_MINUTE] + minute)
 
 
 class Ask(Direct[str, Quote], id="ask"):

@@ -132,7 +132,7 @@ async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None =
     request = with_price_of_total(counted_from(quote.request, now), rules)
     if gpu_rate is not None:
         if not (gpu_rate.is_finite() and 0 < gpu_rate < _HIGHEST):
-            raise Mistake("That is no price that I can use. Nothing was rented.")
+            raise Mistake("I can't use that price. Nothing was rented. Type dollars per GPU-hour, such as 2.50.")
         request = changed(request, max_gpu_rate=gpu_rate, max_total=None)
     check_time_left(request, now)
     check_size(request, rules)
@@ -142,7 +142,7 @@ async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None =
     check_total(request, found.proposal.envelope)
     wish = new_wish(request, quote.wish, now, rules, rents=True, gpu=found.gpu)
     if request.starts_at is not None and request.starts_at - now > rules.waiting.longest:
-        raise Mistake("That start is too far ahead. Nothing was rented.")
+        raise Mistake("That start time is too far in the future. Nothing was rented.")
     reach = reach_of_wish(request, wish, now, rules)
     room = await room_for(tx, rules, owner=quote.owner, project=quote.project, reach=reach)
     return WaitToJudge(changed(quote, request=request), found.proposal, wish, room)
@@ -213,7 +213,9 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
         if plan.made is not None:
             return WaitBegun(plan.quote, plan.made, await people_asked(tx, plan.made))
         if plan.terms is None or plan.wish is None:
-            raise Mistake("I need a highest price for that. Nothing was rented.", next_step=NextStep.NAME_PRICE)
+            raise Mistake(
+                "I need your highest price to rent it for you. Nothing was rented.", next_step=NextStep.NAME_PRICE
+            )
         quote, terms, wish, now = await _fresh(tx, deps, plan.quote), plan.terms, plan.wish, deps.clock.now()
         request = quote.request
         await check_boot_script(tx, deps, person.id, request.teammates, request, reader=person.id)
@@ -259,13 +261,13 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="r
         rental = await tx.rentals.get(self.rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
         if rental is None or quote is None or rental.state is not State.QUEUED:
-            raise TooLate("It waits no more, so nothing was changed.", rental.id if rental else None)
+            raise TooLate("This request is no longer waiting. Nothing was changed.", rental.id if rental else None)
         if not is_owner(person.id, rental.owner):
-            raise Refused("Only its owner can rent at a higher price. Nothing was changed.")
+            raise Refused("Only the owner can rent at a higher price. Nothing was changed.")
         now = deps.clock.now()
         offer = next((offer for offer in quote.offers if offer.offer_id == self.offer_id), None)
         if offer is None or offer.expires_at <= now:
-            raise TooLate("This price no longer stands. I go on looking.", rental.id)
+            raise TooLate("This price is no longer valid. Nothing was rented, and I'll keep looking.", rental.id)
         check_time_left(rental.request, now)
         request = _without_cap(rental.request)
         limits = await load_limits(tx, deps, request, owner=rental.owner, project=rental.project, rental=rental)
@@ -315,13 +317,16 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
         rental = await tx.rentals.get(self.quote_id)
         quote = await tx.quotes.get(rental.quote_id or "" if rental is not None else self.quote_id)
         if quote is None:
-            raise TooLate("I don't know any more what that waited for. Nothing was changed.")
+            raise TooLate("This waitlist entry no longer exists. Nothing was changed.")
         if rental is None and quote.rental_id is not None:
             rental = await tx.rentals.get(quote.rental_id)
         if not may_destroy(person, rental.owner if rental is not None else quote.owner, deps.rules):
-            raise Refused("That is somebody else's. Nothing was changed.")
+            raise Refused("This waitlist entry is somebody else's. Nothing was changed.")
         if quote.waits_for is None or (rental is not None and rental.state not in UNBOUGHT):
-            raise TooLate("It waits no more, so nothing was changed.", rental.id if rental is not None else None)
+            raise TooLate(
+                "This request is no longer waiting. Nothing was changed.",
+                rental.id if rental is not None else None,
+            )
         return quote, rental
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Quote, Rental | None]) -> Quote:
@@ -350,7 +355,10 @@ class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_ti
         quote, rental = plan
         search = quote.waits_for
         if search is None or quote.wish is None or (rental is not None and rental.state not in UNBOUGHT):
-            raise TooLate("It waits no more, so nothing was changed.", rental.id if rental is not None else None)
+            raise TooLate(
+                "This request is no longer waiting. Nothing was changed.",
+                rental.id if rental is not None else None,
+            )
         quote = changed(quote, wish=changed(quote.wish, any_time=True))
         await tx.quotes.save(quote)
         if rental is not None and rental.wish is not None:
@@ -390,7 +398,7 @@ async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) ->
     if rental is None:
         return quote
     if not (rental.state.over or (may_wait and rental.owner_decides)):
-        raise TooLate(f"This search already made {rental.id}. Nothing was changed.", rental.id)
+        raise TooLate(f"This search was already used to rent {rental.id}. Nothing was changed.", rental.id)
     return await _copy(tx, deps, quote)
 
 
@@ -421,7 +429,7 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, wish: Wish) ->
     count = sum(view.quote.id != quote.id for view in views)
     if count >= most:
         raise Refused(
-            f"You wait for {plural(count, 'machine')} already; your team's limit is {most} a person.",
+            f"You're already waiting for {plural(count, 'machine')}, and your team's limit is {most} per person.",
             next_step=NextStep.STOP_WAITING,
         )
     query, now = shared_query(quote.request), deps.clock.now()

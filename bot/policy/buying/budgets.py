@@ -102,17 +102,20 @@ def say_month(month: Month) -> str:
 
 
 def say_passed(passed: Demand, owner: str | None = None) -> str:
-    """Return what a budget still holds and what was asked for: to the owner of the request, or to somebody else if
-    there is the name of its `owner`."""
+    """Return what was asked for could cost, and what the budget that it passes has left.
+
+    The text is for the owner of the request, or for somebody else if there is the name of its `owner`. Such as
+    `This could cost $16.06, and you have only $11.00 left in November ($9.00 spent, $0.00 reserved ..).`
+    """
     scope = passed.balance.scope
-    person = "You have" if owner is None else f"{owner} has"
-    who = {ScopeKind.PERSON: person, ScopeKind.TEAM: "Your team has"}.get(scope.kind, f"{scope.name} has")
+    person = "you have" if owner is None else f"{owner} has"
+    who = {ScopeKind.PERSON: person, ScopeKind.TEAM: "your team has"}.get(scope.kind, f"{scope.name} has")
     left = say_left(passed, f" in {say_month(passed.balance.month)}")
-    return f"{who} {left}. This can come to {say_at_most(passed.more)}."
+    return f"This could cost {say_at_most(passed.more)}, and {who} only {left}."
 
 
 def say_left(demand: Demand, month: str = "", *, of_budget: bool = False) -> str:
-    """Return `$30.97 left: $22.00 spent, $57.03 reserved for what runs`.
+    """Return `$30.97 left ($22.00 spent, $57.03 reserved for running machines)`.
 
     The three amounts add up to the budget, unless more than that is spent and reserved. `month`, such as
     ` in November`, follows "left". With `of_budget`, the text begins with `$30.97 of $110.00 left`.
@@ -121,7 +124,7 @@ def say_left(demand: Demand, month: str = "", *, of_budget: bool = False) -> str
     text = say_at_most(left) + (f" of {say_at_most(demand.budget)}" if of_budget else "") + f" left{month}"
     if not spent and not reserved:
         return text
-    return f"{text}: {say_at_most(spent)} spent, {say_at_most(reserved)} reserved for what runs"
+    return f"{text} ({say_at_most(spent)} spent, {say_at_most(reserved)} reserved for running machines)"
 
 
 def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micros]:

@@ -99,16 +99,16 @@ def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) ->
     marked = any(attempt.live and attempt.marked_for_deletion for attempt in attempts)
     why = ""
     if rental.state.over:
-        why = "is over"
+        why = "has ended"
     elif rental.state is State.DESTROYING or marked:
         why = "is being destroyed"
     elif rental.state is not State.READY:
-        why = "isn't ready"
+        why = "isn't ready yet"
     elif rental.replaced_by is not None:
         why = f"is being replaced by {rental.replaced_by}"
     elif rental.extension is not None:
-        why = "asks for more time: an approver decides that first"
+        why = "waits for approval of more time"
     elif (rental.running_lease.latest_end or rental.running_lease.ends_at) - now < LEAST_LEFT:
         why = "ends in less than 30 min"
     if why:
-        raise TooLate(f"{rental.id} {why}. Nothing was changed.", rental.id)
+        raise TooLate(f"{rental.id} {why}, so it can't get a new owner. Nothing was changed.", rental.id)

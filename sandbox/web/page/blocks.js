@@ -3,6 +3,8 @@
 import { chart } from "./chart.js";
 import { el } from "./dom.js";
 import { input } from "./inputs.js";
+import { plan, task } from "./plan.js";
+import { richText } from "./rich_text.js";
 import { table } from "./table.js";
 import { nodes, plain } from "./text.js";
 
@@ -32,14 +34,23 @@ const RENDER = {
       ),
       block.accessory ? element(block, block.accessory, place) : null,
     ),
-  header: (block) => el("h3", {}, nodes(block.text)),
+  header: (block) => el("h2", { class: "header" }, nodes(block.text)),
   divider: () => el("hr"),
-  context: (block) => el("p", { class: "context" }, block.elements.map((each) => [el("span", {}, nodes(each)), " "])),
+  context: (block) => el("p", { class: "context" }, block.elements.map((each) => el("span", {}, nodes(each)))),
   actions: (block, place) => el("div", { class: "actions" }, block.elements.map((each) => element(block, each, place))),
   input: labelled,
+  rich_text: richText,
+  plan,
+  task_card: task,
+  alert: (block) => {
+    const level = LEVELS[block.level] ? block.level : "default";
+    return el("div", { class: `alert ${level}` }, el("span", { class: "unseen" }, LEVELS[level]), el("p", {}, nodes(block.text)));
+  },
   data_table: table,
   data_visualization: chart,
 };
+
+const LEVELS = { default: "Note: ", info: "Note: ", warning: "Warning: ", error: "Error: ", success: "Done: " };
 
 const unknown = (block) => el("p", { class: "context" }, `This page does not know the block "${block.type}".`);
 

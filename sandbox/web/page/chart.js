@@ -1,36 +1,38 @@
 // The block data_visualization: a drawing for the eye, and the numbers as a table.
 
-import { el } from "./dom.js";
+import { el, svg } from "./dom.js";
 
-const WIDTH = 420;
+const LEAST_WIDTH = 220; // pixels
+const MOST_WIDTH = 480;
 const HEIGHT = 176;
 const EDGE = 14;
-const MOST_LABELS = 5; // below the axis: a week such as "23 to 29 Nov" is wide
+const LABEL_GAP = 8; // pixels between two labels below the axis
 const COLOURS = 6; // that style.css has
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-  node.append(...children);
-  return node;
-}
 
 const colour = (n) => `series${n % COLOURS}`;
 
+const pen = new OffscreenCanvas(1, 1).getContext("2d");
+pen.font = "11px system-ui, sans-serif"; // as in style.css
+
+/** Return a figure that is drawn in the width that it has, so that its labels are readable on a phone too. */
 export function chart({ chart: what, title }) {
   const names = what.type === "pie" ? what.segments.map((part) => part.label) : what.series.map((each) => each.name);
-  return el(
+  const drawing = svg("svg", { role: "img", "aria-label": `${title}: the numbers follow as a table`, class: "chart", height: HEIGHT });
+  const draw = (width) => {
+    drawing.setAttribute("width", width);
+    drawing.replaceChildren(...(what.type === "pie" ? pie(what.segments, width) : onAxes(what, width)));
+  };
+  const figure = el(
     "figure",
     {},
     el("figcaption", {}, title),
-    svg(
-      "svg",
-      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: the numbers follow as a table`, class: "chart" },
-      ...(what.type === "pie" ? pie(what.segments) : onAxes(what)),
-    ),
+    drawing,
     names.length > 1 ? el("p", { class: "context" }, names.map((name, n) => [el("span", { class: `swatch ${colour(n)}` }), ` ${name}  `])) : null,
     el("details", {}, el("summary", {}, `Numbers: ${title}`), numbers(what)),
   );
+  draw(MOST_WIDTH);
+  new ResizeObserver(([{ contentRect }]) => draw(Math.max(LEAST_WIDTH, Math.min(MOST_WIDTH, contentRect.width)))).observe(figure);
+  return figure;
 }
 
 function numbers(what) {
@@ -45,7 +47,7 @@ function numbers(what) {
 }
 
 /** Return the slices, each the dash of a circle whose stroke is as wide as its radius. */
-function pie(segments) {
+function pie(segments, wide) {
   const total = segments.reduce((sum, part) => sum + part.value, 0);
   const radius = (HEIGHT - 2 * EDGE) / 4;
   const gap = segments.length > 1 ? total / 200 : 0;
@@ -54,14 +56,14 @@ function pie(segments) {
     const slice = svg(
       "circle",
       {
-        cx: WIDTH / 2,
+        cx: wide / 2,
         cy: HEIGHT / 2,
         r: radius,
         "stroke-width": 2 * radius,
         pathLength: total,
         "stroke-dasharray": `${Math.max(part.value - gap, part.value / 2)} ${total}`,
         "stroke-dashoffset": -before,
-        transform: `rotate(-90 ${WIDTH / 2} ${HEIGHT / 2})`,
+        transform: `rotate(-90 ${wide / 2} ${HEIGHT / 2})`,
         class: `drawn ${colour(n)}`,
       },
       svg("title", {}, `${part.label}: ${part.value}`),
@@ -71,19 +73,31 @@ function pie(segments) {
   });
 }
 
-function onAxes({ type, series, axis_config: { categories } }) {
+function onAxes({ type, series, axis_config: { categories } }, wide) {
   const values = series.flatMap((each) => each.data.map((point) => point.value));
   const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
   const y = (value) => EDGE + (HEIGHT - 2 * EDGE) * (1 - (value - low) / (high - low || 1));
-  const step = (WIDTH - 2 * EDGE) / categories.length;
+  const step = (wide - 2 * EDGE) / categories.length;
   const middle = (n) => EDGE + step * (n + 0.5);
-  const every = Math.ceil(categories.length / MOST_LABELS);
   return [
-    svg("line", { x1: EDGE, x2: WIDTH - EDGE, y1: y(0), y2: y(0), class: "axis" }),
+    svg("line", { x1: EDGE, x2: wide - EDGE, y1: y(0), y2: y(0), class: "axis" }),
     svg("text", { x: 0, y: 9 }, String(high)),
-    ...categories.map((label, n) => (n % every ? "" : svg("text", { x: middle(n), y: HEIGHT - 2, "text-anchor": "middle" }, label))),
+    ...labels(categories, middle, wide),
     ...series.flatMap((each, s) => (type === "bar" ? bars(each, s, series.length, { y, step, middle }) : line(each, s, type, { y, middle }))),
   ];
+}
+
+/** Return labels below the axis: the last one, and each second, third or so before it, so that none lies on another. */
+function labels(categories, middle, wide) {
+  const all = categories.map((label, n) => {
+    const width = pen.measureText(label).width;
+    return { label, width, x: Math.max(0, Math.min(middle(n) - width / 2, wide - width)) };
+  });
+  const each = (every) => all.filter((_, n) => (all.length - 1 - n) % every === 0);
+  const fits = (shown) => shown.every(({ x, width }, n) => n + 1 === shown.length || x + width + LABEL_GAP <= shown[n + 1].x);
+  let every = 1;
+  while (!fits(each(every))) every += 1;
+  return each(every).map(({ label, x }) => svg("text", { x, y: HEIGHT - 2 }, label));
 }
 
 const named = (series, point) => svg("title", {}, `${series.name}, ${point.label}: ${point.value}`);

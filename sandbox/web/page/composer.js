@@ -5,13 +5,19 @@ import { el } from "./dom.js";
 
 const MOST = 8; // commands that are listed at once
 
-/** Show a composer. `where()` says who writes where; `help()` has the commands; `thread` is a thread's ts. */
-export function composer(place, { id, label, where, help, thread = null }) {
+/**
+ * Show a composer. `where()` says who writes where; `help()` has the commands; `thread` is a thread's ts. `label` is
+ * for screen readers, `placeholder` for the eye.
+ */
+export function composer(place, { id, label, placeholder, where, help, thread = null }) {
   let active = -1;
-  const list = el("ul", { id: `${id}-help`, role: "listbox", "aria-label": "Commands", hidden: true });
+  const list = el("ul", { id: `${id}-help`, role: "listbox", "aria-label": "Commands" });
+  const more = el("p", { class: "hint" });
+  const hints = el("div", { class: "hints", hidden: true }, more, list);
   const text = el("input", {
     id: `${id}-text`,
     autocomplete: "off",
+    placeholder,
     role: "combobox",
     "aria-expanded": "false",
     "aria-controls": list.id,
@@ -21,10 +27,10 @@ export function composer(place, { id, label, where, help, thread = null }) {
   });
   const form = el(
     "form",
-    { on: { submit: (event) => (event.preventDefault(), send()) } },
-    list,
+    { class: "composer", on: { submit: (event) => (event.preventDefault(), send()) } },
+    hints,
     text,
-    el("button", { type: "submit" }, "Send"),
+    el("button", { type: "submit", class: "primary" }, "Send"),
   );
   place.replaceChildren(form);
 
@@ -33,7 +39,9 @@ export function composer(place, { id, label, where, help, thread = null }) {
 
   function typed() {
     sessionStorage.setItem(draft(), text.value);
-    show(matching(help(), text.value));
+    const found = matching(help(), text.value);
+    more.textContent = found.length > MOST ? `The first ${MOST} of ${found.length} commands. Type on to see others.` : "Take one with the arrows and Enter.";
+    show(found.slice(0, MOST));
   }
 
   function show(found) {
@@ -50,13 +58,14 @@ export function composer(place, { id, label, where, help, thread = null }) {
             "data-command": command,
             on: { mousedown: (event) => (event.preventDefault(), take(command)) },
           },
-          el("code", {}, command),
-          ` ${words}`,
+          el("strong", {}, command),
+          " ",
+          el("span", {}, words),
         ),
       ),
     );
-    list.hidden = !found.length;
-    text.setAttribute("aria-expanded", String(!list.hidden));
+    hints.hidden = !found.length;
+    text.setAttribute("aria-expanded", String(!hints.hidden));
   }
 
   function close() {
@@ -78,7 +87,7 @@ export function composer(place, { id, label, where, help, thread = null }) {
   }
 
   function pressed(event) {
-    if (list.hidden) return;
+    if (hints.hidden) return;
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       move(event.key === "ArrowDown" ? 1 : active < 0 ? 0 : -1);
@@ -107,5 +116,5 @@ export function composer(place, { id, label, where, help, thread = null }) {
 function matching(help, typed) {
   if (!typed.startsWith("/")) return [];
   const words = typed.toLowerCase().split(/\s+/).slice(0, 2).join(" ");
-  return help.filter(([command]) => command !== typed && command.toLowerCase().startsWith(words)).slice(0, MOST);
+  return help.filter(([command]) => command !== typed && command.toLowerCase().startsWith(words));
 }

@@ -12,6 +12,14 @@ export function el(tag, { on = {}, ...attributes } = {}, ...children) {
   return node;
 }
 
+/** Return an element of a drawing. */
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
+  node.append(...children);
+  return node;
+}
+
 export function button(text, onClick, attributes = {}) {
   return el("button", { type: "button", on: { click: onClick }, ...attributes }, text);
 }

@@ -5,10 +5,14 @@ import { notice, post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { composer } from "./composer.js";
 import { button, el, keep } from "./dom.js";
+import { Fold } from "./fold.js";
+import { Guide } from "./guide.js";
 import { follow } from "./live.js";
 import { showMessages } from "./messages.js";
 import { showModal } from "./modal.js";
 import { Panel } from "./panel.js";
+import { avatar, badge } from "./people.js";
+import { dayOf, timeOf } from "./text.js";
 
 const HOME = "home";
 const get = (id) => document.getElementById(id);
@@ -16,8 +20,11 @@ const world = { people: [], channels: [], messages: new Map(), modal: null, home
 const clock = { at: 0, real: 0, speed: 1 };
 const now = () => new Date(clock.at + (performance.now() - clock.real) * clock.speed);
 const panel = new Panel(get("panel"), now);
+const folds = { side: new Fold("side", false), panel: new Fold("panel", true) };
 let place = { user: "", channel: "", thread: "" };
+let today = ""; // the day of the person who acts
 let stop = () => {};
+const guide = new Guide(get("guide"), { world, go, where: () => place, shown: () => (folds.panel.close(), show()) });
 
 function readPlace() {
   const [user, channel, thread] = location.hash.replace(/^#\/?/, "").split("/");
@@ -33,13 +40,14 @@ function arrive() {
   const before = place;
   place = readPlace();
   if (place.user !== before.user) {
-    stop();
     Object.assign(world, { messages: new Map(), channels: [], modal: null, home: null });
+    today = "";
     showModal(null, {});
-    stop = follow(place.user, take, connected);
+    followPerson();
   }
   if (place.user !== before.user || place.channel !== before.channel) {
     notice("");
+    folds.side.close();
     get("list").replaceChildren();
     showComposer();
     if (place.channel === HOME) openApp("home");
@@ -47,6 +55,11 @@ function arrive() {
   }
   if (place.thread !== before.thread || place.channel !== before.channel) openThread(before);
   show();
+}
+
+function followPerson() {
+  stop();
+  stop = follow(place.user, take, connected);
 }
 
 const openApp = (tab) => post("/slack/_control/home", { user: place.user, tab });
@@ -64,8 +77,20 @@ function take(news) {
   if (news.clock) Object.assign(clock, { at: Date.parse(news.clock.now), real: performance.now(), speed: news.clock.speed });
   for (const [name, part] of Object.entries(news)) if (name !== "messages") world[name] = part;
   if (news.connected !== undefined) botConnected(news.connected);
+  if (news.clock) tick();
   panel.show(world, news);
   if (news.messages || news.people || news.channels || news.modal || news.home) show();
+  guide.changed();
+}
+
+/** Show the time where the person is. At midnight read all again, since texts say "today" and "tomorrow". */
+function tick() {
+  const { zone, name } = reader();
+  if (!clock.at || !name) return;
+  const day = dayOf(now(), zone);
+  get("zone").textContent = `${name}'s time: ${timeOf(now(), zone)}, ${day} (${zone.replaceAll("_", " ")})`;
+  if (today && day !== today) followPerson();
+  today = day;
 }
 
 const inPlace = () =>
@@ -75,25 +100,38 @@ const inPlace = () =>
 
 const isReply = (message) => message.thread_ts && message.thread_ts !== message.ts;
 
+const nameOf = (user) => world.people.find((each) => each.id === user)?.name || "";
+
 function reader() {
   const person = world.people.find((each) => each.id === place.user);
-  return { user: place.user, zone: person?.tz || "UTC", people: world.people, now, openThread: (thread) => go({ thread }) };
+  return {
+    user: place.user,
+    name: person?.name || "",
+    zone: person?.tz || "UTC",
+    people: world.people,
+    now,
+    openThread: (thread) => go({ thread }),
+    pointed: guide.pointed?.channel === place.channel ? guide.pointed.ts : null,
+  };
 }
 
 function show() {
   if (!world.people.length) return;
   showPeople();
+  tick();
   const all = inPlace();
   markRead(all);
   showPlaces();
   const channel = world.channels.find((each) => each.id === place.channel);
   get("place-title").textContent = titleOf(channel);
-  document.title = `${get("place-title").textContent} (${reader().people.find((each) => each.id === place.user)?.name})`;
+  document.title = `${get("place-title").textContent} (${nameOf(place.user)})`;
+  const text = get("composer-text");
+  if (text) text.placeholder = channel?.kind === "im" ? `Message ${channel.name}, or type /` : `Message #${channel?.name || ""}, or type /gpu`;
   if (place.channel === HOME) {
     showHome();
   } else {
     const replies = new Map();
-    for (const message of all) if (isReply(message)) replies.set(message.thread_ts, (replies.get(message.thread_ts) || 0) + 1);
+    for (const message of all.filter(isReply)) replies.set(message.thread_ts, [...(replies.get(message.thread_ts) || []), message]);
     showMessages(get("list"), all.filter((message) => !isReply(message) || message.broadcast), reader(), { replies });
   }
   if (place.thread) {
@@ -105,7 +143,7 @@ function show() {
 function titleOf(channel) {
   if (place.channel === HOME) return "Home of the app";
   if (!channel) return "Not a channel of this person";
-  return channel.kind === "im" ? `Direct messages with ${channel.name}` : `#${channel.name}`;
+  return channel.kind === "im" ? channel.name : `#${channel.name}`;
 }
 
 function showHome() {
@@ -125,7 +163,7 @@ function showHome() {
     make: () =>
       el(
         "article",
-        { class: "message", tabindex: "-1" },
+        { class: "home", tabindex: "-1" },
         view
           ? blocks(view.blocks, { id: "home", values: view.values, people: world.people, act })
           : el("p", { class: "hint" }, "The app has shown nothing here yet."),
@@ -142,32 +180,52 @@ function showPeople() {
   menu.replaceChildren(
     ...people.map((person) => el("option", { value: person.id, selected: person.id === place.user }, person.name)),
   );
+  get("actor").replaceChildren(avatar(place.user, nameOf(place.user)));
 }
 
 const readKey = (channel) => `read ${place.user} ${channel}`;
 
 function markRead(all) {
-  const last = Math.max(0, ...all.map((message) => message.seq));
+  const last = Math.max(0, ...all.map((message) => Number(message.ts)));
   if (last) sessionStorage.setItem(readKey(place.channel), String(last));
 }
 
+/** Return a channel's messages that its person has not seen. Edits and replies in threads are none. */
 function unread(channel) {
   const read = Number(sessionStorage.getItem(readKey(channel)) || 0);
-  const mine = (message) => message.channel === channel && message.author_id !== place.user;
-  return [...world.messages.values()].filter((message) => mine(message) && !message.deleted && message.seq > read).length;
+  return [...world.messages.values()].filter(
+    (message) =>
+      message.channel === channel &&
+      message.author_id !== place.user &&
+      !message.deleted &&
+      (!isReply(message) || message.broadcast) &&
+      Number(message.ts) > read,
+  );
 }
 
+/** Show the places. What is new makes a name bold; a number says how much of it is meant for the person. */
 function showPlaces() {
-  const places = [{ id: HOME, kind: HOME, name: "Home" }, ...world.channels];
-  const name = ({ kind, name }) => ({ home: "Home", im: `${name} (direct messages)` })[kind] || `#${name}`;
+  const places = [{ id: HOME, kind: HOME, name: "Home" }, ...world.channels].map((each) => {
+    const fresh = unread(each.id);
+    const mention = `@${nameOf(place.user)}`;
+    return { ...each, fresh: fresh.length, own: each.kind === "im" ? fresh.length : fresh.filter((message) => message.reads.includes(mention)).length };
+  });
+  const label = (each) => {
+    if (each.kind === "im") return [each.name, el("span", { class: "unseen" }, " (direct messages)"), badge()];
+    return each.kind === HOME ? "Home" : `#${each.name}`;
+  };
   keep(get("places"), places, {
     key: (each) => each.id,
-    version: (each) => [each.name, each.id === place.channel, unread(each.id)].join(" "),
+    version: (each) => [each.name, each.id === place.channel, each.fresh, each.own].join(" "),
     make: (each) =>
       button(
-        [name(each), unread(each.id) ? el("span", { class: "count" }, ` ${unread(each.id)} new`) : null],
+        [
+          label(each),
+          each.own ? el("span", { class: "count" }, String(each.own)) : null,
+          each.fresh ? el("span", { class: "unseen" }, " new") : null,
+        ],
         () => go({ channel: each.id }),
-        { "aria-current": each.id === place.channel ? "page" : null, "data-focus": each.id },
+        { class: each.fresh ? "fresh" : null, "aria-current": each.id === place.channel ? "page" : null, "data-focus": each.id },
       ),
   });
 }
@@ -176,26 +234,38 @@ const where = () => place;
 const help = () => world.bot.help;
 
 function showComposer() {
+  document.querySelector('#skip [href="#composer-text"]').hidden = place.channel === HOME;
   if (place.channel === HOME) get("composer").replaceChildren();
   else composer(get("composer"), { id: "composer", label: "A message, or a command such as /gpu help", where, help });
 }
 
 function openThread(before) {
   get("thread").hidden = !place.thread;
+  document.body.classList.toggle("threaded", Boolean(place.thread));
   if (place.thread) {
     get("thread-list").replaceChildren();
-    composer(get("thread-composer"), { id: "reply", label: "A reply. Slack runs no commands in threads.", where, help: () => [], thread: place.thread });
+    composer(get("thread-composer"), {
+      id: "reply",
+      label: "A reply. Slack runs no commands in threads.",
+      placeholder: "Reply",
+      where,
+      help: () => [],
+      thread: place.thread,
+    });
     get("reply-text").focus();
   } else if (before.thread) {
-    document.querySelector(`[data-focus="thread ${CSS.escape(before.thread)}"]`)?.focus();
+    const [link, reply] = ["thread", "reply"].map((name) => document.querySelector(`[data-focus="${name} ${CSS.escape(before.thread)}"]`));
+    (link || reply)?.focus();
   }
 }
 
 get("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address is the place
+  if (event.target.hash === "#panel") folds.panel.open();
   get(event.target.hash.slice(1))?.focus();
 });
 get("person").addEventListener("change", () => go({ user: get("person").value }));
 get("thread-close").addEventListener("click", () => go({}));
 window.addEventListener("hashchange", arrive);
+setInterval(tick, 1000);
 arrive();

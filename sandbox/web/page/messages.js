@@ -3,23 +3,40 @@
 import { post } from "./api.js";
 import { blocks } from "./blocks.js";
 import { button, el, keep } from "./dom.js";
-import { timeOf } from "./text.js";
+import { avatar, badge } from "./people.js";
+import { dayLine, dayOf, timeOf } from "./text.js";
 
 const NEAR = 80; // pixels from the end within which a list follows new messages
+const MOST_FACES = 3; // avatars beside a number of replies
+
+const at = (message) => new Date(message.ts * 1000);
 
 /**
- * Show the messages in `list`. `reader` has the person's id and zone, all people, the time, and `openThread`.
- * With `replies`, which has the number of replies by ts, each message has a button to its thread.
+ * Show the messages in `list`, with a line above each day. `reader` has the person's id and zone, all people, the
+ * time, `openThread`, and the ts of the message that the guide points at. With `replies`, which has the replies by
+ * ts, each message has a button to its thread.
  */
 export function showMessages(list, messages, reader, { replies } = {}) {
   const follows = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR;
-  keep(list, messages, {
-    key: (message) => message.ts,
-    version: (message) => `${reader.user} ${message.seq} ${replies ? (replies.get(message.ts) || 0) : ""}`,
-    make: (message) => article(message, reader, replies),
+  const items = [];
+  let day = "";
+  for (const message of messages) {
+    if (dayOf(at(message), reader.zone) !== day) items.push({ line: (day = dayOf(at(message), reader.zone)), message });
+    items.push({ message });
+  }
+  keep(list, items, {
+    key: ({ line, message }) => line || message.ts,
+    version: ({ line, message }) => (line ? dayLine(at(message), reader.zone, reader.now()) : versionOf(message, reader, replies)),
+    make: ({ line, message }) =>
+      line ? el("p", { class: "day" }, el("span", {}, dayLine(at(message), reader.zone, reader.now()))) : article(message, reader, replies),
   });
   if (!messages.length) list.replaceChildren(el("p", { class: "hint" }, "Nothing yet."));
   if (follows) list.scrollTop = list.scrollHeight;
+}
+
+function versionOf(message, reader, replies) {
+  const last = replies?.get(message.ts)?.at(-1);
+  return [reader.user, dayOf(reader.now(), reader.zone), message.seq, last?.ts, reader.pointed === message.ts].join(" ");
 }
 
 function article(message, reader, replies) {
@@ -35,28 +52,80 @@ function article(message, reader, replies) {
       selected,
     });
   const place = { id: `m${message.channel}${message.ts}`, values: message.values, people: reader.people, act };
-  const count = replies?.get(message.ts) || 0;
-  const thread = () => reader.openThread(message.ts);
+  const said = el("p", { class: "said", hidden: true }, message.text);
   return el(
     "article",
-    { class: message.only_you ? "message private" : "message", tabindex: "-1", "data-ts": message.ts },
+    { class: reader.pointed === message.ts ? "message pointed" : "message", tabindex: "-1", "data-ts": message.ts },
+    message.only_you ? el("p", { class: "hint above" }, "Only visible to you") : null,
+    message.broadcast ? el("p", { class: "hint above" }, "Replied to a thread") : null,
+    avatar(message.author_id, message.author, message.by_app),
     el(
-      "header",
-      {},
-      el("strong", { class: message.by_app ? "app" : null }, message.author),
-      " ",
-      el("time", {}, timeOf(new Date(message.ts * 1000), reader.zone, reader.now())),
-      message.only_you ? el("span", { class: "hint" }, " Only visible to you") : null,
-      message.edited ? el("span", { class: "hint" }, " (edited)") : null,
-      message.broadcast ? el("span", { class: "hint" }, " replied to a thread") : null,
+      "div",
+      { class: "content" },
+      el(
+        "header",
+        {},
+        el("strong", {}, message.author),
+        message.by_app ? badge() : null,
+        el("time", {}, timeOf(at(message), reader.zone)),
+      ),
+      blocks(message.blocks, place),
+      message.edited ? el("p", { class: "edited" }, "(edited)") : null,
+      message.files.map((file) => el("p", { class: "file" }, el("a", { href: file.url, target: "_blank", rel: "noreferrer" }, file.name))),
+      said,
+      replies && !message.only_you ? threadOf(message, reader, replies.get(message.ts)) : null,
     ),
-    blocks(message.blocks, place),
-    message.files.map((file) => el("p", {}, el("a", { href: file.url, target: "_blank", rel: "noreferrer" }, file.name))),
-    replies && !message.only_you
-      ? button(count ? `${count} ${count === 1 ? "reply" : "replies"}` : "Reply in thread", thread, {
-          class: "link",
-          "data-focus": `thread ${message.ts}`,
-        })
+    tools(message, reader, Boolean(replies), said),
+  );
+}
+
+/** Return the line below a message that has replies: who replied, how often, and when last. */
+function threadOf(message, reader, replies) {
+  if (!replies) return null;
+  const faces = new Map(replies.map((reply) => [reply.author_id, reply]));
+  return el(
+    "p",
+    { class: "replies" },
+    [...faces.values()].slice(0, MOST_FACES).map((reply) => avatar(reply.author_id, reply.author, reply.by_app)),
+    button(`${replies.length} ${replies.length === 1 ? "reply" : "replies"}`, () => reader.openThread(message.ts), {
+      class: "link",
+      "data-focus": `thread ${message.ts}`,
+    }),
+    el("span", { class: "hint" }, `Last reply at ${timeOf(at(replies.at(-1)), reader.zone)}`),
+  );
+}
+
+/** Return what can be done with a message: shown beside it under the mouse, and when the focus is in it. */
+function tools(message, reader, threads, said) {
+  const notification = button("Notification", () => {
+    said.hidden = !said.hidden;
+    notification.setAttribute("aria-expanded", String(!said.hidden));
+  }, { "aria-expanded": "false", "data-focus": "notification", title: "What a notification and a screen reader say of this message" });
+  const all = [
+    threads && !message.only_you
+      ? button("Reply in thread", () => reader.openThread(message.ts), { "data-focus": `reply ${message.ts}` })
       : null,
+    message.by_app ? notification : null,
+    button("Copy text", () => navigator.clipboard?.writeText(message.reads), { "data-focus": "copy" }),
+  ].filter(Boolean);
+  const reach = (chosen) => all.forEach((each) => (each.tabIndex = each === chosen ? 0 : -1));
+  reach(all[0]);
+  return el(
+    "div",
+    {
+      class: "tools",
+      role: "toolbar",
+      "aria-label": `Message at ${timeOf(at(message), reader.zone)}`,
+      on: {
+        keydown: (event) => {
+          const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+          if (!step) return;
+          const next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
+          reach(next);
+          next.focus();
+        },
+      },
+    },
+    all,
   );
 }

@@ -7,6 +7,12 @@ import { dollars } from "./text.js";
 const SPEEDS = [[0, "Stand still"], [1, "1x"], [10, "10x"], [60, "60x"], [600, "600x"]];
 const SERVERS = { slack: "Slack", compute: "Compute Clear", github: "GitHub" };
 
+const ALL = "all requests";
+const requestsOf = (fault) => (fault.endpoint === "*" ? ALL : fault.endpoint);
+
+/** Return what a fault means. `pairs` has the API's words for faults, each with its phrase. */
+const phraseOf = (pairs, word) => pairs.find(([each]) => each === word)[1];
+
 /** Return a section that stays open or closed over a reload. */
 function section(title, ...children) {
   const name = `section ${title}`;
@@ -24,11 +30,13 @@ function number(label, value, attributes = {}) {
   return [el("label", {}, `${label} `, node), node];
 }
 
+const clockOf = (moment) => `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+
 export class Panel {
   constructor(root, now) {
     this.now = now;
     this.time = el("p", { class: "clock" });
-    this.passing = el("p", { role: "status" });
+    this.passing = el("p", { role: "status", class: "hint" });
     this.speeds = el("div", { role: "group", "aria-label": "Speed of time", class: "actions" });
     this.machines = el("div");
     this.vendors = el("div");
@@ -59,7 +67,7 @@ export class Panel {
     if (news.bill || news.bot) this.showMoney(world.bill, world.bot, world.machines || []);
     if (news.vendors) this.showVendors(world.vendors, world.choices);
     if (news.choices) this.showFaultForm(world.choices);
-    if (news.faults) this.showFaults(world.faults);
+    if (news.faults) this.showFaults(world.faults, world.choices);
     if (news.traffic) this.showTraffic(world.traffic);
     if (news.choices) this.showAddresses(world.choices.addresses);
   }
@@ -67,7 +75,7 @@ export class Panel {
   // Time
 
   tick() {
-    this.time.textContent = `${this.now().toISOString().slice(0, 19).replace("T", " ")} UTC`;
+    this.time.textContent = clockOf(this.now());
   }
 
   showClock(clock) {
@@ -100,7 +108,8 @@ export class Panel {
     this.busy = true;
     this.passing.textContent = `Time passes: ${text} ...`;
     const answer = await post("/_control/time", body);
-    this.passing.textContent = answer.error ? "" : `It is ${answer.now.slice(0, 19).replace("T", " ")} UTC now.`;
+    const [from, to] = [answer.from, answer.now].map((moment) => moment && clockOf(new Date(moment)));
+    this.passing.textContent = answer.error ? "" : `Time has passed, from ${from} to ${to}.`;
     this.busy = false;
   }
 
@@ -125,7 +134,7 @@ export class Panel {
     const path = `/compute/_control/resources/${machine.resource_id}`;
     const [percentLabel, percent] = number("GPUs at %", gpus[0] ?? 0, { max: 100, "data-focus": "percent" });
     const [countLabel, count] = number("Connections", connections.length, { max: 100, "data-focus": "count" });
-    const faults = [["", "none"], ...choices.machine_faults.map((each) => [each, each])];
+    const faults = [["", "Nothing"], ...choices.machine_faults];
     let wrong = fault || "";
     const set = () =>
       post(`${path}/use`, {
@@ -135,13 +144,13 @@ export class Panel {
       "div",
       { class: "machine", role: "group", "aria-label": machine.name, tabindex: "-1" },
       el("p", {}, el("strong", {}, machine.name), ` ${machine.vendor}, ${machine.status}, $${machine.rate}/h`),
-      el("p", {}, fault ? `Fault: ${fault}` : `GPUs at ${gpus.map((each) => each ?? "?").join(", ")} %, ${connections.length} connected`),
+      el("p", {}, fault ? `What is wrong: ${phraseOf(choices.machine_faults, fault)}.` : `GPUs at ${gpus.map((each) => each ?? "?").join(", ")}%, ${connections.length} connected`),
       el(
         "div",
         { class: "actions" },
         percentLabel,
         countLabel,
-        select("Fault", faults, wrong, (value) => (wrong = value), { "data-focus": "fault" }),
+        select("What is wrong", faults, wrong, (value) => (wrong = value), { "data-focus": "fault" }),
         button("Set use", set, { "data-focus": "set" }),
         button("Vendor takes it back", () => post(`${path}/vanish`, { how: "deleted" }), { class: "danger", "data-focus": "vanish" }),
       ),
@@ -177,7 +186,6 @@ export class Panel {
   // Vendors
 
   showVendors(vendors, choices) {
-    const behaviours = choices.behaviours.map((each) => [each, each]);
     const set = (name) => (behaviour) => post(`/compute/_control/vendors/${name}`, { behaviour, times: this.occasions() });
     keep(this.vendors, Object.entries(vendors), {
       key: ([name]) => name,
@@ -186,7 +194,7 @@ export class Panel {
         el(
           "p",
           { tabindex: "-1" },
-          select(name, behaviours, state.behaviour, set(name), { "data-focus": name }),
+          select(name, choices.behaviours, state.behaviour, set(name), { "data-focus": name }),
           state.left === null ? null : ` ${state.left} more`,
         ),
     });
@@ -195,15 +203,14 @@ export class Panel {
   // Faults
 
   showFaultForm(choices) {
-    const chosen = { server: "slack", endpoint: "*", kind: choices.fault_kinds[0] };
+    const chosen = { server: "slack", endpoint: "*", kind: choices.fault_kinds[0][0] };
     const [timesLabel, times] = number("Times (empty: until removed)", 1, { min: 1 });
-    const [secondsLabel, seconds] = number("Seconds of latency", 1);
-    const [statusLabel, status] = number("Status", 500, { min: 200, max: 599 });
+    const [secondsLabel, seconds] = number("If late, by how many seconds", 1);
+    const [statusLabel, status] = number("If an error, which status", 500, { min: 200, max: 599 });
     const endpoint = el("span");
-    const pairs = (names) => names.map((name) => [name, name]);
     const offer = () => {
       chosen.endpoint = "*";
-      const names = [["*", "all"], ...pairs(choices.endpoints[chosen.server])];
+      const names = [["*", ALL], ...choices.endpoints[chosen.server].map((name) => [name, name])];
       endpoint.replaceChildren(select("Request", names, "*", (value) => (chosen.endpoint = value)));
     };
     const add = () =>
@@ -221,7 +228,7 @@ export class Panel {
         { class: "actions", role: "group", "aria-label": "New fault" },
         select("Server", Object.entries(SERVERS), "slack", (value) => ((chosen.server = value), offer())),
         endpoint,
-        select("Kind", pairs(choices.fault_kinds), chosen.kind, (value) => (chosen.kind = value)),
+        select("What happens", choices.fault_kinds, chosen.kind, (value) => (chosen.kind = value)),
         timesLabel,
         secondsLabel,
         statusLabel,
@@ -230,7 +237,7 @@ export class Panel {
     );
   }
 
-  showFaults(faults) {
+  showFaults(faults, choices) {
     keep(this.faults, faults, {
       key: (fault) => `${fault.server} ${fault.id}`,
       version: (fault) => JSON.stringify(fault),
@@ -238,9 +245,9 @@ export class Panel {
         el(
           "li",
           { tabindex: "-1" },
-          `${SERVERS[fault.server]}, ${fault.endpoint}: ${fault.kind}, met ${fault.hits}${fault.left === null ? "" : `, ${fault.left} more`} `,
+          `${SERVERS[fault.server]}, ${requestsOf(fault)}: ${phraseOf(choices.fault_kinds, fault.kind)}. Met ${fault.hits}${fault.left === null ? "" : `, ${fault.left} more`} `,
           button("Switch off", () => post(`/${fault.server}/_control/faults/${fault.id}/release`, {}), {
-            "aria-label": `Switch off ${fault.kind} of ${fault.endpoint}`,
+            "aria-label": `Switch off: ${phraseOf(choices.fault_kinds, fault.kind)}, ${requestsOf(fault)}`,
             "data-focus": "off",
           }),
         ),

@@ -19,11 +19,22 @@ export function nodes(spans) {
 /** Return a text without its looks. */
 export const plain = (spans) => (spans || []).map((span) => span.text).join("");
 
-/** Return a time of day in a zone, with the day unless it is the day of `now`. */
-export function timeOf(date, zone, now) {
-  const day = (moment) => moment.toLocaleDateString("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short" });
-  const time = date.toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
-  return day(date) === day(now) ? time : `${day(date)}, ${time}`;
+/** Return a date in a zone, such as `Mon 30 Nov`. */
+export function dayOf(date, zone) {
+  return date.toLocaleDateString("en-GB", { timeZone: zone, weekday: "short", day: "numeric", month: "short" }).replace(",", "");
+}
+
+/** Return a time of day in a zone. */
+export function timeOf(date, zone) {
+  return date.toLocaleTimeString("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+}
+
+/** Return a date as the line above its messages says it. */
+export function dayLine(date, zone, now) {
+  const day = dayOf(date, zone);
+  if (day === dayOf(now, zone)) return "Today";
+  if (day === dayOf(new Date(now - 86_400_000), zone)) return "Yesterday";
+  return day;
 }
 
 export const dollars = (micros) => `$${(micros / 1e6).toFixed(6).replace(/(\.\d\d\d*?)0+$/, "$1")}`;

@@ -1,0 +1,119 @@
+"""Blocks that a workspace may refuse, and the classic blocks that every workspace takes in their place.
+
+Source: docs.slack.dev/reference/block-kit/blocks. Checklists, tables and charts are for messages only, alerts for
+dialogs only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from enum import StrEnum
+
+from handlers.phrases.blocks import (
+    FIELD_TEXT,
+    HEADER_TEXT,
+    TASK_TITLE,
+    Json,
+    Task,
+    TaskStatus,
+    alert,
+    header,
+    plan,
+    preformatted,
+    section,
+)
+from handlers.phrases.format import escape, join_lines, literal
+from handlers.phrases.tables import CHART, TABLE, as_text, bar_chart, code_blocks, number_cell, table, text_cell
+
+
+class Surface(StrEnum):
+    """Where blocks are shown. Which types Slack takes depends on it."""
+
+    MESSAGE = "message"
+    MODAL = "modal"
+    HOME = "home"
+
+
+_STATUS = {
+    TaskStatus.COMPLETE: "Done",
+    TaskStatus.ERROR: "Failed",
+    TaskStatus.IN_PROGRESS: "Now",
+    TaskStatus.PENDING: "Next",
+}
+
+
+def _header(block: Json) -> list[Json]:
+    return [section(_bold(escape(block["text"]["text"], HEADER_TEXT)))]
+
+
+def _alert(block: Json) -> list[Json]:
+    return [section(_bold(block["text"]["text"]))]
+
+
+def _bold(markup: str) -> str:
+    """Return bold text. Text with bold words in it stays as it is: Slack knows no bold in bold."""
+    return markup if "*" in markup else f"*{markup}*"
+
+
+def _plan(block: Json) -> list[Json]:
+    steps = [
+        f"{_STATUS[TaskStatus(task['status'])]}: {escape(task['title'], TASK_TITLE)}" for task in block["tasks"]
+    ]
+    return [section(join_lines(_bold(escape(block["title"], TASK_TITLE)), *steps))]
+
+
+def _rich_text(block: Json) -> list[Json]:
+    """Return preformatted text as code, and other rich text as a paragraph without its styles."""
+    shown = []
+    for part in block["elements"]:
+        text = "".join(piece["text"] for piece in part["elements"])
+        is_code = part["type"] == "rich_text_preformatted"
+        shown += code_blocks(map(literal, text.splitlines())) if is_code else [section(escape(text, FIELD_TEXT))]
+    return shown
+
+
+def _nothing(_: Json) -> list[Json]:
+    """Leave a chart out: it is for the eye only."""
+    return []
+
+
+_CLASSIC: Mapping[str, Callable[[Json], list[Json]]] = {
+    "header": _header,
+    "alert": _alert,
+    "plan": _plan,
+    "rich_text": _rich_text,
+    TABLE: as_text,
+    CHART: _nothing,
+}
+NEW_TYPES = frozenset(_CLASSIC)
+"""The types of blocks that a workspace may refuse."""
+
+
+def classic(blocks: Iterable[Json], types: Collection[str] = NEW_TYPES) -> list[Json]:
+    """Return blocks with classic ones in the place of each block of these types."""
+    return [
+        each
+        for block in blocks
+        for each in (_CLASSIC[block["type"]](block) if block["type"] in types else [block])
+    ]
+
+
+def new_types(blocks: Iterable[Json]) -> set[str]:
+    """Return the types of these blocks that a workspace may refuse."""
+    return {block["type"] for block in blocks} & NEW_TYPES
+
+
+_SAMPLE_TABLE = table("Spend by person", ["Person", "Total"], [[text_cell("Ana"), number_cell(14.68, "$14.68")]])
+_SAMPLE_CHART = bar_chart("USD by day", "Total", [("27 Nov", 14_680_000), ("28 Nov", 2_150_000)])
+_SAMPLE_STEPS = [Task(f"Step {n}", status) for n, status in enumerate(TaskStatus, start=1)]
+SAMPLES: Mapping[Surface, tuple[Json, ...]] = {
+    Surface.MESSAGE: (
+        header("Your machine is ready").block or {},
+        preformatted("ssh root@203.0.113.7").block or {},
+        plan("Starting", _SAMPLE_STEPS),
+        _SAMPLE_TABLE or {},
+        _SAMPLE_CHART or {},
+    ),
+    Surface.MODAL: (alert("Everything on the disk will be deleted."),),
+}
+"""A block of each type on each surface on which it is used, to ask Slack whether it takes them."""

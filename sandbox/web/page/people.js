@@ -1,0 +1,15 @@
+// How people and the app look: avatars with initials and a colour of their own, and the app's badge.
+
+import { el } from "./dom.js";
+
+const COLOURS = 8; // that style.css has
+
+/** Return a person's avatar, or the app's icon. It is for the eye only: the name stands beside it. */
+export function avatar(id, name, isApp = false) {
+  if (isApp) return el("span", { class: "avatar app", "aria-hidden": "true" });
+  const sum = [...id].reduce((total, sign) => total + sign.codePointAt(0), 0);
+  const initials = name.split(/\s+/).slice(0, 2).map((word) => [...word][0] || "").join("").toUpperCase();
+  return el("span", { class: `avatar person${sum % COLOURS}`, "aria-hidden": "true" }, initials);
+}
+
+export const badge = () => el("span", { class: "badge" }, "APP");

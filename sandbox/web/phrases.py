@@ -1,0 +1,43 @@
+"""What each fault of the outside world means, in a phrase. The page shows it where a person chooses the fault."""
+
+from sandbox.compute.vendors import Behaviour
+from sandbox.faults import FaultKind
+from sandbox.use import Fault as MachineFault
+
+BEHAVIOURS = {
+    Behaviour.NORMAL: "Behaves as it should",
+    Behaviour.SOLD_OUT: "Is sold out when somebody rents",
+    Behaviour.FAILS_WITH_RESOURCE: "Refuses, but a machine runs and bills",
+    Behaviour.LATE_RESOURCE: "Refuses, but a machine appears a minute later",
+    Behaviour.PARTIAL: "Delivers four quarters, of which two never run",
+    Behaviour.REFERENCE_WORDS: "Names its states in other words",
+    Behaviour.SLOW: "Never gets the machine ready",
+    Behaviour.FAILS_LATER: "Accepts, then fails after 90 s",
+    Behaviour.DELETE_500: "Can't delete machines for 5 min (error 500)",
+    Behaviour.SILENT_SSH: "Runs the machine, but its SSH never answers",
+    Behaviour.NO_PRICE: "Offers machines without a price",
+    Behaviour.NOTHING_FREE: "Has nothing to offer",
+    Behaviour.NOT_DELETING: "Deletes 5 min late, and bills meanwhile",
+    Behaviour.STALE_CACHE: "Shows the account as it was a minute ago",
+    Behaviour.IGNORES_CLOUD_INIT: "Ignores the startup script: one key works",
+    Behaviour.REFUSES_CLOUD_INIT: "Refuses purchases with a startup script",
+    Behaviour.LATE_PROBE: "Runs the startup script 10 min late",
+}
+MACHINE_FAULTS = {
+    MachineFault.SILENT: "SSH accepts, then says nothing",
+    MachineFault.REFUSED: "SSH refuses the bot's key",
+    MachineFault.HANG: "The usage check never ends",
+    MachineFault.GARBAGE: "The usage check prints nonsense",
+    MachineFault.NO_NVIDIA_SMI: "nvidia-smi is missing",
+    MachineFault.NVIDIA_SMI_HANGS: "nvidia-smi hangs",
+}
+FAULT_KINDS = {
+    FaultKind.LATENCY: "Answers late",
+    FaultKind.STATUS: "Answers with an error, and does nothing",
+    FaultKind.HANG: "Never answers, and does nothing",
+    FaultKind.GARBAGE: "Answers nonsense, and does nothing",
+    FaultKind.CUT_BEFORE: "Hangs up before it does anything",
+    FaultKind.CUT_AFTER: "Does it, then hangs up without an answer",
+    FaultKind.HOLD_BEFORE: "Waits until you switch it off, then does it",
+    FaultKind.HOLD_AFTER: "Does it, but answers only when you switch it off",
+}
