@@ -25,7 +25,7 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered
-from handlers.phrases.ends import SCRIPT, after_script, ends, exit_text, goes_on, on_ending_text, script_first_text
+from handlers.phrases.ends import SCRIPT, after_script, ends, exit_text, on_ending_text, script_first_text
 from handlers.phrases.format import Times, actor, join, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
@@ -81,10 +81,8 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         return blocks.with_buttons(text, keep_button(rental), destroy)
     if until < lease.ends_at:
         # The newest message stays open, because it becomes the receipt.
-        title, then = _longer(context), ends(rental, times)
-        if can_move(lease):
-            title, then = "In use", goes_on(rental, times)
-        return blocks.of_parts(blocks.lead(f"{title}: {machine(rental)}", then), closed=again is not None)
+        longer = blocks.lead(f"{_longer(context)}: {machine(rental)}", ends(rental, times))
+        return blocks.of_parts(longer, closed=again is not None)
     if again is not None:
         ended = f"{context.machine} ends {times.at_time(until)}."
         return blocks.message(f"{sentence(ended)} I sent a newer notice {times.at_time(again.at)}.")
@@ -198,7 +196,7 @@ def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
     if lease is None:
         return ""
     moves = lease.latest_end is not None and lease.latest_end > before
-    later = f", or by {times.time(lease.latest_end)} while it's busy" if moves and lease.latest_end else ""
+    later = f", or by {times.time(lease.latest_end)} while its GPUs are busy" if moves and lease.latest_end else ""
     return f"Unless someone approves, it ends {times.at_time(before)}{later}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.model.machine_use import OnEndingRefused, OnEndingState, Verdict
@@ -64,45 +65,38 @@ def _while_busy(request: Request, last: str = "") -> str:
 # --- the end of a machine
 
 
-def ends(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return a sentence about when a machine ends, for a message of the times `posted`: `It ends at 18:40.`
-
-    If its end can move: `It ends at 18:40. If its GPUs are busy then, it keeps running until 00:40 at the latest.`
-    If it moved on and the machine is in use, return what `goes_on` says.
-    """
-    lease = rental.running_lease
-    if went_on(rental):
-        return goes_on(rental, times, *posted)
-    first = f"It ends {times.at_time(lease.ends_at, *posted)}."
-    if lease.latest_end is None or not can_move(lease):
-        return first
-    latest = times.time(lease.latest_end, *posted)
-    return f"{first} If its GPUs are busy then, it keeps running until {latest} at the latest."
-
-
-def went_on(rental: Rental) -> bool:
-    """Return whether the end of a machine moved on, and it is in use."""
+def keeps_running(rental: Rental) -> bool:
+    """Return whether a machine's end moved on because the machine is in use, and it still is."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
     return moved and rental.use is not None and rental.use.verdict is Verdict.IN_USE
 
 
-def goes_on(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return `It keeps running until 19:40, and until 00:40 at the latest.`, of a machine whose end moved on."""
+def ends(rental: Rental, times: Times, *posted: datetime) -> str:
+    """Return a sentence about when a machine ends, for a message of the times `posted`: `It ends at 18:40.`, or
+    `It keeps running until 19:40, and until 00:40 at the latest.` if its end moved on and it is in use."""
     lease = rental.running_lease
-    first = f"It keeps running until {times.time(lease.ends_at, *posted)}"
+    if not keeps_running(rental):
+        return f"It ends {until_end(rental, times.at_time, times, *posted)}."
+    latest = "its latest end"
+    if lease.latest_end is not None and can_move(lease):
+        latest = f"and until {times.time(lease.latest_end, *posted)} at the latest"
+    return f"It keeps running until {times.time(lease.ends_at, *posted)}, {latest}."
+
+
+def until_end(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
+    """Return the end as `say` writes a time: `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if it can
+    move."""
+    lease = rental.running_lease
+    first = say(lease.ends_at, *posted)
     if lease.latest_end is None or not can_move(lease):
-        return f"{first}, its latest end."
-    return f"{first}, and until {times.time(lease.latest_end, *posted)} at the latest."
+        return first
+    return f"{first}, or by {times.time(lease.latest_end, *posted)} while its GPUs are busy"
 
 
 def end(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return `18:40`, or `18:40, or by 00:40 while it's busy` if the end can move."""
-    lease = rental.running_lease
-    first = times.time(lease.ends_at, *posted)
-    if lease.latest_end is None or not can_move(lease):
-        return first
-    return f"{first}, or by {times.time(lease.latest_end, *posted)} while it's busy"
+    """Return `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if the end can move."""
+    return until_end(rental, times.time, times, *posted)
 
 
 def end_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
@@ -120,19 +114,19 @@ def at_its_end(rental: Rental, now: datetime) -> str:
     if now < lease.ends_at:
         return ""
     if script is not None and script.state is OnEndingState.RUNNING and script.is_for(lease.ends_at):
-        return f"Its time is over. I'll destroy it as soon as its {SCRIPT} is done."
+        return "It has reached its end, and I'll destroy it as soon as its on-ending.sh is done."
     if can_move(lease):
-        return "Its time is over. I'm checking whether its GPUs are busy."
-    return "Its time is over. I'll destroy it as soon as I can."
+        return "It has reached its end, and I'm checking whether its GPUs are busy."
+    return "It has reached its end, and I'll destroy it as soon as I can."
 
 
 def without_a_yes(rental: Rental, times: Times) -> str:
     """Return when a machine ends while more time is asked for: `Without a yes it ends 12:34.`, or `Without a yes
-    it ends 12:34, or by tomorrow at 00:34 while it works.`"""
+    it ends 12:34, or by tomorrow at 00:34 while its GPUs are busy.`"""
     lease = rental.running_lease
     later = ""
     if lease.latest_end is not None and can_move(lease):
-        later = f", or by {times.time(lease.latest_end)} while it works"
+        later = f", or by {times.time(lease.latest_end)} while its GPUs are busy"
     return f"Without a yes it ends {times.time(lease.ends_at)}{later}."
 
 

@@ -24,8 +24,8 @@ look-up of owners may fail, and the next is 30 minutes later."""
 ENDS = ("Ended", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
 _UNTIL = re.compile(
     r"\bIt (?:ends|keeps running until) (?:[^.,]*? )?(\d\d):(\d\d)"
-    r"(?:(?:\. If its GPUs are busy then, it keeps running until|, and until) (?:[^.,]*? )?(\d\d):(\d\d)"
-    r" at the latest|, its latest end)?\."
+    r"(?:, (?:or by|and until) (?:[^.,]*? )?(\d\d):(\d\d) (?:while its GPUs are busy|at the latest)"
+    r"|, its latest end)?\."
 )
 """The end on a card, and the latest one if it can move."""
 _LONGER = re.compile(r"extended |asked for|[Aa]pproved")

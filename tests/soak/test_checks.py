@@ -61,9 +61,7 @@ def posted_twice(evidence: Evidence) -> Evidence:
 BUSY = Use((Phase(percents=(95,)),), at(12, 5))
 IDLE_AT_ITS_END = Use((Phase(percents=(95,), lasts=timedelta(minutes=110)), Phase()), at(12, 5))
 UNSEEN = Use((Phase(fault=Fault.REFUSED),), at(13, 30))
-MOVES = (
-    f"Ready: {SUBJECT}. It ends at 14:05. If its GPUs are busy then, it keeps running until 15:05 at the latest."
-)
+MOVES = f"Ready: {SUBJECT}. It ends at 14:05, or by 15:05 while its GPUs are busy."
 
 
 def with_two_ends(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:

@@ -130,16 +130,17 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
         card(ready(lease=movable), clock(18, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Its time is over. I'll destroy it as soon
-      as I can. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It has reached its end, and I'll destroy it
+      as soon as I can. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Its time is over. I'll destroy it as soon
-      as its on-ending.sh is done. on-ending.sh has been running since 18:26. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It has reached its end, and I'll destroy it
+      as soon as its on-ending.sh is done. on-ending.sh has been running since 18:26. fine-tune run
+      7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Its time is over. I'm checking whether its
-      GPUs are busy. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It has reached its end, and I'm checking
+      whether its GPUs are busy. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 

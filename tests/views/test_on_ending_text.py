@@ -72,8 +72,8 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 *Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. on-ending.sh failed at
       18:26 (exit 1), so look before 18:40. fine-tune run 7
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. Its time is over. I'll destroy it as soon
-      as I can. on-ending.sh failed at 18:26 (exit 1). fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It has reached its end, and I'll destroy it
+      as soon as I can. on-ending.sh failed at 18:26 (exit 1). fine-tune run 7
 
 *Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. on-ending.sh starts at
       18:25. fine-tune run 7

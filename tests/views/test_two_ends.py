@@ -132,16 +132,16 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
         card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. If its GPUs are busy
-      then, it keeps running until tomorrow at 00:40 at the latest. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40, or by tomorrow at 00:40
+      while its GPUs are busy. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 *Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It keeps running until 19:40, and until
       tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 19:40. If its GPUs are busy
-      then, it keeps running until tomorrow at 00:40 at the latest. fine-tune run 7
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 19:40, or by tomorrow at 00:40
+      while its GPUs are busy. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 *Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It keeps running until tomorrow at 00:40,
@@ -161,7 +161,7 @@ def test_a_list_and_a_history_say_both_ends() -> None:
 Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40, or by tomorrow at 00:40
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40, or by tomorrow at 00:40 while
-      it's busy.
+      its GPUs are busy.
 In use since 13:00.
   Nebius eu-north1. Allowed: up to $2.47/h, $30.88 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
@@ -180,7 +180,7 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
         direct(vendor, two_ends(vendor, latest=clock(19, 55))),
         direct(notice, two_ends(notice, latest=clock(19, 55), rate=Decimal("18.40"))),
         direct(vendor, two_ends(vendor, teammates=(BEN,)), to=BEN),
-        direct(notice, two_ends(notice, MOVED, end=clock(19, 40)), clock(18, 41)),
+        direct(notice, two_ends(notice, MOVED, end=clock(19, 40), use=IN_USE), clock(18, 41)),
     ) == snapshot("""\
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
@@ -203,7 +203,7 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
       even if it's busy. Copy your results off: the disk is deleted with it.
 [Keep it 2 h more, already approved]
 
-*In use: 1x H100 (k7mq2)*. It keeps running until 19:40, and until tomorrow at 00:40 at the latest.
+*In use: 1x H100 (k7mq2)*. It ends at 19:40, or by tomorrow at 00:40 while its GPUs are busy.
 """)
 
 
@@ -220,8 +220,8 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40. If
-      its GPUs are busy then, it keeps running until tomorrow at 00:40 at the latest.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40, or
+      by tomorrow at 00:40 while its GPUs are busy.
 
 You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends tomorrow at
       00:40.
@@ -292,11 +292,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
         ),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. If its GPUs are busy
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40, or by tomorrow at 00:40
 
 *Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It keeps running until 19:40, and until
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 13:40. If its GPUs are busy
+*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 13:40, or by tomorrow at 00:40
 """)
 
 
@@ -456,16 +456,16 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
     ) == snapshot("""\
 
 Asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Without a yes it ends 18:40, or by
-      tomorrow at 00:40 while it works.
+      tomorrow at 00:40 while its GPUs are busy.
 
-  Ana runs nothing else. Without a yes it ends 18:40, or by tomorrow at 00:40 while it works.
+      busy.
 
-  Ana runs nothing else. Without a yes it ends 19:40, or by tomorrow at 00:40 while it works.
+      busy.
 
   Ana runs nothing else. Without a yes it ends tomorrow at 00:40.
 
 Gpubot asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
-      someone approves, it ends at 18:40, or by tomorrow at 00:40 while it's busy.
+      someone approves, it ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy.
 
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
