@@ -135,7 +135,9 @@ async def _rent_within_limits(play: Play, tell: Tell, laptops: Mapping[str, Lapt
     await play.clicks("Ana", play.sees("Ana", f"github.com/{GITHUB_NAME} has 2 keys", only_you=True), "Use both")
     ready = await play.until_sees("Ana", ") is ready", SOON, dm=True)
     rental = rental_of(ready)
-    play.sees("Cleo", "looks sold out. Now 1x H100 SXM 80 GB from Nebius at $2.42/h: $0.27 over what you clicked")
+    play.sees(
+        "Cleo", "seems to be sold out. Trying Nebius: 1x H100 SXM 80 GB at $2.42/h, $0.27 more than the offer"
+    )
     play.sees("Cleo", "Ready after")
     await _check_boot_script(play)
     await _log_in(play, "Ana", laptops["ana@laptop"], rental)
@@ -156,7 +158,7 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
     await play.types("Cleo", "#training", "get L40S EU for 1h -- thumbnails")
     clicked = await play.sandbox.now()
     await play.clicks("Cleo", play.sees("Cleo", "1x L40S in EU", only_you=True), "Rent from $0.98/h")
-    play.sees("Cleo", "Hyperstack looks sold out. Now 1x L40S PCIe 48 GB from DataCrunch at about $1.06/h")
+    play.sees("Cleo", "Hyperstack seems to be sold out. Trying DataCrunch: 1x L40S PCIe 48 GB at about $1.06/h")
     took = await play.sandbox.now() - clicked
     if took >= TWO_FAILOVERS:
         raise Missed(f"Two failovers took {took}.")

@@ -118,7 +118,7 @@ _MEMBER = (
     (6, "click", ("Destroy", "Cancel")),
     (4, "command", ("destroy {own}",)),
     (3, "command", ("share {own} @ana", "share {own} @ben", "share {own} @cleo", "share {own}")),
-    (4, "click", ("Withdraw", "Go on")),
+    (4, "click", ("Withdraw", "Accept up to")),
     (3, "click", ("Replace", "It doesn't work")),
     (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
     (3, "command", WISHES),
@@ -143,7 +143,7 @@ _ADMIN = (
     (4, "command", ("destroy {any}",)),
     (12, "click", ("Give it an owner", "Destroy ...", "Ask again tomorrow", "One by one")),
 )
-_STRANGERS_LABELS = ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Go on", "Deny")
+_STRANGERS_LABELS = ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Accept up to", "Deny")
 _STRANGER = (
     (6, "read", ()),
     (5, "get", ()),

@@ -25,14 +25,15 @@ from handlers.phrases.rental_text import (
     asked_now,
     billing_since,
     ended_by,
+    machine_in,
     new_one_text,
+    owner,
     reason,
     receipt,
     settled,
     setup_text,
     state_word,
     stopped_at_night,
-    subject,
     vendor_and_rate,
     why_ended,
     why_undecided,
@@ -58,7 +59,7 @@ def card(details: RentalDetails, reader: Reader) -> Rendered:
     word, by = state_word(details), ended_by(details)
     # The thread has the operator's reason.
     who = f" by {person(details.names, by.actor)}" if by is not None else ""
-    rest = f"{who}: {subject(details)}. {more}".rstrip()
+    rest = f"{who}: {machine_in(rental) + f' for {owner(details)}'}. {more}".rstrip()
     closed = rental.state.over and settled(details) and not may_be_replaced(rental, now)
     row = blocks.actions(*buttons)
     rendered = blocks.message(f"{word}{rest}", blocks.section(f"*{word}*{rest}"), bar, row, closed=closed)
@@ -197,7 +198,7 @@ def _buttons(details: RentalDetails) -> list[Json | None]:
     if rental.decision is not None:
         accept = None
         if rental.owner_decides and not rental.needs_later_end:
-            accept = button(f"Go on up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
+            accept = button(f"Accept up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
         return [
             accept,
             button("Change", Action.CHANGE_RENTAL, version),

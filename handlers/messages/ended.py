@@ -283,7 +283,7 @@ def _not_replaced(context: EventContext[PlaceFacts]) -> str:
 
 @thread(EventKind.NOT_AS_SOLD)
 def _not_as_sold(context: EventContext[NotAsSoldFacts]) -> str:
-    return sentence(f"{context.this_machine} was {sold_but_seen(context.facts)}")
+    return sentence(f"{context.this_machine} {sold_but_seen(context.facts)}")
 
 
 @direct(EventKind.NOT_AS_SOLD)

@@ -37,21 +37,21 @@ def button_while_it_runs(rental: Rental, now: datetime, *, not_as_sold: bool = F
 
 def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:
     """Return the dialog before a machine is replaced. `asks_why`: its owner says that it doesn't work."""
-    terms = remainder_text(rental.request.count, left)
-    lines = [f"I rent the next offer that fits: {terms}"]
+    terms, replaced, loses = remainder_text(rental.request.count, left), "the next matching offer", None
     if rental.state is State.READY:
-        lines = [
-            f"I rent the next offer of another vendor than {vendor(rental.vendor)}: {terms}",
-            f"Once it is bought, {rental.id} is destroyed and everything on it is lost. "
-            f"If none can be bought, {rental.id} stays.",
-        ]
+        replaced = f"the next offer from a vendor other than {vendor(rental.vendor)}"
+        loses = blocks.alert(
+            f"Once a new machine is rented, {rental.id} is destroyed and its disk is deleted. "
+            f"If none can be rented, {rental.id} keeps running."
+        )
     why = blocks.text_input(
-        Field.REASON, "What doesn't work?", hint="Everyone in the card's channel reads it", longest=200
+        Field.REASON, "What doesn't work?", hint="Everyone in the card's channel can read this", longest=200
     )
     return blocks.modal(
         Callback.REPLACE,
         f"Replace {rental.id}?",
-        blocks.lines(*lines),
+        loses,
+        blocks.section(f"I'll rent {replaced}: {terms}"),
         why if asks_why else None,
         submit=f"Replace {rental.id}",
         value=RentalValue(rental_id=rental.id),
@@ -59,7 +59,7 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
 
 
 def remainder_text(count: int, left: Remainder) -> str:
-    """Return `1x H100 SXM 80 GB, up to $2.47/h, for 4 h 50 min, at most $13.82 in all.`"""
+    """Return `1x H100 SXM 80 GB, up to $2.47/h for 4 h 50 min, at most $13.82 in all.`"""
     most = say_at_most(left.total)
-    terms = f"up to {limit_per_hour(left.max_rate)}, for {span(left.lease)}, at most {most} in all."
+    terms = f"up to {limit_per_hour(left.max_rate)} for {span(left.lease)}, at most {most} in all."
     return f"{machines(count, left.gpu)}, {terms}"

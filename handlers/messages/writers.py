@@ -125,17 +125,20 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     def text_of(self, event: Event) -> EventText:
         """Return what a thread says about another event of the rental."""
+        written = self.of(event)._written()
+        return written if isinstance(written, EventText) else EventText(written)
+
+    def _written(self) -> EventText | str:
+        event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
             # By now it is known that more was rented than the event says.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
-        written = thread[event.kind](self.of(event))
-        return written if isinstance(written, EventText) else EventText(written)
+        return thread[event.kind](self.of(event))
 
     @property
     def named_text(self) -> str:
         """Return what a thread says about the event, with the name of the machine or request."""
-        named = self._replace(named=True)
-        written = thread[self.event.kind](named)
+        written = self._replace(named=True)._written()
         return written.about(self.request) if isinstance(written, EventText) else sentence(written)
 
     def of(self, event: Event[Any]) -> EventContext[Any]:
@@ -301,14 +304,17 @@ def until_text(context: EventContext[UntilFacts]) -> str:
     return context.times.time(context.facts.until) if context.facts.until else "as before"
 
 
-def allowed_text(facts: AllowedFacts) -> str:
-    """Return `up to $21.16/h for 6 h.` Return an empty text if the event has neither the rate nor the length."""
-    parts = [
-        f"up to {_highest(facts.max_rate, facts.rate)}" if facts.max_rate is not None else "",
-        f"for {fewer_hours_text(facts) or span(facts.hours)}" if facts.hours is not None else "",
-    ]
-    text = join(*parts)
-    return f"{text}." if text else ""
+def terms_text(facts: AllowedFacts) -> str:
+    """Return `for 6 h at up to $21.16/h`, or `for 4 h instead of 6 h, at up to $21.16/h`.
+
+    Return an empty text if the event has neither the rate nor the length.
+    """
+    fewer = fewer_hours_text(facts)
+    return join(
+        f"for {fewer or span(facts.hours)}" if facts.hours is not None else "",
+        f"at up to {_highest(facts.max_rate, facts.rate)}" if facts.max_rate is not None else "",
+        by=", " if fewer else " ",
+    )
 
 
 def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
@@ -316,15 +322,15 @@ def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
 
 
 def fewer_hours_text(facts: AllowedFacts) -> str:
-    """Return `4 h, not the 6 h asked for`. Return an empty text unless fewer hours were approved."""
+    """Return `4 h instead of 6 h`. Return an empty text unless fewer hours were approved."""
     if not isinstance(facts, DecisionFacts) or facts.span is None or facts.asked_span is None:
         return ""
-    return f"{about_span(facts.span)}, not the {about_span(facts.asked_span)} asked for"
+    return f"{about_span(facts.span)} instead of {about_span(facts.asked_span)}"
 
 
 def total_text(facts: AllowedFacts) -> str | None:
-    """Return `At most $137.54 in all.`, or None if the event has no total."""
-    return f"At most {say_at_most(facts.total)} in all." if facts.total is not None else None
+    """Return `at most $137.54 in all`, or None if the event has no total."""
+    return f"at most {say_at_most(facts.total)} in all" if facts.total is not None else None
 
 
 def cost_of(facts: BillFacts) -> AccruedCost | None:
@@ -333,6 +339,6 @@ def cost_of(facts: BillFacts) -> AccruedCost | None:
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return ` over vision's budget` if an approval passed a budget, else an empty text."""
+    """Return `, over vision's budget` if an approval passed a budget, else an empty text."""
     passed = context.facts.passed
-    return f" over {whose_budget(passed[0].balance.scope, context.details.names)}" if passed else ""
+    return f", over {whose_budget(passed[0].balance.scope, context.details.names)}" if passed else ""

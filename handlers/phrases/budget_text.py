@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from bot.model.budget import UNASSIGNED, Demand, Month, Scope, ScopeKind
 from bot.model.money import Micros, cost
@@ -10,10 +10,23 @@ from bot.model.quote import Quote
 from bot.model.request import Envelope, Request
 from bot.model.summary import Over
 from bot.model.text import listed, plural, say_at_most, span
-from bot.policy.buying.budgets import project_of_channel, rules_of_project, say_left, say_month, say_passed
+from bot.policy.buying.budgets import project_of_channel, rules_of_project, say_month, say_passed
 from bot.policy.buying.spending import over_at_price, over_total
 from bot.policy.team.rules import Rules
-from handlers.phrases.format import as_written, channel, dollars, escape, join, limit, limit_per_hour, person
+from handlers.phrases.blocks import Fact
+from handlers.phrases.format import (
+    as_written,
+    channel,
+    dollars,
+    escape,
+    join,
+    join_lines,
+    limit,
+    limit_per_hour,
+    per_hour,
+    person,
+    price,
+)
 
 
 def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
@@ -47,16 +60,20 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
     return f"Only {who} can charge it from {channel(quote.asked_in)}, so this is charged to {instead}."
 
 
-def standing(demand: Demand, names: Mapping[str, str]) -> str:
-    """Return what is left of a budget now, and after what waits.
+BUDGETS_SHOWN = 3
 
-    Such as `vision in November: $1,210.40 of $3,000.00 left ($1,500.00 spent, $289.60 reserved for running
-    machines); $1,072.86 after this.`
-    """
-    who = f"{scope_name(demand.balance.scope, names)} in {say_month(demand.balance.month)}"
-    after = demand.free - demand.more
-    then = f"{dollars(after)} after this" if after >= 0 else f"this needs {say_at_most(-after)} more"
-    return f"{who}: {say_left(demand, of_budget=True)}; {then}."
+
+def budget_fact(demands: Sequence[Demand], names: Mapping[str, str]) -> Fact | None:
+    """Return what is left of each budget now, and after what waits: `vision: $1,210.40 left in November, $1,072.86
+    after this`. Return None without budgets."""
+    lines, sentences = [], []
+    for demand in demands[:BUDGETS_SHOWN]:
+        who, month = scope_name(demand.balance.scope, names), say_month(demand.balance.month)
+        left, after = say_at_most(max(demand.free, 0)), demand.free - demand.more
+        then = f"{dollars(after)} after this" if after >= 0 else f"{say_at_most(-after)} too little for this"
+        lines.append(f"{who}: {left} left in {month}, {then}")
+        sentences.append(f"{who} has {left} of {say_at_most(demand.budget)} left in {month}, {then}.")
+    return Fact("Budget", join_lines(*lines), join(*sentences)) if lines else None
 
 
 def month_name(month: Month) -> str:
@@ -95,38 +112,66 @@ def cap_text(request: Request) -> str:
 
 
 def over_total_text(request: Request, total: Micros) -> str:
-    """Return `At most $9.20 in all, over the $8.00 asked for.`
+    """Return `It can cost up to $9.20 in all, more than the $8.00 asked for.`
 
     Each question whose answer may exceed the total that the person typed says so. Return an empty text if `total`
     is within it, or if no total was typed.
     """
     if request.max_total is None or not over_total(request, total):
         return ""
-    return f"At most {say_at_most(total)} in all, over the {dollars(request.max_total)} asked for."
+    most, named = say_at_most(total), dollars(request.max_total)
+    return f"It can cost up to {most} in all, more than the {named} asked for."
 
 
 def over_limits_of_envelope(envelope: Envelope, rules: Rules, project: str) -> str:
-    """Return `Over the limits of $10.00/h and $100.00 per rental.` for an envelope at its clicked price.
-
-    A project can have its own limits. Return an empty text if none is exceeded.
-    """
+    """Return `over_limits_text` for an envelope at its clicked price. A project can have its own limits."""
     rules = rules_of_project(rules, project)
     return over_limits_text(over_at_price(envelope, rules), rules)
 
 
-def over_limits_text(over: tuple[Over, ...], rules: Rules) -> str:
-    """Return `Over the limits of $10.00/h and $100.00 per rental.`, by the `rules` of the project."""
+def over_limits_text(over: Collection[Over], rules: Rules) -> str:
+    """Return `This is over the limits of $10.00/h and $100.00 per rental.`, by the `rules` of the project."""
     names = limit_names(over, rules)
-    return f"Over the {names}." if names else ""
+    return f"This is over the {names}." if names else ""
 
 
-def limit_names(over: Collection[Over], rules: Rules, join: str = " and ") -> str:
-    """Return `limits of $10.00/h and $100.00 per rental`. With `join` " or ", the first word is `limit`."""
+def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
+    """Return the limits that are exceeded as a cell, which is empty if none is: `$10.00/h, $100.00`."""
+    amounts = _limit_amounts(over, rules)
+    label = "Limit" if len(amounts) == 1 else "Limits"
+    return Fact(label, ", ".join(amounts.values()), over_limits_text(over, rules))
+
+
+def price_range(envelope: Envelope) -> str:
+    """Return the clicked price of an envelope and its highest one: `$18.40/h, up to $21.16/h`."""
+    more = f", up to {limit_per_hour(envelope.max_rate)}" if envelope.max_rate > envelope.price else ""
+    return f"{per_hour(envelope.price)}{more}"
+
+
+def price_sentence(envelope: Envelope) -> str:
+    """Return `It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out.`"""
+    each = f" ({price(envelope.price / envelope.count)} per GPU-hour)" if envelope.count > 1 else ""
+    more = ""
+    if envelope.max_rate > envelope.price:
+        more = f", or up to {limit_per_hour(envelope.max_rate)} if that offer sells out"
+    return f"It costs {per_hour(envelope.price)}{each}{more}."
+
+
+def limit_names(over: Collection[Over], rules: Rules, by: str = " and ") -> str:
+    """Return `limits of $10.00/h and $100.00 per rental`, or with `by` " or " `limit of $10.00/h or $100.00 per
+    rental`. Return an empty text if no limit is exceeded."""
+    names = [
+        amount if which is Over.PER_HOUR else f"{amount} per rental"
+        for which, amount in _limit_amounts(over, rules).items()
+    ]
+    return f"limit{'s' if len(names) > 1 and by == ' and ' else ''} of {by.join(names)}" if names else ""
+
+
+def _limit_amounts(over: Collection[Over], rules: Rules) -> dict[Over, str]:
+    """Return the limits that are exceeded: `$10.00/h` and `$100.00`."""
     alone = rules.auto_approve
-    amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: f"{limit(alone.total)} per rental"}
-    names = [amount for which, amount in amounts.items() if which in over]
-    several = len(names) > 1 and join == " and "
-    return f"limit{'s' if several else ''} of {join.join(names)}" if names else ""
+    amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: limit(alone.total)}
+    return {which: amount for which, amount in amounts.items() if which in over}
 
 
 def needs_approval(limits: str, passed: Demand | None, which: str = "Needs approval", it_is: str = "it's") -> str:

@@ -120,21 +120,16 @@ def at_its_end(rental: Rental, now: datetime) -> str:
     return "It has reached its end, and I'll destroy it as soon as I can."
 
 
-def without_a_yes(rental: Rental, times: Times) -> str:
-    """Return when a machine ends while more time is asked for: `Without a yes it ends 12:34.`, or `Without a yes
-    it ends 12:34, or by tomorrow at 00:34 while its GPUs are busy.`"""
-    lease = rental.running_lease
-    later = ""
-    if lease.latest_end is not None and can_move(lease):
-        later = f", or by {times.time(lease.latest_end)} while its GPUs are busy"
-    return f"Without a yes it ends {times.time(lease.ends_at)}{later}."
+def without_approval(rental: Rental, times: Times) -> str:
+    """Return when a machine ends while more time is asked for: `Unless someone approves, it ends at 12:34.`"""
+    return f"Unless someone approves, it ends {until_end(rental, times.at_time, times)}."
 
 
 def until_decided(rental: Rental, times: Times) -> str:
     """Return until when people can decide what waits for them, as a sentence."""
     if rental.extension is not None:
-        return without_a_yes(rental, times)
-    return f"Expires {times.date_and_time(rental.decision.expires_at)}." if rental.decision is not None else ""
+        return without_approval(rental, times)
+    return f"Expires {times.at_time(rental.decision.expires_at)}." if rental.decision is not None else ""
 
 
 def end_moves(rental: Rental) -> bool:

@@ -172,10 +172,10 @@ def highest(envelope: Envelope) -> str:
 
 
 def difference(before: Decimal, rate: Decimal, what: str) -> str:
-    """Return how far `rate` is from `before`, which `what` names: `$0.27 over what you clicked`."""
+    """Return how far `rate` is from `before`, which `what` names: `$0.27 more than the offer Ana clicked`."""
     if rate == before:
         return "the same price"
-    return f"{price(abs(rate - before))} {'over' if rate > before else 'under'} {what}"
+    return f"{price(abs(rate - before))} {'more' if rate > before else 'less'} than {what}"
 
 
 # --- times

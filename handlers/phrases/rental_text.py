@@ -9,7 +9,6 @@ from datetime import datetime
 from bot.lifecycle.changes.notifications import readers_of
 from bot.lifecycle.money.billing import ledger_span
 from bot.model.attempt import Why
-from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind, OpenQuestion, deciders_in, events_after, facts_in, open_question
 from bot.model.facts import DecidersFacts, EndedFacts, NotAsSoldFacts, RequestFacts, UntilFacts
 from bot.model.gpu import display_name, display_variant
@@ -126,13 +125,15 @@ KINDS_SHOWN = 4
 
 
 def sold_but_seen(facts: NotAsSoldFacts) -> str:
-    """Return `sold as 8x H100 SXM 80 GB, but I see 7 GPUs`, with the names of the GPUs if these differ."""
+    """Return `was sold with 8 GPUs, but I see only 7`, to follow the machine's name. If the GPUs differ, return
+    `was sold as 8x H100 SXM 80 GB, but I see ..` with their names."""
     seen = facts.gpus_seen
-    sold = f"sold as {machines(facts.count, facts.gpu)}"
     if not any(differs(facts.gpu, model) for model in seen.models):
-        return f"{sold}, but I see {plural(seen.count, 'GPU')}"
+        only = "only " if seen.count < facts.count else ""
+        return f"was sold with {plural(facts.count, 'GPU')}, but I see {only}{seen.count}"
     kinds = Counter(_named(model) for model in seen.models).most_common(KINDS_SHOWN)
-    return f"{sold}, but I see {listed([f'{count}x {name}' for name, count in kinds])}"
+    seen_kinds = listed([f"{count}x {name}" for name, count in kinds])
+    return f"was sold as {machines(facts.count, facts.gpu)}, but I see {seen_kinds}"
 
 
 def _named(model: GpuModel) -> str:
@@ -145,7 +146,7 @@ def _named(model: GpuModel) -> str:
 
 STATES: dict[State, str] = {
     State.AWAITING_APPROVAL: "Waiting for approval",
-    State.QUEUED: "Waiting",
+    State.QUEUED: "On the waitlist",
     State.PROCURING: "Starting",
     State.PROVISIONING: "Starting",
     State.READY: "Ready",
@@ -154,7 +155,7 @@ STATES: dict[State, str] = {
     State.FAILED: "Failed",
     State.CANCELLED: "Cancelled",
     State.LOST: "Lost",
-    State.DENIED: "Denied",
+    State.DENIED: "Declined",
     State.EXPIRED: "Expired",
     State.WITHDRAWN: "Withdrawn",
 }
@@ -162,42 +163,42 @@ STATES: dict[State, str] = {
 SILENT = "Running"
 """The word for a machine that is ready although nothing has answered on its SSH port."""
 
-FOUND_ON_ACCOUNT = "Its machine was found on the account."
-"""Stands in place of the cost of a rental whose machine was bought after the database was saved."""
+FOUND_ON_ACCOUNT = "Its machine was found in the account."
+"""Stands in place of the cost of a rental whose machine was bought after the backup."""
 
 _REASONS: dict[Why, str] = {
-    Why.SOLD_OUT: "{vendor} looks sold out",
-    Why.ANSWERED_FAILED: "{vendor} answered that it failed",
-    Why.EXPIRED: "{vendor}'s price no longer stood",
-    Why.REFUSED: "{vendor} refused",
-    Why.SCRIPT_REFUSED: "{vendor} takes no startup script",
-    Why.BOUGHT_BEFORE: "{vendor}'s offer was taken already",
-    Why.NO_ANSWER: "{vendor} gave no answer",
+    Why.SOLD_OUT: "{vendor} seems to be sold out",
+    Why.ANSWERED_FAILED: "{vendor} reported that the purchase failed",
+    Why.EXPIRED: "{vendor}'s price was no longer valid",
+    Why.REFUSED: "{vendor} rejected the purchase",
+    Why.SCRIPT_REFUSED: "{vendor} doesn't accept startup scripts",
+    Why.BOUGHT_BEFORE: "{vendor}'s offer was already taken",
+    Why.NO_ANSWER: "{vendor} didn't confirm the purchase",
     Why.RATE_LIMITED: "Compute Clear asked me to slow down",
-    Why.VENDOR_FAILED: "{vendor} could not make it",
-    Why.TOO_SLOW: "{vendor} took too long",
-    Why.NOTHING_LEFT: "nothing is left within what was allowed",
+    Why.VENDOR_FAILED: "{vendor} couldn't create the machine",
+    Why.TOO_SLOW: "{vendor} didn't get the machine ready in time",
+    Why.NOTHING_LEFT: "no offer is left within what was accepted",
     Why.TOO_LITTLE_TIME: "too little time is left until its end",
-    Why.NO_KEY: "its owner has no SSH key any more",
+    Why.NO_KEY: "its owner no longer has an SSH key",
     Why.TOO_MANY_ATTEMPTS: "too many offers failed",
-    Why.DEARER: "what is left costs more than was allowed",
-    Why.OTHER_GPU: "only another GPU is left",
+    Why.DEARER: "the offers that are left cost more than was accepted",
+    Why.OTHER_GPU: "only a different GPU is left",
     Why.OVER_BUDGET: "a budget no longer has room for it",
-    Why.SHOWN_LATER: "my database was put back to an earlier state",
-    Why.BUYING_BLOCKED: "buying was held up too long",
-    Why.OUTAGE: "Compute Clear doesn't answer",
+    Why.SHOWN_LATER: "my database was restored from an older backup",
+    Why.BUYING_BLOCKED: "buying was on hold for too long",
+    Why.OUTAGE: "Compute Clear isn't responding",
     Why.PAUSED: "buying is paused",
-    Why.UNAUTHORIZED: "Compute Clear refuses my token",
+    Why.UNAUTHORIZED: "Compute Clear rejects my API token",
     Why.ASKED: "someone asked for it",
     Why.LEASE_ENDED: "its lease ended",
-    Why.VENDOR_TOOK_IT: "{vendor} ended it",
-    Why.ENDED_WHILE_AWAY: "the vendor ended it, or somebody destroyed it",
+    Why.VENDOR_TOOK_IT: "{vendor} took the machine back",
+    Why.ENDED_WHILE_AWAY: "the vendor took the machine back, or somebody destroyed it",
     Why.ENDED_SINCE_BACKUP: "my messages are newer than my database, so somebody probably destroyed it",
     Why.SSH_SILENT: "nothing answers on its SSH port",
-    Why.REPLACED: "another one takes its place",
-    Why.BOUGHT_AFTER_BACKUP: "its machine was found on the account",
-    Why.NOTHING_FITTED: "no offer fitted in time",
-    Why.UNPROVEN: "I make sure first that nothing was rented",
+    Why.REPLACED: "another machine takes its place",
+    Why.BOUGHT_AFTER_BACKUP: "its machine was found in the account",
+    Why.NOTHING_FITTED: "no offer matched in time",
+    Why.UNPROVEN: "I'm first checking that nothing was rented",
 }
 
 
@@ -206,7 +207,7 @@ WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_BACKUP})
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
-    """Return a reason as a clause inside a sentence: `Hyperstack sold out`, `buying is paused`."""
+    """Return a reason as a clause: `Hyperstack seems to be sold out`, `buying is paused`."""
     return _REASONS[why].format(vendor=vendor(vendor_name))
 
 
@@ -214,7 +215,7 @@ def why_asked_again(facts: RequestFacts) -> str:
     """Return why people decide again, as a clause: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
     if facts.gpu is not None and facts.before_gpu is not None:
         return f"only {gpu(facts.gpu)} is left, not {gpu(facts.before_gpu)}"
-    return reason(facts.why, facts.vendor) if facts.why else "it is outside what was allowed"
+    return reason(facts.why, facts.vendor) if facts.why else "it is outside what was accepted"
 
 
 def why_undecided(details: RentalDetails) -> str:
@@ -238,6 +239,8 @@ def state_word(details: RentalSummary) -> str:
     rental = details.rental
     if rental.owner_decides:
         return f"Waiting for {owner(details)}"
+    if rental.state is State.QUEUED and rental.request.starts_at is not None:
+        return "Starting later"
     if rental.silent:
         return SILENT
     return STATES[rental.state]
@@ -247,13 +250,6 @@ def people(details: RentalSummary) -> str:
     """Return `Ana`, or `Ana with Ben and Cleo`, which pings nobody."""
     names = names_of(details, details.rental.teammates)
     return join(owner(details), f"with {people_text(names)}" if names else "")
-
-
-def subject(details: RentalDetails) -> str:
-    """Return `1x H100 EU, Ana, vision, k7mq2`, without the project if it has none."""
-    rental = details.rental
-    project = "" if rental.project == UNASSIGNED else f"{escape(rental.project, 40)}, "
-    return f"{describe(rental)}, {people(details)}, {project}{rental.id}"
 
 
 def machine(rental: Rental) -> str:
@@ -346,7 +342,7 @@ def why_ended(details: RentalDetails) -> str:
     if ending is None or ending.why is None or not (rental.state in ended or ending.why is Why.NOTHING_FITTED):
         return ""
     if ending.why is Why.NOTHING_FITTED and details.attempts:
-        return "No purchase worked in time."
+        return "No purchase succeeded in time."
     return sentence(reason(ending.why, rental.vendor))
 
 
@@ -409,20 +405,23 @@ def extended_by_operator(details: RentalDetails, times: Times) -> str:
     return sentence(f"{actor(details.names, longer[-1])} extended it until {times.time(facts.until)}")
 
 
-def current_state(details: RentalDetails, times: Times) -> str:
-    """Return a sentence about the state of the rental now, for a message about an earlier state."""
+def current_state(details: RentalDetails, times: Times, name: str = "it") -> str:
+    """Return a sentence about the state of the rental now, for a message about an earlier state. `name` is what
+    the message calls the rental there."""
     rental = details.rental
-    if rental.state is State.DESTROYING:
-        return "It is being destroyed."
+    it_is = "it's" if name == "it" else f"{name} is"
     if rental.state.over:
         return join(f"{over_text(details, times)}.", why_ended(details))
+    if rental.state is State.DESTROYING:
+        return sentence(f"{it_is} being destroyed")
     if rental.state is State.READY:
-        return f"It {'runs' if rental.silent else 'is ready'}, until {times.time(rental.running_lease.ends_at)}."
+        state = "running" if rental.silent else "ready"
+        return sentence(f"{it_is} {state}, and ends {times.at_time(rental.running_lease.ends_at)}")
     if rental.state is State.AWAITING_APPROVAL:
-        return f"It waits for {owner(details) if rental.owner_decides else 'approval'}."
+        return sentence(f"{it_is} waiting for {owner(details) if rental.owner_decides else 'approval'}")
     if rental.state is State.QUEUED and rental.wish is not None:
-        return f"It waits for an offer, until {times.time(rental.wish.until)}."
-    return "It is starting."
+        return sentence(f"{it_is} on the waitlist until {times.time(rental.wish.until)}")
+    return sentence(f"{it_is} starting")
 
 
 def has_left(details: RentalDetails) -> bool:
@@ -455,6 +454,11 @@ def people_are(names: Sequence[str]) -> str:
     return f"{people_text(names)} {'is' if len(names) == 1 else 'are'}"
 
 
+def people_were(names: Sequence[str]) -> str:
+    """Return `Ben was`, `Ben and Cleo were`, or `nobody was`."""
+    return f"{people_text(names) or 'nobody'} {'were' if len(names) > 1 else 'was'}"
+
+
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
     """Return that people have no SSH key, and what the bot does about it: `then`."""
     if not names:
@@ -472,28 +476,29 @@ def away_text(names: Sequence[str]) -> str:
 
 
 def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
-    """Return `Asked Ben and Dora for approval`, or `for` something else, for a reply to the requester."""
+    """Return `I've asked Ben and Dora for approval`, or `for` something else, for a reply to the requester."""
     if asked is None or not (asked.names or asked.away):
-        return f"Asked for {what}"
+        return f"I've asked for {what}"
     if not asked.names:
-        return f"{away_text(asked.away)}, so it waits for {what}"
+        return f"{away_text(asked.away)}, so it's waiting for {what}"
     people = people_text(asked.names)
     if asked.away:
-        return f"{away_text(asked.away)}, so I asked {people} for {what}"
+        return f"{away_text(asked.away)}, so I've asked {people} for {what}"
     if asked.admins_decide:
-        return f"No approver is left, so I asked the admins ({people}) for {what}"
-    return f"Asked {people} for {what}"
+        return f"No approver is left, so I've asked the admins ({people}) for {what}"
+    return f"I've asked {people} for {what}"
 
 
 def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
-    """Return `Asked: Ben and Dora.`, as an event says who is asked, or why other people are."""
+    """Return `Ben and Dora were asked.`, as an event says who is asked, or why other people are."""
     names, away = names_of(details, facts.people), names_of(details, facts.away)
     if not names:
         return f"{away_text(away)}." if away else ""
     if away:
-        return f"{away_text(away)}, so {people_are(names)} asked."
-    lead = "No approver is left, so admins are asked" if facts.admins_decide else "Asked"
-    return f"{lead}: {people_text(names)}."
+        return f"{away_text(away)}, so {people_were(names)} asked."
+    if facts.admins_decide:
+        return f"No approver is left, so admins were asked: {people_text(names)}."
+    return f"{people_were(names)} asked."
 
 
 def asked_now(details: RentalDetails) -> str:
@@ -503,9 +508,9 @@ def asked_now(details: RentalDetails) -> str:
 
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
-    """Return `Asked: @approvers, @ben.` A requester, or a person who gets a direct message about the request, is
+    """Return `@approvers, @ben`. A requester, or a person who gets a direct message about the request, is
     named without a ping. Return an empty text for nobody."""
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]
     pings += [person(details.names, one) if one in informed else mention(one) for one in asked_now.people]
-    return f"Asked: {', '.join(pings)}." if pings else ""
+    return ", ".join(pings)

@@ -21,7 +21,7 @@ LATE = timedelta(seconds=30)
 SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=75)
 """The longest time until the admin is asked about an unknown machine, and about a machine whose owner left. One
 look-up of owners may fail, and the next is 30 minutes later."""
-ENDS = ("Ended", "Failed", "Cancelled", "Lost", "Denied", "Expired", "Withdrawn")
+ENDS = ("Ended", "Failed", "Cancelled", "Lost", "Declined", "Expired", "Withdrawn")
 _UNTIL = re.compile(
     r"\bIt (?:ends|keeps running until) (?:[^.,]*? )?(\d\d):(\d\d)"
     r"(?:, (?:or by|and until) (?:[^.,]*? )?(\d\d):(\d\d) (?:while its GPUs are busy|at the latest)"

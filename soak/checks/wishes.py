@@ -16,7 +16,7 @@ question to the market can be ten minutes away, and the purchase after it ten mo
 _WAITS = "Waiting: "
 _CAP = re.compile(r"\bUp to \$([\d,]+\.\d+)/h")
 _STARTS = re.compile(r"\bStarts (?:[^.;,]*? )?(\d\d):(\d\d)")
-_NOT_ALLOWED = ("An offer fits, but", "An offer fitted, but")
+_NOT_ALLOWED = "An offer matched this request, but"
 
 
 def wishes_are_fulfilled(evidence: Evidence) -> list[str]:

@@ -151,7 +151,7 @@ async def test_extra_members_play_the_people_groups_and_channels_of_ones_own_pol
         "  Ana (U0ANA0000): projects.vision.people\n",
         "#vision (only Ana)  gpubot: 8x H100 in EU · 1 h",
         "#approvals-2  gpubot: Approve up to $31.74?",
-        "Approved by Dora",
+        "Dora approved",
         "#training (only Fay)  gpubot: You have no machines right now.",
         'I know Ana, Ben, Cleo, Dora, Eli, Fay and Hal, no "zed".',
     ):

@@ -27,7 +27,10 @@ STORY = (
     ("gpubot", r"^github\.com/ana-dev has 2 keys:"),
     ("Ana", r"^\[Use both\]$"),
     ("gpubot", r"^2 keys are saved: .* Renting 1x H100 SXM 80 GB \("),
-    ("gpubot", r"Hyperstack looks sold out\. Now 1x H100 SXM 80 GB from Nebius at \$2\.42/h: \$0\.27 over"),
+    (
+        "gpubot",
+        r"Hyperstack seems to be sold out\. Trying Nebius: 1x H100 SXM 80 GB at \$2\.42/h, \$0\.27 more than",
+    ),
     (
         "gpubot",
         r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n(.|\n)*Ends\n.*, or by .* while its GPUs are busy\n",
@@ -40,16 +43,16 @@ STORY = (
     ("Cleo", r"^\[Rent from \$0\.98/h\]$"),
     (
         "gpubot",
-        r"^Nebius looks sold out\. Now 1x L40S PCIe 48 GB from Hyperstack at \$0\.89/h: \$0\.09 under",
+        r"^Nebius seems to be sold out\. Trying Hyperstack: 1x L40S PCIe 48 GB at \$0\.89/h, \$0\.09 less than",
     ),
     (
         "gpubot",
-        r"^Hyperstack looks sold out\. Now 1x L40S PCIe 48 GB from DataCrunch at about \$1\.06/h: about \$0\.08",
+        r"^Hyperstack seems to be sold out\. Trying DataCrunch: 1x L40S PCIe 48 GB at about \$1\.06/h, about",
     ),
     ("gpubot", r"^Ended: 1x L40S PCIe 48 GB in EU, Cleo"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
-    ("gpubot", r"^Waiting for approval: .* Asked: Ben\."),
-    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps in \w+: \$96\.00 of \$96\.00 left"),
+    ("gpubot", r"^Waiting for approval: .* Ben was asked\."),
+    ("gpubot", r"^Approve up to \$137\.54\?(.|\n)*sweeps: \$96\.00 left in \w+"),
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",

@@ -50,9 +50,9 @@ async def test_an_approver_is_reminded_once_of_all_that_wait_and_opens_the_first
         await pass_time(ours, H * 2 / 3)
         await pass_time(ours, H)
         assert await pings_of(ours, BEN, last) == ["dm"]
-        told = await ours.look(BEN, direct(BEN), "2 requests wait for you")
-        assert f"Ana, 1x H100 SXM 80 GB in EU ({first.id}), up to $" in told["text"]
-        assert f"Cleo, 1x H100 SXM 80 GB in EU ({second.id}), up to $" in told["text"]
+        told = await ours.look(BEN, direct(BEN), "2 requests are waiting for you")
+        assert f"Ana: 1x H100 SXM 80 GB ({first.id}) in EU, up to $" in told["text"]
+        assert f"Cleo: 1x H100 SXM 80 GB ({second.id}) in EU, up to $" in told["text"]
         await ours.click(BEN, told, "Open the first")
         await ours.deliver()
         shown = await ours.look(BEN, direct(BEN), "Approve up to")
@@ -68,14 +68,14 @@ async def test_the_reminder_shows_each_decision_and_asks_no_more_once_nothing_wa
         await ours.forge(BEN, "deny", f"{first.id}:1")
         assert (await ours.submit(BEN, reason="later"))["ok"]
         await ours.deliver()
-        told = await ours.look(BEN, direct(BEN), "1 request waits for you")
-        assert "Denied by Ben" in told["text"]
+        told = await ours.look(BEN, direct(BEN), "1 request is waiting for you")
+        assert "Ben declined" in told["text"]
         await change_request(ours, await ours.rental(second.id))
         await ours.forge(BEN, "approve", f"{second.id}:2")
         assert (await ours.submit(BEN))["ok"]
         await ours.deliver()
-        told = await ours.look(BEN, direct(BEN), "Nothing of this waits any more.")
-        assert "Approved by Ben" in told["text"]
+        told = await ours.look(BEN, direct(BEN), "None of these requests is waiting any more.")
+        assert "Ben approved" in told["text"]
         assert told["buttons"] == []
 
 
@@ -94,7 +94,7 @@ async def test_a_later_request_reminds_again_of_all_that_wait(
         assert await pings_of(ours, BEN, last) == ["dm"]
         history = [event.kind for rental in await ours.rentals() for event in await events_of(ours, rental.id)]
         assert history.count(EventKind.APPROVERS_REMINDED) == 3
-        assert "2 requests wait for you" in (await ours.look(BEN, direct(BEN), "wait for you"))["text"]
+        assert "2 requests are waiting for you" in (await ours.look(BEN, direct(BEN), "waiting for you"))["text"]
 
 
 async def events_of(ours: Team, rental_id: str) -> Any:
@@ -111,16 +111,16 @@ async def test_after_four_hours_the_next_people_are_asked_once_and_may_decide(tm
             await pass_time(ours, H)
         assert await pings_of(ours, CLEO, last) == ["dm"]
         told = await ours.look(CLEO, direct(CLEO), "Approve up to")
-        assert "Nobody has decided yet, so Cleo is asked." in told["text"]
-        assert "Nobody has decided yet, so Cleo is asked." in (await question(ours))["text"]
+        assert "Nobody has decided yet, so Cleo was asked." in told["text"]
+        assert "Nobody has decided yet, so Cleo was asked." in (await question(ours))["text"]
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
-        assert "Asked: Ben and Cleo." in card["text"]
+        assert "Ben and Cleo were asked." in card["text"]
         await ours.click(CLEO, told, "Approve up to")
         assert (await ours.submit(CLEO))["ok"]
         await ours.deliver()
         assert (await ours.rental(rental.id)).state is State.PROCURING
-        assert "Approved by Cleo" in (await ours.look(CLEO, direct(CLEO), "Approved by"))["text"]
-        assert "Approved by Cleo" in (await ours.look(BEN, APPROVALS, "Approved by"))["text"]
+        assert "Cleo approved" in (await ours.look(CLEO, direct(CLEO), "approved"))["text"]
+        assert "Cleo approved" in (await ours.look(BEN, APPROVALS, "approved"))["text"]
 
 
 @pytest.mark.parametrize("then", [(), (CLEO,)])
@@ -159,7 +159,7 @@ async def test_if_the_approvers_channel_is_gone_each_approver_is_asked_directly(
         assert (await ours.submit(BEN))["ok"]
         await ours.deliver_all()
         assert (await ours.rental(rental.id)).approved_by == BEN
-        assert "Approved by Ben" in (await ours.look(CLEO, direct(CLEO), "Approved by"))["text"]
+        assert "Ben approved" in (await ours.look(CLEO, direct(CLEO), "approved"))["text"]
 
 
 async def test_a_question_in_a_channel_that_was_archived_later_is_asked_directly_once_it_changes(
@@ -191,8 +191,8 @@ async def test_an_approver_who_is_away_is_not_mentioned_and_the_requester_reads_
         await ours.deliver_all()
         assert await pings_of(ours, BEN, last) == []
         assert await pings_of(ours, CLEO, last) == ["dm"]
-        assert "Ben is away, so Cleo is asked." in (await question(ours))["text"]
-        assert "Ben is away, so Cleo is asked." in (await ours.look(ANA, TRAINING, "Waiting for"))["text"]
+        assert "Ben is away, so Cleo was asked." in (await question(ours))["text"]
+        assert "Ben is away, so Cleo was asked." in (await ours.look(ANA, TRAINING, "Waiting for"))["text"]
         assert (
             "Ben is away, so I asked Cleo for approval" in (await ours.look(ANA, TRAINING, "so I asked"))["text"]
         )
@@ -212,7 +212,7 @@ async def test_if_the_last_approver_goes_away_others_are_asked_at_once_and_once(
             await ours.command(BEN, "away until fri 18:00")
         await ours.deliver_all()
         assert await pings_of(ours, CLEO, last) == ["dm"]
-        assert "Ben is away, so Cleo is asked." in (await ours.look(CLEO, direct(CLEO), "Approve up to"))["text"]
+        assert "Ben is away, so Cleo was asked." in (await ours.look(CLEO, direct(CLEO), "Approve up to"))["text"]
 
 
 async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ async def test_a_second_dialog_with_the_box_changes_nothing_and_without_it_destr
             await ours.click(user, shown, "Destroy")
         await ours.submit(ANA)
         first = await ours.rental(rental.id)
-        assert f"{rental.id} is destroyed after its on-ending.sh already." in str(await ours.submit(BEN))
+        assert f"{rental.id} is already waiting for its on-ending.sh." in str(await ours.submit(BEN))
         assert (await ours.rental(rental.id)) == first
         assert (await ours.submit(BEN, script_first=[]))["ok"]
         assert ending(await ours.rental(rental.id)).by == BEN

@@ -186,7 +186,7 @@ async def test_approvers_and_admins_alone_read_from_a_request_what_its_owner_spe
 async def test_the_button_of_a_request_shows_what_its_owner_spent_to_the_approver_who_clicks(ours: Team) -> None:
     await some_days(ours)
     await asked(ours)
-    await ours.click(BEN, await question(ours), "Owner's spend this month")
+    await ours.click(BEN, await question(ours), "Ana's spending")
     await ours.deliver()
     answer = await ours.look(BEN, APPROVALS, "Ana has spent $140.00")
     assert answer["only_you"]

@@ -144,7 +144,7 @@ async def test_approvers_read_who_gets_in_too(tmp_path: Path) -> None:
         await ours.click(ANA, message, "Ask for")
         await ours.submit(ANA)
         await ours.deliver()
-        assert "6 h, for Ana with Cleo" in (await ours.look(BEN, APPROVALS, "Approve up to"))["reads"]
+        assert "for 6 h, shared with Cleo" in (await ours.look(BEN, APPROVALS, "Approve up to"))["reads"]
 
 
 async def test_a_change_of_the_request_changes_its_teammates(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ async def test_killed_while_the_market_is_down_and_with_an_unknown_outcome_it_re
     await lost.met()
     await world.play.settle()
     rental = await world.rental()
-    assert any("got no clear answer" in reply for reply in await world.thread(rental))
+    assert any("answer was unclear" in reply for reply in await world.thread(rental))
     await world.kill()
     await world.restart()
     await world.until_card(rental, "Ready")
@@ -84,7 +84,7 @@ async def test_what_ended_while_the_bot_was_down_ends_at_the_next_start_and_a_re
     world.clock.jump(timedelta(hours=24).total_seconds())  # only 8 of these are in the approvers' hours
     await world.restart()
     await world.until_card(rental, "Expired")
-    expired = await world.reads("Ana", "Nobody decided by")
+    expired = await world.reads("Ana", "Nobody decided about")
     assert "your 8x H100" in expired.text
     await world.clicks("Ana", expired, "Ask again")
     await world.reads("Ana", "8x H100 in EU · 1 h")

@@ -401,7 +401,7 @@ async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_o
         ):
             await here.extend(rental, 40 * HOUR)
         with pytest.raises(
-            OverBudget, match=rf"^A budget doesn't hold that much more for {rental.id}\.$"
+            OverBudget, match=rf"^A budget doesn't have room for that much more on {rental.id}\.$"
         ) as refused:
             await here.extend(rental, 40 * HOUR, BEN)
         assert refused.value.instead.startswith("Nothing was changed. Extend it by less")

@@ -43,7 +43,7 @@ async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path)
         assert "Running now: team $2.15/h." in listed
         shown = await carry_out(ours.deps, Command(kind=Kind.SHOW, id=rental.id.upper()))
         assert shown.startswith(f"Ready: 1x H100 SXM 80 GB in EU, Ana, {rental.id}.")
-        assert "12:00 UTC  Ana rented within the limits: up to $2.47/h for 6 h." in shown
+        assert "12:00 UTC  Ana rented within the limits, for 6 h at up to $2.47/h." in shown
         with pytest.raises(Mistake, match="I don't know zzzz2"):
             await carry_out(ours.deps, Command(kind=Kind.SHOW, id="zzzz2"))
         for typed in ("", "the", "k7mq2 w8xyz", "*" * 200):
@@ -112,7 +112,7 @@ async def test_an_extension_that_waits_is_decided_by_the_operators(tmp_path: Pat
         if fewer:
             (text,) = told
             assert text.startswith(
-                f"The {SHOWN[4:]} approved more time for your 1x H100 SXM 80 GB ({rental.id}): 3 h"
+                f"The {SHOWN[4:]} approved more time for your 1x H100 SXM 80 GB ({rental.id}): 3 h instead of "
             )
 
 
@@ -122,7 +122,7 @@ async def test_a_rental_is_destroyed_once_and_nothing_is_sent_to_the_operator(tm
         answer = await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
         assert answer == f"Ended: 1x H100 SXM 80 GB ({rental.id}) in EU."
         assert ending(await ours.rental(rental.id)).by == "operator"
-        with pytest.raises(TooLate, match="is over"):
+        with pytest.raises(TooLate, match="has already ended"):
             await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
         assert "operator" not in {message.to.value for message in await ours.queued()}
 
@@ -180,7 +180,7 @@ async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_sh
         assert answer == f"Approved: 1x H100 SXM 80 GB ({rental.id}) in EU."
         assert (await ours.rental(rental.id)).approved_by == "operator"
         await ours.deliver_all()
-        assert f"Approved by {SHOWN}" in (await ours.look(BEN, APPROVALS, "Approved by"))["reads"]
+        assert f"{SHOWN[4:]} approved" in (await ours.look(BEN, APPROVALS, "approved"))["reads"]
         for late in (
             Command(kind=Kind.DENY, id=rental.id, why=WHY),
             Command(kind=Kind.APPROVE, id=rental.id, up_to="72", why=WHY),
@@ -193,13 +193,13 @@ async def test_a_request_is_denied_by_the_operator_who_gives_the_reason_once(tmp
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         assert await carry_out(ours.deps, Command(kind=Kind.DENY, id=rental.id, why=WHY)) == (
-            f"Denied: 1x H100 SXM 80 GB ({rental.id}) in EU."
+            f"Declined: 1x H100 SXM 80 GB ({rental.id}) in EU."
         )
         assert (await ours.rental(rental.id)).state is State.DENIED
         await ours.deliver_all()
         for user, channel, words in (
-            (BEN, APPROVALS, f"Denied by {SHOWN}"),
-            (ANA, direct(ANA), f"The {SHOWN[4:]} said no to 1x H100 SXM 80 GB in EU."),
+            (BEN, APPROVALS, f"{SHOWN[4:]} declined"),
+            (ANA, direct(ANA), f"The {SHOWN[4:]} declined your request for 1x H100 SXM 80 GB"),
         ):
             told = (await ours.look(user, channel, words))["reads"]
             assert told.count("away") == 1

@@ -123,7 +123,7 @@ def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_an
     keyboard.press(re.compile(r"^gpubot \(direct messages\)"))
     expect(messages(page)).to_contain_text("ssh -p ")
     keyboard.press(re.compile("^Destroy "), messages(page))
-    expect(dialog).to_contain_text("Everything on it is lost")
+    expect(dialog).to_contain_text("Everything on the disk will be deleted")
     accessible(page)
     keyboard.press("Go back", dialog)
     expect(dialog).to_have_count(0)
@@ -291,7 +291,7 @@ def test_of_two_people_who_approve_at_the_same_time_one_decides_and_the_other_re
             at,
         )
     for page in pages:
-        expect(messages(page)).to_contain_text(re.compile("Approved by (Ben|Cleo)"))
+        expect(messages(page)).to_contain_text(re.compile("(Ben|Cleo) approved"))
     early, late = sorted(pages, key=lambda page: page.get_by_role("dialog").count())
     expect(early.get_by_role("dialog")).to_have_count(0)
     expect(late.get_by_role("dialog")).to_contain_text(re.compile("(Ben|Cleo) approved it .* before you"))

@@ -108,7 +108,7 @@ def with_wish(evidence: Evidence, text: str = WAITS, *, until: datetime) -> Evid
     seen = [
         message(50, text, at(12, 10), ts="12.0"),
         message(51, "Withdrawn: 1x H100 in EU, Ben, x9y8z. Nothing was rented.", until, ts="12.0"),
-        message(52, "Withdrawn by Ben. Nothing was rented.", until, ts="12.1", thread_ts="12.0"),
+        message(52, "Ben withdrew this request at 12:00. Nothing was rented.", until, ts="12.1", thread_ts="12.0"),
     ]
     return for_all(evidence, *seen)
 
@@ -295,7 +295,7 @@ def test_a_wish_may_wait_if_nothing_fits_if_the_rules_forbid_it_or_while_somethi
     assert names(late) == {"wishes_are_fulfilled"}
     assert names(with_wish(good(), until=at(12, 30))) == set()
     assert names(with_wish(good(), WAITS.replace("$3.00", "$1.50"), until=at(13, 0))) == set()
-    not_allowed = "An offer fits, but I can't rent it now: Ben has 8 rentals."
+    not_allowed = "An offer matched this request, but I couldn't rent it. Ben has 8 rentals."
     assert names(for_all(late, message(53, not_allowed, at(12, 20), ts="12.2", thread_ts="12.0"))) == set()
     assert names(replace(late, calm_since=None)) == names(replace(late, calm_since=at(12, 50))) == set()
     assert names(replace(late, jumps=(Jump(at(12, 20), at(12, 50), excused=True),))) == set()

@@ -35,18 +35,25 @@ def test_a_request_mentions_the_approvers_once() -> None:
     first = approval(ASKED, waiting(), clock(14, 5), shown=0)
     assert page(first, approval(ASKED, waiting(), clock(14, 5))) == snapshot("""\
 
-Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
-      $21.16/h if it sells out.
-  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-  Asked: <!subteam^S0GPU>, <@U0BEN>.
-[Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+# Approve up to $137.54?
+Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7". <!subteam^S0GPU>, <@U0BEN>
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3)
+  Expires at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
-Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
-      $21.16/h if it sells out.
-  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-[Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+# Approve up to $137.54?
+Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3)
+  Expires at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 
 
@@ -56,14 +63,33 @@ def test_a_request_says_both_prices_when_they_were_read_and_how_the_other_machin
     idle = Use(verdict=Verdict.IDLE, since=clock(13, 15))
     details = waiting(asked)
     live = tuple(changed(one, state=State.READY, use=idle) for one in details.owners_live if one.id == "a2bc3")
-    text = " ".join(approval(asked, changed(details, owners_live=live), clock(14, 5)).split())
-    assert "$18.40/h ($2.30 per GPU, read 14:03); allows $21.16/h if it sells out." in text
-    assert (
-        "Cheapest other then: $19.36/h from Nebius eu-north1. Ana runs now: 1x A100 (a2bc3), idle for 50 min."
-        in text
-    )
     only = changed(asked, facts=changed(asked.facts, other=None))
-    assert "No other offer then." in approval(only, waiting(only), clock(14, 5))
+    assert page(
+        approval(asked, changed(details, owners_live=live), clock(14, 5)),
+        approval(only, waiting(only), clock(14, 5)),
+    ) == snapshot("""\
+
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3), idle for
+      50 min.
+# Approve up to $137.54?
+Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3), idle for 50 min
+  Next cheapest at 14:03: $19.36/h, Nebius eu-north1. Expires at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
+
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+# Approve up to $137.54?
+Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3)
+  No other offer at 14:03. Expires at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
+""")
 
 
 def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
@@ -81,22 +107,26 @@ def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
         ),
     ) == snapshot("""\
 
-Approve up to $95.22? 8x H100 in EU, 4 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the limit of $10.00/h. $18.40/h ($2.30 per GPU, read 14:09); allows $21.16/h if it sells out.
-      No other offer then. Changed by Ana at 14:10.
-  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-[Approve up to $95.22] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limit of $10.00/h. Ana also has 1x A100 (a2bc3).
+# Approve up to $95.22?
+Ana wants *8x H100 (p4wd9) in EU for 4 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limit: $10.00/h
+| Also running: 1x A100 (a2bc3)
+  Changed at 14:10. No other offer at 14:09. Expires at 22:05.
+[Approve up to $95.22] [Approve fewer hours] [Deny] [Ana's spending]
 
-Approved by Ben at 14:12: for 4 h. 8x H100 in EU for Ana, p4wd9.
+Ben approved Ana's 8x H100 (p4wd9) in EU at 14:12, for 4 h.
 """)
 
 
 def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:
     by_ben = changed(ASKED, facts=changed(ASKED.facts, people=(BEN,), admins_decide=False))
     now_admins = happened(K.DECIDERS_CHANGED, clock(14, 30), people=(CARL,), admins_decide=True)
-    assert "Asked: Ben. Expires" in card(waiting(by_ben), clock(14, 5))
+    assert "Ben was asked. Expires" in card(waiting(by_ben), clock(14, 5))
     shown = card(waiting(by_ben, now_admins), clock(14, 40))
-    assert "No approver is left, so admins are asked: Carl. Expires" in " ".join(shown.split())
+    assert "No approver is left, so admins were asked: Carl. Expires" in " ".join(shown.split())
 
 
 def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_mention() -> None:
@@ -104,7 +134,7 @@ def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_m
     again = happened(K.ASKED_AGAIN, clock(14, 5), envelope=1)
     for asked in (changed(ASKED, actor=BEN), again):
         text = approval(asked, own, clock(14, 5), shown=0)
-        assert "Asked: <!subteam^S0GPU>, Ben." in text
+        assert "<!subteam^S0GPU>, Ben" in text
 
 
 def test_once_decided_the_same_message_shows_the_decision_with_its_day_if_that_is_not_today() -> None:
@@ -124,17 +154,17 @@ def test_once_decided_the_same_message_shows_the_decision_with_its_day_if_that_i
         approval(ASKED, rented, clock(9, 0, day=25)),
     ) == snapshot("""\
 
-Approved by Ben at 14:12: up to $21.16/h for 6 h. 8x H100 in EU for Ana, p4wd9.
+Ben approved Ana's 8x H100 (p4wd9) in EU at 14:12, for 6 h at up to $21.16/h.
 
-Denied by Ben at 14:12. Nothing was rented. 8x H100 in EU for Ana, p4wd9.
+Ben declined Ana's request for 8x H100 (p4wd9) in EU at 14:12. Nothing was rented.
 
-Expired at 14:12. Nothing was rented. 8x H100 in EU for Ana, p4wd9.
+Nobody decided about Ana's request for 8x H100 (p4wd9) in EU by 14:12. Nothing was rented.
 
-Changed by Ana at 14:10: 8x H100 in EU for Ana, p4wd9. Nothing is left to decide here.
+Ana changed the request for 8x H100 (p4wd9) in EU at 14:10. Nothing is left to decide here.
 
-No longer asked: 8x H100 in EU for Ana, p4wd9. Withdrawn.
+Approval of Ana's 8x H100 (p4wd9) in EU is no longer needed. Withdrawn.
 
-Approved by Ben yesterday at 14:12: up to $21.16/h for 6 h. 1x H100 in EU for Ana, p4wd9.
+Ben approved Ana's 1x H100 (p4wd9) in EU yesterday at 14:12, for 6 h at up to $21.16/h.
 """)
 
 
@@ -151,18 +181,23 @@ def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total(
         approval(asked, ready(asked, approved), clock(18, 20)),
     ) == snapshot("""\
 
-Approve 24 h more, about $58.08? Ana's 1x H100 (k7mq2), then up to $101.00 in all.
-  Over the limit of $100.00 per rental. Ana asks for it until tomorrow at 18:40, at $2.42/h; $13.43
-      so far. fine-tune run 7
-  Ana runs nothing else. Without a yes it ends 18:40.
-[Approve up to $101.00] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $2.42/h, $13.43 so far, and then up to $101.00 in all. It would then end
+      tomorrow at 18:40. This is over the limit of $100.00 per rental.
+# Approve 24 h more, about $58.08?
+Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
+      18:40.
+| Cost: $2.42/h, $13.43 so far, up to $101.00 in all
+| Limit: $100.00
+[Approve up to $101.00] [Approve fewer hours] [Deny] [Ana's spending]
 
-Approve 2 h more, about $36.80? Ana's 8x H100 (k7mq2), then up to $79.05 in all.
-  Over the limit of $10.00/h. Ana asks for it until today at 20:40, at $18.40/h; $13.43 so far.
-      fine-tune run 7
-  Ana runs nothing else. Without a yes it ends 18:40.
-[Approve up to $79.05] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $18.40/h, $13.43 so far, and then up to $79.05 in all. It would then end today
+      at 20:40. This is over the limit of $10.00/h.
+# Approve 2 h more, about $36.80?
+Ana wants more time for *8x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
+      18:40.
+| Cost: $18.40/h, $13.43 so far, up to $79.05 in all
+| Limit: $10.00/h
+[Approve up to $79.05] [Approve fewer hours] [Deny] [Ana's spending]
 
-Ben approved more time for this machine. It now ends tomorrow at 18:40. 1x H100 in EU for Ana,
-      k7mq2.
+Ben approved more time for Ana's 1x H100 (k7mq2). It now ends tomorrow at 18:40.
 """)

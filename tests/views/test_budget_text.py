@@ -131,20 +131,18 @@ def test_the_history_says_whose_budget_an_approval_passed() -> None:
         ),
     ) == snapshot("""\
 
-Approved by Ben at 14:12 over vision's budget: up to $21.16/h for 6 h.
+Ben approved this request at 14:12, over vision's budget, for 6 h at up to $21.16/h.
 
-Approved by Ben at 14:12 over Ana's budget: up to $21.16/h for 6 h.
+Ben approved this request at 14:12, over Ana's budget, for 6 h at up to $21.16/h.
 
-Approved by Ben at 14:12 over the team's budget: up to $21.16/h for 6 h.
+Ben approved this request at 14:12, over the team's budget, for 6 h at up to $21.16/h.
 
-Ben approved more time for this machine over vision's budget. It now ends at 20:40.
+Ben approved more time for this machine, over vision's budget. It now ends at 20:40.
 """)
 
 
 def test_the_card_names_the_project() -> None:
-    assert card(ready(project="vision"), NOW).split(".")[0] == snapshot(
-        "*Ready*: 1x H100 in EU, Ana, vision, k7mq2"
-    )
+    assert card(ready(project="vision"), NOW).split(".")[0] == snapshot("*Ready*: 1x H100 (k7mq2) in EU for Ana")
 
 
 def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> None:
@@ -152,7 +150,9 @@ def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> 
     details = changed(waiting(ASKED), demands=(demand(TEAM), fits))
     assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "left" in line] == snapshot(
         [
-            "  The team in November: $12.10 of $3,000.00 left ($2,900.00 spent, $87.90 reserved for running",
-            "      machines); this needs $3.96 more. vision in November: $100.00 of $3,000.00 left ($2,900.00",
+            "      is over the limits of $10.00/h and $100.00 per rental. The team has $12.10 of $3,000.00 left",
+            "      in November, $3.96 too little for this. vision has $100.00 of $3,000.00 left in November,",
+            "| Budget: The team: $12.10 left in November, $3.96 too little for this",
+            "vision: $100.00 left in",
         ]
     )

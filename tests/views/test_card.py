@@ -45,12 +45,12 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
     dearer = waiting(decision=PendingDecision(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)))
     assert page(card(waiting(), clock(14, 5)), card(dearer, clock(14, 5))) == snapshot("""\
 
-*Waiting for approval*: 8x H100 in EU, Ana, p4wd9. Up to $21.16/h. Expires today at 22:05.
+*Waiting for approval*: 8x H100 (p4wd9) in EU for Ana. Up to $21.16/h. Expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 
-*Waiting for Ana*: 8x H100 in EU, Ana, p4wd9. What is left costs more than was allowed. Up to
-      $21.16/h. Expires today at 22:05.
-[Go on up to $21.16/h] [Change] [Add teammate] [Withdraw]
+*Waiting for Ana*: 8x H100 (p4wd9) in EU for Ana. The offers that are left cost more than was
+      accepted. Up to $21.16/h. Expires at 22:05.
+[Accept up to $21.16/h] [Change] [Add teammate] [Withdraw]
 """)
 
 
@@ -59,7 +59,7 @@ def test_the_card_of_a_request_does_not_repeat_the_request_in_the_same_channel()
     details = changed(waiting(card_channel=RULES.approvals_to), events=(asked,))
     assert page(card(details, clock(14, 5))) == snapshot("""\
 
-*Waiting for approval*: 8x H100 in EU, Ana, p4wd9. Asked: Ben.
+*Waiting for approval*: 8x H100 (p4wd9) in EU for Ana. Ben was asked.
 [Change] [Add teammate] [Withdraw]
 """)
 
@@ -77,20 +77,20 @@ def test_a_machine_that_starts_shows_the_time_since_the_click_and_a_bar_that_the
         card(changed(making(), attempts=tried), clock(12, 37, 40)),
     ) == snapshot("""\
 
-*Starting*: 1x H100 in EU, Ana, k7mq2. Hyperstack nor-1, $2.15/h.
+*Starting*: 1x H100 (k7mq2) in EU for Ana. Hyperstack nor-1, $2.15/h.
   ▱▱▱▱▱▱▱▱▱▱ (not in the fallback)
 [Details] [Cancel]
 
-*Starting*: 1x H100 in EU, Ana, k7mq2. 1 min 40 s of about 3 min. Hyperstack nor-1, $2.15/h.
+*Starting*: 1x H100 (k7mq2) in EU for Ana. 1 min 40 s of about 3 min. Hyperstack nor-1, $2.15/h.
   ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
 [Details] [Cancel]
 
-*Starting*: 1x H100 in EU, Ana, k7mq2. Held up: Compute Clear doesn't answer. 1 min 40 s of about 3
-      min. Hyperstack nor-1, $2.15/h.
+*Starting*: 1x H100 (k7mq2) in EU for Ana. Held up: Compute Clear isn't responding. 1 min 40 s of
+      about 3 min. Hyperstack nor-1, $2.15/h.
   ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
 [Details] [Cancel]
 
-*Starting*: 1x H100 in EU, Ana, k7mq2. 1 min 40 s of about 3 min. Hyperstack nor-1, $2.15/h.
+*Starting*: 1x H100 (k7mq2) in EU for Ana. 1 min 40 s of about 3 min. Hyperstack nor-1, $2.15/h.
   ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
 [Details] [Cancel]
 """)
@@ -104,18 +104,19 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
         card(ready(extension=changed(LONGER, asked_by=CARL)), clock(18, 10)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends tomorrow at 09:00. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends tomorrow at 09:00. fine-tune
+      run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. Ana asks for more time,
-      until tomorrow at 18:40. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40. Ana asks for more
+      time, until tomorrow at 18:40. fine-tune run 7
 [Details] [Withdraw the request] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. Carl asks for more time,
-      until tomorrow at 18:40. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40. Carl asks for more
+      time, until tomorrow at 18:40. fine-tune run 7
 [Details] [Withdraw the request] [Destroy k7mq2]
 """)
 
@@ -130,17 +131,17 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
         card(ready(lease=movable), clock(18, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It has reached its end, and I'll destroy it
-      as soon as I can. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It has reached its end, and I'll
+      destroy it as soon as I can. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It has reached its end, and I'll destroy it
-      as soon as its on-ending.sh is done. on-ending.sh has been running since 18:26. fine-tune run
-      7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It has reached its end, and I'll
+      destroy it as soon as its on-ending.sh is done. on-ending.sh has been running since 18:26.
+      fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It has reached its end, and I'm checking
-      whether its GPUs are busy. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It has reached its end, and I'm
+      checking whether its GPUs are busy. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 
@@ -183,14 +184,14 @@ def test_the_card_of_a_machine_that_is_being_destroyed_says_if_it_is_not_confirm
         card(ready(state=State.DESTROYING, alarm=changed(alarm, taken_on_by=CARL)), clock(18, 47)),
     ) == snapshot("""\
 
-*Being destroyed*: 1x H100 in EU, Ana, k7mq2.
+*Being destroyed*: 1x H100 (k7mq2) in EU for Ana.
 [Details]
 
-*Being destroyed*: 1x H100 in EU, Ana, k7mq2. Not confirmed gone. It may still bill $2.42/h.
+*Being destroyed*: 1x H100 (k7mq2) in EU for Ana. Not confirmed gone. It may still bill $2.42/h.
 [Details] [I'm on it]
 
-*Being destroyed*: 1x H100 in EU, Ana, k7mq2. Not confirmed gone. It may still bill $2.42/h. Carl is
-      on it.
+*Being destroyed*: 1x H100 (k7mq2) in EU for Ana. Not confirmed gone. It may still bill $2.42/h.
+      Carl is on it.
 [Details]
 """)
 
@@ -204,19 +205,20 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
         *(card(waiting(state=state), clock(22, 6)) for state in (State.DENIED, State.EXPIRED, State.WITHDRAWN)),
     ) == snapshot("""\
 
-*Ended*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
-*Cancelled*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min.
+*Cancelled*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
-*Lost*: 1x H100 in EU, Ana, k7mq2. Nebius ended it. $14.68 for 6 h 4 min.
+*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. $14.68 for 6 h 4 min.
 
-*Failed*: 1x H100 in EU, Ana, k7mq2. Nebius took too long. $14.68 for 6 h 4 min.
+*Failed*: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in time. $14.68 for 6 h
+      4 min.
 
-*Denied*: 8x H100 in EU, Ana, p4wd9. Nothing was rented.
+*Declined*: 8x H100 (p4wd9) in EU for Ana. Nothing was rented.
 
-*Expired*: 8x H100 in EU, Ana, p4wd9. Nothing was rented.
+*Expired*: 8x H100 (p4wd9) in EU for Ana. Nothing was rented.
 
-*Withdrawn*: 8x H100 in EU, Ana, p4wd9. Nothing was rented.
+*Withdrawn*: 8x H100 (p4wd9) in EU for Ana. Nothing was rented.
 """)
 
 
@@ -229,8 +231,8 @@ def test_the_card_names_who_ended_somebody_elses_machine() -> None:
         card(changed(over, rental=changed(over.rental, ending=ending)), clock(18, 42)),
     ) == snapshot("""\
 
-*Being destroyed* by Ben: 1x H100 in EU, Ana, k7mq2.
+*Being destroyed* by Ben: 1x H100 (k7mq2) in EU for Ana.
 [Details]
 
-*Ended* by Ben: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min.
+*Ended* by Ben: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 """)

@@ -46,16 +46,16 @@ def test_a_request_with_too_little_time_left_can_be_changed_or_withdrawn_and_not
     shown = page(direct(again, details), card(details, clock(17, 31)), thread(again, details))
     assert shown == snapshot("""\
 
-Waiting for you: your 1x H100 (k7mq2) in EU. Too little time is left until its end. Nothing is
-      rented. It needs a later end. Expires today at 23:00.
+Your request for 1x H100 (k7mq2) in EU is on hold, because too little time is left until its end.
+      Nothing is rented. It needs a later end. It expires at 23:00.
 [Change] [Withdraw]
 
-*Waiting for Ana*: 1x H100 in EU, Ana, k7mq2. Too little time is left until its end. Expires today
-      at 23:00.
+*Waiting for Ana*: 1x H100 (k7mq2) in EU for Ana. Too little time is left until its end. Expires at
+      23:00.
 [Change] [Add teammate] [Withdraw]
 
-Waiting for a decision: too little time is left until its end. Nothing is rented. It needs a later
-      end. Expires today at 23:00.
+This request is on hold, because too little time is left until its end. Nothing is rented. It needs
+      a later end. It expires at 23:00.
 """)
 
 
@@ -89,17 +89,19 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
         direct(again, changed(making(), events=(again,)), clock(12, 46)),
     ) == snapshot("""\
 
-Waiting for you: your 1x H100 (k7mq2) in EU. It costs $2.90/h now from Scaleway fr-par-2, $0.43 over
-      the $2.47/h that you allowed. Expires today at 20:39. At most $18.85 in all.
-[Go on up to $2.90/h] [Tell me when there is one] [Withdraw]
+Your request for 1x H100 (k7mq2) in EU needs your decision, because it now costs $2.90/h at Scaleway
+      fr-par-2, $0.43 more than the $2.47/h that you allowed. It expires at 20:39. It can cost up to
+      $18.85 in all.
+[Accept up to $2.90/h] [Tell me when there is one] [Withdraw]
 
-Waiting for an approver: your 1x H100 (k7mq2) in EU. It costs $2.90/h now from Scaleway fr-par-2,
-      $0.43 over the $2.47/h that you allowed. Expires today at 20:39. At most $18.85 in all.
+Your request for 1x H100 (k7mq2) in EU needs approval, because it now costs $2.90/h at Scaleway
+      fr-par-2, $0.43 more than the $2.47/h that you allowed. It expires at 20:39. It can cost up to
+      $18.85 in all.
 [Withdraw]
 
-Approved by Ben at 12:45: your 1x H100 (k7mq2) in EU. Up to $2.90/h.
+Ben approved your 1x H100 (k7mq2) in EU at 12:45, at up to $2.90/h.
 
-Decided: your 1x H100 (k7mq2) in EU. It is starting.
+Your request for 1x H100 (k7mq2) in EU is decided. It's starting.
 """)
 
 
@@ -123,15 +125,15 @@ def test_an_owner_who_has_nothing_to_decide_gets_a_message_without_buttons() -> 
         )
     ) == snapshot("""\
 
-Approved by Ben at 14:09: your 1x H100 (k7mq2) in EU. Up to $2.47/h for 6 h.
+Ben approved your 1x H100 (k7mq2) in EU at 14:09, for 6 h at up to $2.47/h.
 
-Ben said no to 1x H100 in EU. It cost nothing.
+Ben declined your request for 1x H100 (k7mq2) in EU at 14:09. It cost nothing.
 [Ask again]
 
-Ben said no to 1x H100 in EU: "use 4 <!here>". It cost nothing.
+Ben declined your request for 1x H100 (k7mq2) in EU at 14:09: "use 4 <!here>". It cost nothing.
 [Ask again]
 
-No approver is left: your 1x H100 (k7mq2) in EU. Admins are asked: Ben.
+No approver is left, so admins were asked about your request for 1x H100 (k7mq2) in EU: Ben.
 
 Ben declined more time for your 1x H100 (k7mq2). It ends at 18:40.
 
@@ -142,8 +144,8 @@ Your 1x H100 (k7mq2) is still needed.
 Nebius ended your 1x H100 (k7mq2) at 14:10. Everything on it is lost. Ask again: /gpu get
 [Tell me when there is one]
 
-Your request for 1x H100 (k7mq2) in EU failed at 12:40: nothing is left within what was allowed. It
-      cost nothing. Ask again: /gpu get
+Your request for 1x H100 (k7mq2) in EU failed at 12:40: no offer is left within what was accepted.
+      It cost nothing. Ask again: /gpu get
 [Tell me when there is one] [Rent it for me, up to a price]
 
 Your request for 1x H100 (k7mq2) in EU expired at 22:07. The vendor confirmed that nothing bills for
@@ -158,9 +160,9 @@ def test_a_request_that_nobody_decided_is_asked_for_again_with_one_click() -> No
         direct(expired, ready(expired, state=State.EXPIRED), clock(9, 0, day=25)),
     ) == snapshot("""\
 
-Nobody decided by 22:05: your 8x H100, p4wd9. Nothing was rented.
+Nobody decided about your request for 8x H100 (p4wd9) in EU by 22:05. Nothing was rented.
 [Ask again]
 
-Nobody decided by yesterday at 22:05: your 1x H100, k7mq2. It cost nothing.
+Nobody decided about your request for 1x H100 (k7mq2) in EU by yesterday at 22:05. It cost nothing.
 [Ask again]
 """)

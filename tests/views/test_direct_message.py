@@ -145,9 +145,9 @@ $ ssh root@203.0.113.7
   Approved by Ben.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It is starting.
+Ben approved your 1x H100 (k7mq2) in EU at 12:20. It's starting.
 
-Approved by Ben at 12:20: your 1x H100 (k7mq2) in EU. It is ready, until 18:40.
+Ben approved your 1x H100 (k7mq2) in EU at 12:20. It's ready, and ends at 18:40.
 """)
 
 
@@ -321,10 +321,10 @@ Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
 
-(fallback) Lost at 18:41: 1x H100 (k7mq2). Nebius ended it.
+(fallback) Lost at 18:41: 1x H100 (k7mq2). Nebius took the machine back.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
 *Lost at 18:41: 1x H100 (k7mq2)*
-Nebius ended it.
+Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
   Computed from the API's price and times; your invoice decides.
@@ -493,8 +493,8 @@ def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() 
     destroyed = gone(since, state=State.LOST, why=Why.ENDED_SINCE_BACKUP)
     assert page(direct(lost, over, clock(13, 4)), direct(since, destroyed, clock(13, 4))) == snapshot("""\
 
-Your 1x H100 (k7mq2) ended before 13:03, while I was away. The vendor ended it, or somebody
-      destroyed it. Everything on it is lost.
+Your 1x H100 (k7mq2) ended before 13:03, while I was away. The vendor took the machine back, or
+      somebody destroyed it. Everything on it is lost.
 [Replace k7mq2, up to $2.47/h] [Tell me when there is one]
 
 Your 1x H100 (k7mq2) ended before 13:03, while I was away. My messages are newer than my database,
@@ -532,14 +532,13 @@ def test_the_owner_reads_who_approved_fewer_hours() -> None:
         direct(approved, started), direct(longer, ready(longer)), thread(approved, started), thread(longer)
     ) == snapshot("""\
 
-Approved by Ben at 14:12: your 8x H100 (p4wd9) in EU. Up to $21.16/h for 4 h, not the 6 h asked for.
+Ben approved your 8x H100 (p4wd9) in EU at 14:12, for 4 h instead of 6 h, at up to $21.16/h.
 
-Ben approved more time for your 1x H100 (k7mq2): 8 h, not the 24 h asked for. It now ends tomorrow
-      at 02:40.
+Ben approved more time for your 1x H100 (k7mq2): 8 h instead of 24 h. It now ends tomorrow at 02:40.
 
-Approved by Ben at 14:12: up to $21.16/h for 4 h, not the 6 h asked for.
+Ben approved this request at 14:12, for 4 h instead of 6 h, at up to $21.16/h.
 
-Ben approved more time for this machine: 8 h, not the 24 h asked for. It now ends tomorrow at 02:40.
+Ben approved more time for this machine: 8 h instead of 24 h. It now ends tomorrow at 02:40.
 """)
 
 

@@ -80,7 +80,7 @@ def test_a_limit_that_is_the_clicked_price_itself_is_shown_as_that_price() -> No
 def test_a_difference_is_computed_from_the_exact_prices() -> None:
     pairs = (("2.1501", "2.42"), ("2.42", "2.15"), ("2.421", "2.4299"))
     assert [format.difference(Decimal(before), Decimal(rate), "that") for before, rate in pairs] == snapshot(
-        ["about $0.27 over that", "$0.27 under that", "&lt;$0.01 over that"]
+        ["about $0.27 more than that", "$0.27 less than that", "&lt;$0.01 more than that"]
     )
 
 
@@ -160,7 +160,7 @@ def test_every_state_and_reason_has_words() -> None:
         snapshot(
             {
                 State.AWAITING_APPROVAL: "Waiting for approval",
-                State.QUEUED: "Waiting",
+                State.QUEUED: "On the waitlist",
                 State.PROCURING: "Starting",
                 State.PROVISIONING: "Starting",
                 State.READY: "Ready",
@@ -169,7 +169,7 @@ def test_every_state_and_reason_has_words() -> None:
                 State.FAILED: "Failed",
                 State.CANCELLED: "Cancelled",
                 State.LOST: "Lost",
-                State.DENIED: "Denied",
+                State.DENIED: "Declined",
                 State.EXPIRED: "Expired",
                 State.WITHDRAWN: "Withdrawn",
             }
@@ -178,38 +178,38 @@ def test_every_state_and_reason_has_words() -> None:
     )
     assert {why.value: rental_text.reason(why, "nebius") for why in Why} == snapshot(
         {
-            "sold_out": "Nebius looks sold out",
-            "answered_failed": "Nebius answered that it failed",
-            "expired": "Nebius's price no longer stood",
-            "refused": "Nebius refused",
-            "script_refused": "Nebius takes no startup script",
-            "bought_before": "Nebius's offer was taken already",
-            "no_answer": "Nebius gave no answer",
+            "sold_out": "Nebius seems to be sold out",
+            "answered_failed": "Nebius reported that the purchase failed",
+            "expired": "Nebius's price was no longer valid",
+            "refused": "Nebius rejected the purchase",
+            "script_refused": "Nebius doesn't accept startup scripts",
+            "bought_before": "Nebius's offer was already taken",
+            "no_answer": "Nebius didn't confirm the purchase",
             "rate_limited": "Compute Clear asked me to slow down",
-            "vendor_failed": "Nebius could not make it",
-            "too_slow": "Nebius took too long",
-            "nothing_left": "nothing is left within what was allowed",
+            "vendor_failed": "Nebius couldn't create the machine",
+            "too_slow": "Nebius didn't get the machine ready in time",
+            "nothing_left": "no offer is left within what was accepted",
             "too_little_time": "too little time is left until its end",
-            "no_key": "its owner has no SSH key any more",
+            "no_key": "its owner no longer has an SSH key",
             "too_many_attempts": "too many offers failed",
-            "dearer": "what is left costs more than was allowed",
-            "other_gpu": "only another GPU is left",
+            "dearer": "the offers that are left cost more than was accepted",
+            "other_gpu": "only a different GPU is left",
             "over_budget": "a budget no longer has room for it",
-            "buying_blocked": "buying was held up too long",
-            "outage": "Compute Clear doesn't answer",
+            "buying_blocked": "buying was on hold for too long",
+            "outage": "Compute Clear isn't responding",
             "paused": "buying is paused",
-            "unauthorized": "Compute Clear refuses my token",
+            "unauthorized": "Compute Clear rejects my API token",
             "asked": "someone asked for it",
             "lease_ended": "its lease ended",
-            "vendor_took_it": "Nebius ended it",
-            "put_back": "my database was put back to an earlier state",
-            "ended_while_away": "the vendor ended it, or somebody destroyed it",
+            "vendor_took_it": "Nebius took the machine back",
+            "put_back": "my database was restored from an older backup",
+            "ended_while_away": "the vendor took the machine back, or somebody destroyed it",
             "ended_since_copy": "my messages are newer than my database, so somebody probably destroyed it",
             "ssh_silent": "nothing answers on its SSH port",
-            "replaced": "another one takes its place",
-            "bought_later": "its machine was found on the account",
-            "nothing_fitted": "no offer fitted in time",
-            "unproven": "I make sure first that nothing was rented",
+            "replaced": "another machine takes its place",
+            "bought_later": "its machine was found in the account",
+            "nothing_fitted": "no offer matched in time",
+            "unproven": "I'm first checking that nothing was rented",
         }
     )
 

@@ -89,14 +89,17 @@ About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10
       sells out, I'll take the next one up to that price.
 [Rent from $9.00/h] [Go back]
 
-Approve up to $137.54? 8x A100 PCIe 80 GB in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
-      $21.16/h if it sells out.
-  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-[Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+# Approve up to $137.54?
+Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3)
+  Expires at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
-*Waiting for approval*: 8x A100 PCIe 80 GB in EU, Ana, p4wd9. Up to $21.16/h. Expires today at
-      22:05.
+*Waiting for approval*: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana. Up to $21.16/h. Expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 """)
 
@@ -116,8 +119,8 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
         direct(READY_EVENT, over),
     ) == snapshot("""\
 
-*Ready*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. fine-tune run
-      7
+*Ready*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40. fine-tune
+      run 7
 [Details] [Extend] [Destroy k7mq2]
 
 (fallback) Your 1x A100 PCIe 80 GB (k7mq2) is ready.
@@ -126,7 +129,7 @@ Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 
 Ready: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 
-*Ended*: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $14.68 for 6 h 4 min.
+*Ended*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
 (fallback) Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -151,8 +154,8 @@ def test_a_failover_names_what_it_buys() -> None:
 
 Renting 1x A100 PCIe 80 GB from Hyperstack at $1.39/h.
 
-Hyperstack looks sold out; it cost nothing. Now 1x A100 PCIe 80 GB from RunPod at $1.50/h: $0.11
-      over what you clicked, within what you accepted.
+Hyperstack seems to be sold out. The attempt cost nothing. Trying RunPod: 1x A100 PCIe 80 GB at
+      $1.50/h, $0.11 more than the offer Ana clicked and within what Ana accepted.
 """)
 
 
@@ -192,23 +195,25 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
         approval(asked, approvers, clock(12, 39)),
     ) == snapshot("""\
 
-Waiting for you: your 1x A100 SXM 40 GB (k7mq2) in EU. Only A100 SXM 40 GB is left, not A100 PCIe 80
-      GB. Nothing is rented. $1.31/h now from DataCrunch FIN-03. Expires today at 20:39. At most
-      $9.00 in all.
-[Go on up to $1.50/h] [Tell me when there is one] [Withdraw]
+Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because only A100 SXM 40 GB is
+      left, not A100 PCIe 80 GB. Nothing is rented. It now costs $1.31/h at DataCrunch FIN-03. It
+      expires at 20:39. It can cost up to $9.00 in all.
+[Accept up to $1.50/h] [Tell me when there is one] [Withdraw]
 
-*Waiting for Ana*: 1x A100 SXM 40 GB in EU, Ana, k7mq2. Only A100 SXM 40 GB is left, not A100 PCIe
-      80 GB. Up to $1.50/h. Expires today at 20:39.
-[Go on up to $1.50/h] [Change] [Add teammate] [Withdraw]
+*Waiting for Ana*: 1x A100 SXM 40 GB (k7mq2) in EU for Ana. Only A100 SXM 40 GB is left, not A100
+      PCIe 80 GB. Up to $1.50/h. Expires at 20:39.
+[Accept up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
-Waiting for a decision: only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing is rented. $1.31/h
-      now from DataCrunch FIN-03. Expires today at 20:39.
+This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing
+      is rented. It now costs $1.31/h at DataCrunch FIN-03. It expires at 20:39.
 
-Approve up to $9.00? 1x A100 SXM 40 GB in EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
-  Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. $1.31/h (read 12:39); allows $1.50/h if it sells
-      out.
-  Ana runs nothing else. Expires today at 20:39.
-[Approve up to $9.00] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $1.31/h, or up to $1.50/h if that offer sells out.
+# Approve up to $9.00?
+Ana wants *1x A100 SXM 40 GB (k7mq2) in EU for 6 h*: "fine-tune run 7". Only A100 SXM 40 GB is left,
+      not A100 PCIe 80 GB.
+| Price: $1.31/h, up to $1.50/h
+  Expires at 20:39.
+[Approve up to $9.00] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 
 
@@ -227,10 +232,10 @@ def test_a_replacement_and_more_time_are_for_the_model_that_they_are_about() -> 
     ) == snapshot("""\
 
 == Replace k7mq2? ==
-I rent the next offer of another vendor than Nebius: 1x A100 PCIe 80 GB, up to $2.47/h, for 4 h, at
-      most $12.00 in all.
-Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
-      stays.
+! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
+      k7mq2 keeps running.
+I'll rent the next offer from a vendor other than Nebius: 1x A100 PCIe 80 GB, up to $2.47/h for 4 h,
+      at most $12.00 in all.
 [Replace k7mq2] [Go back]
 
 == Approve k7mq2? ==

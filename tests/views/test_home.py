@@ -77,7 +77,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "*Rent GPUs for as long as you need them.* You see live prices first; only a click rents.",
         "[Get GPUs]",
         "*Waiting for you*",
-        "Approve up to $137.54? 8x H100 in EU, Ana, p4wd9. Expires today at 22:05.",
+        "Approve up to $137.54? 8x H100 in EU, Ana, p4wd9. Expires at 22:05.",
         "[Approve up to $137.54, p4wd9, 8x H100 in EU]  [Approve fewer hours, p4wd9, 8x H100 in EU]"
         "  [Deny, p4wd9, 8x H100 in EU]",
         "*Yours*  As of 12:40.",

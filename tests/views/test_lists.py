@@ -126,10 +126,10 @@ def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() 
     waits = changed(live, to_decide=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_to_decide=2)
     assert page(listing(waits, everyone=True)) == snapshot("""\
 
-Waits for you: 8x H100 in EU, Ana, p4wd9. Expires today at 22:05.
+Waits for you: 8x H100 in EU, Ana, p4wd9. Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny]
-Waits for you: more time for Ana's 1x H100 in EU, k7mq2, until tomorrow at 18:40. Without a yes it
-      ends 18:40.
+Waits for you: more time for Ana's 1x H100 in EU, k7mq2, until tomorrow at 18:40. Unless someone
+      approves, it ends at 18:40.
 [Approve up to $101.00] [Approve fewer hours] [Deny]
   2 more requests wait for you.
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
@@ -162,7 +162,7 @@ Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
       spend
 
-Waiting for approval: 8x H100 in EU, p4wd9. Expires today at 22:05.   [Details]
+Waiting for approval: 8x H100 in EU, p4wd9. Expires at 22:05.   [Details]
   Running now: you nothing; team $0.00/h. November: /gpu spend
 
 You have no machines right now. Try: /gpu get H100 EU
@@ -220,10 +220,10 @@ Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
-Denied: 8x H100 in EU, Ana, p4wd9.
+Declined: 8x H100 in EU, Ana, p4wd9.
   Nothing was rented. Asked for: up to $21.16/h, $137.54 in all. fine-tune run 7
-  14:05  Approval asked for.
-  14:12  Denied by Ben. Nothing was rented.
+  14:05  Ana asked for approval.
+  14:12  Ben declined this request. Nothing was rented.
 """)
 
 
@@ -232,7 +232,7 @@ def test_a_history_also_has_the_events_that_make_no_reply() -> None:
     assert show(changed(making(), events=(start,))) == snapshot("""\
 Starting: 1x H100 in EU, Ana, k7mq2. $2.15/h, $0.06 so far.
   Hyperstack nor-1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
-  12:36  Ana rented within the limits: up to $2.47/h for 6 h.\
+  12:36  Ana rented within the limits, for 6 h at up to $2.47/h.\
 """)
 
 

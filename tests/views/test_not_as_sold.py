@@ -10,7 +10,7 @@ from bot.model.machine_use import GpuModel, GpusSeen
 from bot.model.state import State
 from handlers.messages import lists
 from tests.views.screens import direct, message, page
-from tests.views.stories import ANA, READY_EVENT, clock, gone, happened, reading, ready
+from tests.views.stories import ANA, READY_EVENT, clock, gone, happened, reading, ready, request
 
 H100 = GpuModel(name="NVIDIA H100 80GB HBM3", memory_mib=81559)
 A100 = GpuModel(name="NVIDIA A100-SXM4-40GB", memory_mib=40960)
@@ -25,7 +25,7 @@ def not_as_sold(*models: GpuModel, count: int | None = None) -> Event:
 def test_the_owner_reads_what_was_sold_and_what_is_there() -> None:
     assert page(
         *(
-            direct(event, ready(event))
+            direct(event, ready(event, request=request(count=8)))
             for event in (
                 not_as_sold(*[H100] * 7),
                 not_as_sold(count=7),
@@ -35,17 +35,17 @@ def test_the_owner_reads_what_was_sold_and_what_is_there() -> None:
         )
     ) == snapshot("""\
 
-Your 1x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7 GPUs.
+Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7.
 [Replace k7mq2, up to $2.47/h] [Keep it]
 
-Your 1x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7 GPUs.
+Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7.
 [Replace k7mq2, up to $2.47/h] [Keep it]
 
-Your 1x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x NVIDIA H100 80GB HBM3 with 80 GB
+Your 8x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x NVIDIA H100 80GB HBM3 with 80 GB
       and 1x NVIDIA A100-SXM4-40GB with 40 GB.
 [Replace k7mq2, up to $2.47/h] [Keep it]
 
-Your 1x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A100* 'x'.
+Your 8x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A100* 'x'.
 [Replace k7mq2, up to $2.47/h] [Keep it]
 """)
 
@@ -55,12 +55,12 @@ def test_the_message_has_no_buttons_once_its_owner_keeps_it_or_it_is_gone() -> N
     kept = happened(EventKind.KEPT_AS_IT_IS, clock(12, 44), ANA, id=9)
     over = gone()
     assert page(
-        direct(event, ready(event, kept)),
+        direct(event, ready(event, kept, request=request(count=8))),
         direct(event, changed(over, events=(READY_EVENT, event, *over.events))),
         message(lists.show(ready(event, kept), reader=reading(clock(12, 50), ANA)), clock(12, 50)),
     ) == snapshot("""\
 
-Your 1x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7 GPUs. You're keeping it.
+Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You're keeping it.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -73,7 +73,7 @@ Your 1x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7 GPUs. You're kee
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  12:42  This machine was sold as 8x H100 SXM 80 GB, but I see 7 GPUs.
+  12:42  This machine was sold with 8 GPUs, but I see only 7.
   12:44  Ana is keeping this machine as it is.
 """)
     assert over.rental.state is State.DESTROYED

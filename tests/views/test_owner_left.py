@@ -63,7 +63,7 @@ Ana left the workspace: k7mq2, 1x H100 in EU. I asked again at 14:30.
 
 Ana left the workspace. Carl made Ben the owner: k7mq2, 1x H100 in EU.
 
-Ana left the workspace: k7mq2, 1x H100 in EU. It is being destroyed.
+Ana left the workspace: k7mq2, 1x H100 in EU. It's being destroyed.
 
 Ana left the workspace: k7mq2, 1x H100 in EU. Ended at 18:41.
 
@@ -93,17 +93,25 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
 
 Ana left the workspace: Ana's 1x H100 (k7mq2) in EU. Admins decide what becomes of it.
 
-Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
-      $21.16/h if it sells out.
-  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-  Ana left the workspace. Admins decide what becomes of it.
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+# Approve up to $137.54?
+Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3)
+  Expires at 22:05.
+  Ana left the workspace, so the admins decide what happens next.
 
-Approve up to $137.54? 8x H100 in EU, 6 h, for Ana: fine-tune run 7 (p4wd9)
-  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 14:05); allows
-      $21.16/h if it sells out.
-  Ana runs now: 1x A100 (a2bc3), since 09:12. Expires today at 22:05.
-[Approve up to $137.54] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+# Approve up to $137.54?
+Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+| Also running: 1x A100 (a2bc3)
+  Expires at 22:05.
+[Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 
 

@@ -215,18 +215,18 @@ def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours
         card(asked_about(IDLE, on_card=True, now=IN_USE), clock(16, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. Idle for 2 h 30 min. $2.42/h since 12:37. It ends at 18:40.
+*Ready*: 1x H100 (k7mq2) in EU for Ana. Idle for 2 h 30 min. $2.42/h since 12:37. It ends at 18:40.
       fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. Connected but idle for 2 h 30 min. $2.42/h since 12:37. It ends
-      at 18:40. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. Connected but idle for 2 h 30 min. $2.42/h since 12:37. It
+      ends at 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 
@@ -261,7 +261,7 @@ def test_the_approvers_read_what_is_idle_and_what_it_costs_until_its_end() -> No
 
 Ana hasn't responded about an idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min, $42.17).
       Running until Nov 26 at 09:00 would cost about $573.47 more. Destroying it deletes its disk.
-  Asked: <!subteam^S0GPU>, <@U0BEN>.
+  <!subteam^S0GPU>, <@U0BEN>
 [Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 
 Ana hasn't responded about a connected but idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min,

@@ -35,12 +35,12 @@ def test_the_current_state_of_a_rental_is_one_sentence() -> None:
     )
     assert [read(rental_text.current_state(details, TIMES), NOW) for details in rentals] == snapshot(
         [
-            "It waits for approval.",
-            "It is starting.",
-            "It is ready, until 18:40.",
-            "It is being destroyed.",
+            "It's waiting for approval.",
+            "It's starting.",
+            "It's ready, and ends at 18:40.",
+            "It's being destroyed.",
             "Ended at 18:41.",
-            "Lost at 18:41. Nebius ended it.",
+            "Lost at 18:41. Nebius took the machine back.",
             "Withdrawn.",
         ]
     )
@@ -67,7 +67,7 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
             "an estimated $0.00.",
             "$0.00.",
             "Nothing was rented.",
-            "Its machine was found on the account.",
+            "Its machine was found in the account.",
         ]
     )
 

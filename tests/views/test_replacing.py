@@ -78,10 +78,10 @@ Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it 
       $9.10. Ask again: /gpu get
 [Tell me when there is one]
 
-*Lost*: 1x H100 in EU (spot), Ana, k7mq2. Nebius ended it. $14.68 for 6 h 4 min.
+*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. $14.68 for 6 h 4 min.
 
-*Lost*: 1x H100 in EU (spot), Ana, k7mq2. Nebius ended it. $14.68 for 6 h 4 min. Its replacement is
-      f6rat.
+*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. $14.68 for 6 h 4 min. Its
+      replacement is f6rat.
 
 Nebius took back Ana's spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
       $9.10.
@@ -119,8 +119,8 @@ $ ssh root@203.0.113.7
       billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40. Its replacement will be
-      f6rat. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40. Its replacement will
+      be f6rat. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
@@ -139,7 +139,7 @@ The replacement for this machine is f6rat, so I'm destroying the old machine. $0
 
 No machine could be rented for f6rat, so this machine keeps running.
 
-*Ended*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min. Its replacement is f6rat.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min. Its replacement is f6rat.
 """)
 
 
@@ -155,14 +155,16 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     over = changed(waiting(expired, state=State.EXPIRED, **for_first), replaced=ready().rental)
     assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 
-Your request for 1x H100 (f6rat) in EU failed at 12:58: nothing is left within what was allowed. It
-      cost nothing. k7mq2 keeps running.
+Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left within what was accepted.
+      It cost nothing. k7mq2 keeps running.
 
-Waiting for you: your 1x H100 (f6rat) in EU. What is left costs more than was allowed. $3.11/h now
-      from Scaleway. At most $137.54 in all. k7mq2 keeps running.
-[Go on up to $21.16/h] [Withdraw]
+Your request for 1x H100 (f6rat) in EU needs your decision, because the offers that are left cost
+      more than was accepted. It now costs $3.11/h at Scaleway. It can cost up to $137.54 in all.
+      k7mq2 keeps running.
+[Accept up to $21.16/h] [Withdraw]
 
-Nobody decided by 20:55: your 1x H100, f6rat. Nothing was rented. k7mq2 keeps running.
+Nobody decided about your request for 1x H100 (f6rat) in EU by 20:55. Nothing was rented. k7mq2
+      keeps running.
 [Ask again]
 """)
 
@@ -192,11 +194,12 @@ $ ssh root@203.0.113.7
       billing.
 [Extend] [SSH config and keys] [Replace k7mq2, up to $2.47/h] [Destroy k7mq2]
 
-*Running*: 1x H100 in EU, Ana, k7mq2. Nothing answers on its SSH port yet. $2.42/h since 12:37. It
-      ends at 18:40. fine-tune run 7
+*Running*: 1x H100 (k7mq2) in EU for Ana. Nothing answers on its SSH port yet. $2.42/h since 12:37.
+      It ends at 18:40. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-It runs and bills, but nothing answers on its SSH port yet. It may need another minute.
+This machine is running and billing, but nothing answers on its SSH port yet. It may need another
+      minute.
 """)
     assert (
         "Running after 2 min 51 s"
@@ -214,8 +217,8 @@ def test_both_rentals_name_the_other_in_their_details() -> None:
     assert page(*(message(each, clock(15, 15)) for each in shown)) == snapshot("""\
 
 Lost: 1x H100 in EU, Ana, k7mq2.
-  Nebius ended it. $14.68 for 6 h 4 min. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all.
-      Its replacement is f6rat. fine-tune run 7
+  Nebius took the machine back. $14.68 for 6 h 4 min. Nebius eu-north1. Allowed: up to $2.47/h,
+      $16.06 in all. Its replacement is f6rat. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   15:12  Nebius ended Ana's 1x H100 (k7mq2). Everything on it is lost. It cost $9.10.
   15:14  The replacement for this machine is f6rat.
@@ -223,7 +226,7 @@ Lost: 1x H100 in EU, Ana, k7mq2.
 Starting: 1x H100 in EU, Ana, f6rat. $2.15/h, $0.06 so far.
   Hyperstack nor-1. Allowed: up to $2.47/h, $16.06 in all. It takes the place of k7mq2. fine-tune
       run 7
-  15:14  Ana rented it in the place of k7mq2: up to $2.47/h for 3 h.
+  15:14  Ana rented a replacement for k7mq2, for 3 h at up to $2.47/h.
 """)
 
 
@@ -237,21 +240,21 @@ def test_the_dialog_says_what_is_rented_and_what_becomes_of_a_machine_that_runs(
     assert page(*(dialog(view, clock(15, 12)) for view in views)) == snapshot("""\
 
 == Replace k7mq2? ==
-I rent the next offer that fits: 1x H100, up to $2.47/h, for 3 h 28 min, at most $8.95 in all.
+I'll rent the next matching offer: 1x H100, up to $2.47/h for 3 h 28 min, at most $8.95 in all.
 [Replace k7mq2] [Go back]
 
 == Replace k7mq2? ==
-I rent the next offer of another vendor than Nebius: 1x H100, up to $2.47/h, for 3 h 28 min, at most
-      $8.95 in all.
-Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
-      stays.
+! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
+      k7mq2 keeps running.
+I'll rent the next offer from a vendor other than Nebius: 1x H100, up to $2.47/h for 3 h 28 min, at
+      most $8.95 in all.
 [Replace k7mq2] [Go back]
 
 == Replace k7mq2? ==
-I rent the next offer of another vendor than Nebius: 1x H100, up to $2.47/h, for 3 h 28 min, at most
-      $8.95 in all.
-Once it is bought, k7mq2 is destroyed and everything on it is lost. If none can be bought, k7mq2
-      stays.
+! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
+      k7mq2 keeps running.
+I'll rent the next offer from a vendor other than Nebius: 1x H100, up to $2.47/h for 3 h 28 min, at
+      most $8.95 in all.
 What doesn't work?: ()
 [Replace k7mq2] [Go back]
 """)
@@ -274,7 +277,7 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
         message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
     ) == snapshot("""\
 
-Nothing was rented in place of 1x H100 (k7mq2). What it left: 1x H100, up to $2.47/h, for 1 h, at
+Nothing was rented in place of 1x H100 (k7mq2). What it left: 1x H100, up to $2.47/h for 1 h, at
       most $3.03 in all. These offers are available now:
 *1x H100 in EU* · 1 h
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]

@@ -181,7 +181,7 @@ Renting 1x H100 (k7mq2) in EU, from $2.15/h. Follow it in <#C0TRAIN>.
 
 Renting 1x H100 (k7mq2) in EU, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
 
-Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
+I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -210,9 +210,11 @@ You extended 1x H100 (k7mq2) by 5 h 8 min, about $12.42. It ends at 18:40.
 
 You extended 1x H100 (k7mq2) by 2 h. It ends at 18:40.
 
-Asked for 24 h more for 1x H100 (k7mq2), about $58.08. Without a yes it ends 18:40.
+I've asked for 24 h more for 1x H100 (k7mq2), about $58.08. Unless someone approves, it ends at
+      18:40.
 
-Asked Ben for 24 h more for 1x H100 (k7mq2), about $58.08. Without a yes it ends 18:40.
+I've asked Ben for 24 h more for 1x H100 (k7mq2), about $58.08. Unless someone approves, it ends at
+      18:40.
 
 You extended 1x H100 (k7mq2) by 2 h just now, so nothing more was added. It ends at 18:40.
 [Extend 2 h more, about $4.84]

@@ -56,35 +56,37 @@ def test_the_thread_follows_a_request_until_its_decision() -> None:
         ),
     ) == snapshot("""\
 
-Ana changed the request: now 8x H100 in EU. Up to $21.16/h for 6 h. At most $137.54 in all.
+Ana changed this request to 8x H100 in EU for 6 h at up to $21.16/h, at most $137.54 in all.
 
-Approved by Ben at 14:12: up to $21.16/h for 6 h.
+Ben approved this request at 14:12, for 6 h at up to $21.16/h.
 
-Approved by Ben at 14:12 (own request): up to $21.16/h for 6 h.
+Ben approved this request (their own) at 14:12, for 6 h at up to $21.16/h.
 
-Ana goes on: up to $21.16/h for 6 h.
+Ana accepted the new terms of this request: for 6 h at up to $21.16/h.
 
-Denied by Ben at 14:12.
+Ben declined this request at 14:12.
 
-Denied by Ben at 14:12. Nothing was rented.
+Ben declined this request at 14:12. Nothing was rented.
 
-Denied by Ben at 14:12.
+Ben declined this request at 14:12.
 
-Withdrawn by Ana at 14:12. Nothing was rented.
+Ana withdrew this request at 14:12. Nothing was rented.
 
-Expired at 22:05. Nothing was rented.
+Nobody decided about this request by 22:05. Nothing was rented.
 
-Expired at 22:05. It cost nothing.
+Nobody decided about this request by 22:05. It cost nothing.
 
-Expired at 22:05. $0.42 so far.
+Nobody decided about this request by 22:05. It has cost $0.42 so far.
 
 This request was withdrawn by Ana at 14:09. Nothing was rented.
 
-Waiting for a decision: buying was held up too long. Nothing is rented. $1.90/h now.
+This request needs a new decision, because buying was on hold for too long. Nothing is rented. It
+      now costs $1.90/h.
 
-Waiting for a decision: buying was held up too long. $0.42 so far. $1.90/h now.
+This request needs a new decision, because buying was on hold for too long. It has cost $0.42 so
+      far. It now costs $1.90/h.
 
-Waiting for a decision: buying was held up too long. $1.90/h now.
+This request needs a new decision, because buying was on hold for too long. It now costs $1.90/h.
 """)
 
 
@@ -112,40 +114,41 @@ def test_the_thread_says_what_a_purchase_without_its_boot_script_lacks() -> None
         ),
     ) == snapshot("""\
 
-Hyperstack takes no startup script; it cost nothing. Now Hyperstack without it at $2.15/h. Only
-      Ana's first key gets in, the setup torch doesn't run, and I can't see inside. When it is
-      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben has no SSH key and
-      can't get in.
+Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
+      at $2.15/h. Only Ana's default key works, setup "torch" doesn't run, and I can't monitor
+      usage. When the machine is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing
+      keys. Ben has no SSH key and can't log in.
 
-Hyperstack takes no startup script; it cost nothing. Now Hyperstack without it at $2.15/h. Only
-      Ana's first key gets in. When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the
-      missing keys.
+Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
+      at $2.15/h. Only Ana's default key works. When the machine is ready, /gpu ssh k7mq2 shows Ana
+      the line that adds the missing keys.
 
-Hyperstack takes no startup script; it cost nothing. Now Hyperstack without it at $2.15/h. The setup
-      torch doesn't run.
+Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
+      at $2.15/h. Setup "torch" doesn't run.
 
-Hyperstack takes no startup script; it cost nothing. Now Hyperstack without it at $2.15/h. I can't
-      see inside.
+Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
+      at $2.15/h. I can't monitor usage.
 
-Hyperstack's price no longer stood; it cost nothing. Now Hyperstack without a startup script at
-      $2.20/h: $0.05 over what you clicked, within what you accepted. Only Ana's first key gets in.
-      When it is ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
+Hyperstack's price was no longer valid. The attempt cost nothing. Trying Hyperstack without a
+      startup script at $2.20/h, $0.05 more than the offer Ana clicked and within what Ana accepted.
+      Only Ana's default key works. When the machine is ready, /gpu ssh k7mq2 shows Ana the line
+      that adds the missing keys.
 
-Hyperstack takes no startup script; it cost nothing. Now Nebius at $2.42/h: $0.27 over what you
-      clicked, within what you accepted.
+Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Nebius at $2.42/h, $0.27
+      more than the offer Ana clicked and within what Ana accepted.
 
-Renting from Hyperstack at $2.15/h. The rules no longer have the setup <!channel>*'torch', so it
+Renting from Hyperstack at $2.15/h. Setup "<!channel>*'torch'" is no longer in the policy, so it
       doesn't run.
 
-Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the startup script. When it is ready,
-      /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
+Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the startup script. When the machine is
+      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
 
-Renting from Hyperstack at $2.15/h. 3 keys don't fit into the startup script. When it is ready, /gpu
-      ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no SSH key and
-      can't get in.
+Renting from Hyperstack at $2.15/h. 3 keys don't fit into the startup script. When the machine is
+      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no SSH
+      key and can't log in.
 
-Now Nebius. The rules no longer have the setup torch, so it doesn't run. Ben has no SSH key and
-      can't get in.
+Trying Nebius. Setup "torch" is no longer in the policy, so it doesn't run. Ben has no SSH key and
+      can't log in.
 """)
 
 
@@ -172,29 +175,31 @@ def test_the_thread_follows_a_purchase_until_the_machine_is_ready() -> None:
 
 Renting from Hyperstack at $2.15/h.
 
-Hyperstack looks sold out. Now Nebius at $2.42/h: $0.27 over what you clicked, within what you
-      accepted.
+Hyperstack seems to be sold out. Trying Nebius at $2.42/h, $0.27 more than the offer Ana clicked and
+      within what Ana accepted.
 
-Hyperstack looks sold out; it cost nothing. Now Nebius at $2.42/h: $0.27 over what you clicked,
-      within what you accepted.
+Hyperstack seems to be sold out. The attempt cost nothing. Trying Nebius at $2.42/h, $0.27 more than
+      the offer Ana clicked and within what Ana accepted.
 
-Hyperstack answered: "No credit. <!channel>". Now Nebius at $2.42/h: $0.27 over what you clicked,
-      within what you accepted.
+Hyperstack answered: "No credit. <!channel>". Trying Nebius at $2.42/h, $0.27 more than the offer
+      Ana clicked and within what Ana accepted.
 
-Hyperstack looks sold out. Now Nebius at $2.15/h.
+Hyperstack seems to be sold out. Trying Nebius at $2.15/h.
 
-Hyperstack did not get it ready. I'm destroying that machine; it may bill until the vendor confirms
-      its end. Then I look for the next offer.
+Hyperstack didn't get the machine ready in 14 min. I'm destroying it, then I'll try the next offer.
+      It may bill until the vendor confirms the deletion.
 
-Now Nebius at $2.05/h: $0.10 under what you clicked.
+Trying Nebius at $2.05/h, $0.10 less than the offer Ana clicked.
 
 (nothing)
 
-It is rented at Hyperstack; the machine is starting.
+The machine was rented at Hyperstack after all. It's starting.
 
-Held up: Compute Clear doesn't answer. I try until 12:46, then ask again.
+This request is on hold because Compute Clear isn't responding. I'll keep trying until 12:46, then
+      ask before I rent anything.
 
-It runs and bills, but nothing answers on its SSH port yet. It may need another minute.
+This machine is running and billing, but nothing answers on its SSH port yet. It may need another
+      minute.
 
 Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
@@ -215,23 +220,23 @@ def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
         waits(count=1, end=State.FAILED),
     ) == snapshot("""\
 
-Hyperstack looks sold out. I make sure that nothing was rented there (about 2 min), then try the
-      next. Don't rent again.
+Hyperstack seems to be sold out. I'm checking that nothing was rented there (about 2 min) before I
+      try the next offer. Don't rent again in the meantime.
 
-Nebius looks sold out. I make sure that nothing was rented at these 3 places (about 2 min), then try
-      the next. Don't rent again.
+Nebius seems to be sold out. I'm checking that nothing was rented at these 3 places (about 2 min)
+      before I try the next offer. Don't rent again in the meantime.
 
-Nebius answered: "No credit. <!channel>". I make sure that nothing was rented at these 2 places
-      (about 2 min), then try the next. Don't rent again.
+Nebius answered: "No credit. <!channel>". I'm checking that nothing was rented at these 2 places
+      (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
-Nebius looks sold out. No other offer fits. I make sure that nothing was rented at these 3 places
-      (about 2 min), then look again.
+Nebius seems to be sold out. No other offer matches. I'm checking that nothing was rented at these 3
+      places (about 2 min), then I'll look again.
 
-I make sure that nothing was rented at 1 earlier place (about 2 min), then try the next. Don't rent
-      again.
+I'm checking that nothing was rented at 1 earlier place (about 2 min) before I try the next offer.
+      Don't rent again in the meantime.
 
-No other offer fits. I make sure that nothing was rented at 1 earlier place (about 2 min), then look
-      again.
+No other offer matches. I'm checking that nothing was rented at 1 earlier place (about 2 min), then
+      I'll look again.
 """)
 
 
@@ -241,20 +246,20 @@ def test_a_purchase_without_a_clear_answer_asks_not_to_rent_again() -> None:
         *(thread(happened(K.NO_ANSWER, clock(12, 36), vendor="hyperstack", why=why)) for why in whys)
     ) == snapshot("""\
 
-I asked Hyperstack and got no clear answer. I make sure that nothing was rented there (about 2 min),
-      then try the next. Don't rent again.
+Hyperstack's answer was unclear. I'm checking that nothing was rented there (about 2 min) before I
+      try the next offer. Don't rent again in the meantime.
 
-I asked Hyperstack, but Compute Clear asked me to slow down. I make sure that nothing was rented
-      there (about 2 min), then try the next. Don't rent again.
+I asked Hyperstack, but Compute Clear asked me to slow down. I'm checking that nothing was rented
+      there (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
-I asked Hyperstack, but Compute Clear refuses my token. I make sure that nothing was rented there
-      (about 2 min), then try the next. Don't rent again.
+I asked Hyperstack, but Compute Clear rejects my API token. I'm checking that nothing was rented
+      there (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
-Compute Clear says that Hyperstack's offer was bought already. I make sure that nothing was rented
-      there (about 2 min), then try the next. Don't rent again.
+Compute Clear says that Hyperstack's offer was already bought. I'm checking that nothing was rented
+      there (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
-Hyperstack says that it failed, and names a machine. I make sure that nothing was rented there
-      (about 2 min), then try the next. Don't rent again.
+Hyperstack reported that the purchase failed, but named a machine. I'm checking that nothing was
+      rented there (about 2 min) before I try the next offer. Don't rent again in the meantime.
 """)
 
 
@@ -338,7 +343,7 @@ Ended at 18:41, confirmed by the vendor. $14.68 for 6 h 4 min at $2.42/h.
 
 Ended at 18:41, confirmed by the vendor. $14.68 for 6 h 4 min at $2.42/h. The estimate was $12.10.
 
-This request failed at 12:40: nothing is left within what was allowed. It cost nothing.
+This request failed at 12:40: no offer is left within what was accepted. It cost nothing.
 
 This request was cancelled by Ana at 12:40. The vendor confirmed that nothing bills for it any more.
       It cost $14.68.

@@ -33,7 +33,7 @@ from tests.views.stories import waiting as waiting_for
 from tests.views.test_waiting_answers import NONE, WISH
 
 TOTAL: dict[str, Any] = {"max_gpu_rate": Decimal("2.3076"), "max_total": 15_000_000, "cap_said_per_gpu": False}
-OVER = "At most $16.06 in all, over the $15.00 asked for."
+OVER = "It can cost up to $16.06 in all, more than the $15.00 asked for."
 
 
 def test_a_question_to_the_owner_names_the_total_that_the_answer_goes_over() -> None:
@@ -80,7 +80,7 @@ def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
     value = UntilValue(rental_id=rental.id, by=ends_at)
     asked = LongerLease(rental=rental, ends_at=ends_at, span=2 * H, proposal=longer)
     confirm = dialog(extend_dialog(details, asked, value, reading(now)), now)
-    assert "At most $21.46 in all, over the $15.00 asked for." in " ".join(confirm.split())
+    assert "It can cost up to $21.46 in all, more than the $15.00 asked for." in " ".join(confirm.split())
 
 
 def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:

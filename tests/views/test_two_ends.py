@@ -85,12 +85,12 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If it
 
-Approve up to $264.50? 8x H100 in EU, 6 h, up to 12 h while its GPUs are busy, for Ana: fine-tune
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run
       7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
 [Approve up to $264.50] [Go back]
 """)
 
@@ -132,20 +132,20 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
         card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40, or by tomorrow at 00:40
-      while its GPUs are busy. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40, or by tomorrow at
+      00:40 while its GPUs are busy. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It keeps running until 19:40, and until
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It keeps running until 19:40, and until
       tomorrow at 00:40 at the latest. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 19:40, or by tomorrow at 00:40
-      while its GPUs are busy. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 19:40, or by tomorrow at
+      00:40 while its GPUs are busy. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It keeps running until tomorrow at 00:40,
-      its latest end. fine-tune run 7
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It keeps running until tomorrow at
+      00:40, its latest end. fine-tune run 7
 [Details] [Extend] [Destroy k7mq2]
 """)
 
@@ -203,7 +203,7 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
       even if it's busy. Copy your results off: the disk is deleted with it.
 [Keep it 2 h more, already approved]
 
-*In use: 1x H100 (k7mq2)*. It ends at 19:40, or by tomorrow at 00:40 while its GPUs are busy.
+*In use: 1x H100 (k7mq2)*. It keeps running until 19:40, and until tomorrow at 00:40 at the latest.
 """)
 
 
@@ -233,10 +233,10 @@ You still need 1x H100 (k7mq2). I'll ask again at 17:30. It still ends at 18:40 
 [Keep it 2 h more, already approved]
 
 == Extend k7mq2? ==
-1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.
+Ana's 1x H100 (k7mq2). It ends in 40 min, or within 6 h 40 min while its GPUs are busy.
 Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approved | 8 h, about
       $19.36 | 12 h, about $29.04 | 24 h, about $58.08 | 2 days, about $116.16
-[Extend] [Go back]
+[Extend k7mq2] [Go back]
 """)
 
 
@@ -266,15 +266,15 @@ About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to s
       at up to $21.16/h. If this offer sells out, I'll take the next one up to that price.
 [Rent from $18.40/h] [Go back]
 
-Approve up to $476.10? 8x H100 in EU, until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
 8x H100 in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
       fine-tune run 7
-Over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
+This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
 [Approve up to $476.10] [Go back]
 
-Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
+I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
       tomorrow at 10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
@@ -292,11 +292,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
         ),
     ) == snapshot("""\
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 18:40, or by tomorrow at 00:40
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40, or by tomorrow at
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It keeps running until 19:40, and until
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It keeps running until 19:40, and until
 
-*Ready*: 1x H100 in EU, Ana, k7mq2. $2.42/h since 12:37. It ends at 13:40, or by tomorrow at 00:40
+*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 13:40, or by tomorrow at
 """)
 
 
@@ -381,8 +381,8 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-*Ended*: 1x H100 in EU, Ana, k7mq2. Its work stopped at 01:13, so I didn't keep it running. $4.96.
-      Something that turned up late is being deleted.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't keep it running.
+      $4.96. Something that turned up late is being deleted.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
@@ -455,14 +455,14 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-Asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Without a yes it ends 18:40, or by
-      tomorrow at 00:40 while its GPUs are busy.
+I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
+      18:40, or by tomorrow at 00:40 while its GPUs are busy.
 
-      busy.
+| Limit: $100.00
 
-      busy.
+| Limit: $100.00
 
-  Ana runs nothing else. Without a yes it ends tomorrow at 00:40.
+| Limit: $100.00
 
 Gpubot asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
       someone approves, it ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy.
@@ -484,9 +484,9 @@ $ ssh root@203.0.113.7
 [Withdraw the request] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==
-1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.
+Ana's 1x H100 (k7mq2). It ends in 40 min, or within 6 h 40 min while its GPUs are busy.
 Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approved
-[Extend] [Go back]
+[Extend k7mq2] [Go back]
 """)
 
 
@@ -506,17 +506,20 @@ def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> Non
     assert page(asked(40 * H), asked(60 * H, over=True), asked(40 * H, sees_money=False)) == snapshot("""\
 
 == Extend k7mq2? ==
-1x H100, Ana. 40 h more, about $96.80. Then it ends in 40 h 40 min.
-$4.96 so far; at most $102.35 in all.
+! This can cost up to $102.35 in all.
+Ana's 1x H100 (k7mq2). It then ends in 40 h 40 min. 40 h more cost about $96.80.
+$4.96 so far.
 [Extend 40 h] [Go back]
 
 == Extend k7mq2? ==
-1x H100, Ana. 2 days 12 h more, about $145.20. Then it ends in 2 days 12 h.
-$4.96 so far; at most $102.35 in all.
-That is over the limits, so an approver decides.
+! This can cost up to $102.35 in all.
+Ana's 1x H100 (k7mq2). It then ends in 2 days 12 h. 2 days 12 h more cost about $145.20.
+$4.96 so far.
+Needs approval, because that is over the limits.
 [Ask for 2 days 12 h] [Go back]
 
 == Extend k7mq2? ==
-1x H100, Ana. 40 h more can cost more than $50.00. Then it ends in 40 h 40 min.
+! 40 h more can cost more than $50.00.
+Ana's 1x H100 (k7mq2). It then ends in 40 h 40 min.
 [Extend 40 h] [Go back]
 """)

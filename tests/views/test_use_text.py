@@ -159,9 +159,9 @@ def test_approvers_read_that_what_the_person_runs_now_is_idle() -> None:
     asks = waiting()
     here, other = asks.owners_live
     idle = changed(asks, owners_live=(here, changed(other, use=IDLE)))
-    assert "Ana runs now: 1x A100 (a2bc3), idle for 1 h 55 min." in approval(ASKED, idle, NOW)
+    assert "Also running: 1x A100 (a2bc3), idle for 1 h 55 min" in approval(ASKED, idle, NOW)
     works = changed(asks, owners_live=(here, changed(other, use=changed(IDLE, verdict=V.IN_USE))))
-    assert "Ana runs now: 1x A100 (a2bc3), in use." in approval(ASKED, works, NOW)
+    assert "Also running: 1x A100 (a2bc3), in use" in approval(ASKED, works, NOW)
 
 
 GONE = happened(
@@ -191,11 +191,11 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
     said = [thread(GONE, over), thread(GONE, all_used), direct(asked, over, clock(18, 41))]
     assert page(*cards, *said, *map(show, (over, all_used, before, lives))) == snapshot("""\
 
-*Ended*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min, of which $3.10 was idle.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min, of which $3.10 was idle.
 
-*Ended*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
-*Ended*: 1x H100 in EU, Ana, k7mq2. $14.68 for 6 h 4 min.
+*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
 
 Ended at 18:41, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 

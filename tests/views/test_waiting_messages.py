@@ -69,15 +69,15 @@ def test_the_card_says_what_it_waits_for_and_until_when() -> None:
     )
     assert page(card(waits(), NOW), card(starts(), NOW), card(over, WISH.until)) == snapshot("""\
 
-*Waiting*: 8x H200 in EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
-      fine-tune run 7
+*On the waitlist*: 8x H200 (k7mq2) in EU for Ana. Up to $24.00/h, $156.00 in all. I look until Nov
+      27 at 18:00. fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
-*Waiting*: 8x H100 in EU, Ana, k7mq2. Starts tomorrow at 09:00, ends tomorrow at 17:00. Up to
-      $21.16/h, $179.86 in all. I look until tomorrow at 16:30.
+*Starting later*: 8x H100 (k7mq2) in EU for Ana. Starts tomorrow at 09:00, ends tomorrow at 17:00.
+      Up to $21.16/h, $179.86 in all. I look until tomorrow at 16:30.
 [Details] [Add teammate] [Stop waiting]
 
-*Expired*: 8x H200 in EU, Ana, k7mq2. No offer fitted in time. Nothing was rented.
+*Expired*: 8x H200 (k7mq2) in EU for Ana. No offer matched in time. Nothing was rented.
 """)
 
 
@@ -95,15 +95,17 @@ def test_the_card_says_how_often_a_purchase_failed() -> None:
         direct(ended, changed(over, events=(ended,)), WISH.until),
     ) == snapshot("""\
 
-*Waiting*: 8x H200 in EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
-      I've tried once, at 12:40: Hyperstack's price no longer stood. fine-tune run 7
+*On the waitlist*: 8x H200 (k7mq2) in EU for Ana. Up to $24.00/h, $156.00 in all. I look until Nov
+      27 at 18:00. I've tried once, at 12:40: Hyperstack's price was no longer valid. fine-tune run
+      7
 [Details] [Add teammate] [Stop waiting]
 
-*Waiting*: 8x H200 in EU, Ana, k7mq2. Up to $24.00/h, $156.00 in all. I look until Nov 27 at 18:00.
-      I've tried 2 times, last yesterday at 12:45: Nebius looks sold out. fine-tune run 7
+*On the waitlist*: 8x H200 (k7mq2) in EU for Ana. Up to $24.00/h, $156.00 in all. I look until Nov
+      27 at 18:00. I've tried 2 times, last yesterday at 12:45: Nebius seems to be sold out.
+      fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
-*Expired*: 8x H200 in EU, Ana, k7mq2. No purchase worked in time. It cost nothing.
+*Expired*: 8x H200 (k7mq2) in EU for Ana. No purchase succeeded in time. It cost nothing.
 
 By 18:00, no purchase worked for your request for 8x H200 (k7mq2) in EU. It cost nothing. Ask again:
       /gpu get
@@ -117,22 +119,23 @@ def test_the_thread_says_each_step() -> None:
     held_up = happened(K.BLOCKED, NOW, why=Why.UNAUTHORIZED, until=clock(12, 51))
     assert page(*(thread(event, waits(event)) for event in (sold_out, refused, nothing, held_up))) == snapshot("""\
 
-Nebius looks sold out. It waits on for the next offer that fits. I try until Nov 27 at 18:00.
+Nebius seems to be sold out. The request stays on the waitlist until Nov 27 at 18:00.
 
-An offer fits, but I can't rent it now: Buying is paused <b>. It waits on. I try until Nov 27 at
-      18:00.
+An offer matched this request, but I couldn't rent it. Buying is paused <b>. The request stays on
+      the waitlist until Nov 27 at 18:00.
 
-Nothing fits at 12:36: nothing like it is offered, Ana allowed $21.16/h. I try until 16:30.
+No 8x H200 in EU was available at 12:36. I'll keep trying until 16:30.
 
-Held up: Compute Clear refuses my token. I try until 12:51, then it waits on for the next offer.
+This request is on hold because Compute Clear rejects my API token. I'll keep trying until 12:51,
+      then put it back on the waitlist.
 """)
 
 
 def test_the_history_says_if_slack_did_not_confirm_the_owner() -> None:
     fits = happened(K.OFFER_FITS, NOW, vendor="nebius", rate=Decimal("19.36"), owner_unconfirmed=True)
     assert history_text(fits, waits(fits), reading(NOW), money=True) == (
-        "An offer fits: Nebius at $19.36/h. "
-        "Slack didn't tell me in time whether Ana is still here, so I went by its last answer."
+        "I found an offer: Nebius at $19.36/h. "
+        "Slack didn't confirm in time that Ana is still here, so I relied on its last answer."
     )
 
 
@@ -143,11 +146,11 @@ def test_its_owner_reads_that_it_was_rented() -> None:
     bought = changed(making(), rental=changed(making().rental, request=request(count=8), envelope=ALLOWED))
     assert page(direct(event, bought), direct(event, waits(event))) == snapshot("""\
 
-Rented: 8x H200 in EU at $2.88 per GPU, as you asked yesterday at 12:36. Up to $156.00 in all. It is
-      starting.
+I rented 8x H200 (k7mq2) in EU at $2.88 per GPU-hour, as you asked yesterday at 12:36. It can cost
+      up to $156.00 in all. It's starting.
 [Destroy k7mq2]
 
-Your 8x H200 (k7mq2). It waits for an offer, until Nov 27 at 18:00.
+Your 8x H200 (k7mq2) is on the waitlist until Nov 27 at 18:00.
 """)
 
 
@@ -155,12 +158,12 @@ def test_its_owner_reads_why_an_offer_was_not_rented() -> None:
     event = happened(K.NOT_ALLOWED_NOW, NOW, detail="You have 3 rentals; your team's limit is 3 a person.")
     assert page(direct(event, waits(event)), direct(event, changed(making(), events=(event,)))) == snapshot("""\
 
-An offer fits, but I can't rent it now: your 8x H200 (k7mq2) in EU. You have 3 rentals; your team's
-      limit is 3 a person. It waits on.
+An offer matched your request for 8x H200 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals;
+      your team's limit is 3 a person. The request stays on the waitlist.
 [Stop waiting]
 
-An offer fitted, but I couldn't rent it then: your 1x H100 (k7mq2) in EU. You have 3 rentals; your
-      team's limit is 3 a person. It is starting.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals;
+      your team's limit is 3 a person. The machine is starting.
 """)
 
 
@@ -173,26 +176,28 @@ def test_who_waits_reads_why_nothing_is_bought_for_anyone() -> None:
         direct(paused, waits(paused)), thread(older, waits(older)), thread(refused, waits(refused))
     ) == snapshot("""\
 
-An offer fits, but I can't rent it now: your 8x H200 (k7mq2) in EU. Cleo paused buying: "bill check
-      <b>". An admin can go on with /gpu resume. It waits on.
+An offer matched your request for 8x H200 (k7mq2) in EU, but I couldn't rent it. Cleo paused buying:
+      "bill check <b>". An admin can end the pause with /gpu resume. The request stays on the
+      waitlist.
 [Stop waiting]
 
-An offer fits, but I can't rent it now: Buying is paused until an admin decides about machines of
-      mine that my database doesn't know. It waits on.
+An offer matched this request, but I couldn't rent it. Buying is paused until an admin decides about
+      machines that I rented but don't have in my database. The request stays on the waitlist.
 
-An offer fits, but I can't rent it now: Compute Clear refuses my token. The admins know. It waits
-      on. I try until Nov 27 at 18:00.
+An offer matched this request, but I couldn't rent it. Compute Clear rejects my API token. The
+      admins know. The request stays on the waitlist until Nov 27 at 18:00.
 """)
     assert page(*over) == snapshot("""\
 
-An offer fitted, but I couldn't rent it then: your 1x H100 (k7mq2) in EU. Cleo paused buying: "bill
-      check <b>". It is ready, until 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Cleo paused buying:
+      "bill check <b>". The machine is ready, and ends at 18:40.
 
-An offer fitted, but I couldn't rent it then: your 1x H100 (k7mq2) in EU. Buying was paused because
-      of machines of mine that my database didn't know. It is ready, until 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Buying was paused
+      because machines that I rented were missing from my database. The machine is ready, and ends
+      at 18:40.
 
-An offer fitted, but I couldn't rent it then: your 1x H100 (k7mq2) in EU. Compute Clear refused my
-      token. It is ready, until 18:40.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Compute Clear
+      rejected my API token. The machine is ready, and ends at 18:40.
 """)
 
 
@@ -214,13 +219,15 @@ def test_shortly_before_the_start_its_owner_reads_what_is_free() -> None:
         direct(dearer, changed(making(), events=(dearer,)), now),
     ) == snapshot("""\
 
-Nothing fits at 08:58: 8x H100 in EU from $23.10/h, you allowed $21.16/h. I try until 16:30.
+No offer matched at 08:58: 8x H100 in EU costs at least $23.10/h, and you allowed $21.16/h. I'll
+      keep trying until 16:30.
 [Rent at $23.10/h now] [Stop waiting]
 
-Nothing fits at 08:58: nothing like it is offered, you allowed $21.16/h. I try until 16:30.
+No 8x H100 in EU was available at 08:58. I'll keep trying until 16:30.
 [Stop waiting]
 
-Nothing fits at 08:58: 1x H100 in EU from $23.10/h, you allowed $21.16/h. It is starting.
+No offer matched at 08:58: 1x H100 in EU costs at least $23.10/h, and you allowed $21.16/h. The
+      machine is starting.
 """)
 
 
@@ -252,7 +259,7 @@ No offer for 1x H100 in EU matched by Nov 27 at 18:00. Nothing was rented.
 
 You rented 1x H100 (k7mq2) in EU. Follow it in <#C0TRAIN>.
 
-Asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
+I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -264,15 +271,21 @@ def test_the_approvers_read_that_it_waits_first() -> None:
     )
     assert page(approval(asked, details, NOW), approval(asked, first, NOW)) == snapshot("""\
 
-Approve up to $179.86? 8x H100 in EU, from tomorrow at 09:00 until tomorrow at 17:00 (8 h), for Ana
-      (k7mq2)
-  Over the limits of $10.00/h and $100.00 per rental. $18.40/h ($2.30 per GPU, read 12:36); allows
-      $21.16/h if it sells out.
-  Ana runs nothing else. Expires today at 22:05.
-[Approve up to $179.86] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+      is over the limits of $10.00/h and $100.00 per rental.
+# Approve up to $179.86?
+Ana wants *8x H100 (k7mq2) in EU from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*.
+| Price: $18.40/h, up to $21.16/h
+| Limits: $10.00/h, $100.00
+  Expires at 22:05.
+[Approve up to $179.86] [Approve fewer hours] [Deny] [Ana's spending]
 
-Approve up to $156.00? 8x H200 in EU, 6 h, for Ana: fine-tune run 7 (k7mq2)
-  Over the limits of $10.00/h and $100.00 per rental. Bought once there is one at $24.00/h or less.
-  Ana runs nothing else. Expires today at 22:05.
-[Approve up to $156.00] [Approve fewer hours] [Deny] [Owner's spend this month]
+(fallback) It will be rented once an offer costs $24.00/h or less. This is over the limits of
+      $10.00/h and $100.00 per rental.
+# Approve up to $156.00?
+Ana wants *8x H200 (k7mq2) in EU for 6 h*: "fine-tune run 7".
+| Price: $24.00/h or less
+| Limits: $10.00/h, $100.00
+  Expires at 22:05.
+[Approve up to $156.00] [Approve fewer hours] [Deny] [Ana's spending]
 """)
