@@ -126,7 +126,7 @@ _MEMBER = (
     (6, "click", ("Tell me when", "Rent it for me", "Rent it then", "Ask for it", "Rent at")),
     (2, "click", ("Stop waiting", "Wait again", "Any time")),
     (3, "command", ("give {own} @ana", "give {own} @ben", "give {own} @cleo")),
-    (4, "click", ("Take ", "Ask ", "Let ", "Give it to")),
+    (4, "click", ("Take ", "Ask ", "Share with", "Give it to")),
     (3, "home", ON_HOME),
     (6, "read", ()),
     (2, "say", ()),
@@ -141,7 +141,7 @@ _ADMIN = (
     (3, "command", ("pause",)),
     (5, "command", ("resume",)),
     (4, "command", ("destroy {any}",)),
-    (12, "click", ("Give it an owner", "Destroy ...", "Ask again tomorrow", "One by one")),
+    (12, "click", ("Assign an owner", "Destroy ", "Ask again tomorrow", "One by one")),
 )
 _STRANGERS_LABELS = ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Accept up to", "Deny")
 _STRANGER = (

@@ -25,7 +25,7 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered
-from handlers.phrases.ends import SCRIPT, after_script, ends, exit_text, on_ending_text, script_first_text
+from handlers.phrases.ends import SCRIPT, after_script, ends_fact, exit_text, on_ending_text, script_first_text
 from handlers.phrases.format import Times, actor, join, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
@@ -81,7 +81,7 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         return blocks.with_buttons(text, keep_button(rental), destroy)
     if until < lease.ends_at:
         # The newest message stays open, because it becomes the receipt.
-        longer = blocks.lead(f"{_longer(context)}: {machine(rental)}", ends(rental, times))
+        longer = blocks.lead(f"{_longer(context)}: {machine(rental)}", ends_fact(rental, times).sentence)
         return blocks.of_parts(longer, closed=again is not None)
     if again is not None:
         ended = f"{context.machine} ends {times.at_time(until)}."

@@ -19,7 +19,7 @@ from handlers.messages.ends import MORE_TIME_REQUESTED
 from handlers.messages.writers import EventContext, approvers, cost_of, direct, no_longer_ready, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
-from handlers.phrases.ends import ask_again_text, end_fact, end_moves, ends
+from handlers.phrases.ends import ask_again_text, end_moves, ends_fact
 from handlers.phrases.format import Times, dollars, join, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_button
 from handlers.phrases.rental_text import first_after, how_it_ended, machine, mentions, so_far
@@ -138,7 +138,7 @@ def question_parts(context: EventContext[QuestionFacts]) -> tuple[Part, Part]:
         blocks.facts(
             Fact("Cost", cost, f"{'It cost' if rate is None else 'It costs'} {cost}."),
             *_evidence(context),
-            end_fact(rental, context.times, context.event.at),
+            ends_fact(rental, context.times, context.event.at),
         ),
     )
 
@@ -246,7 +246,10 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Render
         return blocks.message(f"{text} {MORE_TIME_REQUESTED}", closed=False)
     if answer.facts.since != rental.running_lease.ends_at:
         return blocks.message(
-            join(needed or f"{sentence(context.machine + ' is still needed')}", ends(rental, reader.times))
+            join(
+                needed or f"{sentence(context.machine + ' is still needed')}",
+                ends_fact(rental, reader.times).sentence,
+            )
         )
     if first_after(details, answer, EventKind.STILL_NEEDED, EventKind.KEPT) is not None:
         return blocks.message(text)

@@ -72,36 +72,38 @@ def keeps_running(rental: Rental) -> bool:
     return moved and rental.use is not None and rental.use.verdict is Verdict.IN_USE
 
 
-def ends(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return a sentence about when a machine ends, for a message of the times `posted`: `It ends at 18:40.`, or
-    `It keeps running until 19:40, and until 00:40 at the latest.` if its end moved on and it is in use."""
-    lease = rental.running_lease
+def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
+    """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
+    times `posted`."""
+    lease, extension = rental.running_lease, rental.extension
+
+    def longer(say: Callable[..., str]) -> str:
+        return f", or {say(extension.ends_at, *posted)} if approved" if extension is not None else ""
+
+    def until(say: Callable[..., str]) -> str:
+        return f"{_until(rental, say, times, *posted)}{longer(say)}"
+
     if not keeps_running(rental):
-        return f"It ends {until_end(rental, times.at_time, times, *posted)}."
-    latest = "its latest end"
+        return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
+    first, latest, at_latest = times.time(lease.ends_at, *posted), "its latest end", ""
     if lease.latest_end is not None and can_move(lease):
-        latest = f"and until {times.time(lease.latest_end, *posted)} at the latest"
-    return f"It keeps running until {times.time(lease.ends_at, *posted)}, {latest}."
+        latest, at_latest = f"{times.time(lease.latest_end, *posted)} at the latest", "and until "
+    said = f"It keeps running until {first}, {at_latest}{latest}{longer(times.at_time)}."
+    return Fact("Ends", f"{first}, {latest}{longer(times.time)}", said)
 
 
-def until_end(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
-    """Return the end as `say` writes a time: `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if it can
-    move."""
+def end(rental: Rental, times: Times, *posted: datetime) -> str:
+    """Return `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if the end can move."""
+    return _until(rental, times.time, times, *posted)
+
+
+def _until(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
+    """Return the end of a machine as `say` writes a time, and the later one if it can move."""
     lease = rental.running_lease
     first = say(lease.ends_at, *posted)
     if lease.latest_end is None or not can_move(lease):
         return first
     return f"{first}, or by {times.time(lease.latest_end, *posted)} while its GPUs are busy"
-
-
-def end(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if the end can move."""
-    return until_end(rental, times.time, times, *posted)
-
-
-def end_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
-    """Return when a machine ends, as a field."""
-    return Fact("Ends", end(rental, times, *posted), ends(rental, times, *posted))
 
 
 def at_its_end(rental: Rental, now: datetime) -> str:
@@ -122,7 +124,7 @@ def at_its_end(rental: Rental, now: datetime) -> str:
 
 def without_approval(rental: Rental, times: Times) -> str:
     """Return when a machine ends while more time is asked for: `Unless someone approves, it ends at 12:34.`"""
-    return f"Unless someone approves, it ends {until_end(rental, times.at_time, times)}."
+    return f"Unless someone approves, it ends {_until(rental, times.at_time, times)}."
 
 
 def until_decided(rental: Rental, times: Times) -> str:

@@ -8,28 +8,21 @@ from collections import Counter, defaultdict
 from soak.checks.machines import ENDS
 from soak.evidence import CARD, RENTAL_ID, Evidence
 
-UNDECIDED = ("[^.:]+ (?:declined|withdrew) this request", "Nobody decided about this request")
-OVER = (
-    "Ended",
-    r".+ took back \S+ spot machine",
-    r".+ ended \S+'s \d+x",
-    ".+ while I was away",
-    "(?:By .+, )?[Nn]o (?:offer matched|purchase worked)",
-    r"This request (?:failed|expired|was \w+)",
-    *UNDECIDED,
-    *ENDS,
-)
-"""Patterns of the beginnings of replies that say the end of a machine in use, of a wish, of a request that nobody
-approved, or of anything else."""
-ONCE = (
-    r"(?:\S+ is|I'm) destroying this machine",
-    ".+ cancelled this request, so",
-    "The replacement .+ so",
-    "Ready",
-    "[^.:]+ asked for approval",
-    *OVER,
-)
-"""Patterns of the beginnings of replies that a thread can have only once."""
+_OVER = {
+    "ended": r"Ended\b",
+    "lost": r".+ took back .+ spot machine|.+ ended \S+'s \d+x |.+ while I was away\.",
+    "no offer": r"(?:By .+, )?no (?:offer matched|purchase worked)|No (?:offer matched|purchase worked)",
+    "over": r"This request (?:failed|expired|was \w+)\b",
+    "decided": r"(?:Declined|Expired|Withdrawn)\b|.+ (?:declined|withdrew) this request|Nobody decided",
+}
+"""How the replies begin that say the end: of a machine, of a request that matched nothing, or of any other."""
+_ONCE = {
+    "destroying": r"(?:\S+ is|I'm) destroying this machine|.+ cancelled this request, so|The replacement .+ so",
+    "ready": r"Ready\b",
+    "asked": r".+ asked for approval\b",
+    **_OVER,
+}
+"""The replies that a thread can have only once."""
 _OF_A_RENTAL = re.compile(rf"^({RENTAL_ID})(?::[\d:]+)?$")
 
 
@@ -53,15 +46,15 @@ def each_transition_is_notified_once(evidence: Evidence) -> list[str]:
     found = []
     for rental, card in evidence.cards.items():
         told = Counter(_what_it_tells(reply.text) for reply in evidence.thread(rental))
-        twice = [what for what in ONCE if told[what] > 1 + admitted]
+        twice = [what for what in _ONCE if told[what] > 1 + admitted]
         found += [f"{rental}: {told[what]} times {what!r} in its thread" for what in twice]
-        if evidence.over and not any(told[what] for what in OVER) and card.text.startswith(ENDS):
+        if evidence.over and not any(told[what] for what in _OVER) and card.text.startswith(ENDS):
             found.append(f"{rental} is over, and its thread doesn't say so")
     return found
 
 
 def _what_it_tells(text: str) -> str:
-    return next((what for what in ONCE if re.match(rf"(?:{what})\b", text)), "")
+    return next((what for what, begins in _ONCE.items() if re.match(begins, text)), "")
 
 
 def each_rental_has_one_card(evidence: Evidence) -> list[str]:

@@ -79,7 +79,7 @@ def moves_on(evidence: Evidence, end: str) -> Evidence:
 
     seen = {name: tuple(filter(is_left, messages)) for name, messages in evidence.seen.items()}
     without = replace(evidence, seen=seen, actions=evidence.actions[:2])
-    later = message(18, f"Ready: {SUBJECT}. It keeps running until {end}.", at(14, 5))
+    later = message(18, f"In use: {SUBJECT}. It keeps running until {end}.", at(14, 5))
     return in_order(without, message(13, MOVES, at(12, 5)), later)
 
 
@@ -100,14 +100,17 @@ def asked(text: str) -> SeenMessage:
     return private(60, text, at(14, 40), buttons=[button("Destroy ...", "q")], is_dm=True, only_you=False)
 
 
-WAITS = "Waiting: 1x H100 in EU, Ben, x9y8z. Up to $3.00/h, $4.50 in all. I look until 13:50."
+WAITS = (
+    "On the waitlist: 1x H100 (x9y8z) in EU for Ben at up to $3.00/h.\n"
+    "It costs at most $4.50. I'll keep looking until 13:50."
+)
 
 
 def with_wish(evidence: Evidence, text: str = WAITS, *, until: datetime) -> Evidence:
     """Return the evidence with a wish of Ben's that waited from 12:10 and was withdrawn at `until`."""
     seen = [
         message(50, text, at(12, 10), ts="12.0"),
-        message(51, "Withdrawn: 1x H100 in EU, Ben, x9y8z. Nothing was rented.", until, ts="12.0"),
+        message(51, "Withdrawn: 1x H100 (x9y8z) in EU for Ben. Nothing was rented.", until, ts="12.0"),
         message(52, "Ben withdrew this request at 12:00. Nothing was rented.", until, ts="12.1", thread_ts="12.0"),
     ]
     return for_all(evidence, *seen)
@@ -150,7 +153,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "an estimated $4.99"))),
     ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}. It cost nothing.")),
     ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}.")),
-    ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}. <$0.01 for 2 h 4 min.")),
+    ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}. It cost <$0.01.")),
     ("no_message_is_posted_twice", posted_twice),
     (
         "each_transition_is_notified_once",
@@ -237,7 +240,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
         "money_of_others_is_for_approvers",
         lambda e: for_all(
             with_seen(e, "Ana", private(41, "Ready: 1x A100, Ben, x9y8z. $1.00/h.", at(13, 0))),
-            message(42, "Ready: 1x A100, Ben, x9y8z. It ends at 14:05.", at(13, 0), ts="11.5"),
+            message(42, "Ready: 1x A100 (x9y8z) for Ben. It ends at 14:05.", at(13, 0), ts="11.5"),
         ),
     ),
     (
@@ -272,7 +275,7 @@ def test_every_check_finds_a_planted_mistake() -> None:
 
 
 def test_a_teammate_reads_the_ssh_command_and_nobody_else_does() -> None:
-    shared = with_card(good(), FINAL.replace("Ana,", "Ana with Ben,"))
+    shared = with_card(good(), FINAL.replace("for Ana", "for Ana with Ben"))
     command = private(41, f"ssh -p {PORT} root@h", at(13, 0))
     assert names(with_seen(shared, "Ben", command)) == set()
     assert names(with_seen(shared, "Cleo", command)) == {"ssh_commands_are_for_owners_and_teammates"}
@@ -302,7 +305,7 @@ def test_a_wish_may_wait_if_nothing_fits_if_the_rules_forbid_it_or_while_somethi
 
 
 def test_a_start_time_counts_from_its_start() -> None:
-    starts = WAITS.replace("Up to", "Starts 12:45, ends 13:15. Up to")
+    starts = WAITS.replace("It costs", "It starts at 12:45 and ends at 13:15. It costs")
     assert names(with_wish(good(), starts, until=at(13, 0))) == set()
     assert names(with_wish(good(), starts, until=at(13, 15))) == {"wishes_are_fulfilled"}
 

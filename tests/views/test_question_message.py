@@ -215,19 +215,43 @@ def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours
         card(asked_about(IDLE, on_card=True, now=IN_USE), clock(16, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. Idle for 2 h 30 min. $2.42/h since 12:37. It ends at 18:40.
-      fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37. Idle for 2 h 30 min.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+| Usage: Idle for 2 h 30 min
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. Connected but idle for 2 h 30 min. $2.42/h since 12:37. It
-      ends at 18:40. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37. Connected but idle for 2 h 30 min.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+| Usage: Connected but idle for 2 h 30 min
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 """)
 
 
@@ -314,7 +338,7 @@ Nobody answered. I sent a newer message about Ana's 1x H100 (k7mq2) at 18:44.
 
 I sent a newer message about Ana's 1x H100 (k7mq2) at 18:44.
 
-Ben made Ana its owner: Ana's 1x H100 (k7mq2) in EU. It was Carl's.
+Ben made Ana the owner of Ana's 1x H100 (k7mq2), which was Carl's.
 
 Ana's 1x H100 (k7mq2) no longer needs a decision. In use since 16:20.
 

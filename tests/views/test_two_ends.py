@@ -132,21 +132,45 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
         card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40, or by tomorrow at
-      00:40 while its GPUs are busy. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It has cost $2.42/h
+      since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It keeps running until 19:40, and until
-      tomorrow at 00:40 at the latest. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) In use: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It keeps running until 19:40, and until tomorrow at 00:40 at the latest. It has cost
+      $2.42/h since 12:37.
+*In use: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 19:40, tomorrow at 00:40 at the latest
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 19:40, or by tomorrow at
-      00:40 while its GPUs are busy. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 19:40, or by tomorrow at 00:40 while its GPUs are busy. It has cost $2.42/h
+      since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 19:40, or by tomorrow at 00:40 while its GPUs are busy
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It keeps running until tomorrow at
-      00:40, its latest end. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) In use: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It keeps running until tomorrow at 00:40, its latest end. It has cost $2.42/h since
+      12:37.
+*In use: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: tomorrow at 00:40, its latest end
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 """)
 
 
@@ -292,11 +316,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
         ),
     ) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 18:40, or by tomorrow at
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It keeps running until 19:40, and until
+(fallback) In use: 1x H100 (k7mq2) in EU for Ana.
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. It ends at 13:40, or by tomorrow at
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
 """)
 
 
@@ -381,8 +405,14 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't keep it running.
-      $4.96. Something that turned up late is being deleted.
+(fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't
+      keep it running.
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
