@@ -65,7 +65,7 @@ async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path) 
             ("keep zzzzz", "I don't know zzzzz. /gpu list shows your machines."),
             ("get H100 <!channel>", "I don't know"),
             ("get H100 @channel", "I don't know"),
-            ("get 9x H100 for 6h", "Your team's limit is 8 GPUs a rental."),
+            ("get 9x H100 for 6h", "Your team's limit is 8 GPUs per rental."),
             ("get H100 for 90h", "A lease is at most 72h"),
             ("\x00\u202e\U0001f600", "I don't know"),
         ):
@@ -237,7 +237,7 @@ async def test_in_a_channel_that_the_rules_leave_out_it_says_where_to_ask(tmp_pa
     async with team(tmp_path, rules=rules) as ours:
         for typed in ("get H100 EU", "get"):
             reply = await ours.command(ANA, typed)
-            assert reply == f"I'm not used in this channel. Ask in <#{GPUS}>, or in a direct message to me."
+            assert reply == f"I can't be used in this channel. Ask in <#{GPUS}>, or in a direct message to me."
         await ours.has_key(ANA)
         assert await ours.command(ANA, "get H100 EU", None, dm=True) == ""
         (quote,) = await ours.quotes(ANA)

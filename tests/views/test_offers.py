@@ -244,12 +244,12 @@ About $110.40, *at most $137.54* including startup and shutdown. If it sells out
 
 
 def test_a_refusal_of_all_offers_is_said_once() -> None:
-    why = Refused("You have 4 rentals; your team's limit is 4 a person.", next_step=NextStep.DESTROY_ONE)
+    why = Refused("You have 4 rentals, and your team's limit is 4 per person.", next_step=NextStep.DESTROY_ONE)
     assert page(found(rows(refused=why))) == snapshot("""\
 
 *1x H100 in EU* · 6 h
-You can't rent these now. You have 4 rentals; your team's limit is 4 a person. Destroy one first:
-      /gpu list shows them.
+You can't rent these now. You have 4 rentals, and your team's limit is 4 per person. Destroy one
+      first: /gpu list shows them.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2

@@ -254,7 +254,7 @@ def check_size(request: Request, rules: Rules) -> None:
     """Raise Refused if a request has too many GPUs, and Mistake if its lease is too long."""
     if not count_allowed(request.count, rules):
         raise Refused(
-            f"Your team's limit is {most_gpus(rules)} a rental. Ask for {rules.limits.per_rental_gpus} or fewer."
+            f"Your team's limit is {most_gpus(rules)} per rental. Ask for {rules.limits.per_rental_gpus} or fewer."
         )
     check_lease(request.longest, rules)
 
@@ -267,8 +267,8 @@ def check_total(request: Request, envelope: Envelope) -> None:
     """
     if request.max_total is not None and over_total(request, envelope.total):
         raise Refused(
-            f"It could cost up to {say_at_most(envelope.total)}, which is more than your "
-            f"{say_at_most(request.max_total)} in all."
+            f"This could cost up to {say_at_most(envelope.total)}, which is more than the "
+            f"{say_at_most(request.max_total)} in all that you asked for."
         )
 
 
@@ -276,8 +276,8 @@ def check_person_rentals(usage: Usage, rules: Rules) -> None:
     """Raise Refused if one more rental exceeds the limit of a person."""
     if usage.person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
-            f"You have {plural(usage.person_rentals, 'rental')}; your team's limit is "
-            f"{rules.limits.per_person_rentals} a person.",
+            f"You have {plural(usage.person_rentals, 'rental')}, and your team's limit is "
+            f"{rules.limits.per_person_rentals} per person.",
             next_step=NextStep.DESTROY_ONE,
         )
 
@@ -289,8 +289,8 @@ def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
     left = rules.limits.team_per_hour - usage.team_rate
     if price > left:
         raise Refused(
-            f"That would pass your team's {say_limit(rules.limits.team_per_hour)}/h: "
-            f"{say_limit(left)}/h is left. Take a cheaper one, or wait until one is destroyed."
+            f"This would exceed your team's limit of {say_limit(rules.limits.team_per_hour)}/h, of which "
+            f"{say_limit(left)}/h is left. Rent a cheaper machine, or wait until another one is destroyed."
         )
     return left
 
