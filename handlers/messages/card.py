@@ -18,7 +18,6 @@ from bot.model.text import about_span, plural, say_at_most, span
 from bot.policy.access.keys import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
-from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.ssh_lines import ssh_command
@@ -27,12 +26,11 @@ from handlers.phrases.blocks import Fact, Json, Part, Rendered, Task, TaskStatus
 from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import (
     at_its_end,
-    ends,
+    ends_fact,
     keeps_running,
     on_ending_text,
     script_first_text,
     until_decided,
-    until_end,
 )
 from handlers.phrases.format import (
     Reader,
@@ -245,57 +243,36 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
     command = ssh_command(rental.host, rental.port) if reader.rules.announce.address_in_channel else None
     use = rental.use if is_on_card(rental) else None
     usage = verdict_text(use, _in_steps(use, times)) if use else ""
-    rate, running = (
-        per_hour(rental.rate) if rental.rate else "",
-        f"since {times.time(since, posted)}" if since else "",
-    )
-    price = join(rate, running)
+    since_text = f"since {times.time(since, posted)}" if since else ""
+    price = join(per_hour(rental.rate) if rental.rate else "", since_text)
     other_end = at_its_end(rental, times.now) or script_first_text(details, times, posted)
+    end = None if other_end else ends_fact(rental, times, posted)
     word = "In use" if keeps_running(rental) and not other_end else state_word(details)
-    project = "" if rental.project == UNASSIGNED else f"Project {escape(rental.project, 40)}"
-    cells = blocks.facts(
-        Fact("Owner", people(details)),
-        None if other_end else Fact("Ends", _end(rental, times, posted)),
-        Fact("Price", price),
-        Fact("Usage", usage),
+    shown = (
+        end,
+        Fact("Price", price, f"It {'has cost' if since else 'costs'} {price}."),
+        Fact("Usage", usage, sentence(usage)),
     )
-    longer = ""
-    if rental.extension is not None:
-        until = times.time(rental.extension.ends_at, posted)
-        longer = f"{person(details.names, rental.extension.asked_by)} asked for more time, until {until}."
-    small = [note(rental.request.note), project, on_ending_text(rental, times, posted), setup_text(rental)]
+    longer = rental.extension
     return [
         Part(f"{word}: {_for_whom(details)}.", blocks.section(f"*{word}: {_name(rental)}*")),
-        Part(
-            join(
-                "" if other_end else ends(rental, times, posted),
-                f"It {'has cost' if running else 'costs'} {price}." if price else "",
-                sentence(usage) if usage else "",
-            ),
-            cells.block,
-        ),
+        Part(blocks.facts(*shown).text, blocks.facts(Fact("Owner", people(details)), *shown).block),
         blocks.paragraph(
             join(
                 NO_SSH_ANSWER if rental.silent else "",
                 other_end,
-                longer,
+                f"{person(details.names, longer.asked_by)} asked for more time." if longer is not None else "",
                 new_one_text(rental),
             )
         ),
         blocks.preformatted(command) if command else blocks.paragraph(""),
-        blocks.small(*small),
+        blocks.small(
+            note(rental.request.note),
+            "" if rental.project == UNASSIGNED else f"Project {escape(rental.project, 40)}",
+            on_ending_text(rental, times, posted),
+            setup_text(rental),
+        ),
     ]
-
-
-def _end(rental: Rental, times: Times, posted: datetime) -> str:
-    """Return the end for a field. If it moved on, return the latest end too."""
-    lease = rental.running_lease
-    if not keeps_running(rental):
-        return until_end(rental, times.time, times, posted)
-    first = times.time(lease.ends_at, posted)
-    if lease.latest_end is None or not can_move(lease):
-        return f"{first}, its latest end"
-    return f"{first}, {times.time(lease.latest_end, posted)} at the latest"
 
 
 def _in_steps(use: Use, times: Times) -> Times:

@@ -39,7 +39,6 @@ from handlers.phrases.format import (
     person,
     sentence,
 )
-from handlers.phrases.use_text import idle_part
 
 # --- machines: vendors, GPUs and requests
 
@@ -108,12 +107,13 @@ def contract(value: Contract) -> str:
 
 
 def setup_text(rental: Rental) -> str:
-    """Return `Setup torch: failed at line 12.` Return an empty text if nothing is known of a setup."""
+    """Return `Setup "torch" failed at line 12.` Return an empty text if nothing is known of a setup."""
     name, progress = rental.request.setup, rental.setup_progress
     if not name or progress is None:
         return ""
-    at = f" at line {progress.line}" if progress.state is SetupState.FAILED and progress.line else ""
-    return f"Setup {escape(name)}: {progress.state.value}{at}."
+    at = f" at line {progress.line}" if progress.line else ""
+    how = f"failed{at}" if progress.state is SetupState.FAILED else f"is {progress.state.value}"
+    return f'Setup "{escape(name)}" {how}.'
 
 
 # --- GPUs that are not those that were sold
@@ -303,13 +303,11 @@ def cost_nothing_text(details: RentalDetails) -> str:
     return "It cost nothing." if known and details.spent.amount == 0 and not details.spent.estimated else ""
 
 
-def receipt(details: RentalDetails, *, idle: bool = True) -> str:
-    """Return what a rental that is over cost: `$14.68 for 6 h 4 min, of which $3.10 was idle.`, with the last part
-    if `idle`."""
+def receipt(details: RentalDetails) -> str:
+    """Return what a rental that is over cost: `$14.68 for 6 h 4 min.`"""
     length = ledger_span(details.ledger)
     ran = f" for {span(length)}" if length is not None else ""
-    of_which = idle_part(details.use_costs) if idle else ""
-    return cost_nothing_text(details) or f"{in_all(details.spent)}{ran}{of_which}."
+    return cost_nothing_text(details) or f"{in_all(details.spent)}{ran}."
 
 
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:

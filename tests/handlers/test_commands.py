@@ -215,13 +215,13 @@ async def test_a_pause_is_told_in_the_home_channel_and_with_the_offers_with_who_
         answer = await ours.command(CLEO, "pause bill *check*")
         assert answer.startswith(f"Buying is paused. <#{RULES.home_channel}> will be told.")
         await ours.deliver()
-        told = await ours.look(ANA, RULES.home_channel, "Buying is paused")
-        assert told["reads"].startswith('Buying is paused by Cleo: "bill *check*". Destroying goes on.')
+        told = await ours.look(ANA, RULES.home_channel, "paused buying")
+        assert told["reads"].startswith('Cleo paused buying: "bill *check*". Machines can still be destroyed.')
         says = 'Cleo paused buying at 13:00: "bill *check*". You can look at prices'
         await ours.offered(ANA, an_offer("o1", "2.15"), says=says)
         await ours.command(CLEO, "resume")
-        resumed = await ours.deliver_until("Buying goes on", channel=RULES.home_channel)
-        assert "resumed by Cleo" in resumed["reads"]
+        resumed = await ours.deliver_until("ended the pause", channel=RULES.home_channel)
+        assert "Cleo ended the pause" in resumed["reads"]
 
 
 async def test_guests_can_only_read_help(tmp_path: Path) -> None:

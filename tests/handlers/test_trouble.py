@@ -259,7 +259,7 @@ async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_pat
 
         listen = make_listener(ours.context, click, modals.click)
         await listen(ack, a_click(ours, "details", "k7mq2"))
-        assert replies_before_ack[0].startswith("I don't know k7mq2: my database was put back")
+        assert replies_before_ack[0].startswith("k7mq2 is missing from my database, which was restored")
 
 
 async def test_a_command_that_arrives_while_the_process_stops_is_still_handled(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
     questions = await count(here, rental, E.STILL_NEEDED)
     await carry_out(here.deps, BEN, leasing.LeaveAlone(rental.id))
     await here.settle()
-    with pytest.raises(TooLate, match="no longer waits"):
+    with pytest.raises(TooLate, match="no longer waiting"):
         await carry_out(here.deps, CLEO, leasing.AskOwnerAgain(rental.id))
     assert await destroyed_at(here, rental) == end_of(rental)
     assert await count(here, rental, E.STILL_NEEDED) == questions
@@ -183,7 +183,7 @@ async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World
     questions = await count(here, rental, E.STILL_NEEDED)
     here.people.changed[ANA.id] = changed(ANA, deactivated=True)
     await check_owners(here.deps)
-    with pytest.raises(TooLate, match="Ana left the workspace: admins decide"):
+    with pytest.raises(TooLate, match="Ana left the workspace, so admins decide"):
         await carry_out(here.deps, BEN, leasing.AskOwnerAgain(rental.id))
     await pass_until(here, rental, end_of(rental) - HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == questions
