@@ -110,9 +110,10 @@ def test_an_offer_says_in_how_many_other_regions_there_is_the_same_and_a_button_
     assert "[All 3] [Refresh] [Change]" in shown
 
 
-def test_an_offer_says_how_seldom_such_machines_got_ready() -> None:
+def test_an_offer_says_how_seldom_such_machines_got_ready_and_if_they_take_long() -> None:
     first, second = rows((HYPERSTACK, NEBIUS))
     seldom, often = GotReady(ready=4, of=10), GotReady(ready=8, of=10)
+    assert "SXM 80 GB. Usually ready in 25 min. " in found([changed(first, usual=25 * M, got_ready=seldom)])
     shown = found([changed(first, got_ready=often), changed(second, got_ready=seldom)])
     assert page(shown, found([changed(first, got_ready=seldom)])) == snapshot("""\
 
