@@ -56,7 +56,7 @@ STORY = (
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",
-        r"^sweeps has spent \$0\.00 of \w+'s \$96\.00, and .*: 82%, past the alert at 80%\.",
+        r"^sweeps has reached 80% of its \$96\.00 budget for \w+: \$0\.00 spent, .* \(82% in all\)\.",
     ),
     ("gpubot", r"^A machine that wasn't rented through me is running: train-cleo-3, .* It may belong to Cleo\."),
     ("Ben", r"^\[Assign an owner\]$"),
@@ -82,7 +82,10 @@ STORY = (
     ("Cleo", r"^\[Destroy \w+\]$"),
     ("gpubot", r"^Ended at .*, confirmed by the vendor\. \$\S+ for .* at \$18\.40/h, of which \$\S+ was idle\."),
     ("gpubot", r"^Ended: 1x H100 SXM 80 GB in EU, Ana with Cleo, .*, of which \$\S+ was idle\."),
-    ("gpubot", r"so far: you nothing\. Team \$(.|\n)*Person[ |]+Rentals[ |]+GPU hours[ |]+Working"),
+    (
+        "gpubot",
+        r"so far: you've spent nothing\. The team has spent \$(.|\n)*Person[ |]+Rentals[ |]+GPU hours[ |]+In use",
+    ),
     ("gpubot", r"^\w+ \d{4}, everyone: \$\S+ for 6 rentals"),
     ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 6 rows, \$\S+ in all$"),
 )

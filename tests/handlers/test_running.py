@@ -114,7 +114,7 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
         await ours.click(ANA, shown, f"Extend {rental.id}")
         assert (await ours.submit(ANA))["ok"]
         await ours.click(ANA, shown, f"Extend {rental.id}")
-        assert " already. " in (await ours.replies())[-1]
+        assert " already " in (await ours.replies())[-1]
         after = (await ours.rental(rental.id)).running_lease
         assert after.ends_at == end + (40 * H if "40h" in typed else 39 * H)
 
@@ -143,7 +143,7 @@ async def test_an_extend_button_that_shows_an_old_end_adds_nothing(tmp_path: Pat
         await ours.forge(ANA, "extend", value)
         await ours.forge(ANA, "extend", value)
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
-        assert (await ours.replies())[-1] == f"{rental.id} was already extended, so nothing was added."
+        assert (await ours.replies())[-1] == f"{rental.id} was already extended, so nothing more was added."
 
 
 async def test_an_extend_dialog_that_shows_an_old_end_adds_nothing(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ async def test_an_extend_dialog_that_shows_an_old_end_adds_nothing(tmp_path: Pat
         await ours.click(ANA, await card(ours, ANA), "Extend")
         assert (await ours.submit(CLEO, hours="4"))["ok"]
         refused = await ours.submit(ANA, hours="4")
-        assert refused["errors"] == {"hours": f"{rental.id} was already extended, so nothing was added."}
+        assert refused["errors"] == {"hours": f"{rental.id} was already extended, so nothing more was added."}
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 10 * H
 
 
@@ -176,7 +176,7 @@ async def test_the_same_extend_command_twice_asks_whether_more_is_meant(
         assert ends is not None
         assert (await ours.rental(rental.id)).running_lease.ends_at == ends + (ends - (NOON + 6 * H))
         await ours.click(ANA, reply, f"Extend {more} more")
-        assert (await ours.replies())[-1] == f"{rental.id} was already extended, so nothing was added."
+        assert (await ours.replies())[-1] == f"{rental.id} was already extended, so nothing more was added."
 
 
 async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ async def test_go_on_moves_the_end_at_once_and_a_second_click_adds_nothing(tmp_p
             await ours.click(ANA, told, "Keep it 2 h more, already approved")
         lease = (await ours.rental(rental.id)).running_lease
         assert (lease.ends_at, lease.latest_end) == (end + 2 * H, end + 6 * H)
-        assert "already has a later end, so nothing was added." in (await ours.replies())[-1]
+        assert "already has a later end, so nothing more was added." in (await ours.replies())[-1]
         answer = await ours.command(ANA, f"extend {rental.id} 4h")
         assert answer.startswith(
             f"You extended 1x H100 SXM 80 GB ({rental.id}) by 4 h, about $8.60, which was already approved."

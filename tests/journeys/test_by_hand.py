@@ -105,7 +105,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
     longer = await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
     assert longer.startswith(f"You extended 1x H100 SXM 80 GB ({rental}) by ")
-    with pytest.raises(Mistake, match=r"^You extended \w+ by 1 h just now, so nothing was added\.$"):
+    with pytest.raises(Mistake, match=r"^You asked for 1 h more just now, so nothing more was added\.$"):
         await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
     status, longest = await by_hand(world, "extend", rental, "2", "days", "--why", WHY)
     assert (status, " by 2 days, about $103.20." in longest) == (0, True)

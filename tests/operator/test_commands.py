@@ -84,9 +84,9 @@ async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp
         assert "Thu 26 Nov 18:00 UTC" in answer
         after = await ours.rental(rental.id)
         assert (after.extension, after.approved_by, after.envelope.version) == (None, "operator", 2)
-        told = await ours.deliver_until("approved more time")
-        assert told["reads"].startswith(f"The {SHOWN[4:]} approved more time for this machine. It now ends ")
-        with pytest.raises(Mistake, match="A lease is at most 3 days in all"):
+        told = await ours.deliver_until("More time approved")
+        assert told["reads"].startswith(f"More time approved by {SHOWN}: it ends ")
+        with pytest.raises(Mistake, match="The longest lease is 3 days"):
             await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by="40h", why=WHY))
 
 
@@ -180,7 +180,7 @@ async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_sh
                 await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to=typed, why=WHY))
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         answer = await carry_out(ours.deps, Command(kind=Kind.APPROVE, id=rental.id, up_to="$89.70", why=WHY))
-        assert answer == f"Approved: 1x H100 SXM 80 GB ({rental.id}) in EU."
+        assert answer == f"You approved 1x H100 SXM 80 GB ({rental.id}) in EU."
         assert (await ours.rental(rental.id)).approved_by == "operator"
         await ours.deliver_all()
         assert f"{SHOWN[4:]} approved" in (await ours.look(BEN, APPROVALS, "approved"))["reads"]
@@ -196,7 +196,7 @@ async def test_a_request_is_denied_by_the_operator_who_gives_the_reason_once(tmp
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         assert await carry_out(ours.deps, Command(kind=Kind.DENY, id=rental.id, why=WHY)) == (
-            f"Declined: 1x H100 SXM 80 GB ({rental.id}) in EU."
+            f"You declined the request for 1x H100 SXM 80 GB ({rental.id}) in EU."
         )
         assert (await ours.rental(rental.id)).state is State.DENIED
         await ours.deliver_all()

@@ -88,9 +88,11 @@ About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
-8x H100 in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run
-      7
-This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
+! This can cost up to $264.50.
+Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy:
+      "fine-tune run 7".
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
+      limits of $10.00/h and $100.00 per rental.
 [Approve up to $264.50] [Go back]
 """)
 
@@ -293,9 +295,11 @@ About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to s
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
-8x H100 in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
-      fine-tune run 7
-This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
+! This can cost up to $476.10.
+Ana wants 8x H100 (p4wd9) in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are
+      busy: "fine-tune run 7".
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
+      limits of $10.00/h and $100.00 per rental.
 [Approve up to $476.10] [Go back]
 
 I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to

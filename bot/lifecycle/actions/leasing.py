@@ -158,12 +158,12 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         refusal = (
             None
             if by.person.id == rental.owner
-            else f"A budget doesn't have room for that much more on {rental.id}."
+            else f"A budget has no room for that much more time on {rental.id}."
         )
         instead = "Nothing was changed. Extend it by less, or ask an admin to raise the budget."
         proposal = within_budgets(loaded.proposal, loaded.passed, loaded.rules, refusal=refusal, instead=instead)
         if proposal.over and lease.ends_at <= now and not decides_at_once(by.person):
-            words = f"{rental.id} has reached its end, and that much more needs approval. Extend it by less."
+            words = f"{rental.id} is at its end, and that much more time needs approval. Extend it by less."
             raise TooLate(words, rental.id)
         span = ends_at - max(lease.ends_at, now)
         return LongerLease(rental=rental, ends_at=ends_at, span=span, proposal=proposal)
@@ -228,7 +228,7 @@ def _asked_end(
     lease = rental.running_lease
     if shown_end is not None and lease.ends_at.replace(microsecond=0) != shown_end:
         longer = "was already extended" if rental.request.up_to is None else "already has a later end"
-        raise TooLate(f"{rental.id} {longer}, so nothing was added.", rental.id)
+        raise TooLate(f"{rental.id} {longer}, so nothing more was added.", rental.id)
     if person.id == rental.owner:
         check_user(person, by.rules)
     ends_at = asked if isinstance(asked, datetime) else max(lease.ends_at, now) + asked
@@ -241,11 +241,11 @@ def _asked_end(
     allowed = already_allowed(lease, ends_at)
     if rental.extension is not None and not allowed and not decides_at_once(person):
         raise TooLate(
-            f"More time has already been requested for {rental.id}, and is waiting for approval.", rental.id
+            f"More time for {rental.id} is already waiting for approval. Nothing was changed.", rental.id
         )
     repeated = shown_end is None and isinstance(asked, timedelta)
     if repeated and said_just_now(events, person, _LONGER, now, span=span) is not None:
-        words = f"You extended {rental.id} by {span_text(span)} just now, so nothing was added."
+        words = f"You asked for {span_text(span)} more just now, so nothing more was added."
         raise DuplicateExtension(words, rental.id)
     if not allowed:
         _check_length(rental.id, span, extension_left(lease, now, by.rules), by.rules)
@@ -326,12 +326,10 @@ def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules
     """Raise Mistake if `span` is more than `left`, the most by which the lease may become longer."""
     most = span_text(rules.lease.max)
     if not left:
-        raise Mistake(f"A lease is at most {most} in all, so {rental_id} can't be extended.")
+        raise Mistake(f"The longest lease is {most}, so {rental_id} can't be extended.")
     if span > left:
         left = timedelta(minutes=left // timedelta(minutes=1))
-        raise Mistake(
-            f"A lease is at most {most} in all, so {rental_id} can only be extended by {span_text(left)}."
-        )
+        raise Mistake(f"The longest lease is {most}, so {rental_id} can be extended by {span_text(left)} at most.")
 
 
 def _not_ready(rental_id: str, state: State) -> TooLate:
@@ -341,7 +339,7 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
         State.DESTROYING: "is being destroyed",
     }
     does = "has ended" if state.over else words.get(state, "is starting")
-    return TooLate(f"{rental_id} isn't ready: it {does}. Nothing was changed.", rental_id)
+    return TooLate(f"{rental_id} isn't ready, because it {does}. Nothing was changed.", rental_id)
 
 
 # --- what approvers decide about an idle machine whose owner doesn't answer
@@ -361,7 +359,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
             raise Refused("Only approvers and admins can decide that. Nothing was changed.")
         rental = await known_rental(tx, self.rental_id, NextStep.LIST_ALL)
         if rental.state is not State.READY or unanswered(rental, rental.use) is None:
-            raise TooLate(f"{rental.id} no longer needs an answer. Nothing was changed.", rental.id)
+            raise TooLate(f"{rental.id} is no longer waiting for an answer. Nothing was changed.", rental.id)
         return rental
 
 
