@@ -72,7 +72,7 @@ async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_see
         ]
         await ours.click(ANA, question, "Give it to Eve")
         await ours.deliver_all()
-        assert "You gave it to Eve" in (await ours.look(ANA, direct(ANA), "Eve asked for"))["reads"]
+        assert "You offered it to Eve" in (await ours.look(ANA, direct(ANA), "Eve asked for"))["reads"]
         given = await ours.look(EVE, direct(EVE), "is offering you")
         for user in (BEN, GUS, ANA):
             await ours.forge(user, "take", f"{rental.id}:{end_of(rental)}")

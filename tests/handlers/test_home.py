@@ -147,7 +147,7 @@ async def test_a_key_is_removed_on_the_home_tab_and_the_answer_comes_as_a_direct
         assert " is removed." in (await ours.replies())[-1]
         home = await ours.home(ANA)
         assert home is not None
-        assert "No SSH key yet" in home["reads"]
+        assert "you'll need an SSH key" in home["reads"]
 
 
 async def test_a_page_of_a_thousand_rentals_is_shown_at_once(tmp_path: Path) -> None:

@@ -158,12 +158,12 @@ def test_a_list_and_a_history_say_both_ends() -> None:
         message(lists.show(details, reader=reading(now, ANA)), now),
     ) == snapshot("""\
 
-Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy
+Ready: 1x H100 (k7mq2) in EU. In use. In use: it goes on until 19:40, tomorrow at 00:40 at the
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
-      tomorrow at 00:40 at the latest.
+Ready: 1x H100 (k7mq2) in EU for Ana. In use: it goes on until 19:40, tomorrow at 00:40 at the
+      latest. $2.42/h, $4.96 so far.
 In use since 13:00.
-  Nebius eu-north1. Allowed: up to $2.47/h, $30.88 in all. fine-tune run 7
+  Nebius eu-north1. Accepted: up to $2.47/h and $30.88 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:40  In use at its end: it goes on until 19:40.
 """)
