@@ -26,7 +26,7 @@ from handlers.messages.render import history_text
 from handlers.messages.waiting import start_text, waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Part, Rendered, button, paragraph, small, text_of
-from handlers.phrases.ends import ends, on_ending_text, until_decided
+from handlers.phrases.ends import ends_fact, on_ending_text, until_decided
 from handlers.phrases.format import (
     Reader,
     Times,
@@ -193,7 +193,7 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""
     if rental.state is State.READY:
-        until = ends(rental, times)
+        until = ends_fact(rental, times).sentence
     elif rental.decision is not None:
         until = until_decided(rental, times)
     costs = f"{join(rate, so_far(details.spent), by=', ')}." if money and rental.attempts else ""

@@ -19,7 +19,7 @@ from handlers.ids import NO_VALUE, Action, Callback, EndValue, LineValue, Rental
 from handlers.messages import keys
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.ends import SCRIPT, ask_again_text, end_moves, ends, until_named, without_approval
+from handlers.phrases.ends import SCRIPT, ask_again_text, end_moves, ends_fact, until_named, without_approval
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import (
     Reader,
@@ -152,7 +152,7 @@ def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
         return blocks.message(join(asked, without_approval(rental, times), utc))
     approved = ", which was already approved" if was_asked_for(rental.request, rental.running_lease) else ""
     text = f"You extended {machine(rental)} by {span(done.span)}{about}{approved}."
-    return blocks.message(join(text, ends(rental, times), utc))
+    return blocks.message(join(text, ends_fact(rental, times).sentence, utc))
 
 
 def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) -> Rendered:

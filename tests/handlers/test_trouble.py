@@ -204,7 +204,7 @@ async def test_an_error_about_an_input_that_an_older_dialog_lacks_is_shown_below
             del view.values[field]
         outcome = await ours.submit(ANA, gpu="H100")
         assert set(outcome["errors"]) == {"gpu"}
-        assert "Such as 90m, 6h, 2d or until 18:00" in outcome["errors"]["gpu"]
+        assert "such as 90m, 6h, 2d or until 18:00" in outcome["errors"]["gpu"]
 
 
 async def test_the_reply_and_the_log_of_a_bug_have_its_number_and_nothing_private(tmp_path: Path) -> None:

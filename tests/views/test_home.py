@@ -81,7 +81,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "[Approve up to $137.54, p4wd9, 8x H100 in EU]  [Approve fewer hours, p4wd9, 8x H100 in EU]"
         "  [Deny, p4wd9, 8x H100 in EU]",
         "*Your machines*  As of 12:40.",
-        "Ready: 1x H100 (k7mq2) in EU. Ends 18:40. $2.42/h, $4.96 so far.",
+        "Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.",
         "[Extend 2 h, about $4.84, k7mq2, 1x H100 in EU]  [Destroy k7mq2, 1x H100 in EU]"
         "  [Details, k7mq2, 1x H100 in EU]",
         "[Previous page]  [Next page, 3 more]",
@@ -90,7 +90,8 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "*Money*  November: you've spent $212.40; vision has $1,210.40 left "
         "($1,789.60 spent, $0.00 reserved for running machines). Details: /gpu spend",
         "*SSH keys*  [Add SSH key]",
-        f'"you@laptop" `SHA256:{"A" * 10}…` is the default and always works.  [Remove, key you@laptop, SHA256:AAAAAA]",
+        '"you@laptop" `SHA256:AAAAAAAAAA…` is the default and always works.  '
+        "[Remove, key you@laptop, SHA256:AAAAAA]",
         "*Team*  1 machine, $9.20/h, 1 idle.  [Show all]",
         "In a channel, or in Messages here:\n/gpu get H100 EU shows offers\n"
         "/gpu list shows your rentals\n/gpu help shows all commands",

@@ -86,7 +86,7 @@ def test_a_list_ends_with_what_ended_in_the_last_week_and_its_cost() -> None:
     shown = [listing(changed(live, ended=few)) for live in (listed(ready()), listed())]
     assert page(*shown) == snapshot("""\
 
-Ready: 1x H100 (k7mq2) in EU. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machine costs $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
       /gpu spend shows November.
   Ended in the last 7 days, for $26.80 in all: 1x H100 (k7mq2), $14.69; 1x H100 (f6rat), $12.11.
@@ -111,7 +111,7 @@ def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
     total = UnknownTotal(count=2, rate=Decimal("2.10"), unpriced=1)
     assert listing(changed(live, unknown_total=total)) == snapshot(
         """\
-Ready: 1x H100 (k7mq2) in EU. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $4.52/h in all,
       $2.10/h of it for 1 machine that wasn't rented through me, and I don't know the price of 1
       machine that wasn't rented through me. /gpu spend shows November.\
@@ -133,7 +133,7 @@ Waiting for you: more time for 1x H100 (k7mq2) in EU for Ana, until tomorrow at 
       someone approves, it ends at 18:40.
 [Approve up to $101.00] [Approve fewer hours] [Deny]
   2 more requests are waiting for you.
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machine costs $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
       /gpu spend shows November.
 """)
@@ -152,15 +152,15 @@ def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> N
         listing(listed(), everyone=True),
     ) == snapshot("""\
 
-Ready: 1x H100 (k7mq2) in EU. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
       cost $4.57/h in all. /gpu spend shows November.
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40.   [Details]
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40.   [Details]
   3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
       cost $4.57/h in all. /gpu spend shows November.
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
       cost $4.57/h in all. /gpu spend shows November.
 
@@ -213,7 +213,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
   18:10  Ana was told that it ends 18:40.
   18:41  Ended, confirmed by the vendor.
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends Nov 26 at 09:00. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends Nov 26 at 09:00. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  Asked whether it is still needed, nothing here for 2 h.
@@ -310,14 +310,14 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
     shown = [lists.help_(help_for(roles), roles, rules=RULES) for roles in (everything, nothing)]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
-/gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
+/gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: goes on after 6 h while its GPUs are busy; also: while busy up to
-      60h
-/gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
+/gpu get H100 for 6h up to 12h: keeps running after 6 h while its GPUs are busy; also: while busy up
+      to 60h
+/gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for one
-/gpu again: offers now for your last request
+      until fri waits for an offer
+/gpu again: shows offers for your last request again
 /gpu list: your machines and requests; /gpu list all shows everyone's
 /gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below
 /gpu ssh k7mq2: how to log in, with lines for ~/.ssh/config, VS Code and Jupyter
@@ -338,14 +338,14 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
       message to me.
   Above $10.00/h or $100.00 per rental, your request needs approval.
 
-/gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
+/gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: goes on after 6 h while its GPUs are busy; also: while busy up to
-      60h
-/gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
+/gpu get H100 for 6h up to 12h: keeps running after 6 h while its GPUs are busy; also: while busy up
+      to 60h
+/gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for one
-/gpu again: offers now for your last request
+      until fri waits for an offer
+/gpu again: shows offers for your last request again
 /gpu list: your machines and requests; /gpu list all shows everyone's
 /gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below
 /gpu ssh k7mq2: how to log in, with lines for ~/.ssh/config, VS Code and Jupyter
@@ -371,7 +371,7 @@ You have no machines right now.
   /gpu get H100 EU shows offers. /gpu help shows all commands.
 [Choose from a list]
 
-Ready: 1x H100 (k7mq2) in EU. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.
 7 more: /gpu list
   The team's running machines cost $19.36/h in all.
   /gpu get H100 EU shows offers. /gpu help shows all commands.

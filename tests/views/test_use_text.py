@@ -61,16 +61,18 @@ def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
     )
     shown = message(lists.listing(live, everyone=False, reader=reading(NOW)), NOW)
     assert shown == snapshot("""\
-Ready: 1x H100 (k7mq2) in EU. In use. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
-Ready: 1x H100 (k7mq2) in EU. Idle for 1 h 55 min. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
-Ready: 1x H100 (k7mq2) in EU. Connected, not computing for 2 h. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU. In use. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. Idle for 1 h 55 min. It ends at 18:40. $2.42/h, $4.96 so far.
       [Details]
-Ready: 1x H100 (k7mq2) in EU. I can't see inside since 13:10 (no answer on SSH). Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU. Connected, not computing for 2 h. It ends at 18:40. $2.42/h, $4.96 so
+      far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. I can't see inside since 13:10 (no answer on SSH). It ends at 18:40.
       $2.42/h, $4.96 so far.   [Details]
-Ready: 1x H100 (k7mq2) in EU. Idle for 2 days 7 h. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
-Ready: 1x H100 (k7mq2) in EU. I can't see inside since 15:00. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU. Idle for 2 days 7 h. It ends at 18:40. $2.42/h, $4.96 so far.
       [Details]
-Ready: 1x H100 (k7mq2) in EU. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. I can't see inside since 15:00. It ends at 18:40. $2.42/h, $4.96 so
+      far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
       /gpu spend shows November.\
 """)
@@ -91,43 +93,43 @@ def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_e
         show(changed(used(V.UNKNOWN, why=Missed.REFUSED), recent_use=RecentUse(hours=(None,) * 24))),
     ) == snapshot("""\
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 In use: GPU 0-7 up to 98 % in the last 30 min; 1 connection. At most 71 GiB and 640 W on one GPU.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 In use: GPU 0-2 up to 4 %, GPU 3 up to 97 %, GPU 4 up to 3 %, GPU 5-6 without a reading, GPU 7 at 0
       % in the last 30 min; nobody connected.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min: GPU 0 at 0 % in the last 30 min; nobody connected.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min: GPU 0 at 0 % in the last 30 min; 1 new connection.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 I can't see inside since 12:42 (a GPU reports no use, as in MIG mode).
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 I can't see inside since 12:42 (it refuses my key: the probe is not installed).
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
@@ -142,7 +144,7 @@ def test_a_history_has_the_last_changes_of_the_verdict_as_they_were_then() -> No
     blips = [change(hour, V.IN_USE if hour % 2 else V.IDLE) for hour in range(4, 14)]
     events = [*blips, change(14, V.CONNECTED), change(15, V.UNKNOWN, why=Missed.HOST_KEY_CHANGED)]
     assert show(ready(*events, use=IDLE)) == snapshot("""\
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   6 earlier events aren't shown.
@@ -192,11 +194,31 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
     said = [thread(GONE, over), thread(GONE, all_used), direct(asked, over, clock(18, 41))]
     assert page(*cards, *said, *map(show, (over, all_used, before, lives))) == snapshot("""\
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min, of which $3.10 was idle.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. $3.10 of that was idle time. The vendor
+      confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Idle: $3.10
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Ended at 18:41, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
@@ -232,7 +254,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:41  Ended, confirmed by the vendor. It cost $14.68.
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
   Of its cost: $7.38 in use, $3.10 idle and $1.20 not seen. Nebius eu-north1. Accepted: up to
       $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).

@@ -294,7 +294,7 @@ def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_st
         message(lists.listing(alone, reading(NOW, ANA), everyone=False, waits=[WaitingView(quote=quote)]), NOW),
     ) == snapshot("""\
 
-Ready: 1x H100 (k7mq2) in EU. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
       /gpu spend shows November.
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
@@ -302,7 +302,7 @@ You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 a
 8x H100 (p4wd9) in EU starts tomorrow at 09:00, at $21.16/h or less, up to $179.86 in all.   [Stop
       waiting]
 
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
       /gpu spend shows November.
 8x H100 (p4wd9) in EU for Ana <b> starts tomorrow at 09:00 and ends tomorrow at 17:00.   [Stop
