@@ -48,7 +48,7 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         await world.play.clicks("Ana", offers, "Ask Ben for it")
         world.play.sees("Ana", f"I've asked Ben for 1x H100 SXM 80 GB ({rental}).", only_you=True)
         question = world.play.sees(
-            "Ben", f"Ana asks for {rental}, your 1x H100 SXM 80 GB in EU, idle for ", dm=True
+            "Ben", f"Ana is asking for your 1x H100 SXM 80 GB ({rental}), idle for ", dm=True
         )
         await world.play.clicks("Ben", question, "Give it to Ana")
         given = world.play.sees("Ana", f"Ben is offering you 1x H100 SXM 80 GB ({rental}) at $2.15/h.", dm=True)
@@ -67,7 +67,7 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         assert "SXM 80 GB in EU, Ana, " in (await world.card(rental)).text
         assert "Ana took over this machine, which was Ben's." in await world.thread(rental)
 
-        hers = world.play.sees("Ana", "You took 1x H100", dm=True)
+        hers = world.play.sees("Ana", "You took over 1x H100", dm=True)
         assert [button.text for button in hers.buttons] == ["Extend", f"Destroy {rental}"]
         assert (
             "authorized_keys"
