@@ -144,5 +144,8 @@ def file_on_its_way(part: MonthPart) -> Rendered:
 
 def no_file(file: MonthFile, reader: str) -> Rendered:
     """Return the message in the place of a file that the Slack app may not send."""
-    words = "I can't send the file, because my Slack app lacks the scope files:write. An admin can add it: gpubot doctor"
+    words = (
+        "I can't send the file, because my Slack app lacks the scope files:write. "
+        "An admin can add it: gpubot doctor"
+    )
     return blocks.message(f"{month_file_words(file, reader)} {words}")
