@@ -274,7 +274,7 @@ class KeysUnavailable(Outage):
     """GitHub gave no usable answer when asked for a person's public keys. `reason` is a sentence."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason} I saved nothing.", next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY)
+        super().__init__(f"{reason} Nothing was saved.", next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY)
         self.reason = reason
 
 

@@ -21,9 +21,8 @@ NOT_SUBMITTED = "not_submitted"
 SCRIPT_FIRST = "script_first"
 """The id of the box that runs an on-ending.sh before a destroy, and the text of an action that left it checked."""
 CARD = re.compile(
-    rf"^(?P<word>[A-Z][\w ]+?): (?P<what>\d+x [^,]+), "
-    rf"(?P<owner>\w+)(?: with (?P<teammates>[\w ,]+?))?(?:, (?P<project>[\w-]+))?, (?P<id>{RENTAL_ID})\."
-    rf"(?: (?P<rest>.*))?$",
+    rf"^(?P<word>[A-Z][^\n]*?): (?P<what>\d+x [^\n(]+?) \((?P<id>{RENTAL_ID})\)(?P<region> in [\w-]+)?"
+    r"(?: \(spot\))? for (?P<owner>\w+)(?: with (?P<teammates>[\w ,]+?))?(?: at up to \S+)?\.(?:\s(?P<rest>.*))?$",
     re.DOTALL,
 )
 """The first line of a card."""
@@ -161,7 +160,7 @@ class Evidence:
     secrets: tuple[str, ...]
     health: dict[str, Any] = field(default_factory=dict)
     cheapest: dict[str, Decimal] = field(default_factory=dict)
-    """The cheapest price of what people can wait for, such as `1x H100 EU`, in USD per hour."""
+    """The cheapest price of what people can wait for, such as `1x H100 in EU`, in USD per hour."""
     calm_since: datetime | None = None
     """The time since which nothing has been disturbed. None if something is."""
     over: bool = True

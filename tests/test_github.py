@@ -37,8 +37,8 @@ async def test_the_lines_of_a_user_are_read(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("behaviour", "words"),
     [
-        ("huge", "GitHub answered with more than 64 KiB, which is more than I read. I saved nothing."),
-        ("redirects", "GitHub redirected me to another address, which I don't follow. I saved nothing."),
+        ("huge", "GitHub answered with more than 64 KiB, which is more than I read. Nothing was saved."),
+        ("redirects", "GitHub redirected me to another address, which I don't follow. Nothing was saved."),
     ],
 )
 async def test_a_huge_answer_and_a_redirect_are_not_used(behaviour: str, words: str) -> None:
@@ -61,7 +61,7 @@ async def test_an_error_of_github_is_named(fault: dict[str, Any], words: str) ->
     async with github() as hub:
         await hub.has("ana-dev", ED25519)
         await hub.fault(**fault)
-        assert await refused(hub) == f"{words} I saved nothing."
+        assert await refused(hub) == f"{words} Nothing was saved."
 
 
 @pytest.mark.parametrize("behaviour", ["normal", "endless"])
@@ -70,7 +70,7 @@ async def test_an_answer_that_begins_or_ends_too_late_is_not_awaited(behaviour: 
         await hub.has("ana-dev", ED25519, behaviour=behaviour)
         if behaviour == "normal":
             await hub.fault("latency", seconds=2.0)
-        assert await refused(hub) == "GitHub didn't answer within 0.2 s. I saved nothing."
+        assert await refused(hub) == "GitHub didn't answer within 0.2 s. Nothing was saved."
 
 
 async def test_an_answer_of_just_64_kib_is_read() -> None:

@@ -42,7 +42,7 @@ def _check_pace(context: Context, interaction: UserInteraction) -> None:
     person could make GitHub refuse everybody's look-ups."""
     seconds = context.github.wait(interaction.person.id, context.deps.clock.monotonic())
     if seconds:
-        raise Refused(f"Six look-ups at GitHub a minute are my limit. I did nothing. Try again in {seconds} s.")
+        raise Refused(f"Six GitHub lookups a minute is the limit. You can look again in {seconds} s.")
 
 
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
@@ -80,8 +80,8 @@ def name_form() -> Modal:
     return blocks.modal(
         Callback.GITHUB_NAME,
         "Keys from GitHub",
-        blocks.section("I show what is there first, and save only what you choose."),
-        blocks.text_input(Field.GITHUB_NAME, "Your GitHub user name", hint="Such as: ana-dev", longest=100),
+        blocks.section("I'll show you the keys first, and save only those that you choose."),
+        blocks.text_input(Field.GITHUB_NAME, "Your GitHub username", hint="Such as: ana-dev", longest=100),
         submit="Show the keys",
         value=NO_VALUE,
     )
@@ -91,7 +91,7 @@ def choice(found: GithubKeys) -> Rendered:
     """Return what GitHub has, with buttons to take all of it or to choose."""
     heading = f"{escape(comment_of(found.name))} has {plural(len(found.shown), 'key')}:"
     lines = [
-        key_text(key, named=False) + (", saved already" if key.fingerprint in found.known else "")
+        key_text(key, named=False) + (", already saved" if key.fingerprint in found.known else "")
         for key in found.shown
     ]
     left_out = _left_out(found)
@@ -105,10 +105,11 @@ def choice(found: GithubKeys) -> Rendered:
 
 
 def _left_out(found: GithubKeys) -> str:
-    unusable, more = plural(found.not_accepted, "line"), plural(found.not_shown, "more line")
+    unusable = plural(found.not_accepted, "line there isn't a key", "lines there aren't keys")
+    more = plural(found.not_shown, "more key isn't", "more keys aren't")
     return join(
-        f"I can't use {unusable} there." if found.not_accepted else "",
-        f"{more} not shown: add those with /gpu key" if found.not_shown else "",
+        f"{unusable} that I accept." if found.not_accepted else "",
+        f"{more} shown. You can add those with /gpu key" if found.not_shown else "",
     )
 
 
@@ -116,10 +117,10 @@ def _room(found: GithubKeys) -> str:
     """Return how many more keys the person may add, if that is fewer than GitHub has. Otherwise return an empty
     text."""
     if not found.new:
-        return "You have all of them already."
+        return "You've already saved all of them."
     if not found.room:
-        return "You have as many keys as your team allows. Remove one first: /gpu key"
-    return f"Your team allows you {found.room} more." if found.room < len(found.new) else ""
+        return "You have as many keys as your team's rules allow. Remove one first: /gpu key"
+    return f"Your team's rules allow you {plural(found.room, 'more key')}." if found.room < len(found.new) else ""
 
 
 def _buttons(found: GithubKeys) -> list[Json]:
@@ -136,7 +137,7 @@ def _use_label(found: GithubKeys) -> str:
     count = len(found.new)
     if count < len(found.shown):
         return "Use the new one" if count == 1 else f"Use the {count} new ones"
-    return {1: "Use it", 2: "Use both"}.get(count, f"Use all {count}")
+    return {1: "Use this key", 2: "Use both"}.get(count, f"Use all {count}")
 
 
 def _value(found: GithubKeys) -> GithubKeysValue:
@@ -153,7 +154,7 @@ def choose(found: GithubKeys) -> Modal:
     return blocks.modal(
         Callback.CHOOSE_KEYS,
         "Choose keys",
-        blocks.section(join(f"From {escape(comment_of(found.name))}.", _room(found))),
+        blocks.section(join(f"These are the keys of {escape(comment_of(found.name))}.", _room(found))),
         *(
             blocks.checkboxes(
                 field,

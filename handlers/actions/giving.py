@@ -17,7 +17,9 @@ async def give(context: Context, interaction: UserInteraction, value: ShareValue
     Raise Mistake if the value doesn't name exactly one person, as no button of ours does.
     """
     if len(value.people) != 1:
-        raise Mistake(f"A machine goes to one person. Type /gpu give {value.rental_id}, then @, and pick a name.")
+        raise Mistake(
+            f"A machine can be given to one person only: type /gpu give {value.rental_id} @, and pick a name."
+        )
     (to,) = value.people
     await context.people.look_up([to])
     action = giving.Give(value.rental_id, to)

@@ -8,6 +8,7 @@ from functools import partial
 from bot.lifecycle.actions import keys
 from bot.lifecycle.actions.renting import NotRented, Rented, RentPlan, SearchedAgain
 from bot.model.person import Key
+from bot.model.text import listed
 from bot.policy.team.roles import check_user
 from handlers.actions.calling import does, on, shows
 from handlers.actions.offers import rent_dialog
@@ -27,7 +28,7 @@ def _listing(own: Sequence[Key], reader: Reader, first_line: str = "") -> Render
 
 
 show = shows(keys.own_keys, _listing)
-show_unchanged = shows(keys.own_keys, partial(_listing, first_line="I saved nothing."), replaces_original=True)
+show_unchanged = shows(keys.own_keys, partial(_listing, first_line="Nothing was saved."), replaces_original=True)
 
 
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
@@ -57,7 +58,9 @@ def reply_to_new_keys(context: Context, interaction: UserInteraction, saved: key
     """Return the reply to new keys: what was saved, and what became of the offer that waited for a key."""
     words = join(
         views.saved_text(saved.added, saved.known),
-        f"No longer there, so not saved: {', '.join(map(identifier, saved.gone))}." if saved.gone else "",
+        f"Not saved: {listed(list(map(identifier, saved.gone)))}, which GitHub no longer has."
+        if saved.gone
+        else "",
     )
     match saved.clicked:
         case RentPlan(quote=quote, choice=choice, another=another):
@@ -68,7 +71,9 @@ def reply_to_new_keys(context: Context, interaction: UserInteraction, saved: key
         case NotRented(problem=problem):
             content = replies.reply(f"{words} {error_text(problem)}")
         case SearchedAgain():
-            content = replies.reply(f"{words} Those prices no longer stand, so I'm looking again.")
+            content = replies.reply(
+                f"{words} The prices that you saw are no longer valid, so I'm searching again."
+            )
         case Rented(rental=rental, asked=asked, without_key=without_key):
             content = replies.rented(rental, asked=asked, first_line=words, without_key=without_key)
         case None:
@@ -80,7 +85,9 @@ def key_dialog() -> Modal:
     return blocks.modal(
         Callback.KEY,
         "Your SSH key",
-        blocks.section("The public one: it lets you into what you rent. Never the private one."),
+        blocks.section(
+            "Paste the public key with which you'll log in to your machines. Never paste the private one."
+        ),
         blocks.text_input(
             Field.KEY_LINE,
             "Public key",

@@ -303,7 +303,9 @@ def reloaded(keys: Sequence[str]) -> Rendered:
     """Return what reading the file again changed."""
     if not keys:
         return reply("I read the policy file again. Nothing has changed.")
-    return reply(f"I read the policy file again. Changed: {escape(', '.join(keys), 500)}. All rules: /gpu policy")
+    return reply(
+        f"I read the policy file again. Changed: {escape(', '.join(keys), 500)}. /gpu policy shows all rules."
+    )
 
 
 def refused(lines: Sequence[str]) -> Rendered:

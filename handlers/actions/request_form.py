@@ -87,18 +87,18 @@ async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> 
 
 async def _words(context: Context, person: Person, request: Request) -> str:
     if context.prices_asked.wait(person.id, context.deps.clock.monotonic()):
-        return no_price(request, "you chose very often in a minute")
+        return no_price(request, "you changed this form very often within a minute")
     try:
         offer = await quoting.cheapest(context.deps, context.prices, person, request)
     except MarketAway:
-        return no_price(request, "Compute Clear hasn't answered")
+        return no_price(request, "Compute Clear hasn't responded")
     except GpubotError as problem:
         return not_sold(error_text(problem))
     return price_text(request, offer)
 
 
 NOTHING_CHOSEN = "Choose a GPU to see its price."
-NO_CATALOG = "Compute Clear hasn't told me yet what there is to rent, so there are no lists: type what you need."
+NO_CATALOG = "I don't have Compute Clear's catalog yet, so there are no lists to choose from. Type what you need."
 
 _KEPT = ("type", "callback_id", "title", "submit", "close", "private_metadata")
 """The parts of a view that are sent again when its blocks change (docs.slack.dev/reference/views/modal-views)."""
@@ -111,14 +111,14 @@ def price_line(text: str, block_id: str = PRICE) -> Json:
 
 def looking(request: Request) -> str:
     """Return what the form says while the market is asked."""
-    return f"Looking for the price of {_wanted(request)}."
+    return f"Looking up the price of {_wanted(request)}."
 
 
 def price_text(request: Request, offer: Offer | None) -> str:
     """Return `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`. It names what the
     price is for, because people go on choosing while they read it."""
     if offer is None:
-        return f"Nobody offers this now: {_wanted(request)}. Show offers says what is near."
+        return f"Nobody offers this right now: {_wanted(request)}. Click Show offers for similar ones."
     longest = ""
     if request.longest > request.lease:
         longest = f", {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
@@ -129,7 +129,7 @@ def price_text(request: Request, offer: Offer | None) -> str:
 
 def no_price(request: Request, why: str) -> str:
     """Return what the form says if the market did not tell a price."""
-    return f"No price of {_wanted(request)}: {why}. You can go on: Show offers asks again."
+    return f"I have no price for {_wanted(request)}, because {why}. You can continue: Show offers asks again."
 
 
 def not_sold(words: str) -> str:
@@ -155,7 +155,7 @@ def _wanted(request: Request) -> str:
     return join(request_text(request), seller, contract(request.contract), cap_text(request), by=", ")
 
 
-ONLY_MEMBERS = "Only members of this workspace who may use me: no guests, no apps."
+ONLY_MEMBERS = "Only members of this workspace who may use me, no guests or apps."
 
 
 def form_dialog(
@@ -200,9 +200,9 @@ def form_dialog(
         blocks.heard(
             blocks.text_input(
                 Field.CAP,
-                "At most, in dollars per GPU-hour",
+                "Highest price, in dollars per GPU-hour",
                 value=_cap(wanted),
-                hint="Or for everything, such as: 20 in all. Empty: no cap of your own",
+                hint="Or for the whole time, such as: 20 in all. If empty, you set no limit.",
                 longest=20,
                 required=False,
             )
@@ -211,7 +211,7 @@ def form_dialog(
             Field.START,
             "Starts at",
             value="" if wanted.starts_at is None else end_text(wanted.starts_at, zone),
-            hint="Such as 9:00 or fri 9:00: I rent it then. Empty: it starts when you rent it",
+            hint="Such as 9:00 or fri 9:00. I'll rent it then. If empty, it starts when you rent it.",
             longest=40,
             required=False,
         ),
@@ -228,10 +228,10 @@ def form_dialog(
         price_line(_first_line(catalog, request), PRICE_AGAIN),
         blocks.people_select(
             Field.TEAMMATES,
-            "With",
+            "Share with",
             most=MOST_TEAMMATES,
             chosen=wanted.teammates,
-            hint=f"Their SSH keys get in too. {ONLY_MEMBERS}",
+            hint=f"They can log in with their own SSH keys. {ONLY_MEMBERS}",
             required=False,
         ),
         _setup_select(wanted.setup, rules),
@@ -242,7 +242,7 @@ def form_dialog(
             Field.NOTE,
             "Note",
             value=clean(wanted.note, 200),
-            hint="Everyone in the channel reads it",
+            hint="Everyone in the channel can read it.",
             longest=200,
             required=False,
         ),
@@ -273,9 +273,9 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     later = "" if wanted.up_to is None else _length_or_end(wanted.up_to, wanted.last_end, wanted, zone)
     return blocks.text_input(
         Field.UP_TO,
-        "Ends when its GPUs stop, at the latest after",
+        "While its GPUs are busy, keep it for up to",
         value=later,
-        hint="Such as 12h: it goes on after the time above while its GPUs are busy. Empty: it has one end",
+        hint="Such as 12h. It then keeps running after the time above. If empty, it has one end.",
         longest=40,
         required=False,
     )
@@ -294,7 +294,7 @@ def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
     """Return the choice of a project. Return None if there is none to choose."""
     if not (chosen or projects):
         return None
-    return _choice(Field.PROJECT, "Project", ("That of the channel", BY_CHANNEL), projects, chosen)
+    return _choice(Field.PROJECT, "Project", ("The channel's project", BY_CHANNEL), projects, chosen)
 
 
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
@@ -304,9 +304,11 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
-    label = "Don't look whether it is used (no-probe)"
+    label = "Don't check whether it's used (no-probe)"
     box = option(label, NO_PROBE)
-    return blocks.checkboxes(Field.PROBE, "Probe", [box], chosen=[] if wanted.probe else [box], required=False)
+    return blocks.checkboxes(
+        Field.PROBE, "Monitoring", [box], chosen=[] if wanted.probe else [box], required=False
+    )
 
 
 def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new: bool, hours: Hours) -> list[Json]:
@@ -316,15 +318,19 @@ def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new:
         return []
     stands = wish if wish is not None and wish.until > now and wanted.until is None else None
     boxes = [
-        option("Rent the first offer at once if nobody must confirm it (now)", NOW),
-        *([] if hours.always else [option("If I wait: rent it outside of my hours too (any time)", ANY_TIME)]),
+        option("Rent the first offer at once if nothing needs confirming (now)", NOW),
+        *(
+            []
+            if hours.always
+            else [option("If I wait, look for offers outside my hours too (any time)", ANY_TIME)]
+        ),
     ]
     return [
         blocks.text_input(
             Field.WAITS,
-            "If I wait for one, until",
+            "If nothing fits, wait until",
             value="" if stands is None else end_text(stands.until, zone),
-            hint="Such as fri or fri 18:00. The answer has buttons to wait; nothing waits before you click",
+            hint="Such as fri or fri 18:00. Nothing waits before you click a button in the answer.",
             longest=40,
             required=False,
         ),
@@ -349,7 +355,7 @@ def _gpu(catalog: Catalog | None, wanted: Request) -> Json:
 
 def _region(catalog: Catalog | None, wanted: Request) -> Json:
     if catalog is None:
-        hint, value = "Such as EU. Empty: anywhere", wanted.region or ""
+        hint, value = "Such as EU. If empty, anywhere.", wanted.region or ""
         return blocks.text_input(Field.REGION, "Region", value=value, hint=hint, longest=40, required=False)
     return _choice(Field.REGION, "Region", ("Anywhere", ANY), catalog.regions, wanted.region)
 
@@ -358,7 +364,7 @@ def _vendor(catalog: Catalog | None, wanted: Request) -> Json:
     if catalog is None:
         value = wanted.vendor or ""
         return blocks.text_input(
-            Field.VENDOR, "Vendor", value=value, hint="Empty: any vendor", longest=40, required=False
+            Field.VENDOR, "Vendor", value=value, hint="If empty, any vendor.", longest=40, required=False
         )
     return _choice(Field.VENDOR, "Vendor", ("Any vendor", ANY), catalog.vendors, wanted.vendor, say=vendor)
 

@@ -17,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from handlers.phrases.blocks import Json, plain
 from handlers.phrases.classic import NEW_TYPES, SAMPLES, Surface, classic, new_types
-from handlers.slack_api.web_api import NO_ANSWER, error_code, is_temporary, pointers
+from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary, pointers
 
 log = structlog.get_logger("gpubot.delivery")
 
@@ -39,6 +39,7 @@ class BlockTypes:
 
     def __init__(self) -> None:
         self._takes: dict[tuple[Surface, str], bool] = {}
+        self._logged: set[str] = set()
         self._asked = False
 
     def refused(self, surface: Surface) -> set[str]:
@@ -60,9 +61,10 @@ class BlockTypes:
 
     def note(self, surface: Surface, *, taken: set[str], refused: set[str]) -> None:
         """Remember what an answer of Slack showed. Log each type once."""
-        for name in sorted(refused):
-            if not any(self._takes.get((each, name)) is False for each in Surface):
-                log.warning("slack.block_refused", block=name, surface=surface.value)
+        for name in sorted(refused - self._logged):
+            log.warning("slack.block_refused", block=name, surface=surface.value)
+        self._logged |= refused
+        for name in refused:
             self._takes[surface, name] = False
         for name in taken:
             self._takes[surface, name] = True
@@ -79,7 +81,8 @@ class BlockTypes:
                     self.note(surface, taken=new_types(blocks) - refused, refused=refused)
         except NO_ANSWER as error:
             log.info("slack.blocks_not_validated", error=error_code(error))
-            self._asked = isinstance(error, SlackApiError) and not is_temporary(error)
+            answered = isinstance(error, SlackApiError) and not is_temporary(error)
+            self._asked = answered and error_code(error) not in TOKEN_REFUSED
         else:
             self._asked = True
 
@@ -112,9 +115,11 @@ class Attempt:
         return True
 
     def taken(self) -> None:
-        """Note that Slack took the blocks: then those that it refused before were refused for their types."""
+        """Note that Slack took the blocks: then those that it refused before were refused for their types. A type
+        that was refused elsewhere meanwhile stays refused."""
         if self.blocks:
-            self._types.note(self._surface, taken=new_types(self.blocks), refused=self._blamed)
+            taken = new_types(self.blocks) - self._types.refused(self._surface)
+            self._types.note(self._surface, taken=taken, refused=self._blamed)
 
 
 def _named(error: SlackApiError | None, blocks: Sequence[Json]) -> set[str]:

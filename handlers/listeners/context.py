@@ -135,8 +135,6 @@ class Context:
         """Return the catalogue as last read. Raise MarketAway before the first read."""
         known = self.catalog()
         if known is None:
-            words = (
-                "Compute Clear hasn't told me yet what there is to rent. Nothing is rented. Try again in a minute."
-            )
+            words = "I don't have Compute Clear's catalog yet. Nothing was rented. Try again in a minute."
             raise MarketAway(words, may_have_bought=False)
         return known

@@ -11,19 +11,20 @@ from bot.model.event import Event, EventKind
 from bot.model.machine_use import Verdict
 from bot.model.state import State
 from bot.model.summary import AccruedCost, AdminQuestionView, RentalDetails
-from bot.model.text import listed, plural, span
+from bot.model.text import listed, span
 from bot.policy.buying.unknown_machines import name_to_type
 from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, QuestionValue
-from handlers.messages.writers import QuestionContext, question
+from handlers.messages.writers import QuestionContext, question, sentence_case
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, button, option
-from handlers.phrases.ends import end
-from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person, sentence
+from handlers.phrases.ends import ends_fact
+from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, withdraw_button
-from handlers.phrases.rental_text import current_state, describe, in_all, machines, so_far, vendor
+from handlers.phrases.rental_text import current_state, in_all, machine, machines, so_far, vendor
 from handlers.phrases.use_text import current_use, verdict_text
 
+ASSIGN = "Assign an owner"
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
 """The hours that the dialog offers if the rules allow them."""
 USUAL_HOURS = 24
@@ -57,7 +58,7 @@ def _put_off(view: AdminQuestionView, times: Times) -> str:
     if question.ask_again_at is None:
         return ""
     again = times.at_time(question.ask_again_at)
-    return f"{person(view.names, question.put_off_by)} says later: I ask again {again}."
+    return f"{person(view.names, question.put_off_by)} wants to decide later, so I'll ask again {again}."
 
 
 # --- one purchase
@@ -70,90 +71,107 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
         return blocks.message(_answered(purchase, view, times), closed=question.over_at is not None)
     if event.at < question.asked_at:
         return blocks.message(f"{_lead(purchase)}: {what}. I asked again {times.at_time(question.asked_at)}.")
-    it, later = _it(purchase), _put_off(view, times)
-    guess = f"{it.subject} may be {person(view.names, purchase.guess)}'s." if purchase.guess else ""
-    cost = "" if is_unpriced(purchase) else f"{it.subject} cost {so_far(spent)}."
+    words, later = _words(purchase), _put_off(view, times)
+    guess = f"{words.it} may belong to {person(view.names, purchase.guess)}." if purchase.guess else ""
     value, about = question_value(question), _what(purchase)
     return blocks.with_buttons(
-        join(f"{_lead(purchase)}: {what}.", cost, guess, _not_running(purchase), later),
-        button(f"Give {it.object} an owner", Action.GIVE_OWNER, value, about=about) if purchase.runs else None,
-        button("Not ours to manage", Action.NOT_OURS, value, about=about),
+        join(f"{_lead(purchase)}: {what}{_so_far(purchase, spent)}.", guess, _not_running(purchase), later),
+        button(ASSIGN, Action.GIVE_OWNER, value, about=about) if purchase.runs else None,
+        button("Not ours", Action.NOT_OURS, value, about=about),
         None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=about),
-        button("Destroy ...", Action.DESTROY_UNKNOWN, value, about=about, style="danger"),
+        button(_destroy_label(purchase), Action.DESTROY_UNKNOWN, value, about=about, style="danger"),
     )
 
 
-class _Pronoun(NamedTuple):
-    subject: str
-    object: str
+class _Words(NamedTuple):
+    """What the machines of a purchase are called, with the verbs that follow."""
+
+    this: str
     are: str
+    it: str
+    have: str
+    disk: str
 
 
-_IT = _Pronoun("It", "it", "It is")
+_MACHINE = _Words("this machine", "is", "It", "has", "the disk")
+_MACHINES = _Words("these machines", "are", "They", "have", "the disks")
 
 
-def _it(purchase: Purchase) -> _Pronoun:
-    """Return what the machines of a purchase are called after they were named."""
-    return _Pronoun("They", "them", "They are") if len(purchase.alive) > 1 else _IT
+def _words(purchase: Purchase) -> _Words:
+    return _MACHINES if len(purchase.alive) > 1 else _MACHINE
 
 
 def _lead(purchase: Purchase) -> str:
+    where = "running" if all(machine.runs for machine in purchase.alive) else "in the account"
+    return f"{_are(len(purchase.alive))} {where}"
+
+
+def _are(count: int) -> str:
+    return f"{_unrented(count)} {'is' if count == 1 else 'are'}"
+
+
+def _unrented(count: int) -> str:
+    """Return `3 machines that weren't rented through me`."""
+    one, many = "A machine that wasn't rented through me", f"{count} machines that weren't rented through me"
+    return one if count == 1 else many
+
+
+def _destroy_label(purchase: Purchase) -> str:
     count = len(purchase.alive)
-    who = f"{count} machines I don't know are" if count > 1 else "A machine I don't know is"
-    return f"{who} {'running' if all(machine.runs for machine in purchase.alive) else 'on the account'}"
+    return f"Destroy {count} machines" if count > 1 else f"Destroy {_name(purchase.alive[0])}"
 
 
 def _not_running(purchase: Purchase) -> str:
-    """Return which machines don't run, and when they can get an owner. Return an empty text if all run."""
+    """Return which machines aren't running, and when they can get an owner. Return an empty text if all run."""
     alive = purchase.alive
     count = sum(not machine.runs for machine in alive)
     if count == 0:
         return ""
     if len(alive) == 1:
-        return f"Its status is {escape(alive[0].status)}: it can get an owner once it runs."
+        return f"Its status is {escape(alive[0].status)}, so it can get an owner only when it's running."
     if count == len(alive):
-        return "None of them runs: they can get an owner once one does."
-    return f"{count} of them {'does' if count == 1 else 'do'} not run."
+        return "None of them is running, so they can get an owner only when one is."
+    return "One of them isn't running." if count == 1 else f"{count} of them aren't running."
 
 
 def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
-    question, spent, it = view.question, view.spent[view.question.id], _it(purchase)
+    question, spent, words = view.question, view.spent[view.question.id], _words(purchase)
     what, decided = _what(purchase), question.decided
     if purchase.same_as is not None:
         return asked_twice(what)
     if question.rental_id is not None and (decided is None or decided.verdict is AdminVerdict.NOT_OURS):
-        return f"{it.are} part of {question.rental_id}: {what}."
-    ended = f" {times.time(question.over_at)}" if question.over_at else ""
+        return f"{sentence_case(words.this)} {words.are} part of {question.rental_id}: {what}."
+    cost = "" if is_unpriced(purchase) else f"cost {in_all(spent)}"
+    over_at = times.at_time(question.over_at) if question.over_at else ""
     if decided is None:
-        cost = "" if is_unpriced(purchase) else f"{it.subject} cost {in_all(spent)}."
-        return join(f"Ended{ended}: {what}, which I didn't know.", cost)
+        ended = join(_unrented(len(purchase.alive)), "ended", over_at)
+        return join(f"{ended}: {what}.", f"{words.it} {cost}." if cost else "")
     who, when = person(view.names, decided.by), times.at_time(decided.at)
     if decided.verdict is AdminVerdict.NOT_OURS:
-        cost = "" if is_unpriced(purchase) else f"; {it.subject.lower()} cost {in_all(spent)}"
-        why = f" {sentence(escape(decided.reason, LONGEST_REASON))}" if decided.reason else ""
-        rest = f" Ended{ended}{cost}." if ended else " I don't ask again; /gpu list all shows the cost."
-        return f"Not ours to manage, says {who} {when}: {what}.{why}{rest}"
-    did = f"gave {it.object} an owner" if decided.verdict is AdminVerdict.GAVE_OWNER else f"destroyed {it.object}"
-    return f"{who} {did} {when}: {what}. {it.are} {question.rental_id} now: /gpu show {question.rental_id}"
+        why = f'The reason: "{escape(decided.reason, LONGEST_REASON)}".' if decided.reason else ""
+        rest = "I won't ask again. /gpu list all shows the cost."
+        if over_at:
+            rest = f"{join(words.it, 'ended', over_at, f'and {cost}' if cost else '')}."
+        return join(f'{who} chose "Not ours" {when}: {what}.', why, rest)
+    did = "assigned an owner" if decided.verdict is AdminVerdict.GAVE_OWNER else f"destroyed {words.this}"
+    now = f"{words.it} {words.have} the ID {question.rental_id} now: /gpu show {question.rental_id}"
+    return f"{who} {did} {when}: {what}. {now}"
 
 
 def asked_twice(what: str) -> str:
     """Return what a question says whose machines another one asks about too."""
-    return f"I asked you twice about {what}. Use my other message."
+    return f"I've asked twice about {what}. Use my other message."
 
 
 def _what(purchase: Purchase) -> str:
-    """Return `1x H100, Hyperstack, named train-3`. Machines of one purchase mostly have one name."""
+    """Return `train-3, 1x H100 at Hyperstack`. Machines of one purchase mostly have one name."""
     shown = purchase.alive
     first = shown[0]
     named = list(dict.fromkeys(_name(machine) for machine in shown if machine.name))
     names = listed(first_few(named, NAMES_SHOWN))
-    return join(
-        machines(sum(machine.count for machine in shown), first.gpu) if first.gpu else "",
-        vendor(first.vendor) if first.vendor else "",
-        f"named {names}" if names else f"resource {_name(first)}",
-        by=", ",
-    )
+    gpus = machines(sum(machine.count for machine in shown), first.gpu) if first.gpu else ""
+    where = f"at {vendor(first.vendor)}" if first.vendor else ""
+    return join(names or f"resource {_name(first)}", join(gpus, where), by=", ")
 
 
 def _name(machine: UnknownMachine) -> str:
@@ -162,13 +180,13 @@ def _name(machine: UnknownMachine) -> str:
 
 def _facts(purchase: Purchase, times: Times) -> str:
     since = times.time(min(machine.since for machine in purchase.alive))
-    return f"{_what(purchase)}, {rate_text(purchase)}, since {since}"
+    return f"{_what(purchase)}, {rate_text(purchase)} since {since}"
 
 
 def rate_text(purchase: Purchase) -> str:
     """Return what the machines of a purchase bill together."""
     rates = [machine.rate for machine in purchase.alive if machine.rate is not None]
-    return "price unknown" if is_unpriced(purchase) else per_hour(sum(rates, start=Decimal(0)))
+    return "at an unknown price" if is_unpriced(purchase) else per_hour(sum(rates, start=Decimal(0)))
 
 
 def is_unpriced(purchase: Purchase) -> bool:
@@ -176,17 +194,21 @@ def is_unpriced(purchase: Purchase) -> bool:
     return any(machine.rate is None for machine in purchase.alive)
 
 
+def _so_far(purchase: Purchase, spent: AccruedCost) -> str:
+    """Return `, $48.30 so far`, or an empty text if a price is unknown."""
+    return "" if is_unpriced(purchase) else f", {so_far(spent)}"
+
+
 def _in_short(view: AdminQuestionView) -> str:
     purchase = view.question.purchase
-    cost = "" if is_unpriced(purchase) else so_far(view.spent[view.question.id])
-    return f"{join(_what(purchase), rate_text(purchase), cost, by=', ')}."
+    cost = _so_far(purchase, view.spent[view.question.id])
+    return f"{_what(purchase)}, {rate_text(purchase)}{cost}."
 
 
 def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
     """Return unknown machines in one line of `/gpu list all`."""
-    purchase, word = question.purchase, "Unknown" if question.decided is None else "Not ours to manage"
-    cost = "" if is_unpriced(purchase) else f", {so_far(spent)}"
-    return f"{word}: {_facts(purchase, times)}{cost}."
+    purchase, word = question.purchase, "Not rented through me" if question.decided is None else "Not ours"
+    return f"{word}: {_facts(purchase, times)}{_so_far(purchase, spent)}."
 
 
 # --- several purchases
@@ -195,21 +217,18 @@ def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
 def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     """Return the message about many unknown machines, which one sweep found."""
     if repeated(view):
-        return blocks.message(asked_twice(f"{plural(about.count, 'machine')} that I don't know"), closed=False)
+        return blocks.message(asked_twice(_unrented(about.count)), closed=False)
     waiting = [one.purchase for one in view.parts if one.open]
     count = sum(len(one.alive) for one in waiting)
     if not waiting:
-        rest = "None is left to decide." if view.parts else "Each has a message of its own now."
-        return blocks.message(
-            f"{plural(about.count, 'machine')} that I don't know ran on the account. {rest}", closed=False
-        )
+        rest = "All of them are decided." if view.parts else "Each has a message of its own now."
+        return blocks.message(f"{_unrented(about.count)} were in the account. {rest}", closed=False)
     rates = [machine.rate for one in waiting for machine in one.alive if machine.rate is not None]
     price = f"{per_hour(sum(rates, Decimal(0)))}{' and more' if len(rates) < count else ''}"
-    are = "is" if count == 1 else "are"
-    lead = f"{plural(count, 'machine')} that I don't know {are} on the account: {price}."
+    lead = f"{_are(count)} in the account, at {price}{' in all' if count > 1 else ''}."
     listed_ones = first_few([f"{_facts(one, times)}." for one in waiting], MOST_SHOWN, AND_MORE)
     lines = "\n".join([lead, *listed_ones])
-    then = "One by one asks about each in a message of its own. /gpu list all shows them too."
+    then = '"One by one" sends a message about each. /gpu list all shows them too.'
     return blocks.of_parts(
         blocks.paragraph(lines),
         blocks.actions(button("One by one", Action.ONE_BY_ONE, question_value(view.question))),
@@ -229,44 +248,44 @@ def _owner_left(
     about: OwnerLeft, details: RentalDetails, view: AdminQuestionView, event: Event, times: Times
 ) -> Rendered:
     question, rental = view.question, details.rental
-    name, left = f"{rental.id}, {describe(rental)}", f"{person(view.names, about.owner)} left the workspace"
+    name, left = machine(rental), f"{person(view.names, about.owner)} left the workspace"
     if rental.state.over or rental.state is State.DESTROYING:
-        return blocks.message(f"{left}: {name}. {current_state(details, times)}", closed=rental.state.over)
+        now = current_state(details, times)
+        return blocks.message(f"{left} and was the owner of {name}. {now}", closed=rental.state.over)
     if question.decided is not None:
         who, new_owner = person(view.names, question.decided.by), person(view.names, rental.owner)
-        return blocks.message(f"{left}. {who} made {new_owner} the owner: {name}.")
+        return blocks.message(f"{left}. {who} made {new_owner} the owner of {name}.")
     if event.at < question.asked_at:
-        return blocks.message(f"{left}: {name}. I asked again {times.at_time(question.asked_at)}.")
+        return blocks.message(f"{left}. I asked about {name} again {times.at_time(question.asked_at)}.")
     later, value = _put_off(view, times), question_value(question)
     waits = rental.state is State.AWAITING_APPROVAL
     return blocks.with_buttons(
-        join(f"{left}. {_what_it_does(details, times)} Who takes it?", later),
-        button("Give it an owner", Action.GIVE_OWNER, value, about=rental.id),
+        join(f"{left}. {_what_it_does(details, times)} Who should be its new owner?", later),
+        button(ASSIGN, Action.GIVE_OWNER, value, about=rental.id),
         None if later else button("Ask again tomorrow", Action.ASK_ABOUT_AGAIN, value, about=rental.id),
         withdraw_button(rental) if waits else destroy_button(rental),
     )
 
 
 def _what_it_does(details: RentalDetails, times: Times) -> str:
-    """Return `xwsc2 (1x H100, $2.15/h, idle for 3 h, $6.45 so far) runs until 17:00.`"""
-    rental = details.rental
+    """Return `1x H100 (xwsc2) is running: $2.15/h, $6.45 so far, idle for 3 h. It ends at 17:00.`"""
+    rental, name = details.rental, machine(details.rental)
+    if rental.state is State.AWAITING_APPROVAL:
+        return f"{name} is waiting for approval, and can't be approved without an owner."
+    if rental.state is State.QUEUED:
+        return f"{name} is on the waitlist."
     use = current_use(rental)
     verdict = verdict_text(use, times) if use is not None and use.verdict is not Verdict.UNKNOWN else ""
     facts = join(
-        describe(rental),
         per_hour(rental.rate) if rental.rate else "",
-        f"{verdict[:1].lower()}{verdict[1:]}",
         so_far(details.spent) if rental.attempts else "",
+        f"{verdict[:1].lower()}{verdict[1:]}",
         by=", ",
     )
-    name = f"{rental.id} ({facts})"
-    if rental.state is State.READY:
-        return f"{name} runs until {end(rental, times)}."
-    if rental.state is State.AWAITING_APPROVAL:
-        return f"{name} waits for approval, and can't be approved without an owner."
-    if rental.state is State.QUEUED:
-        return f"{name} waits for an offer."
-    return f"{name} is starting."
+    does = f"{name} is {'running' if rental.state is State.READY else 'starting'}"
+    return join(
+        f"{does}: {facts}." if facts else f"{does}.", ends_fact(rental, times).sentence if rental.lease else ""
+    )
 
 
 # --- dialogs
@@ -275,7 +294,6 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
 def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
     """Return the dialog that asks who gets a machine, and for how long if it has no end yet."""
     about = view.question.about
-    it = _it(about) if isinstance(about, Purchase) else _IT
     guess, hours, then = None, None, None
     if isinstance(about, Purchase):
         offered = [each for each in HOURS if timedelta(hours=each) <= rules.lease.max] or [1]
@@ -287,33 +305,31 @@ def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
             chosen=str(USUAL_HOURS if USUAL_HOURS in offered else offered[-1]),
         )
         then = blocks.context(
-            f"At that end {it.are.lower()} destroyed. I don't know whose keys are on {it.object}."
+            f"I'll destroy {_words(about).this} at that end. I don't know whose keys work there."
         )
     else:
-        rental = view.rental.rental
-        facts = f"{rental.id}, {describe(rental)}. It keeps its end, and its cost so far."
+        facts = f"{machine(view.rental.rental)}. Its end and its cost so far stay the same."
     return blocks.modal(
         Callback.GIVE_OWNER,
-        f"Give {it.object} an owner",
+        ASSIGN,
         blocks.section(facts),
         blocks.person_select(
-            Field.OWNER, "For whom", chosen=guess, hint="A member of this workspace who may use me."
+            Field.OWNER, "New owner", chosen=guess, hint="A member of this workspace who may use me."
         ),
         hours,
         then,
-        submit="Give",
+        submit="Assign",
         value=question_value(view.question),
     )
 
 
 def not_ours(view: AdminQuestionView) -> Modal:
     """Return the dialog that asks why machines are not ours to manage."""
-    it = _it(view.question.purchase)
     return blocks.modal(
         Callback.NOT_OURS,
-        "Not ours to manage",
-        blocks.section(f"{_in_short(view)} I won't ask again, and I don't end {it.object}."),
-        blocks.text_input(Field.REASON, "Why", hint="The other admins read it.", longest=LONGEST_REASON),
+        "Not ours",
+        blocks.section(f"{_in_short(view)} I won't ask again, and I won't destroy anything."),
+        blocks.text_input(Field.REASON, "Why", hint="The other admins will read it.", longest=LONGEST_REASON),
         submit="Not ours",
         value=question_value(view.question),
     )
@@ -322,20 +338,19 @@ def not_ours(view: AdminQuestionView) -> Modal:
 def destroy(view: AdminQuestionView) -> Modal:
     """Return the dialog that confirms the destruction of unknown machines."""
     purchase = view.question.purchase
-    wanted, it, count = name_to_type(purchase), _it(purchase), len(purchase.alive)
-    typed = None
+    wanted, typed, label = name_to_type(purchase), None, _destroy_label(purchase)
     if wanted is not None:
         typed = blocks.text_input(
-            Field.MACHINE_NAME, f"I didn't name {it.object}. Type the name: {escape(wanted, 200)}", longest=300
+            Field.MACHINE_NAME, f"To confirm, type the name: {escape(wanted, 200)}", longest=300
         )
     return blocks.modal(
         Callback.DESTROY_UNKNOWN,
-        f"Destroy {it.object}?",
+        f"{label}?",
+        blocks.alert(f"Everything on {_words(purchase).disk} will be deleted."),
         blocks.section(
-            f"{_in_short(view)} Everything on {it.object} is lost. "
-            "You become the owner, so that the deletion is watched and the cost is counted."
+            f"{_in_short(view)} You'll become the owner, so that I can follow the deletion and count the cost."
         ),
         typed,
-        submit=f"Destroy {count} machines" if count > 1 else f"Destroy {_name(purchase.alive[0])}",
+        submit=label,
         value=question_value(view.question),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.model.admin_question import AdminQuestion, Purchase, Purchases
 from bot.model.event import EventKind
-from bot.model.facts import AdoptedFacts, AlertFacts, EndFacts
+from bot.model.facts import AlertFacts, EndFacts
 from bot.model.summary import AdminQuestionView
 from bot.model.text import plural, span
 from bot.policy.buying.resource_names import named_owner, names_of
@@ -23,50 +23,51 @@ from handlers.messages.admin_questions import (
 from handlers.messages.writers import (
     AlertContext,
     EventContext,
-    EventText,
     QuestionContext,
     alert,
     question,
     thread,
-    until_text,
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import end
-from handlers.phrases.format import Times, escape, first_few, identifier, join, join_lines, person
+from handlers.phrases.format import Times, escape, first_few, identifier, join, join_lines, person, sentence
 from handlers.phrases.rental_text import machines, so_far
 
-_LIST = "/gpu list shows what you rent now."
+RESTORED = "My database was restored from an older backup."
+_LIST = "/gpu list shows your machines."
 
 # --- a click on a message that the database lacks
 
 
 def unknown_rental(rental_id: str) -> Rendered:
     """Return what takes the place of a message about a rental that the database lost."""
-    lost = f"I don't know {escape(rental_id, 20)}: my database was put back to an earlier state."
+    lost = f"{escape(rental_id, 20)} is missing from my database, which was restored from an older backup."
     return blocks.message(f"{lost} Nothing was changed. The admins know. {_LIST}")
 
 
 def unknown_question() -> Rendered:
     """Return what takes the place of a question to the admins that the database lost."""
     return blocks.message(
-        f"My database was put back to an earlier state, which doesn't know this message. {_LIST}"
+        f"This question is missing from my database, which was restored from an older backup. {_LIST}"
     )
 
 
 @alert(EventKind.UNKNOWN_RENTAL)
 def _unknown_rental(context: AlertContext[AlertFacts]) -> Rendered:
     lost = escape(context.facts.name or "a rental", 20)
-    text = f"Somebody clicked a button about {lost}, and my database doesn't know it: it is an older copy."
-    return blocks.message(f"{text} If its machine runs, I ask you about it. Compute Clear shows all.")
+    text = f"My database seems to be an older backup: {lost}, whose button somebody clicked, is missing from it."
+    then = f"If {lost} is running, I'll ask you about it. Compute Clear shows all machines."
+    return blocks.message(f"{text} {then}")
 
 
 # --- an end of which its owner is told again
 
 
 @thread(EventKind.ENDS_AGAIN)
-def _ends_again(context: EventContext[EndFacts]) -> EventText:
-    return EventText("My database was put back", f"It ends {until_text(context)} again.")
+def _ends_again(context: EventContext[EndFacts]) -> str:
+    ends = sentence(f"{context.this_machine} ends {context.times.at_time(context.facts.until)} again")
+    return f"{RESTORED} {ends}"
 
 
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
@@ -74,23 +75,17 @@ def ends_again(context: EventContext[EndFacts], name: str) -> str:
     event, rental, times = context.event, context.rental, context.times
     until = event.facts.until
     if until > event.at:
-        return f"My database was put back: {name} ends {end(rental, times, event.at)} again. "
-    gone = times.time(event.at + context.reader.rules.lease.grace, event.at)
-    return f"My database was put back: {name} was to end {times.time(until, event.at)}. It ends {gone}. "
+        return f"{RESTORED} {name} ends {end(rental, times, event.at)} again. "
+    gone = times.at_time(event.at + context.reader.rules.lease.grace)
+    return f"{RESTORED} {name} should have ended {times.at_time(until)}, and ends {gone} now. "
 
 
 # --- machines that were bought after the backup
 
 
-def readopted_in_thread(context: EventContext[AdoptedFacts], owner: str, ran: str) -> EventText:
-    """Return who re-adopted a machine for whom. `ran` says where it ran."""
-    ran = f"{ran}: my database is from an older backup."
-    return EventText(f"{context.actor} put it back for {owner}", f"{ran} It ends {until_text(context)}.")
-
-
-def readopted(admin: str, machine: str, cost: str) -> str:
-    """Return to the owner of a machine that an admin re-adopted it, and its cost."""
-    return f"{admin} put back {machine}: my database is from an older backup. {cost}."
+def readopted(admin: str, machine: str) -> str:
+    """Return that an admin re-adopted a machine."""
+    return f"{admin} restored {machine}, because my database is from an older backup."
 
 
 @question(EventKind.BOUGHT_AFTER_BACKUP)
@@ -100,23 +95,23 @@ def machines_bought_after_backup(context: QuestionContext) -> Rendered:
     if not isinstance(about, Purchases):
         raise TypeError(f"question {view.question.id} is about no purchases")
     if repeated(view):
-        return blocks.message(asked_twice(f"{plural(about.count, 'machine')} of mine"), closed=False)
+        return blocks.message(asked_twice(f"{plural(about.count, 'machine')} that I rented"), closed=False)
     waiting = [one for one in view.parts if one.open]
     lead = _lead(about, view, waiting)
     done = first_few([_readopted(one, view, times) for one in view.parts if not one.open], MOST_SHOWN, AND_MORE)
     if not waiting:
         lead = lead if done else f"{lead} Each has a message of its own now."
-        paused = "Buying is still paused: /gpu resume" if view.paused else ""
+        paused = "Buying is still paused. To end the pause: /gpu resume" if view.paused else ""
         return blocks.message(join_lines(lead, *done, _moved(about, view), paused), closed=False)
-    paused = "Buying is paused, and nothing that waits can be approved until /gpu resume." if view.paused else ""
+    paused = "Buying is paused, and pending requests can't be approved, until an admin types /gpu resume."
     undecided = first_few([_undecided(one, view, times) for one in waiting], MOST_SHOWN, AND_MORE)
     value, count = question_value(view.question), len(view.readoptable)
     whole = "all " if count == len(waiting) else ""
-    label = "Put it back" if count == len(waiting) == 1 else f"Put {whole}{count} back"
+    label = "Restore it" if count == len(waiting) == 1 else f"Restore {whole}{count}"
     return blocks.of_parts(
         blocks.paragraph("\n".join([lead, *undecided])),
         blocks.paragraph("\n".join(done)),
-        blocks.paragraph(join_lines(paused, _what_follows(view, waiting))),
+        blocks.paragraph(join_lines(paused if view.paused else "", _what_follows(view, waiting))),
         blocks.actions(
             button(label, Action.PUT_ALL_BACK, value, style="primary") if count else None,
             button("One by one", Action.ONE_BY_ONE, value),
@@ -126,13 +121,14 @@ def machines_bought_after_backup(context: QuestionContext) -> Rendered:
 
 def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
     count = sum(len(one.purchase.alive) for one in waiting) or about.count
-    verb = "is" if waiting or not view.parts else "was"
-    which = "empty, but" if about.empty else "older than the account:"
-    if verb == "was":
-        runs = f"{plural(count, 'machine')} of mine ran that it didn't know"
-    else:
-        runs = f"{plural(count, 'machine')} of mine {'runs' if count == 1 else 'run'} that it doesn't know"
-    return f"My database {verb} {which} {runs}."
+    ours = f"{plural(count, 'machine')} that I rented"
+    if not waiting and view.parts:
+        which = "was empty, but" if about.empty else "was an older backup:"
+        return f"My database {which} {ours} {'was' if count == 1 else 'were'} missing from it."
+    are = "is" if count == 1 else "are"
+    if about.empty:
+        return f"My database is empty, but {ours} {are} running."
+    return f"My database seems to be an older backup: {ours} {are} running but missing from it."
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
@@ -141,24 +137,24 @@ def _moved(about: Purchases, view: AdminQuestionView) -> str:
     count = about.count - here
     if not here or count <= 0:
         return ""
-    have = "has a message of its own" if count == 1 else "have messages of their own"
+    have = "machine has a message of its own" if count == 1 else "machines have messages of their own"
     return f"{count} more {have}."
 
 
 def _undecided(question: AdminQuestion, view: AdminQuestionView, times: Times) -> str:
-    """Return `f6rat: 8x H100, $18.40/h, since 09:14, $27.60 so far, Ana's.`"""
+    """Return `8x H100 (f6rat), Ana's, $18.40/h since 09:14, $27.60 so far.`"""
     purchase, shown = question.purchase, question.purchase.alive
-    owner = named_owner(shown)
+    owner, name = named_owner(shown), _id(purchase)
+    gpus = machines(sum(machine.count for machine in shown), shown[0].gpu) if shown[0].gpu else ""
     facts = join(
-        machines(sum(machine.count for machine in shown), shown[0].gpu) if shown[0].gpu else "",
-        rate_text(purchase),
-        f"since {times.time(min(machine.since for machine in shown))}",
-        "" if is_unpriced(purchase) else so_far(view.spent[question.id]),
+        f"{gpus} ({name})" if gpus else name,
         f"{person(view.names, owner)}'s" if owner else "no owner in its name",
-        "" if purchase.runs else f"doesn't run ({escape(shown[0].status)})",
+        f"{rate_text(purchase)} since {times.time(min(machine.since for machine in shown))}",
+        "" if is_unpriced(purchase) else so_far(view.spent[question.id]),
+        "" if purchase.runs else f"not running (status {escape(shown[0].status)})",
         by=", ",
     )
-    return f"{_id(purchase)}: {facts}."
+    return f"{facts}."
 
 
 def _id(purchase: Purchase) -> str:
@@ -170,19 +166,19 @@ def _readopted(question: AdminQuestion, view: AdminQuestionView, times: Times) -
     name, decided = _id(question.purchase), question.decided
     rental = view.rentals.get(question.rental_id or "")
     if question.purchase.same_as is not None:
-        return f"{name}: I asked twice. Use my other message."
+        return asked_twice(name)
     if decided is None and rental is None:
-        return f"{name}: ended{f' {times.time(question.over_at)}' if question.over_at else ''}."
+        return f"{join(name, 'ended', times.at_time(question.over_at) if question.over_at else '')}."
     if decided is None or rental is None:
-        return f"{name}: decided."
+        return f"{name} is decided."
     new_id = "" if rental.id == name else f" as {rental.id}"
-    until = f" until {times.time(rental.lease.ends_at)}" if rental.lease else ""
-    who = f"{person(view.names, decided.by)} put it back {times.at_time(decided.at)}"
-    return f"{name}: {who}{new_id}, {person(view.names, rental.owner)}'s{until}."
+    until = f", until {times.time(rental.lease.ends_at)}" if rental.lease else ""
+    who, owner = person(view.names, decided.by), person(view.names, rental.owner)
+    return f"{who} restored {name}{new_id} for {owner} {times.at_time(decided.at)}{until}."
 
 
 def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
     if not view.readoptable:
-        return "None can be put back: they don't run, or have no owner who may use me. Decide one by one."
-    rest = " For the rest, decide one by one." if len(waiting) > len(view.readoptable) else ""
-    return f"Once put back, a machine runs for {span(view.readopted_for)}; its owner can extend it.{rest}"
+        return "None can be restored: they aren't running, or have no owner who may use me. Decide one by one."
+    rest = "Decide about the others one by one." if len(waiting) > len(view.readoptable) else ""
+    return join(f"A restored machine runs for {span(view.readopted_for)}, and its owner can extend it.", rest)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bot.model.attempt import REPORTED_FAILED, Attempt, AttemptState, Why
 from bot.model.base import changed
+from bot.model.budget import UNASSIGNED
+from bot.model.event import EventKind
 from bot.model.machine_use import Use
+from bot.model.rental import Rental
+from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.text import about_span, say_at_most, span
+from bot.model.text import about_span, plural, say_at_most, span
 from bot.policy.access.keys import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
 from bot.policy.use.questions import is_on_card
@@ -16,32 +22,49 @@ from handlers.ids import Action, RentalValue, VersionValue
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.ssh_lines import ssh_command
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Rendered, button
+from handlers.phrases.blocks import Fact, Json, Part, Rendered, Task, TaskStatus, button
 from handlers.phrases.budget_text import over_total_text
-from handlers.phrases.ends import at_its_end, ends, on_ending_text, script_first_text, until_decided
-from handlers.phrases.format import Reader, Times, highest, join, note, per_hour, person, sentence
+from handlers.phrases.ends import (
+    at_its_end,
+    ends_fact,
+    keeps_running,
+    on_ending_text,
+    script_first_text,
+    until_decided,
+)
+from handlers.phrases.format import (
+    Reader,
+    Times,
+    actor,
+    escape,
+    highest,
+    join,
+    join_lines,
+    note,
+    per_hour,
+    person,
+    sentence,
+)
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button, stop_button
+from handlers.phrases.receipt import receipt_parts
 from handlers.phrases.rental_text import (
     asked_now,
     billing_since,
     ended_by,
     machine_in,
     new_one_text,
-    owner,
+    people,
     reason,
-    receipt,
     settled,
     setup_text,
     state_word,
-    stopped_at_night,
-    vendor_and_rate,
-    why_ended,
+    vendor,
     why_undecided,
 )
 from handlers.phrases.use_text import verdict_text
 
-BAR = 10
-"""Characters of the progress bar."""
+FAILED_SHOWN = 3
+"""How many failed attempts the plan of a machine that starts names. The earlier ones are only counted."""
 REFRESH_EVERY = timedelta(seconds=30)
 """Our time between two edits of the card of a machine that starts."""
 REFRESH_IDLE_EVERY = timedelta(minutes=15)
@@ -52,18 +75,42 @@ REFRESH_AFTER_END = timedelta(seconds=10)
 
 
 def card(details: RentalDetails, reader: Reader) -> Rendered:
-    """Return the card. Everyone in its channel may see what this rental costs."""
+    """Return the card. Everyone in its channel may see what this rental costs.
+
+    The first line of its text names the machine and the people: `Ready: 1x H100 (k7mq2) in EU for Ana with Ben.`
+    """
     rental, now = details.rental, reader.now
-    bar, buttons, refresh_after = _bar(details, now), _buttons(details), _refresh_after(details, now)
-    more = join(*_sentences(details, reader))
-    word, by = state_word(details), ended_by(details)
-    # The thread has the operator's reason.
-    who = f" by {person(details.names, by.actor)}" if by is not None else ""
-    rest = f"{who}: {machine_in(rental) + f' for {owner(details)}'}. {more}".rstrip()
     closed = rental.state.over and settled(details) and not may_be_replaced(rental, now)
-    row = blocks.actions(*buttons)
-    rendered = blocks.message(f"{word}{rest}", blocks.section(f"*{word}*{rest}"), bar, row, closed=closed)
-    return changed(rendered, refresh_after=refresh_after)
+    rendered = blocks.of_parts(*_parts(details, reader), blocks.actions(*_buttons(details)), closed=closed)
+    return changed(rendered, refresh_after=_refresh_after(details, now))
+
+
+def _parts(details: RentalDetails, reader: Reader) -> Sequence[Part]:
+    rental, times = details.rental, reader.times
+    if rental.state.over:
+        return receipt_parts(details, _for_whom(details), reader)
+    if rental.decision is not None:
+        return [_undecided(details, reader)]
+    if rental.state is State.QUEUED:
+        return _waits(details, times)
+    if _is_starting(details):
+        return [_plan(details, times.now)]
+    return _ready(details, reader) if rental.state is State.READY else [_being_destroyed(details)]
+
+
+def _name(rental: Rental) -> str:
+    """Return `1x H100 SXM 80 GB (k7mq2) in EU (spot)`."""
+    return machine_in(rental) + (" (spot)" if rental.request.contract is Contract.SPOT else "")
+
+
+def _for_whom(details: RentalDetails) -> str:
+    return f"{_name(details.rental)} for {people(details)}"
+
+
+def _lead(bold: str, *more: str) -> Part:
+    """Return a bold line with sentences below it."""
+    text = join(*more)
+    return Part(join_lines(f"{bold}.", text), blocks.lines(f"*{bold}*", text))
 
 
 def _refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
@@ -76,59 +123,43 @@ def _refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
     return min(refreshes, default=None)
 
 
-def _sentences(details: RentalDetails, reader: Reader) -> list[str]:
-    rental, times = details.rental, reader.times
+def _undecided(details: RentalDetails, reader: Reader) -> Part:
+    rental = details.rental
+    lead = f"{state_word(details)}: {_for_whom(details)}"
     if rental.approver_decides and rental.card_channel == reader.rules.approvals_to:
         # The request is in the same channel, with the price and until when it waits.
-        return [asked_now(details)]
-    if rental.decision is not None:
-        return [
-            why_undecided(details),
-            "" if rental.needs_later_end else f"Up to {highest(rental.envelope)}.",
-            over_total_text(rental.request, rental.envelope.total),
-            "" if rental.owner_decides else asked_now(details),
-            until_decided(rental, times),
-        ]
-    if rental.state is State.QUEUED:
-        return _waits(details, times)
-    if _is_starting(details):
-        blocked = f"Held up: {reason(rental.blocked.why)}." if rental.blocked and rental.blocked.why else ""
-        bought = vendor_and_rate(details)
-        return [blocked, _elapsed(details, times.now), f"{bought}." if bought else ""]
-    if rental.state is State.READY:
-        return _ready(details, reader)
-    if rental.state is State.DESTROYING:
-        alarm = rental.alarm
-        if alarm is None or alarm.count == 0:
-            return []
-        bills = f"It may still bill {per_hour(rental.rate)}." if rental.rate else "It may still bill."
-        on_it = f"{person(details.names, alarm.taken_on_by)} is on it." if alarm.taken_on_by else ""
-        return ["Not confirmed gone.", bills, on_it]
-    late = "" if settled(details) else "Something that turned up late is being deleted."
-    stopped = stopped_at_night(details, reader)
-    script = on_ending_text(rental, times, rental.created_at)
-    return [why_ended(details), stopped, receipt(details), script, late, new_one_text(rental)]
+        return _lead(lead, asked_now(details))
+    return _lead(
+        lead if rental.needs_later_end else f"{lead} at up to {highest(rental.envelope)}",
+        why_undecided(details),
+        over_total_text(rental.request, rental.envelope.total),
+        "" if rental.owner_decides else asked_now(details),
+        until_decided(rental, reader.times),
+    )
 
 
-def _waits(details: RentalDetails, times: Times) -> list[str]:
+def _waits(details: RentalDetails, times: Times) -> list[Part]:
     """Return what a rental waits for, until when, and how often a purchase for it has failed."""
     rental = details.rental
     request, posted = rental.request, rental.created_at
     until = rental.wish.until if rental.wish is not None else None
     starts = request.starts_at
     return [
-        f"Starts {times.time(starts, posted)}, ends {times.time(request.until, posted)}."
-        if starts is not None and request.until is not None
-        else "",
-        f"Up to {highest(rental.envelope)}, {say_at_most(rental.envelope.total)} in all.",
-        f"I look until {times.time(until, posted)}." if until is not None else "",
-        _failures(details, times),
-        note(request.note),
+        _lead(
+            f"{state_word(details)}: {_for_whom(details)} at up to {highest(rental.envelope)}",
+            f"It starts {times.at_time(starts, posted)} and ends {times.at_time(request.until, posted)}."
+            if starts is not None and request.until is not None
+            else "",
+            f"It costs at most {say_at_most(rental.envelope.total)}.",
+            f"I'll keep looking until {times.time(until, posted)}." if until is not None else "",
+            _failures(details, times),
+        ),
+        blocks.small(note(request.note)),
     ]
 
 
 def _failures(details: RentalDetails, times: Times) -> str:
-    """Return `I've tried 14 times, last at 03:10: Nebius looks sold out.`"""
+    """Return `I've tried 14 times, last at 03:10: Nebius seems to be sold out.`"""
     last = details.current
     if last is None or last.why is None:
         return ""
@@ -137,27 +168,110 @@ def _failures(details: RentalDetails, times: Times) -> str:
     return sentence(f"I've tried {often}: {reason(last.why, last.vendor)}")
 
 
-def _ready(details: RentalDetails, reader: Reader) -> list[str]:
+def _plan(details: RentalDetails, now: datetime) -> Part:
+    """Return the steps of a machine that starts: who approved it, which attempts failed, and the current one."""
+    rental = details.rental
+    approved = [e for e in details.events if e.kind is EventKind.APPROVED and e.actor != rental.owner]
+    done = [Task(f"{actor(details.names, event)} approved it", TaskStatus.COMPLETE) for event in approved[-1:]]
+    failed = [_why_failed(attempt) for attempt in details.attempts if _failed(attempt)]
+    if len(failed) > FAILED_SHOWN:
+        earlier = plural(len(failed) - FAILED_SHOWN, "earlier attempt")
+        failed = [f"{earlier} failed", *failed[-FAILED_SHOWN:]]
+    done += [Task(why, TaskStatus.ERROR) for why in failed]
+    on_hold = rental.blocked.why if rental.blocked is not None else None
+    hold = f"on hold because {reason(on_hold)}" if on_hold is not None else ""
+    title, (step, said), elapsed = (
+        f"{state_word(details)}: {_for_whom(details)}",
+        _current(details),
+        _elapsed(details, now),
+    )
+    shown = blocks.plan(
+        title,
+        [
+            *done,
+            Task(join(step, elapsed, hold, by=", "), TaskStatus.IN_PROGRESS),
+            Task("SSH answers", TaskStatus.PENDING),
+        ],
+    )
+    passed = f"{elapsed} have passed." if elapsed else ""
+    held = f"It's {hold}." if hold else ""
+    return Part(join(f"{title}.", *(sentence(task.title) for task in done), said, passed, held), shown)
+
+
+def _failed(attempt: Attempt) -> bool:
+    """Return whether an attempt failed or was given up. Of an attempt without a clear answer, nobody knows yet."""
+    unclear = attempt.state is AttemptState.UNKNOWN and attempt.why not in REPORTED_FAILED
+    return attempt.why is not None and not unclear
+
+
+def _why_failed(attempt: Attempt) -> str:
+    """Return why an attempt failed, with its vendor."""
+    why, name = reason(attempt.why or Why.NO_ANSWER, attempt.vendor), vendor(attempt.vendor)
+    return why if why.startswith(name) else f"{name}: {why}"
+
+
+def _current(details: RentalDetails) -> tuple[str, str]:
+    """Return what is done now as a step, such as `Nebius at $2.42/h`, and the same as a sentence."""
+    attempt, rental = details.current, details.rental
+    if attempt is None or _failed(attempt):
+        return "Trying the next offer", "I'm trying the next offer."
+    name = vendor(attempt.vendor)
+    if attempt.state is AttemptState.UNKNOWN:
+        return f"Checking {name}'s answer", f"I'm checking {name}'s answer."
+    rate = f"at {per_hour(rental.rate)}" if rental.rate else ""
+    return join(name, rate), f"{join(name, 'is starting the machine', rate)}."
+
+
+def _being_destroyed(details: RentalDetails) -> Part:
+    rental, by = details.rental, ended_by(details)
+    alarm = rental.alarm
+    if alarm is None or alarm.count == 0:
+        # The thread has the operator's reason.
+        who = f" by {person(details.names, by.actor)}" if by is not None else ""
+        return _lead(f"{state_word(details)}{who}: {_for_whom(details)}")
+    bills = f" {per_hour(rental.rate)}" if rental.rate else ""
+    return _lead(
+        f"Deletion not confirmed: {_for_whom(details)}",
+        f"It may still be billing{bills}.",
+        f"{person(details.names, alarm.taken_on_by)} is on it." if alarm.taken_on_by else "",
+    )
+
+
+def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
     rental, times = details.rental, reader.times
     since, posted = billing_since(details), rental.created_at
-    money = per_hour(rental.rate) if rental.rate else ""
-    running = f"{money} since {times.time(since, posted)}".lstrip() + "." if since else ""
     command = ssh_command(rental.host, rental.port) if reader.rules.announce.address_in_channel else None
     use = rental.use if is_on_card(rental) else None
+    usage = verdict_text(use, _in_steps(use, times)) if use else ""
+    since_text = f"since {times.time(since, posted)}" if since else ""
+    price = join(per_hour(rental.rate) if rental.rate else "", since_text)
+    other_end = at_its_end(rental, times.now) or script_first_text(details, times, posted)
+    end = None if other_end else ends_fact(rental, times, posted)
+    word = "In use" if keeps_running(rental) and not other_end else state_word(details)
+    shown = (
+        end,
+        Fact("Price", price, f"It {'has cost' if since else 'costs'} {price}."),
+        Fact("Usage", usage, sentence(usage)),
+    )
+    longer = rental.extension
     return [
-        NO_SSH_ANSWER if rental.silent else "",
-        f"{verdict_text(use, _in_steps(use, times))}." if use else "",
-        sentence(running) if running else "",
-        at_its_end(rental, times.now) or script_first_text(details, times, posted) or ends(rental, times, posted),
-        on_ending_text(rental, times, posted),
-        setup_text(rental),
-        f"{person(details.names, rental.extension.asked_by)} asks for more time, "
-        f"until {times.time(rental.extension.ends_at, posted)}."
-        if rental.extension
-        else "",
-        f"`{command}`" if command else "",
-        new_one_text(rental),
-        note(rental.request.note),
+        Part(f"{word}: {_for_whom(details)}.", blocks.section(f"*{word}: {_name(rental)}*")),
+        Part(blocks.facts(*shown).text, blocks.facts(Fact("Owner", people(details)), *shown).block),
+        blocks.paragraph(
+            join(
+                NO_SSH_ANSWER if rental.silent else "",
+                other_end,
+                f"{person(details.names, longer.asked_by)} asked for more time." if longer is not None else "",
+                new_one_text(rental),
+            )
+        ),
+        blocks.preformatted(command) if command else blocks.paragraph(""),
+        blocks.small(
+            note(rental.request.note),
+            "" if rental.project == UNASSIGNED else f"Project {escape(rental.project, 40)}",
+            on_ending_text(rental, times, posted),
+            setup_text(rental),
+        ),
     ]
 
 
@@ -176,17 +290,7 @@ def _elapsed(details: RentalDetails, now: datetime) -> str:
     if started is None or now - started < timedelta(seconds=1):
         return ""
     usual = f" of about {about_span(details.usual)}" if details.usual else ""
-    return f"{span(now - started)}{usual}."
-
-
-def _bar(details: RentalDetails, now: datetime) -> Json | None:
-    """Return a bar that shows how much of the usual time has passed. It is not in the fallback text."""
-    started = details.rental.procuring_since
-    if not _is_starting(details) or started is None or not details.usual:
-        return None
-    usual = max(details.usual, timedelta(seconds=1))
-    full = min(max((now - started) * BAR // usual, 0), BAR)
-    return blocks.context("▰" * full + "▱" * (BAR - full))
+    return f"{span(now - started)}{usual}"
 
 
 def _buttons(details: RentalDetails) -> list[Json | None]:
@@ -208,7 +312,7 @@ def _buttons(details: RentalDetails) -> list[Json | None]:
     this = RentalValue(rental_id=rental.id)
     shown = button("Details", Action.DETAILS, this)
     if rental.state is State.READY:
-        return [shown, extend_form_button(rental), destroy_button(rental)]
+        return [extend_form_button(rental), shown, destroy_button(rental)]
     if rental.state is State.DESTROYING:
         may_take_on = rental.alarm is not None and rental.alarm.can_be_taken_on
         return [shown, button("I'm on it", Action.TAKEN_ON, this) if may_take_on else None]

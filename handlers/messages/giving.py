@@ -10,10 +10,10 @@ from bot.model.text import about_span, say_at_most, span
 from bot.policy.use.giving import TAKE_WITHIN, Left
 from handlers.ids import Action, Callback, EndValue, RentalValue
 from handlers.messages.replies import reply
-from handlers.phrases import blocks
+from handlers.phrases import blocks, rental_text
 from handlers.phrases.blocks import Modal, Rendered, button
 from handlers.phrases.format import Reader, Times, as_written, escape, join, per_hour
-from handlers.phrases.rental_text import describe, machines_of, owner
+from handlers.phrases.rental_text import machine_in, owner
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:
@@ -29,16 +29,13 @@ def _idle(machine: IdleMachine, times: Times) -> blocks.Part:
     rental, name = machine.rental, _name(machine.owner)
     asked, ask = "", None
     if machine.asked_at is not None:
-        asked = f"{name} was asked for it {times.at_time(machine.asked_at)}."
+        asked = f"{name} was already asked for it {times.at_time(machine.asked_at)}."
     else:
         label = blocks.short_label("Ask {} for it", machine.owner)
         ask = button(label, Action.ASK_FOR, RentalValue(rental_id=rental.id))
-    line = join(
-        f"{name}'s {rental.id} is a {describe(rental)}, idle for {about_span(times.now - machine.since)}.",
-        f"It ends {times.time(rental.running_lease.ends_at)}.",
-        asked,
-    )
-    return blocks.paragraph(line, ask)
+    idle = f"has been idle for {about_span(times.now - machine.since)}"
+    ends = f"ends {times.at_time(rental.running_lease.ends_at)}"
+    return blocks.paragraph(join(f"{name}'s {machine_in(rental)} {idle} and {ends}.", asked), ask)
 
 
 def _name(display_name: str) -> str:
@@ -47,20 +44,21 @@ def _name(display_name: str) -> str:
 
 def asked(machine: IdleMachine) -> Rendered:
     name = _name(machine.owner)
-    return reply(f"I asked {name} for {machine.rental.id}. You read here what {name} says.")
+    what = rental_text.machine(machine.rental)
+    return reply(f"I've asked {name} for {what}. I'll send you the answer in a direct message.")
 
 
 def given(rental: Rental, name: str) -> Rendered:
     """Return the answer to an owner who gives a machine to a person with this name."""
     who = _name(name)
     return reply(
-        f"{who} has {span(TAKE_WITHIN)} to take {rental.id}. Until then it stays yours, and you pay for it. "
-        f"/gpu keep {rental.id} takes it back."
+        f"{who} has {span(TAKE_WITHIN)} to take {rental_text.machine(rental)}. Until then, it stays yours and you "
+        f"pay for it. To take the offer back: /gpu keep {rental.id}"
     )
 
 
 def taken(rental: Rental) -> Rendered:
-    return reply(f"{rental.id} is yours now. /gpu ssh {rental.id} shows how to get in.")
+    return reply(f"{rental_text.machine(rental)} is yours now. /gpu ssh {rental.id} shows how to log in.")
 
 
 def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
@@ -69,10 +67,11 @@ def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
     return blocks.modal(
         Callback.TAKE_CONFIRM,
         f"Take {rental.id}?",
+        blocks.alert(f"This can cost you up to {say_at_most(left.total)}."),
         blocks.lines(
-            f"{machines_of(rental)}, {per_hour(left.rate)}, now {owner(details)}'s. "
-            f"It ends in {span(left.ends_at - reader.now)}: until then you pay at most {say_at_most(left.total)}.",
-            "I ask you about it from now on. Its keys stay as they are.",
+            f"{owner(details)}'s {rental_text.machine(rental)}, {per_hour(left.rate)}. "
+            f"It ends in {span(left.ends_at - reader.now)}.",
+            "From now on, you pay for it and I'll ask you about it. Its keys stay as they are.",
         ),
         submit=f"Take {rental.id}",
         value=EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at),

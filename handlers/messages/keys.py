@@ -9,14 +9,14 @@ from bot.model.text import plural
 from bot.policy.access.keys import kind_of
 from handlers.ids import NO_VALUE, Action, KeyValue
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.format import clean, escape, identifier, join, join_lines
+from handlers.phrases.blocks import Part, Rendered, button
+from handlers.phrases.format import clean, escape, identifier, join
 
 ADD_COMMAND = "/gpu key ssh-ed25519 AAAA... you@laptop"
 GITHUB_COMMAND = "/gpu key github ana-dev"
 LISTED = 20
 """A message holds 50 blocks, and each key takes two."""
-_FIRST = ", first: machines open with it for certain"
+_DEFAULT = ": the default key, which always works"
 
 
 def key_text(key: Key, *, named: bool = True) -> str:
@@ -26,27 +26,22 @@ def key_text(key: Key, *, named: bool = True) -> str:
 
 
 def needed(*, github: bool, text: str = "To log in to machines, you'll need an SSH key.") -> Rendered:
-    """Return the question for an SSH key, such as after a click on an offer. `github` tells whether the team takes
-    keys from GitHub, and `text` what the key is needed for."""
-    return blocks.message(
-        f"{text} Add it with: {_commands(github)}",
-        blocks.section(text),
-        blocks.actions(*add_buttons(github=github)),
-        blocks.context(f"or  {_commands(github)}"),
-        closed=False,
-    )
+    """Return the question for an SSH key, such as after a click on an offer. `github` tells whether the team
+    allows keys from GitHub, and `text` what the key is needed for."""
+    return blocks.of_parts(blocks.paragraph(text), blocks.actions(*add_buttons(github=github)), _or_type(github))
 
 
 def add_buttons(*, github: bool) -> list[blocks.Json | None]:
-    return [button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary"), _from_github(github)]
+    add = button("Add SSH key", Action.ADD_KEY, NO_VALUE, style="primary")
+    return [add, from_github_button() if github else None]
 
 
-def _from_github(github: bool) -> blocks.Json | None:
-    return button("Take mine from GitHub", Action.FROM_GITHUB, NO_VALUE) if github else None
+def from_github_button() -> blocks.Json:
+    return button("Use my GitHub keys", Action.FROM_GITHUB, NO_VALUE)
 
 
-def _commands(github: bool) -> str:
-    return f"{ADD_COMMAND}  or  {GITHUB_COMMAND}" if github else ADD_COMMAND
+def _or_type(github: bool) -> Part:
+    return blocks.small(f"Or type: {ADD_COMMAND}{f'  or  {GITHUB_COMMAND}' if github else ''}")
 
 
 def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rendered:
@@ -54,31 +49,33 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
     no key and nothing was done, return the question for a key. `github` is as in `needed`."""
     if not keys and not first_line:
         return needed(github=github)
-    heading = f"{plural(len(keys), 'SSH key')}." if keys else "No key is saved. I ask again when you rent."
-    lines = [f"{key_text(key)}{_FIRST if n == 0 else ''}" for n, key in enumerate(keys[:LISTED])]
+    heading = (
+        f"You have {plural(len(keys), 'SSH key')}." if keys else "You have no SSH key now. I'll ask when you rent."
+    )
     more = f"{plural(len(keys) - LISTED, 'more key')} not shown." if len(keys) > LISTED else ""
-    others = "The others get in if the machine's startup script runs." if len(keys) > 1 else ""
-    running = "Machines that run now stay as they are: /gpu ssh has the line that adds a key."
-    uses = join(others, running) if keys else ""
-    return blocks.message(
-        join_lines(first_line, heading, *lines, more, uses, f"Add one with: {_commands(github)}"),
-        blocks.section(join(first_line, heading)),
-        *(
-            block
-            for n, (key, line) in enumerate(zip(keys, lines, strict=False))
-            for block in (blocks.section(line), _buttons(key, first=n == 0))
-        ),
-        blocks.context(join(more, uses)),
-        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE), _from_github(github)),
-        blocks.context(f"or  {_commands(github)}"),
-        closed=False,
+    others = "Your other keys work if the machine's startup script runs." if len(keys) > 1 else ""
+    running = "Machines that are running stay as they are; /gpu ssh has the line that adds a key." if keys else ""
+    shown = (
+        part
+        for n, key in enumerate(keys[:LISTED])
+        for part in (
+            blocks.paragraph(f"{key_text(key)}{_DEFAULT if n == 0 else ''}"),
+            _buttons(key, default=n == 0),
+        )
+    )
+    return blocks.of_parts(
+        blocks.paragraph(join(first_line, heading)),
+        *shown,
+        blocks.small(join(more, others, running)),
+        blocks.actions(button("Add SSH key", Action.ADD_KEY, NO_VALUE), from_github_button() if github else None),
+        _or_type(github),
     )
 
 
-def _buttons(key: Key, *, first: bool) -> blocks.Json | None:
+def _buttons(key: Key, *, default: bool) -> blocks.Json | None:
     value = KeyValue(fingerprint=key.fingerprint)
-    make_first = button("Make first", Action.MAKE_KEY_FIRST, value, about=spoken_key(key))
-    return blocks.actions(None if first else make_first, remove_button(key))
+    make_default = button("Make default", Action.MAKE_KEY_FIRST, value, about=spoken_key(key))
+    return blocks.actions(None if default else make_default, remove_button(key))
 
 
 def remove_button(key: Key) -> blocks.Json:
@@ -98,13 +95,13 @@ def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
     elif added:
         parts.append(f"{len(added)} keys are saved: {', '.join(map(key_text, added))}.")
     if known:
-        parts.append(f"Saved already: {', '.join(map(key_text, known))}.")
+        parts.append(f"Already saved: {', '.join(map(key_text, known))}.")
     return join(*parts)
 
 
 def removed_text(key: Key) -> str:
-    return f"Removed: {key_text(key)}. Machines that run now still open with it."
+    return f"{key_text(key)} is removed. It still works on machines that are running."
 
 
 def made_first_text(key: Key) -> str:
-    return f"First now: {key_text(key)}."
+    return f"{key_text(key)} is your default key now."

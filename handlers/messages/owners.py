@@ -17,16 +17,16 @@ from bot.policy.access.keys import add_line
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.use.giving import TAKE_WITHIN, given_to, left_of
 from handlers.ids import Action, EndValue, HoursValue, ShareValue
-from handlers.messages.backups import readopted, readopted_in_thread
+from handlers.messages.backups import readopted
 from handlers.messages.needed import is_open, keep_buttons, question_text
 from handlers.messages.ready import log_in_message
 from handlers.messages.ssh_lines import keys_fact, lines_to_paste, ssh_button
-from handlers.messages.writers import EventContext, EventText, Needs, direct, no_longer_ready, thread, until_text
+from handlers.messages.writers import EventContext, Needs, direct, no_longer_ready, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.format import escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
-from handlers.phrases.rental_text import describe, how_it_ended, machine, owner, so_far
+from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
 from handlers.phrases.use_text import current_use, verdict_text
 
 NEEDED_FOR = timedelta(hours=4)
@@ -38,17 +38,24 @@ LINES = 2
 
 
 @thread(EventKind.ADOPTED)
-def _adopted(context: EventContext[AdoptedFacts]) -> EventText:
-    facts = context.facts
+def _adopted(context: EventContext[AdoptedFacts]) -> str:
+    facts, it = context.facts, context.this_machine
     (new_owner,) = facts.people
     owner = context.name(new_owner)
-    named = f", named {escape(facts.name)}" if facts.name else ""
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
-        return readopted_in_thread(context, owner, f"It ran on the account{named}")
-    ran = f"It ran on the account{named}, and I didn't know it."
-    if new_owner == context.event.actor:
-        return EventText(f"{context.actor} took it over", f"{ran}{_ends_unless_destroyed(context)}")
-    return EventText(f"{context.actor} made {owner} its owner", f"{ran} It ends {until_text(context)}.")
+        how = readopted(context.actor, f"{it} for {owner}")
+    elif new_owner == context.event.actor:
+        how = f"{context.actor} took over {it}."
+    else:
+        how = f"{context.actor} made {owner} the owner of {it}."
+    return join(how, _ran(facts), _ends_unless_destroyed(context))
+
+
+def _ran(facts: AdoptedFacts) -> str:
+    """Return where a machine ran before it was adopted, and under which name."""
+    named = f" as {escape(facts.name)}" if facts.name else ""
+    through_me = "" if facts.why is Why.BOUGHT_AFTER_BACKUP else " and wasn't rented through me"
+    return f"It ran in the account{named}{through_me}."
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
@@ -56,15 +63,21 @@ def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""
-    return f" It ends {until_text(context)}."
+    until = context.facts.until
+    return f"It ends {context.times.at_time(until)}." if until else ""
 
 
 @thread(EventKind.OWNER_CHANGED)
-def _owner_changed(context: EventContext[OwnerChangedFacts]) -> EventText:
+def _owner_changed(context: EventContext[OwnerChangedFacts]) -> str:
     before, after = (context.name(one) for one in context.facts.people)
     if context.event.actor == context.facts.people[1]:
-        return EventText(f"{after} took it over", f"{before} gave it.", colon=True)
-    return EventText(f"{context.actor} made {after} its owner", f"it was {before}'s.", colon=True)
+        return f"{after} took over {_this(context)}, which was {before}'s."
+    return f"{context.actor} made {after} the owner of {_this(context)}, which was {before}'s."
+
+
+def _this(context: EventContext) -> str:
+    """Return what a thread calls a machine, or a request that has none yet."""
+    return context.this_request if context.rental.lease is None else context.this_machine
 
 
 @direct(EventKind.ADOPTED, EventKind.OWNER_CHANGED)
@@ -79,9 +92,9 @@ def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> R
 def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
     """Return to the new owner of a ready machine what it costs, when it ends and how to get in. If the machine
     computes nothing, ask whether it is needed."""
-    details, rental, event, times = context.details, context.rental, context.event, context.times
-    ends = f"It ends {times.time(rental.running_lease.ends_at, event.at)}: then it is destroyed."
-    facts = event.facts
+    details, rental, times = context.details, context.rental, context.times
+    ends = f"It ends {times.at_time(rental.running_lease.ends_at)}, and its disk is deleted then."
+    facts = context.event.facts
     how = _how_adopted(context, facts) if isinstance(facts, AdoptedFacts) else _how_handed_over(context, facts)
     asks = is_open(context)
     return log_in_message(
@@ -98,27 +111,23 @@ def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rende
 
 
 def _how_adopted(context: EventContext, facts: AdoptedFacts) -> str:
-    admin, it, times = context.actor, machine(context.rental), context.times
-    named = f", named {escape(facts.name)}" if facts.name else ""
-    money = join(
-        f"{per_hour(facts.rate)}" if facts.rate else "",
-        f"since {times.time(facts.since, context.event.at)}" if facts.since else "",
-    )
-    cost = so_far(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
+    it, times = machine(context.rental), context.times
+    how = f"{context.actor} made you the owner of {it}."
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
-        return readopted(admin, f"{it}{named}", f"{money}, {cost}")
-    return (
-        f"{admin} made you the owner of {it}{named}. It ran on the account and I didn't know it: {money}, {cost}."
-    )
+        how = readopted(context.actor, f"your {it}")
+    cost = in_all(AccruedCost(amount=facts.amount or 0, estimated=bool(facts.estimated)))
+    since = f" since {times.time(facts.since, context.event.at)}" if facts.since else ""
+    rate = f", at {per_hour(facts.rate)}" if facts.rate else ""
+    return join(how, _ran(facts), f"It has cost {cost}{since}{rate}.")
 
 
 def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
     rental, it = context.rental, machine(context.rental)
     before = context.name(facts.people[0])
-    money = f", {per_hour(rental.rate)}" if rental.rate else ""
+    money = f", at {per_hour(rental.rate)}" if rental.rate else ""
     if context.event.actor == rental.owner:
-        line = f"{before} got the line that lets you in"
-        return f"You took {it} {context.times.at_time(context.event.at)}{money}. It was {before}'s; {line}."
+        line = f"It was {before}'s. I've sent {before} the line to paste there so that you can log in."
+        return f"You took over {it} {context.times.at_time(context.event.at)}{money}. {line}"
     return f"{context.actor} made you the owner of {it}{money}. It was {before}'s."
 
 
@@ -126,8 +135,8 @@ def _taken(context: EventContext) -> Rendered:
     """Return to the earlier owner of a machine that somebody took the line that lets them in."""
     details, who, it = context.details, owner(context.details), machine(context.rental)
     text = (
-        f"{who} took {it} {context.times.at_time(context.event.at)} and pays for it from then on. "
-        f"Paste this on it, and {who} gets in:"
+        f"{who} took over {it} {context.times.at_time(context.event.at)} and pays for it from then on. "
+        f"Paste this on the machine so that {who} can log in:"
     )
     keys = [key.line for key in details.keys_now.get(details.rental.owner, ())]
     return blocks.of_parts(*lines_to_paste(text, add_line, keys, LINES), closed=True)
@@ -135,15 +144,15 @@ def _taken(context: EventContext) -> Rendered:
 
 def no_longer_yours(context: EventContext) -> Rendered:
     """Return what every message to a former owner says: who owns the machine now, and nothing else about it."""
-    return blocks.message(f"{machine(context.rental)} is {owner(context.details)}'s now.")
+    return blocks.message(f"{machine(context.rental)} belongs to {owner(context.details)} now.")
 
 
 # --- a machine that somebody asks for, or is given
 
 
 @thread(EventKind.ASKED_FOR)
-def _asked_for(context: EventContext) -> EventText:
-    return EventText(f"{context.actor} asked {context.owner} for it")
+def _asked_for(context: EventContext) -> str:
+    return f"{context.actor} asked {context.owner} for {context.this_machine}."
 
 
 @direct(EventKind.ASKED_FOR)
@@ -152,7 +161,7 @@ def _let_in_or_give(context: EventContext) -> Rendered:
     rental, event, who = context.rental, context.event, context.actor
     answer = context.outcome
     if answer is not None:
-        return blocks.message(join(f"{who} asked for {rental.id}.", _what_became_of_it(context, answer)))
+        return blocks.message(join(f"{who} asked for {context.machine}.", _what_became_of_it(context, answer)))
     if rental.state is not State.READY:
         text = how_it_ended(context.details, f"your {machine(context.rental)}", context.times)
         return blocks.message(text, closed=rental.state.over)
@@ -161,13 +170,13 @@ def _let_in_or_give(context: EventContext) -> Rendered:
     idle = f", {verdict_text(use, context.times).lower()}" if use and use.verdict is Verdict.IDLE else ""
     price = f", {per_hour(rental.rate)}" if rental.rate is not None else ""
     text = (
-        f"{who} asks for {rental.id}, your {describe(rental)}{idle}{price}. "
-        f"If you let {who} in, it stays yours. If you give it, {who} pays from then on."
+        f"{who} is asking for {context.machine}{idle}{price}. "
+        f"If you share it, it stays yours. If you give it away, {who} pays from then on."
     )
     for_them = ShareValue(rental_id=rental.id, people=(event.actor or "",))
     return blocks.with_buttons(
         text,
-        button(blocks.short_label("Let {} in", name), Action.SHARE, for_them),
+        button(blocks.short_label("Share with {}", name), Action.SHARE, for_them),
         button(blocks.short_label("Give it to {}", name), Action.GIVE, for_them),
         button("I need it", Action.KEEP, HoursValue(rental_id=rental.id, span=NEEDED_FOR)),
     )
@@ -178,22 +187,22 @@ def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
     details, times, who = context.details, context.times, context.actor
     match answer.kind:
         case EventKind.KEPT:
-            return "It is still needed."
+            return "It's still needed."
         case EventKind.TEAMMATE_ADDED:
-            return f"You let {who} in."
+            return f"You shared it with {who}."
         case EventKind.GIVEN:
             to = person(details.names, answer.facts.people[0])
-            return f"You gave it to {to}, who can take it until {times.time(answer.at + TAKE_WITHIN)}."
+            return f"You offered it to {to}, who can take it until {times.time(answer.at + TAKE_WITHIN)}."
         case EventKind.USE_CHANGED:
-            return f"It works again {times.at_time(answer.at)}."
+            return f"It has been in use again since {times.time(answer.at)}."
     return how_it_ended(details, f"your {machine(details.rental)}", times)
 
 
 @thread(EventKind.GIVEN)
-def _given(context: EventContext[PersonFacts]) -> EventText:
+def _given(context: EventContext[PersonFacts]) -> str:
     to = context.name(context.facts.people[0])
     until = context.times.time(context.event.at + TAKE_WITHIN)
-    return EventText(f"{context.actor} gives it to {to}", f"{to} can take it until {until}.", colon=True)
+    return f"{context.actor} is offering {context.this_machine} to {to}, who can take it until {until}."
 
 
 @direct(EventKind.GIVEN, needs=Needs.BUDGET_IF_TAKEN)
@@ -209,23 +218,23 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
     if rental.state is not State.READY:
         shown = no_longer_ready(context)
         return changed(shown, closed=shown.closed or not context.by_owner)
-    gave = f"{context.actor} gave you {machine(details.rental)}."
+    gave = f"{context.actor} offered you {machine(rental)}."
     if answer is not None and answer.kind is EventKind.GIVEN:
         again = reader.id in answer.facts.people
-        then = "You can take it below." if again else "Somebody else can take it now."
+        then = "My newer message has the button to take it." if again else "It's now offered to someone else."
         return blocks.message(f"{gave} {then}")
     if answer is not None:
-        return blocks.message(f"{gave} It is still needed, so it stays {owner(details)}'s.")
+        return blocks.message(f"{gave} It's still needed, so it stays {owner(details)}'s.")
     if given_to(reader.id, details.events, reader.now) != event:
         return blocks.message(f"{gave} You didn't take it within an hour, so it stays {owner(details)}'s.")
     left = left_of(rental, reader.now, reader.rules)
     text = join(
-        f"{context.actor} gives you {rental.id}: {describe(rental)}, {per_hour(left.rate)}.",
-        f"It ends {times.time(rental.running_lease.ends_at, event.at)}; until then it costs you at most "
+        f"{context.actor} is offering you {machine(rental)} at {per_hour(left.rate)}.",
+        f"Until it ends {times.at_time(rental.running_lease.ends_at)}, it costs you at most "
         f"{say_at_most(left.total)}.",
         _budget(details),
-        "Once you take it, you pay and I ask you about it. Its keys stay as they are.",
-        f"You can take it until {times.time(event.at + TAKE_WITHIN, event.at)}.",
+        f"If you take it by {times.time(event.at + TAKE_WITHIN, event.at)}, you pay for it and I'll ask you about "
+        "it. Its keys stay as they are.",
     )
     value = EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at)
     shown = blocks.with_buttons(text, button(f"Take {rental.id}", Action.TAKE, value, style="primary"))
@@ -238,18 +247,18 @@ def _budget(details: RentalDetails) -> str:
         return ""
     tightest = details.demands[0]
     left = f"You have {say_left(tightest, f' in {say_month(tightest.balance.month)}')}."
-    return join(left, f"It needs {say_at_most(tightest.more)}." if tightest.more > 0 else "")
+    return join(left, f"This machine would use {say_at_most(tightest.more)} of it." if tightest.more > 0 else "")
 
 
 # --- an owner who left
 
 
 @thread(EventKind.OWNER_LEFT)
-def _owner_left(context: EventContext[PersonFacts]) -> EventText:
+def _owner_left(context: EventContext[PersonFacts]) -> str:
     owner = context.name(context.facts.people[0])
-    return EventText(f"{owner} left the workspace", "Admins decide what becomes of it.")
+    return f"{owner} left the workspace, so admins decide what happens to {_this(context)}."
 
 
 @thread(EventKind.OWNER_LEFT_LATER)
-def _owner_left_later(context: EventContext) -> EventText:
-    return EventText(f"{context.actor} decides later whose it becomes")
+def _owner_left_later(context: EventContext) -> str:
+    return f"{context.actor} will decide later who gets {_this(context)}."

@@ -14,11 +14,11 @@ from bot.policy.team.rules import Rules
 from handlers.ids import Action, RentalValue
 from handlers.messages.keys import add_buttons
 from handlers.messages.replacing import NO_SSH_ANSWER, button_while_it_runs
-from handlers.messages.ssh_lines import add_your_key, ends_fact, keys_fact, log_in_parts, ssh_button
+from handlers.messages.ssh_lines import add_your_key, keys_fact, log_in_parts, ssh_button
 from handlers.messages.writers import EventContext, direct, no_longer_ready, said_once, sentence_case, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
-from handlers.phrases.ends import on_ending_text, script_first_text
+from handlers.phrases.ends import ends_fact, on_ending_text, script_first_text
 from handlers.phrases.format import identifier, join, join_lines, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.rental_text import machine, names_of, owner, people_text, place, without_key_text

@@ -19,7 +19,7 @@ from handlers.ids import NO_VALUE, Action, Callback, EndValue, LineValue, Rental
 from handlers.messages import keys
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.ends import SCRIPT, ask_again_text, end_moves, ends, until_named, without_approval
+from handlers.phrases.ends import SCRIPT, ask_again_text, end_moves, ends_fact, until_named, without_approval
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import (
     Reader,
@@ -152,7 +152,7 @@ def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
         return blocks.message(join(asked, without_approval(rental, times), utc))
     approved = ", which was already approved" if was_asked_for(rental.request, rental.running_lease) else ""
     text = f"You extended {machine(rental)} by {span(done.span)}{about}{approved}."
-    return blocks.message(join(text, ends(rental, times), utc))
+    return blocks.message(join(text, ends_fact(rental, times).sentence, utc))
 
 
 def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) -> Rendered:
@@ -225,8 +225,8 @@ def opener(modal: Modal) -> Rendered:
             words = f"By how much do you want to extend {rental_id}? Click, or write: extend {rental_id} 2h"
             opens = button(f"Extend {rental_id}", Action.EXTEND_FORM, RentalValue(rental_id=rental_id))
         case Callback.GITHUB_NAME.id, _:
-            words = "To use your keys from GitHub, click and enter your user name, or write: key github ana-dev"
-            opens = button("Use my GitHub keys", Action.FROM_GITHUB, NO_VALUE)
+            words = "To use your keys from GitHub, click and enter your username, or write: key github ana-dev"
+            opens = keys.from_github_button()
         case _:
             words = "Click to choose GPUs from a list, or write what you need: get H100 EU"
             opens = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)

@@ -6,7 +6,6 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from bot.model.attempt import Attempt, OwnedKey
 from bot.model.person import Key
@@ -17,17 +16,15 @@ from bot.model.text import listed, plural
 from bot.policy.access.boot import SETUP_LOG, further_keys
 from bot.policy.access.keys import add_line
 from bot.policy.use.probing import boot_script_failed, boot_script_ran
-from bot.policy.use.two_ends import can_move
 from handlers.ids import Action, RentalValue
 from handlers.messages.probe import awaited, by_hand, monitored
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.writers import sentence_case
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
-from handlers.phrases.ends import can_have_one, on_ending_text, script_first_text
+from handlers.phrases.ends import can_have_one, ends_fact, on_ending_text, script_first_text
 from handlers.phrases.format import (
     Reader,
-    Times,
     escape,
     first_few,
     identifier,
@@ -119,24 +116,7 @@ def log_in_parts(
     ]
 
 
-# --- when it ends, and whose keys work
-
-
-def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
-    """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
-    times `posted`."""
-    lease, extension = rental.running_lease, rental.extension
-
-    def until(say: Callable[..., str]) -> str:
-        later = lease.latest_end if can_move(lease) else None
-        return join(
-            say(lease.ends_at, *posted),
-            f"by {times.time(later, *posted)} while its GPUs are busy" if later is not None else "",
-            f"{say(extension.ends_at, *posted)} if approved" if extension is not None else "",
-            by=", or ",
-        )
-
-    return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
+# --- whose keys work
 
 
 def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.model.machine_use import OnEndingRefused, OnEndingState, Verdict
@@ -13,6 +14,7 @@ from bot.model.text import span
 from bot.policy.team.hours import known_zone
 from bot.policy.use.on_ending import STARTS_BEFORE
 from bot.policy.use.two_ends import can_move, first_end, was_asked_for
+from handlers.phrases.blocks import Fact
 from handlers.phrases.format import Times, person, time_token
 
 
@@ -63,18 +65,33 @@ def _while_busy(request: Request, last: str = "") -> str:
 # --- the end of a machine
 
 
-def ends(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return a sentence about when a machine ends, for a message of the times `posted`: `Ends 18:40.`, or `In use:
-    it goes on until 19:40, 00:40 at the latest.` if its end moved on and it is in use."""
+def keeps_running(rental: Rental) -> bool:
+    """Return whether a machine's end moved on because the machine is in use, and it still is."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
-    in_use = rental.use is not None and rental.use.verdict is Verdict.IN_USE
-    if not (moved and in_use):
-        return f"Ends {end(rental, times, *posted)}."
-    latest = "its latest end"
-    if lease.latest_end is not None and can_move(lease):
-        latest = f"{times.time(lease.latest_end, *posted)} at the latest"
-    return f"In use: it goes on until {times.time(lease.ends_at, *posted)}, {latest}."
+    return moved and rental.use is not None and rental.use.verdict is Verdict.IN_USE
+
+
+def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
+    """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
+    times `posted`."""
+    lease, extension = rental.running_lease, rental.extension
+    later = times.time(lease.latest_end, *posted) if lease.latest_end is not None and can_move(lease) else ""
+
+    def longer(say: Callable[..., str]) -> str:
+        return f", or {say(extension.ends_at, *posted)} if approved" if extension is not None else ""
+
+    if keeps_running(rental):
+        first = times.time(lease.ends_at, *posted)
+        latest, at_latest = (f"{later} at the latest", "and until ") if later else ("its latest end", "")
+        said = f"It keeps running until {first}, {at_latest}{latest}{longer(times.at_time)}."
+        return Fact("Ends", f"{first}, {latest}{longer(times.time)}", said)
+
+    def until(say: Callable[..., str]) -> str:
+        by = f", or by {later} while its GPUs are busy" if later else ""
+        return f"{say(lease.ends_at, *posted)}{by}{longer(say)}"
+
+    return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
 
 
 def end(rental: Rental, times: Times, *posted: datetime) -> str:
@@ -96,10 +113,10 @@ def at_its_end(rental: Rental, now: datetime) -> str:
     if now < lease.ends_at:
         return ""
     if script is not None and script.state is OnEndingState.RUNNING and script.is_for(lease.ends_at):
-        return "At its end: I'll destroy it as soon as its on-ending.sh is done."
+        return "It has reached its end, and I'll destroy it as soon as its on-ending.sh is done."
     if can_move(lease):
-        return "At its end: I'm checking whether its GPUs are busy."
-    return "At its end: I'll destroy it as soon as I can."
+        return "It has reached its end, and I'm checking whether its GPUs are busy."
+    return "It has reached its end, and I'll destroy it as soon as I can."
 
 
 def without_approval(rental: Rental, times: Times) -> str:

@@ -35,7 +35,7 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.LIST_ALL: "/gpu list all shows everyone's machines.",
         NextStep.LOG_IN: "/gpu ssh shows how to log in.",
         NextStep.DESTROY_ONE: "Destroy one first: /gpu list shows them.",
-        NextStep.PASTE_A_KEY: "Paste one: /gpu key ssh-ed25519 AAAA... you@laptop",
+        NextStep.PASTE_A_KEY: "Paste a key instead: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.TRY_AGAIN_OR_PASTE_A_KEY: "Try again, or paste a key: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.REMOVE_A_KEY: "Remove one first: /gpu key",
         NextStep.READ_THIS_MONTH: "/gpu spend shows this month.",
@@ -44,10 +44,10 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.MAKE_NEW_KEY: "Create a new pair, then type /gpu key with the line of its .pub file.",
     }
 )
-_RESUME = "An admin can end the pause with /gpu resume."
+RESUME = "An admin can end the pause with /gpu resume."
 BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
     {
-        BuyingBlock.PAUSED: f"Buying is paused. {_RESUME}",
+        BuyingBlock.PAUSED: f"Buying is paused. {RESUME}",
         BuyingBlock.BOUGHT_AFTER_BACKUP: "Buying is paused, because machines that I rented are running but "
         "missing from my database. An admin decides about them and can then end the pause with /gpu resume.",
         BuyingBlock.UNAUTHORIZED: "Compute Clear rejects my API token, so I can't rent anything. The admins know.",
@@ -87,7 +87,7 @@ def refusal_text(problem: GpubotError) -> str:
 def block_text(problem: BuyingBlocked) -> str:
     """Return why nothing is bought for anyone now, and who can change that."""
     who = paused_by(problem)
-    return f"{who}. {_RESUME}" if who else BLOCKS[problem.block]
+    return f"{who}. {RESUME}" if who else BLOCKS[problem.block]
 
 
 def paused_by(problem: BuyingBlocked, when: str = "") -> str:

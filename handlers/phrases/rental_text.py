@@ -36,7 +36,6 @@ from handlers.phrases.format import (
     join,
     mention,
     mention_group,
-    per_hour,
     person,
     sentence,
 )
@@ -109,12 +108,13 @@ def contract(value: Contract) -> str:
 
 
 def setup_text(rental: Rental) -> str:
-    """Return `Setup torch: failed at line 12.` Return an empty text if nothing is known of a setup."""
+    """Return `Setup "torch" failed at line 12.` Return an empty text if nothing is known of a setup."""
     name, progress = rental.request.setup, rental.setup_progress
     if not name or progress is None:
         return ""
-    at = f" at line {progress.line}" if progress.state is SetupState.FAILED and progress.line else ""
-    return f"Setup {escape(name)}: {progress.state.value}{at}."
+    at = f" at line {progress.line}" if progress.line else ""
+    how = f"failed{at}" if progress.state is SetupState.FAILED else f"is {progress.state.value}"
+    return f'Setup "{escape(name)}" {how}.'
 
 
 # --- GPUs that are not those that were sold
@@ -265,14 +265,6 @@ def machine_in(rental: Rental) -> str:
 
 def possessive(details: RentalDetails, reader: Reader) -> str:
     return "your" if reader.id == details.rental.owner else f"{owner(details)}'s"
-
-
-def vendor_and_rate(details: RentalDetails) -> str:
-    """Return `Hyperstack nor-1, $2.15/h`. Return an empty text before the first attempt."""
-    rental = details.rental
-    if rental.vendor is None:
-        return ""
-    return place(rental.vendor, rental.vendor_region) + (f", {per_hour(rental.rate)}" if rental.rate else "")
 
 
 def billing_since(details: RentalDetails) -> datetime | None:

@@ -257,7 +257,7 @@ def _meant(sentence: Sentence, catalog: Catalog, context: ParseContext) -> Comma
 
 def _parse_wait(rest: str, catalog: Catalog, context: ParseContext) -> Command:
     if not rest.strip():
-        raise Mistake("What do you wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri")
+        raise Mistake("What do you want to wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri")
     return parse_request(rest, catalog, context, waiting=True)
 
 
@@ -303,19 +303,19 @@ def _without_name_of_command(text: str) -> str:
 
 
 def _too_long() -> Mistake:
-    return Mistake("That is too long. /gpu help shows what I understand.")
+    return Mistake("That's too long. /gpu help shows what I understand.")
 
 
 def _unknown_command(first_word: str, rest: str) -> Mistake:
     word = normalize(first_word[:MAX_NAME_LENGTH]).lower()
     nearest = tuple(name for name, typos in _MAX_TYPOS.items() if OSA.distance(word, name) <= typos)
     if not nearest:
-        hint = "What you rent: /gpu list. All commands: /gpu help"
+        hint = "/gpu list shows your machines, /gpu help all commands."
         return RequestMistake(f'I don\'t know the command "{short(first_word)}". {hint}')
     rental_id = rest.strip().lower()
     takes_id = nearest[0] in {*_OF_RENTAL, "keep"} - {"ssh"}
     suggestion = f"{nearest[0]} {rental_id if ID.fullmatch(rental_id) else 'k7mq2'}" if takes_id else nearest[0]
-    hint = f"Nearest: {', '.join(nearest)}. Try: /gpu {suggestion}, or /gpu help"
+    hint = f"Similar: {', '.join(nearest)}. Try: /gpu {suggestion}, or /gpu help"
     return Mistake(f'I don\'t know the command "{short(first_word)}". {hint}')
 
 
@@ -430,7 +430,7 @@ def _parse_give(rest: str) -> Command:
 def _no_argument_parser(command: Plain, about: str) -> Parser:
     def parse(rest: str, _: ParseContext) -> Command:
         if rest.strip():
-            raise Mistake(f"/gpu {command.value} takes nothing more: {about}. Try: /gpu {command.value}")
+            raise Mistake(f"/gpu {command.value} takes nothing else: {about}. Try: /gpu {command.value}")
         return command
 
     return parse
@@ -440,7 +440,7 @@ def _parse_pause(rest: str, _: ParseContext) -> Command:
     """Return a pause with its reason. Raise Mistake for an id: no single rental can be paused."""
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
     if ID.fullmatch(reason.lower()):
-        raise Mistake("/gpu pause takes nothing more than a reason: it is about all buying. Try: /gpu pause")
+        raise Mistake("/gpu pause takes only a reason, because it pauses all buying. Try: /gpu pause")
     return Pause(reason=reason)
 
 
@@ -473,15 +473,18 @@ _WITH_PEOPLE: dict[str | None, Callable[[str], Command]] = {"share": _parse_shar
 HELP = (
     (
         "/gpu get H100 EU",
-        "offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from nebius, -- a note",
+        "shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from nebius, -- a note",
     ),
-    ("/gpu get H100 for 6h up to 12h", "goes on after 6 h while its GPUs are busy; also: while busy up to 60h"),
-    ("/gpu get H100 EU now", "rents the cheapest at once, within the limits, if nothing in it is unclear"),
+    (
+        "/gpu get H100 for 6h up to 12h",
+        "keeps running after 6 h while its GPUs are busy; also: while busy up to 60h",
+    ),
+    ("/gpu get H100 EU now", "rents the cheapest at once if it's within the limits and nothing is unclear"),
     (
         "/gpu get H100 at 9:00 tomorrow for 8h",
-        "rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h until fri waits for one",
+        "rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h until fri waits for an offer",
     ),
-    ("/gpu again", "offers now for your last request"),
+    ("/gpu again", "shows offers for your last request again"),
     ("/gpu list", "what you rent; /gpu list all for everyone"),
     ("/gpu show k7mq2", "one rental and its history; with only one, no id is needed, here and below"),
     ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),

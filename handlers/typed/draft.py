@@ -37,7 +37,7 @@ leave out the others silently."""
 _SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
 _NUMBER = re.compile(r"\d+")
 _HOUR = timedelta(hours=1)
-_AT_THE_LATEST = "It ends when its GPUs stop, and at the latest when?"
+_AT_THE_LATEST = "It ends when its GPUs stop. By when at the latest?"
 T = TypeVar("T")
 
 
@@ -106,7 +106,7 @@ class Part(Enum):
     PEOPLE = "people"
 
 
-_SAID_OTHERWISE = {Part.LATEST_END: "later end", Part.WAITS: "end"}
+_SAID_OTHERWISE = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
 _LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
 """The parts that may have several values, or that are checked for them after other parts."""
 
@@ -246,7 +246,7 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
     unread.sort(key=lambda one: bool(one.readings))  # first what stands in the way of a correction
     *others, last = unknown[:MOST_UNREAD] or [""]
     all_unknown = f"I don't know {', '.join(others)} and {last}" if others else f"I don't know {last}"
-    words = dict.fromkeys(one.why or f"{all_unknown}. A note goes after --." for one in unread)
+    words = dict.fromkeys(one.why or f"{all_unknown}. Put a note after --." for one in unread)
     sentences = dict.fromkeys(_SENTENCE_END.split(" ".join(islice(words, MOST_UNREAD))))
     return Problem(
         None,
@@ -332,10 +332,10 @@ class _Builder:
             return draft.first(part)
         name = _SAID_OTHERWISE.get(part, part.value)
         if part is Part.LATEST and not (draft[Part.LEASE] or draft[Part.BUSY]):
-            name = Part.LEASE.value
+            name = _SAID_OTHERWISE[Part.LEASE]
         shown = " and ".join(_shown(value, name) for value in different[:3])
         each = ({part: [value]} for value in different[:MOST_CORRECTIONS])
-        raise self._wrong(part, f"One {name} at a time; I read {shown}.", *each)
+        raise self._wrong(part, f"Type one {name} at a time. I read {shown}.", *each)
 
     def _check_gpu(self) -> None:
         if not self.draft[Part.GPU]:
@@ -352,12 +352,12 @@ class _Builder:
         if not fitting:
             names = ", ".join(typed_name(one.name) for one in self.vocabulary.variants_of(gpu)[:5])
             words = short(f"{self.vocabulary.family_of(gpu) or gpu} {' '.join(typed)}")
-            raise self._wrong(Part.FEATURE, f'I don\'t know the GPU "{words}". There is: {names}.')
+            raise self._wrong(Part.FEATURE, f'I don\'t know a GPU called "{words}". Similar names: {names}.')
 
     def _read_count(self) -> None:
         count = self.draft.first(Part.COUNT)
         if count == 0:
-            raise self._wrong(Part.COUNT, "0 GPUs is nothing to rent.")
+            raise self._wrong(Part.COUNT, "You can't rent 0 GPUs.")
         if count is not None and count > MAX_GPUS:
             raise self._wrong(Part.COUNT, f"{count} GPUs are more than anyone rents at once.")
         self.count = count or 1
@@ -374,12 +374,12 @@ class _Builder:
         if start is None:
             return
         if self.draft.waiting:
-            words = "With a start time I wait until then. It needs get."
+            words = "A request with a start time waits until then anyway. Type get instead of wait."
             raise self._wrong(Part.START, words, {Part.WAITS: []})
         self.starts_at = self._time(Part.START, lambda: parse_start(start, now, self.context.zone))
         if self.starts_at - now > self.context.rules.waiting.longest:
             longest = say_span(self.context.rules.waiting.longest)
-            words = f'"at {start}" is too far away: a start is at most {longest} from now.'
+            words = f'"at {start}" is too far in the future. A start is at most {longest} from now.'
             raise self._wrong(Part.START, words)
 
     def _read_waits_until(self) -> None:
@@ -391,7 +391,9 @@ class _Builder:
         self.waits_until = self._time(Part.WAITS, parse)
         if self.waits_until - context.now > context.rules.waiting.longest:
             longest = say_span(context.rules.waiting.longest)
-            raise self._wrong(Part.WAITS, f'"until {end}" is too far away: people wait {longest} at most.')
+            raise self._wrong(
+                Part.WAITS, f'"until {end}" is too far in the future. You can wait for at most {longest}.'
+            )
 
     def _read_end(self) -> None:
         """Read the lease and its end, if that was named. Of two ends, this is the first one.
@@ -402,7 +404,7 @@ class _Builder:
         end, latest_end = draft.first(Part.END), draft.first(Part.LATEST_END)
         lease, latest, busy = draft.first(Part.LEASE), draft.first(Part.LATEST), bool(draft[Part.BUSY])
         if draft.waiting and latest_end is not None:
-            words = "While you wait, the machine has a length, not an end. Try: for 6h up to 12h"
+            words = "If you wait, type a length instead of an end. Try: for 6h up to 12h"
             raise self._wrong(Part.LATEST_END, words)
         if end is None and latest_end is not None:
             at_least = {Part.END: [latest_end], Part.LATEST_END: []}
@@ -416,15 +418,15 @@ class _Builder:
             self.lease = lease
             return
         if lease is not None:
-            words = "A length or an end, not both."
+            words = "Type a length or an end, not both."
             raise self._wrong(Part.END, words, {Part.END: [], Part.LATEST_END: []}, {Part.LEASE: []})
         read = self._time(Part.END, partial(parse_later_end, end, self._begins, context.now, context.zone))
         length = read.at - self._begins
         if length > context.rules.lease.max:
             longest = say_span(context.rules.lease.max)
-            raise self._wrong(Part.END, f'"until {end}" is too far away: a lease is at most {longest}.')
+            raise self._wrong(Part.END, f'"until {end}" is too far in the future. A lease is at most {longest}.')
         if self.starts_at is not None and length < LEAST_LEASE:
-            words = f'"until {end}" is not after the start, {draft.first(Part.START)}.'
+            words = f'"until {end}" isn\'t after the start, {draft.first(Part.START)}.'
             raise self._wrong(Part.END, words, too_early=True)
         self.until, self.lease = read.at, length
         # `now` shows offers if the end is tomorrow because its time has passed today, or was read as UTC because
@@ -443,7 +445,7 @@ class _Builder:
         if until is not None and latest_end is not None:
             if latest is not None:
                 one_each: tuple[Values, ...] = ({Part.LATEST_END: []}, {Part.LATEST: []})
-                raise self._wrong(Part.LATEST_END, "One later end at a time.", *one_each)
+                raise self._wrong(Part.LATEST_END, "Type one later end at a time.", *one_each)
             parse = partial(parse_later_end, latest_end, until, context.now, context.zone)
             latest = self._time(Part.LATEST_END, parse).at - self._begins
         if until is not None and latest is None and busy:
@@ -454,24 +456,24 @@ class _Builder:
         self._check_length(Part.LATEST, latest)
         if latest <= first:
             shown = say_span(first) if until is None else draft.first(Part.END)
-            words = f"The later end is not after the first one, {shown}."
+            words = f"The later end isn't after the first one, {shown}."
             swapped = ({Part.LEASE: [latest], Part.LATEST: [first]},) if leases else ()
             raise self._wrong(Part.LATEST, words, *swapped, too_early=True)
         if not context.sees_use or draft[Part.NO_PROBE]:
             one_end: Values = {Part.BUSY: [], Part.LATEST: [], Part.LATEST_END: []}
             part, later = (Part.LEASE, latest) if until is None else (Part.END, latest_end)
             possible = filter(None, (draft.first(part), later))
-            words = "I can't move an end without seeing whether its GPUs are busy."
+            words = "I can't move the end if I don't see whether its GPUs are busy."
             raise self._wrong(Part.LATEST, words, *(one_end | {part: [end]} for end in possible))
         self.up_to = latest
 
     def _check_length(self, part: Part, lease: timedelta) -> None:
         longest = self.context.rules.lease.max
         if lease > longest:
-            words = f"{say_span(lease)} is too long: a lease is at most {say_span(longest)}."
+            words = f"{say_span(lease)} is too long. A lease is at most {say_span(longest)}."
             raise self._wrong(part, words)
         if lease < LEAST_LEASE:
-            raise self._wrong(part, f"{say_span(lease)} is too short: a lease is at least 1 minute.")
+            raise self._wrong(part, f"{say_span(lease)} is too short. A lease is at least 1 minute.")
 
     def _time(self, part: Part, parse: Callable[[], T]) -> T:
         """Return what `parse` reads. If the time is in doubt, an example is a correction only if it keeps the

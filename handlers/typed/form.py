@@ -46,7 +46,7 @@ _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _TOTAL = re.compile(rf"{_CAP.pattern} ?(?:in all|(?:in )?total|altogether)", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 _SECONDS = re.compile(r"[1-9]\d{0,8}", re.ASCII)
-_NO_CAP = f"A price in dollars, such as 3 or 2.50; at most {say_rate(MAX_CAP)}."
+_NO_CAP = f"Type a price in dollars of at most {say_rate(MAX_CAP)}, such as 3 or 2.50."
 _FIELDS = {
     Part.FEATURE: Field.GPU,
     Part.START: Field.START,
@@ -94,17 +94,19 @@ def read_form(
         errors[Field.UP_TO] = _longer_than(lease)
     if draft[Part.WAITS] and Field.WAITS not in errors:
         if draft[Part.START] and Field.START not in errors:
-            errors[Field.WAITS] = "With a start, leave this empty: I look for it then."
+            errors[Field.WAITS] = "Leave this empty if there is a start time: I'll look for offers then."
         elif draft[Part.END]:
-            no_end = "While you wait, the machine has a length, not an end. Such as 6h."
+            no_end = "If you wait, type a length instead of an end, such as 6h."
             errors.setdefault(Field.LEASE, no_end)
     if errors or not isinstance(built, Built):
         raise InvalidForm(errors)
     request, any_time = built.request, ANY_TIME in more
     if request.until is not None and request.longest < LEAST_TIME:
         least = say_span(LEAST_TIME)
-        too_short = f"That is less than {least} away. Name a later end, or a length such as 2h."
-        raise InvalidForm({Field.LEASE: f"With a start, {least} at least." if request.starts_at else too_short})
+        too_short = f"That's less than {least} away. Type a later end, or a length such as 2h."
+        raise InvalidForm(
+            {Field.LEASE: f"With a start time, a lease is at least {least}." if request.starts_at else too_short}
+        )
     if built.waits_until is not None:
         return Wait(request=request, until=built.waits_until, any_time=any_time)
     # As for the word, `now` needs a precise request.
@@ -120,7 +122,9 @@ def _names(
     if not gpu:
         errors[Field.GPU] = "Choose a GPU."
     elif not _sold(gpu, catalog):
-        errors[Field.GPU] = f"Nobody sells this one now. Nearest: {', '.join(words.nearest_gpus(gpu))}."
+        errors[Field.GPU] = (
+            f"Nobody offers this GPU right now. Similar names: {', '.join(words.nearest_gpus(gpu))}."
+        )
     count = inputs.get(Field.COUNT, "")
     if not _COUNT.fullmatch(count) or not count_allowed(int(count), rules):
         errors[Field.COUNT] = f"Your team's limit is {most_gpus(rules)} a rental."
@@ -131,7 +135,7 @@ def _names(
     vendor = _choice(inputs, Field.VENDOR, catalog.vendors, words.vendors, errors)
     setup, project = inputs.get(Field.SETUP, NO_SETUP), inputs.get(Field.PROJECT, BY_CHANNEL)
     if setup not in {NO_SETUP, *rules.setup}:
-        errors[Field.SETUP] = "The rules no longer have this one. Choose another."
+        errors[Field.SETUP] = "Your team's rules no longer have this setup. Choose another."
     return {
         Part.GPU: [] if Field.GPU in errors else [gpu],
         Part.FEATURE: [*features],
@@ -197,23 +201,27 @@ def _correction(problem: Problem, draft: RequestDraft, context: ParseContext) ->
         if unclear is not None:
             return unclear.words
         if draft[Part.NO_PROBE] or not context.sees_use:
-            return "I can't move its end without seeing whether its GPUs are busy. Leave this empty."
+            return "I can't move the end if I don't see whether its GPUs are busy. Leave this empty."
         if problem.too_early:
-            return "After the end above, or empty." if draft[Part.END] else _longer_than(draft.first(Part.LEASE))
-        return f"Such as 12h{' or until 10:00' if draft[Part.END] else ' or 2d'}; at most {longest}."
+            return (
+                "Type an end after the one above, or leave this empty."
+                if draft[Part.END]
+                else _longer_than(draft.first(Part.LEASE))
+            )
+        return f"Type a time of at most {longest}, such as 12h or {'until 10:00' if draft[Part.END] else '2d'}."
     if unclear is not None and part is not None and (part is Part.END or draft.first(part)):
         return unclear.said("until " if part is Part.END else "")
     if part is Part.START:
-        too_far = f"That is too far away: a start is at most {longest_wait} from now."
-        return "Such as 9:00, 9am or fri 9:00. Empty: it starts when you rent it." if unclear else too_far
+        too_far = f"That's too far in the future. A start is at most {longest_wait} from now."
+        return "Type a time such as 9:00, 9am or fri 9:00, or leave this empty." if unclear else too_far
     if part is Part.WAITS:
-        too_far = f"That is too far away: people wait {longest_wait} at most."
-        return f"Such as fri or fri 18:00; at most {longest_wait} from now." if unclear else too_far
+        too_far = f"That's too far in the future. You can wait for at most {longest_wait}."
+        return f"Type a time such as fri or fri 18:00, at most {longest_wait} from now." if unclear else too_far
     if part is Part.END:
-        too_far = f"That is too far away: a lease is at most {longest}."
-        return "That is not after the start." if problem.too_early else too_far
+        too_far = f"That's too far in the future. A lease is at most {longest}."
+        return "That's not after the start." if problem.too_early else too_far
     if part is Part.LEASE:
-        return f"Such as 90m, 6h, 2d or until 18:00; at most {longest}."
+        return f"Type a time of at most {longest}, such as 90m, 6h, 2d or until 18:00."
     if part is Part.PRICE:
         impossible = f"{say_rate(price.amount)} in all can't be right for this many GPUs and hours."
         return impossible if price.total else _NO_CAP
@@ -221,7 +229,7 @@ def _correction(problem: Problem, draft: RequestDraft, context: ParseContext) ->
 
 
 def _longer_than(lease: timedelta) -> str:
-    return f"More than {say_span(lease)}, or empty."
+    return f"Type more than {say_span(lease)}, or leave this empty."
 
 
 def read_cap(inputs: Mapping[str, str]) -> Decimal:

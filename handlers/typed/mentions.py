@@ -81,8 +81,8 @@ def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
         return f'{_unknown(mentioned)} After "with", {_PICK}.', mentioned
     if mentioned.misplaced:
         name = short(mentioned.misplaced[0][1])
-        return f'Does {name} get in too? Then say "with".', mentioned.with_misplaced
-    return (f"With whom? Then {_PICK}.", mentioned) if mentioned.text.lower().endswith(" with") else None
+        return f'Does {name} get access too? Then type "with" before the name.', mentioned.with_misplaced
+    return (f"Share with whom? Then {_PICK}.", mentioned) if mentioned.text.lower().endswith(" with") else None
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:

@@ -61,9 +61,8 @@ def read_extension(text: str, context: ParseContext) -> RentalWords:
         raise Mistake(f"Until when? Try: /gpu extend{_with_space(next(iter(ids), None))} until {example}")
     if (length := _DURATION.search(rest)) is not None and not ID.fullmatch(length.group()):
         command = f"/gpu extend{_with_space(_parse_id(_without(rest, length), 'extend'))}"
-        raise Mistake(
-            f"A length or an end, not both. Try: {command} {length.group()}, or {command} until {until['end']}"
-        )
+        ends = f"{command} {length.group()}, or {command} until {until['end']}"
+        raise Mistake(f"Type a length or an end, not both. Try: {ends}")
     rental_id = _parse_id(rest, "extend", text)
     command = f"/gpu extend{_with_space(rental_id)}"
     try:
@@ -88,7 +87,7 @@ def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
     rental_id = _parse_id(lower, name, normalize(text))
     if duration is not None and not timedelta(0) < duration <= max_lease:
         raise Mistake(
-            f"{say_span(duration)} is not possible: a lease is at most {say_span(max_lease)}. "
+            f"{say_span(duration)} is too long. A lease is at most {say_span(max_lease)}. "
             f"Try: /gpu {name}{_with_space(rental_id)} 2h"
         )
     return RentalWords(id=rental_id, duration=duration)
@@ -122,13 +121,14 @@ def _parse_id(text: str, name: str, typed: str = "") -> str | None:
     if len(ids) == 1 < len(set(words)):
         unknown = " ".join(word for word in (typed or text).split() if word.lower().strip("#") not in ids)
         if name == "destroy":
-            raise Mistake(f'I don\'t know "{short(unknown)}" here: /gpu destroy takes an id alone. Try: /gpu list')
+            raise Mistake(f'I don\'t know "{short(unknown)}" here. /gpu destroy takes only an ID. Try: /gpu list')
         duration = " 2h" if name in {"extend", "keep"} else ""
         raise Mistake(f'I don\'t know "{short(unknown)}" here. Try: /gpu {name} {ids.pop()}{duration}')
     if len(set(words)) > 1:
-        raise Mistake(f"One at a time, by its id. Try: /gpu {name} k7mq2. Ids are in /gpu list")
+        raise Mistake(f"Name one at a time, by its ID. Try: /gpu {name} k7mq2. /gpu list shows the IDs.")
     if not ID.fullmatch(words[0]):
         raise Mistake(
-            f'"{short(words[0])}" is no id: those have 5 letters and digits, such as k7mq2. Ids are in /gpu list'
+            f'"{short(words[0])}" isn\'t an ID. IDs have 5 letters and digits, such as k7mq2. '
+            "/gpu list shows the IDs."
         )
     return words[0]

@@ -108,7 +108,7 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
     normalized = normalize_within(asked, MAX_LENGTH)
     tokens = tokenize(in_plain_words(normalized), vocabulary) if normalized is not None else []
     if normalized is None or len(tokens) > MAX_TOKENS:
-        raise RequestMistake("That is too long for a request. A note goes after --.")
+        raise RequestMistake("That's too long for a request. Put a note after --.")
     return tokens
 
 

@@ -63,23 +63,23 @@ _WORDS_BEFORE_NOUN_NOW = frozenset({"for", "of", "a", "the", "with"})
 
 # Why a text can't be read. `{typed}` is the text, and `{number}` the number in it.
 _UNREADABLE = 'I can\'t read "{typed}".'
-_NO_UNIT = 'I can\'t tell what "{typed}" is. Write {number}x for GPUs, {number}h for hours, ${number} for a price.'
+_NO_UNIT = 'I can\'t tell what "{typed}" is. Type {number}x for GPUs, {number}h for hours, ${number} for a price.'
 _LIMIT_WITHOUT_UNIT = 'I can\'t tell what "{typed}" is. A price has a dollar sign.'
-_LIMITED_COUNT = '"{typed}" is no exact number of GPUs, and I need one.'
-_MEMORY_OR_COUNT = 'Is "{typed}" its memory, {number} GB?'
-_RANGE = 'I need one number, and "{typed}" is two.'
-_TIME = 'I can\'t read the time "{typed}". A start is at 9:00 tomorrow, an end until 18:00.'
-_END = 'I can\'t read the end "{typed}". It can be 18:00, tomorrow 9am or fri 18:00.'
+_LIMITED_COUNT = '"{typed}" isn\'t an exact number of GPUs. Type one number.'
+_MEMORY_OR_COUNT = 'Does "{typed}" mean {number} GB of memory?'
+_RANGE = '"{typed}" is two numbers. Type one.'
+_TIME = 'I can\'t read the time "{typed}". Type a time such as: at 9:00 tomorrow, until 18:00.'
+_END = 'I can\'t read the end "{typed}". Type an end such as 18:00, tomorrow 9am or fri 18:00.'
 _HOURS_AND_NUMBER = 'I can\'t read the time "{typed}".'
-_LATER = '"{typed}" would be later. A start has a time: at 9:00 tomorrow.'
+_LATER = '"{typed}" sounds like a later start. Type its time, such as at 9:00 tomorrow.'
 _NIGHT = "Until when?"
-_PRICE = 'I can\'t read the price "{typed}". A price is in US dollars per GPU-hour.'
-_PRICE_UNIT = 'A price is per GPU-hour, not "{typed}".'
-_UNKNOWN_OPTION = 'I don\'t know the option "{typed}". A note needs a space after its dash.'
-_SEVERAL_MACHINES = 'A rental is one machine, so I can\'t read "{typed}". Write how many GPUs it has.'
+_PRICE = 'I can\'t read the price "{typed}". Prices are in US dollars per GPU-hour.'
+_PRICE_UNIT = 'Prices are per GPU-hour, not "{typed}".'
+_UNKNOWN_OPTION = 'I don\'t know the option "{typed}". A note needs a space after the dash.'
+_SEVERAL_MACHINES = 'I rent one machine at a time, so I can\'t read "{typed}". Type how many GPUs it has.'
 _US = '"{typed}" can be the region or the people who ask.'
-_EXCLUDES = 'I can\'t leave something out, as in "{typed}". Name what you want.'
-_AT_LEAST = 'I can\'t look for a minimum, as in "{typed}". Name a number, or a limit: under $3.'
+_EXCLUDES = 'I can\'t exclude things, as in "{typed}". Type what you want instead.'
+_AT_LEAST = 'I can\'t look for a minimum, as in "{typed}". Type a number, or a limit: under $3.'
 _AMBIGUOUS = '"{typed}" can mean two things.'
 _VALUES = {
     "contract": "spot or on demand",
@@ -238,19 +238,19 @@ class TokenReader:
         ):
             if nearest and nearest[0] in names:
                 readings = (Reading(part, nearest[0]),)
-        why = f'I don\'t know "{{typed}}". Nearest: {", ".join(nearest)}.' if nearest else ""
+        why = f'I don\'t know "{{typed}}". Similar words: {", ".join(nearest)}.' if nearest else ""
         self._unread(why, *tokens, readings=readings)
 
     def _unknown_gpu(self, *tokens: Token) -> None:
         nearest = self.vocabulary.nearest_gpus(" ".join(token.text for token in tokens))
-        why = f'I don\'t know the GPU "{{typed}}". Nearest: {", ".join(nearest)}.'
+        why = f'I don\'t know a GPU called "{{typed}}". Similar names: {", ".join(nearest)}.'
         self._unread(why, *tokens, readings=tuple(Reading(Part.GPU, gpu) for gpu in nearest[:1]))
 
     def _unknown_vendor(self, vendor: Token) -> None:
         nearest = self.vocabulary.nearest_vendors(vendor.text)
         why = f"I can't rent from {{typed}}. Vendors: {_some(self.vocabulary.vendor_names)}."
         if nearest:
-            why = f'I don\'t know the vendor "{{typed}}". Nearest: {", ".join(nearest)}.'
+            why = f'I don\'t know a vendor called "{{typed}}". Similar names: {", ".join(nearest)}.'
         self._unread(why, vendor, readings=(Reading(Part.VENDOR, next(iter(nearest), "")),))
 
     def _missing_value(self, *words: Token) -> None:
@@ -260,7 +260,7 @@ class TokenReader:
             value = f"a name: {_some(self.vocabulary.region_names)}"
         elif key in {"vendor", "provider", "from", "via"}:
             value = f"a name: {_some(self.vocabulary.vendor_names)}"
-        self._unread(f'After "{{typed}}" comes {value}.', *words, readings=(LEFT_OUT,))
+        self._unread(f'"{{typed}}" needs {value}.', *words, readings=(LEFT_OUT,))
 
     def _night(self, typed: str) -> Unread:
         """Return why a night can't be read. It may mean the next morning with a later end, if the person's zone is
@@ -301,7 +301,7 @@ class TokenReader:
     def _read_place(self, token: Token) -> None:
         region = f", and this is {token.name}" if token.name else f": {', '.join(self.vocabulary.region_names)}"
         readings = (Reading(Part.REGION, token.name),) if token.name else ()
-        why = f'I can\'t look in "{{typed}}" alone: machines are sold by region{region}.'
+        why = f'I can\'t look in "{{typed}}" alone. Offers are by region{region}.'
         self._unread(why, token, readings=readings)
 
     def _read_unwanted(self, why: str, word: Token) -> None:

@@ -213,7 +213,7 @@ def _since_midnight(clock: str, day: str | None, example: str) -> timedelta:
     else:
         possible = hour < 24 or (hour == 24 and minute == 0)
     if not possible or minute > 59:
-        raise UnclearEnd(f'"{clock}" is no time.', example)
+        raise UnclearEnd(f'"{clock}" isn\'t a time.', example)
     if unit == "h" and read["minute"] is None and 1 <= hour <= 12:
         words = f'Is "{clock}" a time of day? For a length, write: for {hour}h.'
         raise UnclearEnd(words, f"{before}{hour}am", f"{before}{hour}pm")
@@ -222,7 +222,7 @@ def _since_midnight(clock: str, day: str | None, example: str) -> timedelta:
             raise UnclearEnd(
                 f'Is "{clock}" in the morning or in the afternoon?', f"{before}{hour}am", f"{before}{hour}pm"
             )
-        raise UnclearEnd(f'A time has minutes, and "{clock}" has none.', f"{before}{hour}:00")
+        raise UnclearEnd(f'Is "{clock}" a time? Type it with minutes.', f"{before}{hour}:00")
     return timedelta(hours=hour, minutes=minute)
 
 
@@ -242,7 +242,7 @@ def _days(day: str | None, today: date, example: str) -> list[date]:
         this_year = date(today.year, month, int(re.sub(r"\D", "", day)))
         return [this_year, this_year.replace(year=today.year + 1)]
     except ValueError:
-        raise UnclearEnd(f'"{day}" is no date.', example) from None
+        raise UnclearEnd(f'"{day}" isn\'t a date.', example) from None
 
 
 def _next(day: date, since_midnight: timedelta, now: datetime, zone: ZoneInfo) -> datetime | None:

@@ -23,8 +23,10 @@ SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=75)
 look-up of owners may fail, and the next is 30 minutes later."""
 ENDS = ("Ended", "Failed", "Cancelled", "Lost", "Declined", "Expired", "Withdrawn")
 _UNTIL = re.compile(
-    r"\b(?:Ends|it goes on until) (?:[^.;,]*? )?(\d\d):(\d\d)(?: unless its GPUs are busy then;|,)?"
-    r"(?: (?:[^.;,]*? )?(\d\d):(\d\d) at the latest| its latest end)?\."
+    r"\bIt (?:ends|keeps running until) (?:[^.;,]*? )?(\d\d):(\d\d)"
+    r"(?:, (?:or by|and until) (?:[^.;,]*? )?(\d\d):(\d\d) (?:while its GPUs are busy|at the latest)"
+    r"|, its latest end)?"
+    r"(?:, or [^.]* if approved)?\."
 )
 """The end on a card, and the latest one if it can move."""
 _LONGER = re.compile(r"extended it|asks for|Approved")

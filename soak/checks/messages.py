@@ -13,7 +13,7 @@ _OVER = {
     "lost": r".+ took back .+ spot machine|.+ ended \S+'s \d+x |.+ while I was away\.",
     "no offer": r"(?:By .+, )?no (?:offer matched|purchase worked)|No (?:offer matched|purchase worked)",
     "over": r"This request (?:failed|expired|was \w+)\b",
-    "decided": r"(?:Denied|Expired|Withdrawn)\b|.+ (?:declined|denied|withdrew) this request|Nobody decided",
+    "decided": r"(?:Declined|Expired|Withdrawn)\b|.+ (?:declined|withdrew) this request|Nobody decided",
 }
 """How the replies begin that say the end: of a machine, of a request that matched nothing, or of any other."""
 _ONCE = {

@@ -8,7 +8,7 @@ from soak.actions import GUEST, NOTE, OUTSIDER
 from soak.evidence import RENTAL_ID, Evidence
 
 _SSH = re.compile(r"\bssh (?:-p (\d+) )?root@")
-_RENTAL = re.compile(rf", ({RENTAL_ID})\b")
+_RENTAL = re.compile(rf"(?:, |\()({RENTAL_ID})\b")
 _HELP = re.compile(r"Up to \$[\d,.]+/h and \$[\d,.]+ in all you decide alone|under \$\d")
 """Amounts that everyone may read: the team's limits, and examples."""
 

@@ -13,9 +13,9 @@ from soak.evidence import CARD, Evidence
 PATIENCE = timedelta(minutes=25)
 """The longest time until a wish is rented if nothing fails and an offer stands. After earlier failures, the next
 question to the market can be ten minutes away, and the purchase after it ten more."""
-_WAITS = "Waiting: "
-_CAP = re.compile(r"\bUp to \$([\d,]+\.\d+)/h")
-_STARTS = re.compile(r"\bStarts (?:[^.;,]*? )?(\d\d):(\d\d)")
+_WAITS = ("On the waitlist: ", "Starting later: ")
+_CAP = re.compile(r"\bat up to \$([\d,]+\.\d+)/h")
+_STARTS = re.compile(r"\bIt starts (?:[^.;,]*? )?(\d\d):(\d\d)")
 _NOT_ALLOWED = "An offer matched this request, but"
 
 
@@ -51,7 +51,7 @@ def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) ->
     if card is None or cap is None or evidence.calm_since is None:
         return timedelta(0)
     # A start time allows more than the cheapest price of the time when it was named, and prices never change.
-    price = Decimal(0) if starts else evidence.cheapest.get(card["what"])
+    price = Decimal(0) if starts else evidence.cheapest.get(f"{card['what']}{card['region'] or ''}")
     if price is None or price > Decimal(cap[1].replace(",", "")):
         return timedelta(0)
     begins = max(since, evidence.calm_since, near(since, int(starts[1]), int(starts[2])) if starts else since)

@@ -1,7 +1,7 @@
 """Draws the app's icon for its settings in Slack: `python -m tests.by_hand.icon`, or `make icon`.
 
-It writes deploy/icon-512.png and deploy/icon-1024.png from the icon of the sandbox's page. Slack rounds the corners, so
-these have none.
+It writes deploy/icon-512.png and deploy/icon-1024.png from the icon of the sandbox's page. They are full squares,
+since Slack rounds the corners.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tests.programs import find
 ROOT = Path(__file__).parents[2]
 ICON = ROOT / "sandbox" / "web" / "page" / "icon.svg"
 SIZES = (512, 1024)
+STYLE = "body { margin: 0 } svg { display: block; width: 100vw; height: 100vh }"
 CORNERS = ' rx="14"'
 
 
@@ -29,9 +30,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium)
         for size in SIZES:
             page = browser.new_page(viewport={"width": size, "height": size})
-            page.set_content(
-                f"<style>body {{ margin: 0 }} svg {{ display: block; width: 100vw; height: 100vh }}</style>{drawing}"
-            )
+            page.set_content(f"<style>{STYLE}</style>{drawing}")
             page.screenshot(path=ROOT / "deploy" / f"icon-{size}.png")
             sys.stdout.write(f"deploy/icon-{size}.png\n")
         browser.close()

@@ -265,7 +265,7 @@ async def play(it: Play, first_end: str, second_end: str) -> None:
         (await world.card(ready)).text == ends,
         "the ready machine has the end from before; its owner is told again",
     )
-    await world.clicks("Cleo", question, "Put all")
+    await world.clicks("Cleo", question, "Restore all")
     await world.play.settle()
     await world.commands("Cleo", "resume")
     await world.play.settle()

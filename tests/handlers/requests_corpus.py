@@ -94,24 +94,24 @@ get l4 | = L4
 get 2 l4 | = 2x L4
 get a machine with 8 h100 please | ~ 8x H100
 get count 4 h100 | = 4x H100
-get max 8 h100 | ! "max 8" is no exact number of GPUs, and I need one
-get up to 4 H100s | ! "up to 4" is no exact number of GPUs, and I need one
-get at most 2 4090 | ! "at most 2" is no exact number of GPUs, and I need one
-get less than 4 A100s | ! "less than 4" is no exact number of GPUs, and I need one
-get no more than 2 h100 | ! "no more than 2" is no exact number of GPUs, and I need one
-get under 4 h100 | ! "under 4" is no exact number of GPUs, and I need one
-get max 8 gpus h100 | ! "max 8 gpus" is no exact number of GPUs, and I need one
-get at least 4 h100 | ! I can't look for a minimum, as in "at least 4". Name a number, or a limit: under $3.
-get 2 nodes of 8 each h100 | ! A rental is one machine, so I can't read "2 nodes"
-get 2 machines with 8 h100 | ! A rental is one machine, so I can't read "2 machines"
-get h100 nodes | ! A rental is one machine, so I can't read "nodes"
-get 2-4 h100 | ! I need one number, and "2-4" is two
-get 2 or 3 h100 | ! I need one number, and "2 or 3" is two
-get a100 80 | ! Is "80" its memory, 80 GB
-get 80 a100 | ! Is "80" its memory, 80 GB
-get h100 90 | ! Is "90" its memory, 90 GB
-get 4090 24 | ! Is "24" its memory, 24 GB
-get h100 16 | ! Is "16" its memory, 16 GB
+get max 8 h100 | ! "max 8" isn't an exact number of GPUs
+get up to 4 H100s | ! "up to 4" isn't an exact number of GPUs
+get at most 2 4090 | ! "at most 2" isn't an exact number of GPUs
+get less than 4 A100s | ! "less than 4" isn't an exact number of GPUs
+get no more than 2 h100 | ! "no more than 2" isn't an exact number of GPUs
+get under 4 h100 | ! "under 4" isn't an exact number of GPUs
+get max 8 gpus h100 | ! "max 8 gpus" isn't an exact number of GPUs
+get at least 4 h100 | ! I can't look for a minimum, as in "at least 4". Type a number, or a limit: under $3.
+get 2 nodes of 8 each h100 | ! I rent one machine at a time, so I can't read "2 nodes"
+get 2 machines with 8 h100 | ! I rent one machine at a time, so I can't read "2 machines"
+get h100 nodes | ! I rent one machine at a time, so I can't read "nodes"
+get 2-4 h100 | ! "2-4" is two numbers
+get 2 or 3 h100 | ! "2 or 3" is two numbers
+get a100 80 | ! Does "80" mean 80 GB of memory
+get 80 a100 | ! Does "80" mean 80 GB of memory
+get h100 90 | ! Does "90" mean 90 GB of memory
+get 4090 24 | ! Does "24" mean 24 GB of memory
+get h100 16 | ! Does "16" mean 16 GB of memory
 get a100 80gb | ~ A100 80GB
 get A100 80 GB EU | ~ A100 80GB EU
 get a100 sxm | ~ A100 SXM
@@ -134,23 +134,23 @@ get NVIDIA B200 | = B200
 get NVIDIA H200 | = H200
 get AMD Instinct MI300X OAM | ~ MI300X
 get mi300x 192gb | = MI300X 192GB
-get nvidia a100-pcie-40gb | ! I don't know the GPU "A100 pcie 40gb". There is: A100 SXM4 80GB, A100 PCIe 80GB
+get nvidia a100-pcie-40gb | ! a GPU called "A100 pcie 40gb". Similar names: A100 SXM4 80GB, A100 PCIe 80GB
 get a100 80gb under $2/gpu/h for 6h | ~ A100 80GB under $2.00/GPU/h for 6h
-get h100 24gb | ! I don't know the GPU "H100 24gb"
+get h100 24gb | ! I don't know a GPU called "H100 24gb"
 get 1.5x h100 | ! I can't read "1.5x"
 get 0.5 h100 | ! I can't tell what "0.5" is. A price has a dollar sign.
-get 0 h100 | ! 0 GPUs is nothing to rent
+get 0 h100 | ! You can't rent 0 GPUs
 get -2 h100 | ! I can't read "-2"
-get 2x h100 x4 | ! One number of GPUs at a time; I read 2 and 4.
+get 2x h100 x4 | ! Type one number of GPUs at a time. I read 2 and 4.
 get dual 4090 | ~ 2x RTX 4090
 get a couple of h100 | ~ 2x H100
 get 8 eu h100 | ! I can't tell what "8" is
 get 100000 h100 | ! 100000 GPUs are more than anyone rents at once
-get h100 a100 | ! One GPU at a time; I read H100 and A100.
-get h100 or a100 | ! One GPU at a time
-get h100/a100 | ! One GPU at a time; I read H100 and A100.
-get h10 | ! I don't know the GPU "h10"
-get rtx 4080 | ! I don't know the GPU "rtx 4080". Nearest: RTX 4090, L40, H100.
+get h100 a100 | ! Type one GPU at a time. I read H100 and A100.
+get h100 or a100 | ! Type one GPU at a time
+get h100/a100 | ! Type one GPU at a time. I read H100 and A100.
+get h10 | ! I don't know a GPU called "h10"
+get rtx 4080 | ! I don't know a GPU called "rtx 4080". Similar names: RTX 4090, L40, H100.
 get gpu | ! Which GPU
 get 1,000 h100 | ! I can't read "1,000"
 get some h100 | ~ H100
@@ -179,8 +179,8 @@ get us h100 | ! "us" can be the region or the people who ask
 get us 4 h100 | ! "us" can be the region or the people who ask
 get h100 for us | ! "us" can be the region or the people who ask
 get h100 us 3 | ! I can't tell what "3" is
-get h100 us-east-1 | ! I can't look in "us-east-1" alone: machines are sold by region, and this is US.
-get h100 eu-west | ! I can't look in "eu-west" alone: machines are sold by region, and this is EU.
+get h100 us-east-1 | ! I can't look in "us-east-1" alone. Offers are by region, and this is US.
+get h100 eu-west | ! I can't look in "eu-west" alone. Offers are by region, and this is EU.
 get h100 asia | = H100 APAC
 get h100 Asia-Pacific | = H100 APAC
 get h100 apac | = H100 APAC
@@ -188,14 +188,14 @@ get h100 anywhere | = H100
 get h100 worldwide | = H100
 get h100 any region | = H100
 get h100 other | = H100 Other
-get h100 eu us | ! One region at a time; I read EU and US. Try: /gpu get H100 EU
-get h100 eu or us | ! One region at a time
-get h100 eu, us | ! One region at a time
-get h100 in Germany | ! I can't look in "Germany" alone: machines are sold by region, and this is EU.
-get h100 germany | ! I can't look in "germany" alone: machines are sold by region, and this is EU.
+get h100 eu us | ! Type one region at a time. I read EU and US. Try: /gpu get H100 EU
+get h100 eu or us | ! Type one region at a time
+get h100 eu, us | ! Type one region at a time
+get h100 in Germany | ! I can't look in "Germany" alone. Offers are by region, and this is EU.
+get h100 germany | ! I can't look in "germany" alone. Offers are by region, and this is EU.
 get h100 erope | ! I don't know "erope"
-get h100 not eu | ! I can't leave something out, as in "not eu". Name what you want.
-get h100 in | ! After "in" comes a name
+get h100 not eu | ! I can't exclude things, as in "not eu". Type what you want instead.
+get h100 in | ! "in" needs a name
 get h100 spot | = H100 spot
 get h100 spot instance | = H100 spot
 get spot h100 | = H100 spot
@@ -205,7 +205,7 @@ get h100 ondemand | = H100
 get h100 On_Demand | = H100
 get h100 on spot | = H100 spot
 get h100 preemptible | = H100 spot
-get h100 spot ondemand | ! One contract at a time
+get h100 spot ondemand | ! Type one contract at a time
 get h100 no spot | ~ H100
 get h100 sopt | ! I don't know "sopt"
 get h100 reserved | ! I don't know "reserved"
@@ -221,11 +221,11 @@ get h100 lambdalabs | = H100 vendor Lambda Labs
 get h100 from datacrunch | = H100 vendor data-crunch
 get h100 provider hyperstack | = H100 vendor hyperstack
 get h100 any vendor | = H100
-get h100 vendor | ! After "vendor" comes a name
-get h100 vendor nebus | ! I don't know the vendor "nebus"
+get h100 vendor | ! "vendor" needs a name
+get h100 vendor nebus | ! I don't know a vendor called "nebus"
 get h100 from aws | ! I can't rent from aws. Vendors: nebius, hyperstack, scaleway, Lambda Labs, data-crunch.
-get h100 nebius scaleway | ! One vendor at a time
-get h100 not from nebius | ! I can't leave something out, as in "not from nebius". Name what you want.
+get h100 nebius scaleway | ! Type one vendor at a time
+get h100 not from nebius | ! I can't exclude things, as in "not from nebius". Type what you want instead.
 """
 
 DURATIONS = """
@@ -260,13 +260,13 @@ get h100 while busy up to 60h | = H100 for 2h up to 60h
 get 2x h100 spot while in use up to 60h under $3/GPU/h | = 2x H100 spot under $3.00/GPU/h for 2h up to 60h
 get h100 for 4h while busy up to 60h | = H100 for 4h up to 60h
 get h100 while busy up to 12h under $20 | ~ H100 under $20.00/GPU/h for 2h up to 12h
-get h100 while busy | ! It ends when its GPUs stop, and at the latest when? Try: /gpu get H100 for 2h up to 12h
-get h100 while busy for 6h | ! and at the latest when? Try: /gpu get H100 for 6h up to 12h
-get h100 while busy up to 2h | ! The later end is not after the first one, 2h.
-get h100 for 6h up to 4h | ! The later end is not after the first one, 6h.
-get h100 for 6h up to 100h | ! 100h is too long: a lease is at most 72h.
-get h100 no-probe for 6h up to 12h | ! without seeing whether its GPUs are busy. Try: /gpu get H100 no-probe for 6h
-get h100 for 6h up to 12h up to 24h | ! One later end at a time; I read 12h and 24h
+get h100 while busy | ! It ends when its GPUs stop. By when at the latest? Try: /gpu get H100 for 2h up to 12h
+get h100 while busy for 6h | ! By when at the latest? Try: /gpu get H100 for 6h up to 12h
+get h100 while busy up to 2h | ! The later end isn't after the first one, 2h.
+get h100 for 6h up to 4h | ! The later end isn't after the first one, 6h.
+get h100 for 6h up to 100h | ! 100h is too long. A lease is at most 72h.
+get h100 no-probe for 6h up to 12h | ! if I don't see whether its GPUs are busy. Try: /gpu get H100 no-probe for 6h
+get h100 for 6h up to 12h up to 24h | ! Type one later end at a time. I read 12h and 24h
 get h100 until 18:00 up to 12h | = H100 until 2026-03-02 18:00 up to 12h
 get h100 until tomorrow 8am up to 24h | = H100 until 2026-03-03 08:00 up to 24h
 get h100 eu up to 24h until tomorrow 8am -- a night | = H100 EU until 2026-03-03 08:00 up to 24h -- a night
@@ -280,30 +280,30 @@ get h100 while busy up to 12h until 18:00 | = H100 until 2026-03-02 18:00 up to 
 get h100 until 9am up to 24h | ~ H100 until 2026-03-03 09:00 up to 24h
 get h100 until 18:00 up to 20 | ! I can't tell what "up to 20" is. A price has a dollar sign.
 get h100 until 18:00 up to $3 | ~ H100 under $3.00/GPU/h until 2026-03-02 18:00
-get h100 while busy until 18:00 | ! and at the latest when? Try: /gpu get H100 until 18:00 up to 8h
-get h100 until tomorrow 9am up to 6h | ! The later end is not after the first one, tomorrow 9am.
-get h100 until 18:00 up to 17:00 today | ! The later end is not after the first one, 18:00.
+get h100 while busy until 18:00 | ! By when at the latest? Try: /gpu get H100 until 18:00 up to 8h
+get h100 until tomorrow 9am up to 6h | ! The later end isn't after the first one, tomorrow 9am.
+get h100 until 18:00 up to 17:00 today | ! The later end isn't after the first one, 18:00.
 get h100 until 18:00 up to tomorrow | ! At what time tomorrow?
-get h100 until 18:00 up to 100h | ! 100h is too long: a lease is at most 72h
-get h100 until 18:00 up to 10h up to 20:00 | ! One later end at a time.
-get h100 until 18:00 up to 10h for 6h | ! A length or an end, not both
+get h100 until 18:00 up to 100h | ! 100h is too long. A lease is at most 72h
+get h100 until 18:00 up to 10h up to 20:00 | ! Type one later end at a time.
+get h100 until 18:00 up to 10h for 6h | ! Type a length or an end, not both
 get h100 no-probe until 18:00 up to 12h | ! its GPUs are busy. Try: /gpu get H100 no-probe until 18:00
 get h100 up to 20:00 | ! Until when at least? Try: /gpu get H100 until 20:00
-get h100 until 18:00 up to 12h bleu | ! I don't know "bleu". A note goes after --.
-get h100 until 18:00 up to 20:00 bleu | ! I don't know "bleu". A note goes after --.
+get h100 until 18:00 up to 12h bleu | ! I don't know "bleu". Put a note after --.
+get h100 until 18:00 up to 20:00 bleu | ! I don't know "bleu". Put a note after --.
 get h100 for 6h up to 12h for $20 | ~ H100 $20.00 in all for 6h up to 12h
 get h100 lease 6h | = H100 for 6h
 get h100 with a 6h lease | = H100 for 6h
 get 6h 8 h100 | = 8x H100 for 6h
 get h100 8 6h | ~ 8x H100 for 6h
 get h100 for 1 hour and 30 minutes | = H100 for 1h30m
-get h100 2 to 4 hours | ! I need one number, and "2 to 4 hours" is two
-get h100 for 3 to 5 hours | ! I need one number, and "3 to 5 hours" is two
-get h100 2-4h | ! I need one number, and "2-4h" is two
-get h100 2–4 hours | ! I need one number, and "2–4 hours" is two
-get h100 for 2 – 4 hours | ! I need one number, and "2 – 4 hours" is two
+get h100 2 to 4 hours | ! "2 to 4 hours" is two numbers
+get h100 for 3 to 5 hours | ! "3 to 5 hours" is two numbers
+get h100 2-4h | ! "2-4h" is two numbers
+get h100 2–4 hours | ! "2–4 hours" is two numbers
+get h100 for 2 – 4 hours | ! "2 – 4 hours" is two numbers
 get h100 2h-4h | ! I can't read "-4h"
-get h100 2h to 4h | ! One time at a time
+get h100 2h to 4h | ! Type one length at a time
 get h100 between 2 and 4 hours | ! I don't know "between"
 get h100 at 3 | ! I can't tell what "at 3" is. A price has a dollar sign.
 get h100 at 3pm | ~ H100 at 2026-03-02 15:00
@@ -326,15 +326,15 @@ get h100 any time under $3/GPU | ~ H100 under $3.00/GPU/h
 get h100 at any time | ~ H100
 get h100 at tomorrow | ! At what time tomorrow? Try: /gpu get H100 at tomorrow 9:00
 get h100 at today 9am | ! "today 9am" has passed.
-get h100 at 25:00 | ! "25:00" is no time.
-get h100 at 2026-02-30 9:00 | ! "2026-02-30" is no date.
-get h100 at 9 on 2026-03-20 | ! is too far away: a start is at most 168h from now.
-get h100 at 9am at 10am | ! One start at a time; I read 9am and 10am.
-get h100 at 9am for 100h | ! 100h is too long: a lease is at most 72h
-get h100 at 9:00 tomorrow until today 18:00 | ! "until today 18:00" is not after the start, 9:00 tomorrow.
-get h100 at 9:00 tomorrow until fri 18:00 | ! "until fri 18:00" is too far away
-get h100 at 9am for 8h until 17:00 | ! A length or an end, not both.
-get h100 at 9am for 8h up to 2h | ! The later end is not after the first one, 8h.
+get h100 at 25:00 | ! "25:00" isn't a time.
+get h100 at 2026-02-30 9:00 | ! "2026-02-30" isn't a date.
+get h100 at 9 on 2026-03-20 | ! is too far in the future. A start is at most 168h from now.
+get h100 at 9am at 10am | ! Type one start at a time. I read 9am and 10am.
+get h100 at 9am for 100h | ! 100h is too long. A lease is at most 72h
+get h100 at 9:00 tomorrow until today 18:00 | ! "until today 18:00" isn't after the start, 9:00 tomorrow.
+get h100 at 9:00 tomorrow until fri 18:00 | ! "until fri 18:00" is too far in the future
+get h100 at 9am for 8h until 17:00 | ! Type a length or an end, not both.
+get h100 at 9am for 8h up to 2h | ! The later end isn't after the first one, 8h.
 get h100 from 9am | ! I can't read the time "from 9am".
 get h100 by 17 | ! I can't read the time "by 17"
 get h100 5pm | ! I can't read the time "5pm"
@@ -352,48 +352,48 @@ get h100 until noon on Wednesday under $3/GPU | ~ H100 under $3.00/GPU/h until 2
 get h100 until wed 18:00 -- until it works | = H100 until 2026-03-04 18:00 -- until it works
 get h100 until mon 18:00 | = H100 until 2026-03-02 18:00
 get h100 until 2026-03-04 08:05 | = H100 until 2026-03-04 08:05
-get h100 until fri 18:00 | ! "until fri 18:00" is too far away: a lease is at most 72h
-get h100 until mon 9am | ! "until mon 9am" is too far away
+get h100 until fri 18:00 | ! "until fri 18:00" is too far in the future. A lease is at most 72h
+get h100 until mon 9am | ! "until mon 9am" is too far in the future
 get h100 until today 9am | ! "today 9am" has passed
-get h100 until 2026-02-30 18:00 | ! "2026-02-30" is no date
-get h100 until 25:00 | ! "25:00" is no time
-get h100 until 13pm | ! "13pm" is no time
-get h100 until 18 | ! A time has minutes, and "18" has none
+get h100 until 2026-02-30 18:00 | ! "2026-02-30" isn't a date
+get h100 until 25:00 | ! "25:00" isn't a time
+get h100 until 13pm | ! "13pm" isn't a time
+get h100 until 18 | ! Is "18" a time? Type it with minutes
 get h100 until next friday 18:00 | ! I can't read the end "until next"
 get h100 until it works | ! I can't read the end "until it"
 get h100 until 6h | ! Is "6h" a time of day? For a length, write: for 6h.
 get h100 until | ! I can't read the end "until"
-get h100 for 6h until 18:00 | ! A length or an end, not both
-get h100 until 18:00 until 19:00 | ! One end at a time; I read 18:00 and 19:00
+get h100 for 6h until 18:00 | ! Type a length or an end, not both
+get h100 until 18:00 until 19:00 | ! Type one end at a time. I read 18:00 and 19:00
 get h100 $20 until 18:00 | ~ H100 $20.00 in all until 2026-03-02 18:00
-get h100 18:00 | ! I can't read the time "18:00". A start is at 9:00 tomorrow, an end until 18:00.
+get h100 18:00 | ! I can't read the time "18:00". Type a time such as: at 9:00 tomorrow, until 18:00.
 get h100 till 6 | ! Is "6" in the morning or in the afternoon?
 get h100 until tomorrow | ! At what time tomorrow?
 get h100 from 3 | ! I can't read the time "from 3"
-get h100 in 2 hours | ! "in 2 hours" would be later
-get h100 in an hour | ! "in an hour" would be later
-get h100 within 2 hours | ! "within 2 hours" would be later. A start has a time: at 9:00 tomorrow.
+get h100 in 2 hours | ! "in 2 hours" sounds like a later start
+get h100 in an hour | ! "in an hour" sounds like a later start
+get h100 within 2 hours | ! "within 2 hours" sounds like a later start. Type its time, such as at 9:00 tomorrow.
 get h100 starting in 2h | ! I don't know "starting"
 get h100 tonight | ! Until when? Try: /gpu get H100 until tomorrow 8:00 up to 10:00
 get 2x h100 eu until tonight | ! Until when? Try: /gpu get 2x H100 EU until tomorrow 8:00 up to 10:00
 get h100 no-probe tonight | ! Until when? Try: /gpu get H100 no-probe until tomorrow 8:00
-get h100 tonight for 6h | ! "tonight" would be later. A start has a time: at 9:00 tomorrow.
+get h100 tonight for 6h | ! "tonight" sounds like a later start. Type its time, such as at 9:00 tomorrow.
 get h100 for 6 | ! I can't tell what "6" is
-get h100 for 3 months | ! I can't tell what "3 months" is. Write 3x for GPUs, 3h for hours, $3 for a price.
+get h100 for 3 months | ! I can't tell what "3 months" is. Type 3x for GPUs, 3h for hours, $3 for a price.
 get h100 1 month | ! I can't tell what "1 month" is
 get h100 for 6:30 | ! I can't read the time "6:30"
 get h100 for -3h | ! I can't read "-3h"
 get h100 1h 30 | ! I can't read the time "1h 30"
-get h100 6h 2d | ! One time at a time; I read 6h and 48h.
+get h100 6h 2d | ! Type one length at a time. I read 6h and 48h.
 get h100 under 6h | ! I can't read the time "under 6h"
-get h100 at least 6h | ! I can't look for a minimum, as in "at least 6h". Name a number, or a limit: under $3.
+get h100 at least 6h | ! I can't look for a minimum, as in "at least 6h". Type a number, or a limit: under $3.
 get h100 about 6h | ~ H100 for 6h
 get h100 ~6h | ~ H100 for 6h
 get h100 for a few hours | ! I don't know "few"
 get h100 overnight | ! Until when? Try: /gpu get H100 until tomorrow 8:00 up to 10:00
 get h100 24/7 | ! I can't read "24/7"
 get h100 for the next 6 hours | ! I don't know "next"
-get h100 for 100h | ! 100h is too long: a lease is at most 72h
+get h100 for 100h | ! 100h is too long. A lease is at most 72h
 get h100 for 0h | ! 0m is too short
 get h100 for 30s | ! 30s is too short
 get h100 hours 6 | = H100 for 6h
@@ -472,12 +472,12 @@ get h100 under 3 | ! I can't tell what "under 3" is. A price has a dollar sign.
 get h100 under 2.50 | ~ H100 under $2.50/GPU/h
 get h100 3 max | ! I can't tell what "3 max" is. A price has a dollar sign.
 get h100 budget 500 | ! I can't tell what "budget 500" is. A price has a dollar sign.
-get h100 under cheap | ! After "under" comes a price, such as $3.
+get h100 under cheap | ! "under" needs a price, such as $3.
 get h100 cheap | ~ H100
 get h100 cheapest | ~ H100
 get the cheapest h100 | ~ H100
 get cheapest h100 in eu for 2h | ~ H100 EU for 2h
-get h100 under €3 | ! I can't read the price "€3". A price is in US dollars per GPU-hour.
+get h100 under €3 | ! I can't read the price "€3". Prices are in US dollars per GPU-hour.
 get h100 under 3,50€ | ! I can't read the price "3.50€"
 get h100 £3 | ! I can't read the price "£3"
 get h100 $-3 | ! I can't read the price "$-3"
@@ -488,17 +488,17 @@ get h100 under $2,500 | ! I can't read the price "$2,500"
 get h100 under $5000 | ! A price of $5000.00 per GPU-hour can't be right
 get h100 under $3k | ! I can't read the price "$3k"
 get h100 under $1e9 | ! I can't read the price "$1e9"
-get h100 $2-3 | ! I need one number, and "$2-3" is two
-get h100 $2 to $3/h | ! I need one number, and "$2 to $3" is two
-get h100 $50/day | ! A price is per GPU-hour, not "/day"
-get h100 under $50 a day | ! A price is per GPU-hour, not "a day"
-get h100 under $8 per machine | ! A price is per GPU-hour, not "per machine"
-get h100 over $3 | ! I can't look for a minimum, as in "over $3". Name a number, or a limit: under $3.
-get h100 more than $3 | ! I can't look for a minimum, as in "more than $3". Name a number, or a limit: under $3.
+get h100 $2-3 | ! "$2-3" is two numbers
+get h100 $2 to $3/h | ! "$2 to $3" is two numbers
+get h100 $50/day | ! Prices are per GPU-hour, not "/day"
+get h100 under $50 a day | ! Prices are per GPU-hour, not "a day"
+get h100 under $8 per machine | ! Prices are per GPU-hour, not "per machine"
+get h100 over $3 | ! I can't look for a minimum, as in "over $3". Type a number, or a limit: under $3.
+get h100 more than $3 | ! I can't look for a minimum, as in "more than $3". Type a number, or a limit: under $3.
 get h100 at $3 | ~ H100 under $3.00/GPU/h
-get h100 under $3 max $4 | ! One price at a time; I read $3.00 and $4.00.
-get h100 50 cents | ! I can't read the price "50 cents". A price is in US dollars per GPU-hour.
-get h100 price | ! After "price" comes a price, such as $3.
+get h100 under $3 max $4 | ! Type one price at a time. I read $3.00 and $4.00.
+get h100 50 cents | ! I can't read the price "50 cents". Prices are in US dollars per GPU-hour.
+get h100 price | ! "price" needs a price, such as $3.
 """
 
 OPTIONS = """
@@ -563,7 +563,7 @@ get the other h100 | ~ H100
 get h100 -- tell us about the h100 run | = H100 -- tell us about the h100 run
 get h100 -- eu sweep in torch for ana | = H100 -- eu sweep in torch for ana
 get h100 - fine-tune | ! I don't know "-"
-get h100 for training | ! I don't know "training". A note goes after --.
+get h100 for training | ! I don't know "training". Put a note after --.
 get h100 fine-tune run 7 | ! I don't know "fine-tune"
 get h100 # test | ! I don't know "#"
 """
@@ -585,10 +585,10 @@ get h100 --now | ~ H100
 get h100 right away | ~ H100
 get h100 urgently | ~ H100
 get h100 for now | ~ H100
-get h100 not now | ! I can't leave something out, as in "not now". Name what you want.
-get h100 now or later | ! I can't read the time "later". A start is at 9:00 tomorrow, an end until 18:00.
+get h100 not now | ! I can't exclude things, as in "not now". Type what you want instead.
+get h100 now or later | ! I can't read the time "later". Type a time such as: at 9:00 tomorrow, until 18:00.
 get h100 available now | ~ H100
-get h100 from now | ! After "from" comes a name
+get h100 from now | ! "from" needs a name
 find h100 now | ~ H100
 find an h100 | ~ H100
 search h100 now | ~ H100
@@ -624,25 +624,25 @@ get h100 (eu) [spot] | = H100 EU spot
 get {gpu: h100, count: 4} | = 4x H100
 get gpu=h100 region=eu | = H100 EU
 get h100:1 eu | ~ H100 EU
-get h100 & a100 | ! One GPU at a time
+get h100 & a100 | ! Type one GPU at a time
 get h100 x1 eu spot | = H100 EU spot
 /gpu get h100 eu | = H100 EU
 !gpu h100 | ~ H100
-get h100 eu > out.txt | ! I can't look for a minimum, as in "> out.txt". Name a number, or a limit: under $3.
+get h100 eu > out.txt | ! I can't look for a minimum, as in "> out.txt". Type a number, or a limit: under $3.
 get h100 $GPU | ! I can't read the price "$GPU"
 get h100 eu; rm -rf | ! I don't know "rm"
 get h100 8x eu spot 3h $2/h | ~ 8x H100 EU spot under $2.00/h for 3h
 get 2x H100's | = 2x H100
 get 8 × H100 SXM | = 8x H100 SXM5 80GB
 get h100 w/ spot | ! I don't know "w/"
-get h100 + a100 | ! One GPU at a time
-get h100 x2 or x4 | ! One number of GPUs at a time
-get h1oo | ! I don't know the GPU "h1oo"
+get h100 + a100 | ! Type one GPU at a time
+get h100 x2 or x4 | ! Type one number of GPUs at a time
+get h1oo | ! I don't know a GPU called "h1oo"
 get h 100 | ~ H100
-get H-100 | ! I don't know the GPU "H-100"
-get hundred | ! I don't know the GPU "hundred"
+get H-100 | ! I don't know a GPU called "H-100"
+get hundred | ! I don't know a GPU called "hundred"
 get 2x8 h100 | ! I can't read "2x8"
-get 8 Stück h100 | ! I can't tell what "8 Stück" is. Write 8x for GPUs, 8h for hours, $8 for a price.
+get 8 Stück h100 | ! I can't tell what "8 Stück" is. Type 8x for GPUs, 8h for hours, $8 for a price.
 get h100 für 6 Stunden | ~ H100 for 6h
 get h100 für 6h | ~ H100 for 6h
 get h100 unter 2,50 € die Stunde | ! I don't know "unter"
@@ -654,7 +654,7 @@ get h100 6 std | ~ H100 for 6h
 get h100 max 1.000,50 $ | ! A price of $1000.50 per GPU-hour can't be right
 get h100 under 1.000 $ | ! I can't read the price "1.000"
 get h100 under $ 2,50 | = H100 under $2.50/GPU/h
-get h100 5 eur | ! I can't read the price "5 eur". A price is in US dollars per GPU-hour.
+get h100 5 eur | ! I can't read the price "5 eur". Prices are in US dollars per GPU-hour.
 get h100 under 3 $ / h | = H100 under $3.00/GPU/h
 get h100 under 3 $/GPU | = H100 under $3.00/GPU/h
 get h100 3 from nebius | ~ 3x H100 vendor nebius
@@ -666,16 +666,16 @@ get h100 with docker | ! I don't know "docker"
 get h100 @ana | ! I don't know who "@ana" is. After "with", type @
 get h100 for @ana | ! I don't know who "@ana" is.
 get h100 with @ana | ! I don't know who "@ana" is.
-get h100 eu with | ! With whom? Then type @ and pick the name
-get h100 tmrw | ! I can't read the time "tmrw". A start is at 9:00 tomorrow, an end until 18:00.
+get h100 eu with | ! Share with whom? Then type @ and pick the name
+get h100 tmrw | ! I can't read the time "tmrw". Type a time such as: at 9:00 tomorrow, until 18:00.
 get h100 6h max | ~ H100 for 6h
 get h100 6hrs plz | ~ H100 for 6h
 get h100 sxm5 8x | = 8x H100 SXM5 80GB
-get h100 nvl | ! I don't know the GPU "H100 nvl"
+get h100 nvl | ! I don't know a GPU called "H100 nvl"
 get pcie h100 eu | = H100 PCIe 80GB EU
 get a10 | = A10
 get a 10 | ! I can't tell what "10" is
-get a100 10 | ! Is "10" its memory, 10 GB
+get a100 10 | ! Does "10" mean 10 GB of memory
 get h100 2 gpus 6h spot under $2 | ~ 2x H100 spot under $2.00/h for 6h
 get me an h100 in the EU region from vendor nebius | ~ H100 EU vendor nebius
 get h100 at nebius on spot | = H100 spot vendor nebius
@@ -696,8 +696,8 @@ get h100 6h now? | ~ H100 for 6h
 get? h100 now | ~ H100
 rent 2x 4090 eu for 2h now | = 2x RTX 4090 EU for 2h
 rent h100 asap now | ~ H100
-get h100 eu in | ! After "in" comes a name
-get h100 nebius from | ! After "from" comes a name
+get h100 eu in | ! "in" needs a name
+get h100 nebius from | ! "from" needs a name
 get 2x 4090s | = 2x RTX 4090
 get two 4090s 3h | = 2x RTX 4090 for 3h
 get 4090s | = RTX 4090
@@ -709,28 +709,28 @@ rent the other h100 now | ~ H100
 rent other 2x h100 | ~ 2x H100
 get another h100 | ~ H100
 get 8x H100 in EU, on demand, under $2.50 per GPU, 6 h from ready | ~ 8x H100 EU under $2.50/GPU/h for 6h
-get h100 6 hous | ! I can't tell what "6 hous" is. Write 6x for GPUs, 6h for hours
+get h100 6 hous | ! I can't tell what "6 hous" is. Type 6x for GPUs, 6h for hours
 get h100 6 Stunden | ~ H100 for 6h
 get h100 3 and a half hours | ~ H100 for 3h30m
 get 4x h100 max 8 | ! A price has a dollar sign. Try: /gpu get 4x H100 under $8.00/h
 get h100 under three | ! I can't tell what "under three" is. A price has a dollar sign.
-get a100 80 eu 3h spot | ! Is "80" its memory, 80 GB?
+get a100 80 eu 3h spot | ! Does "80" mean 80 GB of memory?
 get 4x h100 for 0h $8 | ! is too short
 get h100 no spot eu | ~ H100 EU
-get h100 anywhere but us | ! I can't leave something out, as in "anywhere but us". Name what you want.
+get h100 anywhere but us | ! I can't exclude things, as in "anywhere but us". Type what you want instead.
 get h100 3h at $2 | ~ H100 under $2.00/GPU/h for 3h
 get h100 @ $2.50 | ~ H100 under $2.50/GPU/h
 get h100 a couple hours | ~ H100 for 2h
 get h100 1 1/2 h | ! I can't tell what "1 1/2" is
 get h100 --no-spot | ~ H100
-get h100 or better | ! I can't look for a minimum, as in "or better". Name a number, or a limit: under $3.
-rent h100 and 4090 later now | ! I can't read the time "later". A start is at 9:00 tomorrow, an end until 18:00.
+get h100 or better | ! I can't look for a minimum, as in "or better". Type a number, or a limit: under $3.
+rent h100 and 4090 later now | ! I can't read the time "later". Type a time such as: at 9:00 tomorrow, until 18:00.
 rent h100 for the now | ~ H100
 rent h100 now now | ~ H100
 rent h100 "now" | ~ H100
-rent h100 2 hours from now | ! After "from" comes a name
-rent h100 not now but at 6 | ! I can't leave something out, as in "not now". Name what you want.
-rent h100 now in 5 min | ! "in 5 min" would be later
+rent h100 2 hours from now | ! "from" needs a name
+rent h100 not now but at 6 | ! I can't exclude things, as in "not now". Type what you want instead.
+rent h100 now in 5 min | ! "in 5 min" sounds like a later start
 RENT H100 NOW | = H100
 """
 
@@ -739,7 +739,7 @@ get h100 project vision | = H100 for project vision
 get h100 eu for project vision for 6h | = H100 EU for project vision for 6h
 get h100 eu 6h for the project vision-2 | = H100 EU for project vision-2 for 6h
 get h100 --project=vision, 6h | = H100 for project vision for 6h
-get h100 project vision project speech | ! One project at a time; I read vision and speech.
+get h100 project vision project speech | ! Type one project at a time. I read vision and speech.
 get h100 setup torch | = H100 setup torch
 get h100 eu setup torch for 6h | = H100 EU setup torch for 6h
 get setup torch h100 eu now | = H100 EU setup torch
@@ -751,7 +751,7 @@ get h100 setup: torch-28. | = H100 setup torch-28
 get h100 --setup torch | = H100 setup torch
 get h100 --setup=torch | = H100 setup torch
 get h100 setup torch setup torch | = H100 setup torch
-get h100 setup torch setup jax | ! One setup at a time; I read torch and jax. Try: /gpu get H100 setup torch
+get h100 setup torch setup jax | ! Type one setup at a time. I read torch and jax. Try: /gpu get H100 setup torch
 get h100 setup torch for 6 hous | ! Try: /gpu get H100 setup torch
 get h100 setups | ! I don't know "setups"
 get h100 -- setup torch | = H100 -- setup torch

@@ -38,12 +38,14 @@ from bot.model.rental import Rental
 from bot.model.request import OfferQuery
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import Approvers, Rules
+from handlers.delivery.block_types import BlockTypes
 from handlers.delivery.loop import Delivery
 from handlers.delivery.pace import Pace as SlackPace
 from handlers.directory import HomeWorkspace, People, SlackChannels
 from handlers.listeners.context import Context, Pace
 from handlers.listeners.slack_events import register
 from handlers.listeners.wrapper import Handler, PayloadReader, make_listener, note_commit
+from handlers.phrases.classic import SAMPLES, new_types
 from sandbox.slack import AppConfig, Timing, from_manifest
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, GPUS, GUS, TRAINING
 from sandbox.slack.state import BOT_USER
@@ -408,6 +410,14 @@ class NothingOffered:
         return ()
 
 
+def all_taken() -> BlockTypes:
+    """Return what a bot knows of Slack's blocks soon after its start."""
+    types = BlockTypes()
+    for surface, blocks in SAMPLES.items():
+        types.note(surface, taken=new_types(blocks), refused=set())
+    return types
+
+
 @asynccontextmanager
 async def team(
     folder: Path,
@@ -426,6 +436,7 @@ async def team(
     others_work: Callable[[], bool] = lambda: False,
     new_id: Callable[[int], str] = random_id,
     clock: MovedClock | None = None,
+    block_types: BlockTypes | None = None,
 ) -> AsyncIterator[Team]:
     """Yield a team, which exists until the end of the block.
 
@@ -435,7 +446,8 @@ async def team(
     prices, which has so many real seconds to answer. Slack has `lookup_timeout` real seconds to say who somebody
     is: far more than in production, because a busy machine may stop a test for a second. `may_claim` tells whether
     the clock of the bot's machine is right, and `others_work` whether another process works while it is not.
-    `new_id` makes the ids of quotes and rentals. Without a `clock`, our time stands at NOON.
+    `new_id` makes the ids of quotes and rentals. Without a `clock`, our time stands at NOON. Without
+    `block_types`, the bot knows that Slack takes all.
     """
     clock = clock or MovedClock(NOON)
     path = folder / "gpubot.sqlite"
@@ -464,7 +476,7 @@ async def team(
                 await reload(deps)
             people = world.sandbox.workspace.people
             people[BOT_USER] = replace(people[BOT_USER], org=org)
-            delivery = Delivery(deps, world.client, world.session)
+            delivery = Delivery(deps, world.client, world.session, block_types=block_types or all_taken())
             context = Context(
                 deps=deps,
                 catalog=lambda: ours.catalog,

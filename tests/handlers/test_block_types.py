@@ -38,7 +38,7 @@ DESTROY = modal(
 
 @pytest.fixture
 async def ours(tmp_path: Path) -> AsyncIterator[Team]:
-    async with team(tmp_path) as ours:
+    async with team(tmp_path, block_types=BlockTypes()) as ours:
         ours.deliver_at_once()
         yield ours
 
@@ -331,6 +331,19 @@ def test_without_a_pointer_only_types_that_slack_never_took_are_blamed() -> None
     attempt.taken()
     assert types.refused(Surface.MESSAGE) == {"plan", "data_table", "data_visualization"}
     assert types.refused(Surface.MODAL) == set()
+
+
+def test_a_type_that_was_refused_stays_refused_and_is_logged_once() -> None:
+    types, plan = BlockTypes(), SAMPLES[Surface.MESSAGE][2]
+    early, late = (types.attempt([section("x"), plan]) for _ in range(2))
+    with capture_logs() as lines:
+        late.refused()
+        late.taken()
+        early.taken()
+        assert types.refused(Surface.MESSAGE) == {"plan"}
+        types.note(Surface.MESSAGE, taken={"plan"}, refused=set())
+        types.note(Surface.MESSAGE, taken=set(), refused={"plan"})
+    assert refusals(lines) == ["plan"]
 
 
 def test_classic_blocks_are_within_slacks_limits() -> None:

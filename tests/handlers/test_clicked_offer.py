@@ -40,7 +40,7 @@ async def test_prices_need_no_key(tmp_path: Path) -> None:
 async def test_rent_without_a_key_asks_for_one_and_the_typed_key_rents(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         question = await clicked(ours, "2.15")
-        assert [button["text"] for button in question["buttons"]] == ["Add SSH key", "Take mine from GitHub"]
+        assert [button["text"] for button in question["buttons"]] == ["Add SSH key", "Use my GitHub keys"]
         assert await ours.rentals() == []
         reply = await ours.command(ANA, f"key {KEY_LINE}")
         (rental,) = await ours.rentals()
@@ -64,7 +64,7 @@ async def test_a_key_that_is_sent_twice_rents_once(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await clicked(ours, "2.15")
         await ours.command(ANA, f"key {KEY_LINE}")
-        assert (await ours.command(ANA, f"key {KEY_LINE}")).startswith("Saved already:")
+        assert (await ours.command(ANA, f"key {KEY_LINE}")).startswith("Already saved:")
         assert len(await ours.rentals()) == 1
 
 
@@ -83,7 +83,7 @@ async def test_an_offer_that_expired_meanwhile_is_searched_again_and_not_rented(
         await clicked(ours, "2.15")
         ours.clock.put(NOON + timedelta(minutes=31))
         reply = await ours.command(ANA, f"key {KEY_LINE}")
-        assert reply.endswith("Those prices no longer stand, so I'm looking again.")
+        assert reply.endswith("The prices that you saw are no longer valid, so I'm searching again.")
         assert await ours.rentals() == []
         (quote,) = await ours.quotes(ANA)
         assert (quote.request.gpu, quote.request.region, quote.asked_in) == ("H100", "EU", TRAINING)

@@ -54,7 +54,7 @@ async def test_now_rents_at_once_only_if_it_is_clearly_meant(tmp_path: Path, typ
 async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         for typed, words in (
-            ("get H10 EU", 'I don\'t know the GPU "H10". Nearest: H100'),
+            ("get H10 EU", 'I don\'t know a GPU called "H10". Similar names: H100'),
             ("get H100 Mars", 'I don\'t know "Mars".'),
             ("get H100 under cheap", "Without it: "),
             ("frobnicate", 'I don\'t know the command "frobnicate".'),
@@ -66,7 +66,7 @@ async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path) 
             ("get H100 <!channel>", "I don't know"),
             ("get H100 @channel", "I don't know"),
             ("get 9x H100 for 6h", "Your team's limit is 8 GPUs per rental."),
-            ("get H100 for 90h", "a lease is at most 72h"),
+            ("get H100 for 90h", "A lease is at most 72h"),
             ("\x00\u202e\U0001f600", "I don't know"),
         ):
             reply = await ours.command(ANA, typed)
@@ -79,7 +79,7 @@ async def test_an_unknown_gpu_offers_the_form(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await ours.command(ANA, "get H10 EU")
-        await ours.click(ANA, await ours.look(ANA, TRAINING, "Nearest: H100"), "Choose from a list")
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "Similar names: H100"), "Choose from a list")
         assert (await ours.submit(ANA, gpu="H100", region="EU"))["ok"]
         (quote,) = await ours.quotes(ANA)
         assert (quote.request.gpu, quote.replaces) == ("H100", True)
@@ -174,7 +174,7 @@ async def test_commands_about_gpus_say_so_if_the_catalogue_is_not_known_yet(tmp_
     async with team(tmp_path) as ours:
         ours.catalog = None
         for typed in ("get H100 EU", "h100", "catalog"):
-            assert (await ours.command(ANA, typed)).startswith("Compute Clear hasn't told me yet")
+            assert (await ours.command(ANA, typed)).startswith("I don't have Compute Clear's catalog yet.")
         assert "You have no machines right now." in await ours.command(ANA, "list")
 
 
@@ -215,13 +215,13 @@ async def test_a_pause_is_told_in_the_home_channel_and_with_the_offers_with_who_
         answer = await ours.command(CLEO, "pause bill *check*")
         assert answer.startswith(f"Buying is paused. <#{RULES.home_channel}> will be told.")
         await ours.deliver()
-        told = await ours.look(ANA, RULES.home_channel, "Buying is paused")
-        assert told["reads"].startswith('Buying is paused by Cleo: "bill *check*". Destroying goes on.')
+        told = await ours.look(ANA, RULES.home_channel, "paused buying")
+        assert told["reads"].startswith('Cleo paused buying: "bill *check*". Machines can still be destroyed.')
         says = 'Cleo paused buying at 13:00: "bill *check*". You can look at prices'
         await ours.offered(ANA, an_offer("o1", "2.15"), says=says)
         await ours.command(CLEO, "resume")
-        resumed = await ours.deliver_until("Buying goes on", channel=RULES.home_channel)
-        assert "resumed by Cleo" in resumed["reads"]
+        resumed = await ours.deliver_until("ended the pause", channel=RULES.home_channel)
+        assert "Cleo ended the pause" in resumed["reads"]
 
 
 async def test_guests_can_only_read_help(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from bot.errors import Mistake, Unusable
 from bot.lifecycle.loops.replica import Replica
 from demo.processes import free_port
 from handlers.connection import Connection, HttpMode, TokenRefusal, Tokens
+from handlers.delivery.block_types import BlockTypes
 from handlers.delivery.loop import Delivery
 from handlers.directory import People, SlackChannels
 from handlers.phrases.classic import Surface
@@ -269,7 +270,7 @@ async def test_in_http_mode_a_process_that_stands_aside_is_not_ready_and_still_l
 
 
 async def test_once_it_is_connected_slack_is_asked_which_blocks_it_takes(tmp_path: Path) -> None:
-    async with team(tmp_path) as ours:
+    async with team(tmp_path, block_types=BlockTypes()) as ours:
         await ours.world.act("lacks", blocks=["plan"])
         types = ours.context.block_types
         async with connecting(ours, Settings(valid_tokens(ours))), asyncio.timeout(20):

@@ -18,7 +18,7 @@ from handlers.listeners.context import FORMS_REMEMBERED, OpenForms
 from sandbox.slack.default import ANA, BEN
 from tests.handlers.team import NOON, Json, Team, an_offer, team
 
-HANGS = "Compute Clear hasn't answered. You can go on: Show offers asks again."
+HANGS = "because Compute Clear hasn't responded. You can continue: Show offers asks again."
 FRIDAY_EVENING = NOON + timedelta(days=3, hours=7)
 """When the hours of the rules end, in Ana's zone."""
 
@@ -102,14 +102,14 @@ async def test_the_form_says_what_its_choice_costs_and_follows_it(tmp_path: Path
         )
         await choose(ours, ANA, "cap", "1,000")
         assert await price_line(ours, ANA) == snapshot(
-            "No price yet. A price in dollars, such as 3 or 2.50; at most $1000.00."
+            "No price yet. Type a price in dollars of at most $1000.00, such as 3 or 2.50."
         )
         await choose(ours, ANA, "cap", "2.50")
         await choose(ours, ANA, "region", "EU")
         await choose(ours, ANA, "gpu", "A100")
         assert await price_line(ours, ANA) == snapshot(
-            "Nobody offers this now: 1x A100 in EU, on demand, under $2.50 per GPU-hour. "
-            "Show offers says what is near."
+            "Nobody offers this right now: 1x A100 in EU, on demand, under $2.50 per GPU-hour. "
+            "Click Show offers for similar ones."
         )
 
 
@@ -128,14 +128,14 @@ async def test_with_a_market_that_hangs_the_form_opens_loses_nothing_and_says_wh
     async with team(tmp_path, market=market, answer_within=0.01) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         await ours.click(ANA, message, "Change")
-        assert await price_line(ours, ANA) == f"No price of 1x H100 in EU, on demand: {HANGS}"
+        assert await price_line(ours, ANA) == f"I have no price for 1x H100 in EU, on demand, {HANGS}"
         for field, value in (("note", "run 7"), ("cap", "3"), ("count", "2"), ("region", "US")):
             await choose(ours, ANA, field, value)
         before = await entered(ours, ANA)
         assert [before[each] for each in ("note", "cap", "count", "region")] == ["run 7", "3", "2", "US"]
         assert (
             await price_line(ours, ANA)
-            == f"No price of 2x H100 in US, on demand, under $3.00 per GPU-hour: {HANGS}"
+            == f"I have no price for 2x H100 in US, on demand, under $3.00 per GPU-hour, {HANGS}"
         )
         outcome = await ours.submit(ANA, lease="soon")
         assert list(outcome["errors"]) == ["lease"]
@@ -152,7 +152,7 @@ async def test_before_the_market_told_what_there_is_the_form_opens_loses_nothing
     async with team(tmp_path, market=SlowMarket({"A100": h100("1.29")})) as ours:
         catalog, ours.catalog = ours.catalog, None
         await ours.command(ANA, "get")
-        missing = "Compute Clear hasn't told me yet what there is to rent"
+        missing = "I don't have Compute Clear's catalog yet"
         assert (await price_line(ours, ANA)).startswith(missing)
         for field, value in (("gpu", "a100 80gb"), ("region", "europe"), ("note", "run 7")):
             await choose(ours, ANA, field, value)
@@ -164,7 +164,7 @@ async def test_before_the_market_told_what_there_is_the_form_opens_loses_nothing
 
         ours.catalog = catalog
         errors = (await ours.submit(ANA, gpu="h10", region="mars", vendor="aws"))["errors"]
-        assert errors["gpu"] == "Nobody sells this one now. Nearest: H100, A10, H200."
+        assert errors["gpu"] == "Nobody offers this GPU right now. Similar names: H100, A10, H200."
         assert errors["region"] == "I don't know this region. Regions: US, EU, APAC, Other."
         assert errors["vendor"].startswith("I don't know this vendor. Vendors: nebius, hyperstack,")
         await choose(ours, ANA, "gpu", "a100 80gb")
@@ -262,7 +262,7 @@ async def test_prices_of_forms_are_none_of_the_six_searches_and_have_a_limit_of_
         for n in range(25):
             await choose(ours, ANA, "gpu", "H100")
             await choose(ours, ANA, "count", str(n % 2 + 1))
-        assert "No price of" in await price_line(ours, ANA)
+        assert "I have no price for" in await price_line(ours, ANA)
         assert len(market.asked) == 2
         assert (await ours.submit(ANA))["ok"]
         assert await ours.command(ANA, "get H100 EU") == ""
@@ -273,7 +273,7 @@ async def test_a_call_that_failed_is_made_again_by_the_next_choice(tmp_path: Pat
     async with team(tmp_path, market=market) as ours:
         await ours.command(ANA, "get")
         await choose(ours, ANA, "gpu", "H100")
-        assert await price_line(ours, ANA) == f"No price of 1x H100, on demand: {HANGS}"
+        assert await price_line(ours, ANA) == f"I have no price for 1x H100, on demand, {HANGS}"
         await market.answer("H100", h100())
         await choose(ours, ANA, "lease", "6h")
         assert (await price_line(ours, ANA)).startswith("From $2.15/h")

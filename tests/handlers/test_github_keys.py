@@ -15,7 +15,7 @@ from sandbox.slack.default import ANA, GPUS, GUS, OLGA, SHARED, TRAINING
 from tests.github_world import github
 from tests.handlers.team import KEY_LINE, RULES, Json, Team, an_offer, team
 
-NO_NAME = "That is no GitHub user name: those have up to 39 letters, digits and hyphens, such as ana-dev."
+NO_NAME = "That isn't a GitHub username. Usernames have up to 39 letters, digits and hyphens, such as ana-dev."
 ONE, TWO, THREE = (
     asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip() for _ in range(3)
 )
@@ -67,7 +67,7 @@ async def test_keys_are_shown_first_and_the_click_saves_them(tmp_path: Path) -> 
 async def test_a_name_is_understood_as_people_write_it(tmp_path: Path, typed: str) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
-        assert [button["text"] for button in (await shown(ours, typed))["buttons"]] == ["Use it", "Cancel"]
+        assert [button["text"] for button in (await shown(ours, typed))["buttons"]] == ["Use this key", "Cancel"]
 
 
 async def test_cancel_saves_nothing(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ async def test_cancel_saves_nothing(tmp_path: Path) -> None:
         await ours.click(ANA, await shown(ours), "Cancel")
         assert await saved(ours) == []
         await ours.deliver()
-        assert "I saved nothing." in (await ours.look(ANA, TRAINING))["text"]
+        assert "Nothing was saved." in (await ours.look(ANA, TRAINING))["text"]
 
 
 async def test_a_key_that_came_after_the_choice_was_shown_is_not_saved(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ async def test_a_key_that_came_after_the_choice_was_shown_is_not_saved(tmp_path:
         await hub.has("ana-dev", THREE, TWO)
         await ours.click(ANA, choice, "Use both")
         assert await saved(ours) == [TWO]
-        assert f"No longer there, so not saved: {fingerprint(ONE)}." in (await ours.replies())[-1]
+        assert f"Not saved: {fingerprint(ONE)}, which GitHub no longer has." in (await ours.replies())[-1]
 
 
 async def test_nothing_is_saved_if_none_of_the_shown_keys_is_there_any_more(tmp_path: Path) -> None:
@@ -94,10 +94,10 @@ async def test_nothing_is_saved_if_none_of_the_shown_keys_is_there_any_more(tmp_
         await hub.has("ana-dev", ONE)
         choice = await shown(ours)
         await hub.has("ana-dev", THREE)
-        await ours.click(ANA, choice, "Use it")
+        await ours.click(ANA, choice, "Use this key")
         assert await saved(ours) == []
         assert (await ours.replies())[-1] == (
-            "github.com/ana-dev no longer has what I showed you. I saved nothing. Look again."
+            "github.com/ana-dev no longer has the keys that I showed you. Nothing was saved."
         )
 
 
@@ -106,9 +106,9 @@ async def test_a_second_click_saves_no_key_twice(tmp_path: Path) -> None:
         await hub.has("ana-dev", ONE)
         choice = await shown(ours)
         for _ in range(2):
-            await ours.click(ANA, choice, "Use it")
+            await ours.click(ANA, choice, "Use this key")
         assert await saved(ours) == [ONE]
-        assert (await ours.replies())[-1].startswith("Saved already:")
+        assert (await ours.replies())[-1].startswith("Already saved:")
 
 
 async def test_the_dialog_saves_the_keys_that_are_checked(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ async def test_choose_shows_the_keys_again_if_there_is_nothing_to_choose_any_mor
         await ours.click(ANA, choice, "Use both")
         await ours.click(ANA, choice, "Choose")
         assert await ours.modal(ANA) is None
-        assert "You have all of them already." in (await ours.replies())[-1]
+        assert "You've already saved all of them." in (await ours.replies())[-1]
 
 
 async def test_more_than_ten_keys_stand_in_two_groups(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ async def test_more_than_ten_keys_stand_in_two_groups(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", *lines)
         choice = await shown(ours)
-        assert "3 more lines not shown: add those with /gpu key" in choice["text"]
-        assert "Your team allows you 10 more." in choice["text"]
+        assert "3 more keys aren't shown. You can add those with /gpu key" in choice["text"]
+        assert "Your team's rules allow you 10 more keys." in choice["text"]
         assert [button["text"] for button in choice["buttons"]] == ["Choose", "Cancel"]
         await ours.click(ANA, choice, "Choose")
         assert (await ours.submit(ANA, keys=[fingerprint(lines[2])], more_keys=[fingerprint(lines[19])]))["ok"]
@@ -157,12 +157,12 @@ async def test_keys_beyond_the_limit_can_not_be_saved(tmp_path: Path) -> None:
         await ours.click(ANA, choice, "Choose")
         outcome = await ours.submit(ANA, keys=[fingerprint(ONE), fingerprint(TWO)])
         assert outcome["payload"]["errors"] == {
-            "keys": "You have 1 key, and your team's limit is 2 a person. I saved nothing. "
+            "keys": "You have 1 key, and your team's rules allow 2 per person. Nothing was saved. "
             "Remove one first: /gpu key"
         }
         assert (await ours.submit(ANA, keys=[fingerprint(TWO)]))["ok"]
         full = await shown(ours)
-        assert "You have as many keys as your team allows. Remove one first: /gpu key" in full["text"]
+        assert "You have as many keys as your team's rules allow. Remove one first: /gpu key" in full["text"]
         assert [button["text"] for button in full["buttons"]] == ["Cancel"]
 
 
@@ -171,10 +171,10 @@ async def test_keys_that_the_person_has_are_said_to_be_saved(tmp_path: Path) -> 
         await ours.has_key(ANA)
         await hub.has("ana-dev", KEY_LINE, ONE)
         choice = await shown(ours)
-        assert "(ed25519), saved already" in choice["text"]
+        assert "(ed25519), already saved" in choice["text"]
         await ours.click(ANA, choice, "Use the new one")
         assert len(await saved(ours)) == 2
-        assert "You have all of them already." in (await shown(ours))["text"]
+        assert "You've already saved all of them." in (await shown(ours))["text"]
 
 
 async def test_the_dialog_asks_for_the_name_and_shows_the_choice_in_place_of_the_question(tmp_path: Path) -> None:
@@ -182,17 +182,17 @@ async def test_the_dialog_asks_for_the_name_and_shows_the_choice_in_place_of_the
         await hub.has("ana-dev", ONE)
         await ours.command(ANA, "key")
         question = await ours.look(ANA, TRAINING, "To log in")
-        await ours.click(ANA, question, "Take mine from GitHub")
+        await ours.click(ANA, question, "Use my GitHub keys")
         outcome = await ours.submit(ANA, github_name="nobody-here")
         assert outcome["payload"]["errors"] == {
-            "github_name": 'GitHub has no user "nobody-here". I saved nothing. Try again, or paste a key: '
+            "github_name": 'GitHub has no user "nobody-here". Nothing was saved. Try again, or paste a key: '
             "/gpu key ssh-ed25519 AAAA... you@laptop"
         }
         assert (await ours.submit(ANA, github_name=" https://github.com/ana-dev "))["ok"]
         await ours.deliver()
         choice = await ours.look(ANA, TRAINING, "github.com/ana-dev has 1 key:")
         assert choice["ts"] == question["ts"]
-        await ours.click(ANA, choice, "Use it")
+        await ours.click(ANA, choice, "Use this key")
         assert await saved(ours) == [ONE]
 
 
@@ -209,14 +209,14 @@ async def test_a_key_from_github_rents_the_offer_that_waited_for_it(tmp_path: Pa
         await hub.has("ana-dev", ONE)
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15"), with_key=False), "Rent")
         await ours.deliver()
-        await ours.click(ANA, await ours.look(ANA, TRAINING, "To log in"), "Take mine from GitHub")
+        await ours.click(ANA, await ours.look(ANA, TRAINING, "To log in"), "Use my GitHub keys")
         await ours.submit(ANA, github_name="ana-dev")
         await ours.deliver()
         choice = await ours.look(ANA, TRAINING, "github.com/ana-dev has")
-        await ours.click(ANA, choice, "Use it")
+        await ours.click(ANA, choice, "Use this key")
         (rental,) = await ours.rentals()
         assert (rental.state, rental.clicked_offer) == (State.PROCURING, "o1")
-        await ours.click(ANA, choice, "Use it")
+        await ours.click(ANA, choice, "Use this key")
         assert len(await ours.rentals()) == 1
 
 
@@ -224,7 +224,7 @@ async def test_a_key_from_github_opens_the_confirmation_of_an_offer_above_fifty_
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev", ONE)
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "9.00"), with_key=False), "Rent")
-        await ours.click(ANA, await shown(ours), "Use it")
+        await ours.click(ANA, await shown(ours), "Use this key")
         assert await saved(ours) == [ONE]
         assert await ours.rentals() == []
         assert (await ours.submit(ANA))["ok"]
@@ -236,7 +236,7 @@ async def test_a_key_from_github_opens_the_confirmation_of_an_offer_above_fifty_
     [
         ({"behaviour": "huge"}, "GitHub answered with more than 64 KiB, which is more than I read."),
         ({"behaviour": "redirects"}, "GitHub redirected me to another address, which I don't follow."),
-        ({"behaviour": "garbage"}, "github.com/ana-dev has no SSH key that I take"),
+        ({"behaviour": "garbage"}, "github.com/ana-dev has no SSH key that I accept"),
         ({"fault": {"kind": "status", "status": 503}}, "GitHub answered with error 503."),
         ({"fault": {"kind": "latency", "seconds": 2.0}}, "GitHub didn't answer within 0.2 s."),
     ],
@@ -251,7 +251,7 @@ async def test_an_answer_that_can_not_be_used_is_named_and_nothing_is_saved(
             await hub.fault(**user["fault"])
         reply = await ours.command(ANA, "key github ana-dev")
         assert reply.startswith(words)
-        assert "I saved nothing." in reply
+        assert "Nothing was saved." in reply
         assert await saved(ours) == []
 
 
@@ -260,7 +260,7 @@ async def test_an_answer_that_can_not_be_used_is_named_and_nothing_is_saved(
     [
         (
             "key github nobody",
-            'GitHub has no user "nobody". I saved nothing. Try again, or paste a key: '
+            'GitHub has no user "nobody". Nothing was saved. Try again, or paste a key: '
             "/gpu key ssh-ed25519 AAAA... you@laptop",
         ),
         ("key github ana dev", NO_NAME),
@@ -281,8 +281,8 @@ async def test_a_user_without_keys_is_said_to_have_none(tmp_path: Path) -> None:
     async with github() as hub, team(tmp_path, key_source=hub.source) as ours:
         await hub.has("ana-dev")
         assert await ours.command(ANA, "key github ana-dev") == (
-            "github.com/ana-dev has no SSH key. I saved nothing. "
-            "Paste one: /gpu key ssh-ed25519 AAAA... you@laptop"
+            "github.com/ana-dev has no SSH key. Nothing was saved. "
+            "Paste a key instead: /gpu key ssh-ed25519 AAAA... you@laptop"
         )
 
 
@@ -297,7 +297,8 @@ async def test_a_team_that_takes_no_keys_from_github_gets_no_button_and_says_so(
         for typed in ("key github ana-dev", "key github"):
             reply = await ours.command(ANA, typed)
             assert reply == (
-                "Your team's rules take no keys from GitHub. Paste one: /gpu key ssh-ed25519 AAAA... you@laptop"
+                "Your team's rules don't allow keys from GitHub. Paste a key instead: "
+                "/gpu key ssh-ed25519 AAAA... you@laptop"
             )
         await ours.forge(ANA, "from_github", None)
         await ours.forge(ANA, "use_github_keys", f"ana-dev:{fingerprint(ONE).removeprefix('SHA256:')}")

@@ -54,20 +54,26 @@ async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_see
         rental = await idle(ours)
         line = await add_key(ours, EVE)
         offers = await ours.offered(EVE, an_offer("o2", "2.15"), with_key=False)
-        assert f"Ana's {rental.id} is a 1x H100 SXM 80 GB in EU, idle for 1 h. It ends" in offers["reads"]
+        assert f"Ana's 1x H100 SXM 80 GB ({rental.id}) in EU has been idle for 1 h and ends at " in offers["reads"]
         await ours.click(EVE, offers, "Ask Ana for it")
-        assert (await ours.replies())[-1] == f"I asked Ana for {rental.id}. You read here what Ana says."
+        assert (await ours.replies())[-1] == (
+            f"I've asked Ana for 1x H100 SXM 80 GB ({rental.id}). I'll send you the answer in a direct message."
+        )
         await ours.click(EVE, offers, "Ask Ana for it")
         assert (await ours.replies())[-1].startswith(
             f"Ana was already asked for {rental.id} less than an hour ago."
         )
         await ours.deliver_all()
-        question = await ours.look(ANA, direct(ANA), "asks for")
-        assert [button["text"] for button in question["buttons"]] == ["Let Eve in", "Give it to Eve", "I need it"]
+        question = await ours.look(ANA, direct(ANA), "is asking for")
+        assert [button["text"] for button in question["buttons"]] == [
+            "Share with Eve",
+            "Give it to Eve",
+            "I need it",
+        ]
         await ours.click(ANA, question, "Give it to Eve")
         await ours.deliver_all()
         assert "You gave it to Eve" in (await ours.look(ANA, direct(ANA), "Eve asked for"))["reads"]
-        given = await ours.look(EVE, direct(EVE), "gives you")
+        given = await ours.look(EVE, direct(EVE), "is offering you")
         for user in (BEN, GUS, ANA):
             await ours.forge(user, "take", f"{rental.id}:{end_of(rental)}")
         assert (await ours.rental(rental.id)).owner == ANA
@@ -90,14 +96,14 @@ async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
         assert "may not use me" in await ours.command(ANA, f"give {rental.id} @gus")
         assert "I don't know who" in await ours.command(ANA, f"give {rental.id} @nobody")
         assert "is already yours" in await ours.command(ANA, "give @ana")
-        assert f"Ben has 1 h to take {rental.id}." in await ours.command(ANA, "give @ben")
+        assert f"Ben has 1 h to take 1x H100 SXM 80 GB ({rental.id})." in await ours.command(ANA, "give @ben")
         await ours.deliver()
-        given = await ours.look(BEN, direct(BEN), "gives you")
+        given = await ours.look(BEN, direct(BEN), "is offering you")
         await ours.click(BEN, given, "Take")
         assert (await ours.replies())[-1].startswith("To log in, you'll need an SSH key")
         await ours.command(ANA, f"keep {rental.id}")
         await ours.deliver_all()
-        assert "It is still needed" in (await ours.look(BEN, direct(BEN), "gave you"))["reads"]
+        assert "It's still needed" in (await ours.look(BEN, direct(BEN), "offered you"))["reads"]
         await ours.forge(BEN, "take", f"{rental.id}:{end_of(rental)}")
         assert "no longer offered to you" in (await ours.replies())[-1]
 
@@ -110,7 +116,7 @@ async def test_a_forged_click_that_gives_a_machine_to_nobody_or_to_two_is_no_bug
         rental = await idle(ours)
         with capture_logs() as lines:
             await ours.forge(ANA, Action.GIVE.id, f"{rental.id}:{people}")
-        assert (await ours.replies())[-1].startswith("A machine goes to one person.")
+        assert (await ours.replies())[-1].startswith("A machine can be given to one person only")
         assert "bug" not in [line["event"] for line in lines]
         assert await ours.rental(rental.id) == rental
 
@@ -122,10 +128,10 @@ async def test_an_expensive_machine_is_taken_in_a_dialog_and_only_by_who_is_give
         await add_key(ours, BEN)
         await ours.command(ANA, f"give {rental.id} @ben")
         await ours.deliver()
-        await ours.click(BEN, await ours.look(BEN, direct(BEN), "gives you"), "Take")
+        await ours.click(BEN, await ours.look(BEN, direct(BEN), "is offering you"), "Take")
         dialog = await ours.modal(BEN)
         assert dialog is not None
-        assert "until then you pay at most $2" in dialog["reads"]
+        assert "This can cost you up to $2" in dialog["reads"]
         value = f"{rental.id}:{end_of(rental)}"
         refusal = await forge_submission(ours, CLEO, Callback.TAKE_CONFIRM.id, value)
         assert "no longer offered to you" in refusal

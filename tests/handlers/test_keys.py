@@ -43,14 +43,14 @@ async def test_a_key_is_stored_and_shown(tmp_path: Path) -> None:
         assert await ours.command(ANA, f"key {KEY_LINE}") == saved
         assert await names(ours, ANA) == ["ana@laptop"]
         shown = await ours.command(ANA, "key")
-        assert f'"ana@laptop", {FINGERPRINT} (ed25519), first: machines open with it for certain' in shown
+        assert f'"ana@laptop", {FINGERPRINT} (ed25519): the default key, which always works' in shown
 
 
 async def test_a_key_that_the_person_has_already_is_said_to_be_there(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, f"key {KEY_LINE}")
         again = await ours.command(ANA, f"key {KEY_LINE} and more words")
-        assert again == f'Saved already: "ana@laptop", {FINGERPRINT} (ed25519).'
+        assert again == f'Already saved: "ana@laptop", {FINGERPRINT} (ed25519).'
         assert await names(ours, ANA) == ["ana@laptop"]
 
 
@@ -60,11 +60,12 @@ async def test_one_key_too_many_is_refused_and_room_is_made_by_removing_one(tmp_
         await ours.command(ANA, f"key {a_key('two')}")
         third = a_key("three")
         assert await ours.command(ANA, f"key {third}") == (
-            "You have 2 keys, and your team's limit is 2 a person. I saved nothing. Remove one first: /gpu key"
+            "You have 2 keys, and your team's rules allow 2 per person. Nothing was saved. "
+            "Remove one first: /gpu key"
         )
         await ours.command(ANA, "key")
         shown = await click_on_key(ours, ANA, await ours.look(ANA, TRAINING, "2 SSH keys."), "Remove", 0)
-        assert "Machines that run now still open with it." in shown["text"]
+        assert "It still works on machines that are running." in shown["text"]
         await ours.command(ANA, f"key {third}")
         assert await names(ours, ANA) == ["two", "three"]
 
@@ -76,12 +77,12 @@ async def test_another_key_becomes_the_first_and_the_list_shows_it(tmp_path: Pat
         await ours.command(ANA, "key")
         shown = await ours.look(ANA, TRAINING, "3 SSH keys.")
         assert [button["text"] for button in shown["buttons"]] == [
-            *("Remove", "Make first", "Remove", "Make first", "Remove"),
-            *("Add SSH key", "Take mine from GitHub"),
+            *("Remove", "Make default", "Remove", "Make default", "Remove"),
+            *("Add SSH key", "Use my GitHub keys"),
         ]
-        changed_list = await click_on_key(ours, ANA, shown, "Make first", 1)
+        changed_list = await click_on_key(ours, ANA, shown, "Make default", 1)
         assert changed_list["ts"] == shown["ts"]
-        assert 'First now: "phone"' in changed_list["text"]
+        assert '"phone"' in changed_list["text"].split(" is your default key now.")[0]
         assert await names(ours, ANA) == ["phone", "laptop", "desk"]
 
 
@@ -91,13 +92,13 @@ async def test_the_last_key_can_be_removed_and_a_second_click_says_that_it_is_go
         await ours.command(ANA, "key")
         shown = await ours.look(ANA, TRAINING, "1 SSH key.")
         left = await click_on_key(ours, ANA, shown, "Remove", 0)
-        assert "No key is saved. I ask again when you rent." in left["text"]
+        assert "You have no SSH key now. I'll ask when you rent." in left["text"]
         assert await names(ours, ANA) == []
         assert (await ours.rental(rental.id)).state is State.READY
         await ours.forge(ANA, "remove_key", FINGERPRINT)
         assert (await ours.replies())[
             -1
-        ] == "You don't have that key any more. Nothing was changed. /gpu key lists your keys."
+        ] == "You no longer have that key. Nothing was changed. /gpu key lists your keys."
 
 
 async def test_the_last_key_stays_while_a_rental_has_to_be_bought_with_it(tmp_path: Path) -> None:
@@ -105,7 +106,8 @@ async def test_the_last_key_stays_while_a_rental_has_to_be_bought_with_it(tmp_pa
         rental = await ours.rented()
         await ours.forge(ANA, "remove_key", FINGERPRINT)
         assert (await ours.replies())[-1] == (
-            f"{rental.id} still needs a key, and this is your last. I removed nothing. Add another key first."
+            f"This is your only SSH key, and your request {rental.id} still needs one. Nothing was removed. "
+            "Add another key first."
         )
         assert await names(ours, ANA) == ["ana@laptop"]
 
@@ -118,7 +120,7 @@ async def test_a_button_changes_only_the_keys_of_the_person_who_clicks(tmp_path:
         for user in (BEN, GUS):
             await ours.forge(user, action, FINGERPRINT)
         assert await ours.replies() == [
-            "You don't have that key any more. Nothing was changed. /gpu key lists your keys.",
+            "You no longer have that key. Nothing was changed. /gpu key lists your keys.",
             "Your team's rules don't let you rent here. An admin can change that.",
         ]
         assert await names(ours, ANA) == ["ana@laptop"]
@@ -127,7 +129,7 @@ async def test_a_button_changes_only_the_keys_of_the_person_who_clicks(tmp_path:
 @pytest.mark.parametrize("line", ["hello", "ssh-ed25519 AAAA", "ssh-dss AAAAB3NzaC1kc3M= x", KEY_LINE[:60]])
 async def test_a_line_that_is_no_public_key_says_what_to_paste(tmp_path: Path, line: str) -> None:
     async with team(tmp_path) as ours:
-        assert "Paste the one line of your .pub file" in await ours.command(ANA, f"key {line}")
+        assert "Paste the line from your .pub file" in await ours.command(ANA, f"key {line}")
         assert await names(ours, ANA) == []
 
 

@@ -40,7 +40,7 @@ def test_the_people_after_with_get_in_too(text: str, people: tuple[str, ...]) ->
 def test_more_than_20_people_are_refused(text: str) -> None:
     many = [f"<@U{n:08}>" for n in range(21)]
     assert command(text + " ".join(many[:20]))
-    with pytest.raises(Mistake, match="A rental can be shared with 20 people at most"):
+    with pytest.raises(Mistake, match="A machine can be shared with at most 20 people"):
         command(text + " ".join(many))
 
 
@@ -65,7 +65,10 @@ def test_a_name_that_slack_does_not_know_is_to_be_picked_from_the_list(name: str
 def test_a_mention_without_with_is_asked_about() -> None:
     with pytest.raises(Mistake) as caught:
         command(f"get H100 EU for {BEN}")
-    assert caught.value.words == 'Does @ben get in too? Then say "with". Try: /gpu get H100 EU with @ben'
+    assert (
+        caught.value.words
+        == 'Does @ben get access too? Then type "with" before the name. Try: /gpu get H100 EU with @ben'
+    )
 
 
 def test_the_command_that_another_mistake_suggests_still_has_the_people() -> None:
@@ -86,7 +89,7 @@ def test_share_names_a_rental_and_people(text: str) -> None:
     ("text", "says"),
     [
         ("share k7mq2 @ben", 'I don\'t know who "@ben" is. After /gpu share k7mq2, type @'),
-        (f"shar k7mq2 {BEN}", "Nearest: share. Try: /gpu share k7mq2, or /gpu help"),
+        (f"shar k7mq2 {BEN}", "Similar: share. Try: /gpu share k7mq2, or /gpu help"),
     ],
 )
 def test_a_share_that_is_not_clear_says_what_to_type(text: str, says: str) -> None:

@@ -173,9 +173,9 @@ async def test_the_form_shows_what_is_wrong_with_an_end(tmp_path: Path) -> None:
         for typed, words in (
             ("until", "Until when? Try: until 18:00"),
             ("until 6", 'Is "6" in the morning or in the afternoon? Try: until 6am, or until 6pm'),
-            ("until mon 18:00", "That is too far away: a lease is at most 72h."),
-            ("until whenever", "Such as 90m, 6h, 2d or until 18:00; at most 72h."),
-            ("until 13:10", "That is less than 30m away. Name a later end, or a length such as 2h."),
+            ("until mon 18:00", "That's too far in the future. A lease is at most 72h."),
+            ("until whenever", "Type a time of at most 72h, such as 90m, 6h, 2d or until 18:00."),
+            ("until 13:10", "That's less than 30m away. Type a later end, or a length such as 2h."),
         ):
             outcome = await ours.submit(ANA, gpu="H100", lease=typed)
             assert outcome["errors"] == {"lease": words}, typed

@@ -50,9 +50,9 @@ async def test_one_click_puts_back_what_has_an_owner_and_the_rest_is_decided_one
         await found(ours, machine("f6rat", ANA), machine("abcd2", BEN), machine("abcd3"), machine("abcd4", GUS))
         for user in (CLEO, BEN):
             message = await ours.look(user, direct(user), LEAD)
-            assert "empty, but 4 machines of mine run" in message["reads"]
-        await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEAD), "Put")
-        await ours.click(BEN, await ours.look(BEN, direct(BEN), LEAD), "Put")
+            assert "empty, but 4 machines that I rented are running" in message["reads"]
+        await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEAD), "Restore")
+        await ours.click(BEN, await ours.look(BEN, direct(BEN), LEAD), "Restore")
         assert (await ours.replies())[-1].startswith("None of these machines can be restored")
         assert {(one.id, one.owner, one.state) for one in await ours.rentals()} == {
             ("f6rat", ANA, State.READY),
@@ -63,16 +63,16 @@ async def test_one_click_puts_back_what_has_an_owner_and_the_rest_is_decided_one
         assert "my database is from an older backup" in anas["reads"]
         assert anas["buttons"][0]["text"] == "Extend"
         assert "f6rat" in (await ours.look(ANA, GPUS, "f6rat"))["reads"]
-        message = await ours.look(BEN, direct(BEN), "Cleo put it back")
+        message = await ours.look(BEN, direct(BEN), "Cleo restored")
         assert [button["text"] for button in message["buttons"]] == ["One by one"]
         await ours.click(BEN, message, "One by one")
         asked = [(one.question_id, one.to.value) for one in await ours.queued() if one.question_id in {"u2", "u3"}]
         assert sorted(asked) == [("u2", BEN), ("u2", CLEO), ("u3", BEN), ("u3", CLEO)]
         await ours.deliver()
-        assert (await ours.look(CLEO, direct(CLEO), "Cleo put it back"))["buttons"] == []
+        assert (await ours.look(CLEO, direct(CLEO), "Cleo restored"))["buttons"] == []
         assert "The pause is over" in await ours.command(CLEO, "resume")
         await ours.deliver()
-        assert "/gpu resume" not in (await ours.look(CLEO, direct(CLEO), "Cleo put it back"))["reads"]
+        assert "/gpu resume" not in (await ours.look(CLEO, direct(CLEO), "Cleo restored"))["reads"]
 
 
 async def test_others_who_forge_a_click_learn_nothing(tmp_path: Path) -> None:

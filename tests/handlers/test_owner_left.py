@@ -30,15 +30,17 @@ async def test_an_admin_gives_the_machine_of_who_left_to_ben_and_the_other_admin
         for user in (CLEO, BEN):
             message = await ours.look(user, direct(user), LEFT)
             labels = [button["text"] for button in message["buttons"]]
-            assert labels[:2] == ["Give it an owner", "Ask again tomorrow"]
+            assert labels[:2] == ["Assign an owner", "Ask again tomorrow"]
             assert labels[2].startswith("Destroy")
-            assert f"{rental.id} (1x H100 SXM 80 GB in EU, " in message["reads"]
-            assert "Who takes it?" in message["reads"]
+            assert f"1x H100 SXM 80 GB ({rental.id}) is running: $2.15/h" in message["reads"]
+            assert "Who should be its new owner?" in message["reads"]
         await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEFT), "Ask again tomorrow")
         await ours.deliver()
-        message = await ours.look(BEN, direct(BEN), "Cleo says later")
-        await ours.click(BEN, message, "Give it an owner")
-        await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), "Cleo says later"), "Give it an owner")
+        message = await ours.look(BEN, direct(BEN), "Cleo wants to decide later")
+        await ours.click(BEN, message, "Assign an owner")
+        await ours.click(
+            CLEO, await ours.look(CLEO, direct(CLEO), "Cleo wants to decide later"), "Assign an owner"
+        )
         assert not (await ours.submit(BEN, owner=GUS))["ok"]
         assert (await ours.submit(BEN, owner=CLEO))["ok"]
         assert f"{rental.id} already belongs to Cleo" in str((await ours.submit(CLEO, owner=BEN))["errors"])

@@ -52,6 +52,6 @@ async def test_look_ups_at_github_have_a_pace_for_each_person(tmp_path: Path) ->
         await hub.has("ana-dev")
         ours.context = replace(ours.context, github=Pace(at_once=2, per_second=0.1))
         answers = [await typed(ours, ANA, "key github ana-dev") for _ in range(3)]
-        assert answers[-1] == "Six look-ups at GitHub a minute are my limit. I did nothing. Try again in 10 s."
+        assert answers[-1] == "Six GitHub lookups a minute is the limit. You can look again in 10 s."
         assert answers[0] == answers[1] != answers[2]
         assert await typed(ours, BEN, "key github ana-dev") == answers[0]

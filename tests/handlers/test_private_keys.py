@@ -163,5 +163,5 @@ async def test_a_text_of_more_than_4000_characters_is_no_command_and_not_searche
     async with team(tmp_path) as ours:
         key = bare("secret")
         answer = await ours.command(ANA, f"get H100 -- {'x ' * 2000}{key}")
-        assert answer == "That is too long. /gpu help shows what I understand."
+        assert answer == "That's too long. /gpu help shows what I understand."
         assert not is_stored(ours, key)

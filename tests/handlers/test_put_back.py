@@ -109,8 +109,10 @@ CASES = {
     "needed": Case(asks_whether_it_is_needed, ANA, direct(ANA), "Still needed?", "Still needed, ask in 1 h"),
     "owner decides": Case(asks_the_owner, ANA, direct(ANA), "needs your decision", "Withdraw"),
     "not as sold": Case(finds_other_gpus, ANA, direct(ANA), "A100", "Keep it"),
-    "unknown machine": Case(finds_a_machine, CLEO, direct(CLEO), "don't know", "Give it an owner", submits=True),
-    "older database": Case(finds_its_own_machine, CLEO, direct(CLEO), "My database is", "Put"),
+    "unknown machine": Case(
+        finds_a_machine, CLEO, direct(CLEO), "wasn't rented through me", "Assign an owner", submits=True
+    ),
+    "older database": Case(finds_its_own_machine, CLEO, direct(CLEO), "My database", "Restore"),
     "owner left": Case(sees_that_the_owner_left, CLEO, direct(CLEO), "left the workspace", "Ask again tomorrow"),
 }
 
@@ -190,7 +192,7 @@ async def test_the_owner_reads_again_when_a_machine_ends_whose_extension_was_los
             ours.clock.jump(timedelta(minutes=10))
             before = set(await posts(ours))
             await ours.restart(put_back=copy)
-            message = await ours.look(ANA, direct(ANA), "My database was put back: ")
+            message = await ours.look(ANA, direct(ANA), "My database was restored from an older backup.")
             assert (message["channel"], message["ts"]) not in before
             assert f"({rental.id}) ends 19:00 again. Copy results off" in message["reads"]
             assert [button["text"][:6] for button in message["buttons"]] == ["Extend", "Destro"]
@@ -231,8 +233,8 @@ async def test_a_lost_end_that_has_passed_comes_one_grace_after_the_owner_reads_
         await ours.deliver_all()
         ours.clock.jump(timedelta(hours=6, minutes=5))
         await ours.restart(put_back=copy)
-        message = await ours.look(ANA, direct(ANA), "My database was put back: ")
-        assert "was to end 19:00. It ends 19:20." in message["reads"]
+        message = await ours.look(ANA, direct(ANA), "My database was restored from an older backup.")
+        assert "should have ended at 19:00, and ends at 19:20 now." in message["reads"]
 
 
 async def events(ours: Team, rental: Rental) -> list[Event[Any]]:
@@ -256,24 +258,24 @@ async def test_a_post_about_a_lost_rental_keeps_its_buttons_until_a_click_and_th
             await ours.click(ANA, clicked, "Extend")
             await ours.deliver_all()
             shown = (await posts(ours))[clicked["channel"], clicked["ts"]]
-            assert shown.text.startswith(f"I don't know {rental.id}: my database was put back")
+            assert shown.text.startswith(f"{rental.id} is missing from my database, which was restored")
             assert not any(block["type"] == "actions" for block in shown.blocks)
         notices = [text for text in await ours.world.reads(CLEO, channel=direct(CLEO)) if rental.id in text]
         assert len(notices) == 1
-        assert "my database doesn't know it" in notices[0]
+        assert "is missing from it" in notices[0]
 
 
 async def test_a_lost_question_to_the_admins_keeps_its_buttons_until_an_admin_clicks_it(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         copy = ours.copy_database()
         await finds_a_machine(ours)
-        asked = await ours.look(CLEO, direct(CLEO), "A machine I don't know")
+        asked = await ours.look(CLEO, direct(CLEO), "A machine that wasn't rented through me")
         before = await posts(ours)
         await ours.restart(put_back=copy)
         assert await posts(ours) == before
         for person in (ANA, CLEO):
-            await ours.click(person, asked, "Not ours to manage")
+            await ours.click(person, asked, "Not ours")
             await ours.deliver_all()
             shown = (await posts(ours))[asked["channel"], asked["ts"]]
-            assert ("which doesn't know this message" in shown.text) is (person == CLEO)
+            assert ("This question is missing from my database" in shown.text) is (person == CLEO)
         assert not any(block["type"] == "actions" for block in shown.blocks)

@@ -136,7 +136,7 @@ def test_an_end_in_a_named_zone_is_read_there_or_asked_about_but_never_without_i
 def test_no_mistake_says_the_same_sentence_twice() -> None:
     with pytest.raises(RequestMistake) as caught:
         command("get h100 by 9am at noon from 10:00 before 11am")
-    assert caught.value.words.count("A start is at 9:00 tomorrow, an end until 18:00.") == 1
+    assert caught.value.words.count("Type a time such as: at 9:00 tomorrow, until 18:00.") == 1
 
 
 # --- what is answered
@@ -230,7 +230,7 @@ async def test_a_sentence_about_a_rental_is_answered_with_a_fact_and_buttons(
         ("who has the H200s?", "Nobody has a machine right now.", []),
         ("kill it", "You have no machine, so there's nothing to destroy.", []),
         ("it's broken", "You have no machines right now.", []),
-        ("qwertz uiop", "What you rent: /gpu list.", ["Choose from a list"]),
+        ("qwertz uiop", "/gpu list shows your machines", ["Choose from a list"]),
     ],
 )
 async def test_without_a_rental_the_answer_is_a_fact_too(

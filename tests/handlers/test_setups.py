@@ -76,8 +76,8 @@ async def test_the_form_without_set_ups_asks_for_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("get H100 setup troch", 'I don\'t know the setup "troch". Nearest: torch. Try: setup torch'),
-        ("get H100 setup", "Which setup? There is: jax, torch. Try: setup jax"),
+        ("get H100 setup troch", 'I don\'t know a setup called "troch". Similar names: torch. Try: setup torch'),
+        ("get H100 setup", "Which setup? Your team has: jax, torch. Try: setup jax"),
     ],
 )
 async def test_an_unknown_set_up_is_answered_with_those_that_there_are(
@@ -92,7 +92,7 @@ async def test_an_unknown_set_up_is_answered_with_those_that_there_are(
 async def test_a_set_up_is_refused_if_the_rules_have_none(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         reply = await ours.command(ANA, "get H100 setup torch")
-        assert reply == "Your team's rules have no setup. Leave it out."
+        assert reply == "Your team's rules have no setups, so leave it out."
 
 
 async def test_keys_and_a_set_up_that_do_not_fit_together_are_refused_with_their_sizes(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ async def test_keys_and_a_set_up_that_do_not_fit_together_are_refused_with_their
                 await tx.people.add_key(ANA, key)
         reply = await ours.command(ANA, "get H100 setup torch")
         assert reply == (
-            "A startup script holds 12 kB. With 9 keys besides the first (6.6 kB) and the setup torch (5.8 kB) "
-            "it would have 15 kB. Leave out the setup or a teammate, or remove a key."
+            "The startup script would be 15 kB, and 12 kB is the limit. It has 9 keys besides the default one "
+            '(6.6 kB) and setup "torch" (5.8 kB). Leave out the setup or a teammate, or remove a key.'
         )
         assert await ours.quotes(ANA) == []
         assert await ours.command(ANA, "get H100") == ""

@@ -108,7 +108,7 @@ async def test_a_teammate_may_not_destroy_withdraw_change_or_share_it(tmp_path: 
         assert (await ours.replies())[-1] == refusal
         await ours.forge(EVE, "change_rental", f"{rental.id}:1")
         await ours.forge(EVE, "withdraw", f"{rental.id}:1")
-        assert "lets others into" in await ours.command(EVE, f"share {rental.id} @ben")
+        assert "Only its owner can share" in await ours.command(EVE, f"share {rental.id} @ben")
         assert await ours.rental(rental.id) == rental
 
 

@@ -119,9 +119,11 @@ async def test_the_last_word_about_buying_holds_with_an_outage_between_each_two(
             await deliver_for(ours, clock, lasts)
             await ours.end_fault(failing)
         await deliver_for(ours, clock, 10 * MINUTE)
-        told = " ".join(text.split()[1] for text in await said(ours, "^Buying", GPUS))
-        # "Buying is paused" isn't followed by the next pause, but by the end of this one, except for the last.
-        assert re.fullmatch("((is )?was |is goes )*is", told), told
+        texts = [text.removeprefix("The operator ") for text in await said(ours, "buying", GPUS)]
+        kinds = {"paused buying.": "is", "paused buying at": "was", "ended the pause": "over"}
+        told = " ".join(kind for text in texts for words, kind in kinds.items() if text.startswith(words))
+        # A pause isn't followed by the next pause, but by the end of this one, except for the last.
+        assert re.fullmatch("((is )?was |is over )*is", told), told
         assert len(re.findall("is|was", told)) >= 3
 
 
@@ -137,8 +139,8 @@ async def test_a_pause_that_was_over_before_it_could_be_posted_is_one_message_wi
         await deliver_for(ours, clock, MINUTE)
         (text,) = await said(ours, "uying", GPUS)
         assert text == (
-            "Buying was paused by the operator (bill check) from 13:02 to 13:04. It goes on again, resumed by "
-            "the operator."
+            "The operator (bill check) paused buying at 13:02. The operator ended the pause at 13:04, so machines "
+            "can be rented again."
         )
         assert await ours.queued() == []
 
@@ -154,7 +156,7 @@ async def test_who_resumed_buying_reads_that_it_was_paused_if_the_pause_was_neve
         await ours.end_fault(failing)
         await deliver_for(ours, clock, MINUTE)
         reads = [m["reads"] for m in await ours.world.see(CLEO) if m["is_dm"]]
-        assert [text.split(" from ")[0] for text in reads] == ["Buying was paused by the operator (bill check)"]
+        assert [text.split(" at ")[0] for text in reads] == ["The operator (bill check) paused buying"]
 
 
 async def test_a_message_that_slack_refuses_holds_up_no_other(tmp_path: Path) -> None:

@@ -315,6 +315,15 @@ async def test_the_answer_is_sent_while_the_store_takes_no_writes(ours: Team) ->
     assert "Person | Rentals" in (await ours.look(BEN, TRAINING, "November so far"))["reads"]
 
 
+async def test_the_answer_is_in_classic_blocks_also_while_the_store_takes_no_writes(ours: Team) -> None:
+    await some_days(ours)
+    await ours.command(BEN, "help")
+    await ours.world.act("lacks", blocks=["data_table", "data_visualization"])
+    with ours.locked():
+        assert await ours.command(BEN, "spend") == ""
+    assert "Rentals  GPU hours" in (await ours.look(BEN, TRAINING, "November so far"))["reads"]
+
+
 async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Team) -> None:
     await some_days(ours)
     await notify_unusual_day(ours.deps)

@@ -76,10 +76,10 @@ async def test_only_members_are_let_in(tmp_path: Path) -> None:
         rental = await ours.rented()
         await ours.deliver()
         for who, why in (
-            (GUS, "Gus is a guest, and rentals can only be shared with members."),
-            (OLGA, "Olga belongs to another workspace, and rentals can only be shared with members of this one."),
-            (DAN, "Dan left the workspace."),
-            (BOT_USER, "gpubot is an app, and rentals can only be shared with people."),
+            (GUS, "Gus is a guest, and only members can be teammates."),
+            (OLGA, "Olga belongs to another workspace, and only members of this one can be teammates."),
+            (DAN, "Dan has left the workspace."),
+            (BOT_USER, "gpubot is an app, and only people can be teammates."),
             ("U0NOBODY", "Slack doesn't tell me who U0NOBODY is."),
         ):
             await ours.command(ANA, "get")
@@ -203,7 +203,7 @@ async def test_nobody_else_adds_a_teammate(tmp_path: Path) -> None:
             await ours.click(user, card, "Add teammate")
             assert await ours.modal(user) is None
             answer = await ours.command(user, f"share {rental.id} @ben")
-            assert answer == f"Only its owner lets others into {rental.id}. Nothing was changed."
+            assert answer == f"Only its owner can share {rental.id}. Nothing was changed."
         assert (await ours.rental(rental.id)).teammates == (CLEO,)
 
 
@@ -211,7 +211,7 @@ async def test_an_old_card_adds_nobody_to_a_request_that_has_changed(tmp_path: P
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.forge(ANA, "add_teammate", f"{rental.id}:2")
-        assert (await ours.replies())[-1].startswith(f"The request {rental.id} has changed.")
+        assert (await ours.replies())[-1].startswith(f"The request {rental.id} has changed, so nobody was added.")
         assert await ours.modal(ANA) is None
 
 
@@ -249,7 +249,7 @@ async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Pat
     async with team(tmp_path) as ours:
         rental = await ours.rented()
         answer = await ours.command(ANA, f"share {rental.id}")
-        assert answer == "With whom? Type /gpu share and the ID, then @, and pick a name from Slack's list."
+        assert answer == "Share with whom? Type /gpu share and the ID, then @, and pick a name from Slack's list."
         assert await ours.command(ANA, f"share {rental.id} @ana") == answer
 
 
@@ -257,7 +257,9 @@ async def test_a_rental_that_is_over_lets_nobody_in(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await asked(ours)
         await ours.click(ANA, await ours.card(rental), "Withdraw")
-        assert (await ours.command(ANA, f"share {rental.id} @ben")).startswith(f"{rental.id} is over.")
+        assert (await ours.command(ANA, f"share {rental.id} @ben")).startswith(
+            f"{rental.id} is over, so nobody was added."
+        )
 
 
 async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_several(tmp_path: Path) -> None:
@@ -296,6 +298,6 @@ async def test_the_card_of_a_machine_that_is_bought_already_adds_nobody(tmp_path
         assert "Add teammate" not in str((await ours.card(rental))["buttons"])
         await ours.forge(ANA, "add_teammate", f"{rental.id}:1")
         assert (await ours.replies())[-1].startswith(
-            f"{rental.id} is bought already. I let nobody in. Type /gpu share"
+            f"{rental.id} is rented already, so nobody was added. Type /gpu share"
         )
         assert await ours.modal(ANA) is None

@@ -204,7 +204,7 @@ async def test_an_error_about_an_input_that_an_older_dialog_lacks_is_shown_below
             del view.values[field]
         outcome = await ours.submit(ANA, gpu="H100")
         assert set(outcome["errors"]) == {"gpu"}
-        assert "Such as 90m, 6h, 2d or until 18:00" in outcome["errors"]["gpu"]
+        assert "such as 90m, 6h, 2d or until 18:00" in outcome["errors"]["gpu"]
 
 
 async def test_the_reply_and_the_log_of_a_bug_have_its_number_and_nothing_private(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ async def test_the_reply_to_a_click_is_stored_before_the_acknowledgement(tmp_pat
 
         listen = make_listener(ours.context, click, modals.click)
         await listen(ack, a_click(ours, "details", "k7mq2"))
-        assert replies_before_ack[0].startswith("I don't know k7mq2: my database was put back")
+        assert replies_before_ack[0].startswith("k7mq2 is missing from my database, which was restored")
 
 
 async def test_a_command_that_arrives_while_the_process_stops_is_still_handled(tmp_path: Path) -> None:

@@ -54,15 +54,27 @@ async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is
 
 async def test_the_form_says_what_is_wrong_with_a_later_end(tmp_path: Path) -> None:
     rows: tuple[tuple[dict[str, str | list[str]], str], ...] = (
-        ({"lease": "6h", "up_to": "6h"}, "More than 6h, or empty."),
-        ({"lease": "6h", "up_to": "80h"}, "Such as 12h or 2d; at most 72h."),
-        ({"lease": "6h", "up_to": "some day"}, "Such as 12h or 2d; at most 72h."),
-        ({"lease": "6h", "up_to": "until 18:00"}, "Such as 12h or 2d; at most 72h."),
-        ({"lease": "until 18:00", "up_to": "3h"}, "After the end above, or empty."),
-        ({"lease": "until 18:00", "up_to": "until 17:59 today"}, "After the end above, or empty."),
+        ({"lease": "6h", "up_to": "6h"}, "Type more than 6h, or leave this empty."),
+        (
+            {"lease": "6h", "up_to": "80h"},
+            "Type a time of at most 72h, such as 12h or 2d.",
+        ),
+        (
+            {"lease": "6h", "up_to": "some day"},
+            "Type a time of at most 72h, such as 12h or 2d.",
+        ),
+        (
+            {"lease": "6h", "up_to": "until 18:00"},
+            "Type a time of at most 72h, such as 12h or 2d.",
+        ),
+        ({"lease": "until 18:00", "up_to": "3h"}, "Type an end after the one above, or leave this empty."),
+        (
+            {"lease": "until 18:00", "up_to": "until 17:59 today"},
+            "Type an end after the one above, or leave this empty.",
+        ),
         ({"lease": "until 18:00", "up_to": "until 10"}, "in the morning or in the afternoon?"),
-        ({"lease": "until 13:05", "up_to": "20m"}, "That is less than 30m away."),
-        ({"lease": "6h", "up_to": "12h", "probe": ["no-probe"]}, "I can't move its end without seeing"),
+        ({"lease": "until 13:05", "up_to": "20m"}, "That's less than 30m away."),
+        ({"lease": "6h", "up_to": "12h", "probe": ["no-probe"]}, "I can't move the end if I don't see"),
     )
     async with team(tmp_path) as ours:
         for inputs, error in rows:
@@ -114,13 +126,13 @@ async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_
 async def test_without_the_probe_there_is_one_end(tmp_path: Path) -> None:
     async with team(tmp_path, rules=NO_PROBE) as ours:
         assert await ours.command(ANA, "get H100 EU for 6h up to 12h") == (
-            "I can't move an end without seeing whether its GPUs are busy. "
+            "I can't move the end if I don't see whether its GPUs are busy. "
             "Try: /gpu get H100 EU for 6h, or /gpu get H100 EU for 12h"
         )
         await ours.command(ANA, "get")
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "Ends when its GPUs stop" not in dialog["reads"]
+        assert "While its GPUs are busy" not in dialog["reads"]
 
 
 async def told_unseen(ours: Team) -> Rental:

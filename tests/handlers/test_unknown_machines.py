@@ -26,7 +26,7 @@ TRAIN = UnknownMachine(
     host="203.0.113.7",
 )
 TWO_ADMINS = changed(RULES, admins=(CLEO, BEN))
-LEAD = "A machine I don't know"
+LEAD = "A machine that wasn't rented through me"
 
 
 async def found(ours: Team, machine: UnknownMachine = TRAIN, guess: str | None = None) -> AdminQuestion:
@@ -50,11 +50,11 @@ async def test_an_admin_gives_a_machine_to_ana_and_the_other_admin_reads_it_and_
     async with team(tmp_path, rules=TWO_ADMINS) as ours:
         await found(ours, guess=ANA)
         cleos, bens = [await ours.look(user, direct(user), LEAD) for user in (CLEO, BEN)]
-        await ours.click(CLEO, cleos, "Give it an owner")
-        await ours.click(BEN, bens, "Give it an owner")
+        await ours.click(CLEO, cleos, "Assign an owner")
+        await ours.click(BEN, bens, "Assign an owner")
         dialog = await ours.modal(CLEO)
         assert dialog is not None
-        assert "At that end it is destroyed." in dialog["reads"]
+        assert "I'll destroy this machine at that end." in dialog["reads"]
         assert (await ours.submit(CLEO))["ok"], "the guess and the usual length are preset"
         (rental,) = await ours.rentals()
         assert (rental.state, rental.owner, rental.approved_by) == (State.READY, ANA, CLEO)
@@ -62,7 +62,7 @@ async def test_an_admin_gives_a_machine_to_ana_and_the_other_admin_reads_it_and_
         assert (await ours.rentals()) == [rental]
         await ours.deliver()
         for user in (CLEO, BEN):
-            message = await ours.look(user, direct(user), "Cleo gave it an owner")
+            message = await ours.look(user, direct(user), "Cleo assigned an owner")
             assert message["buttons"] == []
         assert "I don't know whose keys work" in (await ours.look(ANA, direct(ANA), rental.id))["reads"]
         assert "Ready: 1x H100, Ana" in (await ours.look(ANA, GPUS, rental.id))["reads"]
@@ -72,7 +72,7 @@ async def test_a_machine_goes_to_people_who_may_use_the_bot_only(tmp_path: Path)
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         await found(ours)
-        await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEAD), "Give it an owner")
+        await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEAD), "Assign an owner")
         assert not (await ours.submit(CLEO, owner=GUS))["ok"]
         dialog = await ours.modal(CLEO)
         assert dialog is not None
@@ -90,7 +90,7 @@ async def test_destroy_wants_the_name_typed(tmp_path: Path) -> None:
         (rental,) = await ours.rentals()
         assert (rental.state, rental.owner) == (State.DESTROYING, CLEO)
         await ours.deliver()
-        assert "Cleo destroyed it" in (await ours.look(CLEO, direct(CLEO), rental.id))["reads"]
+        assert "Cleo destroyed this machine" in (await ours.look(CLEO, direct(CLEO), rental.id))["reads"]
 
 
 async def test_what_is_not_ours_is_in_list_all_for_those_who_see_money(tmp_path: Path) -> None:
@@ -99,10 +99,10 @@ async def test_what_is_not_ours_is_in_list_all_for_those_who_see_money(tmp_path:
         await found(ours)
         await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), LEAD), "Ask again tomorrow")
         await ours.deliver()
-        await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), "Cleo says later"), "Not ours")
+        await ours.click(CLEO, await ours.look(CLEO, direct(CLEO), "Cleo wants to decide later"), "Not ours")
         assert (await ours.submit(CLEO, reason="the web team's"))["ok"]
         await ours.deliver()
-        assert "The web team's." in (await ours.look(CLEO, direct(CLEO), "Not ours to manage"))["reads"]
+        assert 'The reason: "the web team\'s"' in (await ours.look(CLEO, direct(CLEO), "Not ours"))["reads"]
         for user, sees in ((CLEO, True), (BEN, True), (ANA, False)):
             assert ("train-3" in await ours.command(user, "list all")) is sees
             assert "train-3" not in await ours.command(user, "list")

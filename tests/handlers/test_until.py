@@ -107,13 +107,13 @@ def test_a_day_and_a_time_are_read_in_many_spellings(end: str, means: str) -> No
         ("fri", "At what time on fri?", ("fri 18:00",)),
         ("tomorrow", "At what time tomorrow?", ("tomorrow 18:00",)),
         ("today", "At what time today?", ("18:00",)),
-        ("18", 'A time has minutes, and "18" has none.', ("18:00",)),
+        ("18", 'Is "18" a time? Type it with minutes.', ("18:00",)),
         ("today 9am", '"today 9am" has passed.', ("tomorrow 9am",)),
         ("2026-11-23 18:00", '"2026-11-23 18:00" has passed.', ("tomorrow 18:00",)),
-        ("2026-02-30 18:00", '"2026-02-30" is no date.', ("18:00",)),
-        ("25:00", '"25:00" is no time.', ("18:00",)),
-        ("18:60", '"18:60" is no time.', ("18:00",)),
-        ("0am", '"0am" is no time.', ("18:00",)),
+        ("2026-02-30 18:00", '"2026-02-30" isn\'t a date.', ("18:00",)),
+        ("25:00", '"25:00" isn\'t a time.', ("18:00",)),
+        ("18:60", '"18:60" isn\'t a time.', ("18:00",)),
+        ("0am", '"0am" isn\'t a time.', ("18:00",)),
     ],
 )
 def test_an_end_in_doubt_is_refused_with_what_to_type(end: str, words: str, ends: tuple[str, ...]) -> None:

@@ -57,18 +57,18 @@ def test_after_wait_an_end_ends_the_wish_and_a_length_is_that_of_the_machine(tex
 @pytest.mark.parametrize(
     ("text", "words", "lines"),
     [
-        ("wait", "What do you wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri", []),
-        ("wait h10 until fri", 'I don\'t know the GPU "h10".', ["wait H100 until fri"]),
+        ("wait", "What do you want to wait for? Try: /gpu wait 8x H200 EU under $3 per GPU until fri", []),
+        ("wait h10 until fri", 'I don\'t know a GPU called "h10".', ["wait H100 until fri"]),
         ("wait h100 erope for 2h until fri any time", 'I don\'t know "erope".', ["wait H100 EU for 2h any time until fri"]),
         ("wait h100 until 9", 'Is "9" in the morning', ["wait H100 until 9am", "wait H100 until 9pm"]),
-        ("wait h100 until 2026-03-20", "is too far away: people wait 168h at most.", []),
+        ("wait h100 until 2026-03-20", "is too far in the future. You can wait for at most 168h.", []),
         ("wait h100 until today 9am", '"today 9am" has passed.', ["wait H100 until tomorrow 9am"]),
-        ("wait h100 until fri until sat", "One end at a time", ["wait H100 until fri", "wait H100 until sat"]),
+        ("wait h100 until fri until sat", "Type one end at a time", ["wait H100 until fri", "wait H100 until sat"]),
         ("wait h100 until it works", 'I can\'t read the end "until it"', []),
-        ("wait h100 up to 18:00", "the machine has a length, not an end. Try: for 6h up to 12h", []),
+        ("wait h100 up to 18:00", "type a length instead of an end. Try: for 6h up to 12h", []),
         (
             "wait h100 at 9:00 tomorrow",
-            "With a start time I wait until then. It needs get.",
+            "A request with a start time waits until then anyway. Type get instead of wait.",
             ["get H100 at 9:00 tomorrow"],
         ),
     ],
@@ -163,12 +163,12 @@ def test_the_form_refuses_a_total_that_can_not_be_right() -> None:
 @pytest.mark.parametrize(
     ("inputs", "field", "words"),
     [
-        ({"start": "9", "lease": "8h"}, "start", "Such as 9:00, 9am or fri 9:00. Empty: it starts when you rent it."),
+        ({"start": "9", "lease": "8h"}, "start", "Type a time such as 9:00, 9am or fri 9:00, or leave this empty."),
         ({"start": "tomorrow", "lease": "8h"}, "start", "At what time tomorrow? Try: tomorrow 9:00"),
         ({"start": "2026-03-29 1:30", "lease": "8h"}, "start", "Clocks go forward on 2026-03-29, past 1:30. Name another time, such as 2:30."),
-        ({"start": "9:00 2026-03-20", "lease": "8h"}, "start", "That is too far away: a start is at most 168h from now."),
-        ({"start": "9:00", "lease": "20m"}, "lease", "With a start, 30m at least."),
-        ({"start": "9:00 tomorrow", "lease": "until today 18:00"}, "lease", "That is not after the start."),
+        ({"start": "9:00 2026-03-20", "lease": "8h"}, "start", "That's too far in the future. A start is at most 168h from now."),
+        ({"start": "9:00", "lease": "20m"}, "lease", "With a start time, a lease is at least 30m."),
+        ({"start": "9:00 tomorrow", "lease": "until today 18:00"}, "lease", "That's not after the start."),
     ],
 )  # fmt: skip
 def test_the_form_shows_what_is_wrong_with_a_start(inputs: dict[str, str], field: str, words: str) -> None:

@@ -137,8 +137,8 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     ):
         assert len([line for line in thread if line.startswith(said)]) == 1, (said, thread)
     messages = [message.reads for message in await world.sandbox.see(world.people["Cleo"])]
-    about_buying = [text for text in messages if text.startswith(f"Buying was paused by {WHO} from ")]
-    about_buying += [text for text in messages if text.startswith(f"Buying goes on again, resumed by {WHO}.")]
+    about_buying = [text for text in messages if text.startswith(f"The {WHO[4:]} paused buying at ")]
+    about_buying += [text for text in messages if text.startswith(f"The {WHO[4:]} ended the pause of buying")]
     assert len(about_buying) == 2, "in the home channel and to the admin"
     assert WHY not in world.log.read_text(encoding="utf-8"), "what people type is not logged"
     await check_consistency(world, bought=["hyperstack"])

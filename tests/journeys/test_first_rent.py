@@ -16,12 +16,12 @@ async def test_a_key_from_github_rents_the_offer_that_was_clicked_also_if_the_bo
     key = asyncssh.generate_private_key("ssh-ed25519")
     await world.sandbox.github.post("users/ben-dev", {"keys": [key.export_public_key().decode()]})
     await world.play.clicks("Ben", await world.offers("Ben"), "Rent")
-    await world.play.clicks("Ben", world.play.sees("Ben", "To log in", only_you=True), "Take mine")
+    await world.play.clicks("Ben", world.play.sees("Ben", "To log in", only_you=True), "Use my GitHub")
     form = await world.sandbox.open_modal(PEOPLE["Ben"])
     assert (await world.sandbox.submit(PEOPLE["Ben"], form, {"github_name": {"github_name": "ben-dev"}})).ok
     choice = await world.reads("Ben", "github.com/ben-dev has 1 key:")
     assert await world.bought() == []
-    assert (await world.clicks("Ben", choice, "Use it")).ok
+    assert (await world.clicks("Ben", choice, "Use this key")).ok
     await world.kill()
     await world.restart()
     rental = await world.rental("Ben")

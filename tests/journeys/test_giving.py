@@ -51,7 +51,7 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
             "Ben", f"Ana asks for {rental}, your 1x H100 SXM 80 GB in EU, idle for ", dm=True
         )
         await world.play.clicks("Ben", question, "Give it to Ana")
-        given = world.play.sees("Ana", f"Ben gives you {rental}: 1x H100 SXM 80 GB in EU, $2.15/h.", dm=True)
+        given = world.play.sees("Ana", f"Ben is offering you 1x H100 SXM 80 GB ({rental}) at $2.15/h.", dm=True)
         assert "You have $100.00 left in November" in given.text
 
         with locked(world.database):
@@ -65,7 +65,7 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         await world.kill()
         await world.restart()
         assert "SXM 80 GB in EU, Ana, " in (await world.card(rental)).text
-        assert "Ana took it over: Ben gave it." in await world.thread(rental)
+        assert "Ana took over this machine, which was Ben's." in await world.thread(rental)
 
         hers = world.play.sees("Ana", "You took 1x H100", dm=True)
         assert [button.text for button in hers.buttons] == ["Extend", f"Destroy {rental}"]

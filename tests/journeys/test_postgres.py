@@ -113,7 +113,7 @@ async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice_for_one
     question = await world.reads("Cleo", "My database is older than the account: 2 machines of mine run")
     decided = None
     while decided is None:  # right after the failover, a click may find that nothing can be written down yet
-        await world.clicks("Cleo", question, "Put all 2 back")
+        await world.clicks("Cleo", question, "Restore all 2")
         await world.play.settle()
         with suppress(Missed):
             decided = world.play.sees("Cleo", "My database was older than the account")

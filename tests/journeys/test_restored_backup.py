@@ -51,11 +51,11 @@ async def test_a_machine_bought_since_the_backup_is_put_back_and_not_bought_agai
     asked = [one for one in await world.sandbox.see(PEOPLE["Cleo"]) if one.text.startswith("My database is")]
     assert len(asked) == 1, "the sweep by the calendar is overdue, and asks nothing a second time"
     assert "Ben's" in message.text
-    await world.clicks("Cleo", message, "Put it back")
+    await world.clicks("Cleo", message, "Restore it")
     await world.kill()
     await world.restart()
     await world.until_card(since, "Ready")
-    await world.reads("Cleo", "Cleo put it back")
+    await world.reads("Cleo", "Cleo restored")
     await world.reads("Ben", "my database is from an older backup")
     await world.commands("Cleo", "resume")
     for name, rental in (("Ana", known), ("Ben", since)):
@@ -81,29 +81,31 @@ async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twic
     copy_database(world.database, backup)
     for _ in range(2):
         await world.commands("Ana", f"extend {known} 2h")
-        await world.clicks("Cleo", asked, "Give it an owner")
+        await world.clicks("Cleo", asked, "Assign an owner")
         await world.confirms("Cleo")
         await world.skips(timedelta(minutes=10))
-        lost.append((await world.reads("Cleo", "gave it an owner")).text.split()[-1])
+        lost.append((await world.reads("Cleo", "assigned an owner")).text.split()[-1])
         await world.kill()
         copy_database(backup, world.database)
         await world.restart()
         again = await open_question(world)
         assert float(again.ts) > float(asked.ts)
         asked = again
-        told = await world.reads("Ana", f"My database was put back: 1x H100 SXM 80 GB ({known}) ends")
+        told = await world.reads(
+            "Ana", f"My database was restored from an older backup. 1x H100 SXM 80 GB ({known}) ends"
+        )
         assert told.buttons
         assert (await world.card(known)).text == card.text, "it ends as before"
     end = await world.now() + 2 * HOUR
     await world.until_card(known, "Ended", within=3 * HOUR)
     assert await world.now() <= end
-    await world.clicks("Cleo", asked, "Give it an owner")
+    await world.clicks("Cleo", asked, "Assign an owner")
     await world.confirms("Cleo")
     await world.play.settle()
-    given = (await world.reads("Cleo", "gave it an owner")).text.split()[-1]
+    given = (await world.reads("Cleo", "assigned an owner")).text.split()[-1]
     for one in lost:
         await world.clicks("Ana", await world.reads("Ana", one), "Extend")
-        assert not (await world.reads("Ana", f"I don't know {one}: my database was put back")).buttons
+        assert not (await world.reads("Ana", f"{one} is missing from my database, which was restored")).buttons
     await world.destroys("Ana", given)
     await world.until_card(given, "Ended")
     await check_consistency(world, bought=["hyperstack"], moved=True)

@@ -97,4 +97,4 @@ async def _another_teammate_is_asked_for_a_key(world: World, rental: str) -> Non
     await world.writes("Ana", "@gpubot share @cleo", channel=card.channel, thread_ts=card.ts)
     request = await world.reads("Cleo", "Once you've saved one, Ana can add it")
     assert (await world.reads("Ana", "Cleo has no SSH key yet")).only_you
-    assert [button.text for button in request.buttons] == ["Add SSH key", "Take mine from GitHub"]
+    assert [button.text for button in request.buttons] == ["Add SSH key", "Use my GitHub keys"]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import PEOPLE, World, locked
 
-LEAD = "A machine I don't know is running"
+LEAD = "A machine that wasn't rented through me is running"
 
 
 async def test_killed_while_a_machine_gets_its_owner_it_gets_one_and_is_a_rental_like_any_other(
@@ -19,7 +19,7 @@ async def test_killed_while_a_machine_gets_its_owner_it_gets_one_and_is_a_rental
     asked = await world.reads("Cleo", LEAD)
     assert "named train-ana-3" in asked.text
     assert "It may be Ana's." in asked.text
-    await world.clicks("Cleo", asked, "Give it an owner")
+    await world.clicks("Cleo", asked, "Assign an owner")
     dialog = await world.sandbox.open_modal(PEOPLE["Cleo"])
     with locked(world.database):
         submission = asyncio.create_task(world.sandbox.submit(PEOPLE["Cleo"], dialog))
@@ -34,7 +34,7 @@ async def test_killed_while_a_machine_gets_its_owner_it_gets_one_and_is_a_rental
     assert (await world.card(rental)).text.startswith("Ready: 1x H100 SXM 80 GB, Ana")
     assert rental in (await world.reads("Ana", "I don't know whose keys work")).text
     await world.passes(timedelta(minutes=10))
-    assert rental in (await world.reads("Cleo", "gave it an owner")).text
+    assert rental in (await world.reads("Cleo", "assigned an owner")).text
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Ended")
     await check_consistency(world, bought=[])

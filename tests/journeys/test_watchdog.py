@@ -105,7 +105,9 @@ async def old_machine_with_owner(world: World) -> str:
     await world.sandbox.add_machine("train-ana-3")
     await world.skips(60 * 24 * HOUR)
     await world.passes(10 * MINUTE)
-    await world.clicks("Cleo", await world.reads("Cleo", "A machine I don't know is running"), "Give it an owner")
+    await world.clicks(
+        "Cleo", await world.reads("Cleo", "A machine that wasn't rented through me is running"), "Assign an owner"
+    )
     await world.confirms("Cleo")
     await world.play.settle()
     return await world.rental()

@@ -183,7 +183,7 @@ async def test_about_a_machine_of_who_left_only_the_admins_are_asked(here: World
     questions = await count(here, rental, E.STILL_NEEDED)
     here.people.changed[ANA.id] = changed(ANA, deactivated=True)
     await check_owners(here.deps)
-    with pytest.raises(TooLate, match="Ana left the workspace: admins decide"):
+    with pytest.raises(TooLate, match="Ana left the workspace, so admins decide"):
         await carry_out(here.deps, BEN, leasing.AskOwnerAgain(rental.id))
     await pass_until(here, rental, end_of(rental) - HOUR)
     assert await count(here, rental, E.STILL_NEEDED) == questions

@@ -61,7 +61,7 @@ async def test_the_admins_are_asked_once_and_again_only_if_one_says_so_or_if_the
     assert len(await look()) == 4
     rental = await here.until(await here.destroy(rental, CLEO), State.DESTROYED)
     question = await question_about(here, rental)
-    with pytest.raises(TooLate, match="is over"):
+    with pytest.raises(TooLate, match="has already ended"):
         await carry_out(here.deps, CLEO, admin_questions.AskAgain(question.id, question.version))
     assert len(await look()) == 4
 

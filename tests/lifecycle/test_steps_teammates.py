@@ -95,9 +95,9 @@ async def test_keys_that_do_not_fit_into_the_boot_script_are_refused_with_their_
             large = Key(line=f"ssh-rsa {n}" + "A" * 3000, comment="", fingerprint=f"SHA256:{n}")
             await tx.people.add_key(EVE.id, large)
     rental = await here.get(count=8)
-    with pytest.raises(Mistake, match=r"A startup script holds 12 kB\. With 5 keys"):
+    with pytest.raises(Mistake, match=r"12 kB is the limit\. It has 5 keys"):
         await carry_out(here.deps, ANA, sharing.Share(rental.id, [EVE.id]))
-    with pytest.raises(Mistake, match=r"A startup script holds 12 kB\. With 5 keys"):
+    with pytest.raises(Mistake, match=r"12 kB is the limit\. It has 5 keys"):
         await here.ask(teammates=(EVE.id,))
     assert (await here.rental(rental.id)).teammates == ()
 
@@ -131,7 +131,7 @@ async def test_a_rental_lets_in_20_people_at_most(here: World) -> None:
             await tx.people.put(person, FOREVER)
     rental = await here.get(teammates=tuple(person.id for person in people[:19]))
     await carry_out(here.deps, ANA, sharing.Share(rental.id, [people[19].id]))
-    with pytest.raises(Mistake, match="A rental can be shared with 20 people at most"):
+    with pytest.raises(Mistake, match="A machine can be shared with at most 20 people"):
         await carry_out(here.deps, ANA, sharing.Share(rental.id, [people[20].id]))
     await here.settle()
     assert len((await here.rental(rental.id)).teammates) == 20

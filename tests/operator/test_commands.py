@@ -154,16 +154,19 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
         )
         await ours.deliver_all()
         for user, channel in ((CLEO, direct(CLEO)), (ANA, GPUS)):
-            told = await ours.look(user, channel, "Buying is paused")
-            assert told["reads"].startswith(f"Buying is paused by {SHOWN}. Destroying goes on.")
-        shown = await ours.offered(ANA, an_offer("o1", "2.15"))
+            told = await ours.look(user, channel, "paused buying")
+            assert told["reads"].startswith(f"The {SHOWN[4:]} paused buying. Machines can still be destroyed.")
+        shown = await ours.offered(ANA, an_offer("o1", "2.15"), says="paused buying at")
         assert 'The operator paused buying at 13:00: "*Slack* is <!channel> away".' in shown["reads"]
         assert (
             await carry_out(ours.deps, Command(kind=Kind.RESUME, why="it is back"))
             == "The pause is over: machines can be rented again."
         )
-        told = await ours.deliver_until("Buying goes on", channel=GPUS)
-        assert told["reads"] == "Buying goes on again, resumed by the operator (it is back)."
+        told = await ours.deliver_until("ended the pause", channel=GPUS)
+        assert (
+            told["reads"]
+            == "The operator (it is back) ended the pause of buying, so machines can be rented again."
+        )
 
 
 async def test_a_request_is_approved_by_the_operator_with_the_total_that_list_shows(tmp_path: Path) -> None:

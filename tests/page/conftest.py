@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -13,16 +14,18 @@ from typing import Any
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 from tests.programs import program
 
 PATIENCE = 90_000
 """Milliseconds for which Playwright waits for what a story expects. No test asserts that it took less."""
+expect.set_options(timeout=PATIENCE)
 SIZE = ViewportSize(width=1280, height=900)
 PHONE = ViewportSize(width=420, height=860)
 ANA, BEN, CLEO, GUS = "U0ANA0000", "U0BEN0000", "U0CLEO000", "U0GUS0000"
-TRAINING, GPUS = "C0TRAIN00", "C0GPUS000"
+TRAINING, GPUS, SHARED, APPROVALS = "C0TRAIN00", "C0GPUS000", "C0SHARED0", "C0APPROVE"
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,21 @@ def passes(page: Page, jump: str) -> None:
     """Let time pass by one of the panel's buttons, and wait until it has passed."""
     page.get_by_role("button", name=jump, exact=True).click()
     expect(page.get_by_text("Time has passed, from ")).to_be_visible()
+
+
+def accessible(page: Page) -> None:
+    """Assert that axe finds nothing on what the page shows, light and dark, on a wide screen and on a phone."""
+    before = page.viewport_size
+    found: list[dict[str, Any]] = []
+    for size in (PHONE, SIZE):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme="light")
+        found += Axe().run(page).response["violations"]
+        page.emulate_media(color_scheme="dark")  # of all rules, only the one for contrast sees colours
+        found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+    assert before is not None
+    page.set_viewport_size(before)
+    assert not found, json.dumps([(each["id"], [node["html"] for node in each["nodes"]]) for each in found])
 
 
 @pytest.fixture(scope="module")

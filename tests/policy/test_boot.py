@@ -170,20 +170,20 @@ def test_what_starts_on_ending_sh_is_left_out_rather_than_a_key_or_the_set_up() 
         (
             rsa(9),
             "torch",
-            "A startup script holds 12 kB. With 9 keys besides the first (6.6 kB) and the setup torch (6 kB) it "
-            "would have 15.2 kB. Leave out the setup or a teammate, or remove a key.",
+            "The startup script would be 15.2 kB, and 12 kB is the limit. It has 9 keys besides the default one "
+            '(6.6 kB) and setup "torch" (6 kB). Leave out the setup or a teammate, or remove a key.',
         ),
         (
             rsa(1, LARGEST_RSA) * 5,
             None,
-            "A startup script holds 12 kB. With 5 keys besides the first (13.9 kB) it would have 15.1 kB. "
-            "Leave out the setup or a teammate, or remove a key.",
+            "The startup script would be 15.1 kB, and 12 kB is the limit. It has 5 keys besides the default one "
+            "(13.9 kB). Leave out the setup or a teammate, or remove a key.",
         ),
         (
             rsa(1, 6 * LARGEST_RSA),
             None,
-            "A startup script holds 12 kB. With 1 key besides the first (16.5 kB) it would have 17.6 kB. "
-            "Leave out the setup or a teammate, or remove a key.",
+            "The startup script would be 17.6 kB, and 12 kB is the limit. It has 1 key besides the default one "
+            "(16.5 kB). Leave out the setup or a teammate, or remove a key.",
         ),
     ],
 )

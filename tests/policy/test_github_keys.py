@@ -39,7 +39,7 @@ def test_a_name_of_letters_digits_and_hyphens_is_asked_for(name: str) -> None:
     "name", ["", "a" * 40, "a b", "a_b", "a.b", "../a", "a/b", "a?b", "a%2f", "\u00e4", "a\n", "\u0661"]
 )
 def test_any_other_name_is_refused(name: str) -> None:
-    with pytest.raises(Mistake, match="no GitHub user name"):
+    with pytest.raises(Mistake, match="a GitHub username"):
         check_name(name)
 
 
@@ -59,8 +59,8 @@ def test_lines_that_are_no_key_are_counted_and_a_private_key_is_one_of_them() ->
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ((), "github.com/ana-dev has no SSH key. I saved nothing."),
-        (("hello", PRIVATE), "github.com/ana-dev has no SSH key that I take:"),
+        ((), "github.com/ana-dev has no SSH key. Nothing was saved."),
+        (("hello", PRIVATE), "github.com/ana-dev has no SSH key that I accept."),
     ],
     ids=["empty", "rubbish"],
 )

@@ -104,16 +104,16 @@ def test_quotes_and_backticks_around_a_key_are_dropped() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("", "no public SSH key"),
-        ("hello", "no public SSH key"),
-        ("ssh-ed25519", "broken or cut off"),
-        ("ssh-ed25519 AAAA", "broken or cut off"),
-        ("ssh-ed25519 ÄÖÜ", "broken or cut off"),
-        (public("ssh-ed25519")[:-4], "broken or cut off"),
-        (public("ssh-ed25519") + "AAAA", "broken or cut off"),
-        (public("ssh-ed25519").replace("ssh-ed25519", "ssh-rsa"), "broken or cut off"),
+        ("", "isn't a public SSH key"),
+        ("hello", "isn't a public SSH key"),
+        ("ssh-ed25519", "damaged or incomplete"),
+        ("ssh-ed25519 AAAA", "damaged or incomplete"),
+        ("ssh-ed25519 ÄÖÜ", "damaged or incomplete"),
+        (public("ssh-ed25519")[:-4], "damaged or incomplete"),
+        (public("ssh-ed25519") + "AAAA", "damaged or incomplete"),
+        (public("ssh-ed25519").replace("ssh-ed25519", "ssh-rsa"), "damaged or incomplete"),
         (public("ssh-rsa", 1024), "2048 to 16384 bits"),
-        (public("ssh-ed448"), "don't take keys of this type"),
+        (public("ssh-ed448"), "don't accept keys of this type"),
         ("ssh-dss AAAAB3NzaC1kc3M", "DSA keys are too weak"),
         ('command="id" ' + public("ssh-ed25519"), "options"),
         ("no-pty,from=10.0.0.1 " + public("ssh-ed25519"), "options"),
@@ -130,7 +130,7 @@ def test_quotes_and_backticks_around_a_key_are_dropped() -> None:
 def test_any_other_line_is_refused_with_what_to_paste(line: str, words: str) -> None:
     refusal = refused(line)
     assert words in refusal
-    assert "Paste the one line of your .pub file" in refusal
+    assert "Paste the line from your .pub file" in refusal
 
 
 def test_a_certificate_is_refused() -> None:
@@ -189,7 +189,7 @@ def test_a_private_key_is_recognised_in_every_form_whole_folded_or_without_its_f
     with pytest.raises(PrivateKey) as caught:
         read(text)
     assert caught.value.words == (
-        "That was a private key. I dropped it and no channel shows it, but it went through Slack."
+        "That was a private key. I didn't keep it and no channel shows it, but it went through Slack."
     )
     assert caught.value.next_step is NextStep.MAKE_NEW_KEY
 

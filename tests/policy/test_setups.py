@@ -87,8 +87,8 @@ def test_wrong_set_up_scripts_are_named_together_with_other_wrong_keys(tmp_path:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("torhc", 'I don\'t know the setup "torhc". Nearest: torch. Try: setup torch'),
-        ("x", 'I don\'t know the setup "x". Nearest: torch, vllm. Try: setup torch'),
+        ("torhc", 'I don\'t know a setup called "torhc". Similar names: torch. Try: setup torch'),
+        ("x", 'I don\'t know a setup called "x". Your team has: torch, vllm. Try: setup torch'),
     ],
 )
 def test_an_unknown_set_up_names_the_nearest(name: str, words: str) -> None:

@@ -15,8 +15,8 @@ from soak.world import PEOPLE
 RENTAL, PORT = "k7mq2", 20022
 TOKEN = "xoxb-secret"  # noqa: S105 - of no workspace
 CARD_TS = "10.000001"
-SUBJECT = "1x H100 in EU, Ana, k7mq2"
-FINAL = f"Ended: {SUBJECT}. $5.00 for 2 h 4 min."
+SUBJECT = "1x H100 (k7mq2) in EU for Ana"
+FINAL = f"Ended at 14:06: {SUBJECT}.\nIt cost $5.00. It ran for 2 h 4 min at $2.42/h."
 MACHINE = Machine(
     resource_id="r-1",
     offer_id="o-1",
@@ -69,14 +69,19 @@ def private(seq: int, text: str, when: datetime, **more: Any) -> SeenMessage:
 
 
 CARD = (
-    message(11, f"Starting: {SUBJECT}. Nebius eu-north1, $2.42/h.", at(12, 2), buttons=[button("Cancel", RENTAL)]),
+    message(
+        11,
+        f"Starting: {SUBJECT}. Nebius is starting the machine at $2.42/h.",
+        at(12, 2),
+        buttons=[button("Cancel", RENTAL)],
+    ),
     message(
         13,
-        f"Ready: {SUBJECT}. $2.42/h since 12:02. Ends 13:05.",
+        f"Ready: {SUBJECT}. It ends at 13:05. It has cost $2.42/h since 12:02.",
         at(12, 5),
         buttons=[button("Destroy k7mq2", RENTAL)],
     ),
-    message(16, f"Ready: {SUBJECT}. $2.42/h since 12:02. Ends 14:05.", at(12, 40)),
+    message(16, f"Ready: {SUBJECT}. It ends at 14:05. It has cost $2.42/h since 12:02.", at(12, 40)),
     message(18, f"Being destroyed: {SUBJECT}.", at(14, 5)),
     message(20, FINAL, at(14, 6)),
 )

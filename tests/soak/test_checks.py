@@ -61,7 +61,7 @@ def posted_twice(evidence: Evidence) -> Evidence:
 BUSY = Use((Phase(percents=(95,)),), at(12, 5))
 IDLE_AT_ITS_END = Use((Phase(percents=(95,), lasts=timedelta(minutes=110)), Phase()), at(12, 5))
 UNSEEN = Use((Phase(fault=Fault.REFUSED),), at(13, 30))
-MOVES = f"Ready: {SUBJECT}. Ends 14:05 unless its GPUs are busy then; 15:05 at the latest."
+MOVES = f"Ready: {SUBJECT}. It ends at 14:05, or by 15:05 while its GPUs are busy."
 
 
 def with_two_ends(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:
@@ -75,11 +75,11 @@ def moves_on(evidence: Evidence, end: str) -> Evidence:
     the machine is in use, and this end."""
 
     def is_left(each: SeenMessage) -> bool:
-        return "Ends" not in each.text and "extended" not in each.text
+        return "It ends" not in each.text and "extended" not in each.text
 
     seen = {name: tuple(filter(is_left, messages)) for name, messages in evidence.seen.items()}
     without = replace(evidence, seen=seen, actions=evidence.actions[:2])
-    later = message(18, f"Ready: {SUBJECT}. In use: it goes on until {end}.", at(14, 5))
+    later = message(18, f"In use: {SUBJECT}. It keeps running until {end}.", at(14, 5))
     return in_order(without, message(13, MOVES, at(12, 5)), later)
 
 
@@ -100,14 +100,17 @@ def asked(text: str) -> SeenMessage:
     return private(60, text, at(14, 40), buttons=[button("Destroy ...", "q")], is_dm=True, only_you=False)
 
 
-WAITS = "Waiting: 1x H100 in EU, Ben, x9y8z. Up to $3.00/h, $4.50 in all. I look until 13:50."
+WAITS = (
+    "On the waitlist: 1x H100 (x9y8z) in EU for Ben at up to $3.00/h.\n"
+    "It costs at most $4.50. I'll keep looking until 13:50."
+)
 
 
 def with_wish(evidence: Evidence, text: str = WAITS, *, until: datetime) -> Evidence:
     """Return the evidence with a wish of Ben's that waited from 12:10 and was withdrawn at `until`."""
     seen = [
         message(50, text, at(12, 10), ts="12.0"),
-        message(51, "Withdrawn: 1x H100 in EU, Ben, x9y8z. Nothing was rented.", until, ts="12.0"),
+        message(51, "Withdrawn: 1x H100 (x9y8z) in EU for Ben. Nothing was rented.", until, ts="12.0"),
         message(52, "Ben withdrew this request at 12:00. Nothing was rented.", until, ts="12.1", thread_ts="12.0"),
     ]
     return for_all(evidence, *seen)
@@ -129,7 +132,10 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("nothing_lives_at_the_end", lambda e: machines(e, STILL_BILLS)),
     ("every_machine_is_on_a_card", lambda e: machines(e, MACHINE, OTHER_RENTAL)),
     ("somebody_is_asked_about_every_machine", lambda e: machines(e, MACHINE, STRAY)),
-    ("somebody_is_asked_about_every_machine", lambda e: with_card(ana_left(e), f"Ready: {SUBJECT}. Ends 15:30.")),
+    (
+        "somebody_is_asked_about_every_machine",
+        lambda e: with_card(ana_left(e), f"Ready: {SUBJECT}. It ends at 15:30."),
+    ),
     (
         "nothing_is_bought_twice",
         lambda e: replace(
@@ -142,12 +148,12 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("nothing_outlives_its_lease", lambda e: replace(e, purchases=(replace(PURCHASE, failed=True),))),
     ("nothing_ends_before_its_time", lambda e: machines(e, replace(MACHINE, end=at(13, 40)))),
     ("busy_machines_go_on", lambda e: with_two_ends(e, BUSY)),
-    ("no_end_is_later_than_the_latest", lambda e: moves_on(e, "15:06, 16:06 at the latest")),
+    ("no_end_is_later_than_the_latest", lambda e: moves_on(e, "15:06, and until 16:06 at the latest")),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$5.01"))),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "an estimated $4.99"))),
     ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}. It cost nothing.")),
     ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}.")),
-    ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}. <$0.01 for 2 h 4 min.")),
+    ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}. It cost <$0.01.")),
     ("no_message_is_posted_twice", posted_twice),
     (
         "each_transition_is_notified_once",
@@ -159,7 +165,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
         lambda e: for_all(e, *(message(42, "", at(14, 7), ts=m.ts, deleted=True) for m in e.thread(RENTAL)[-1:])),
     ),
     ("each_rental_has_one_card", lambda e: for_all(e, message(41, FINAL, at(14, 6), ts="11.0"))),
-    ("cards_are_up_to_date", lambda e: with_card(e, f"Ready: {SUBJECT}. Ends 14:05.")),
+    ("cards_are_up_to_date", lambda e: with_card(e, f"Ready: {SUBJECT}. It ends at 14:05.")),
     ("cards_are_up_to_date", lambda e: machines(e, STILL_BILLS)),
     (
         "ended_rentals_have_no_buttons",
@@ -197,7 +203,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     (
         "every_destroy_ends_it",
         lambda e: with_card(
-            with_action(e, kind="destroy_confirm", rental=RENTAL), f"Ready: {SUBJECT}. Ends 15:05."
+            with_action(e, kind="destroy_confirm", rental=RENTAL), f"Ready: {SUBJECT}. It ends at 15:05."
         ),
     ),
     (
@@ -234,7 +240,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
         "money_of_others_is_for_approvers",
         lambda e: for_all(
             with_seen(e, "Ana", private(41, "Ready: 1x A100, Ben, x9y8z. $1.00/h.", at(13, 0))),
-            message(42, "Ready: 1x A100, Ben, x9y8z. Ends 14:05.", at(13, 0), ts="11.5"),
+            message(42, "Ready: 1x A100 (x9y8z) for Ben. It ends at 14:05.", at(13, 0), ts="11.5"),
         ),
     ),
     (
@@ -269,7 +275,7 @@ def test_every_check_finds_a_planted_mistake() -> None:
 
 
 def test_a_teammate_reads_the_ssh_command_and_nobody_else_does() -> None:
-    shared = with_card(good(), FINAL.replace("Ana,", "Ana with Ben,"))
+    shared = with_card(good(), FINAL.replace("for Ana", "for Ana with Ben"))
     command = private(41, f"ssh -p {PORT} root@h", at(13, 0))
     assert names(with_seen(shared, "Ben", command)) == set()
     assert names(with_seen(shared, "Cleo", command)) == {"ssh_commands_are_for_owners_and_teammates"}
@@ -299,7 +305,7 @@ def test_a_wish_may_wait_if_nothing_fits_if_the_rules_forbid_it_or_while_somethi
 
 
 def test_a_start_time_counts_from_its_start() -> None:
-    starts = WAITS.replace("Up to", "Starts 12:45, ends 13:15. Up to")
+    starts = WAITS.replace("It costs", "It starts at 12:45 and ends at 13:15. It costs")
     assert names(with_wish(good(), starts, until=at(13, 0))) == set()
     assert names(with_wish(good(), starts, until=at(13, 15))) == {"wishes_are_fulfilled"}
 
@@ -349,7 +355,7 @@ def test_the_end_of_a_machine_in_use_may_move_to_its_latest_one() -> None:
 
 
 def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin_is_asked() -> None:
-    running = with_card(ana_left(good()), f"Ready: {SUBJECT}. Ends 15:30.")
+    running = with_card(ana_left(good()), f"Ready: {SUBJECT}. It ends at 15:30.")
     stray = machines(good(), MACHINE, STRAY)
     for evidence, text in (
         (running, "Ana left the workspace. k7mq2 runs."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ def message(rendered: Rendered | None, now: datetime) -> str:
     if rendered is None:
         return "(nothing)"
     assert not (rendered.closed and list(buttons(rendered.blocks))), "a closed message has a live button"
-    lines = [line for block in rendered.blocks for line in _block(block, now)]
+    lines = lines_of(rendered.blocks, now)
     fallback = read(rendered.text, now)
     words, fallback_words = _words(" ".join(lines)), _words(fallback)
     marked = [
@@ -67,7 +67,7 @@ def dialog(modal: Modal, now: datetime) -> str:
     """Return a dialog as text: its title, its blocks, then the buttons that close it."""
     view = modal.view
     ends = [view[name]["text"] for name in ("submit", "close") if name in view]
-    lines = [f"== {view['title']['text']} ==", *(line for block in view["blocks"] for line in _block(block, now))]
+    lines = [f"== {view['title']['text']} ==", *lines_of(view["blocks"], now)]
     return _wrapped([*lines, " ".join(f"[{label}]" for label in ends)])
 
 
@@ -103,6 +103,11 @@ def _wrapped(lines: list[str]) -> str:
         )
         for line in lines
     )
+
+
+def lines_of(blocks: Iterable[Json], now: datetime) -> list[str]:
+    """Return blocks as lines of text."""
+    return [line for block in blocks for line in _block(block, now)]
 
 
 def _block(block: Json, now: datetime) -> list[str]:

@@ -36,17 +36,17 @@ def test_a_notice_of_the_account_says_what_happened_and_what_to_do() -> None:
         notice(K.RESUMED, CARL),
     ) == snapshot("""\
 
-Compute Clear refuses my token. I can neither rent nor destroy, and what runs keeps billing. Put a
-      working COMPUTE_CLEAR_TOKEN in place and restart me.
+Compute Clear rejects my API token. I can't rent or destroy anything, and running machines keep
+      billing. Set a valid COMPUTE_CLEAR_TOKEN and restart me.
 
-Compute Clear accepts my token again. I go on where I was.
+Compute Clear accepts my API token again, so I can rent and destroy machines again.
 
-Buying is paused by U0CARL: "The bill is too high". Destroying goes on. An admin resumes: /gpu
-      resume
+U0CARL paused buying: "The bill is too high". Machines can still be destroyed. An admin can end the
+      pause with /gpu resume.
 
-Buying is paused by U0CARL. Destroying goes on. An admin resumes: /gpu resume
+U0CARL paused buying. Machines can still be destroyed. An admin can end the pause with /gpu resume.
 
-Buying goes on again, resumed by U0CARL.
+U0CARL ended the pause of buying, so machines can be rented again.
 """)
 
 
@@ -59,13 +59,13 @@ def test_a_pause_that_is_over_is_told_with_its_end() -> None:
     operators, carls = paused(OPERATOR.id, "bill check"), paused(CARL, "The bill is too high")
     assert page(operators, carls, paused(CARL)) == snapshot("""\
 
-Buying was paused by the operator (bill check) from 09:02 to 11:04. It goes on again, resumed by
-      Carl.
+The operator (bill check) paused buying at 09:02. Carl ended the pause at 11:04, so machines can be
+      rented again.
 
-Buying was paused by Carl ("The bill is too high") from 09:02 to 11:04. It goes on again, resumed by
-      Carl.
+Carl paused buying at 09:02: "The bill is too high". Carl ended the pause at 11:04, so machines can
+      be rented again.
 
-Buying was paused by Carl from 09:02 to 11:04. It goes on again, resumed by Carl.
+Carl paused buying at 09:02. Carl ended the pause at 11:04, so machines can be rented again.
 """)
 
 
@@ -79,29 +79,30 @@ def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
         notice(K.POLICY_REFUSED, count=7, detail="line 1, a: there is no such key\nline 2, b: write a number"),
     ) == snapshot("""\
 
-U0CARL changed the rules: auto_approve.per_hour, projects.vision. All rules: /gpu policy
+U0CARL changed the rules: auto_approve.per_hour, projects.vision. /gpu policy shows all rules.
 
-The rules changed: lease.max. All rules: /gpu policy
+The rules changed: lease.max. /gpu policy shows all rules.
 
-The policy file has mistakes, so the rules from before hold.
+The policy file has mistakes, so the previous rules stay in force.
 line 2, lease.max: '<!here>' is no duration; write it such as 4h.
-Mend it, then: /gpu policy reload
+Fix it, then type /gpu policy reload
 
-The policy file has mistakes, so the rules from before hold.
+The policy file has mistakes, so the previous rules stay in force.
 line 1, a: there is no such key.
 line 2, b: write a number.
 5 more mistakes: gpubot policy check lists them all.
-Mend it, then: /gpu policy reload
+Fix it, then type /gpu policy reload
 """)
 
 
 def test_a_notice_after_the_upgrade_names_the_channels_that_charge_a_project_for_fewer_people() -> None:
     assert page(notice(K.CHANNELS_CHARGE_LESS, detail="C0V vision\nC0W <!here>")) == snapshot("""\
 
-I was upgraded. A channel of a project that names people now charges the project only for them and
-      for approvers: <#C0V> (vision) and <#C0W> (<!here>). Others who ask there are charged to their
-      own only project, or to none, within the team's limits. What runs or waits keeps its project.
-      To let more people charge one, add them to its `people`.
+I was upgraded. If a project names people, its channel now charges the project only for them and for
+      approvers. This changes <#C0V> (vision) and <#C0W> (<!here>). Anyone else who asks there is
+      charged to their own project if they have exactly one, and otherwise to none, within the
+      team's limits. Earlier machines and requests keep their project. To let more people charge a
+      project, add them to its `people`.
 """)
 
 
@@ -114,16 +115,16 @@ def test_a_notice_of_a_failing_step_has_the_number_in_the_log_and_what_follows()
         notice(K.DELETED_OVERDUE, name="k7mq2", since=clock(18, 40)),
     ) == snapshot("""\
 
-I can't look after k7mq2: that failed 3 times in a row. I keep trying. If it goes on, I delete its
-      machine at 19:10. Tell an admin the number E-4F2K; it is in my log.
+I can't manage k7mq2: that failed 3 times in a row. I'll keep trying. If it keeps failing, I'll
+      delete the machine at 19:10. Give an admin this number, which is in my log: E-4F2K.
 
-I can't look after k7mq2: that failed 4 times in a row. I keep trying. Tell an admin the number
-      E-4F2K; it is in my log.
+I can't manage k7mq2: that failed 4 times in a row. I'll keep trying. Give an admin this number,
+      which is in my log: E-4F2K.
 
-I look after k7mq2 again (E-4F2K).
+I can manage k7mq2 again (E-4F2K).
 
-Deleted k7mq2's machine: it should have ended at 18:40, and my usual way failed. The vendor has yet
-      to confirm it.
+I've deleted k7mq2. It should have ended at 18:40, and my usual way failed. The vendor hasn't
+      confirmed the deletion yet.
 """)
 
 
@@ -136,18 +137,18 @@ def test_a_notice_of_a_broken_database_says_what_no_longer_works() -> None:
         notice(K.STORE_BACK, name="k7mq2"),
     ) == snapshot("""\
 
-My database takes no writes, so nothing can be rented, extended or decided. What runs is still
-      deleted, 30 min after its end. Make room on its disk and I go on.
+My database can't save anything, so nothing can be rented, extended or decided. Machines are still
+      deleted, 30 min after their end. Make room on its disk, and I'll continue.
 
-Extend can't be written now for k7mq2: my database takes no writes. It ends at 18:40 and is deleted
-      at 19:10. Copy results off: the disk goes too.
+I can't extend k7mq2 right now, because my database can't save anything. It ends at 18:40 and is
+      deleted at 19:10. Copy your results off: the disk is deleted with it.
 
-I can't read my database, so I delete nothing, and what runs bills on past its end. Bring it back
-      and I go on. Until then, end machines in Compute Clear.
+I can't read my database, so I can't delete anything, and machines keep billing past their end.
+      Until it's back, end them in Compute Clear.
 
-My database works again. I go on where I was.
+My database works again, and I've continued where I stopped.
 
-Extend works again for k7mq2.
+I can extend k7mq2 again.
 """)
 
 
@@ -157,11 +158,11 @@ def test_a_notice_of_a_wrong_clock_says_how_wrong_it_is_and_what_still_works() -
         notice(K.WRONG_CLOCK, name="gpubot-2", span=-600 * M, detail="witnesses"),
     ) == snapshot("""\
 
-The clock of my machine gpubot-2 is 2 h ahead of the database's. Until it's set right, what runs
-      there does nothing but delete machines that are long past their end.
+The clock of gpubot-2, a computer that I run on, is 2 h ahead of the database's. Until it's set
+      right, all I do there is delete machines that are long past their end.
 
-The clock of my machine gpubot-2 is 10 h behind Compute Clear's and Slack's. Until it's set right,
-      what runs there does nothing but delete machines that are long past their end.
+The clock of gpubot-2, a computer that I run on, is 10 h behind Compute Clear's and Slack's. Until
+      it's set right, all I do there is delete machines that are long past their end.
 """)
 
 

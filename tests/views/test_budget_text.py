@@ -142,7 +142,9 @@ More time approved by Ben, over vision's budget: it ends 20:40.
 
 
 def test_the_card_names_the_project() -> None:
-    assert card(ready(project="vision"), NOW).split(".")[0] == snapshot("*Ready*: 1x H100 (k7mq2) in EU for Ana")
+    assert card(ready(project="vision"), NOW).split(".")[0] == snapshot(
+        "(fallback) Ready: 1x H100 (k7mq2) in EU for Ana"
+    )
 
 
 def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from inline_snapshot import snapshot
 
-from bot.model.attempt import Why
+from bot.model.attempt import AttemptState, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.machine_use import OnEnding, OnEndingState, SetupProgress, SetupState
@@ -26,6 +28,7 @@ from tests.views.stories import (
     LONGER,
     NEBIUS,
     RULES,
+    SCALEWAY,
     attempt,
     clock,
     gone,
@@ -45,11 +48,14 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
     dearer = waiting(decision=PendingDecision(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(22, 5)))
     assert page(card(waiting(), clock(14, 5)), card(dearer, clock(14, 5))) == snapshot("""\
 
-*Waiting for approval*: 8x H100 (p4wd9) in EU for Ana. Up to $21.16/h. Expires at 22:05.
+(fallback) Waiting for approval: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h.
+*Waiting for approval: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h*
+Expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 
-*Waiting for Ana*: 8x H100 (p4wd9) in EU for Ana. The offers that are left cost more than was
-      accepted. Up to $21.16/h. Expires at 22:05.
+(fallback) Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h.
+*Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h*
+The offers that are left cost more than was accepted. Expires at 22:05.
 [Accept up to $21.16/h] [Change] [Add teammate] [Withdraw]
 """)
 
@@ -59,39 +65,106 @@ def test_the_card_of_a_request_does_not_repeat_the_request_in_the_same_channel()
     details = changed(waiting(card_channel=RULES.approvals_to), events=(asked,))
     assert page(card(details, clock(14, 5))) == snapshot("""\
 
-*Waiting for approval*: 8x H100 (p4wd9) in EU for Ana. Ben was asked.
+(fallback) Waiting for approval: 8x H100 (p4wd9) in EU for Ana.
+*Waiting for approval: 8x H100 (p4wd9) in EU for Ana*
+Ben was asked.
 [Change] [Add teammate] [Withdraw]
 """)
 
 
-def test_a_machine_that_starts_shows_the_time_since_the_click_and_a_bar_that_the_fallback_text_leaves_out() -> (
-    None
-):
+def test_the_plan_of_a_machine_that_starts_shows_the_vendor_and_the_time_since_the_click() -> None:
     blocked = Blocked(since=clock(12, 37), why=Why.OUTAGE)
-    tried = (attempt(1, HYPERSTACK, clock(12, 36)), attempt(2, NEBIUS, clock(12, 37, 30)))
-    held_up = changed(making(), rental=changed(making().rental, blocked=blocked))
+    on_hold = changed(making(), rental=changed(making().rental, blocked=blocked))
+    unclear = changed(attempt(1, HYPERSTACK, clock(12, 36), AttemptState.UNKNOWN), why=Why.NO_ANSWER)
     assert page(
         card(making(), clock(12, 36)),
         card(making(), clock(12, 37, 40)),
-        card(held_up, clock(12, 37, 40)),
-        card(changed(making(), attempts=tried), clock(12, 37, 40)),
+        card(on_hold, clock(12, 37, 40)),
+        card(changed(on_hold, attempts=(unclear,)), clock(12, 37, 40)),
     ) == snapshot("""\
 
-*Starting*: 1x H100 (k7mq2) in EU for Ana. Hyperstack nor-1, $2.15/h.
-  ▱▱▱▱▱▱▱▱▱▱ (not in the fallback)
+(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. Hyperstack is starting the machine at $2.15/h.
+# Starting: 1x H100 (k7mq2) in EU for Ana
+- in_progress: Hyperstack at $2.15/h
+- pending: SSH answers
 [Details] [Cancel]
 
-*Starting*: 1x H100 (k7mq2) in EU for Ana. 1 min 40 s of about 3 min. Hyperstack nor-1, $2.15/h.
-  ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
+(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. Hyperstack is starting the machine at $2.15/h. 1
+      min 40 s of about 3 min have passed.
+# Starting: 1x H100 (k7mq2) in EU for Ana
+- in_progress: Hyperstack at $2.15/h, 1 min 40 s of about 3 min
+- pending: SSH answers
 [Details] [Cancel]
 
-*Starting*: 1x H100 (k7mq2) in EU for Ana. Held up: Compute Clear isn't responding. 1 min 40 s of
-      about 3 min. Hyperstack nor-1, $2.15/h.
-  ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
+(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. Hyperstack is starting the machine at $2.15/h. 1
+      min 40 s of about 3 min have passed. It's on hold because Compute Clear isn't responding.
+# Starting: 1x H100 (k7mq2) in EU for Ana
+- in_progress: Hyperstack at $2.15/h, 1 min 40 s of about 3 min, on hold because Compute Clear isn't
+      responding
+- pending: SSH answers
 [Details] [Cancel]
 
-*Starting*: 1x H100 (k7mq2) in EU for Ana. 1 min 40 s of about 3 min. Hyperstack nor-1, $2.15/h.
-  ▰▰▰▰▰▱▱▱▱▱ (not in the fallback)
+(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. I'm checking Hyperstack's answer. 1 min 40 s of
+      about 3 min have passed. It's on hold because Compute Clear isn't responding.
+# Starting: 1x H100 (k7mq2) in EU for Ana
+- in_progress: Checking Hyperstack's answer, 1 min 40 s of about 3 min, on hold because Compute
+      Clear isn't responding
+- pending: SSH answers
+[Details] [Cancel]
+""")
+
+
+def test_the_plan_says_who_approved_it_and_which_attempts_failed_of_many_only_the_last_ones() -> None:
+    approved = happened(K.APPROVED, clock(12, 35), BEN)
+    failed = [
+        changed(attempt(n, of, clock(12, 36, n), AttemptState.FAILED), why=why)
+        for n, (of, why) in enumerate(
+            (
+                (SCALEWAY, Why.NO_ANSWER),
+                (SCALEWAY, Why.EXPIRED),
+                (HYPERSTACK, Why.SOLD_OUT),
+                (HYPERSTACK, Why.RATE_LIMITED),
+                (NEBIUS, Why.TOO_SLOW),
+            )
+        )
+    ]
+    bought = attempt(6, NEBIUS, clock(12, 37))
+    at_nebius = changed(making(), rental=changed(making().rental, vendor="nebius", rate=Decimal("2.42")))
+    accepted = happened(K.APPROVED, clock(12, 35), ANA)
+    assert page(
+        card(changed(at_nebius, events=(approved,), attempts=(failed[2], bought)), clock(12, 37, 40)),
+        card(changed(making(), events=(accepted,), attempts=(failed[2],)), clock(12, 37, 40)),
+        card(changed(at_nebius, attempts=(*failed, bought)), clock(12, 37, 40)),
+    ) == snapshot("""\
+
+(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. Ben approved it. Hyperstack seems to be sold
+      out. Nebius is starting the machine at $2.42/h. 1 min 40 s of about 3 min have passed.
+# Starting: 1x H100 (k7mq2) in EU for Ana
+- complete: Ben approved it
+- error: Hyperstack seems to be sold out
+- in_progress: Nebius at $2.42/h, 1 min 40 s of about 3 min
+- pending: SSH answers
+[Details] [Cancel]
+
+(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. Hyperstack seems to be sold out. I'm trying the
+      next offer. 1 min 40 s of about 3 min have passed.
+# Starting: 1x H100 (k7mq2) in EU for Ana
+- error: Hyperstack seems to be sold out
+- in_progress: Trying the next offer, 1 min 40 s of about 3 min
+- pending: SSH answers
+[Details] [Cancel]
+
+(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. 2 earlier attempts failed. Hyperstack seems to
+      be sold out. Hyperstack: Compute Clear asked me to slow down. Nebius didn't get the machine
+      ready in time. Nebius is starting the machine at $2.42/h. 1 min 40 s of about 3 min have
+      passed.
+# Starting: 1x H100 (k7mq2) in EU for Ana
+- error: 2 earlier attempts failed
+- error: Hyperstack seems to be sold out
+- error: Hyperstack: Compute Clear asked me to slow down
+- error: Nebius didn't get the machine ready in time
+- in_progress: Nebius at $2.42/h, 1 min 40 s of about 3 min
+- pending: SSH answers
 [Details] [Cancel]
 """)
 
@@ -104,19 +177,43 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
         card(ready(extension=changed(LONGER, asked_by=CARL)), clock(18, 10)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends tomorrow at 09:00. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends tomorrow at 09:00. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: tomorrow at 09:00
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. Ana asks for more time,
-      until tomorrow at 18:40. fine-tune run 7
-[Details] [Take the request back] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40, or tomorrow at 18:40 if approved
+| Price: $2.42/h since 12:37
+Ana asked for more time.
+  fine-tune run 7
+[Take the request back] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. Carl asks for more time,
-      until tomorrow at 18:40. fine-tune run 7
-[Details] [Take the request back] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40, or tomorrow at 18:40 if approved
+| Price: $2.42/h since 12:37
+Carl asked for more time.
+  fine-tune run 7
+[Take the request back] [Details] [Destroy k7mq2]
 """)
 
 
@@ -130,17 +227,33 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
         card(ready(lease=movable), clock(18, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. At its end: I'll destroy it as soon as
-      I can. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Price: $2.42/h since 12:37
+It has reached its end, and I'll destroy it as soon as I can.
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. At its end: I'll destroy it as soon as
-      its on-ending.sh is done. on-ending.sh: running since 18:26. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Price: $2.42/h since 12:37
+It has reached its end, and I'll destroy it as soon as its on-ending.sh is done.
+  fine-tune run 7
+  on-ending.sh: running since 18:26.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. At its end: I'm checking whether its
-      GPUs are busy. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Price: $2.42/h since 12:37
+It has reached its end, and I'm checking whether its GPUs are busy.
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 """)
 
 
@@ -153,16 +266,16 @@ def test_the_card_is_rendered_again_just_after_the_end_that_it_shows() -> None:
 @pytest.mark.parametrize(
     ("progress", "words"),
     [
-        (SetupProgress(state=SetupState.RUNNING), "Setup torch: running."),
-        (SetupProgress(state=SetupState.DONE), "Setup torch: done."),
-        (SetupProgress(state=SetupState.FAILED, line=12), "Setup torch: failed at line 12."),
-        (SetupProgress(state=SetupState.FAILED), "Setup torch: failed."),
+        (SetupProgress(state=SetupState.RUNNING), 'Setup "torch" is running.'),
+        (SetupProgress(state=SetupState.DONE), 'Setup "torch" is done.'),
+        (SetupProgress(state=SetupState.FAILED, line=12), 'Setup "torch" failed at line 12.'),
+        (SetupProgress(state=SetupState.FAILED), 'Setup "torch" failed.'),
     ],
 )
 def test_the_card_and_the_rental_say_how_far_its_set_up_is(progress: SetupProgress, words: str) -> None:
     details = ready(request=request(setup="torch"), setup_progress=progress)
     now = clock(12, 50)
-    assert f"Ends 18:40. {words} fine-tune" in card(details, now).replace("\n      ", " ")
+    assert f"  {words}\n" in card(details, now)
     assert words in message(lists.show(details, reader=reading(now, ANA)), now).replace("\n      ", " ")
     without = changed(details, rental=changed(details.rental, setup_progress=None))
     assert "Setup" not in card(without, now)
@@ -171,7 +284,7 @@ def test_the_card_and_the_rental_say_how_far_its_set_up_is(progress: SetupProgre
 def test_a_request_for_more_time_is_withdrawn_from_the_card() -> None:
     shown = outbox(MessageKind.CARD, ready(extension=LONGER), clock(18, 10))
     assert shown is not None
-    assert [button["action_id"] for button in buttons(shown.blocks)][1] == Action.WITHDRAW.id
+    assert next(buttons(shown.blocks))["action_id"] == Action.WITHDRAW.id
 
 
 def test_the_card_of_a_machine_that_is_being_destroyed_says_if_it_is_not_confirmed_gone() -> None:
@@ -182,14 +295,18 @@ def test_the_card_of_a_machine_that_is_being_destroyed_says_if_it_is_not_confirm
         card(ready(state=State.DESTROYING, alarm=changed(alarm, taken_on_by=CARL)), clock(18, 47)),
     ) == snapshot("""\
 
-*Being destroyed*: 1x H100 (k7mq2) in EU for Ana.
+(fallback) Being destroyed: 1x H100 (k7mq2) in EU for Ana.
+*Being destroyed: 1x H100 (k7mq2) in EU for Ana*
 [Details]
 
-*Being destroyed*: 1x H100 (k7mq2) in EU for Ana. Not confirmed gone. It may still bill $2.42/h.
+(fallback) Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana.
+*Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana*
+It may still be billing $2.42/h.
 [Details] [I'm on it]
 
-*Being destroyed*: 1x H100 (k7mq2) in EU for Ana. Not confirmed gone. It may still bill $2.42/h.
-      Carl is on it.
+(fallback) Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana.
+*Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana*
+It may still be billing $2.42/h. Carl is on it.
 [Details]
 """)
 
@@ -203,20 +320,50 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
         *(card(waiting(state=state), clock(22, 6)) for state in (State.DENIED, State.EXPIRED, State.WITHDRAWN)),
     ) == snapshot("""\
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
-*Cancelled*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
+(fallback) Cancelled at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Cancelled at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
-*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. $14.68 for 6 h 4 min.
+(fallback) Lost at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
+*Lost at 18:41: 1x H100 (k7mq2) in EU for Ana*
+Nebius took the machine back.
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+  Computed from the API's price and times; your invoice decides.
 
-*Failed*: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in time. $14.68 for 6 h
-      4 min.
+(fallback) Failed at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Failed at 18:41: 1x H100 (k7mq2) in EU for Ana*
+Nebius didn't get the machine ready in time.
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
-*Declined*: 8x H100 (p4wd9) in EU for Ana. Nothing was rented.
+(fallback) Declined: 8x H100 (p4wd9) in EU for Ana.
+*Declined: 8x H100 (p4wd9) in EU for Ana*
+Nothing was rented.
 
-*Expired*: 8x H100 (p4wd9) in EU for Ana. Nothing was rented.
+(fallback) Expired: 8x H100 (p4wd9) in EU for Ana.
+*Expired: 8x H100 (p4wd9) in EU for Ana*
+Nothing was rented.
 
-*Withdrawn*: 8x H100 (p4wd9) in EU for Ana. Nothing was rented.
+(fallback) Withdrawn: 8x H100 (p4wd9) in EU for Ana.
+*Withdrawn: 8x H100 (p4wd9) in EU for Ana*
+Nothing was rented.
 """)
 
 
@@ -229,8 +376,15 @@ def test_the_card_names_who_ended_somebody_elses_machine() -> None:
         card(changed(over, rental=changed(over.rental, ending=ending)), clock(18, 42)),
     ) == snapshot("""\
 
-*Being destroyed* by Ben: 1x H100 (k7mq2) in EU for Ana.
+(fallback) Being destroyed by Ben: 1x H100 (k7mq2) in EU for Ana.
+*Being destroyed by Ben: 1x H100 (k7mq2) in EU for Ana*
 [Details]
 
-*Ended* by Ben: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
+(fallback) Ended by Ben at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended by Ben at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 """)

@@ -51,25 +51,25 @@ SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (ed25519)
 [Use both] [Choose] [Cancel]
 
 github.com/ana-dev has 2 keys:
-SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), saved already
+SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), already saved
 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (ed25519)
-  I can't use 1 line there.
+  1 line there isn't a key that I accept.
 [Use the new one] [Cancel]
 
 github.com/ana-dev has 2 keys:
 SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (ed25519)
-  Your team allows you 1 more.
+  Your team's rules allow you 1 more key.
 [Choose] [Cancel]
 
 github.com/ana-dev has 1 key:
 SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
-  You have as many keys as your team allows. Remove one first: /gpu key
+  You have as many keys as your team's rules allow. Remove one first: /gpu key
 [Cancel]
 
 github.com/ana-dev has 1 key:
-SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), saved already
-  You have all of them already.
+SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), already saved
+  You've already saved all of them.
 [Cancel]
 """)
 
@@ -78,7 +78,7 @@ def test_the_button_says_how_many_keys_it_takes() -> None:
     known = [key.fingerprint for key in MANY[:3]]
     choices = (found(FIRST), found(*MANY[:3]), found(*MANY[:4], known=known), found(*MANY[:6], known=known))
     assert [labels(choice(each).blocks)[0] for each in choices] == [
-        *("Use it", "Use all 3", "Use the new one", "Use the 3 new ones")
+        *("Use this key", "Use all 3", "Use the new one", "Use the 3 new ones")
     ]
 
 
@@ -87,12 +87,12 @@ def test_the_dialogs_ask_for_the_name_and_for_the_keys() -> None:
     assert page(*(dialog(modal, NOW) for modal in dialogs)) == snapshot("""\
 
 == Keys from GitHub ==
-I show what is there first, and save only what you choose.
-Your GitHub user name: ()
+I'll show you the keys first, and save only those that you choose.
+Your GitHub username: ()
 [Show the keys] [Go back]
 
 == Choose keys ==
-From github.com/ana-dev. Your team allows you 1 more.
+These are the keys of github.com/ana-dev. Your team's rules allow you 1 more key.
 Keys: [ ] SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519) | [ ]
       SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (ed25519)
 [Save] [Go back]

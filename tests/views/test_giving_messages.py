@@ -55,17 +55,17 @@ def test_its_owner_reads_who_asks_with_three_answers_and_then_what_became_of_it(
         direct(answers[0], bens(ASKED, answers[0]), NOW + M, to=ANA),
     ) == snapshot("""\
 
-Ana asks for k7mq2, your 1x H100 in EU, idle for 2 h 10 min, $2.42/h. If you let Ana in, it stays
-      yours. If you give it, Ana pays from then on.
-[Let Ana in] [Give it to Ana] [I need it]
+Ana is asking for your 1x H100 (k7mq2), idle for 2 h 10 min, $2.42/h. If you share it, it stays
+      yours. If you give it away, Ana pays from then on.
+[Share with Ana] [Give it to Ana] [I need it]
 
-Ana asked for k7mq2. It is still needed.
+Ana asked for your 1x H100 (k7mq2). It's still needed.
 
-Ana asked for k7mq2. You let Ana in.
+Ana asked for your 1x H100 (k7mq2). You shared it with Ana.
 
-Ana asked for k7mq2. You gave it to Ana, who can take it until 16:00.
+Ana asked for your 1x H100 (k7mq2). You offered it to Ana, who can take it until 16:00.
 
-Ana asked for k7mq2. It works again at 15:01.
+Ana asked for your 1x H100 (k7mq2). It has been in use again since 15:01.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -93,30 +93,29 @@ def test_who_is_given_a_machine_reads_price_end_and_budget_for_an_hour_and_then_
         direct(GIVEN, taken, NOW + 2 * M, to=ANA),
     ) == snapshot("""\
 
-Ben gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48.
-      You have $120.00 left in November ($80.00 spent, $0.00 reserved for running machines). It
-      needs $9.48. Once you take it, you pay and I ask you about it. Its keys stay as they are. You
-      can take it until 16:00.
+Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
+      You have $120.00 left in November ($80.00 spent, $0.00 reserved for running machines). This
+      machine would use $9.48 of it. If you take it by 16:00, you pay for it and I'll ask you about
+      it. Its keys stay as they are.
 [Take k7mq2]
 
-Ben gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.48.
-      Once you take it, you pay and I ask you about it. Its keys stay as they are. You can take it
-      until 16:00.
+Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
+      If you take it by 16:00, you pay for it and I'll ask you about it. Its keys stay as they are.
 [Take k7mq2]
 
-Ben gave you 1x H100 (k7mq2). You didn't take it within an hour, so it stays Ben's.
+Ben offered you 1x H100 (k7mq2). You didn't take it within an hour, so it stays Ben's.
 
-Ben gave you 1x H100 (k7mq2). Somebody else can take it now.
+Ben offered you 1x H100 (k7mq2). It's now offered to someone else.
 
-Ben gave you 1x H100 (k7mq2). It is still needed, so it stays Ben's.
+Ben offered you 1x H100 (k7mq2). It's still needed, so it stays Ben's.
 
 Ben's 1x H100 (k7mq2) is being destroyed.
 
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-You took 1x H100 (k7mq2) at 15:02, $2.42/h. It was Ben's; Ben got the line that lets you in. It ends
-      18:40: then it is destroyed.
+You took over 1x H100 (k7mq2) at 15:02, at $2.42/h. It was Ben's. I've sent Ben the line to paste
+      there so that you can log in. It ends at 18:40, and its disk is deleted then.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
@@ -143,20 +142,20 @@ def test_who_gave_it_reads_the_line_that_lets_the_new_owner_in_and_everyone_who_
 
 (fallback) `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do
       grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-Ana took 1x H100 (k7mq2) at 15:02 and pays for it from then on. Paste this on it, and Ana gets in:
+Ana took over 1x H100 (k7mq2) at 15:02 and pays for it from then on. Paste this on the machine so
+      that Ana can log in:
 $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
       "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)
 
-1x H100 (k7mq2) is Carl's now.
+1x H100 (k7mq2) belongs to Carl now.
 
-1x H100 (k7mq2) is Carl's now.
+1x H100 (k7mq2) belongs to Carl now.
 
-Carl gives you k7mq2: 1x H100 in EU, $2.42/h. It ends 18:40; until then it costs you at most $9.08.
-      Once you take it, you pay and I ask you about it. Its keys stay as they are. You can take it
-      until 16:10.
+Carl is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.08.
+      If you take it by 16:10, you pay for it and I'll ask you about it. Its keys stay as they are.
 [Take k7mq2]
 
-Ana took it over: Ben gave it.
+Ana took over this machine, which was Ben's.
 """)
 
 
@@ -165,7 +164,8 @@ def test_an_expensive_machine_is_confirmed_in_a_dialog() -> None:
     left = left_of(details.rental, NOW, RULES)
     assert dialog(take_confirm(details, left, reading(NOW, ANA)), NOW) == snapshot("""\
 == Take k7mq2? ==
-1x H100, $24.00/h, now Ben's. It ends in 3 h 40 min: until then you pay at most $94.00.
-I ask you about it from now on. Its keys stay as they are.
+! This can cost you up to $94.00.
+Ben's 1x H100 (k7mq2), $24.00/h. It ends in 3 h 40 min.
+From now on, you pay for it and I'll ask you about it. Its keys stay as they are.
 [Take k7mq2] [Go back]\
 """)

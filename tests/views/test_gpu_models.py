@@ -99,7 +99,9 @@ Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
   Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
-*Waiting for approval*: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana. Up to $21.16/h. Expires at 22:05.
+(fallback) Waiting for approval: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana at up to $21.16/h.
+*Waiting for approval: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana at up to $21.16/h*
+Expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 """)
 
@@ -119,8 +121,14 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
         direct(READY_EVENT, over),
     ) == snapshot("""\
 
-*Ready*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x A100 PCIe 80 GB (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
 (fallback) Your 1x A100 PCIe 80 GB (k7mq2) is ready.
 
@@ -128,7 +136,13 @@ Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 
 Ready: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
 
-*Ended*: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
+(fallback) Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 (fallback) Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -199,8 +213,9 @@ Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because on
       expires at 20:39. It can cost up to $9.00 in all.
 [Accept up to $1.50/h] [Tell me when there is one] [Withdraw]
 
-*Waiting for Ana*: 1x A100 SXM 40 GB (k7mq2) in EU for Ana. Only A100 SXM 40 GB is left, not A100
-      PCIe 80 GB. Up to $1.50/h. Expires at 20:39.
+(fallback) Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h.
+*Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h*
+Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Expires at 20:39.
 [Accept up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
 This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing

@@ -41,38 +41,33 @@ def test_the_list_says_which_key_is_first_and_what_a_change_did() -> None:
         )
     ) == snapshot("""\
 
-(fallback) To log in to machines, you'll need an SSH key. Add it with: /gpu key ssh-ed25519 AAAA...
-      you@laptop  or  /gpu key github ana-dev
 To log in to machines, you'll need an SSH key.
-[Add SSH key] [Take mine from GitHub]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
+[Add SSH key] [Use my GitHub keys]
+  Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
-(fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop
-1 SSH key.
-"you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), first: machines open
-      with it for certain
+You have 1 SSH key.
+"you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519): the default key, which
+      always works
 [Remove]
-  Machines that run now stay as they are: /gpu ssh has the line that adds a key.
+  Machines that are running stay as they are; /gpu ssh has the line that adds a key.
 [Add SSH key]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+  Or type: /gpu key ssh-ed25519 AAAA... you@laptop
 
-(fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
-First now: SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096). 2 SSH keys.
-SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096), first: machines open with it for
-      certain
+SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096) is your default key now. You have 2
+      SSH keys.
+SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096): the default key, which always works
 [Remove]
 "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
-[Make first] [Remove]
-  The others get in if the machine's startup script runs. Machines that run now stay as they are:
-      /gpu ssh has the line that adds a key.
-[Add SSH key] [Take mine from GitHub]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
+[Make default] [Remove]
+  Your other keys work if the machine's startup script runs. Machines that are running stay as they
+      are; /gpu ssh has the line that adds a key.
+[Add SSH key] [Use my GitHub keys]
+  Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
-(fallback) Add one with: /gpu key ssh-ed25519 AAAA... you@laptop
-Removed: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519). Machines that
-      run now still open with it. No key is saved. I ask again when you rent.
+"you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519) is removed. It still
+      works on machines that are running. You have no SSH key now. I'll ask when you rent.
 [Add SSH key]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop (not in the fallback)
+  Or type: /gpu key ssh-ed25519 AAAA... you@laptop
 """)
 
 
@@ -93,11 +88,11 @@ def test_the_reply_says_what_was_saved_and_what_was_there() -> None:
 
 Your key is saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519).
 
-Saved already: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519).
+Already saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519).
 
 2 keys are saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519),
       SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096).
 
-Your key is saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519). Saved
-      already: SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096).
+Your key is saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519).
+      Already saved: SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096).
 """)

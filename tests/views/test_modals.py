@@ -145,22 +145,22 @@ def test_the_form_is_filled_in_with_the_request() -> None:
     assert page(dialog(filled, NOW), dialog(empty, NOW)) == snapshot("""\
 
 == Get GPUs ==
-Looking for the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
+Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 GPU: (H100 PCIe 80 GB) | H100 | A100 | H100 SXM 80 GB | A100 SXM 80 GB
 How many: (1x) | 2x | 3x | 4x | 5x | 6x | 7x | 8x
 Region: Anywhere | (EU) | US
 Contract: (on demand) | spot
 Vendor: Any vendor | (Nebius) | Hyperstack
-At most, in dollars per GPU-hour: (3.00)
+Highest price, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
-Ends when its GPUs stop, at the latest after: ()
-Looking for the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
-With: ()
-Probe: [ ] Don't look whether it is used (no-probe)
-If I wait for one, until: ()
-Also: [ ] Rent the first offer at once if nobody must confirm it (now) | [ ] If I wait: rent it
-      outside of my hours too (any time)
+While its GPUs are busy, keep it for up to: ()
+Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
+Share with: ()
+Monitoring: [ ] Don't check whether it's used (no-probe)
+If nothing fits, wait until: ()
+Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
+      offers outside my hours too (any time)
 Note: (fine-tune run 7)
 [Show offers] [Go back]
 
@@ -171,23 +171,23 @@ How many: (1x) | 2x | 3x | 4x | 5x | 6x | 7x | 8x
 Region: (Anywhere) | US | EU
 Contract: (on demand) | spot
 Vendor: (Any vendor) | Hyperstack | Nebius
-At most, in dollars per GPU-hour: ()
+Highest price, in dollars per GPU-hour: ()
 Starts at: ()
 For how long: (4h)
-Ends when its GPUs stop, at the latest after: ()
+While its GPUs are busy, keep it for up to: ()
 Choose a GPU to see its price.
-With: ()
-Probe: [ ] Don't look whether it is used (no-probe)
-If I wait for one, until: ()
-Also: [ ] Rent the first offer at once if nobody must confirm it (now) | [ ] If I wait: rent it
-      outside of my hours too (any time)
+Share with: ()
+Monitoring: [ ] Don't check whether it's used (no-probe)
+If nothing fits, wait until: ()
+Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
+      offers outside my hours too (any time)
 Note: ()
 [Show offers] [Go back]
 """)
     assert problems_of_view(filled.view) == []
     assert [block["block_id"] for block in filled.view["blocks"]][:2] == [PRICE, Field.GPU]
     (people,) = [block for block in filled.view["blocks"] if block["block_id"] == Field.TEAMMATES]
-    assert "no guests, no apps" in people["hint"]["text"]
+    assert "no guests or apps" in people["hint"]["text"]
 
 
 def test_the_form_has_the_set_ups_of_the_rules_and_the_one_that_was_asked_for() -> None:
@@ -215,8 +215,8 @@ def test_the_form_has_the_projects_that_its_reader_may_name_and_the_one_that_was
     ]
     assert [[line for line in lines if line.startswith("Project")] for lines in shown] == snapshot(
         [
-            ["Project: (That of the channel) | vision | speech"],
-            ["Project: That of the channel | (gone) | vision | speech"],
+            ["Project: (The channel's project) | vision | speech"],
+            ["Project: The channel's project | (gone) | vision | speech"],
             [],
         ]
     )
@@ -226,7 +226,7 @@ def test_the_key_dialog_asks_for_the_public_key() -> None:
     assert page(dialog(key_dialog(), NOW)) == snapshot("""\
 
 == Your SSH key ==
-The public one: it lets you into what you rent. Never the private one.
+Paste the public key with which you'll log in to your machines. Never paste the private one.
 Public key: ()
 [Save] [Go back]
 """)

@@ -53,8 +53,9 @@ def test_the_owner_of_an_adopted_machine_reads_that_its_keys_are_unknown_and_whe
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) I don't know whose keys work, because this machine wasn't rented through me.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), named train-3 <!here>. It ran on the account and I
-      didn't know it: $2.42/h since 09:12, $8.39 so far. It ends 18:40: then it is destroyed.
+Carl made you the owner of 1x H100 (k7mq2). It ran in the account as train-3 <!here> and wasn't
+      rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at 18:40, and its disk
+      is deleted then.
 $ ssh root@203.0.113.7
 | Keys: I don't know whose keys work, because this machine wasn't rented through me
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
@@ -69,8 +70,8 @@ $ ssh root@203.0.113.7
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
 
-Carl made Ana its owner. It ran on the account, named train-3 <!here>, and I didn't know it. It ends
-      18:40.
+Carl made Ana the owner of this machine. It ran in the account as train-3 <!here> and wasn't rented
+      through me. It ends at 18:40.
 """)
 
 
@@ -79,10 +80,10 @@ def test_the_thread_says_that_an_admin_took_a_machine_over_and_its_end_unless_it
     destroyed = happened(K.DESTROYING, ADOPTED.at, CARL, id=8)
     assert page(thread(own, ready(own)), thread(own, ready(own, destroyed))) == snapshot("""\
 
-Carl took it over. It ran on the account, named train-3 <!here>, and I didn't know it. It ends
-      18:40.
+Carl took over this machine. It ran in the account as train-3 <!here> and wasn't rented through me.
+      It ends at 18:40.
 
-Carl took it over. It ran on the account, named train-3 <!here>, and I didn't know it.
+Carl took over this machine. It ran in the account as train-3 <!here> and wasn't rented through me.
 """)
 
 
@@ -93,17 +94,17 @@ def test_a_new_owner_reads_whose_keys_open_the_machine() -> None:
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
-      destroyed.
+Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40, and its disk
+      is deleted then.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
       billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
-Carl made Ana its owner: it was Ben's.
+Carl made Ana the owner of this machine, which was Ben's.
 
-1x H100 (k7mq2) is Ana's now.
+1x H100 (k7mq2) belongs to Ana now.
 """)
 
 
@@ -128,8 +129,8 @@ def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_w
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
-      destroyed.
+Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40, and its disk
+      is deleted then.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
@@ -141,8 +142,8 @@ Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody co
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), $2.42/h. It was Ben's. It ends 18:40: then it is
-      destroyed.
+Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40, and its disk
+      is deleted then.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop

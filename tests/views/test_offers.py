@@ -141,13 +141,14 @@ def test_an_idle_machine_of_a_colleague_stands_before_what_was_found_with_a_butt
     for state in (QuoteState.NONE, QuoteState.UNANSWERED):
         quote = changed(QUOTE, state=state)
         text = message(offers.answer(view_of(quote, (), idle=(idle,)), reading(NOW)), NOW)
-        assert "\nben <b>'s k7mq2 is a 1x H100" in f"\n{text}"
+        assert "\nben <b>'s 1x H100 (k7mq2) in EU has been idle" in f"\n{text}"
     view = view_of(QUOTE, rows((HYPERSTACK,)), idle=(idle, asked))
     assert page(message(offers.answer(view, reading(NOW)), NOW)) == snapshot("""\
 
-ben <b>'s k7mq2 is a 1x H100 in EU, idle for 3 h 5 min. It ends 18:40.   [Ask ben <b> for it]
-ben <b>'s k7mq2 is a 1x H100 in EU, idle for 3 h 5 min. It ends 18:40. ben <b> was asked for it at
-      12:05.
+ben <b>'s 1x H100 (k7mq2) in EU has been idle for 3 h 5 min and ends at 18:40.   [Ask ben <b> for
+      it]
+ben <b>'s 1x H100 (k7mq2) in EU has been idle for 3 h 5 min and ends at 18:40. ben <b> was already
+      asked for it at 12:05.
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up

@@ -64,32 +64,32 @@ def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:
         shown(NAMELESS),
     ) == snapshot("""\
 
-My database is older than the account: 2 machines of mine run that it doesn't know.
-f6rat: 8x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ana's.
-p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
-Buying is paused, and nothing that waits can be approved until /gpu resume.
-Once put back, a machine runs for 24 h; its owner can extend it.
-[Put all 2 back] [One by one]
+My database seems to be an older backup: 2 machines that I rented are running but missing from it.
+8x H100 SXM 80 GB (f6rat), Ana's, $2.10/h since 09:12, $27.60 so far.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
+Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
+A restored machine runs for 24 h, and its owner can extend it.
+[Restore all 2] [One by one]
 
-My database is empty, but 3 machines of mine run that it doesn't know.
-f6rat: 8x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ana's.
-p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
-abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run
-      (provisioning).
-Buying is paused, and nothing that waits can be approved until /gpu resume.
-Once put back, a machine runs for 24 h; its owner can extend it. For the rest, decide one by one.
-[Put 2 back] [One by one]
+My database is empty, but 3 machines that I rented are running.
+8x H100 SXM 80 GB (f6rat), Ana's, $2.10/h since 09:12, $27.60 so far.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
+1x H100 SXM 80 GB (abcd2), no owner in its name, at an unknown price since 09:12, not running
+      (status provisioning).
+Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
+A restored machine runs for 24 h, and its owner can extend it. Decide about the others one by one.
+[Restore 2] [One by one]
 
-My database is older than the account: 1 machine of mine runs that it doesn't know.
-p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
-Once put back, a machine runs for 24 h; its owner can extend it.
-[Put it back] [One by one]
+My database seems to be an older backup: 1 machine that I rented is running but missing from it.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
+A restored machine runs for 24 h, and its owner can extend it.
+[Restore it] [One by one]
 
-My database is older than the account: 1 machine of mine runs that it doesn't know.
-abcd2: 1x H100 SXM 80 GB, price unknown, since 09:12, no owner in its name, doesn't run
-      (provisioning).
-Buying is paused, and nothing that waits can be approved until /gpu resume.
-None can be put back: they don't run, or have no owner who may use me. Decide one by one.
+My database seems to be an older backup: 1 machine that I rented is running but missing from it.
+1x H100 SXM 80 GB (abcd2), no owner in its name, at an unknown price since 09:12, not running
+      (status provisioning).
+Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
+None can be restored: they aren't running, or have no owner who may use me. Decide one by one.
 [One by one]
 """)
 
@@ -107,31 +107,31 @@ def test_every_admin_reads_what_became_of_them() -> None:
         shown(count=3),
     ) == snapshot("""\
 
-My database is older than the account: 1 machine of mine runs that it doesn't know.
-p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
-f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
-abcd2: ended 14:35.
-Buying is paused, and nothing that waits can be approved until /gpu resume.
-Once put back, a machine runs for 24 h; its owner can extend it.
-[Put it back] [One by one]
+My database seems to be an older backup: 1 machine that I rented is running but missing from it.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
+Carl restored f6rat as k7mq2 for Ana at 14:30, until 18:40.
+abcd2 ended at 14:35.
+Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
+A restored machine runs for 24 h, and its owner can extend it.
+[Restore it] [One by one]
 
-My database was older than the account: 2 machines of mine ran that it didn't know.
-f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
-abcd2: ended 14:35.
-Buying is still paused: /gpu resume
+My database was an older backup: 2 machines that I rented were missing from it.
+Carl restored f6rat as k7mq2 for Ana at 14:30, until 18:40.
+abcd2 ended at 14:35.
+Buying is still paused. To end the pause: /gpu resume
 
-My database was older than the account: 2 machines of mine ran that it didn't know.
-f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
-abcd2: ended 14:35.
+My database was an older backup: 2 machines that I rented were missing from it.
+Carl restored f6rat as k7mq2 for Ana at 14:30, until 18:40.
+abcd2 ended at 14:35.
 
-My database was older than the account: 3 machines of mine ran that it didn't know.
-f6rat: Carl put it back at 14:30 as k7mq2, Ana's until 18:40.
-2 more have messages of their own.
-Buying is still paused: /gpu resume
+My database was an older backup: 3 machines that I rented were missing from it.
+Carl restored f6rat as k7mq2 for Ana at 14:30, until 18:40.
+2 more machines have messages of their own.
+Buying is still paused. To end the pause: /gpu resume
 
-My database is older than the account: 3 machines of mine run that it doesn't know. Each has a
-      message of its own now.
-Buying is still paused: /gpu resume
+My database seems to be an older backup: 3 machines that I rented are running but missing from it.
+      Each has a message of its own now.
+Buying is still paused. To end the pause: /gpu resume
 """)
 
 
@@ -140,7 +140,7 @@ def test_what_follows_is_read_also_if_there_are_many_machines() -> None:
     gone = [changed(one, id=f"g{one.id}", over_at=clock(14, 20)) for one in many]
     read = shown(*many, *gone, can=tuple(many))
     assert "And 28 more." in read
-    assert "until /gpu resume." in read
+    assert "until an admin types /gpu resume." in read
     assert "its owner can extend it." in read
     assert "…" not in read
 
@@ -158,31 +158,31 @@ def test_many_unknown_machines_are_one_message() -> None:
         shown(count=14, later=False),
     ) == snapshot("""\
 
-15 machines that I don't know are on the account: $29.40/h and more.
-1x H100 SXM 80 GB, Hyperstack, named train-0 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-1 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-2 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-4 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-5 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-6 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-7 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-8 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-9 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-10 <!here>, $2.10/h, since 09:12.
-1x H100 SXM 80 GB, Hyperstack, named train-11 <!here>, $2.10/h, since 09:12.
+15 machines that weren't rented through me are in the account, at $29.40/h and more in all.
+train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-1 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-2 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-4 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-5 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-6 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-7 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-8 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-9 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-10 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-11 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 And 3 more.
 [One by one]
-  One by one asks about each in a message of its own. /gpu list all shows them too.
+  "One by one" sends a message about each. /gpu list all shows them too.
 
-1 machine that I don't know is on the account: $2.10/h.
-1x H100 SXM 80 GB, Hyperstack, named train-0 <!here>, $2.10/h, since 09:12.
+A machine that wasn't rented through me is in the account, at $2.10/h.
+train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 [One by one]
-  One by one asks about each in a message of its own. /gpu list all shows them too.
+  "One by one" sends a message about each. /gpu list all shows them too.
 
-14 machines that I don't know ran on the account. None is left to decide.
+14 machines that weren't rented through me were in the account. All of them are decided.
 
-14 machines that I don't know ran on the account. Each has a message of its own now.
+14 machines that weren't rented through me were in the account. Each has a message of its own now.
 """)
 
 
@@ -197,14 +197,14 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-I asked you twice about 2 machines of mine. Use my other message.
+I've asked twice about 2 machines that I rented. Use my other message.
 
-I asked you twice about 2 machines that I don't know. Use my other message.
+I've asked twice about 2 machines that weren't rented through me. Use my other message.
 
-My database is older than the account: 1 machine of mine runs that it doesn't know.
-p2wqx: 1x H100 SXM 80 GB, $2.10/h, since 09:12, $27.60 so far, Ben's.
-f6rat: I asked twice. Use my other message.
-Buying is paused, and nothing that waits can be approved until /gpu resume.
-Once put back, a machine runs for 24 h; its owner can extend it.
-[Put it back] [One by one]
+My database seems to be an older backup: 1 machine that I rented is running but missing from it.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
+I've asked twice about f6rat. Use my other message.
+Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
+A restored machine runs for 24 h, and its owner can extend it.
+[Restore it] [One by one]
 """)

@@ -57,44 +57,128 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
     ]
     assert page(*(shown.removesuffix("\n[Details] [Extend] [Destroy k7mq2]") for shown in cards)) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at
-      18:25. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  Its on-ending.sh runs at 18:25.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh has not
-      started yet. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  Its on-ending.sh has not started yet.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. on-ending.sh: running since
-      18:26. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  on-ending.sh: running since 18:26.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. on-ending.sh: done at
-      18:26. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  on-ending.sh: done at 18:26.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. on-ending.sh: failed (exit
-      1) at 18:26: look before 18:40. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  on-ending.sh: failed (exit 1) at 18:26: look before 18:40.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. At its end: I'll destroy it as soon as
-      I can. on-ending.sh: failed (exit 1) at 18:26. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Price: $2.42/h since 12:37
+It has reached its end, and I'll destroy it as soon as I can.
+  fine-tune run 7
+  on-ending.sh: failed (exit 1) at 18:26.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at
-      18:25. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  Its on-ending.sh runs at 18:25.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. The machine doesn't start
-      its on-ending.sh: it is no regular file. Put the script itself at /root/on-ending.sh, no link.
-      fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  The machine doesn't start its on-ending.sh: it is no regular file. Put the script itself at
+      /root/on-ending.sh, no link.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. The machine doesn't start
-      its on-ending.sh: it is not executable. Type chmod 700 /root/on-ending.sh on the machine.
-      fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  The machine doesn't start its on-ending.sh: it is not executable. Type chmod 700
+      /root/on-ending.sh on the machine.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. The machine doesn't start
-      its on-ending.sh: it or /root doesn't belong to root. Type chown root /root /root/on-ending.sh
-      on the machine. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  The machine doesn't start its on-ending.sh: it or /root doesn't belong to root. Type chown root
+      /root /root/on-ending.sh on the machine.
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. The machine doesn't start
-      its on-ending.sh: others can write to it or to /root. Type chmod go-w /root /root/on-ending.sh
-      on the machine. fine-tune run 7
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  The machine doesn't start its on-ending.sh: others can write to it or to /root. Type chmod go-w
+      /root /root/on-ending.sh on the machine.
+[Extend] [Details] [Destroy k7mq2]
 """)
 
 
@@ -144,8 +228,14 @@ on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output i
   Computed from the API's price and times; your invoice decides.
   on-ending.sh still ran at the end.
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min. on-ending.sh: failed (exit 1) at
-      18:26.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
+  on-ending.sh: failed (exit 1) at 18:26.
 """)
 
 
@@ -201,17 +291,34 @@ def test_a_machine_that_is_destroyed_after_its_script_can_be_kept_or_destroyed_n
         message(lists.show(done, reader), clock(14, 2)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ben destroys it once its on-ending.sh
-      is done, 14:10 at the latest. fine-tune run 7
-[Details] [Keep k7mq2] [Destroy k7mq2 now]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Price: $2.42/h since 12:37
+Ben destroys it once its on-ending.sh is done, 14:10 at the latest.
+  fine-tune run 7
+[Keep k7mq2] [Details] [Destroy k7mq2 now]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ben destroys it once its on-ending.sh
-      is done, 14:10 at the latest. on-ending.sh: running since 14:01. fine-tune run 7
-[Details] [Keep k7mq2] [Destroy k7mq2 now]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Price: $2.42/h since 12:37
+Ben destroys it once its on-ending.sh is done, 14:10 at the latest.
+  fine-tune run 7
+  on-ending.sh: running since 14:01.
+[Keep k7mq2] [Details] [Destroy k7mq2 now]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ben destroys it once its on-ending.sh
-      is done, 14:10 at the latest. on-ending.sh: running since 14:01. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2 now]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Price: $2.42/h since 12:37
+Ben destroys it once its on-ending.sh is done, 14:10 at the latest.
+  fine-tune run 7
+  on-ending.sh: running since 14:01.
+[Extend] [Details] [Destroy k7mq2 now]
 
 Ben destroys your 1x H100 (k7mq2) once its on-ending.sh is done, 14:10 at the latest. on-ending.sh:
       running since 14:01.
@@ -255,7 +362,13 @@ def test_a_machine_that_is_kept_says_its_end_of_before() -> None:
 
 Extended: 1x H100 (k7mq2). It ends 18:40 now.
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. Its on-ending.sh runs at
-      18:25. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+  Its on-ending.sh runs at 18:25.
+[Extend] [Details] [Destroy k7mq2]
 """)

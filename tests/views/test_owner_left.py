@@ -52,33 +52,34 @@ def test_each_admin_reads_whose_machine_it_was_what_it_costs_and_what_was_decide
         read(waiting(LEFT)),
     ) == snapshot("""\
 
-Ana left the workspace. k7mq2 (1x H100 in EU, $2.42/h, $4.96 so far) runs until 18:40. Who takes it?
-[Give it an owner] [Ask again tomorrow] [Destroy k7mq2]
+Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40. Who
+      should be its new owner?
+[Assign an owner] [Ask again tomorrow] [Destroy k7mq2]
 
-Ana left the workspace. k7mq2 (1x H100 in EU, $2.42/h, $4.96 so far) runs until 18:40. Who takes it?
-      Carl says later: I ask again tomorrow at 14:20.
-[Give it an owner] [Destroy k7mq2]
+Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40. Who
+      should be its new owner? Carl wants to decide later, so I'll ask again tomorrow at 14:20.
+[Assign an owner] [Destroy k7mq2]
 
-Ana left the workspace: k7mq2, 1x H100 in EU. I asked again at 14:30.
+Ana left the workspace. I asked about 1x H100 (k7mq2) again at 14:30.
 
-Ana left the workspace. Carl made Ben the owner: k7mq2, 1x H100 in EU.
+Ana left the workspace. Carl made Ben the owner of 1x H100 (k7mq2).
 
-Ana left the workspace: k7mq2, 1x H100 in EU. It's being destroyed.
+Ana left the workspace and was the owner of 1x H100 (k7mq2). It's being destroyed.
 
-Ana left the workspace: k7mq2, 1x H100 in EU. Ended at 18:41.
+Ana left the workspace and was the owner of 1x H100 (k7mq2). Ended at 18:41.
 
-Ana left the workspace. p4wd9 (8x H100 in EU) waits for approval, and can't be approved without an
-      owner. Who takes it?
-[Give it an owner] [Ask again tomorrow] [Withdraw]
+Ana left the workspace. 8x H100 (p4wd9) is waiting for approval, and can't be approved without an
+      owner. Who should be its new owner?
+[Assign an owner] [Ask again tomorrow] [Withdraw]
 """)
 
 
 def test_admins_read_that_the_machine_of_who_left_is_idle() -> None:
     assert page(read(changed_use(ready(LEFT), IDLE))) == snapshot("""\
 
-Ana left the workspace. k7mq2 (1x H100 in EU, $2.42/h, idle for 5 min, $4.96 so far) runs until
-      18:40. Who takes it?
-[Give it an owner] [Ask again tomorrow] [Destroy k7mq2]
+Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far, idle for 5 min. It ends
+      at 18:40. Who should be its new owner?
+[Assign an owner] [Ask again tomorrow] [Destroy k7mq2]
 """)
 
 
@@ -91,7 +92,7 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
         approval(after[0], waiting(*after, GIVEN), clock(14, 40)),
     ) == snapshot("""\
 
-Ana left the workspace. Admins decide what becomes of it. k7mq2, 1x H100, Ana.
+Ana left the workspace, so admins decide what happens to this machine. k7mq2, 1x H100, Ana.
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).

@@ -72,7 +72,7 @@ Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
 I check GPU load and SSH connections every 2 min. Scripts: /gpu probe
 
 The keys "you@laptop", "you@desk" and Ben's work.
-Setup torch: running. It logs to /var/lib/gpubot/setup.log.
+Setup "torch" is running. It logs to /var/lib/gpubot/setup.log.
 I check GPU load and SSH connections every 2 min. The script that would start an on-ending.sh is
       missing: /gpu probe shows it.
 

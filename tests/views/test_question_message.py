@@ -162,19 +162,44 @@ def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours
         card(asked_about(IDLE, on_card=True, now=IN_USE), clock(16, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. Idle for 2 h 30 min. $2.42/h since 12:37. Ends 18:40.
-      fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37. Idle for 2 h 30 min.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+| Usage: Idle for 2 h 30 min
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. Connected, not computing for 2 h 30 min. $2.42/h since
-      12:37. Ends 18:40. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37. Connected, not computing for 2 h 30
+      min.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+| Usage: Connected, not computing for 2 h 30 min
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 """)
 
 
@@ -258,7 +283,7 @@ Nobody answered. I told you again at 18:44: k7mq2, 1x H100, Ana.
 
 I told you again at 18:44: k7mq2, 1x H100, Ana.
 
-Ben made Ana its owner: it was Carl's. k7mq2, 1x H100, Carl.
+Ben made Ana the owner of this machine, which was Carl's. k7mq2, 1x H100, Carl.
 
 No longer asked: k7mq2, 1x H100, Ana. In use since 16:20.
 

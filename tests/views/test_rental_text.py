@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from inline_snapshot import snapshot
 
 from bot.model.attempt import Why
@@ -86,10 +84,3 @@ def test_a_machine_bills_from_its_first_resource_or_else_from_its_purchase() -> 
         unseen.attempts[-1].intended_at,
         None,
     ]
-
-
-def test_a_rental_names_its_vendor_and_price_once_something_was_bought() -> None:
-    free = ready(rate=Decimal(0))
-    assert [rental_text.vendor_and_rate(each) for each in (waiting(), making(), free)] == snapshot(
-        ["", "Hyperstack nor-1, $2.15/h", "Nebius eu-north1"]
-    )

@@ -78,10 +78,21 @@ Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it 
       $9.10. Ask again: /gpu get
 [Tell me when there is one]
 
-*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. $14.68 for 6 h 4 min.
+(fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
+*Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana*
+Nebius took the machine back.
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+  Computed from the API's price and times; your invoice decides.
 
-*Lost*: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back. $14.68 for 6 h 4 min. Its
-      replacement is f6rat.
+(fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
+*Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana*
+Nebius took the machine back. Its replacement is f6rat.
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+  Computed from the API's price and times; your invoice decides.
 
 Nebius took back Ana's spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
       $9.10.
@@ -119,9 +130,15 @@ $ ssh root@203.0.113.7
       billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40. Its replacement will be
-      f6rat. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+Its replacement will be f6rat.
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. Its replacement will be f6rat. fine-tune
@@ -139,7 +156,14 @@ The replacement for this machine is f6rat, so I'm destroying the old machine. $0
 
 No machine could be rented for f6rat, so this machine keeps running.
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min. Its replacement is f6rat.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
+Its replacement is f6rat.
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 """)
 
 
@@ -194,9 +218,15 @@ $ ssh root@203.0.113.7
       billing.
 [Extend] [SSH config and keys] [Replace k7mq2, up to $2.47/h] [Destroy k7mq2]
 
-*Running*: 1x H100 (k7mq2) in EU for Ana. Nothing answers on its SSH port yet. $2.42/h since 12:37.
-      Ends 18:40. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Running: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
+*Running: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40
+| Price: $2.42/h since 12:37
+Nothing answers on its SSH port yet.
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
 This machine is running and billing, but nothing answers on its SSH port yet. It may need another
       minute.

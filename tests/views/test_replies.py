@@ -44,10 +44,12 @@ def texts(*answers: Rendered) -> str:
 
 def test_an_error_says_what_to_do_instead() -> None:
     errors: tuple[GpubotError, ...] = (
-        RequestMistake('I don\'t know the GPU "H10". Nearest: H100, H200, A10.', Line("H100 EU", "H100 EU")),
+        RequestMistake(
+            'I don\'t know a GPU called "H10". Similar names: H100, H200, A10.', Line("H100 EU", "H100 EU")
+        ),
         RequestMistake('"us" can be the region or the people who ask.', Line("H100 US", "H100 US"), LONG_LINE),
         RequestMistake('I don\'t know "training".', Line("H100", "H100"), without=True),
-        RequestMistake('I can\'t leave something out, as in "not eu". Name what you want.'),
+        RequestMistake('I can\'t exclude things, as in "not eu". Type what you want instead.'),
         Refused("Only approvers decide this, so nothing was changed."),
         AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
         RequestChanged("It has changed.", "p4wd9"),
@@ -60,7 +62,7 @@ def test_an_error_says_what_to_do_instead() -> None:
     )
     assert texts(*map(replies.error, errors)) == snapshot("""\
 
-I don't know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100 EU
+I don't know a GPU called "H10". Similar names: H100, H200, A10. Try: /gpu get H100 EU
 [Show H100 EU] [Choose from a list]
 
 "us" can be the region or the people who ask. Try: /gpu get H100 US, or /gpu get 8x H100 in EU
@@ -71,7 +73,7 @@ I don't know the GPU "H10". Nearest: H100, H200, A10. Try: /gpu get H100 EU
 I don't know "training". Without it: /gpu get H100
 [Show H100] [Choose from a list]
 
-I can't leave something out, as in "not eu". Name what you want.
+I can't exclude things, as in "not eu". Type what you want instead.
 [Choose from a list]
 
 Only approvers decide this, so nothing was changed.
@@ -85,13 +87,10 @@ It has changed.
 That was a private key. I didn't keep it and no channel shows it, but it went through Slack. Create
       a new pair, then type /gpu key with the line of its .pub file.
 
-(fallback) To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has
-      been rented yet. Add it with: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github
-      ana-dev
 To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has been rented
       yet.
-[Add SSH key] [Take mine from GitHub]
-  or  /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev (not in the fallback)
+[Add SSH key] [Use my GitHub keys]
+  Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
 I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
 
@@ -206,9 +205,9 @@ def test_the_reply_to_extend_and_keep_says_when_the_lease_ends() -> None:
         replies.still_needed(use, None, READER),
     ) == snapshot("""\
 
-You extended 1x H100 (k7mq2) by 5 h 8 min, about $12.42. Ends 18:40.
+You extended 1x H100 (k7mq2) by 5 h 8 min, about $12.42. It ends at 18:40.
 
-You extended 1x H100 (k7mq2) by 2 h. Ends 18:40.
+You extended 1x H100 (k7mq2) by 2 h. It ends at 18:40.
 
 I've asked for 24 h more for 1x H100 (k7mq2), about $58.08. Unless someone approves, it ends at
       18:40.

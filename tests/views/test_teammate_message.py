@@ -125,7 +125,7 @@ $ ssh root@203.0.113.7
 
 Ana is sharing 1x H100 (k7mq2) with you. To log in, you'll need an SSH key. Once you've saved one,
       Ana can add it with /gpu share k7mq2.
-[Add SSH key] [Take mine from GitHub]
+[Add SSH key] [Use my GitHub keys]
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)
@@ -143,17 +143,17 @@ def test_somebody_without_a_key_is_asked_for_one_before_the_machine_is_ready() -
 
 Ana is sharing 8x H100 (p4wd9) with you. Add your public SSH key so that you can log in when it's
       ready.
-[Add SSH key] [Take mine from GitHub]
+[Add SSH key] [Use my GitHub keys]
 
 Ana is sharing 1x H100 (k7mq2) with you. Add your public SSH key so that you can log in when it's
       ready.
-[Add SSH key] [Take mine from GitHub]
+[Add SSH key] [Use my GitHub keys]
 
 Ana is sharing 1x H100 (k7mq2) with you. You can log in when it's ready.
 
 Ana is sharing 1x H100 (k7mq2) with you. To log in, you'll need an SSH key. Once you've saved one,
       Ana can add it with /gpu share k7mq2.
-[Add SSH key] [Take mine from GitHub]
+[Add SSH key] [Use my GitHub keys]
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
 """)

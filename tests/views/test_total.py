@@ -91,4 +91,4 @@ def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:
 
 def test_the_form_is_filled_in_with_the_total() -> None:
     filled = form_dialog(None, reading(clock(14, 6), zone="UTC"), request=request(**TOTAL))
-    assert "At most, in dollars per GPU-hour: (15.00 in all)" in page(dialog(filled, clock(14, 6)))
+    assert "Highest price, in dollars per GPU-hour: (15.00 in all)" in page(dialog(filled, clock(14, 6)))

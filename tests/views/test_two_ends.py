@@ -134,21 +134,45 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
         card(two_ends(MOVED, end=LATEST, latest=None, use=IN_USE), clock(23, 41)),
     ) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy
-      then; tomorrow at 00:40 at the latest. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It has cost $2.42/h
+      since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until 19:40,
-      tomorrow at 00:40 at the latest. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) In use: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It keeps running until 19:40, and until tomorrow at 00:40 at the latest. It has cost
+      $2.42/h since 12:37.
+*In use: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 19:40, tomorrow at 00:40 at the latest
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 19:40 unless its GPUs are busy
-      then; tomorrow at 00:40 at the latest. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It ends at 19:40, or by tomorrow at 00:40 while its GPUs are busy. It has cost $2.42/h
+      since 12:37.
+*Ready: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: 19:40, or by tomorrow at 00:40 while its GPUs are busy
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until tomorrow at
-      00:40, its latest end. fine-tune run 7
-[Details] [Extend] [Destroy k7mq2]
+(fallback) In use: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It keeps running until tomorrow at 00:40, its latest end. It has cost $2.42/h since
+      12:37.
+*In use: 1x H100 (k7mq2) in EU*
+| Owner: Ana
+| Ends: tomorrow at 00:40, its latest end
+| Price: $2.42/h since 12:37
+  fine-tune run 7
+[Extend] [Details] [Destroy k7mq2]
 """)
 
 
@@ -222,13 +246,13 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. Ends 20:40 unless its
-      GPUs are busy then; tomorrow at 00:40 at the latest.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40, or
+      by tomorrow at 00:40 while its GPUs are busy.
 
-You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. Ends tomorrow at
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends tomorrow at
       00:40.
 
-You extended 1x H100 (k7mq2) by 2 h, about $4.84. Ends tomorrow at 02:40.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84. It ends tomorrow at 02:40.
 
 You still need 1x H100 (k7mq2). I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
 [Go on 2 h, already approved]
@@ -295,11 +319,11 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
         ),
     ) == snapshot("""\
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 18:40 unless its GPUs are busy
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. In use: it goes on until 19:40,
+(fallback) In use: 1x H100 (k7mq2) in EU for Ana.
 
-*Ready*: 1x H100 (k7mq2) in EU for Ana. $2.42/h since 12:37. Ends 13:40 unless its GPUs are busy
+(fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
 """)
 
 
@@ -384,8 +408,13 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't keep it running.
-      $4.96. Something that turned up late is being deleted.
+(fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+*Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
+Its work stopped at 01:13, so I didn't keep it running.
+| Total so far: $4.96
+| Deletion: something that turned up late is still being deleted
+  Computed from the API's price and times; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.

@@ -71,33 +71,34 @@ def test_an_admin_reads_what_runs_what_it_costs_and_whose_it_may_be() -> None:
         shown(asked_at=clock(14, 35)),
     ) == snapshot("""\
 
-A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h,
-      since 09:12. It cost $48.30 so far. It may be Ana's.
-[Give it an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
+A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
+      Hyperstack, $2.10/h since 09:12, $48.30 so far. It may belong to Ana.
+[Assign an owner] [Not ours] [Ask again tomorrow] [Destroy train-3 <!here>]
 
-5 machines I don't know are running: 40x H100 SXM 80 GB, Hyperstack, named node-0, node-1, node-2
-      and 2 more, $10.50/h, since 09:12. They cost $48.30 so far.
-[Give them an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
+5 machines that weren't rented through me are running: node-0, node-1, node-2 and 2 more, 40x H100
+      SXM 80 GB at Hyperstack, $10.50/h since 09:12, $48.30 so far.
+[Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 5 machines]
 
-A machine I don't know is on the account: resource 3c90c3cc, price unknown, since 09:12. Its status
-      is provisioning: it can get an owner once it runs.
-[Not ours to manage] [Ask again tomorrow] [Destroy ...]
+A machine that wasn't rented through me is in the account: resource 3c90c3cc, at an unknown price
+      since 09:12. Its status is provisioning, so it can get an owner only when it's running.
+[Not ours] [Ask again tomorrow] [Destroy 3c90c3cc]
 
-3 machines I don't know are on the account: 24x H100 SXM 80 GB, Hyperstack, named node-0, node-1 and
-      node-2, $6.30/h, since 09:12. They cost $48.30 so far. 1 of them does not run.
-[Give them an owner] [Not ours to manage] [Ask again tomorrow] [Destroy ...]
+3 machines that weren't rented through me are in the account: node-0, node-1 and node-2, 24x H100
+      SXM 80 GB at Hyperstack, $6.30/h since 09:12, $48.30 so far. One of them isn't running.
+[Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 3 machines]
 
-2 machines I don't know are on the account: 16x H100 SXM 80 GB, Hyperstack, named node-0 and node-1,
-      $4.20/h, since 09:12. They cost $48.30 so far. None of them runs: they can get an owner once
-      one does.
-[Not ours to manage] [Ask again tomorrow] [Destroy ...]
+2 machines that weren't rented through me are in the account: node-0 and node-1, 16x H100 SXM 80 GB
+      at Hyperstack, $4.20/h since 09:12, $48.30 so far. None of them is running, so they can get an
+      owner only when one is.
+[Not ours] [Ask again tomorrow] [Destroy 2 machines]
 
-A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h,
-      since 09:12. It cost $48.30 so far. Carl says later: I ask again tomorrow at 14:35.
-[Give it an owner] [Not ours to manage] [Destroy ...]
+A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
+      Hyperstack, $2.10/h since 09:12, $48.30 so far. Carl wants to decide later, so I'll ask again
+      tomorrow at 14:35.
+[Assign an owner] [Not ours] [Destroy train-3 <!here>]
 
-A machine I don't know is running: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h,
-      since 09:12. I asked again at 14:35.
+A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
+      Hyperstack, $2.10/h since 09:12. I asked again at 14:35.
 """)
 
 
@@ -115,28 +116,28 @@ def test_every_admin_reads_what_was_decided() -> None:
         read(views.line(purchase(), SPENT, reading(NOW, zone="UTC").times), NOW),
     ) == snapshot("""\
 
-Carl gave it an owner at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. It is k7mq2
-      now: /gpu show k7mq2
+Carl assigned an owner at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. It has the ID
+      k7mq2 now: /gpu show k7mq2
 
-Carl destroyed it at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. It is k7mq2 now:
-      /gpu show k7mq2
+Carl destroyed this machine at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. It has the
+      ID k7mq2 now: /gpu show k7mq2
 
-Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. The
-      web team's <@U0>. I don't ask again; /gpu list all shows the cost.
+Carl chose "Not ours" at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. The reason: "the
+      web team's <@U0>". I won't ask again. /gpu list all shows the cost.
 
-Not ours to manage, says Carl at 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. The
-      web team's <@U0>. Ended 14:38; it cost $48.30.
+Carl chose "Not ours" at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. The reason: "the
+      web team's <@U0>". It ended at 14:38 and cost $48.30.
 
-Ended 14:30: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, which I didn't know. It cost
-      $48.30.
+A machine that wasn't rented through me ended at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at
+      Hyperstack. It cost $48.30.
 
-Ended 14:30: resource 3c90c3cc, which I didn't know.
+A machine that wasn't rented through me ended at 14:30: resource 3c90c3cc.
 
-It is part of k7mq2: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>.
+This machine is part of k7mq2: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
 
-It is part of k7mq2: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>.
+This machine is part of k7mq2: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
 
-Unknown: 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, since 09:12, $48.30 so far.
+Not rented through me: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12, $48.30 so far.
 """)
 
 
@@ -145,7 +146,7 @@ def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> N
     repeated = changed(repeated, about=changed(repeated.purchase, same_as="u1"), over_at=clock(14, 30))
     times = reading(NOW, zone="UTC").times
     assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
-        "I asked you twice about 1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>. Use my other message."
+        "I've asked twice about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. Use my other message."
     )
 
 
@@ -158,35 +159,37 @@ def test_the_dialogs_have_the_facts_and_say_what_follows() -> None:
         dialog(views.destroy(view(of_ours)), NOW),
     ) == snapshot("""\
 
-== Give it an owner ==
-1x H100 SXM 80 GB, Hyperstack, named gpubot-k7mq2-1-u0ana, $2.10/h, $48.30 so far.
-For whom: (U0ANA)
+== Assign an owner ==
+gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $48.30 so far.
+New owner: (U0ANA)
 For how long from now: 1 h | 2 h | 4 h | 8 h | 12 h | (24 h) | 2 days | 3 days
-  At that end it is destroyed. I don't know whose keys are on it.
-[Give] [Go back]
+  I'll destroy this machine at that end. I don't know whose keys work there.
+[Assign] [Go back]
 
-== Not ours to manage ==
-1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, $48.30 so far. I won't ask again, and
-      I don't end it.
+== Not ours ==
+train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $48.30 so far. I won't ask again, and I
+      won't destroy anything.
 Why: ()
 [Not ours] [Go back]
 
-== Destroy it? ==
-1x H100 SXM 80 GB, Hyperstack, named train-3 <!here>, $2.10/h, $48.30 so far. Everything on it is
-      lost. You become the owner, so that the deletion is watched and the cost is counted.
-I didn't name it. Type the name: train-3 <!here>: ()
+== Destroy train-3 <!here>? ==
+! Everything on the disk will be deleted.
+train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $48.30 so far. You'll become the owner,
+      so that I can follow the deletion and count the cost.
+To confirm, type the name: train-3 <!here>: ()
 [Destroy train-3 <!here>] [Go back]
 
-== Destroy it? ==
-1x H100 SXM 80 GB, Hyperstack, named gpubot-k7mq2-1-u0ana, $2.10/h, $48.30 so far. Everything on it
-      is lost. You become the owner, so that the deletion is watched and the cost is counted.
+== Destroy gpubot-k7mq2-1-… ==
+! Everything on the disk will be deleted.
+gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $48.30 so far. You'll become the
+      owner, so that I can follow the deletion and count the cost.
 [Destroy] [Go back]
 """)
 
 
 def test_a_name_that_is_copied_from_the_dialog_is_taken_although_it_has_joiners() -> None:
     wanted = purchase(changed(TRAIN, name="*train_3_* :tada:"))
-    label = views.destroy(view(wanted)).view["blocks"][1]["label"]["text"]
-    shown = label.removeprefix("I didn't name it. Type the name: ")
+    label = views.destroy(view(wanted)).view["blocks"][2]["label"]["text"]
+    shown = label.removeprefix("To confirm, type the name: ")
     assert JOINER in shown
     assert is_name_typed(wanted.purchase, shown)

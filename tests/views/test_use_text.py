@@ -191,11 +191,31 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
     said = [thread(GONE, over), thread(GONE, all_used), direct(asked, over, clock(18, 41))]
     assert page(*cards, *said, *map(show, (over, all_used, before, lives))) == snapshot("""\
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min, of which $3.10 was idle.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. $3.10 of that was idle time. The vendor
+      confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Idle: $3.10
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
-*Ended*: 1x H100 (k7mq2) in EU for Ana. $14.68 for 6 h 4 min.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
+*Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
+| Total: $14.68
+| Runtime: 6 h 4 min at $2.42/h
+| Deletion: confirmed by the vendor
+  Computed from the API's price and times; your invoice decides.
 
 Ended at 18:41, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 

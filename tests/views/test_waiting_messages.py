@@ -69,15 +69,22 @@ def test_the_card_says_what_it_waits_for_and_until_when() -> None:
     )
     assert page(card(waits(), NOW), card(starts(), NOW), card(over, WISH.until)) == snapshot("""\
 
-*On the waitlist*: 8x H200 (k7mq2) in EU for Ana. Up to $24.00/h, $156.00 in all. I look until Nov
-      27 at 18:00. fine-tune run 7
+(fallback) On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h.
+*On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h*
+It costs at most $156.00. I'll keep looking until Nov 27 at 18:00.
+  fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
-*Starting later*: 8x H100 (k7mq2) in EU for Ana. Starts tomorrow at 09:00, ends tomorrow at 17:00.
-      Up to $21.16/h, $179.86 in all. I look until tomorrow at 16:30.
+(fallback) Starting later: 8x H100 (k7mq2) in EU for Ana at up to $21.16/h.
+*Starting later: 8x H100 (k7mq2) in EU for Ana at up to $21.16/h*
+It starts tomorrow at 09:00 and ends tomorrow at 17:00. It costs at most $179.86. I'll keep looking
+      until tomorrow at 16:30.
 [Details] [Add teammate] [Stop waiting]
 
-*Expired*: 8x H200 (k7mq2) in EU for Ana. No offer matched in time. Nothing was rented.
+(fallback) Expired at 18:00: 8x H200 (k7mq2) in EU for Ana.
+*Expired at 18:00: 8x H200 (k7mq2) in EU for Ana*
+No offer matched in time.
+Nothing was rented.
 """)
 
 
@@ -95,17 +102,24 @@ def test_the_card_says_how_often_a_purchase_failed() -> None:
         direct(ended, changed(over, events=(ended,)), WISH.until),
     ) == snapshot("""\
 
-*On the waitlist*: 8x H200 (k7mq2) in EU for Ana. Up to $24.00/h, $156.00 in all. I look until Nov
-      27 at 18:00. I've tried once, at 12:40: Hyperstack's price was no longer valid. fine-tune run
-      7
+(fallback) On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h.
+*On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h*
+It costs at most $156.00. I'll keep looking until Nov 27 at 18:00. I've tried once, at 12:40:
+      Hyperstack's price was no longer valid.
+  fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
-*On the waitlist*: 8x H200 (k7mq2) in EU for Ana. Up to $24.00/h, $156.00 in all. I look until Nov
-      27 at 18:00. I've tried 2 times, last yesterday at 12:45: Nebius seems to be sold out.
-      fine-tune run 7
+(fallback) On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h.
+*On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h*
+It costs at most $156.00. I'll keep looking until Nov 27 at 18:00. I've tried 2 times, last
+      yesterday at 12:45: Nebius seems to be sold out.
+  fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
-*Expired*: 8x H200 (k7mq2) in EU for Ana. No purchase succeeded in time. It cost nothing.
+(fallback) Expired at 18:00: 8x H200 (k7mq2) in EU for Ana.
+*Expired at 18:00: 8x H200 (k7mq2) in EU for Ana*
+No purchase succeeded in time.
+It cost nothing.
 
 By 18:00, no purchase worked for your request for 8x H200 (k7mq2) in EU. It cost nothing. Ask again:
       /gpu get

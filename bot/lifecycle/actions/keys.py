@@ -93,8 +93,8 @@ class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
 
 def _check_room(had: int, more: int, most: int) -> None:
     if more and had + more > most:
-        have = f"You have {plural(had, 'key')}, and your team's limit is {most} a person."
-        raise Mistake(f"{have} I saved nothing.", next_step=NextStep.REMOVE_A_KEY)
+        have = f"You have {plural(had, 'key')}, and your team's rules allow {most} per person."
+        raise Mistake(f"{have} Nothing was saved.", next_step=NextStep.REMOVE_A_KEY)
 
 
 class OnKey(Direct[Key, KeyChanged], notes_seen=False):
@@ -108,7 +108,7 @@ class OnKey(Direct[Key, KeyChanged], notes_seen=False):
         for key in await tx.people.keys(person.id):
             if key.fingerprint == self.fingerprint:
                 return key
-        raise TooLate("You don't have that key any more. Nothing was changed.", next_step=NextStep.LIST_KEYS)
+        raise TooLate("You no longer have that key. Nothing was changed.", next_step=NextStep.LIST_KEYS)
 
 
 class RemoveKey(OnKey, id="remove_key"):
@@ -126,8 +126,8 @@ class RemoveKey(OnKey, id="remove_key"):
 async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
     for rental in await tx.rentals.live(person.id):
         if rental.state in _BOUGHT_WITH_A_KEY:
-            needs = f"{rental.id} still needs a key, and this is your last."
-            raise Refused(f"{needs} I removed nothing. Add another key first.")
+            needs = f"This is your only SSH key, and your request {rental.id} still needs one."
+            raise Refused(f"{needs} Nothing was removed. Add another key first.")
 
 
 class MakeKeyFirst(OnKey, id="make_key_first"):
@@ -145,7 +145,7 @@ def check_may_take(deps: Deps, person: Person) -> None:
     """Raise Refused if the person may not use the bot, or if the rules take no keys from GitHub."""
     check_user(person, deps.rules)
     if not deps.rules.keys.github:
-        raise Refused("Your team's rules take no keys from GitHub.", next_step=NextStep.PASTE_A_KEY)
+        raise Refused("Your team's rules don't allow keys from GitHub.", next_step=NextStep.PASTE_A_KEY)
 
 
 async def look_at_github(deps: Deps, source: KeySource, person: Person, name: str) -> GithubKeys:
@@ -177,7 +177,7 @@ async def take_from_github(
     lines = await _lines(deps, source, person, name)
     keys = await asyncio.to_thread(keys_with, name, lines, fingerprints)
     if not keys:
-        raise TooLate(f"{comment_of(name)} no longer has what I showed you. I saved nothing. Look again.")
+        raise TooLate(f"{comment_of(name)} no longer has the keys that I showed you. Nothing was saved.")
     found = {key.fingerprint for key in keys}
     saved = await carry_out(deps, person, SaveKeys(keys, reply_to))
     return replace(saved, gone=tuple(fingerprint for fingerprint in fingerprints if fingerprint not in found))
@@ -188,6 +188,6 @@ async def _lines(deps: Deps, source: KeySource, person: Person, name: str) -> tu
     lines = await source.key_lines(check_name(name))
     if lines is None:
         raise Mistake(
-            f'GitHub has no user "{name}". I saved nothing.', next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY
+            f'GitHub has no user "{name}". Nothing was saved.', next_step=NextStep.TRY_AGAIN_OR_PASTE_A_KEY
         )
     return lines

@@ -1,4 +1,4 @@
-"""Letting teammates into a rental: with its purchase, or later by a line that its owner pastes on the machine."""
+"""Sharing a rental with teammates: with its purchase, or later by a line that its owner pastes on the machine."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Share(Direct[Rental, Shared], id="share"):
         rental = plan
         wanted = await checked_people(tx, deps.rules, rental.owner, self.people) or rental.teammates
         if not wanted:
-            raise Mistake("With whom?", next_step=NextStep.NAME_TEAMMATES)
+            raise Mistake("Share with whom?", next_step=NextStep.NAME_TEAMMATES)
         added = [teammate for teammate in wanted if teammate not in rental.teammates]
         after = transitions.add_teammates(rental, added) if added else rental
         check_number(after.teammates)
@@ -84,7 +84,7 @@ async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: i
         rental = await _load_shareable(tx, deps, person, rental_id, version)
         details = await details_for(tx, deps, person, rental)
         if not keys_still_go_in(rental, details.attempts):
-            words = f"{rental.id} is bought already. I let nobody in."
+            words = f"{rental.id} is rented already, so nobody was added."
             raise TooLate(words, rental.id, next_step=NextStep.NAME_TEAMMATES)
         return details
 
@@ -93,11 +93,11 @@ async def _load_shareable(tx: Tx, deps: Deps, person: Person, rental_id: str, ve
     check_user(person, deps.rules)
     rental = await known_rental(tx, rental_id)
     if not is_owner(person.id, rental.owner):
-        raise Refused(f"Only its owner lets others into {rental.id}. Nothing was changed.")
+        raise Refused(f"Only its owner can share {rental.id}. Nothing was changed.")
     if rental.state.over or rental.state is State.DESTROYING:
         done = "is over" if rental.state.over else "is being destroyed"
-        raise TooLate(f"{rental.id} {done}. I let nobody in.", rental.id)
+        raise TooLate(f"{rental.id} {done}, so nobody was added.", rental.id)
     if version is not None and rental.envelope.version != version:
-        words = f"The request {rental.id} has changed. Its card shows the new one. I let nobody in."
+        words = f"The request {rental.id} has changed, so nobody was added. Its card shows the new version."
         raise TooLate(words, rental.id)
     return rental

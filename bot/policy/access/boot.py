@@ -223,13 +223,14 @@ def check_script_size(
         return
     parts = []
     if lines:
-        parts.append(f"{plural(len(lines), 'key')} besides the first ({_kilobytes(_size(''.join(lines)))})")
+        parts.append(f"{plural(len(lines), 'key')} besides the default one ({_kilobytes(_size(''.join(lines)))})")
     if text is not None:
-        parts.append(f"the setup {setup} ({_kilobytes(_size(text))})")
+        parts.append(f'setup "{setup}" ({_kilobytes(_size(text))})')
     changes = "leave out the setup or a teammate, or remove a key"
     raise Mistake(
-        f"A startup script holds {_kilobytes(LARGEST_SCRIPT)}. With {' and '.join(parts)} it would have "
-        f"{_kilobytes(size)}. {changes.capitalize() if own else f'Who asked can {changes}. Nothing was changed'}."
+        f"The startup script would be {_kilobytes(size)}, and {_kilobytes(LARGEST_SCRIPT)} is the limit. "
+        f"It has {' and '.join(parts)}. "
+        f"{changes.capitalize() if own else f'Nothing was changed. The person who asked can {changes}'}."
     )
 
 
@@ -248,10 +249,12 @@ def check_setup(name: str | None, rules: Rules) -> None:
     if name is None or name in rules.setup:
         return
     if not rules.setup:
-        raise Mistake("Your team's rules have no setup. Leave it out.")
-    nearest = tuple(get_close_matches(name, rules.setup, cutoff=0.5)) or tuple(sorted(rules.setup)[:5])
-    wrong = f'I don\'t know the setup "{short(name)}". Nearest' if name else "Which setup? There is"
-    raise Mistake(f"{wrong}: {', '.join(nearest)}. Try: setup {nearest[0]}")
+        raise Mistake("Your team's rules have no setups, so leave it out.")
+    similar = get_close_matches(name, rules.setup, cutoff=0.5)
+    wrong = f'I don\'t know a setup called "{short(name)}".' if name else "Which setup?"
+    shown = similar or sorted(rules.setup)[:5]
+    names = f"{'Similar names' if similar else 'Your team has'}: {', '.join(shown)}."
+    raise Mistake(f"{wrong} {names} Try: setup {shown[0]}")
 
 
 def _size(text: str) -> int:

@@ -47,7 +47,7 @@ def check_name(name: str) -> str:
     """Return the name if it can be a GitHub user's. Raise Mistake otherwise."""
     if not _NAME.fullmatch(name):
         raise Mistake(
-            "That is no GitHub user name: those have up to 39 letters, digits and hyphens, such as ana-dev."
+            "That isn't a GitHub username. Usernames have up to 39 letters, digits and hyphens, such as ana-dev."
         )
     return name
 
@@ -75,8 +75,10 @@ def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per
         if len(shown) == MOST_SHOWN:
             break
     if not shown:
-        why = "has no SSH key." if not lines else "has no SSH key that I take: ed25519, ecdsa, RSA, security keys."
-        raise Mistake(f"{comment_of(name)} {why} I saved nothing.", next_step=NextStep.PASTE_A_KEY)
+        why = " that I accept. I accept ed25519, ecdsa, RSA and security keys" if lines else ""
+        raise Mistake(
+            f"{comment_of(name)} has no SSH key{why}. Nothing was saved.", next_step=NextStep.PASTE_A_KEY
+        )
     return GithubKeys(
         name=name,
         shown=tuple(shown.values()),

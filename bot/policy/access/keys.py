@@ -32,8 +32,8 @@ _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E8
 """A point of order 8 has this y or its negative (libsodium, ge25519_has_small_order). For a key of small order, a
 signature can be made without the private key."""
 
-_PASTE = "Paste the one line of your .pub file, such as: ssh-ed25519 AAAA... you@laptop"
-_NEW_PAIR = "Make a new pair with: ssh-keygen -t ed25519."
+_PASTE = "Paste the line from your .pub file, such as: ssh-ed25519 AAAA... you@laptop"
+_NEW_PAIR = "Create a new pair with: ssh-keygen -t ed25519."
 _NAMES = {
     "ssh-ed25519": "ed25519",
     "ecdsa-sha2-nistp256": "ecdsa 256",
@@ -111,13 +111,13 @@ def read_key(line: str) -> Key:
         raise PrivateKey
     line = line.strip().strip("`'\"").strip()
     if len(line) > LONGEST_LINE:
-        raise Mistake(f"That is too long for a public key. {_PASTE}")
+        raise Mistake(f"That's too long for a public key. {_PASTE}")
     if len(line.splitlines()) > 1:
-        raise Mistake(f"That is more than one line. {_PASTE}")
+        raise Mistake(f"That's more than one line. {_PASTE}")
     kind, encoded, comment = [*line.split(maxsplit=2), "", "", ""][:3]
     _check_kind(kind, line)
     if any(word in _ACCEPTED for word in comment.split()):
-        raise Mistake(f"That is more than one key. {_PASTE}")
+        raise Mistake(f"That's more than one key. {_PASTE}")
     key = _decoded(kind, encoded)
     exported = key.export_public_key("openssh").decode("ascii").split()
     return Key(
@@ -131,18 +131,18 @@ def _check_kind(kind: str, line: str) -> None:
     if kind in _ACCEPTED:
         return
     if "-cert-v0" in line:
-        raise Mistake(f"That is a certificate. I need the key itself. {_PASTE}")
+        raise Mistake(f"That's a certificate, but I need the key itself. {_PASTE}")
     if kind == "ssh-dss":
         raise Mistake(f"DSA keys are too weak. {_NEW_PAIR} {_PASTE}")
     if any(word in _ACCEPTED for word in line.split()):
-        raise Mistake(f"A key with options or words before it is not taken. {_PASTE}")
+        raise Mistake(f"Leave out the options or words before the key. {_PASTE}")
     if _KEY_TYPE.fullmatch(kind):
-        raise Mistake(f"I don't take keys of this type: use ed25519, ecdsa, RSA or a security key. {_PASTE}")
-    raise Mistake(f"That is no public SSH key. {_PASTE}")
+        raise Mistake(f"I don't accept keys of this type. Use ed25519, ecdsa, RSA or a security key. {_PASTE}")
+    raise Mistake(f"That isn't a public SSH key. {_PASTE}")
 
 
 def _decoded(kind: str, encoded: str) -> asyncssh.SSHKey:
-    broken = Mistake(f"That key is broken or cut off. {_PASTE}")
+    broken = Mistake(f"That key is damaged or incomplete. {_PASTE}")
     try:
         content = binascii.a2b_base64(encoded, strict_mode=True)
         key = asyncssh.import_public_key(f"{kind} {encoded}")

@@ -189,7 +189,7 @@ def may_be_let_in(person: Person, rules: Rules) -> bool:
 def check_number(people: Collection[str]) -> None:
     """Raise Mistake if these are more people than one rental may let in."""
     if len(people) > MOST_TEAMMATES:
-        raise Mistake(f"A rental can be shared with {MOST_TEAMMATES} people at most. Nothing was changed.")
+        raise Mistake(f"A machine can be shared with at most {MOST_TEAMMATES} people. Nothing was changed.")
 
 
 def check_teammate(person: Person, rules: Rules) -> None:
@@ -198,13 +198,13 @@ def check_teammate(person: Person, rules: Rules) -> None:
         return
     name = person.name
     if person.bot:
-        why = f"{name} is an app, and rentals can only be shared with people."
+        why = f"{name} is an app, and only people can be teammates."
     elif person.deactivated:
-        why = f"{name} left the workspace."
+        why = f"{name} has left the workspace."
     elif person.outsider:
-        why = f"{name} belongs to another workspace, and rentals can only be shared with members of this one."
+        why = f"{name} belongs to another workspace, and only members of this one can be teammates."
     elif person.guest:
-        why = f"{name} is a guest, and rentals can only be shared with members."
+        why = f"{name} is a guest, and only members can be teammates."
     else:
         why = f"Your team's rules don't let {name} use me."
     raise NoTeammate(f"{why} Nothing was changed. Leave {name} out.")

@@ -90,7 +90,7 @@ function onAxes({ type, series, axis_config: { categories } }, wide) {
 /** Return labels below the axis: the last one, and each second, third or so before it, so that none lies on another. */
 function labels(categories, middle, wide) {
   const all = categories.map((label, n) => {
-    const width = pen.measureText(label).width;
+    const width = Math.ceil(pen.measureText(label).width) + 1; // a drawing's text can be a little wider
     return { label, width, x: Math.max(0, Math.min(middle(n) - width / 2, wide - width)) };
   });
   const each = (every) => all.filter((_, n) => (all.length - 1 - n) % every === 0);
