@@ -121,11 +121,11 @@ def at_its_end(rental: Rental, now: datetime) -> str:
 
 def without_approval(rental: Rental, times: Times) -> str:
     """Return when a machine ends while more time is asked for: `Unless someone approves, it ends at 12:34.`, or
-    `.. it ends at 12:34, or by tomorrow at 00:34 while it's busy.`"""
+    `.. it ends at 12:34, or by tomorrow at 00:34 while its GPUs are busy.`"""
     lease = rental.running_lease
     later = ""
     if lease.latest_end is not None and can_move(lease):
-        later = f", or by {times.time(lease.latest_end)} while it's busy"
+        later = f", or by {times.time(lease.latest_end)} while its GPUs are busy"
     return f"Unless someone approves, it ends {times.at_time(lease.ends_at)}{later}."
 
 

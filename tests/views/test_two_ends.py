@@ -488,7 +488,7 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
     ) == snapshot("""\
 
 I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
-      18:40, or by tomorrow at 00:40 while it's busy.
+      18:40, or by tomorrow at 00:40 while its GPUs are busy.
 
 | Limit: $100.00
 

@@ -222,11 +222,13 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
         rental = await tx.rentals.get(rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id else None
     if rental is not None and not is_owner(person.id, rental.owner):
-        raise Refused("Only who asked can change this request. Nothing was changed.")
+        raise Refused("Only the person who asked can change this request. Nothing was changed.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
-        raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
+        raise TooLate(
+            "This request is no longer waiting, so there is nothing to change.", rental.id if rental else None
+        )
     if quote.wish is not None and quote.wish.rents:
-        words = "A request that also waits for a machine can't be changed."
+        words = "A request that is also on the waitlist can't be changed."
         raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
     return changed(quote, request=changed(quote.request, teammates=rental.teammates))
 

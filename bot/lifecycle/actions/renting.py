@@ -203,9 +203,9 @@ async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
     longer waits."""
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and not is_owner(person.id, rental.owner):
-        raise Refused("Only who asked can change this request.")
+        raise Refused("Only the person who asked can change this request. Nothing was changed.")
     if rental is None or rental.state is not State.AWAITING_APPROVAL:
-        raise TooLate("It no longer waits, so nothing was changed.", quote.changes)
+        raise TooLate("This request is no longer waiting, so nothing was changed.", quote.changes)
     return rental
 
 
