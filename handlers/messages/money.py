@@ -146,6 +146,6 @@ def no_file(file: MonthFile, reader: str) -> Rendered:
     """Return the message in the place of a file that the Slack app may not send."""
     words = (
         "I can't send the file, because my Slack app lacks the scope files:write. "
-        "An admin can add it: gpubot doctor"
+        "An admin can add it: gpubot doctor says how."
     )
     return blocks.message(f"{month_file_words(file, reader)} {words}")

@@ -196,7 +196,9 @@ async def test_an_app_that_may_send_no_files_says_so(tmp_path: Path) -> None:
         await click(ours, BEN)
         await ours.deliver()
         (message,) = [one for one in await ours.world.see(BEN) if "November 2026" in one["reads"] and one["is_dm"]]
-        assert message["reads"].endswith("lacks the scope files:write. An admin can add it: gpubot doctor")
+        assert message["reads"].endswith(
+            "lacks the scope files:write. An admin can add it: gpubot doctor says how."
+        )
         assert not [message for message in await ours.queued() if message.kind is MessageKind.FILE]
 
 

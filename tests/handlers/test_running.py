@@ -35,7 +35,7 @@ async def test_destroy_is_confirmed_in_a_dialog_and_sends_no_reply_because_the_c
         assert (await ours.rental(rental.id)).state is State.READY
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "Everything on it is lost." in dialog["reads"]
+        assert "Everything on the disk will be deleted." in dialog["reads"]
         queued = len(await ours.replies())
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
@@ -107,8 +107,8 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
         assert (await ours.rental(rental.id)).running_lease.ends_at == end
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert f"{length} more, about $" in dialog["reads"]
-        assert "so far; at most $" in dialog["reads"]
+        assert f"{length} more cost about $" in dialog["reads"]
+        assert "This can cost up to $" in dialog["reads"]
         # The reply's button opens the dialog again, and adds nothing a second time.
         shown = await ours.look(ANA, TRAINING, "confirm it first")
         await ours.click(ANA, shown, f"Extend {rental.id}")
@@ -206,7 +206,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "taken_on", rental.id)
-        assert (await ours.replies())[-1] == f"{rental.id} has ended; the vendor confirms it."
+        assert (await ours.replies())[-1] == f"{rental.id} has ended, confirmed by the vendor."
         async with ours.deps.store.write() as tx:
             current = await tx.rentals.get(rental.id)
             assert current is not None
@@ -216,7 +216,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
         await ours.forge(BEN, "taken_on", rental.id)
         await ours.forge(CLEO, "taken_on", rental.id)
         assert alarm(await ours.rental(rental.id)).taken_on_by == BEN
-        assert (await ours.replies())[-1] == f"Someone is on {rental.id} already."
+        assert (await ours.replies())[-1] == f"Someone is already looking into {rental.id}."
 
 
 async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_destroys_a_machine(

@@ -137,7 +137,7 @@ Ben approved this request at 14:12, over Ana's budget, for 6 h at up to $21.16/h
 
 Ben approved this request at 14:12, over the team's budget, for 6 h at up to $21.16/h.
 
-More time approved by Ben, over vision's budget: it ends 20:40.
+Ben approved more time for this machine, over vision's budget. It now ends at 20:40.
 """)
 
 

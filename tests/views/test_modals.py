@@ -47,19 +47,22 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Destroy k7mq2? ==
-1x H100, Ana. Everything on it is lost. $14.07 so far.
+! Everything on the disk will be deleted.
+Ana's 1x H100 (k7mq2). $14.07 so far.
 [Destroy k7mq2] [Go back]
 
 == Cancel k7mq2? ==
-1x H100, Ana. It is still starting; what was bought is destroyed. $0.06 so far.
+Ana's 1x H100 (k7mq2). It's still starting. Whatever was rented for it will be destroyed. $0.06 so
+      far.
 [Cancel k7mq2] [Go back]
 
 == Withdraw p4wd9? ==
-8x H100, Ana. It is not asked for any more. Nothing is rented.
+Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Nothing has been rented for it.
 [Withdraw p4wd9] [Go back]
 
 == Withdraw p4wd9? ==
-8x H100, Ana. It is not asked for any more. Its machine was found in the account.
+Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Its machine was found in the
+      account.
 [Withdraw p4wd9] [Go back]
 """)
 
@@ -123,17 +126,17 @@ def test_the_extend_dialog_offers_the_hours_that_the_rules_allow() -> None:
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Extend k7mq2? ==
-1x H100, Ana. It ends in 30 min.
+Ana's 1x H100 (k7mq2). It ends in 30 min.
 Longer by: 1 h, about $2.42 | (2 h, about $4.84) | 4 h, about $9.68 | 8 h, about $19.36 | 12 h,
       about $29.04 | 24 h, about $58.08 | 2 days, about $116.16
-[Extend] [Go back]
+[Extend k7mq2] [Go back]
 
 == Extend k7mq2? ==
-A lease is at most 3 days; this one can't be longer.
+A lease is at most 3 days, so Ana's 1x H100 (k7mq2) can't be extended.
 [Close]
 
 == Extend k7mq2? ==
-More time is asked for already. An approver decides.
+More time has already been requested for Ana's 1x H100 (k7mq2), and is waiting for approval.
 [Close]
 """)
 
