@@ -301,8 +301,8 @@ def test_several_rentals_have_a_button_each() -> None:
     assert page(message(shown, NOW)) == snapshot("""\
 
 Destroy which one?
-Starting: 1x H100 in EU, Ana, k7mq2.   [Destroy k7mq2]
-Ready: 1x H100 in EU, Ana, k7mq2. Ends 18:40.   [Destroy k7mq2]
+Starting: 1x H100 (k7mq2) in EU for Ana.   [Destroy k7mq2]
+Ready: 1x H100 (k7mq2) in EU for Ana. Ends at 18:40.   [Destroy k7mq2]
 """)
 
 
@@ -319,7 +319,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
       to 60h
 /gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for an offer
+      until fri waits for one
 /gpu again: shows offers for your last request again
 /gpu list: your machines and requests; /gpu list all shows everyone's
 /gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below
@@ -347,7 +347,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
       to 60h
 /gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for an offer
+      until fri waits for one
 /gpu again: shows offers for your last request again
 /gpu list: your machines and requests; /gpu list all shows everyone's
 /gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below
