@@ -207,7 +207,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         assert dialog is not None
         assert "Less than 30 min are left until its end." in dialog["reads"], "the approver reads it"
         await ours.deliver()
-        card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB in EU")
+        card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB (")
         assert "Too little time is left until its end." in card["reads"]
         assert [button["text"] for button in card["buttons"]] == ["Change", "Add teammate", "Withdraw"]
         answered = await ours.look(BEN, APPROVALS, "for Ana")
@@ -279,7 +279,7 @@ async def test_an_extension_until_a_time_follows_the_limits_of_every_extension(t
         assert "confirm it first" in await ours.command(ANA, "extend until thu 18:00")
         assert (await ours.submit(ANA))["ok"]
         assert (await ours.replies())[-1].startswith(
-            f"Asked for 47 h more for 1x H100 SXM 80 GB ({rental.id}), about $"
+            f"I've asked for 47 h more for 1x H100 SXM 80 GB ({rental.id}), about $"
         )
         extension = (await ours.rental(rental.id)).extension
         assert extension is not None

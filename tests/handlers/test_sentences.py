@@ -158,7 +158,7 @@ async def test_in_a_rentals_thread_a_sentence_asks_and_its_button_carries_the_en
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await make_ready(ours, await starting(ours, "o-2"))  # the thread says which of the two is meant
-        card = (await ours.look(BEN, TRAINING, f"Ana, {rental.id}"))["ts"]
+        card = (await ours.look(BEN, TRAINING, f"({rental.id}) in EU"))["ts"]
         asked = await answer(ours, "can you keep it until 20:00?", f"Keep {rental.id} until ", thread=card)
         assert "1 h more, about $2.15." in asked["reads"]
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 6 * H
@@ -211,7 +211,7 @@ async def test_a_sentence_about_a_rental_is_answered_with_a_fact_and_buttons(
 ) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        card = (await ours.look(BEN, TRAINING, f"Ana, {rental.id}"))["ts"]
+        card = (await ours.look(BEN, TRAINING, f"({rental.id}) in EU"))["ts"]
         seen = await answer(ours, sentence, says.replace("ID", rental.id), thread=card)
         assert [button["text"] for button in seen["buttons"]] == [one.replace("ID", rental.id) for one in buttons]
         if sentence == "it's broken":

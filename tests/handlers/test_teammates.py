@@ -130,7 +130,7 @@ async def test_the_offers_and_the_card_name_teammates_and_ping_nobody(tmp_path: 
         assert await without_key(ours, rental) == [CLEO]
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Starting")
-        assert "1x H100 SXM 80 GB in EU, Ana with Ben and Cleo" in card["reads"]
+        assert "in EU for Ana with Ben and Cleo" in card["reads"]
         assert [ping for ping in (await ours.world.get("pings"))["pings"] if ping["why"] != "dm"] == []
         assert (
             "Cleo has no SSH key yet, so I asked for one." in (await ours.look(ANA, TRAINING, "Renting"))["reads"]
