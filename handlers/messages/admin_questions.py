@@ -18,7 +18,7 @@ from handlers.ids import Action, Callback, Field, QuestionValue
 from handlers.messages.writers import QuestionContext, question, sentence_case
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, button, option
-from handlers.phrases.ends_fact import ends
+from handlers.phrases.ends import ends_fact
 from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, withdraw_button
 from handlers.phrases.rental_text import current_state, in_all, machine, machines, so_far, vendor

@@ -307,14 +307,14 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
     shown = [lists.help_(help_for(roles), roles, rules=RULES) for roles in (everything, nothing)]
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
-/gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
+/gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: goes on after 6 h while its GPUs are busy; also: while busy up to
-      60h
-/gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
+/gpu get H100 for 6h up to 12h: keeps running after 6 h while its GPUs are busy; also: while busy up
+      to 60h
+/gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for one
-/gpu again: offers now for your last request
+      until fri waits for an offer
+/gpu again: shows offers for your last request again
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
 /gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
@@ -334,14 +334,14 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
       messages.
   Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
 
-/gpu get H100 EU: offers now. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
+/gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: goes on after 6 h while its GPUs are busy; also: while busy up to
-      60h
-/gpu get H100 EU now: rents the cheapest at once, within the limits, if nothing in it is unclear
+/gpu get H100 for 6h up to 12h: keeps running after 6 h while its GPUs are busy; also: while busy up
+      to 60h
+/gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for one
-/gpu again: offers now for your last request
+      until fri waits for an offer
+/gpu again: shows offers for your last request again
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
 /gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
