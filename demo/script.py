@@ -165,7 +165,7 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
     ready = await play.until_sees("Cleo", "Your 1x L40S PCIe 48 GB", SOON, dm=True)
     await play.clicks("Cleo", ready, "Destroy ")
     await play.confirms("Cleo")
-    await play.until_sees("Cleo", "Ended: 1x L40S PCIe 48 GB", SOON)
+    await play.until_sees("Cleo", "in EU for Cleo\nTotal", SOON)
 
 
 async def _check_boot_script(play: Play) -> None:
@@ -264,7 +264,7 @@ async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
         "on by 1 h. gpubot edits the card and pings nobody, because 3 h were allowed from the start. Only\n"
         "with --all, the demo prints edits such as this one."
     )
-    await play.until_sees("Cleo", "In use: it goes on until", SOON)
+    await play.until_sees("Cleo", "In use: 1x H100", SOON)
 
 
 async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
@@ -297,8 +297,8 @@ async def _use_and_end(play: Play, tell: Tell) -> None:
     await play.clicks("Cleo", await play.until_sees("Cleo", "Idle for", SOON, dm=True), "Destroy")
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Ended", SOON)
-    play.sees("Cleo", "Ended:")
-    await play.until_sees("Ana", "Ended: 1x H100 SXM 80 GB in EU, Ana with Cleo", TODAY)
+    play.sees("Cleo", "\nIdle\n$", dm=False)
+    await play.until_sees("Ana", "in EU for Ana with Cleo\nTotal", TODAY)
     play.sees("Ana", "Ended")
     await play.types("Ana", "#training", "list")
 

@@ -70,7 +70,7 @@ async def _deny(context: Context, interaction: UserInteraction, value: VersionVa
         context,
         interaction,
         deciding.Deny(value.rental_id, value.version, reason=reason),
-        lambda rental, _: replies.decided(rental, "Denied"),
+        lambda rental, _: replies.decided(rental, "Declined"),
         dialog=lambda wanted, _: deny_dialog(wanted.rental),
         unless_shown=True,
     )

@@ -55,7 +55,8 @@ async def card(ours: Team, rental: Rental) -> Message:
 
 async def reads(ours: Team) -> str:
     """Return the text of the card in Slack."""
-    return str((await ours.look(ANA, TRAINING, ") in EU for Ana"))["text"])
+    (shown,) = (m for m in await ours.world.see(ANA, channel=TRAINING) if ") in EU for Ana." in m["text"])
+    return str(shown["text"])
 
 
 async def edits(ours: Team) -> int:
