@@ -165,7 +165,7 @@ async def _fail_over_twice(play: Play, tell: Tell) -> None:
     ready = await play.until_sees("Cleo", "Your 1x L40S PCIe 48 GB", SOON, dm=True)
     await play.clicks("Cleo", ready, "Destroy ")
     await play.confirms("Cleo")
-    await play.until_sees("Cleo", "in EU for Cleo\nTotal", SOON)
+    await play.until_sees("Cleo", "Ended at", SOON, dm=True)
 
 
 async def _check_boot_script(play: Play) -> None:
@@ -227,7 +227,7 @@ async def _rent_with_approval(play: Play, tell: Tell) -> None:
     await play.confirms("Ben", "4 h, up to $95.22")
     ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
     await play.sandbox.use(await _machine_of(play, rental_of(ready)), *computing(10))
-    await play.until_sees("Ben", "sweeps has spent $0.00 of", SOON, dm=True)
+    await play.until_sees("Ben", "sweeps has reached 80% of", SOON, dm=True)
 
 
 async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:
@@ -252,9 +252,9 @@ async def _stop_working(play: Play, tell: Tell) -> None:
         "Cleo's sweep takes 10 min, and nobody is logged in. gpubot looks at the machine every 2 min. After\n"
         "30 min without work it asks her, since $18.40/h buy nothing. Only people and ends destroy a machine."
     )
-    asked = await play.until_sees("Cleo", "Idle for", SOON, dm=True)
-    await play.clicks("Cleo", asked, "Still needed, ask in 1 h")
-    play.sees("Ana", "Cleo still needs it")
+    asked = await play.until_sees("Cleo", "Still using your", SOON, dm=True)
+    await play.clicks("Cleo", asked, "Yes, ask again in 1 h")
+    play.sees("Ana", "Cleo still needs this machine")
 
 
 async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
@@ -264,7 +264,7 @@ async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
         "on by 1 h. gpubot edits the card and pings nobody, because 3 h were allowed from the start. Only\n"
         "with --all, the demo prints edits such as this one."
     )
-    await play.until_sees("Cleo", "In use: 1x H100", SOON)
+    await play.until_sees("Cleo", "It keeps running until", SOON)
 
 
 async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
@@ -289,12 +289,12 @@ async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
 async def _use_and_end(play: Play, tell: Tell) -> None:
     """Ana keeps her machine up to its later end. Cleo destroys her idle machine. Ana's lease ends."""
     tell(
-        "Ana's end comes near, and her GPU is at 0 % now. So gpubot pings her: the disk goes with the machine.\n"
+        "Ana's end comes near, and her GPU is at 0% now. So gpubot pings her: the disk is deleted too.\n"
         "Cleo is asked again after the hour that she chose. Each receipt says how much of the money was idle."
     )
     ending = await play.until_sees("Ana", "in 30 min", SOON, dm=True)
-    await play.clicks("Ana", ending, "Go on 1 h, already approved")
-    await play.clicks("Cleo", await play.until_sees("Cleo", "Idle for", SOON, dm=True), "Destroy")
+    await play.clicks("Ana", ending, "Keep it 1 h more, already approved")
+    await play.clicks("Cleo", await play.until_sees("Cleo", "Still using your", SOON, dm=True), "Destroy")
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Ended", SOON)
     play.sees("Cleo", "\nIdle\n$", dm=False)
@@ -312,7 +312,7 @@ async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
         "sends a file for finance (FOCUS 1.2). Its sum is the bill, to the micro-dollar."
     )
     await play.types("Ben", "#gpus", "spend")
-    answer = play.sees("Ben", "so far: you nothing. Team $", only_you=True)
+    answer = play.sees("Ben", "so far: you've spent nothing. The team has spent $", only_you=True)
     team = f"Team {dollars(billed)}"
     if team not in answer.text:
         raise Missed(f"{answer.text!r} does not have the sum of the bill: {team}")

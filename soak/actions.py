@@ -113,12 +113,12 @@ _MEMBER = (
     (3, "click", ("Rent another",)),
     (9, "click", ("Extend",)),
     (5, "command", ("extend {own} 1h",)),
-    (4, "click", ("Still needed", "Keep ", "I need it")),
+    (4, "click", ("Yes, ask again", "Keep ", "I need it")),
     (2, "command", ("keep {own} 1h",)),
     (6, "click", ("Destroy", "Cancel")),
     (4, "command", ("destroy {own}",)),
     (3, "command", ("share {own} @ana", "share {own} @ben", "share {own} @cleo", "share {own}")),
-    (4, "click", ("Withdraw", "Take the request back", "Go on")),
+    (4, "click", ("Withdraw", "Accept up to")),
     (3, "click", ("Replace", "It doesn't work")),
     (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
     (3, "command", WISHES),
@@ -126,7 +126,7 @@ _MEMBER = (
     (6, "click", ("Tell me when", "Rent it for me", "Rent it then", "Ask for it", "Rent at")),
     (2, "click", ("Stop waiting", "Wait again", "Any time")),
     (3, "command", ("give {own} @ana", "give {own} @ben", "give {own} @cleo")),
-    (4, "click", ("Take ", "Ask ", "Let ", "Give it to")),
+    (4, "click", ("Take ", "Ask ", "Share with", "Give it to")),
     (3, "home", ON_HOME),
     (6, "read", ()),
     (2, "say", ()),
@@ -141,9 +141,9 @@ _ADMIN = (
     (3, "command", ("pause",)),
     (5, "command", ("resume",)),
     (4, "command", ("destroy {any}",)),
-    (12, "click", ("Give it an owner", "Destroy ...", "Ask again tomorrow", "One by one")),
+    (12, "click", ("Assign an owner", "Destroy ", "Ask again tomorrow", "One by one")),
 )
-_STRANGERS_LABELS = ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Go on", "Deny")
+_STRANGERS_LABELS = ("Approve", "Extend", "Destroy", "Withdraw", "Details", "Cancel", "Accept up to", "Deny")
 _STRANGER = (
     (6, "read", ()),
     (5, "get", ()),

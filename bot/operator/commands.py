@@ -127,7 +127,7 @@ async def _decide(deps: Deps, command: Command) -> str:
     except RequestChanged:
         words = f"{rental.id} changed a moment ago, so nothing was decided."
         raise TooLate(f"{words} Look at it first: gpubot show {rental.id}", rental.id) from None
-    return replies.decided(done, "Approved" if approves else "Declined").text
+    return replies.decided(done, approved=approves).text
 
 
 def _check_total(typed: str, rental: Rental) -> None:

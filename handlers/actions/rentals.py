@@ -28,10 +28,10 @@ from handlers.messages.replacing import replace_confirm
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, option
 from handlers.phrases.budget_text import over_total_text
-from handlers.phrases.ends import PATH, read_as_utc
-from handlers.phrases.format import Reader, dollars
+from handlers.phrases.ends import PATH, SCRIPT, read_as_utc
+from handlers.phrases.format import Reader, dollars, join
 from handlers.phrases.lease_buttons import extend_by_button, extend_until_button, longer_cost
-from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, machines_of, owner, so_far
+from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, machine, owner, so_far
 from handlers.typed.form import read_hours
 
 
@@ -112,22 +112,24 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
     """Return the dialog that confirms a destroy, a cancel or a withdrawal, with the cost so far. `script_for` is
     how long the machine may run on for its `/root/on-ending.sh`. None: that doesn't run first."""
     rental = details.rental
-    name = f"{machines_of(rental)}, {owner(details)}."
+    warning, effect = None, ""
     if rental.state is State.AWAITING_APPROVAL:
-        verb, effect = "Withdraw", "It is not asked for any more."
+        verb, effect = "Withdraw", "Nobody will be asked to approve it any more."
     elif rental.state is State.QUEUED:
-        verb, effect = "Withdraw", "It no longer waits."
+        verb, effect = "Withdraw", "I'll stop looking for an offer."
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
-        verb, effect = "Cancel", "It is still starting; what was bought is destroyed."
+        verb, effect = "Cancel", "It's still starting. Whatever was rented for it will be destroyed."
     else:
-        verb, effect = "Destroy", "Everything on it is lost."
+        verb, warning = "Destroy", blocks.alert("Everything on the disk will be deleted.")
     if rental.lease is not None and rental.lease.script_first is not None:
-        effect = f"{effect} It goes now, without waiting for its on-ending.sh."
-    none_known = FOUND_ON_ACCOUNT if rental.bought_after_backup else "Nothing is rented."
+        effect = f"I won't wait for its {SCRIPT}."
+    none_known = FOUND_ON_ACCOUNT if rental.bought_after_backup else "Nothing has been rented for it."
+    cost = f"{so_far(details.spent)}." if details.attempts else none_known
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
-        blocks.section(f"{name} {effect} {f'{so_far(details.spent)}.' if details.attempts else none_known}"),
+        warning,
+        blocks.section(join(f"{owner(details)}'s {machine(rental)}.", effect, cost)),
         _script_first_box(script_for),
         submit=f"{verb} {rental.id}",
         value=RentalValue(rental_id=rental.id),
@@ -145,28 +147,29 @@ def _script_first_box(script_for: timedelta | None) -> Json | None:
 def extend_form(details: RentalDetails, reader: Reader) -> Modal:
     """Return the dialog with the extensions that the rules allow, or one that says why there is none."""
     rental, rules, now = details.rental, reader.rules, reader.now
+    name = f"{owner(details)}'s {machine(rental)}"
     choices = extension_hours(rental, rules, now)
-    if not choices and rental.extension is not None:
-        return blocks.notice(f"Extend {rental.id}?", "More time is asked for already. An approver decides.")
     if not choices:
-        most = f"A lease is at most {span(rules.lease.max)}; this one can't be longer."
-        return blocks.notice(f"Extend {rental.id}?", most)
-    ends_at = rental.running_lease.ends_at
-    left = span(ends_at - now)
-    if rental.running_lease.latest_end is not None:
-        left += f" unless its GPUs are busy then, in {span(rental.running_lease.latest_end - now)} at the latest"
+        why = f"A lease is at most {span(rules.lease.max)}, so {name} can't be extended."
+        if rental.extension is not None:
+            why = f"More time has already been requested for {name}, and is waiting for approval."
+        return blocks.notice(f"Extend {rental.id}?", why)
+    lease = rental.running_lease
+    ends = f"It ends in {span(lease.ends_at - now)}"
+    if lease.latest_end is not None:
+        ends += f", or within {span(lease.latest_end - now)} while its GPUs are busy"
     return blocks.modal(
         Callback.EXTEND,
         f"Extend {rental.id}?",
-        blocks.section(f"{machines_of(rental)}, {owner(details)}. It ends in {left}."),
+        blocks.section(f"{name}. {ends}."),
         blocks.select(
             Field.HOURS,
             "Longer by",
             [option(_extension_label(details, hours, rules, now), str(hours)) for hours in choices],
             chosen=str(2 if 2 in choices else choices[0]),
         ),
-        submit="Extend",
-        value=EndValue(rental_id=rental.id, shown_end=ends_at),
+        submit=f"Extend {rental.id}",
+        value=EndValue(rental_id=rental.id, shown_end=lease.ends_at),
     )
 
 
@@ -175,29 +178,26 @@ def extend_dialog(
 ) -> Modal:
     """Return the dialog that confirms an expensive extension, or a request for its approval."""
     rental, envelope = details.rental, longer.proposal.envelope
-    length = span(longer.span)
+    length, over = span(longer.span), longer.proposal.over
     rate = envelope.price if rental.rate is None else rental.rate
-    more = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}"
+    warning = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}."
+    lines = [f"{owner(details)}'s {machine(rental)}. It then ends in {span(longer.ends_at - reader.now)}."]
     if details.sees_money:
-        more = f"{length} more, about {dollars(cost(rate, longer.span))}"
-    lines = [
-        f"{machines_of(rental)}, {owner(details)}. {more}. Then it ends in {span(longer.ends_at - reader.now)}."
-    ]
-    if details.sees_money:
-        lines.append(f"{so_far(details.spent)}; at most {say_at_most(envelope.total)} in all.")
-        lines += filter(None, [over_total_text(rental.request, envelope.total)])
-    if longer.proposal.over:
-        passed = longer.proposal.passed
-        mine = reader.id == rental.owner
-        why = "That is over the limits, so an"
+        warning = f"This can cost up to {say_at_most(envelope.total)} in all."
+        lines[0] = f"{lines[0]} {length} more cost about {dollars(cost(rate, longer.span))}."
+        lines.append(join(f"{so_far(details.spent)}.", over_total_text(rental.request, envelope.total)))
+    if over:
+        passed, mine = longer.proposal.passed, reader.id == rental.owner
+        why = "Needs approval, because that is over the limits."
         if passed and details.sees_money:
-            why = f"{say_passed(passed[0], None if mine else owner(details))} An"
-        lines.append(f"{why} approver decides.")
+            why = f"Needs approval. {say_passed(passed[0], None if mine else owner(details))}"
+        lines.append(why)
     return blocks.modal(
         Callback.EXTEND_CONFIRM,
         f"Extend {rental.id}?",
-        blocks.section("\n".join(lines)),
-        submit=f"Ask for {length}" if longer.proposal.over else f"Extend {length}",
+        blocks.alert(warning),
+        blocks.lines(*lines),
+        submit=f"Ask for {length}" if over else f"Extend {length}",
         value=value,
     )
 

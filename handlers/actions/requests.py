@@ -17,14 +17,14 @@ from handlers.ids import Action, Callback, Field, VersionValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages import replies
-from handlers.messages.requests import approval
+from handlers.messages.requests import approval, wants
 from handlers.messages.writers import EventContext
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, option
-from handlers.phrases.budget_text import over_limits_of_envelope, over_total_text
+from handlers.phrases.budget_text import over_limits_of_envelope, over_total_text, price_sentence
 from handlers.phrases.ends import how_long_in_dialog
-from handlers.phrases.format import Reader, escape, highest, join, note, person
-from handlers.phrases.rental_text import describe, owner, so_far
+from handlers.phrases.format import Reader, escape, join, per_hour, person
+from handlers.phrases.rental_text import machine, machine_in, owner, so_far
 from handlers.typed.form import read_length
 
 
@@ -53,7 +53,7 @@ async def _approve(
         context,
         interaction,
         deciding.Approve(value.rental_id, value.version, length=length),
-        lambda rental, _: replies.decided(rental, "Approved"),
+        lambda rental, _: replies.decided(rental, approved=True),
         dialog=lambda wanted, reader: approve_dialog(wanted.rental, reader),
         unless_shown=True,
     )
@@ -70,8 +70,8 @@ async def _deny(context: Context, interaction: UserInteraction, value: VersionVa
         context,
         interaction,
         deciding.Deny(value.rental_id, value.version, reason=reason),
-        lambda rental, _: replies.decided(rental, "Declined"),
-        dialog=lambda wanted, _: deny_dialog(wanted.rental),
+        lambda rental, _: replies.decided(rental, approved=False),
+        dialog=lambda wanted, reader: deny_dialog(wanted.rental, reader),
         unless_shown=True,
     )
 
@@ -81,33 +81,36 @@ def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
     total = say_at_most(envelope.total)
-    lines = [_asked_for(details, reader.now)]
     if extension is None:
-        limits = over_limits_of_envelope(envelope, reader.rules, rental.project)
-        beyond = over_total_text(rental.request, envelope.total)
-        lines.append(join(limits, f"Up to {highest(envelope)}, {total} in all.", beyond))
+        lines = [
+            price_sentence(envelope),
+            over_limits_of_envelope(envelope, reader.rules, rental.project),
+            over_total_text(rental.request, envelope.total),
+        ]
     else:
-        lines.append(f"{so_far(details.spent)}; {total} in all with the longer lease.")
+        at = f", at {per_hour(rental.rate)}" if rental.rate is not None else ""
+        lines = [f"It has cost {so_far(details.spent)}{at}."]
     return blocks.modal(
         Callback.APPROVE_CONFIRM,
         f"Approve {rental.id}?",
-        blocks.section("\n".join(lines)),
+        blocks.alert(f"This can cost up to {total}{' in all' if extension is not None else ''}."),
+        blocks.lines(_asked_for(details, reader.now), join(*lines)),
         submit=f"Approve up to {total}",
         value=VersionValue(rental_id=rental.id, version=envelope.version),
     )
 
 
 def _asked_for(details: RentalDetails, now: datetime) -> str:
-    """Return `8x H100 EU, 6 h, for Ana: fine-tune run 7`, or `8x H100, 2 h more, ...` for an extension."""
+    """Return `Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".`, or `Ana wants 2 h more for ..`."""
     rental, extension = details.rental, details.rental.extension
-    words = note(rental.request.note)
-    length = span(rental.newest_envelope.lease)
     if extension is not None:
-        length = f"{span(extension.ends_at - rental.running_lease.ends_at)} more"
-    elif rental.request.until is not None or rental.request.up_to is not None:
-        length = how_long_in_dialog(rental.request, now)
-    what = describe(rental.envelope if extension is None else rental)
-    return f"{what}, {length}, for {owner(details)}" + (f": {words}" if words else "")
+        longer = span(extension.ends_at - rental.running_lease.ends_at)
+        whose = "" if extension.asked_by == rental.owner else f"{owner(details)}'s "
+        return wants(details, extension.asked_by, f"{longer} more for {whose}{machine(rental)}")
+    what = f"{machine_in(rental)} for {span(rental.envelope.lease)}"
+    if rental.request.until is not None or rental.request.up_to is not None:
+        what = f"{machine_in(rental)}, {how_long_in_dialog(rental.request, now)}"
+    return wants(details, rental.owner, what)
 
 
 def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], reader: Reader) -> Modal:
@@ -116,7 +119,7 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
     rental = details.rental
     title = f"Fewer hours: {rental.id}"
     if not choices:
-        return blocks.notice(title, "It is too short for fewer hours. Approve or deny it.")
+        return blocks.notice(title, "It's too short to approve for fewer hours. You can approve or deny it.")
     more = " more" if rental.extension is not None else ""
     return blocks.modal(
         Callback.FEWER_HOURS,
@@ -134,31 +137,30 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
             ],
             chosen=None,
         ),
-        blocks.context(f"{owner(details)} reads who approved fewer hours. The offer and its prices stay."),
+        blocks.context(f"{owner(details)} will read that you approved fewer hours. The price stays the same."),
         submit="Approve fewer hours",
         value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
     )
 
 
 def _length_label(rental: Rental, fewer: FewerHours) -> str:
-    """Return `4 h`, or `up to 8 h while its GPUs are busy` if two ends remain."""
+    """Return `4 h`, or `up to 8 h while busy` if two ends remain."""
     two_ends = rental.extension is None and fewer.request.up_to is not None
     return f"up to {span(fewer.length)} while busy" if two_ends else span(fewer.length)
 
 
-def deny_dialog(details: RentalDetails) -> Modal:
+def deny_dialog(details: RentalDetails, reader: Reader) -> Modal:
     """Return the dialog that asks why a request or an extension is denied."""
     rental, extension = details.rental, details.rental.extension
     asker = person(details.names, extension.asked_by if extension else rental.owner)
-    what = f"More time for {rental.id}, " if extension else ""
     return blocks.modal(
         Callback.DENY,
         f"Deny {rental.id}?",
-        blocks.section(f"{what}{describe(rental.newest_envelope)}, for {asker}."),
+        blocks.section(_asked_for(details, reader.now)),
         blocks.text_input(
             Field.REASON,
             "Why",
-            hint=f"{asker} reads it, and so does everyone in the request's channel.",
+            hint=f"{asker} and everyone in the request's channel can read this.",
             longest=LONGEST_REASON,
             required=False,
         ),

@@ -97,7 +97,7 @@ def of_owner(shown: OwnerMonth) -> Rendered:
     if not spent.amount:
         return replies.reply(f"{name} has spent nothing in {month} so far.")
     idle = f"{dollars(spent.use.idle)} of it" if spent.use.idle else "none of it"
-    seen = f"{idle} on idle machines" if spent.use.known else "but I couldn't see how the machines were used"
+    seen = f"{idle} on idle machines" if spent.use.known else "but I couldn't monitor the machines"
     text = f"{name} has spent {dollars(spent.amount)} in {month} so far, {seen}."
     scope = Scope(kind=ScopeKind.PERSON, name=shown.owner)
     by_rental = button(
@@ -110,23 +110,25 @@ def of_owner(shown: OwnerMonth) -> Rendered:
 
 
 def _words(shown: SpendReport, reader: Reader) -> str:
-    """Return `November so far: you $212.40, of which $31.20 idle. Team $4,310.11 of $9,000.00.`"""
-    when = _when(shown, reader)
+    """Return `November so far: you've spent $212.40, of which $31.20 was idle. The team has spent $4,310.11 of
+    $9,000.00.`"""
+    when, running = _when(shown, reader), shown.period.running
+    has, you = ("has spent", "you've spent") if running else ("spent", "you spent")
     whole = dollars(shown.whole.amount) + _of(shown.budget)
+    rentals = f" on {plural(shown.whole.rentals, 'rental')}" if shown.whole.rentals else ""
     match shown.scope.kind:
         case ScopeKind.TEAM if reader.id == OPERATOR.id:
-            return f"{when}: the team spent {whole}."
+            return f"{when}: the team {has} {whole}."
         case ScopeKind.TEAM:
-            return f"{when}: you {_spent(shown.own)}{_budget(shown.own_budget)}. Team {whole}."
+            return f"{when}: {you} {_spent(shown.own)}{_budget(shown.own_budget)}. The team {has} {whole}."
         case ScopeKind.PROJECT:
-            you = f" You {_spent(shown.own)}." if shown.own.amount else ""
-            return f"{when}, project {escape(shown.scope.name, 40)}: {whole}{_idle_of_whole(shown)}.{you}"
+            own = f" {you[:1].upper()}{you[1:]} {_spent(shown.own)}." if shown.own.amount else ""
+            return f"{when}: project {escape(shown.scope.name, 40)} {has} {whole}{_idle_of_whole(shown)}.{own}"
         case ScopeKind.PERSON if shown.scope.name == reader.id:
-            rentals = f", for {plural(shown.whole.rentals, 'rental')}" if shown.whole.rentals else ""
-            whole = f"{dollars(shown.whole.amount)}{_idle_of_whole(shown)}" if shown.whole.amount else "nothing"
-            return f"{when}: you {whole}{rentals}{_budget(shown.budget)}."
+            whole = f"{dollars(shown.whole.amount)}{rentals}{_idle_of_whole(shown)}" if rentals else "nothing"
+            return f"{when}: {you} {whole}{_budget(shown.budget)}."
         case ScopeKind.PERSON:
-            return f"{when}: {dollars(shown.whole.amount)} for {plural(shown.whole.rentals, 'rental')}."
+            return f"{when}: this person {has} {dollars(shown.whole.amount)}{rentals}."
 
 
 def _when(shown: SpendReport, reader: Reader) -> str:
@@ -143,20 +145,20 @@ def _when(shown: SpendReport, reader: Reader) -> str:
 def _spent(spent: Spent) -> str:
     if not spent.amount:
         return "nothing"
-    idle = f", of which {dollars(spent.use.idle)} idle" if spent.use.idle else ""
+    idle = f", of which {dollars(spent.use.idle)} was idle" if spent.use.idle else ""
     return f"{dollars(spent.amount)}{idle}"
 
 
 def _idle_of_whole(shown: SpendReport) -> str:
-    """Return `, of which $31.20 idle`.
+    """Return `, of which $31.20 was idle`.
 
-    If the table has a column of what was idle, return `, of which 12% idle`: the parts of each row add up to its
-    amount, so their columns may differ from their exact sums by some cents.
+    If the table has a column of what was idle, return `, of which 12% was idle`: the parts of each row add up to
+    its amount, so their columns may differ from their exact sums by some cents.
     """
     idle, amount = shown.whole.use.idle, shown.whole.amount
     if not idle:
         return ""
-    return f", of which {percent(idle, amount) if shown.sees_use and shown.rows else dollars(idle)} idle"
+    return f", of which {percent(idle, amount) if shown.sees_use and shown.rows else dollars(idle)} was idle"
 
 
 def _of(budget: Micros | None) -> str:
@@ -168,18 +170,19 @@ def _budget(budget: Micros | None) -> str:
 
 
 def _forecast(shown: SpendReport, reader: Reader) -> str:
-    """Return `At this rate the team spends about $9,120 by the 30th.`"""
+    """Return `At this rate, the team will have spent about $9,120 by the 30th.`"""
     if shown.forecast is None:
         return ""
     match shown.scope.kind:
         case ScopeKind.TEAM:
-            who = "the team spends"
+            who = "the team"
         case ScopeKind.PROJECT:
-            who = "it spends"
+            who = "the project"
         case ScopeKind.PERSON:
-            who = "you spend" if shown.scope.name == reader.id else "they spend"
+            who = "you" if shown.scope.name == reader.id else "they"
     last = day_of(shown.period.end - MICROSECOND, reader.rules.billing_zone).day
-    return f"At this rate {who} about {about_dollars(shown.forecast)} by the {last}{'st' if last == 31 else 'th'}."
+    day = f"{last}{'st' if last == 31 else 'th'}"
+    return f"At this rate, {who} will have spent about {about_dollars(shown.forecast)} by the {day}."
 
 
 def _notes(shown: SpendReport) -> str:
@@ -189,8 +192,8 @@ def _notes(shown: SpendReport) -> str:
     if shown.scope.kind is ScopeKind.TEAM and shown.period.kind is PeriodKind.MONTH:
         differences = invoice_differences(estimated, shown.unknown_count)
     parts = [
-        f"{plural(shown.left_out, 'more row is', 'more rows are')} in the last one." if shown.left_out else "",
-        f"{dollars(late)} was billed after I asked for the deletion." if late else "",
+        f"The last row is the sum of {plural(shown.left_out, 'more row')}." if shown.left_out else "",
+        f"{dollars(late)} was billed after I requested the deletion." if late else "",
         differences,
     ]
     return join(*parts)
@@ -202,7 +205,7 @@ def _notes(shown: SpendReport) -> str:
 def _table(shown: SpendReport) -> Json | None:
     columns = [_FIRST[shown.rows_of], *([] if shown.rows_of is RowsOf.RENTALS else ["Rentals"]), "GPU hours"]
     if shown.sees_use:
-        columns += ["Working", "Connected", "Idle", "Not seen"]
+        columns += ["In use", "Connected", "Idle", "Not monitored"]
     named = [(_name(row, shown), row.spent) for row in shown.rows]
     if shown.rest is not None:
         named.append((f"{shown.left_out} more", shown.rest))

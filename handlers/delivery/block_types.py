@@ -94,6 +94,7 @@ class Attempt:
         self._types = types
         self._surface = surface
         self._blamed: set[str] = set()
+        self._named: set[str] = set()
         self.blocks = classic(blocks, types.refused(surface))
         """What is sent next."""
 
@@ -103,8 +104,9 @@ class Attempt:
         alone. Return False if nothing plainer is left."""
         newer = new_types(self.blocks)
         if newer:
-            unknown = newer - self._types.taken(self._surface)
-            blamed = (_named(error, self.blocks) or unknown or newer) if not self._blamed else newer
+            named, unknown = _named(error, self.blocks), newer - self._types.taken(self._surface)
+            blamed = newer if self._blamed else named or unknown or newer
+            self._named |= named
             self._blamed |= blamed
             self.blocks = classic(self.blocks, blamed)
             return True
@@ -120,6 +122,10 @@ class Attempt:
         if self.blocks:
             taken = new_types(self.blocks) - self._types.refused(self._surface)
             self._types.note(self._surface, taken=taken, refused=self._blamed)
+
+    def lost(self) -> None:
+        """Note that no further call is possible: Slack refuses at least the types at which its errors pointed."""
+        self._types.note(self._surface, taken=set(), refused=self._named)
 
 
 def _named(error: SlackApiError | None, blocks: Sequence[Json]) -> set[str]:

@@ -82,7 +82,7 @@ async def open_modal(context: Context, interaction: Interaction, view: dict[str,
     within 3 s of the interaction (docs.slack.dev/reference/methods/views.open).
 
     A view whose blocks are refused is opened again at once in classic blocks. Slack doesn't document whether the
-    trigger still works then.
+    trigger still works then; if it doesn't, the next dialog has classic blocks.
     """
     attempt = context.block_types.attempt(view["blocks"], Surface.MODAL)
     try:
@@ -98,6 +98,7 @@ async def open_modal(context: Context, interaction: Interaction, view: dict[str,
                     break
     except NO_ANSWER as error:
         _log.warning("modal.not_opened", name=interaction.name, user=interaction.user_id, error=error_code(error))
+        attempt.lost()
         return None
     attempt.taken()
     return part(answer.data if isinstance(answer.data, dict) else {}, "view")

@@ -30,7 +30,6 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
-from handlers.phrases.ends import end
 from handlers.phrases.format import Times, escape, first_few, identifier, join, join_lines, person, sentence
 from handlers.phrases.rental_text import machines, so_far
 
@@ -72,12 +71,13 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
     """Return that the machine ends as before, or that it ends soon if that end has passed."""
-    event, rental, times = context.event, context.rental, context.times
+    event, times = context.event, context.times
     until = event.facts.until
-    if until > event.at:
-        return f"{RESTORED} {name} ends {end(rental, times, event.at)} again. "
-    gone = times.at_time(event.at + context.reader.rules.lease.grace)
-    return f"{RESTORED} {name} should have ended {times.at_time(until)}, and ends {gone} now. "
+    ends = f"{name} ends {times.at_time(until, event.at)} again"
+    if until <= event.at:
+        now = times.at_time(event.at + context.reader.rules.lease.grace)
+        ends = f"{name} should have ended {times.at_time(until)}, and ends {now} now"
+    return f"{RESTORED} {sentence(ends)}"
 
 
 # --- machines that were bought after the backup

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.model.event import EventKind, events_after
-from bot.model.facts import DecisionFacts, EndFacts, ExtensionFacts, VerdictFacts
+from bot.model.facts import DecisionFacts, EndFacts, ExtensionFacts, UntilFacts, VerdictFacts
 from bot.model.machine_use import Verdict
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -15,49 +15,55 @@ from bot.policy.use.two_ends import can_move
 from handlers.messages.backups import ends_again
 from handlers.messages.writers import (
     EventContext,
-    EventText,
     direct,
     fewer_hours_text,
     no_longer_ready,
     over_budget,
     said_once,
-    sentence_case,
     thread,
     until_text,
 )
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Rendered
-from handlers.phrases.ends import SCRIPT, end, failed_with, on_ending_text, script_first_text
-from handlers.phrases.format import Times, actor, join
+from handlers.phrases.blocks import Json, Rendered
+from handlers.phrases.ends import SCRIPT, after_script, ends_fact, exit_text, on_ending_text, script_first_text
+from handlers.phrases.format import Times, actor, join, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
 
 _ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.SCRIPT_FIRST, EventKind.SCRIPT_FAILED)
 """The events whose message says when a machine ends."""
 
+MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
+
 # --- notices
 
 
 @thread(EventKind.ENDING)
-def _ending(context: EventContext[EndFacts]) -> EventText:
-    owner = context.name(context.details.rental.owner)
-    return EventText(f"{owner} was told that it ends {until_text(context)}")
+def _ending(context: EventContext[EndFacts]) -> str:
+    return f"I told {context.name(context.rental.owner)} that {context.this_machine} {_ends(context)}."
 
 
 @thread(EventKind.SCRIPT_FIRST)
-def _script_first(context: EventContext[EndFacts]) -> EventText:
-    ends = f"it ends {until_text(context)} at the latest."
-    return EventText(f"{context.actor} destroys it after its {SCRIPT}", ends, colon=True)
+def _script_first(context: EventContext[EndFacts]) -> str:
+    latest = context.times.at_time(context.facts.until) if context.facts.until else "soon"
+    return after_script(context.actor, context.this_machine, latest)
 
 
 @thread(EventKind.SCRIPT_FAILED)
-def _script_failed(context: EventContext[EndFacts]) -> EventText:
-    return EventText(f"{SCRIPT} {failed_with(context.facts.exit_status)}")
+def _script_failed(context: EventContext[EndFacts]) -> str:
+    return f"{SCRIPT} failed on {context.this_machine}{exit_text(context.facts.exit_status)}."
 
 
 @thread(EventKind.END_MOVED)
-def _end_moved(context: EventContext[VerdictFacts]) -> EventText:
-    return EventText("In use at its end", f"it goes on until {until_text(context)}.", colon=True)
+def _end_moved(context: EventContext[VerdictFacts]) -> str:
+    until = until_text(context)
+    return sentence(f"{context.this_machine} was in use at its end, so it keeps running until {until}")
+
+
+def _ends(context: EventContext[UntilFacts]) -> str:
+    """Return `ends at 18:40`, the end that the event names, or `ends as before` if it names none."""
+    until = context.facts.until
+    return f"ends {context.times.at_time(until) if until else 'as before'}"
 
 
 @direct(*_ABOUT_THE_END)
@@ -67,68 +73,79 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
     reader, times, again = context.reader, context.times, context.outcome
     if rental.state is not State.READY:
         return no_longer_ready(context)
-    lease = rental.running_lease
-    own = context.by_owner
+    lease, until = rental.running_lease, event.facts.until
+    destroy = destroy_button(rental) if context.by_owner else None
     if lease.script_first is not None:
         first = script_first_text(details, times, event.at, name=context.machine)
         text = join(first, on_ending_text(rental, times, event.at))
-        return blocks.with_buttons(text, keep_button(rental), destroy_button(rental) if own else None)
-    name = machine(details.rental) if own else context.machine
-    until = event.facts.until
+        return blocks.with_buttons(text, keep_button(rental), destroy)
     if until < lease.ends_at:
         # The newest message stays open, because it becomes the receipt.
-        text = f"{_longer(context)}: {name}. It ends {end(rental, times)}{'' if can_move(lease) else ' now'}."
-        return blocks.message(text, closed=again is not None)
+        longer = blocks.lead(f"{_longer(context)}: {machine(rental)}", ends_fact(rental, times).sentence)
+        return blocks.of_parts(longer, closed=again is not None)
     if again is not None:
-        return blocks.message(f"Ends {times.time(until)}: {name}. I told you again {times.at_time(again.at)}.")
-    text = _notice(context, name)
+        ended = f"{context.machine} ends {times.at_time(until)}."
+        return blocks.message(f"{sentence(ended)} I sent a newer notice {times.at_time(again.at)}.")
     more = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
-    if event.facts.ask_before is not None:
-        text += _ask_in_time(event.facts.ask_before, rental, times)
-    elif more is not None and needs_approver(rental, reader, spent=details.spent.amount):
-        then = times.time(until, event.at)
-        text += f"More time needs an approver; without a yes it ends {then} and its disk goes."
-    else:
-        text += "Copy results off: the disk goes too."
-    if event.kind is not EventKind.SCRIPT_FAILED:
-        text = join(text, on_ending_text(rental, times, event.at))
-    if rental.extension is not None:
-        text += " More time is asked for; an approver decides."
-    return blocks.with_buttons(text, more, destroy_button(rental) if own else None)
+    failed = event.kind is EventKind.SCRIPT_FAILED
+    return blocks.of_parts(
+        blocks.lead(_title(context), *_what_follows(context, needs_approval=_needs_approval(context, more))),
+        blocks.small("" if failed else on_ending_text(rental, times, event.at)),
+        blocks.actions(more, destroy),
+    )
 
 
-def _notice(context: EventContext[EndFacts], name: str) -> str:
-    event, times, until = context.event, context.times, context.facts.until
+def _needs_approval(context: EventContext[EndFacts], more: Json | None) -> bool:
+    details = context.details
+    return more is not None and needs_approver(details.rental, context.reader, spent=details.spent.amount)
+
+
+def _title(context: EventContext[EndFacts]) -> str:
+    """Return `Your 1x H100 (k7mq2) ends at 18:40, in 30 min.`, or that its script failed."""
+    event, times, until, name = context.event, context.times, context.facts.until, context.machine
     if event.kind is EventKind.ENDS_AGAIN:
         return ends_again(context, name)
     if event.kind is EventKind.SCRIPT_FAILED:
-        before = times.time(until, event.at)
-        failed = failed_with(event.facts.exit_status)
-        return f"{SCRIPT} {failed} on {name}. Look before {before}: its output is in {ENDING_LOG}. "
-    if event.facts.verdict is Verdict.UNKNOWN:
-        return _ends_unseen(context)
+        failed = f"{SCRIPT} failed on {machine(context.rental)} {times.at_time(event.at)}"
+        return f"{failed}{exit_text(event.facts.exit_status)}."
     # An outage may have delayed the message.
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
-    soon = f"in {about_span(left)}" if left >= timedelta(minutes=1) else "now"
-    moves = "It goes on only if its GPUs are busy then. " if can_move(context.rental.running_lease) else ""
-    return f"Ends {times.time(until, event.at)}, {soon}: {name}. {moves}"
+    at = times.at_time(until, event.at)
+    soon = f"{at}, in {about_span(left)}" if left >= timedelta(minutes=1) else f"now, {at}"
+    return sentence(f"{name} ends {soon}")
+
+
+def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> list[str]:
+    """Return the sentences below the title of a notice: what decides about the end, and what is lost then."""
+    event, rental, times, lease = context.event, context.rental, context.times, context.rental.running_lease
+    until, ask_before = times.at_time(event.facts.until, event.at), event.facts.ask_before
+    disk = "Copy your results off: the disk is deleted with it."
+    said, failed = [], event.kind is EventKind.SCRIPT_FAILED
+    if failed:
+        disk = f"The disk is deleted {until}, so look before then. Its output is in {ENDING_LOG}."
+    elif event.kind is EventKind.ENDING and event.facts.verdict is Verdict.UNKNOWN:
+        whose = f"{vendor(event.facts.vendor)}'s machines" if event.facts.vendor is not None else "it"
+        said.append(f"I can't monitor {whose}, so it ends then even if it's busy.")
+    elif lease.latest_end is not None and can_move(lease):
+        latest = times.time(lease.latest_end, event.at)
+        said.append(f"It keeps running only if its GPUs are busy then, until {latest} at the latest.")
+    if ask_before is None and needs_approval:
+        said.append("More time needs approval.")
+        disk = "Unless someone approves, it ends then and its disk is deleted." if not failed else disk
+    said.append(disk)
+    if ask_before is not None:
+        said.append(_ask_in_time(ask_before, rental, times))
+    if rental.extension is not None:
+        said.append(MORE_TIME_REQUESTED)
+    return said
 
 
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
     """Return until when more time can be asked for. With two ends, more time is that after the later one."""
     lease = rental.running_lease
-    than = f" than until {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else ""
-    return f"Need longer{than}? Ask before {times.time(before)}: no approver is there after that."
-
-
-def _ends_unseen(context: EventContext[EndFacts]) -> str:
-    """Return that the machine ends, although its end could move, because nobody sees whether it is in use."""
-    event, rental = context.event, context.rental
-    when = f"ends {context.times.time(event.facts.until, event.at)} whatever runs. "
-    if event.facts.vendor is not None:
-        return f"I can't see inside {vendor(event.facts.vendor)}'s machines, so {rental.id} {when}"
-    return f"I can't see inside {rental.id}, so it {when}"
+    longer = f"beyond {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else "longer"
+    return f"If you need it {longer}, ask before {times.time(before)}. Nobody can approve after that."
 
 
 def _longer(context: EventContext) -> str:
@@ -161,54 +178,53 @@ def is_outdated(context: EventContext) -> bool:
 
 
 @thread(EventKind.EXTENDED)
-def _extended(context: EventContext[ExtensionFacts]) -> EventText:
-    lead = f"{context.actor} extended it by {span(context.facts.span)}"
-    return EventText(lead, f"it ends {until_text(context)}.", colon=True)
+def _extended(context: EventContext[ExtensionFacts]) -> str:
+    extended = f"{context.actor} extended {context.this_machine} by {span(context.facts.span)}."
+    return f"{extended} It now {_ends(context)}."
 
 
 @thread(EventKind.EXTENSION_ASKED)
-def _extension_asked(context: EventContext[ExtensionFacts]) -> EventText:
-    lead = f"{context.actor} asks for {span(context.facts.span)} more, until {until_text(context)}"
-    asked = asked_by_event(context.facts, context.details) or "An approver decides."
-    return EventText(lead, join(asked, _stands(context)))
+def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
+    facts, until = context.facts, until_text(context)
+    wants = f"{context.actor} asked for {span(facts.span)} more on {context.this_machine}, until {until}."
+    return join(wants, asked_by_event(facts, context.details) or "That needs approval.", _unless_approved(context))
 
 
-def _stands(context: EventContext[ExtensionFacts]) -> str:
-    """Return which end stands until more time is approved, and whether it can still move."""
-    before, lease = context.facts.since, context.details.rental.lease
+def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
+    """Return which end stays until more time is approved, and whether it can still move."""
+    before, lease, times = context.facts.since, context.rental.lease, context.times
     if lease is None:
         return ""
-    if lease.latest_end is not None and lease.latest_end > before:
-        latest = context.times.time(lease.latest_end)
-        return f"Until then it ends {context.times.time(before)}, or by {latest} while it works."
-    return f"Its end, {context.times.time(before)}, stands until then."
+    moves = lease.latest_end is not None and lease.latest_end > before
+    later = f", or by {times.time(lease.latest_end)} while its GPUs are busy" if moves and lease.latest_end else ""
+    return f"Unless someone approves, it ends {times.at_time(before)}{later}."
 
 
 @thread(EventKind.EXTENSION_APPROVED, EventKind.EXTENDED_BY_OPERATOR)
-def _extension_approved(context: EventContext[DecisionFacts | ExtensionFacts]) -> EventText:
+def _extension_approved(context: EventContext[DecisionFacts | ExtensionFacts]) -> str:
     own = " (own request)" if context.facts.self_approved else ""
-    over = over_budget(context)
     fewer = fewer_hours_text(context.facts)
-    ends = f"{f'{fewer}; ' if fewer else ''}it ends {until_text(context)}."
-    return EventText(f"More time approved by {context.actor}{own}{over}", ends, colon=True)
+    approved = f"{context.actor} approved more time for {context.this_machine}{own}{over_budget(context)}"
+    return f"{approved}{f': {fewer}' if fewer else ''}. It now {_ends(context)}."
 
 
 @thread(EventKind.EXTENSION_DENIED, EventKind.EXTENSION_EXPIRED)
-def _extension_over(context: EventContext[DecisionFacts]) -> EventText:
+def _extension_over(context: EventContext[DecisionFacts]) -> str:
     denied = context.event.kind is EventKind.EXTENSION_DENIED
-    words = "More time denied" if denied else "Nobody decided on more time"
-    by = f" by {context.actor}" if context.event.actor else ""
-    why, ends = context.said, f"it ends {until_text(context)}."
-    return EventText(f"{words}{by}", f"{why}. {sentence_case(ends)}" if why else ends, colon=True)
+    decided = f"{context.actor} declined" if denied else "Nobody decided about"
+    said = f": {context.said}" if context.said else ""
+    return f"{decided} more time for {context.this_machine}{said}. It {_ends(context)}."
 
 
 @thread(EventKind.EXTENSION_WITHDRAWN)
-def _extension_withdrawn(context: EventContext[DecisionFacts]) -> EventText:
-    lead = f"{context.actor} no longer asks for more time"
+def _extension_withdrawn(context: EventContext[DecisionFacts]) -> str:
+    gave_up = f"{context.actor} withdrew the request for more time on {context.this_machine}."
     if context.event.actor is None:
         who = context.name(next(iter(context.facts.people), context.owner_id))
-        lead = f"{who} left the workspace, so nobody asks for more time"
-    return EventText(lead, f"it ends {until_text(context)}.", colon=True)
+        gave_up = (
+            f"{who} left the workspace, so the request for more time on {context.this_machine} was withdrawn."
+        )
+    return f"{gave_up} It {_ends(context)}."
 
 
 direct(EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_APPROVED, EventKind.EXTENSION_DENIED)(said_once)

@@ -208,7 +208,7 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
     used = use_now(known, details.recent_use, reader.rules.idle, times) if known else ""
     facts = [
         why_ended(details),
-        receipt(details, idle=False) if money and rental.state.over else "",
+        receipt(details) if money and rental.state.over else "",
         use_shares(details.use_costs),
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         f"Project: {escape(rental.project, 40)}." if rental.project != UNASSIGNED else "",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from calendar import month_abbr
 from datetime import date
 
-from bot.model.budget import MonthPart
+from bot.model.budget import MonthPart, ScopeKind
 from bot.model.event import EventKind
 from bot.model.facts import BudgetAlertFacts, DigestFacts, UnusualDayFacts
 from bot.model.money import in_cents
-from bot.model.spend import Digest, ProjectWeek, Spent
+from bot.model.spend import Digest, Spent
 from bot.model.text import plural
 from bot.policy.buying.budgets import say_month, split_budget
 from bot.policy.buying.focus import MonthFile
@@ -30,16 +30,17 @@ def _digest(context: AlertContext[DigestFacts]) -> Rendered:
     add up to the first one."""
     week = context.facts.digest
     amounts = in_cents([one.spent.amount for one in week.projects])
-    first = f"Last week ({_days(week.first, week.last)}): {_spent(week.spent)}."
+    first = f"Last week ({_days(week.first, week.last)}) the team spent {_spent(week.spent)}."
     forecast = ""
     if week.forecast is not None:
-        forecast = f"At this rate {say_month(week.month)} comes to about {about_dollars(week.forecast)}."
-    words = [join(first, f"Now: {_running(week)}.", forecast)]
+        forecast = f"At this rate, {say_month(week.month)} will cost about {about_dollars(week.forecast)}."
+    words = [join(first, _running(week), forecast)]
     if len(week.projects) > 1:
         words += [
             f"{escape(one.project, 40)}: {dollars(amount)} for {plural(one.spent.rentals, 'rental')}"
             + (f", {percent(one.spent.use.idle, one.spent.amount)} idle" if one.spent.use.idle else "")
-            + f"; now {_running(one)}"
+            + (f"; {plural(one.running, 'machine')} now, at {per_hour(one.rate)}" if one.running else "")
+            + (f"; {plural(one.not_confirmed, 'deletion')} not confirmed" if one.not_confirmed else "")
             for one, amount in list(zip(week.projects, amounts, strict=True))[:MOST_PROJECTS]
         ]
     more = len(week.projects) - MOST_PROJECTS
@@ -54,15 +55,20 @@ def _days(first: date, last: date) -> str:
 
 
 def _spent(spent: Spent) -> str:
-    """Return `$1,940.12 for 61 rentals; idle $212.70 (11%)`."""
-    idle = f"; idle {dollars(spent.use.idle)} ({percent(spent.use.idle, spent.amount)})" if spent.use.idle else ""
-    return f"{dollars(spent.amount)} for {plural(spent.rentals, 'rental')}{idle}"
+    """Return `$1,940.12 on 61 rentals, of which $212.70 (11%) was idle`."""
+    idle = spent.use.idle
+    share = f", of which {dollars(idle)} ({percent(idle, spent.amount)}) was idle" if idle else ""
+    return f"{dollars(spent.amount)} on {plural(spent.rentals, 'rental')}{share}"
 
 
-def _running(one: Digest | ProjectWeek) -> str:
-    """Return `3 machines, $20.10/h`, then `; 1 not confirmed` for machines whose deletion isn't confirmed yet."""
-    runs = f"{plural(one.running, 'machine')}, {per_hour(one.rate)}" if one.running else "no machine"
-    return f"{runs}; {one.not_confirmed} not confirmed" if one.not_confirmed else runs
+def _running(week: Digest) -> str:
+    """Return `5 machines are running now, at $31.20/h.`, then how many deletions aren't confirmed yet."""
+    running = "No machine is running now."
+    if week.running:
+        are = plural(week.running, "machine is", "machines are")
+        running = f"{are} running now, at {per_hour(week.rate)}."
+    left = plural(week.not_confirmed, "deletion isn't", "deletions aren't")
+    return join(running, f"{left} confirmed yet." if week.not_confirmed else "")
 
 
 # --- alerts about the month and the day
@@ -72,19 +78,25 @@ def _running(one: Digest | ProjectWeek) -> str:
 def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
     """Return the alert that a part of a budget is spent and reserved, and what follows.
 
-    It has the exact share and, if that is higher, the threshold that was passed.
+    It has the exact share. If that is higher than the threshold that was passed, the share is "now".
     """
     balance, budget = context.facts.balance, context.facts.total
     spent, reserved, _ = split_budget(balance, budget)
-    has = f"{scope_name(balance.scope, context.names)} has spent {dollars(spent)} of {say_month(balance.month)}'s"
+    who, its = (
+        scope_name(balance.scope, context.names),
+        "their" if balance.scope.kind is ScopeKind.PERSON else "its",
+    )
+    reached = (
+        f"{who} has reached {balance.alerted}% of {its} {dollars(budget)} budget for {say_month(balance.month)}"
+    )
     share = percent(balance.spent + balance.reserved, budget)
-    past = "" if share == f"{balance.alerted}%" else f", past the alert at {balance.alerted}%"
-    more = f"{dollars(reserved)} is reserved for what runs: {share}{past}."
+    parts = f"{dollars(spent)} spent, and running machines can add up to {dollars(reserved)}"
+    now = "" if share == f"{balance.alerted}%" else f" ({share} in all)"
     refuse = context.reader.rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget
-    then = "nothing more is rented" if refuse else "each rental asks an approver"
-    when = "From now on" if full else "From 100% on"
-    return blocks.message(f"{has} {dollars(budget)}, and {more} Nothing stops. {when} {then}.")
+    then = "nothing more can be rented" if refuse else "every new rental needs approval"
+    when = "From now on," if full else "At 100%,"
+    return blocks.message(f"{reached}: {parts}{now}. Nothing is stopped. {when} {then}.")
 
 
 @alert(EventKind.UNUSUAL_DAY, names=lambda event: [one.owner for one in event.facts.dearest])
@@ -94,9 +106,9 @@ def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
     what = "; ".join(
         f"{identifier(one.rental_id, 20)}, {person(names, one.owner)}, {dollars(one.amount)}" for one in dearest
     )
+    so_far, usual = dollars(facts.amount), dollars(facts.estimate)
     text = join(
-        f"Unusual day: {dollars(facts.amount)} so far today;",
-        f"a usual day costs {dollars(facts.estimate)}.",
+        f"Today is unusually expensive: {so_far} so far, against {usual} on a usual day.",
         f"Most of it: {what}." if what else "",
     )
     return blocks.with_buttons(text, *map(show_button, dict.fromkeys(one.rental_id for one in dearest)))
@@ -119,18 +131,21 @@ def month_file_words(file: MonthFile, reader: str) -> str:
 
 def _completeness(file: MonthFile) -> str:
     if file.complete is not None:
-        return "The month is complete: this file never changes. What is found later is in a later month's file."
+        return "The month is complete, so this file won't change. Costs found later are in a later month's file."
     if file.running_count:
-        run = plural(file.running_count, "machine still runs", "machines still run")
-        return f"Not complete: {run}, counted up to now."
-    return "Not complete yet."
+        are = plural(file.running_count, "machine is", "machines are")
+        return f"The month isn't complete: {are} still running, with the cost up to now."
+    return "The month isn't complete yet."
 
 
 def file_on_its_way(part: MonthPart) -> Rendered:
-    return blocks.message(f"The file of {month_name(part.month)} comes in our direct messages.")
+    return blocks.message(f"I'll send you the file for {month_name(part.month)} in a direct message.")
 
 
 def no_file(file: MonthFile, reader: str) -> Rendered:
     """Return the message in the place of a file that the Slack app may not send."""
-    words = "I can't send its file: my Slack app lacks the scope files:write. An admin can add it: gpubot doctor."
+    words = (
+        "I can't send the file, because my Slack app lacks the scope files:write. "
+        "An admin can add it: gpubot doctor says how."
+    )
     return blocks.message(f"{month_file_words(file, reader)} {words}")

@@ -195,9 +195,10 @@ def script_first(rental: Rental, times: Times) -> Rendered:
     return reply(text, keep_button(rental), destroy_button(rental))
 
 
-def decided(rental: Rental, word: str) -> Rendered:
-    """Return the reply to a decision that was made in a list: `Approved: 8x H100 SXM 80 GB (p4wd9) in EU.`"""
-    return blocks.message(f"{word}: {machine_in(rental)}.")
+def decided(rental: Rental, *, approved: bool) -> Rendered:
+    """Return the reply to a decision that was made in a list: `You approved 8x H100 SXM 80 GB (p4wd9) in EU.`"""
+    did = "approved" if approved else "declined the request for"
+    return blocks.message(f"You {did} {machine_in(rental)}.")
 
 
 def newer_version(words: str, current: Rendered) -> Rendered:

@@ -261,7 +261,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
     read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
     what = join(machine_in(rental), "(spot)" if envelope.contract is Contract.SPOT else "", _length(rental, times))
     teammates = people_text(names_of(details, rental.teammates))
-    wants = f"{owner(details)} wants *{what}*{f', shared with {teammates}' if teammates else ''}"
+    what = f"*{what}*{f', shared with {teammates}' if teammates else ''}"
     by_whom = "" if asked.actor == rental.owner else f" by {context.actor}"
     changed = f"Changed{by_whom} {times.at_time(asked.at)}." if asked.kind is EventKind.CHANGED else ""
     then = f" {times.at_time(read_at)}" if read_at is not None else ""
@@ -272,7 +272,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
         blocks.header(f"Approve up to {say_at_most(envelope.total)}?"),
         blocks.paragraph(
             join(
-                f"{_with_note(wants, rental)}.",
+                wants(details, rental.owner, what),
                 why_undecided(details),
                 over_total_text(rental.request, envelope.total),
                 pings,
@@ -288,10 +288,10 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
     )
 
 
-def _with_note(clause: str, rental: Rental) -> str:
-    """Return `Ana wants 8x H100: "fine-tune run 7"`, without a full stop."""
-    words = note(rental.request.note)
-    return f'{clause}: "{words}"' if words else clause
+def wants(details: RentalDetails, asker: str, what: str) -> str:
+    """Return `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7".`, with the note of the request."""
+    words = note(details.rental.request.note)
+    return f"{person(details.names, asker)} wants {what}" + (f': "{words}".' if words else ".")
 
 
 def _length(rental: Rental, times: Times) -> str:
@@ -318,12 +318,12 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
     rate = rental.rate if rental.rate is not None else envelope.price
     total = say_at_most(envelope.total)
     whose = "" if extension.asked_by == rental.owner else f"{owner(details)}'s "
-    wants = f"{person(details.names, extension.asked_by)} wants more time for {whose}*{machine(rental)}*"
+    what = f"more time for {whose}*{machine(rental)}*"
     until = f"It would then end {times.date_and_time(extension.ends_at)}."
     spent = so_far(details.spent)
     return (
         blocks.header(f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}?"),
-        blocks.paragraph(join(f"{_with_note(wants, rental)}.", until_decided(rental, times), pings)),
+        blocks.paragraph(join(wants(details, extension.asked_by, what), until_decided(rental, times), pings)),
         blocks.facts(
             Fact(
                 "Cost",

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from bot.model.attempt import Attempt, OwnedKey
+from bot.model.attempt import OwnedKey
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -121,46 +121,92 @@ def log_in_parts(
 
 def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
     """Return which keys work: a teammate's own, or for the owner those of all people in the rental. It names each
-    key that doesn't work. Return None if nothing is known of them.
-    """
-    rental, attempt = details.rental, details.current
-    soon = awaited(details, reader.rules)
-    if reader.id != rental.owner:
-        return _teammates_keys(details, reader.id, soon)
-    if attempt is None:
-        return None
-    if attempt.adopted is not None:
-        return _keys("", "I don't know whose keys work, because this machine wasn't rented through me")
-    if details.bought_by != rental.owner:
-        return _keys("", *_inherited_keys(details, attempt))
-    first, sent = _key_name(attempt.key_comment, "your key"), _names(attempt.script_keys, details)
-    missing = _missing(_names(_unsent(details, attempt), details))
-    if boot_script_ran(rental):
-        works = [first, *sent]
-        return _keys("Your key" if len(works) == 1 else "The keys", _work(works), missing)
-    return _keys("Your key", _work([first]), _sent(sent, details, soon), missing)
+    key that doesn't work. Return None if nothing is known of them."""
+    if reader.id != details.rental.owner:
+        return _teammates_keys(details, reader)
+    clauses, _ = _owners_keys(details, reader)
+    return (
+        _keys("Keys", "Your key" if clauses[0].endswith(" works") else "The keys", *clauses) if clauses else None
+    )
 
 
-def _keys(whose: str, *clauses: str, label: str = "Keys") -> Fact:
+def _keys(label: str, whose: str, *clauses: str) -> Fact:
     """Return these clauses as a fact. If they begin with the name of a key, its sentence begins with the words
     `whose`."""
     text = join(*clauses, by="; ")
-    lead = whose if text.startswith(('"', "SHA256:")) else ""
-    return Fact(label, sentence_case(text), sentence(join(lead, text)))
+    return Fact(
+        label, sentence_case(text), sentence(join(whose if text.startswith(('"', "SHA256:")) else "", text))
+    )
+
+
+def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
+    """Return which keys work, as clauses, and the keys that the owner has to paste, or may have to."""
+    rental, attempt, owner = details.rental, details.current, details.rental.owner
+    if attempt is None:
+        return [], ()
+    ran, brought = boot_script_ran(rental), attempt.script_keys
+    further = further_keys(owner, rental.teammates, details.keys_now, first=attempt.public_key)
+    unsent = [key for key in further if key.line not in {key.line for key in brought}]
+    missing, paste = _missing(_names(unsent, details)), unsent if ran else further
+    if attempt.adopted is not None:
+        return ["I don't know whose keys work, because this machine wasn't rented through me"], paste
+    if details.bought_by == owner:
+        first, sent = _key_name(attempt.key_comment, "your key"), _names(brought, details)
+        works = [_work([first, *sent])] if ran else [_work([first]), _sent(sent, details, reader)]
+        return [*works, missing], paste
+    own = [key for key in brought if key.person == owner and not boot_script_failed(rental, attempt)]
+    if own and ran:
+        return [_work(_own_names(own, details, owner)), missing], paste
+    inside = [details.bought_by, *(key.person for key in brought if ran and key.person != owner)]
+    names = [person(details.names, one) for one in dict.fromkeys(inside)]
+    if not own and details.left.issuperset(inside):
+        only, left = listed([f"{name}'s" for name in names]), f"{names[0]} has" if len(names) == 1 else "they have"
+        return [f"only {only} keys work, and {left} left, so nobody here can add yours"], ()
+    rented = "who rented it and left" if details.bought_by in details.left else "who rented it"
+    others = f", and of {listed(names[1:])}" if names[1:] else ""
+    sent = [] if ran else _names([key for key in brought if key.person != details.bought_by], details)
+    return [f"the keys of {names[0]}, {rented}{others}, work", _sent(sent, details, reader), missing], paste
+
+
+def _teammates_keys(details: RentalDetails, reader: Reader) -> Fact:
+    """Return whether a teammate's own keys work, and that the owner can add the others."""
+    attempt, own, label = details.current, details.keys_now.get(reader.id, ()), "Your key"
+    if not own:
+        return _keys(label, "", f"you have no SSH key yet; once you've saved one, {add_your_key(details)}")
+    if attempt is not None and any(key.line == attempt.public_key for key in own):
+        return Fact(label, "Works", "Your key works.")
+    brought = {key.line for key in attempt.script_keys} if attempt is not None else set()
+    sent, unsent = (
+        first_few(
+            _own_names([key for key in own if (key.line in brought) is there], details, reader.id),
+            KEYS_NAMED,
+            MORE_OF_YOURS,
+        )
+        for there in (True, False)
+    )
+    text = join(_sent(sent, details, reader), _missing(unsent), by="; ")
+    works = not unsent and (awaited(details, reader.rules) or boot_script_ran(details.rental))
+    whose = label if len(sent or unsent) == 1 else "Your keys"
+    return _keys(label, whose, text if works else f"{text}. {add_your_key(details)}")
+
+
+def add_your_key(details: RentalDetails) -> str:
+    """Return how a teammate's key gets on a machine that runs, as a clause."""
+    return f"{owner(details)} can add it with /gpu share {details.rental.id}"
 
 
 def _work(names: Sequence[str]) -> str:
     return f"{listed(names)} {'works' if len(names) == 1 else 'work'}"
 
 
-def _sent(names: Sequence[str], details: RentalDetails, soon: bool) -> str:
+def _sent(names: Sequence[str], details: RentalDetails, reader: Reader) -> str:
     """Return whether these keys work, which the startup script brings."""
     keys, attempt = listed(names), details.current
     if not names or attempt is None:
         return ""
     if boot_script_ran(details.rental):
         return _work(names)
-    if soon:
+    if awaited(details, reader.rules):
         return f"{keys} will work in about a minute"
     if boot_script_failed(details.rental, attempt):
         return f"{keys} {_do_not(names)} work, because the startup script didn't run"
@@ -179,103 +225,12 @@ def _do_not(names: Sequence[str]) -> str:
     return "doesn't" if len(names) == 1 else "don't"
 
 
-def _inherited_keys(details: RentalDetails, attempt: Attempt) -> list[str]:
-    """Return whose keys work on a machine that somebody else rented, and which of the new owner's. If all of those
-    people left, return that nobody can log in."""
-    reader, ran = details.rental.owner, boot_script_ran(details.rental)
-    own = _own_sent(details, attempt)
-    if own and ran:
-        return [_work(_own_names(own, details, reader))]
-    people = _people_inside(details, attempt)
-    names = [person(details.names, one) for one in people]
-    if not own and not _here(details, attempt):
-        left = f"{names[0]} has" if len(names) == 1 else "they have"
-        only = listed([f"{name}'s" for name in names])
-        return [f"only {only} keys work, and {left} left, so nobody here can add yours"]
-    rented = "who rented it" if details.bought_by not in details.left else "who rented it and left"
-    others = f", and of {listed(names[1:])}" if names[1:] else ""
-    sent = [] if ran else [key for key in attempt.script_keys if key.person != details.bought_by]
-    return [
-        f"the keys of {names[0]}, {rented}{others}, work",
-        _sent(_names(sent, details), details, soon=False),
-        _missing(_names(_unsent(details, attempt), details)),
-    ]
-
-
-def _own_sent(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
-    """Return the new owner's keys that the purchase of an earlier owner sent."""
-    failed = boot_script_failed(details.rental, attempt)
-    return [] if failed else [key for key in attempt.script_keys if key.person == details.rental.owner]
-
-
-def _people_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
-    """Return the other people whose keys work on a machine that an earlier owner rented, that owner first."""
-    others = [key.person for key in attempt.script_keys] if boot_script_ran(details.rental) else []
-    return [one for one in dict.fromkeys([details.bought_by, *others]) if one != details.rental.owner]
-
-
-def _here(details: RentalDetails, attempt: Attempt) -> bool:
-    return any(one not in details.left for one in _people_inside(details, attempt))
-
-
-def _teammates_keys(details: RentalDetails, reader: str, soon: bool) -> Fact:
-    """Return whether a teammate's own keys work, and that the owner can add the others."""
-    attempt, own, label = details.current, details.keys_now.get(reader, ()), "Your key"
-    add = add_your_key(details)
-    if not own:
-        return _keys("", f"you have no SSH key yet; once you've saved one, {add}", label=label)
-    if attempt is not None and any(key.line == attempt.public_key for key in own):
-        return Fact(label, "Works", "Your key works.")
-    brought = {key.line for key in attempt.script_keys} if attempt is not None else set()
-    sent, unsent = (
-        _own_names([key for key in own if (key.line in brought) is there], details, reader)
-        for there in (True, False)
-    )
-    text = join(
-        _sent(first_few(sent, KEYS_NAMED, MORE_OF_YOURS), details, soon),
-        _missing(first_few(unsent, KEYS_NAMED, MORE_OF_YOURS)),
-        by="; ",
-    )
-    works = not unsent and (soon or boot_script_ran(details.rental))
-    return _keys(label, join(text, "" if works else add, by=". "), label=label)
-
-
-def add_your_key(details: RentalDetails) -> str:
-    """Return how a teammate's key gets on a machine that runs, as a clause."""
-    return f"{owner(details)} can add it with /gpu share {details.rental.id}"
-
-
-# --- the keys that the owner puts on the machine
-
-
-def _paste_parts(details: RentalDetails, most: int) -> list[Part]:
+def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part]:
     """Return, in at most `most` shell lines, what the owner pastes for the keys that don't work, or may not."""
-    keys = _to_paste(details)
+    _, keys = _owners_keys(details, reader)
     names = _names(keys, details)
     how = f"If {listed(names)} {_do_not(names)} work, paste this on the machine:"
     return lines_to_paste(how, add_line, [key.line for key in keys], most) if keys else []
-
-
-def _to_paste(details: RentalDetails) -> list[OwnedKey]:
-    attempt = details.current
-    if attempt is None:
-        return []
-    inherited = attempt.adopted is None and details.bought_by != details.rental.owner
-    if inherited and not _own_sent(details, attempt) and not _here(details, attempt):
-        return []  # nobody can log in to paste anything
-    ran = boot_script_ran(details.rental)
-    return _unsent(details, attempt) if ran else list(_further_keys(details, attempt))
-
-
-def _unsent(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
-    sent = {key.line for key in attempt.script_keys}
-    return [key for key in _further_keys(details, attempt) if key.line not in sent]
-
-
-def _further_keys(details: RentalDetails, attempt: Attempt) -> tuple[OwnedKey, ...]:
-    """Return the keys of people in the rental, except the first, which every vendor puts on the machine."""
-    rental = details.rental
-    return further_keys(rental.owner, rental.teammates, details.keys_now, first=attempt.public_key)
 
 
 def _setup_log(details: RentalDetails) -> str:
@@ -344,7 +299,7 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
     script = join(script_first_text(details, times), on_ending_text(rental, times))
     unread = "" if rental.host_key or not rental.host else NO_HOST_KEY
     install = by_hand(details, reader, probe_line)
-    paste = _paste_parts(details, LONG_LINES - len(install)) if reader.id == rental.owner else []
+    paste = _paste_parts(details, reader, LONG_LINES - len(install)) if reader.id == rental.owner else []
     installed = button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
     return blocks.of_parts(
         blocks.paragraph(join_lines(head, script, NO_SSH_ANSWER if rental.silent else "")),
@@ -380,18 +335,18 @@ LONG_LINE = blocks.SECTION_TEXT - 10
 
 
 def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
-    """Return the words `how`, at most `most` shell lines for keys, and how many keys didn't fit."""
-    lines, left = key_lines(write, keys, most)
-    rest = f"{plural(left, 'more key')} didn't fit here." if left else ""
-    return [blocks.paragraph(how), *map(blocks.preformatted, lines), blocks.paragraph(rest)]
+    """Return the words `how`, at most `most` shell lines for keys, and how many keys didn't fit.
 
-
-def key_lines(write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> tuple[list[str], int]:
-    """Return at most `most` shell lines for keys, each short enough for a block, and how many keys are left out.
-    `write` makes the shell line for some of the keys."""
+    `write` makes the shell line for some of the keys. Each line is short enough for a block.
+    """
     groups: list[list[str]] = [[]]
     for key in keys:
         if groups[-1] and len(literal(write([*groups[-1], key])).encode()) > LONG_LINE:
             groups.append([])
         groups[-1].append(key)
-    return [write(group) for group in groups[:most] if group], sum(map(len, groups[most:]))
+    left = sum(map(len, groups[most:]))
+    return [
+        blocks.paragraph(how),
+        *(blocks.preformatted(write(group)) for group in groups[:most] if group),
+        blocks.paragraph(f"{plural(left, 'more key')} didn't fit here." if left else ""),
+    ]

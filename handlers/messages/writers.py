@@ -100,8 +100,11 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def this_machine(self) -> str:
-        """Return `this machine`, or its name if the text is `named`."""
-        return self.machine if self.named else "this machine"
+        """Return `this machine`, or its name if the text is `named`, without the owner if they are the actor."""
+        if not self.named:
+            return "this machine"
+        own = self.event.actor == self.rental.owner and not self.by_owner
+        return machine(self.rental) if own else self.machine
 
     @property
     def this_request(self) -> str:

@@ -188,6 +188,13 @@ def heading(text: str) -> Part:
     return Part(text, section(f"*{text}*"))
 
 
+def lead(title: str, *sentences: str, by: str = " ") -> Part:
+    """Return a paragraph that begins with a bold title. `by` stands between the title and the sentences."""
+    rest, said = join(*sentences), with_full_stop(title)
+    stop = said[len(title) :] if rest and by == " " else ""
+    return Part(join(said, rest), section(join(f"*{title}*{stop}", rest, by=by)))
+
+
 def small(*texts: str) -> Part:
     """Return small print, or nothing if there is no text."""
     return Part(join_lines(*texts), context(*texts))

@@ -9,7 +9,7 @@ from bot.model.money import Micros, cost
 from bot.model.quote import Quote
 from bot.model.request import Envelope, Request
 from bot.model.summary import Over
-from bot.model.text import listed, plural, say_at_most, span
+from bot.model.text import listed, say_at_most, span
 from bot.policy.buying.budgets import project_of_channel, rules_of_project, say_month, say_passed
 from bot.policy.buying.spending import over_at_price, over_total
 from bot.policy.team.rules import Rules
@@ -85,9 +85,9 @@ def invoice_differences(estimated: Micros, unknown_count: int) -> str:
     `unknown_count` machines run that no rental has."""
     parts = []
     if estimated:
-        parts.append(f"what is estimated ({dollars(estimated)})")
-    running = f" ({plural(unknown_count, 'runs', 'run')} now)" if unknown_count else ""
-    parts += [f"machines not rented through me{running}", "tax"]
+        parts.append(f"estimates ({dollars(estimated)})")
+    running = f" ({unknown_count} running now)" if unknown_count else ""
+    parts += ["tax", f"machines not rented through me{running}"]
     return f"The invoice may differ by {listed(parts)}."
 
 

@@ -15,7 +15,7 @@ from bot.policy.team.hours import known_zone
 from bot.policy.use.on_ending import STARTS_BEFORE
 from bot.policy.use.two_ends import can_move, first_end, was_asked_for
 from handlers.phrases.blocks import Fact
-from handlers.phrases.format import Times, person, time_token
+from handlers.phrases.format import Times, person
 
 
 def how_long(request: Request, times: Times) -> str:
@@ -76,31 +76,34 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
     times `posted`."""
     lease, extension = rental.running_lease, rental.extension
-    later = times.time(lease.latest_end, *posted) if lease.latest_end is not None and can_move(lease) else ""
 
     def longer(say: Callable[..., str]) -> str:
         return f", or {say(extension.ends_at, *posted)} if approved" if extension is not None else ""
 
-    if keeps_running(rental):
-        first = times.time(lease.ends_at, *posted)
-        latest, at_latest = (f"{later} at the latest", "and until ") if later else ("its latest end", "")
-        said = f"It keeps running until {first}, {at_latest}{latest}{longer(times.at_time)}."
-        return Fact("Ends", f"{first}, {latest}{longer(times.time)}", said)
-
     def until(say: Callable[..., str]) -> str:
-        by = f", or by {later} while its GPUs are busy" if later else ""
-        return f"{say(lease.ends_at, *posted)}{by}{longer(say)}"
+        return f"{_until(rental, say, times, *posted)}{longer(say)}"
 
-    return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
+    if not keeps_running(rental):
+        return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
+    first, latest, at_latest = times.time(lease.ends_at, *posted), "its latest end", ""
+    if lease.latest_end is not None and can_move(lease):
+        latest, at_latest = f"{times.time(lease.latest_end, *posted)} at the latest", "and until "
+    said = f"It keeps running until {first}, {at_latest}{latest}{longer(times.at_time)}."
+    return Fact("Ends", f"{first}, {latest}{longer(times.time)}", said)
 
 
 def end(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return `18:40`, or `18:40 unless its GPUs are busy then; 00:40 at the latest` if the end can move."""
+    """Return `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if the end can move."""
+    return _until(rental, times.time, times, *posted)
+
+
+def _until(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
+    """Return the end of a machine as `say` writes a time, and the later one if it can move."""
     lease = rental.running_lease
-    first = times.time(lease.ends_at, *posted)
+    first = say(lease.ends_at, *posted)
     if lease.latest_end is None or not can_move(lease):
         return first
-    return f"{first} unless its GPUs are busy then; {times.time(lease.latest_end, *posted)} at the latest"
+    return f"{first}, or by {times.time(lease.latest_end, *posted)} while its GPUs are busy"
 
 
 def at_its_end(rental: Rental, now: datetime) -> str:
@@ -120,13 +123,8 @@ def at_its_end(rental: Rental, now: datetime) -> str:
 
 
 def without_approval(rental: Rental, times: Times) -> str:
-    """Return when a machine ends while more time is asked for: `Unless someone approves, it ends at 12:34.`, or
-    `.. it ends at 12:34, or by tomorrow at 00:34 while it's busy.`"""
-    lease = rental.running_lease
-    later = ""
-    if lease.latest_end is not None and can_move(lease):
-        later = f", or by {times.time(lease.latest_end)} while it's busy"
-    return f"Unless someone approves, it ends {times.at_time(lease.ends_at)}{later}."
+    """Return when a machine ends while more time is asked for: `Unless someone approves, it ends at 12:34.`"""
+    return f"Unless someone approves, it ends {_until(rental, times.at_time, times)}."
 
 
 def until_decided(rental: Rental, times: Times) -> str:
@@ -161,19 +159,16 @@ def end_text(at: datetime, zone: str) -> str:
     return f"{at.astimezone(known_zone(zone)):%Y-%m-%d %H:%M}"
 
 
-BUSY_THEN = "unless its GPUs are busy then"
-
-
 def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
-    """Return when the bot asks again, and that the end stands. `until` is None if the bot never asks again.
+    """Return when the bot asks again, and that the end stays. `until` is None if the bot never asks again.
     `moves` tells whether the end moves on if the machine is in use then."""
-    if ends and (until is None or until >= ends):
-        busy = f" {BUSY_THEN}" if moves else ""
-        return f"It still ends {times.time(ends)}{busy}; I don't ask again before."
-    if until is None:
-        return "I don't ask again."
-    either = f"; it ends {times.time(ends)} {BUSY_THEN if moves else 'either way'}" if ends else ""
-    return f"I ask again {times.at_time(until)}{either}."
+    again = f"I'll ask again {times.at_time(until)}." if until is not None else "I won't ask again."
+    if ends is None:
+        return again
+    still = f"It still ends {times.at_time(ends)}{' unless its GPUs are busy then' if moves else ''}"
+    if until is None or until >= ends:
+        return f"{still}, and I won't ask again before that."
+    return f"{again} {still}."
 
 
 # --- `/root/on-ending.sh`: when it runs before the end of a machine, and how that went
@@ -183,8 +178,8 @@ SCRIPT = "on-ending.sh"
 PATH = "/root/on-ending.sh"
 
 _REFUSED: dict[OnEndingRefused, str] = {
-    OnEndingRefused.NO_FILE: f"it is no regular file. Put the script itself at {PATH}, no link",
-    OnEndingRefused.NOT_EXECUTABLE: f"it is not executable. Type chmod 700 {PATH} on the machine",
+    OnEndingRefused.NO_FILE: f"it isn't a regular file. Put the script itself at {PATH}, not a link",
+    OnEndingRefused.NOT_EXECUTABLE: f"it isn't executable. Type chmod 700 {PATH} on the machine",
     OnEndingRefused.OWNER: f"it or /root doesn't belong to root. Type chown root /root {PATH} on the machine",
     OnEndingRefused.WRITABLE: f"others can write to it or to /root. Type chmod go-w /root {PATH} on the machine",
 }
@@ -193,26 +188,25 @@ _REFUSED: dict[OnEndingRefused, str] = {
 
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the script of a machine that is ready or was, for a message of the times `posted`:
-    `Its on-ending.sh runs at 18:25.`, `on-ending.sh: done at 18:26.` Return an empty text if it has none."""
+    `on-ending.sh starts at 18:25.`, `on-ending.sh finished at 18:26.` Return an empty text if it has none."""
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:
         return ""
     ready = rental.state is State.READY
     seen_at = rental.on_ending_at
-    at = f" {_at(seen_at, times, *posted)}" if seen_at is not None else ""
     if script.state is OnEndingState.REFUSED:
         why = _REFUSED[script.why] if script.why is not None else f"see {PATH}"
-        return f"The machine doesn't start its {SCRIPT}: {why}." if ready else ""
+        return f"The machine won't start its {SCRIPT}: {why}." if ready else ""
     if not script.is_for(lease.ends_at):
         return _to_come(rental, times, *posted) if ready else ""
     if script.state is OnEndingState.RUNNING:
-        since = f" since {times.time(seen_at, *posted)}" if seen_at is not None else ""
-        return f"{SCRIPT}: running{since}." if ready else f"{SCRIPT} still ran at the end."
+        since = f" has been running since {times.time(seen_at, *posted)}" if seen_at is not None else " is running"
+        return f"{SCRIPT}{since}." if ready else f"{SCRIPT} was still running at the end."
+    at = f" {times.at_time(seen_at, *posted)}" if seen_at is not None else ""
     if script.state is OnEndingState.DONE:
-        return f"{SCRIPT}: done{at}."
-    failed = f"{SCRIPT}: {failed_with(script.status)}{at}"
-    look = ready and lease.ends_at > times.now
-    return f"{failed}: look before {times.time(lease.ends_at, *posted)}." if look else f"{failed}."
+        return f"{SCRIPT} finished{at}."
+    look = f", so look before {times.time(lease.ends_at, *posted)}"
+    return f"{SCRIPT} failed{at}{exit_text(script.status)}{look if ready and lease.ends_at > times.now else ''}."
 
 
 def can_have_one(rental: Rental) -> str:
@@ -222,8 +216,8 @@ def can_have_one(rental: Rental) -> str:
     return f"If you put a script at {PATH}, it runs {span(STARTS_BEFORE)} before the machine ends."
 
 
-def failed_with(status: int | None) -> str:
-    return "failed" if status is None else f"failed (exit {status})"
+def exit_text(status: int | None) -> str:
+    return "" if status is None else f" (exit {status})"
 
 
 def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
@@ -232,24 +226,22 @@ def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
     if lease.script_first is not None:
         return ""  # `script_first_text` says that it runs
     if can_move(lease):
-        return f"Its {SCRIPT} runs {span(STARTS_BEFORE)} before its end."
+        return f"{SCRIPT} starts {span(STARTS_BEFORE)} before the end."
     if starts_at > times.now:
-        return f"Its {SCRIPT} runs {_at(starts_at, times, *posted)}."
-    return f"Its {SCRIPT} has not started yet."
-
-
-def _at(moment: datetime, times: Times, *posted: datetime) -> str:
-    """Return `at 18:40`, or `tomorrow at 01:44` if a reader of these days needs the day."""
-    shown = times.time(moment, *posted)
-    return f"at {shown}" if shown == time_token(moment) else shown
+        return f"{SCRIPT} starts {times.at_time(starts_at, *posted)}."
+    return f"{SCRIPT} hasn't started yet."
 
 
 def script_first_text(details: RentalDetails, times: Times, *posted: datetime, name: str = "it") -> str:
-    """Return when a machine ends that somebody destroys after its script: `Ben destroys it once its on-ending.sh
-    is done, 18:35 at the latest.` `name` stands for the machine. Return an empty text for any other machine."""
+    """Return when a machine ends that somebody destroys after its script: `As Ben asked, I'll destroy it when its
+    on-ending.sh is done, at 18:35 at the latest.` `name` stands for the machine. Return an empty text for any
+    other machine."""
     lease = details.rental.lease
     first = lease.script_first if lease is not None else None
     if lease is None or first is None:
         return ""
-    latest = f"{times.time(lease.ends_at, *posted)} at the latest"
-    return f"{person(details.names, first.by)} destroys {name} once its {SCRIPT} is done, {latest}."
+    return after_script(person(details.names, first.by), name, times.at_time(lease.ends_at, *posted))
+
+
+def after_script(who: str, name: str, latest: str) -> str:
+    return f"As {who} asked, I'll destroy {name} when its {SCRIPT} is done, {latest} at the latest."

@@ -1,4 +1,4 @@
-"""The buttons that several messages about a machine have: Show, Extend, Take the request back, Destroy."""
+"""The buttons that several messages about a machine have: Show, Extend, Withdraw the request, Destroy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def extend_button(
 
     If an approver would decide, and `spent`, the cost so far, is given, return `Ask for 2 h more, about $36.80`.
     If the machine is destroyed after its script, return `Keep k7mq2`.
-    Before the later of two ends, return `Go on 2 h, already approved`, with fewer hours if that end is nearer.
+    Before the later of two ends, return `Keep it 2 h more, already approved`, or fewer hours if it is nearer.
     """
     lease, now = rental.lease, reader.now
     keep = keep_button(rental)
@@ -50,7 +50,7 @@ def extend_button(
     go_on = None if again else _go_on_by(rental, now, longer)
     if lease is not None and go_on is not None:
         value = ExtendValue(rental_id=rental.id, by=go_on, shown_end=lease.ends_at)
-        return button(f"Go on {span(go_on)}, already approved", Action.EXTEND, value)
+        return button(f"Keep it {span(go_on)} more, already approved", Action.EXTEND, value)
     if lease is None or not may_extend_by(longer, rental, now, reader.rules):
         return None
     price = longer_cost(rental, longer, reader.rules) if money else ""
@@ -87,12 +87,12 @@ def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | N
 
 
 def take_back_button(rental: Rental) -> Json | None:
-    """Return `Take the request back` while more time is asked for, or `Keep k7mq2` while the machine is destroyed
+    """Return `Withdraw the request` while more time is asked for, or `Keep k7mq2` while the machine is destroyed
     after its script, else None."""
     if rental.extension is None:
         return keep_button(rental)
     value = VersionValue(rental_id=rental.id, version=rental.extension.envelope.version)
-    return button("Take the request back", Action.WITHDRAW, value)
+    return button("Withdraw the request", Action.WITHDRAW, value)
 
 
 def extend_form_button(rental: Rental) -> Json:

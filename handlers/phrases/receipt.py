@@ -9,7 +9,7 @@ from bot.model.text import span
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Part, facts
 from handlers.phrases.ends import on_ending_text
-from handlers.phrases.format import Reader, Times, dollars, join, join_lines, per_hour
+from handlers.phrases.format import Reader, Times, dollars, join, per_hour
 from handlers.phrases.rental_text import (
     cost_nothing_text,
     extended_by_operator,
@@ -41,7 +41,7 @@ def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
     or the machine in its place."""
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))
-    return Part(join_lines(f"{title}.", why), blocks.lines(f"*{title}*", why))
+    return blocks.lead(title, why, by="\n")
 
 
 def receipt_facts(details: RentalDetails) -> Part:

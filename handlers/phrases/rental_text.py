@@ -39,7 +39,6 @@ from handlers.phrases.format import (
     person,
     sentence,
 )
-from handlers.phrases.use_text import idle_part
 
 # --- machines: vendors, GPUs and requests
 
@@ -304,13 +303,11 @@ def cost_nothing_text(details: RentalDetails) -> str:
     return "It cost nothing." if known and details.spent.amount == 0 and not details.spent.estimated else ""
 
 
-def receipt(details: RentalDetails, *, idle: bool = True) -> str:
-    """Return what a rental that is over cost: `$14.68 for 6 h 4 min, of which $3.10 was idle.`, with the last part
-    if `idle`."""
+def receipt(details: RentalDetails) -> str:
+    """Return what a rental that is over cost: `$14.68 for 6 h 4 min.`"""
     length = ledger_span(details.ledger)
     ran = f" for {span(length)}" if length is not None else ""
-    of_which = idle_part(details.use_costs) if idle else ""
-    return cost_nothing_text(details) or f"{in_all(details.spent)}{ran}{of_which}."
+    return cost_nothing_text(details) or f"{in_all(details.spent)}{ran}."
 
 
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:

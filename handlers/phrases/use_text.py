@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import groupby
 
@@ -20,14 +20,14 @@ NOT_SEEN = "·"
 """The mark of an hour without readings."""
 
 _WHY: dict[Missed, str] = {
-    Missed.NO_ANSWER: "no answer on SSH",
-    Missed.REFUSED: "it refuses my key: the probe is not installed",
+    Missed.NO_ANSWER: "no answer over SSH",
+    Missed.REFUSED: "it rejects my key, so the probe isn't installed",
     Missed.HOST_KEY_CHANGED: "its host key changed",
     Missed.UNREADABLE: "its answer is unreadable",
     Missed.NO_NVIDIA_SMI: "it has no nvidia-smi",
     Missed.NVIDIA_SMI_HANGS: "nvidia-smi hangs",
     Missed.NO_GPU: "nvidia-smi shows no GPU",
-    Missed.NO_UTILIZATION: "a GPU reports no use, as in MIG mode",
+    Missed.NO_UTILIZATION: "a GPU reports no usage, as in MIG mode",
 }
 
 
@@ -48,38 +48,34 @@ def verdict_text(use: Use, times: Times, *, since: bool = False) -> str:
 
 
 def without_work(verdict: Verdict, length: timedelta | None) -> str:
-    """Return for how long a machine has been idle, or connected and not computing: `Idle for 35 min`."""
-    words = "Connected, not computing" if verdict is Verdict.CONNECTED else "Idle"
+    """Return for how long a machine has been idle, also if somebody is connected: `Idle for 35 min`."""
+    words = "Connected but idle" if verdict is Verdict.CONNECTED else "Idle"
     return f"{words} for {about_span(length)}" if length is not None else words
 
 
 def unseen_text(use: Use, times: Times) -> str:
-    """Return `I can't see inside since 13:10 (no answer on SSH)`, without the reason if it is not known."""
+    """Return `I haven't been able to monitor it since 13:10 (no answer over SSH)`, without an unknown reason."""
     why = f" ({_WHY[use.why]})" if use.why else ""
-    return f"I can't see inside since {times.time(use.since)}{why}"
+    return f"I haven't been able to monitor it since {times.time(use.since)}{why}"
 
 
 def verdict_then(use: Use, times: Times) -> str:
-    """Return a verdict for a history, in the words of its time: `Idle: no work since 14:05`."""
-    match use.verdict:
-        case Verdict.IN_USE:
-            return f"In use since {times.time(use.since)}"
-        case Verdict.CONNECTED:
-            return f"Connected, not computing: no work since {times.time(use.since)}"
-        case Verdict.IDLE:
-            return f"Idle: no work since {times.time(use.since)}"
-    return unseen_text(use, times)
+    """Return a verdict for a history, in the words of its time: `Idle since 14:05`."""
+    if use.verdict is Verdict.UNKNOWN:
+        return unseen_text(use, times)
+    words = "In use" if use.verdict is Verdict.IN_USE else without_work(use.verdict, None)
+    return f"{words} since {times.time(use.since)}"
 
 
 def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
-    """Return the verdict with the values of the GPUs and the connections: `In use: GPU 0-7 up to 98 % in the last
-    30 min; 1 connection.` Return the verdict alone if the reader may not know more, or if nothing was read."""
+    """Return the verdict with the values of the GPUs and the connections: `In use: GPUs 0-7 at up to 98% in the
+    last 30 min, 1 connection.` Return the verdict alone if the reader may know no more or nothing was read."""
     if recent is None or not recent.gpus:
         return f"{verdict_text(use, times, since=True)}."
     verdict = verdict_text(use, times)
     connected = connections_text(recent, "connection")
     most = _most(recent.gpus)
-    return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}; {connected}.{most}"
+    return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}, {connected}.{most}"
 
 
 def connections_text(seen: Use | RecentUse, what: str) -> str:
@@ -96,19 +92,19 @@ def idle_part(costs: UseCosts) -> str:
 
 
 def use_shares(costs: UseCosts) -> str:
-    """Return `Of its cost: $9.38 in use, $3.10 idle and $1.20 not seen.` The parts sum to the cost as it is shown.
-    Return an empty text if nothing is known."""
+    """Return `Cost by usage: $9.38 in use, $3.10 idle and $1.20 not monitored.` The parts sum to the cost as it is
+    shown. Return an empty text if nothing is known."""
     if not costs.known:
         return ""
     shown_costs = use_in_cents(costs)
     shares = (
         (shown_costs.used, "in use"),
-        (shown_costs.connected, "connected without work"),
+        (shown_costs.connected, "connected but idle"),
         (shown_costs.idle, "idle"),
-        (shown_costs.unknown, "not seen"),
+        (shown_costs.unknown, "not monitored"),
     )
     shown = [f"{dollars(amount)} {what}" for amount, what in shares if amount]
-    return f"Of its cost: {listed(shown)}." if shown else ""
+    return f"Cost by usage: {listed(shown)}." if shown else ""
 
 
 def use_in_cents(costs: UseCosts, total: Micros | None = None) -> UseCosts:
@@ -131,7 +127,7 @@ def day_marks(recent: RecentUse) -> str:
 
 
 def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
-    """Return `GPU 0-2 at 0 %, GPU 3 up to 97 %`: one entry for neighbours that all work, rest or are not read."""
+    """Return `GPUs 0-2 at 0%, GPU 3 at up to 97%`: one entry for neighbours that all work, rest or are unread."""
 
     def kind(gpu: GpuUse) -> bool | None:
         return None if gpu.highest is None else gpu.highest >= idle.gpu_below * 100
@@ -141,11 +137,17 @@ def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
 
 def _value(gpus: list[GpuUse]) -> str:
     first, last = gpus[0].index, gpus[-1].index
-    name = f"GPU {first}" if first == last else f"GPU {first}-{last}"
+    name = f"GPU {first}" if first == last else f"GPUs {first}-{last}"
     readings = [gpu.highest for gpu in gpus if gpu.highest is not None]
     if not readings:
         return f"{name} without a reading"
-    return f"{name} up to {max(readings)} %" if max(readings) else f"{name} at 0 %"
+    return f"{name} at {percents(readings)}"
+
+
+def percents(readings: Sequence[int]) -> str:
+    """Return `0%`, or `up to 97%` for the highest reading."""
+    highest = max(readings, default=0)
+    return f"up to {highest}%" if highest else "0%"
 
 
 def _most(gpus: Iterable[GpuUse]) -> str:
@@ -155,4 +157,4 @@ def _most(gpus: Iterable[GpuUse]) -> str:
     watts = max((gpu.watts for gpu in known if gpu.watts is not None), default=None)
     parts = [f"{memory / 1024:.0f} GiB" if memory is not None else "", f"{watts} W" if watts is not None else ""]
     shown = " and ".join(filter(None, parts))
-    return f" At most {shown} on one GPU." if shown else ""
+    return f" One GPU uses up to {shown}." if shown else ""

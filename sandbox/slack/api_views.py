@@ -19,9 +19,10 @@ from sandbox.slack.values import state_of
 
 
 def open_(call: Call) -> Json:
-    """Open a modal in the place of the one that the person has open."""
-    source = _source(call, "modal")
+    """Open a modal in the place of the one that the person has open. A view that is refused uses up its trigger:
+    Slack doesn't document that it doesn't."""
     user = call.triggers.exchange(call.args.needed("trigger_id"))
+    source = _source(call, "modal")
     filled = _with_ids(source)
     view = View(_new_id(), user, filled, _new_hash(call.workspace), state_of(filled["blocks"], {}))
     call.workspace.put_modal(view)

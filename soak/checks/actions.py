@@ -18,7 +18,7 @@ from soak.evidence import (
 )
 
 _RENTING = re.compile(rf"^(?:Renting|(?:Asked|No approver is left).*? for approval[^:]*): .*?, ({RENTAL_ID}), ")
-_EXTENDED = re.compile(r"\w+ extended it\b")
+_EXTENDED = re.compile(r"\w+ extended this machine\b")
 SCRIPT = timedelta(minutes=12)
 """How much longer a machine may run if its on-ending.sh runs first, until a visit sees that this is done."""
 RENT_CLICKS = frozenset({"rent", "rent_another", "rent_confirm"})
@@ -106,14 +106,16 @@ def every_extension_counts_once(evidence: Evidence) -> list[str]:
         ends = {(a.kind == "extend_until", a.value.rpartition(":")[2]) for a in extensions if a.kind != "command"}
         asked = len(ends)
         asked += sum(a.kind == "command" for a in extensions)
-        extended = sum(re.match(r"\w+ extended it\b", reply.text) is not None for reply in replies)
+        extended = sum(re.match(r"\w+ extended this machine\b", reply.text) is not None for reply in replies)
         if extended > asked:
             found.append(f"{rental} was extended {extended} times, and people asked for {asked}")
         for name in evidence.people.keys() - evidence.left.keys():
             first = next((a for a in extensions if a.who == name and a.ok), None)
             if first is None or first.answer:
                 continue
-            in_thread = any(re.match(rf"{name} (extended it|asks for .* more)", reply.text) for reply in replies)
+            in_thread = any(
+                re.match(rf"{name} (extended this machine|asked for .* more)", reply.text) for reply in replies
+            )
             if not in_thread and not any(m.seq > first.after for m in evidence.private(name)):
                 found.append(f"{name} extended {rental} at {first.at:%H:%M}, and nothing says so")
     return found

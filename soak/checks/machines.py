@@ -29,7 +29,7 @@ _UNTIL = re.compile(
     r"(?:, or [^.]* if approved)?\."
 )
 """The end on a card, and the latest one if it can move."""
-_LONGER = re.compile(r"extended it|asks for|Approved")
+_LONGER = re.compile(r"extended |asked for|[Aa]pproved")
 """Found in the thread of a rental that perhaps got more time than was asked for at first."""
 BUSY_BEFORE, BUSY_AFTER = timedelta(minutes=20), timedelta(minutes=5)
 """If a machine computes from this long before its end until this long after, it is certainly in use at its end."""

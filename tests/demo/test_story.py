@@ -56,7 +56,7 @@ STORY = (
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",
-        r"^sweeps has spent \$0\.00 of \w+'s \$96\.00, and .*: 82%, past the alert at 80%\.",
+        r"^sweeps has reached 80% of its \$96\.00 budget for \w+: \$0\.00 spent, .* \(82% in all\)\.",
     ),
     ("gpubot", r"^A machine that wasn't rented through me is running: train-cleo-3, .* It may belong to Cleo\."),
     ("Ben", r"^\[Assign an owner\]$"),
@@ -65,9 +65,9 @@ STORY = (
     ("gpubot", r"^Ended at .*, confirmed by the vendor\."),
     (
         "gpubot",
-        r"^Idle for 30 min: \w+, 8x H100 SXM 80 GB, \$18\.40/h\. All GPUs at 0 % since .*, nobody connected",
+        r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 30 min\.",
     ),
-    ("Cleo", r"^\[Still needed, ask in 1 h\]$"),
+    ("Cleo", r"^\[Yes, ask again in 1 h\]$"),
     ("gpubot", r"^In use: 1x H100 SXM 80 GB \(\w+\) in EU\n(.|\n)*\nEnds\n.* at the latest\n"),
     ("Ana", r"^/gpu get H100 EU spot"),
     (
@@ -76,13 +76,16 @@ STORY = (
     ),
     ("Ana", r"^\[Replace \w+, up to \$\S+/h\]$"),
     ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
-    ("gpubot", r"^Ends .*, in 30 min: 1x H100 .* It goes on only if its GPUs are busy then\."),
-    ("Ana", r"^\[Go on 1 h, already approved\]$"),
-    ("gpubot", r"^Idle for 1 h 30 min: \w+, 8x H100 SXM 80 GB, "),
+    ("gpubot", r"^Your 1x H100 .* ends .*, in 30 min\. It keeps running only if its GPUs are busy then, "),
+    ("Ana", r"^\[Keep it 1 h more, already approved\]$"),
+    ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 30 min\."),
     ("Cleo", r"^\[Destroy \w+\]$"),
     ("gpubot", r"^Ended at .*, confirmed by the vendor\. \$\S+ for .* at \$18\.40/h, of which \$\S+ was idle\."),
     ("gpubot", r"^Ended at \d\d:\d\d: 1x H100 SXM 80 GB \(\w+\) in EU for Ana with Cleo\n(.|\n)*\nIdle\n\$"),
-    ("gpubot", r"so far: you nothing\. Team \$(.|\n)*Person[ |]+Rentals[ |]+GPU hours[ |]+Working"),
+    (
+        "gpubot",
+        r"so far: you've spent nothing\. The team has spent \$(.|\n)*Person[ |]+Rentals[ |]+GPU hours[ |]+In use",
+    ),
     ("gpubot", r"^\w+ \d{4}, everyone: \$\S+ for 6 rentals"),
     ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 6 rows, \$\S+ in all$"),
 )

@@ -205,9 +205,22 @@ async def test_a_dialog_whose_alert_slack_refuses_is_in_classic_blocks(ours: Tea
 @pytest.mark.usefixtures("_opens")
 async def test_a_dialog_that_slack_refuses_later_is_opened_again_at_once(ours: Team) -> None:
     await ours.context.block_types.ask(ours.world.client)
-    await lacks(ours, "alert")
+    await ours.refuse("views.open", "invalid_arguments")
     with capture_logs() as lines:
         assert await opened(ours) == ["section", "section"]
+        assert await opened(ours) == ["section", "section"]
+    assert refusals(lines) == ["alert"]
+    assert await calls(ours, "views.open") == 3
+
+
+@pytest.mark.usefixtures("_opens")
+async def test_if_a_refused_dialog_used_up_its_trigger_the_next_one_is_in_classic_blocks(ours: Team) -> None:
+    await ours.context.block_types.ask(ours.world.client)
+    await lacks(ours, "alert")
+    with capture_logs() as lines:
+        await ours.forge(ANA, Action.ADD_KEY.id, None)
+        assert await ours.modal(ANA) is None
+        assert await ours.replies() == ["Slack didn't open the dialog. Nothing was changed. Try again."]
         assert await opened(ours) == ["section", "section"]
     assert refusals(lines) == ["alert"]
     assert await calls(ours, "views.open") == 3

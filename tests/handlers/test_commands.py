@@ -65,7 +65,7 @@ async def test_a_command_that_can_not_be_read_says_what_to_type(tmp_path: Path) 
             ("keep zzzzz", "I don't know zzzzz. /gpu list shows your machines."),
             ("get H100 <!channel>", "I don't know"),
             ("get H100 @channel", "I don't know"),
-            ("get 9x H100 for 6h", "Your team's limit is 8 GPUs a rental."),
+            ("get 9x H100 for 6h", "Your team's limit is 8 GPUs per rental."),
             ("get H100 for 90h", "A lease is at most 72h"),
             ("\x00\u202e\U0001f600", "I don't know"),
         ):

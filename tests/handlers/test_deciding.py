@@ -69,7 +69,7 @@ async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user:
         rental = await asked(ours)
         for action_id in ("approve", "deny"):
             assert (await ours.forge(user, action_id, f"{rental.id}:1"))["ok"]
-            assert (await ours.replies())[-1] == "Only approvers decide this. Nothing was changed."
+            assert (await ours.replies())[-1] == "Only approvers can decide this. Nothing was changed."
         assert "Only approvers" in await forge_submission(
             ours, user, Callback.DENY.id, f"{rental.id}:1", reason="no"
         )
@@ -118,7 +118,9 @@ async def test_approvers_can_not_approve_their_own_request(tmp_path: Path) -> No
         rental = await asked(ours, BEN)
         await ours.click(BEN, await question(ours), "Approve up to")
         assert await ours.modal(BEN) is None
-        assert (await ours.replies())[-1] == "Your own request needs another approver. Nothing was changed."
+        assert (await ours.replies())[
+            -1
+        ] == "Another approver has to decide your own request. Nothing was changed."
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
 
 
@@ -243,7 +245,7 @@ async def test_a_button_of_an_old_version_shows_the_newest_one_and_decides_nothi
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         assert await ours.modal(BEN) is None
         await ours.deliver()
-        shown = await ours.look(BEN, APPROVALS, "Your click decided nothing.")
+        shown = await ours.look(BEN, APPROVALS, "so your click decided nothing.")
         assert shown["only_you"]
         newest = next(button for button in shown["buttons"] if button["text"].startswith("Approve up to"))
         assert newest["value"] == f"{rental.id}:2"
@@ -271,7 +273,9 @@ async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -
         await ours.click(BEN, card, "Change")
         assert (await ours.replies())[-1] == "Only who asked can change this request. Nothing was changed."
         await ours.click(BEN, card, "Withdraw")
-        assert (await ours.replies())[-1] == "Only its owner and admins can withdraw it. Nothing was changed."
+        assert (await ours.replies())[
+            -1
+        ] == "Only its owner and admins can withdraw this request. Nothing was changed."
         await ours.click(ANA, card, "Withdraw")
         assert (await ours.rental(rental.id)).state is State.WITHDRAWN
 
@@ -282,7 +286,7 @@ async def test_only_the_owner_can_accept_a_price_outside_the_envelope(tmp_path: 
         await let_the_owner_decide(ours, rental)
         await ours.forge(BEN, "accept", f"{rental.id}:1")
         assert await ours.modal(BEN) is None
-        assert (await ours.replies())[-1] == "Only who asked decides this. Nothing was changed."
+        assert (await ours.replies())[-1] == "Only the person who asked can decide this. Nothing was changed."
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         await ours.forge(ANA, "accept", f"{rental.id}:1")
         assert (await ours.submit(ANA))["ok"]

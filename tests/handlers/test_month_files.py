@@ -91,7 +91,7 @@ async def test_csv_sends_what_the_person_may_see_row_by_row(ours: Team) -> None:
     ):
         row = f"{user} asks for {scope}"
         await click(ours, user, scope)
-        assert await ours.replies() == ["The file of November 2026 comes in our direct messages."], row
+        assert await ours.replies() == ["I'll send you the file for November 2026 in a direct message."], row
         await ours.deliver()
         message, rows = await file_of(ours, user)
         assert message["is_dm"], row
@@ -121,8 +121,8 @@ async def test_the_words_beside_a_file_say_what_it_has_and_by_what_the_invoice_m
     message, _ = await file_of(ours, BEN)
     assert message["files"][0]["name"] == "gpubot-2026-11-so-far.csv"
     assert message["reads"].splitlines()[0] == (
-        "November 2026, everyone: $6.45 for 2 rentals. Not complete yet. The invoice may differ by what is "
-        "estimated ($4.30), machines not rented through me and tax."
+        "November 2026, everyone: $6.45 for 2 rentals. The month isn't complete yet. The invoice may "
+        "differ by estimates ($4.30), tax and machines not rented through me."
     )
 
 
@@ -139,7 +139,7 @@ async def test_a_complete_file_never_changes(ours: Team) -> None:
     await ours.deliver()
     message, rows = await file_of(ours, BEN)
     assert message["files"][0]["name"] == "gpubot-2026-11.csv"
-    assert "this file never changes" in message["reads"]
+    assert "this file won't change" in message["reads"]
     assert [row["x_Requester"] for row in rows] == ["Ana", "Eve"]
     await click(ours, ANA)
     await ours.deliver()
@@ -196,7 +196,9 @@ async def test_an_app_that_may_send_no_files_says_so(tmp_path: Path) -> None:
         await click(ours, BEN)
         await ours.deliver()
         (message,) = [one for one in await ours.world.see(BEN) if "November 2026" in one["reads"] and one["is_dm"]]
-        assert message["reads"].endswith("lacks the scope files:write. An admin can add it: gpubot doctor.")
+        assert message["reads"].endswith(
+            "lacks the scope files:write. An admin can add it: gpubot doctor says how."
+        )
         assert not [message for message in await ours.queued() if message.kind is MessageKind.FILE]
 
 

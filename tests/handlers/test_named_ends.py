@@ -197,7 +197,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         await ours.click(BEN, await question(ours), "Approve")
         dialog = await ours.modal(BEN)
         assert dialog is not None
-        assert "1x H100 SXM 80 GB in EU, until its end in 31 min, for Ana" in dialog["reads"]
+        assert "in EU, until its end in 31 min." in dialog["reads"]
         ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
         await ours.submit(BEN)
         waits = await ours.rental(rental.id)
@@ -205,7 +205,9 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         assert (waits.owner_decides, waiting(waits).why) == (True, Why.TOO_LITTLE_TIME)
         dialog = await ours.modal(BEN)
         assert dialog is not None
-        assert "Less than 30 min are left until its end." in dialog["reads"], "the approver reads it"
+        assert "Less than 30 min is left until the end of this request." in dialog["reads"], (
+            "the approver reads it"
+        )
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB (")
         assert "Too little time is left until its end." in card["reads"]
@@ -225,7 +227,7 @@ async def test_an_approver_who_needs_no_dialog_reads_that_it_came_too_late(tmp_p
         ours.clock.put(until - 29 * MIN)
         await ours.click(BEN, await question(ours), "Approve")
         assert (await ours.replies())[-1] == (
-            "Less than 30 min are left until its end. Who asked can name a later one. I rented nothing."
+            "Less than 30 min is left until the end of this request. Ana can name a later one. Nothing was rented."
         )
         assert (await ours.rental(rental.id)).owner_decides
 
@@ -266,7 +268,7 @@ async def test_an_extension_that_ends_no_later_changes_nothing(tmp_path: Path, u
     async with team(tmp_path) as ours:
         rental = await running(ours)
         reply = await ours.command(ANA, f"extend until {until}")
-        assert reply == f"{rental.id} ends {when} already. Nothing was changed."
+        assert reply == f"{rental.id} already ends {when}. Nothing was changed."
         assert (await ours.rental(rental.id)).running_lease == rental.lease
 
 
@@ -274,7 +276,7 @@ async def test_an_extension_until_a_time_follows_the_limits_of_every_extension(t
     async with team(tmp_path) as ours:
         rental = await running(ours)
         assert await ours.command(ANA, "extend until fri 18:00") == (
-            f"A lease is at most 3 days in all, so {rental.id} can be longer by 2 days 18 h."
+            f"The longest lease is 3 days, so {rental.id} can be extended by 2 days 18 h at most."
         )
         assert "confirm it first" in await ours.command(ANA, "extend until thu 18:00")
         assert (await ours.submit(ANA))["ok"]

@@ -106,7 +106,7 @@ async def sees_that_the_owner_left(ours: Team) -> None:
 CASES = {
     "request": Case(asks_approvers, BEN, APPROVALS, "Approve up to", "Approve", submits=True),
     "more time": Case(asks_for_more_time, BEN, APPROVALS, "Approve", "Deny", submits=True),
-    "needed": Case(asks_whether_it_is_needed, ANA, direct(ANA), "Still needed?", "Still needed, ask in 1 h"),
+    "needed": Case(asks_whether_it_is_needed, ANA, direct(ANA), "Still using your", "Yes, ask again in 1 h"),
     "owner decides": Case(asks_the_owner, ANA, direct(ANA), "needs your decision", "Withdraw"),
     "not as sold": Case(finds_other_gpus, ANA, direct(ANA), "A100", "Keep it"),
     "unknown machine": Case(
@@ -194,7 +194,7 @@ async def test_the_owner_reads_again_when_a_machine_ends_whose_extension_was_los
             await ours.restart(put_back=copy)
             message = await ours.look(ANA, direct(ANA), "My database was restored from an older backup.")
             assert (message["channel"], message["ts"]) not in before
-            assert f"({rental.id}) ends 19:00 again. Copy results off" in message["reads"]
+            assert f"({rental.id}) ends at 19:00 again. Copy your results off" in message["reads"]
             assert [button["text"][:6] for button in message["buttons"]] == ["Extend", "Destro"]
             (event,) = [e for e in await events(ours, rental) if e.kind is EventKind.ENDS_AGAIN]
             assert event.facts.until == rental.running_lease.ends_at
@@ -222,7 +222,7 @@ async def test_within_a_minute_twenty_surfaces_say_what_the_store_says_and_each_
         await check_slack_says_what_the_store_says(ours)
         for rental in rentals:
             time = "19:00" if rental.owner == ANA else "18:00"
-            await ours.look(rental.owner, direct(rental.owner), f"({rental.id}) ends {time} again.")
+            await ours.look(rental.owner, direct(rental.owner), f"({rental.id}) ends at {time} again.")
 
 
 async def test_a_lost_end_that_has_passed_comes_one_grace_after_the_owner_reads_it(tmp_path: Path) -> None:

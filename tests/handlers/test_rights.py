@@ -29,7 +29,7 @@ from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, question, running
 from tests.handlers.team import EVE, FINGERPRINT, NOON, Team, team
 
-ONLY_APPROVERS = "Only approvers decide this. Nothing was changed."
+ONLY_APPROVERS = "Only approvers can decide this. Nothing was changed."
 NO_RIGHTS = "Your team's rules don't let you rent here. An admin can change that."
 NOTE = "the merger with Initech"
 SECRETS = (
@@ -97,7 +97,7 @@ async def test_withdraw_ends_only_the_version_that_was_shown(tmp_path: Path) -> 
         await change_request(ours, rental)
         await ours.click(ANA, old, "Withdraw")
         assert (await ours.replies())[-1] == (
-            f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
+            f"The request {rental.id} has changed, so nothing was withdrawn. Its card shows the new version."
         )
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         await ours.forge(ANA, "withdraw", f"{rental.id}:2")

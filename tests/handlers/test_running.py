@@ -35,7 +35,7 @@ async def test_destroy_is_confirmed_in_a_dialog_and_sends_no_reply_because_the_c
         assert (await ours.rental(rental.id)).state is State.READY
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "Everything on it is lost." in dialog["reads"]
+        assert "Everything on the disk will be deleted." in dialog["reads"]
         queued = len(await ours.replies())
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
@@ -107,14 +107,14 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
         assert (await ours.rental(rental.id)).running_lease.ends_at == end
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert f"{length} more, about $" in dialog["reads"]
-        assert "so far; at most $" in dialog["reads"]
+        assert f"{length} more cost about $" in dialog["reads"]
+        assert "This can cost up to $" in dialog["reads"]
         # The reply's button opens the dialog again, and adds nothing a second time.
         shown = await ours.look(ANA, TRAINING, "confirm it first")
         await ours.click(ANA, shown, f"Extend {rental.id}")
         assert (await ours.submit(ANA))["ok"]
         await ours.click(ANA, shown, f"Extend {rental.id}")
-        assert " already. " in (await ours.replies())[-1]
+        assert " already " in (await ours.replies())[-1]
         after = (await ours.rental(rental.id)).running_lease
         assert after.ends_at == end + (40 * H if "40h" in typed else 39 * H)
 
@@ -143,7 +143,7 @@ async def test_an_extend_button_that_shows_an_old_end_adds_nothing(tmp_path: Pat
         await ours.forge(ANA, "extend", value)
         await ours.forge(ANA, "extend", value)
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 8 * H
-        assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
+        assert (await ours.replies())[-1] == f"{rental.id} was already extended, so nothing more was added."
 
 
 async def test_an_extend_dialog_that_shows_an_old_end_adds_nothing(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ async def test_an_extend_dialog_that_shows_an_old_end_adds_nothing(tmp_path: Pat
         await ours.click(ANA, await card(ours, ANA), "Extend")
         assert (await ours.submit(CLEO, hours="4"))["ok"]
         refused = await ours.submit(ANA, hours="4")
-        assert refused["errors"] == {"hours": f"{rental.id} was extended already. I added nothing more."}
+        assert refused["errors"] == {"hours": f"{rental.id} was already extended, so nothing more was added."}
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 10 * H
 
 
@@ -176,7 +176,7 @@ async def test_the_same_extend_command_twice_asks_whether_more_is_meant(
         assert ends is not None
         assert (await ours.rental(rental.id)).running_lease.ends_at == ends + (ends - (NOON + 6 * H))
         await ours.click(ANA, reply, f"Extend {more} more")
-        assert (await ours.replies())[-1] == f"{rental.id} was extended already. I added nothing more."
+        assert (await ours.replies())[-1] == f"{rental.id} was already extended, so nothing more was added."
 
 
 async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
@@ -186,7 +186,9 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
         assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
         await ours.forge(BEN, "keep", f"{rental.id}:1")
         assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
-        assert (await ours.replies())[-1] == "Its owner, teammates and admins can do that. Nothing was changed."
+        assert (await ours.replies())[
+            -1
+        ] == "Only its owner, teammates and admins can do that. Nothing was changed."
 
 
 async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) -> None:
@@ -204,7 +206,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await ours.forge(ANA, "taken_on", rental.id)
-        assert (await ours.replies())[-1] == f"{rental.id} has ended; the vendor confirms it."
+        assert (await ours.replies())[-1] == f"{rental.id} has ended, confirmed by the vendor."
         async with ours.deps.store.write() as tx:
             current = await tx.rentals.get(rental.id)
             assert current is not None
@@ -214,7 +216,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
         await ours.forge(BEN, "taken_on", rental.id)
         await ours.forge(CLEO, "taken_on", rental.id)
         assert alarm(await ours.rental(rental.id)).taken_on_by == BEN
-        assert (await ours.replies())[-1] == f"Someone is on {rental.id} already."
+        assert (await ours.replies())[-1] == f"Someone is already looking into {rental.id}."
 
 
 async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_destroys_a_machine(

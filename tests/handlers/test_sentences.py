@@ -242,7 +242,7 @@ async def test_without_a_rental_the_answer_is_a_fact_too(
         if "This week" in buttons:
             await ours.click(ANA, seen, "This week")
             await ours.deliver_all()
-            assert "This week so far: you nothing" in str(await ours.world.reads(ANA, channel=TRAINING))
+            assert "This week so far: you've spent nothing" in str(await ours.world.reads(ANA, channel=TRAINING))
 
 
 async def test_no_sentence_rents_destroys_or_extends_anything_by_itself(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path:
         await ours.command(ANA, f"destroy {rental.id}")
         await ours.submit(ANA)
         assert (await ours.command(ANA, "ssh")).startswith(f"Your 1x A100 ({coming.id}) isn't ready yet")
-        assert (await ours.command(ANA, "extend 2h")).startswith(f"{coming.id} isn't ready: it is starting.")
+        assert (await ours.command(ANA, "extend 2h")).startswith(
+            f"{coming.id} isn't ready, because it is starting."
+        )
         await starting(ours, "o-3", gpu="L40S")
         assert (await ours.command(ANA, "ssh")).startswith("None of your machines is ready yet.")
 

@@ -121,20 +121,20 @@ async def test_anyone_reads_their_own_the_teams_sum_and_the_projects(ours: Team)
     assert answer["only_you"]
     assert fill(answer["text"], 100) == snapshot(
         """\
-November so far: you nothing (your budget is $500.00). Team $210.00 of $9,000.00. At this rate the
-team spends about $270 by the 30th.\
+November so far: you've spent nothing (your budget is $500.00). The team has spent $210.00 of
+$9,000.00. At this rate, the team will have spent about $270 by the 30th.\
 """
     )
     assert page(answer) == snapshot("""\
-November so far: you nothing (your budget is $500.00). Team $210.00 of $9,000.00. At this rate the
-      team spends about $270 by the 30th.
+November so far: you've spent nothing (your budget is $500.00). The team has spent $210.00 of
+      $9,000.00. At this rate, the team will have spent about $270 by the 30th.
 Spend by project
-Project | Rentals | GPU hours | Working | Connected | Idle | Not seen | Total
+Project | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Total
 vision | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 speech | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
-$5.00 was billed after I asked for the deletion. The invoice may differ by what is estimated
-      ($70.00), machines not rented through me and tax.\
+$5.00 was billed after I requested the deletion. The invoice may differ by estimates ($70.00), tax
+      and machines not rented through me.\
 """)
     assert labels(answer) == ["October", "CSV"]
 
@@ -143,15 +143,15 @@ async def test_approvers_read_people_or_projects_and_the_month_before(ours: Team
     await some_days(ours)
     answer = await asks(ours, BEN)
     assert page(answer) == snapshot("""\
-November so far: you $70.00, of which $30.00 idle (your budget is $500.00). Team $210.00 of
-      $9,000.00. At this rate the team spends about $270 by the 30th.
+November so far: you've spent $70.00, of which $30.00 was idle (your budget is $500.00). The team
+      has spent $210.00 of $9,000.00. At this rate, the team will have spent about $270 by the 30th.
 Spend by person
-Person | Rentals | GPU hours | Working | Connected | Idle | Not seen | Total
+Person | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Total
 Ana | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 Ben | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
-$5.00 was billed after I asked for the deletion. The invoice may differ by what is estimated
-      ($70.00), machines not rented through me and tax.\
+$5.00 was billed after I requested the deletion. The invoice may differ by estimates ($70.00), tax
+      and machines not rented through me.\
 """)
     assert labels(answer) == ["Projects", "October", "CSV"]
     await ours.click(BEN, answer, "Projects")
@@ -162,12 +162,12 @@ $5.00 was billed after I asked for the deletion. The invoice may differ by what 
     await ours.click(BEN, projects, "October")
     await ours.deliver()
     assert page((await ours.world.see(BEN, channel=TRAINING))[-1]) == snapshot("""\
-October: you nothing. Team $50.00.
+October: you spent nothing. The team spent $50.00.
 Spend by project
-Project | Rentals | GPU hours | Working | Connected | Idle | Not seen | Total
+Project | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Total
 vision | 1 | 40.0 | $0.00 | $0.00 | $0.00 | $50.00 | $50.00
 USD by week
-The invoice may differ by machines not rented through me and tax.\
+The invoice may differ by tax and machines not rented through me.\
 """)
 
 
@@ -180,7 +180,7 @@ async def test_approvers_and_admins_alone_read_from_a_request_what_its_owner_spe
         assert (await ours.replies())[-1] == said
     for user in (ANA, EVE, GUS):
         await ours.forge(user, "owner_spend", rental.id)
-        assert (await ours.replies())[-1].startswith("Only approvers and admins see what one person spent")
+        assert (await ours.replies())[-1].startswith("Only approvers and admins can see what a person has spent")
 
 
 async def test_the_button_of_a_request_shows_what_its_owner_spent_to_the_approver_who_clicks(ours: Team) -> None:
@@ -199,10 +199,10 @@ async def test_ones_own_have_a_row_for_each_rental(ours: Team) -> None:
     await some_days(ours)
     answer = await asks(ours, ANA, "spend me")
     assert page(answer) == snapshot("""\
-November so far: you $140.00, of which 4% idle, for 7 rentals (your budget is $500.00). At this rate
-      you spend about $140 by the 30th.
+November so far: you've spent $140.00 on 7 rentals, of which 4% was idle (your budget is $500.00).
+      At this rate, you will have spent about $140 by the 30th.
 Spend by rental
-Rental | GPU hours | Working | Connected | Idle | Not seen | Total
+Rental | GPU hours | In use | Connected | Idle | Not monitored | Total
 a10, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a11, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a12, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
@@ -211,20 +211,20 @@ a14, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a15, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 today, 1x H100 SXM 80 GB in EU | 16.0 | $20.00 | $0.00 | $0.00 | $0.00 | $20.00
 USD by week
-$5.00 was billed after I asked for the deletion.\
+$5.00 was billed after I requested the deletion.\
 """)
 
 
 async def test_other_periods_and_projects(ours: Team) -> None:
     await some_days(ours)
     for text, words in (
-        ("costs today", "Today so far: you $20.00. Team $20.00."),
-        ("bill week", "This week so far: you $20.00. Team $20.00."),
-        ("spend last month", "October: you $50.00. Team $50.00."),
-        ("budget me october", "October: you $50.00, for 1 rental."),
-        ("spend 2025-10", "October 2025: you nothing. Team $0.00."),
-        ("spend project Vision today", "Today so far, project vision: $20.00. You $20.00."),
-        ("spend for project unassigned", "November so far, project unassigned: $0.00."),
+        ("costs today", "Today so far: you've spent $20.00. The team has spent $20.00."),
+        ("bill week", "This week so far: you've spent $20.00. The team has spent $20.00."),
+        ("spend last month", "October: you spent $50.00. The team spent $50.00."),
+        ("budget me october", "October: you spent $50.00 on 1 rental."),
+        ("spend 2025-10", "October 2025: you spent nothing. The team spent $0.00."),
+        ("spend project Vision today", "Today so far: project vision has spent $20.00. You've spent $20.00."),
+        ("spend for project unassigned", "November so far: project unassigned has spent $0.00."),
     ):
         assert (await asks(ours, ANA, text))["text"] == words, text
 
@@ -232,7 +232,7 @@ async def test_other_periods_and_projects(ours: Team) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("spend project nowhere", "I don't know that project. Projects: vision, speech, unassigned."),
+        ("spend project nowhere", "I don't know that project. The projects are: vision, speech, unassigned."),
         ("spend 2027-01", "2027-01 has not begun. /gpu spend shows this month."),
         ("spend vision", 'I don\'t know "vision" here.'),
         ("spend me team", 'I don\'t know "team" here.'),
@@ -268,7 +268,9 @@ async def test_nobody_reads_what_another_person_spent_by_an_old_or_forged_button
         period="2026-11", scope=Scope(kind=ScopeKind.PERSON, name=ANA), rows=RowsOf.RENTALS
     ).encode()
     await ours.forge(EVE, Action.SHOW_SPEND.id, value)
-    assert (await ours.replies())[-1] == "Only they, approvers, admins and finance see what one person spent."
+    assert (await ours.replies())[
+        -1
+    ] == "Only that person, approvers, admins and finance can see what a person has spent."
     people = SpendRowsValue(period="2026-11", scope=TEAM, rows=RowsOf.PEOPLE).encode()
     await ours.forge(EVE, Action.SHOW_SPEND.id, people)
     await ours.deliver()
@@ -279,13 +281,13 @@ async def test_a_workspace_that_refuses_tables_gets_a_plain_one(ours: Team) -> N
     await some_days(ours)
     await ours.world.act("lacks", blocks=["data_table", "data_visualization"])
     assert page(await asks(ours, CLEO)) == snapshot("""\
-November so far: you nothing (your budget is $500.00). Team $210.00 of $9,000.00. At this rate the
-      team spends about $270 by the 30th.
-Person     Rentals  GPU hours  Working  Connected    Idle  Not seen    Total
-Ana              7      112.0   $20.00      $0.00   $6.00   $114.00  $140.00
-U0BEN0000        1       56.0    $0.00      $0.00  $30.00    $40.00   $70.00
-$5.00 was billed after I asked for the deletion. The invoice may differ by what is estimated
-      ($70.00), machines not rented through me and tax.\
+November so far: you've spent nothing (your budget is $500.00). The team has spent $210.00 of
+      $9,000.00. At this rate, the team will have spent about $270 by the 30th.
+Person     Rentals  GPU hours  In use  Connected    Idle  Not monitored    Total
+Ana              7      112.0  $20.00      $0.00   $6.00        $114.00  $140.00
+U0BEN0000        1       56.0   $0.00      $0.00  $30.00         $40.00   $70.00
+$5.00 was billed after I requested the deletion. The invoice may differ by estimates ($70.00), tax
+      and machines not rented through me.\
 """)
     await ours.command(GUS, "spend")
     await ours.deliver()
@@ -297,7 +299,7 @@ async def test_if_all_blocks_are_refused_the_words_go_alone(ours: Team) -> None:
     await ours.fault("response_url", "status", status=400, times=2)
     answer = await asks(ours, BEN)
     assert (answer["buttons"], answer["reads"]) == ([], answer["text"])
-    assert answer["reads"].startswith("November so far: you $70.00")
+    assert answer["reads"].startswith("November so far: you've spent $70.00")
     await ours.refuse("chat.postMessage", "invalid_blocks", times=2)
     await ours.command(GUS, "spend")
     await ours.deliver()
@@ -330,11 +332,11 @@ async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Te
     for _ in range(2):
         await notify_unusual_day(ours.deps)
     await ours.deliver_all()
-    (told,) = [m for m in await ours.world.see(BEN, channel=APPROVALS) if "Unusual day" in m["reads"]]
+    (told,) = [m for m in await ours.world.see(BEN, channel=APPROVALS) if "unusually expensive" in m["reads"]]
     assert page(told) == snapshot(
         """\
-Unusual day: $110.00 so far today; a usual day costs $10.00. Most of it: dear1, Ana, $90.00; today,
-      Ana, $20.00.\
+Today is unusually expensive: $110.00 so far, against $10.00 on a usual day. Most of it: dear1, Ana,
+      $90.00; today, Ana, $20.00.\
 """
     )
     assert labels(told) == ["Show dear1", "Show today"]
@@ -350,18 +352,18 @@ async def test_the_operator_reads_it_as_lines_on_a_terminal(ours: Team) -> None:
     await billed(ours, "k7mq2", ANA, NOON - 8 * H, 6)
     await billed(ours, "w8xyz", BEN, NOON - 8 * H, 2, project="speech")
     assert await carry_out(ours.deps, Command(kind=Kind.SPEND, words="")) == snapshot("""\
-November so far: the team spent $80.00 of $9,000.00.
-Person     Rentals  GPU hours  Working  Connected   Idle  Not seen   Total
-U0ANA0000        1       48.0    $0.00      $0.00  $0.00    $60.00  $60.00
-U0BEN0000        1       16.0    $0.00      $0.00  $0.00    $20.00  $20.00
-The invoice may differ by machines not rented through me and tax.\
+November so far: the team has spent $80.00 of $9,000.00.
+Person     Rentals  GPU hours  In use  Connected   Idle  Not monitored   Total
+U0ANA0000        1       48.0   $0.00      $0.00  $0.00         $60.00  $60.00
+U0BEN0000        1       16.0   $0.00      $0.00  $0.00         $20.00  $20.00
+The invoice may differ by tax and machines not rented through me.\
 """)
     assert await carry_out(ours.deps, Command(kind=Kind.SPEND, words="project vision")) == snapshot("""\
-November so far, project vision: $60.00 of $3,000.00.
-Person     Rentals  GPU hours  Working  Connected   Idle  Not seen   Total
-U0ANA0000        1       48.0    $0.00      $0.00  $0.00    $60.00  $60.00\
+November so far: project vision has spent $60.00 of $3,000.00.
+Person     Rentals  GPU hours  In use  Connected   Idle  Not monitored   Total
+U0ANA0000        1       48.0   $0.00      $0.00  $0.00         $60.00  $60.00\
 """)
     with pytest.raises(Mistake, match=r'^I don\'t know "tomorrow" here'):
         await carry_out(ours.deps, Command(kind=Kind.SPEND, words="tomorrow"))
-    with pytest.raises(Mistake, match=r"^You act as the operator here"):
+    with pytest.raises(Mistake, match=r"^The operator rents nothing"):
         await carry_out(ours.deps, Command(kind=Kind.SPEND, words="me"))

@@ -149,7 +149,7 @@ async def told_unseen(ours: Team) -> Rental:
     event = Event(rental_id=rental.id, kind=EventKind.ENDING, at=ours.clock.now(), facts=facts)
     async with ours.deps.store.write() as tx:
         await apply(tx, ours.deps, Change(rental, after, (event,)))
-    await ours.deliver_until("I can't see inside RunPod's machines", channel=DM)
+    await ours.deliver_until("I can't monitor RunPod's machines", channel=DM)
     return after
 
 
@@ -157,12 +157,12 @@ async def test_go_on_moves_the_end_at_once_and_a_second_click_adds_nothing(tmp_p
     async with team(tmp_path) as ours:
         rental = await told_unseen(ours)
         end = rental.running_lease.ends_at
-        told = await ours.look(ANA, DM, "I can't see inside RunPod's machines")
+        told = await ours.look(ANA, DM, "I can't monitor RunPod's machines")
         for _ in range(2):
-            await ours.click(ANA, told, "Go on 2 h, already approved")
+            await ours.click(ANA, told, "Keep it 2 h more, already approved")
         lease = (await ours.rental(rental.id)).running_lease
         assert (lease.ends_at, lease.latest_end) == (end + 2 * H, end + 6 * H)
-        assert "has a later end already. I added nothing more." in (await ours.replies())[-1]
+        assert "already has a later end, so nothing more was added." in (await ours.replies())[-1]
         answer = await ours.command(ANA, f"extend {rental.id} 4h")
         assert answer.startswith(
             f"You extended 1x H100 SXM 80 GB ({rental.id}) by 4 h, about $8.60, which was already approved."

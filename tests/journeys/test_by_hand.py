@@ -105,7 +105,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     assert shown.endswith(f" gpubot destroy --resource {machine.resource_id}")
     longer = await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
     assert longer.startswith(f"You extended 1x H100 SXM 80 GB ({rental}) by ")
-    with pytest.raises(Mistake, match=r"^You asked for 1 h more just now\. I added nothing more\.$"):
+    with pytest.raises(Mistake, match=r"^You asked for 1 h more just now, so nothing more was added\.$"):
         await at_the_socket(world, Command(kind=Kind.EXTEND, id=rental, by="1h", why=WHY))
     status, longest = await by_hand(world, "extend", rental, "2", "days", "--why", WHY)
     assert (status, " by 2 days, about $103.20." in longest) == (0, True)
@@ -117,7 +117,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     )
     status, destroyed = await by_hand(world, "destroy", rental, "--why", WHY)
     assert (status, destroyed.startswith("I'm destroying 1x H100")) == (0, True)
-    with pytest.raises(Mistake, match=f"^{rental} is being destroyed already"):
+    with pytest.raises(Mistake, match=f"^{rental} is already being destroyed"):
         await at_the_socket(world, Command(kind=Kind.DESTROY, id=rental, why=WHY))
     await lets_time_pass_until_logged(world, "rental.destroyed")
 
@@ -130,8 +130,8 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     assert f" The {WHO[4:]} extended it until " in receipt
     thread = [line.replace("\u2060", "") for line in await world.thread(rental)]
     for said in (
-        f"The {WHO[4:]} extended it by 1 h: it ends ",
-        f"More time approved by {WHO}: it ends ",
+        f"The {WHO[4:]} extended this machine by 1 h. It now ends ",
+        f"The {WHO[4:]} approved more time for this machine. It now ends ",
         f"The {WHO[4:]} is destroying this machine.",
         "Ended ",
     ):

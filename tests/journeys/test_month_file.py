@@ -65,9 +65,9 @@ async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path
         await world.skips(45 * MINUTE)
         await world.until_card(first, "Ended")
         await until(world, datetime(2026, 11, 30, 9, tzinfo=UTC))
-        digest = await world.reads("Cleo", "Last week (23 to 29 Nov): $")
+        digest = await world.reads("Cleo", "Last week (23 to 29 Nov) the team spent $")
         assert "for 1 rental" in digest.text
-        assert "Now: no machine. At this rate November comes to about $" in digest.text
+        assert "No machine is running now. At this rate, November will cost about $" in digest.text
 
         await until(world, DECEMBER - 2 * HOUR)
         second = await world.rents(text="get H100 EU for 4h")
@@ -88,7 +88,7 @@ async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path
         await world.passes(5 * MINUTE)
         sent = await world.reads("Ben", "November 2026, everyone: $")
         assert [file.name for file in sent.files] == ["gpubot-2026-11.csv"]
-        assert "The month is complete: this file never changes." in sent.text
+        assert "The month is complete, so this file won't change." in sent.text
         november = await rows_of(world, sent)
         line = await export(world, "--month", "2026-12")
         assert line.startswith("gpubot-2026-12-so-far.csv: $")

@@ -20,16 +20,16 @@ async def test_a_killed_bot_still_waits_for_the_script_at_the_end_and_no_longer_
     (machine,) = await world.alive()
     await world.sandbox.use(machine.resource_id, on_ending={"lasts": 17 * 60})
     await world.passes(3 * MINUTE)
-    assert "Its on-ending.sh runs at " in (await world.card(rental)).text
+    assert "on-ending.sh starts at " in (await world.card(rental)).text
     await world.skips(37 * MINUTE)
     await world.passes(ends_at - 13 * MINUTE - await world.now())
-    assert "on-ending.sh: running since " in (await world.card(rental)).text
+    assert "on-ending.sh has been running since " in (await world.card(rental)).text
     await world.kill()
     await world.restart()
     await world.passes(ends_at + MINUTE - await world.now())
     assert [one.resource_id for one in await world.alive()] == [machine.resource_id]
     card = await world.until_card(rental, "Ended", within=HOUR)
-    assert "on-ending.sh: done at " in card.text
+    assert "on-ending.sh finished at " in card.text
     assert await world.now() < ends_at + 8 * MINUTE
     told = (await world.sandbox.machine(machine.resource_id)).on_ending
     assert told is not None
@@ -45,13 +45,13 @@ async def test_a_killed_bot_still_waits_for_the_script_at_the_end_and_no_longer_
     latest = await world.now() + 10 * MINUTE
     await world.passes(2 * MINUTE)
     card = await world.card(rental)
-    assert "Ana destroys it once its on-ending.sh is done" in card.text
-    assert "on-ending.sh: running since " in card.text
+    assert "As Ana asked, I'll destroy it when its on-ending.sh is done" in card.text
+    assert "on-ending.sh has been running since " in card.text
     await world.kill()
     await world.restart()
     await world.passes(latest - 30 * SECOND - await world.now())
     assert [one.resource_id for one in await world.alive()] == [machine.resource_id]
     card = await world.until_card(rental, "Ended", within=HOUR)
-    assert "on-ending.sh still ran at the end." in card.text
+    assert "on-ending.sh was still running at the end." in card.text
     assert await world.now() < latest + 3 * MINUTE
     await check_consistency(world, bought=["hyperstack", "datacrunch"])

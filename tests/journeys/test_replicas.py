@@ -140,7 +140,7 @@ async def test_a_paused_replica_is_replaced_and_later_neither_buys_again_nor_pos
         await world.play.settle()
         await post.release()
     await settle(world)
-    said = [text for text in await world.thread(rental) if text.startswith("Ana extended it")]
+    said = [text for text in await world.thread(rental) if text.startswith("Ana extended this machine")]
     assert len(said) <= 2
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Ended")

@@ -92,7 +92,7 @@ async def test_what_people_decided_since_the_backup_is_asked_and_told_again_twic
         assert float(again.ts) > float(asked.ts)
         asked = again
         told = await world.reads(
-            "Ana", f"My database was restored from an older backup. 1x H100 SXM 80 GB ({known}) ends"
+            "Ana", f"My database was restored from an older backup. Your 1x H100 SXM 80 GB ({known}) ends"
         )
         assert told.buttons
         assert (await world.card(known)).text == card.text, "it ends as before"

@@ -33,14 +33,17 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     # It worked in the last half hour, so it counts as in use at its first end.
     await world.sandbox.use(machine.resource_id, {"all": 0})
     await world.play.passes(ready_at + HOUR + MINUTE - await world.now())
-    assert (await world.card(rental)).text.startswith("In use: ")
+    assert "It keeps running until " in (await world.card(rental)).text
     assert len(await world.alive()) == 1
     assert await pings(world) == told
 
     await world.skips(20 * MINUTE)
     await world.play.passes(ready_at + 2 * HOUR - 29 * MINUTE - await world.now())
-    notice = world.play.sees("Ana", "It goes on only if its GPUs are busy then.", dm=True)
-    assert [button.text for button in notice.buttons] == ["Go on 2 h, already approved", f"Destroy {rental}"]
+    notice = world.play.sees("Ana", "It keeps running only if its GPUs are busy then", dm=True)
+    assert [button.text for button in notice.buttons] == [
+        "Keep it 2 h more, already approved",
+        f"Destroy {rental}",
+    ]
     assert len(await pings(world)) == len(told) + 1
     await world.until_card(rental, "Ended", within=HOUR)
     assert await world.now() < ready_at + 2 * HOUR + 5 * MINUTE

@@ -19,9 +19,9 @@ MOST = 24
 
 KINDS = {
     "ready": re.compile(r"^Your .* is ready$|^Ana shared .* with you$"),
-    "end": re.compile(r"^Ends .*, in \d+ min|^Ends .*, in [12] h"),
+    "end": re.compile(r" ends .*, in (\d+ min|[12] h)\."),
     "lost": re.compile(r"took back your spot machine|Everything on it is lost"),
-    "idle": re.compile(r"^(Idle for |Connected, not computing for |Still needed\?)"),
+    "idle": re.compile(r"^\*?Still using your "),
 }
 """The beginnings of the direct messages that this week may have."""
 
@@ -91,7 +91,7 @@ async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_
     extended = await week.rents("get H100 US for 8h")
     await week.writes(extended)
     await week.passes(7 * HOUR + 40 * MINUTE)
-    notice = world.play.sees("Ana", f"({extended}). Copy results off", dm=True)
+    notice = world.play.sees("Ana", f"({extended}) ends ", dm=True)
     assert (await world.now()).hour in NIGHT
     await world.play.clicks("Ana", notice, "Extend 2 h")
     await week.until_card("Ended", extended, second, first)

@@ -68,6 +68,6 @@ async def waiting_for_extension(here: World) -> Rental:
     assert (rental.state, end_of(rental)) == (State.READY, ends)
     assert rental.extension is not None
     assert rental.extension.ends_at == ends + 24 * HOUR
-    with pytest.raises(TooLate, match="already asks"):
+    with pytest.raises(TooLate, match="already waiting for approval"):
         await here.extend(rental, HOUR)
     return rental

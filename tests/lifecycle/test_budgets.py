@@ -162,7 +162,7 @@ async def test_an_approver_cannot_pass_a_budget_that_the_rules_refuse(sqlite_url
             OverBudget, match=r"^This could cost .*, and vision has only .* left in November \(.*"
         ) as refused:
             await here.approve(second)
-        assert refused.value.instead.startswith("I approved nothing. Approve fewer hours or deny it")
+        assert refused.value.instead.startswith("Nothing was approved. Approve fewer hours, deny it")
 
 
 async def test_an_extension_adds_the_difference_and_asks_when_the_budget_is_full(sqlite_url: str) -> None:
@@ -401,7 +401,7 @@ async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_o
         ):
             await here.extend(rental, 40 * HOUR)
         with pytest.raises(
-            OverBudget, match=rf"^A budget doesn't hold that much more for {rental.id}\.$"
+            OverBudget, match=rf"^A budget has no room for that much more time on {rental.id}\.$"
         ) as refused:
             await here.extend(rental, 40 * HOUR, BEN)
         assert refused.value.instead.startswith("Nothing was changed. Extend it by less")

@@ -210,7 +210,7 @@ async def test_fifty_clicks_destroy_a_machine_once(database: Database, deps: Dep
     assert await kinds(database, "k7mq2") == [EventKind.STARTED, EventKind.DESTROYING]
     queued = [m for m in await messages(database, "k7mq2") if m.kind is MessageKind.THREAD]
     assert len(queued) == 1
-    assert all("is being destroyed already" in answer.words for answer in lost if isinstance(answer, TooLate))
+    assert all("is already being destroyed" in answer.words for answer in lost if isinstance(answer, TooLate))
 
 
 async def test_fifty_clicks_on_one_extend_button_extend_once(database: Database, deps: Deps) -> None:

@@ -160,7 +160,7 @@ async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_
     (attempt,) = await here.attempts(rental)
     assert attempt.called_offer.offer_id == changed.clicked_offer
     assert await here.event_kinds(rental) == [E.ASKED, E.CHANGED, E.RENTING, E.ACCEPTED]
-    with pytest.raises(TooLate, match="no longer waits"):
+    with pytest.raises(TooLate, match="no longer waiting"):
         await here.rent(await here.ask(count=2, changes=rental.id))
 
 
@@ -240,7 +240,7 @@ async def test_if_no_offer_is_left_inside_the_envelope_the_owner_decides_again(h
     facts = (await here.last_event(rental, E.ASKED_AGAIN)).facts
     assert (facts.before, facts.rate, facts.vendor) == (Decimal("2.47"), Decimal("3.11"), "scaleway")
     assert (ANA.id, E.ASKED_AGAIN) in await here.direct(rental)
-    with pytest.raises(Refused, match="Only who asked"):
+    with pytest.raises(Refused, match="Only the person who asked"):
         await here.approve(rental, BEN)
     rental = await here.approve(rental, ANA)
     assert (rental.state, rental.vendor, rental.approved_by) == (State.PROVISIONING, "scaleway", None)

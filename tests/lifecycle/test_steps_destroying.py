@@ -91,10 +91,10 @@ async def test_a_rental_cancelled_during_its_procure_call_has_its_machine_delete
 async def test_a_second_click_on_destroy_is_refused_while_the_deletion_runs(here: World) -> None:
     rental = await here.ready()
     await here.destroy(rental)
-    with pytest.raises(TooLate, match="being destroyed already"):
+    with pytest.raises(TooLate, match="already being destroyed"):
         await here.destroy(rental)
     await ends_as(here, rental, State.DESTROYED)
-    with pytest.raises(TooLate, match="is over"):
+    with pytest.raises(TooLate, match="has already ended"):
         await here.destroy(rental)
 
 

@@ -130,7 +130,7 @@ async def test_a_machine_that_is_ready_in_the_last_moment_ends_when_its_owner_sa
 async def test_an_approval_that_comes_too_late_for_its_end_buys_nothing_and_asks_the_owner(here: World) -> None:
     rental = await here.get(count=8, until=here.now + 2 * HOUR)
     here.jump(90 * MINUTE + SECOND)
-    with pytest.raises(TooLate, match="Less than 30 min are left until its end"):
+    with pytest.raises(TooLate, match="Less than 30 min is left until the end of this request"):
         await here.approve(rental)
     await here.settle()
     rental = await waits_for_later_end(here, rental)
@@ -138,7 +138,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_buys_nothing_and_asks
     assert await here.event_kinds(rental) == [E.ASKED, E.ASKED_AGAIN]
     assert await here.calls("procure_offer") == []
     for person in (BEN, CLEO):
-        with pytest.raises(Exception, match="Only who asked decides this"):
+        with pytest.raises(Exception, match="Only the person who asked can decide this"):
             await carry_out(here.deps, person, deciding.Approve(rental.id, 2))
     # A later end is asked of an approver like any other request over the limits.
     rental = await here.rent(await here.ask(count=8, until=here.now + 3 * HOUR, changes=rental.id))

@@ -151,7 +151,7 @@ async def test_more_time_within_what_is_allowed_is_given_whatever_waits(sqlite_u
         rental = await here.extend(rental, HOUR)
         assert (end_of(rental), rental.running_lease.latest_end) == (end + HOUR, latest)
         assert rental.extension == waits
-        with pytest.raises(TooLate, match="already asks for more time"):
+        with pytest.raises(TooLate, match="already waiting for approval"):
             await here.extend(rental, 8 * HOUR)
         rental = await here.approve(rental, DORA)
         assert (end_of(rental), rental.extension) == (end + 20 * HOUR, None)

@@ -193,7 +193,7 @@ async def test_a_home_tab_is_not_published_with_the_hash_of_an_earlier_state() -
         assert await world.refused(publish(user_id=ANA, view=two, hash=first["view"]["hash"])) == "hash_conflict"
 
 
-async def test_a_modal_with_an_input_and_no_submit_is_refused_and_its_trigger_stays_valid() -> None:
+async def test_a_modal_with_an_input_and_no_submit_is_refused_and_its_trigger_is_used_up() -> None:
     async with workspace() as world:
         socket = await world.socket()
         waiting = asyncio.ensure_future(world.command(ANA))
@@ -206,7 +206,8 @@ async def test_a_modal_with_an_input_and_no_submit_is_refused_and_its_trigger_st
         answer = await world.raw("views.open", json={"trigger_id": trigger, "view": view})
         assert answer["error"] == "invalid_arguments"
         assert "submit" in answer["response_metadata"]["messages"][0]
-        assert (await world.raw("views.open", json={"trigger_id": trigger, "view": modal()}))["ok"]
+        again = await world.raw("views.open", json={"trigger_id": trigger, "view": modal()})
+        assert again["error"] == "exchanged_trigger_id"
 
 
 async def test_a_click_in_a_modal_has_the_view_and_no_response_url() -> None:

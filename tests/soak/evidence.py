@@ -88,7 +88,7 @@ CARD = (
 THREAD = (
     reply(12, "Renting from Nebius at $2.42/h", at(12, 2)),
     reply(14, "Ready after 3 min: Ana's 1x H100 (k7mq2).", at(12, 5)),
-    reply(17, "Ana extended it by 1 h: it ends 14:05.", at(12, 40)),
+    reply(17, "Ana extended this machine by 1 h. It now ends at 14:05.", at(12, 40)),
     reply(21, "Ended at 14:06, confirmed by the vendor. $5.00 for 2 h 4 min at $2.42/h.", at(14, 6)),
 )
 PRIVATE = (

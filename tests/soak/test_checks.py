@@ -178,7 +178,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
             "Ana",
             private(
                 41,
-                "Ends 14:05.",
+                "It ends at 14:05.",
                 at(13, 30),
                 only_you=False,
                 is_dm=True,
@@ -208,13 +208,13 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ),
     (
         "every_extension_counts_once",
-        lambda e: for_all(e, reply(41, "Ana extended it by 1 h: it ends 15:05.", at(12, 41))),
+        lambda e: for_all(e, reply(41, "Ana extended this machine by 1 h. It now ends at 15:05.", at(12, 41))),
     ),
     (
         "every_extension_counts_once",
         lambda e: for_all(
             with_action(e, kind="extend_lease", rental=RENTAL, value=f"k7mq2:{SHOWN_END}"),
-            reply(41, "Ana extended it by 2 h: it ends 16:05.", at(12, 41)),
+            reply(41, "Ana extended this machine by 2 h. It now ends at 16:05.", at(12, 41)),
         ),
     ),
     (
@@ -330,7 +330,7 @@ def test_an_answer_to_details_on_home_may_keep_its_buttons() -> None:
 
 def test_a_direct_message_to_somebody_who_left_may_keep_its_buttons() -> None:
     buttons = (button("Extend 2 h", f"k7mq2:2:{SHOWN_END}"),)
-    notice = private(41, "Ends 14:05.", at(13, 30), only_you=False, is_dm=True, buttons=buttons)
+    notice = private(41, "It ends at 14:05.", at(13, 30), only_you=False, is_dm=True, buttons=buttons)
     seen = with_seen(good(), "Ana", notice)
     assert names(seen) == {"ended_rentals_have_no_buttons"}
     assert "ended_rentals_have_no_buttons" not in names(replace(seen, left={"Ana": at(13, 31)}))

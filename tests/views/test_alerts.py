@@ -187,14 +187,17 @@ def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_change
         notice(K.BUDGET_ALERT, balance=changed(vision, scope=TEAM), total=3_000_000_000),
     ) == snapshot("""\
 
-vision has spent $2,101.85 of November's $3,000.00, and $510.22 is reserved for what runs: 87%, past
-      the alert at 80%. Nothing stops. From 100% on each rental asks an approver.
+vision has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and running machines
+      can add up to $510.22 (87% in all). Nothing is stopped. At 100%, every new rental needs
+      approval.
 
-U0CARL has spent $9.50 of November's $10.00, and $0.60 is reserved for what runs: 101%, past the
-      alert at 100%. Nothing stops. From now on each rental asks an approver.
+U0CARL has reached 100% of their $10.00 budget for November: $9.50 spent, and running machines can
+      add up to $0.60 (101% in all). Nothing is stopped. From now on, every new rental needs
+      approval.
 
-The team has spent $2,101.85 of November's $3,000.00, and $510.22 is reserved for what runs: 87%,
-      past the alert at 80%. Nothing stops. From 100% on each rental asks an approver.
+The team has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and running machines
+      can add up to $510.22 (87% in all). Nothing is stopped. At 100%, every new rental needs
+      approval.
 """)
 
 
@@ -209,9 +212,9 @@ def test_a_notice_of_an_unusual_day_names_the_dearest_rentals_once_each_as_butto
         notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=0),
     ) == snapshot("""\
 
-Unusual day: $612.40 so far today; a usual day costs $84.10. Most of it: k7mq2, U0CARL, $431.20;
-      k7mq2, U0GONE, $90.10; p4wd9, U0CARL, <$0.01.
+Today is unusually expensive: $612.40 so far, against $84.10 on a usual day. Most of it: k7mq2,
+      U0CARL, $431.20; k7mq2, U0GONE, $90.10; p4wd9, U0CARL, <$0.01.
 [Show k7mq2] [Show p4wd9]
 
-Unusual day: $612.40 so far today; a usual day costs $0.00.
+Today is unusually expensive: $612.40 so far, against $0.00 on a usual day.
 """)

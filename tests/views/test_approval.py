@@ -199,5 +199,5 @@ Ana wants more time for *8x H100 (k7mq2)*: "fine-tune run 7". Unless someone app
 | Limit: $10.00/h
 [Approve up to $79.05] [Approve fewer hours] [Deny] [Ana's spending]
 
-More time approved by Ben: Ana's 1x H100 (k7mq2) in EU. It ends tomorrow at 18:40.
+Ben approved more time for Ana's 1x H100 (k7mq2). It now ends tomorrow at 18:40.
 """)

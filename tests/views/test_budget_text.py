@@ -97,8 +97,8 @@ def test_a_click_that_a_budget_refuses_reads_what_did_not_happen_and_what_to_do(
     assert textwrap.wrap(error_text(refused), 100) == snapshot(
         [
             "This could cost $16.06, and you have only $12.10 left in November ($2,900.00 spent, $87.90 reserved",
-            "for running machines). Nothing was rented or changed. Ask for less time or a cheaper machine; an",
-            "admin can raise the budget.",
+            "for running machines). Nothing was rented or changed. Ask for less time or a cheaper machine, or ask",
+            "an admin to raise the budget.",
         ]
     )
 
@@ -137,7 +137,7 @@ Ben approved this request at 14:12, over Ana's budget, for 6 h at up to $21.16/h
 
 Ben approved this request at 14:12, over the team's budget, for 6 h at up to $21.16/h.
 
-More time approved by Ben, over vision's budget: it ends 20:40.
+Ben approved more time for this machine, over vision's budget. It now ends at 20:40.
 """)
 
 

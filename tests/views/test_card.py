@@ -203,7 +203,7 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
 | Price: $2.42/h since 12:37
 Ana asked for more time.
   fine-tune run 7
-[Take the request back] [Details] [Destroy k7mq2]
+[Withdraw the request] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It has cost $2.42/h since 12:37.
@@ -213,7 +213,7 @@ Ana asked for more time.
 | Price: $2.42/h since 12:37
 Carl asked for more time.
   fine-tune run 7
-[Take the request back] [Details] [Destroy k7mq2]
+[Withdraw the request] [Details] [Destroy k7mq2]
 """)
 
 
@@ -243,7 +243,7 @@ It has reached its end, and I'll destroy it as soon as I can.
 | Price: $2.42/h since 12:37
 It has reached its end, and I'll destroy it as soon as its on-ending.sh is done.
   fine-tune run 7
-  on-ending.sh: running since 18:26.
+  on-ending.sh has been running since 18:26.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -336,7 +336,7 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
 
-(fallback) Lost at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) Lost at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
 *Lost at 18:41: 1x H100 (k7mq2) in EU for Ana*
 Nebius took the machine back.
@@ -344,7 +344,8 @@ Nebius took the machine back.
 | Runtime: 6 h 4 min at $2.42/h
   Computed from the API's price and times; your invoice decides.
 
-(fallback) Failed at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) Failed at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in
+      time.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
 *Failed at 18:41: 1x H100 (k7mq2) in EU for Ana*
 Nebius didn't get the machine ready in time.

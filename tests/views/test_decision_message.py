@@ -136,11 +136,11 @@ Ben declined your request for 1x H100 (k7mq2) in EU at 14:09: "use 4 <!here>". I
 
 No approver is left, so admins were asked about your request for 1x H100 (k7mq2) in EU: Ben.
 
-More time denied by Ben: your 1x H100 (k7mq2) in EU. It ends 18:40.
+Ben declined more time for your 1x H100 (k7mq2). It ends at 18:40.
 
-Nobody decided on more time: your 1x H100 (k7mq2) in EU. It ends 18:40.
+Nobody decided about more time for your 1x H100 (k7mq2). It ends at 18:40.
 
-Carl says that it is still needed: 1x H100 (k7mq2).
+Your 1x H100 (k7mq2) is still needed.
 
 Nebius ended your 1x H100 (k7mq2) at 14:10. Everything on it is lost. Ask again: /gpu get
 [Tell me when there is one]

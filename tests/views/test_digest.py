@@ -46,31 +46,34 @@ def text(week: Digest) -> str:
 
 def test_a_digest_has_the_sums_and_a_line_for_each_project() -> None:
     assert text(WEEK).splitlines() == [
-        "Last week (16 to 22 Nov): $1,940.12 for 61 rentals; idle $212.70 (11%). Now: 5 machines, $31.20/h. "
-        "At this rate November comes to about $2,940.",
-        "vision: $1,210.40 for 40 rentals, 8% idle; now 3 machines, $20.10/h",
-        "unassigned: $729.72 for 21 rentals, 15% idle; now 2 machines, $11.10/h",
+        "Last week (16 to 22 Nov) the team spent $1,940.12 on 61 rentals, of which $212.70 (11%) was idle. "
+        "5 machines are running now, at $31.20/h. At this rate, November will cost about $2,940.",
+        "vision: $1,210.40 for 40 rentals, 8% idle; 3 machines now, at $20.10/h",
+        "unassigned: $729.72 for 21 rentals, 15% idle; 2 machines now, at $11.10/h",
     ]
 
 
 def test_the_amounts_of_the_projects_add_up_to_the_first_line() -> None:
     thirds = tuple(ProjectWeek(project=name, spent=spent(1, 3_334_000)) for name in ("a", "b", "c"))
     first, *lines = text(changed(WEEK, projects=thirds)).splitlines()
-    assert first.startswith("Last week (16 to 22 Nov): $10.00 for 3 rentals.")
+    assert first.startswith("Last week (16 to 22 Nov) the team spent $10.00 on 3 rentals.")
     assert [line.split(" for ")[0] for line in lines] == ["a: $3.34", "b: $3.33", "c: $3.33"]
 
 
 def test_a_machine_whose_deletion_is_not_confirmed_does_not_count_as_running() -> None:
     last = changed(OTHERS, running=0, rate=Decimal(0), not_confirmed=1)
     first, _, unassigned = text(changed(WEEK, projects=(VISION, last))).splitlines()
-    assert "Now: 3 machines, $20.10/h; 1 not confirmed. At this rate" in first
-    assert unassigned.endswith("; now no machine; 1 not confirmed")
+    assert "3 machines are running now, at $20.10/h. 1 deletion isn't confirmed yet. At this rate" in first
+    assert unassigned.endswith("15% idle; 1 deletion not confirmed")
 
 
 def test_a_digest_of_one_project_is_one_line() -> None:
     quiet = ProjectWeek(project="vision", spent=spent(1, 4_000))
     week = changed(WEEK, first=date(2026, 11, 30), last=date(2026, 12, 6), projects=(quiet,), forecast=None)
-    assert text(week) == "Last week (30 Nov to 6 Dec): &lt;$0.01 for 1 rental. Now: no machine."
+    assert (
+        text(week)
+        == "Last week (30 Nov to 6 Dec) the team spent &lt;$0.01 on 1 rental. No machine is running now."
+    )
 
 
 def test_a_digest_of_many_projects_names_the_dearest() -> None:

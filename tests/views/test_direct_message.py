@@ -113,7 +113,7 @@ $ ssh root@203.0.113.7
 | Place: Nebius eu-north1
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
       billing.
-[Take the request back] [SSH config and keys] [Destroy k7mq2]
+[Withdraw the request] [SSH config and keys] [Destroy k7mq2]
 """)
 
 
@@ -158,12 +158,21 @@ def test_still_needed_says_how_long_it_was_quiet_to_the_minute() -> None:
     exact = happened(K.STILL_NEEDED, clock(14, 40), id=8, span=29 * M + 59 * S)
     assert page(direct(QUESTION, ready(QUESTION)), direct(exact, ready(exact))) == snapshot("""\
 
-Still needed? k7mq2: nothing here for 2 h. I can't see inside; it may be busy or idle. $4.96 so far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* I can't monitor it, so it may be busy or idle. Nobody has done
+      anything with it in Slack for 2 h.
+| Cost: $2.42/h, $4.96 so far
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Still needed? k7mq2: nothing here for 30 min. I can't see inside; it may be busy or idle. $4.96 so
-      far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* I can't monitor it, so it may be busy or idle. Nobody has done
+      anything with it in Slack for 30 min.
+| Cost: $2.42/h, $4.96 so far
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 """)
 
 
@@ -184,20 +193,21 @@ def test_still_needed_shows_the_answer_without_naming_its_reader() -> None:
         )
     ) == snapshot("""\
 
-Still needed? k7mq2: yes. I ask again at 15:41; it ends 18:40 either way.
+You still need your 1x H100 (k7mq2). I'll ask again at 15:41. It still ends at 18:40.
 [Extend 2 h, about $4.84]
 
-Still needed? k7mq2: Carl says that it is still needed. I ask again at 15:41; it ends 18:40 either
-      way.
+Carl says that your 1x H100 (k7mq2) is still needed. I'll ask again at 15:41. It still ends at
+      18:40.
 [Extend 2 h, about $4.84]
 
-Still needed? k7mq2: yes. It ends 20:40.
+You extended your 1x H100 (k7mq2) by 2 h. It now ends at 20:40.
 
-Still needed? k7mq2: Carl extended it by 2 h: it ends 20:40.
+Carl extended your 1x H100 (k7mq2) by 2 h. It now ends at 20:40.
 
-Still needed? k7mq2: more time is asked for. An approver decides. Its end, 18:40, stands until then.
+You asked for 2 h more on your 1x H100 (k7mq2), until 20:40. That needs approval. Unless someone
+      approves, it ends at 18:40.
 
-Still needed? k7mq2: no answer. I asked again at 17:40.
+You didn't answer. I asked again about your 1x H100 (k7mq2) at 17:40.
 """)
 
 
@@ -211,15 +221,15 @@ def test_still_needed_offers_to_extend_until_the_end_changes_or_it_is_asked_agai
         direct(QUESTION, ready(QUESTION, kept, again), again.at),
     ) == snapshot("""\
 
-Still needed? k7mq2: yes. It still ends 18:40; I don't ask again before.
+You still need your 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that.
 [Extend 2 h, about $4.84]
 
-Still needed? k7mq2: yes. It still ends 18:40; I don't ask again before. More time is asked for; an
-      approver decides.
+You still need your 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that. More
+      time has been requested, and is waiting for approval.
 
-Still needed? k7mq2: yes. It ends 20:40 now.
+You still need your 1x H100 (k7mq2). It ends at 20:40.
 
-Still needed? k7mq2: yes. It still ends 18:40; I don't ask again before.
+You still need your 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that.
 """)
 
 
@@ -243,24 +253,24 @@ def test_an_end_that_is_near_can_be_extended() -> None:
         ),
     ) == snapshot("""\
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too. More time is asked for;
-      an approver decides.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
+      More time has been requested, and is waiting for approval.
 [Destroy k7mq2]
 
-Extended: 1x H100 (k7mq2). It ends 20:40 now.
+*Extended: 1x H100 (k7mq2)*. It ends at 20:40.
 
-Ends 18:40: 1x H100 (k7mq2). I told you again at 18:30.
+Your 1x H100 (k7mq2) ends at 18:40. I sent a newer notice at 18:30.
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). More time needs an approver; without a yes it ends 18:40 and
-      its disk goes.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* More time needs approval. Unless someone approves,
+      it ends then and its disk is deleted.
 [Ask for 2 h more, about $36.80] [Destroy k7mq2]
 
-Extended by Carl: 1x H100 (k7mq2). It ends 20:40 now.
+*Extended by Carl: 1x H100 (k7mq2)*. It ends at 20:40.
 
-More time approved by Ben: 1x H100 (k7mq2). It ends 20:40 now.
+*More time approved by Ben: 1x H100 (k7mq2)*. It ends at 20:40.
 """)
 
 
@@ -311,7 +321,7 @@ Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
 
-(fallback) Lost at 18:41: 1x H100 (k7mq2).
+(fallback) Lost at 18:41: 1x H100 (k7mq2). Nebius took the machine back.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
 *Lost at 18:41: 1x H100 (k7mq2)*
 Nebius took the machine back.
@@ -459,10 +469,10 @@ def test_a_notice_that_an_outage_held_up_says_the_time_that_is_left_when_it_is_p
     late = [direct(NOTICE, ready(NOTICE), NOTICE.at + held_up) for held_up in (H / 3, H)]
     assert page(*late) == snapshot("""\
 
-Ends 18:40, in 10 min: 1x H100 (k7mq2). Copy results off: the disk goes too.
+*Your 1x H100 (k7mq2) ends at 18:40, in 10 min.* Copy your results off: the disk is deleted with it.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
-Ends 18:40, now: 1x H100 (k7mq2). Copy results off: the disk goes too.
+*Your 1x H100 (k7mq2) ends now, at 18:40.* Copy your results off: the disk is deleted with it.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 """)
 
@@ -501,13 +511,14 @@ def test_a_notice_that_comes_while_approvers_are_there_says_until_when_to_ask() 
     two_ends = changed(later, rental=changed(rental, lease=lease, request=changed(rental.request, up_to=11 * H)))
     assert page(direct(notice, later), direct(notice, two_ends)) == snapshot("""\
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). Need longer? Ask before 18:30: no approver is there after
-      that.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
+      If you need it longer, ask before 18:30. Nobody can approve after that.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). It goes on only if its GPUs are busy then. Need longer than
-      until 23:40? Ask before 18:30: no approver is there after that.
-[Go on 2 h, already approved] [Destroy k7mq2]
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
+      until 23:40 at the latest. Copy your results off: the disk is deleted with it. If you need it
+      beyond 23:40, ask before 18:30. Nobody can approve after that.
+[Keep it 2 h more, already approved] [Destroy k7mq2]
 """)
 
 
@@ -523,12 +534,11 @@ def test_the_owner_reads_who_approved_fewer_hours() -> None:
 
 Ben approved your 8x H100 (p4wd9) in EU at 14:12, for 4 h instead of 6 h, at up to $21.16/h.
 
-More time approved by Ben: your 1x H100 (k7mq2) in EU. 8 h instead of 24 h; it ends tomorrow at
-      02:40.
+Ben approved more time for your 1x H100 (k7mq2): 8 h instead of 24 h. It now ends tomorrow at 02:40.
 
 Ben approved this request at 14:12, for 4 h instead of 6 h, at up to $21.16/h.
 
-More time approved by Ben: 8 h instead of 24 h; it ends tomorrow at 02:40.
+Ben approved more time for this machine: 8 h instead of 24 h. It now ends tomorrow at 02:40.
 """)
 
 

@@ -75,7 +75,7 @@ Ana asked for your 1x H100 (k7mq2). It has been in use again since 15:01.
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
 
-Ben still needs it: 1x H100 (k7mq2).
+Ben's 1x H100 (k7mq2) is still needed.
 """)
 
 

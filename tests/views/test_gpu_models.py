@@ -253,7 +253,8 @@ I'll rent the next offer from a vendor other than Nebius: 1x A100 PCIe 80 GB, up
 [Replace k7mq2] [Go back]
 
 == Approve k7mq2? ==
-1x A100 PCIe 80 GB in EU, 24 h more, for Ana: fine-tune run 7
-$4.96 so far; $101.00 in all with the longer lease.
+! This can cost up to $101.00 in all.
+Ana wants 24 h more for 1x A100 PCIe 80 GB (k7mq2): "fine-tune run 7".
+It has cost $4.96 so far, at $2.42/h.
 [Approve up to $101.00] [Go back]
 """)

@@ -197,24 +197,27 @@ def test_a_history_has_one_time_for_each_line_and_keeps_the_end_as_it_was_then()
 Ended: 1x H100 in EU, Ana, k7mq2.
   $14.68 for 6 h 4 min. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:36  Renting from Hyperstack at $2.15/h.
-  14:40  Asked whether it is still needed, nothing here for 2 h.
-  14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
-  18:10  Ana was told that it ends 18:40.
+  14:40  I asked Ana whether this machine is still needed. Nobody has done anything with it in Slack
+      for 2 h.
+  14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
+  18:10  I told Ana that this machine ends at 18:40.
   18:41  Ended, confirmed by the vendor. $14.68 for 6 h 4 min at $2.42/h.
 
 Ended: 1x H100 in EU, Ana, k7mq2.
   Nebius eu-north1. fine-tune run 7
   12:36  Renting from Hyperstack.
-  14:40  Asked whether it is still needed, nothing here for 2 h.
-  14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
-  18:10  Ana was told that it ends 18:40.
+  14:40  I asked Ana whether this machine is still needed. Nobody has done anything with it in Slack
+      for 2 h.
+  14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
+  18:10  I told Ana that this machine ends at 18:40.
   18:41  Ended, confirmed by the vendor.
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:36  Renting from Hyperstack at $2.15/h.
-  14:40  Asked whether it is still needed, nothing here for 2 h.
-  14:40  Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
+  14:40  I asked Ana whether this machine is still needed. Nobody has done anything with it in Slack
+      for 2 h.
+  14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
 Declined: 8x H100 in EU, Ana, p4wd9.

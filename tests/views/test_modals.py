@@ -47,19 +47,22 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Destroy k7mq2? ==
-1x H100, Ana. Everything on it is lost. $14.07 so far.
+! Everything on the disk will be deleted.
+Ana's 1x H100 (k7mq2). $14.07 so far.
 [Destroy k7mq2] [Go back]
 
 == Cancel k7mq2? ==
-1x H100, Ana. It is still starting; what was bought is destroyed. $0.06 so far.
+Ana's 1x H100 (k7mq2). It's still starting. Whatever was rented for it will be destroyed. $0.06 so
+      far.
 [Cancel k7mq2] [Go back]
 
 == Withdraw p4wd9? ==
-8x H100, Ana. It is not asked for any more. Nothing is rented.
+Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Nothing has been rented for it.
 [Withdraw p4wd9] [Go back]
 
 == Withdraw p4wd9? ==
-8x H100, Ana. It is not asked for any more. Its machine was found in the account.
+Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Its machine was found in the
+      account.
 [Withdraw p4wd9] [Go back]
 """)
 
@@ -89,13 +92,16 @@ About $12.90. $137.54 is for 6 h plus 30 min to start and shut down, at up to $2
 [Ask] [Go back]
 
 == Approve p4wd9? ==
-8x H100 in EU, 6 h, for Ana: fine-tune run 7
-This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $137.54 in all.
+! This can cost up to $137.54.
+Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
+      limits of $10.00/h and $100.00 per rental.
 [Approve up to $137.54] [Go back]
 
 == Approve k7mq2? ==
-1x H100 in EU, 24 h more, for Ana: fine-tune run 7
-$4.96 so far; $101.00 in all with the longer lease.
+! This can cost up to $101.00 in all.
+Ana wants 24 h more for 1x H100 (k7mq2): "fine-tune run 7".
+It has cost $4.96 so far, at $2.42/h.
 [Approve up to $101.00] [Go back]
 """)
     assert approve_dialog(waiting(), reader=reading(NOW)).value == VersionValue(rental_id="p4wd9", version=1)
@@ -120,17 +126,17 @@ def test_the_extend_dialog_offers_the_hours_that_the_rules_allow() -> None:
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Extend k7mq2? ==
-1x H100, Ana. It ends in 30 min.
+Ana's 1x H100 (k7mq2). It ends in 30 min.
 Longer by: 1 h, about $2.42 | (2 h, about $4.84) | 4 h, about $9.68 | 8 h, about $19.36 | 12 h,
       about $29.04 | 24 h, about $58.08 | 2 days, about $116.16
-[Extend] [Go back]
+[Extend k7mq2] [Go back]
 
 == Extend k7mq2? ==
-A lease is at most 3 days; this one can't be longer.
+A lease is at most 3 days, so Ana's 1x H100 (k7mq2) can't be extended.
 [Close]
 
 == Extend k7mq2? ==
-More time is asked for already. An approver decides.
+More time has already been requested for Ana's 1x H100 (k7mq2), and is waiting for approval.
 [Close]
 """)
 
@@ -239,27 +245,27 @@ def test_the_dialog_for_fewer_hours_has_their_totals_and_no_clock_time() -> None
     assert page(*(dialog(view, NOW) for view in views)) == snapshot("""\
 
 == Fewer hours: p4wd9 ==
-8x H100 in EU, 6 h, for Ana: fine-tune run 7
+Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".
 Approve for: 4 h, up to $95.22 | 2 h, up to $52.90 | 1 h, up to $31.74
-  Ana reads who approved fewer hours. The offer and its prices stay.
+  Ana will read that you approved fewer hours. The price stays the same.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==
-8x H100 in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run
-      7
+Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy:
+      "fine-tune run 7".
 Approve for: up to 8 h while busy, up to $179.86 | 6 h, up to $137.54
-  Ana reads who approved fewer hours. The offer and its prices stay.
+  Ana will read that you approved fewer hours. The price stays the same.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: k7mq2 ==
-1x H100 in EU, 24 h more, for Ana: fine-tune run 7
+Ana wants 24 h more for 1x H100 (k7mq2): "fine-tune run 7".
 Approve for: 12 h more, up to $30.86 | 8 h more, up to $21.18 | 4 h more, up to $11.50 | 2 h more,
       up to $6.66 | 1 h more, up to $4.24
-  Ana reads who approved fewer hours. The offer and its prices stay.
+  Ana will read that you approved fewer hours. The price stays the same.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==
-It is too short for fewer hours. Approve or deny it.
+It's too short to approve for fewer hours. You can approve or deny it.
 [Close]
 """)
     assert [problems_of_view(one.view) for one in views] == [[]] * 4

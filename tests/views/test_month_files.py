@@ -15,7 +15,7 @@ from tests.store.make import ANA
 
 VISION = Scope(kind=ScopeKind.PROJECT, name="vision")
 OF_ANA = Scope(kind=ScopeKind.PERSON, name=ANA)
-FEW = "The invoice may differ by machines not rented through me and tax."
+FEW = "The invoice may differ by tax and machines not rented through me."
 
 
 def a_file(
@@ -36,22 +36,29 @@ def a_file(
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        (a_file(), f"November 2026, everyone: $27.60 for 1 rental. Not complete yet. {FEW}"),
-        (a_file(owner=ANA), f"November 2026, you: $27.60 for 1 rental. Not complete yet. {FEW}"),
-        (a_file(OF_ANA, ANA), f"November 2026, you: $27.60 for 1 rental. Not complete yet. {FEW}"),
-        (a_file(OF_ANA, "U0BEN"), f"November 2026, one person: $27.60 for 1 rental. Not complete yet. {FEW}"),
-        (a_file(VISION), f"November 2026, vision: $27.60 for 1 rental. Not complete yet. {FEW}"),
-        (a_file(VISION, ANA), f"November 2026, you in vision: $27.60 for 1 rental. Not complete yet. {FEW}"),
+        (a_file(), f"November 2026, everyone: $27.60 for 1 rental. The month isn't complete yet. {FEW}"),
+        (a_file(owner=ANA), f"November 2026, you: $27.60 for 1 rental. The month isn't complete yet. {FEW}"),
+        (a_file(OF_ANA, ANA), f"November 2026, you: $27.60 for 1 rental. The month isn't complete yet. {FEW}"),
+        (
+            a_file(OF_ANA, "U0BEN"),
+            f"November 2026, one person: $27.60 for 1 rental. The month isn't complete yet. {FEW}",
+        ),
+        (a_file(VISION), f"November 2026, vision: $27.60 for 1 rental. The month isn't complete yet. {FEW}"),
+        (
+            a_file(VISION, ANA),
+            f"November 2026, you in vision: $27.60 for 1 rental. The month isn't complete yet. {FEW}",
+        ),
         (
             a_file(running=True, unknown=2),
-            "November 2026, everyone: $27.60 for 1 rental. Not complete: 1 machine still runs, counted up to now. "
-            "The invoice may differ by machines not rented through me (2 run now) and tax.",
+            "November 2026, everyone: $27.60 for 1 rental. The month isn't complete: 1 machine is still "
+            "running, with the cost up to now. The invoice may differ by tax and machines not rented through me "
+            "(2 running now).",
         ),
         (
             a_file(complete=True, unknown=1),
-            "November 2026, everyone: $27.60 for 1 rental. The month is complete: this file never changes. What "
-            "is found later is in a later month's file. The invoice may differ by machines not rented through me "
-            "(1 runs now) and tax.",
+            "November 2026, everyone: $27.60 for 1 rental. The month is complete, so this file won't change. "
+            "Costs found later are in a later month's file. The invoice may differ by tax and machines not rented "
+            "through me (1 running now).",
         ),
     ],
 )
@@ -65,7 +72,7 @@ def test_what_is_estimated_is_said() -> None:
     (row,) = file.rows
     estimated = FileRow(changed(row.charge, estimated=True), MACHINE, "Ana", "", running=False)
     words = month_file_words(changed_rows(file, row, estimated), ANA)
-    assert "differ by what is estimated ($27.60), machines" in words
+    assert "differ by estimates ($27.60), tax" in words
 
 
 def changed_rows(file: MonthFile, *rows: FileRow) -> MonthFile:
@@ -75,5 +82,5 @@ def changed_rows(file: MonthFile, *rows: FileRow) -> MonthFile:
 def test_the_click_is_answered_with_the_month() -> None:
     assert (
         file_on_its_way(MonthPart(month="2027-01")).text
-        == "The file of January 2027 comes in our direct messages."
+        == "I'll send you the file for January 2027 in a direct message."
     )

@@ -135,9 +135,9 @@ $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
       billing.
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
-      far.
-[Extend] [SSH config and keys] [Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+Still using your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $4.96 so far. All its
+      GPUs have been at 0% since 14:05. Nobody is connected. It ends at 18:40.
+[Extend] [SSH config and keys] [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.

@@ -64,7 +64,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  Its on-ending.sh runs at 18:25.
+  on-ending.sh starts at 18:25.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -74,7 +74,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  Its on-ending.sh has not started yet.
+  on-ending.sh hasn't started yet.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -84,7 +84,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh: running since 18:26.
+  on-ending.sh has been running since 18:26.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -94,7 +94,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh: done at 18:26.
+  on-ending.sh finished at 18:26.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -104,7 +104,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh: failed (exit 1) at 18:26: look before 18:40.
+  on-ending.sh failed at 18:26 (exit 1), so look before 18:40.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -114,7 +114,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Price: $2.42/h since 12:37
 It has reached its end, and I'll destroy it as soon as I can.
   fine-tune run 7
-  on-ending.sh: failed (exit 1) at 18:26.
+  on-ending.sh failed at 18:26 (exit 1).
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -124,7 +124,7 @@ It has reached its end, and I'll destroy it as soon as I can.
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  Its on-ending.sh runs at 18:25.
+  on-ending.sh starts at 18:25.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -143,8 +143,8 @@ It has reached its end, and I'll destroy it as soon as I can.
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  The machine doesn't start its on-ending.sh: it is no regular file. Put the script itself at
-      /root/on-ending.sh, no link.
+  The machine won't start its on-ending.sh: it isn't a regular file. Put the script itself at
+      /root/on-ending.sh, not a link.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -154,8 +154,8 @@ It has reached its end, and I'll destroy it as soon as I can.
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  The machine doesn't start its on-ending.sh: it is not executable. Type chmod 700
-      /root/on-ending.sh on the machine.
+  The machine won't start its on-ending.sh: it isn't executable. Type chmod 700 /root/on-ending.sh
+      on the machine.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -165,7 +165,7 @@ It has reached its end, and I'll destroy it as soon as I can.
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  The machine doesn't start its on-ending.sh: it or /root doesn't belong to root. Type chown root
+  The machine won't start its on-ending.sh: it or /root doesn't belong to root. Type chown root
       /root /root/on-ending.sh on the machine.
 [Extend] [Details] [Destroy k7mq2]
 
@@ -176,7 +176,7 @@ It has reached its end, and I'll destroy it as soon as I can.
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  The machine doesn't start its on-ending.sh: others can write to it or to /root. Type chmod go-w
+  The machine won't start its on-ending.sh: others can write to it or to /root. Type chmod go-w
       /root /root/on-ending.sh on the machine.
 [Extend] [Details] [Destroy k7mq2]
 """)
@@ -196,16 +196,16 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
         card(over, clock(18, 50)),
     ) == snapshot("""\
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). Copy results off: the disk goes too. Its on-ending.sh runs
-      at 18:25.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
+  on-ending.sh starts at 18:25.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
-Ends 18:40, in 14 min: 1x H100 (k7mq2). Copy results off: the disk goes too. on-ending.sh: done at
-      18:26.
+*Your 1x H100 (k7mq2) ends at 18:40, in 14 min.* Copy your results off: the disk is deleted with it.
+  on-ending.sh finished at 18:26.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
-on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output is in
-      /var/lib/gpubot/on-ending.log. Copy results off: the disk goes too.
+*on-ending.sh failed on 1x H100 (k7mq2) at 18:26 (exit 1).* The disk is deleted at 18:40, so look
+      before then. Its output is in /var/lib/gpubot/on-ending.log.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
 (nothing)
@@ -217,7 +217,7 @@ on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output i
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
-  on-ending.sh: failed (exit 1) at 18:26.
+  on-ending.sh failed at 18:26 (exit 1).
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -226,7 +226,7 @@ on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output i
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
-  on-ending.sh still ran at the end.
+  on-ending.sh was still running at the end.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -235,7 +235,7 @@ on-ending.sh failed (exit 1) on 1x H100 (k7mq2). Look before 18:40: its output i
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
-  on-ending.sh: failed (exit 1) at 18:26.
+  on-ending.sh failed at 18:26 (exit 1).
 """)
 
 
@@ -254,7 +254,7 @@ def test_who_opens_a_machine_reads_of_its_script_and_that_it_can_have_one() -> N
 
   If you put a script at /root/on-ending.sh, it runs 15 min before the machine ends.
 
-The machine doesn't start its on-ending.sh: it is not executable. Type chmod 700 /root/on-ending.sh
+The machine won't start its on-ending.sh: it isn't executable. Type chmod 700 /root/on-ending.sh on
 """)
 
 
@@ -265,13 +265,14 @@ def test_destroys_dialog_has_the_box_if_the_script_can_run_first() -> None:
     ) == snapshot("""\
 
 == Destroy k7mq2? ==
-1x H100, Ana. Everything on it is lost. $4.96 so far.
+! Everything on the disk will be deleted.
+Ana's 1x H100 (k7mq2). $4.96 so far.
 Before that: [x] Run /root/on-ending.sh first, up to 10 min
 [Destroy k7mq2] [Go back]
 
 == Destroy k7mq2? ==
-1x H100, Ana. Everything on it is lost. It goes now, without waiting for its on-ending.sh. $4.96 so
-      far.
+! Everything on the disk will be deleted.
+Ana's 1x H100 (k7mq2). I won't wait for its on-ending.sh. $4.96 so far.
 [Destroy k7mq2] [Go back]
 """)
 
@@ -296,7 +297,7 @@ def test_a_machine_that_is_destroyed_after_its_script_can_be_kept_or_destroyed_n
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Price: $2.42/h since 12:37
-Ben destroys it once its on-ending.sh is done, 14:10 at the latest.
+As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the latest.
   fine-tune run 7
 [Keep k7mq2] [Details] [Destroy k7mq2 now]
 
@@ -305,9 +306,9 @@ Ben destroys it once its on-ending.sh is done, 14:10 at the latest.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Price: $2.42/h since 12:37
-Ben destroys it once its on-ending.sh is done, 14:10 at the latest.
+As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the latest.
   fine-tune run 7
-  on-ending.sh: running since 14:01.
+  on-ending.sh has been running since 14:01.
 [Keep k7mq2] [Details] [Destroy k7mq2 now]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -315,13 +316,13 @@ Ben destroys it once its on-ending.sh is done, 14:10 at the latest.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Price: $2.42/h since 12:37
-Ben destroys it once its on-ending.sh is done, 14:10 at the latest.
+As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the latest.
   fine-tune run 7
-  on-ending.sh: running since 14:01.
+  on-ending.sh has been running since 14:01.
 [Extend] [Details] [Destroy k7mq2 now]
 
-Ben destroys your 1x H100 (k7mq2) once its on-ending.sh is done, 14:10 at the latest. on-ending.sh:
-      running since 14:01.
+As Ben asked, I'll destroy your 1x H100 (k7mq2) when its on-ending.sh is done, at 14:10 at the
+      latest. on-ending.sh has been running since 14:01.
 [Keep k7mq2] [Destroy k7mq2 now]
 
 (fallback) Your 1x H100 (k7mq2) is ready.
@@ -330,8 +331,8 @@ Ben destroys your 1x H100 (k7mq2) once its on-ending.sh is done, 14:10 at the la
       It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
-Ben destroys it once its on-ending.sh is done, 14:10 at the latest. on-ending.sh: running since
-      14:01.
+As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the latest. on-ending.sh
+      has been running since 14:01.
 $ ssh root@203.0.113.7
 | Ends: 14:10
 | Price: $2.42/h, at most $16.06
@@ -341,16 +342,17 @@ $ ssh root@203.0.113.7
       billing.
 [Keep k7mq2] [SSH config and keys] [Destroy k7mq2 now]
 
-Ben destroys it after its on-ending.sh: it ends 14:10 at the latest.
+As Ben asked, I'll destroy this machine when its on-ending.sh is done, at 14:10 at the latest.
 
 I'll destroy 1x H100 (k7mq2) when its on-ending.sh is done, at 14:10 at the latest.
 [Keep k7mq2] [Destroy k7mq2 now]
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 14:10.
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. on-ending.sh: running since 14:01.
-      fine-tune run 7
+  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. on-ending.sh has been running since
+      14:01. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  14:00  Ben destroys it after its on-ending.sh: it ends 14:10 at the latest.
+  14:00  As Ben asked, I'll destroy this machine when its on-ending.sh is done, at 14:10 at the
+      latest.
 """)
 
 
@@ -360,7 +362,7 @@ def test_a_machine_that_is_kept_says_its_end_of_before() -> None:
     details = ready(FIRST, kept, on_ending=script, on_ending_at=clock(14, 4))
     assert page(direct(FIRST, details, clock(14, 5)), card(details, clock(14, 5))) == snapshot("""\
 
-Extended: 1x H100 (k7mq2). It ends 18:40 now.
+*Extended: 1x H100 (k7mq2)*. It ends at 18:40.
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It ends at 18:40. It has cost $2.42/h since 12:37.
@@ -369,6 +371,6 @@ Extended: 1x H100 (k7mq2). It ends 18:40 now.
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  Its on-ending.sh runs at 18:25.
+  on-ending.sh starts at 18:25.
 [Extend] [Details] [Destroy k7mq2]
 """)

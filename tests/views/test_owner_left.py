@@ -92,7 +92,7 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
         approval(after[0], waiting(*after, GIVEN), clock(14, 40)),
     ) == snapshot("""\
 
-Ana left the workspace, so admins decide what happens to this machine. k7mq2, 1x H100, Ana.
+Ana left the workspace, so admins decide what happens to Ana's 1x H100 (k7mq2).
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
@@ -121,11 +121,11 @@ def test_a_history_has_the_owner_of_its_time() -> None:
     kept = happened(K.KEPT, clock(14, 0), ANA, id=6, until=clock(15, 0))
     of_ben = changed(ready(was_ready, kept, LEFT, GIVEN), rental=changed(ready().rental, owner=BEN))
     assert "Ana's 1x H100" in thread(was_ready, of_ben)
-    assert thread(kept, of_ben).startswith("Ana still needs it.")
+    assert thread(kept, of_ben).startswith("Ana still needs this machine.")
     gone_by = changed(
         of_ben, events=(*of_ben.events, happened(K.EXTENSION_WITHDRAWN, clock(14, 50), None, people=(ANA,)))
     )
-    assert "Ana left the workspace, so nobody asks for more time" in thread(gone_by.events[-1], gone_by)
+    assert "Ana left the workspace, so the request for more time" in thread(gone_by.events[-1], gone_by)
 
 
 def changed_use(details: RentalDetails, use: Use) -> RentalDetails:

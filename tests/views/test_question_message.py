@@ -49,39 +49,79 @@ def test_the_question_has_the_evidence_the_cost_and_the_answers() -> None:
     uses = (IDLE, close_to_idle, connected, changed(connected, connections=2), scanned, closed, *unseen)
     assert page(*(direct(question(use), asked_about(use), clock(14, 40)) for use in uses)) == snapshot("""\
 
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
-      far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Nobody is
+      connected. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* It's been idle for 35 min.
+| Cost: $2.42/h, $4.96 so far
+| GPUs: all at 0% since 14:05
+| Connections: none
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. GPU at up to 3 % since 14:05, nobody connected. $4.96 so
-      far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. Its GPU has been at up to 3% since 14:05. Nobody is
+      connected. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* It's been idle for 35 min.
+| Cost: $2.42/h, $4.96 so far
+| GPU: at up to 3% since 14:05
+| Connections: none
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, 1 SSH connection open. $4.96 so
-      far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* Its GPUs have been at 0% for 2 h, with 1 SSH connection open.
+| Cost: $2.42/h, $4.96 so far
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, 2 SSH connections open. $4.96 so
-      far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* Its GPUs have been at 0% for 2 h, with 2 SSH connections open.
+| Cost: $2.42/h, $4.96 so far
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, 1 new SSH connection open.
-      $4.96 so far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Open: 1 new SSH
+      connection. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* It's been idle for 35 min.
+| Cost: $2.42/h, $4.96 so far
+| GPUs: all at 0% since 14:05
+| Connections: 1 new
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Connected, not computing for 2 h: k7mq2. GPUs at 0 % since 12:40, nobody connected now. $4.96 so
-      far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* Its GPUs have been at 0% for 2 h, with nobody connected now.
+| Cost: $2.42/h, $4.96 so far
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Still needed? k7mq2: I can't see inside since 13:10 (no answer on SSH). $4.96 so far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* I haven't been able to monitor it since 13:10 (no answer over
+      SSH).
+| Cost: $2.42/h, $4.96 so far
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Still needed? k7mq2: I can't see inside since 13:10 (it refuses my key: the probe is not installed).
-      $4.96 so far. /gpu ssh k7mq2 shows how to install it.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* I haven't been able to monitor it since 13:10 (it rejects my
+      key, so the probe isn't installed). To install the probe: /gpu ssh k7mq2
+| Cost: $2.42/h, $4.96 so far
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Still needed? k7mq2: I can't see inside since 13:10. $4.96 so far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* I haven't been able to monitor it since 13:10.
+| Cost: $2.42/h, $4.96 so far
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 """)
 
 
@@ -108,24 +148,30 @@ def test_the_question_ends_when_the_machine_is_used_again_or_somebody_answers() 
         direct(asked, ready(asked, state=State.DESTROYING), clock(14, 45)),
     ) == snapshot("""\
 
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. In use again since 16:20.
+Your 1x H100 (k7mq2) has been in use again since 16:20.
 
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. It was used at 15:30.
+Your 1x H100 (k7mq2) was in use at 15:30, after I asked whether you still need it.
 
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. I couldn't see inside until 15:30.
+I couldn't monitor your 1x H100 (k7mq2) until 15:30, so I don't know whether it was idle.
 
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, nobody connected. $4.96 so
-      far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Nobody is
+      connected. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* It's been idle for 35 min.
+| Cost: $2.42/h, $4.96 so far
+| GPUs: all at 0% since 14:05
+| Connections: none
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Still needed? k7mq2: yes. I ask again at 15:41; it ends 18:40 either way.
+You still need your 1x H100 (k7mq2). I'll ask again at 15:41. It still ends at 18:40.
 [Extend 2 h, about $4.84]
 
-Still needed? k7mq2: Ben leaves it until its end, 18:40. I don't ask about it before.
+Ben is leaving your 1x H100 (k7mq2) until it ends at 18:40. I won't ask about it before that.
 
-Still needed? k7mq2: no answer. I asked again at 16:40.
+You didn't answer. I asked again about your 1x H100 (k7mq2) at 16:40.
 
-Still needed? k7mq2: I asked again at 16:40.
+I asked again about your 1x H100 (k7mq2) at 16:40.
 
 Your 1x H100 (k7mq2) is being destroyed.
 """)
@@ -136,13 +182,20 @@ def test_evidence_beside_destroy_says_that_somebody_connected_after_the_question
     later = asked_about(IDLE, TOLD, now=connected)
     assert page(direct(question(IDLE), later, clock(14, 50)), told(later)) == snapshot("""\
 
-Idle for 35 min: k7mq2, 1x H100, $2.42/h. All GPUs at 0 % since 14:05, somebody connected since
-      then. $4.96 so far.
-[Destroy k7mq2] [Still needed, ask in 1 h] [Still needed, ask in 4 h]
+(fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Somebody
+      connected since then. It ends at 18:40.
+*Still using your 1x H100 (k7mq2)?* It's been idle for 35 min.
+| Cost: $2.42/h, $4.96 so far
+| GPUs: all at 0% since 14:05
+| Connections: somebody connected since then
+| Ends: 18:40
+  Machines are never destroyed just because they're idle.
+[Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Nobody answers: k7mq2, 1x H100, Ana, connected, not computing since 14:05 (4 h 35 min, $42.17).
-      Until its end, Nov 26 at 09:00, about $573.47 more. Destroying loses its disk.
-[Destroy k7mq2] [Ask Ana again] [Leave it until its end]
+Ana hasn't responded about a connected but idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min,
+      $42.17). Running until Nov 26 at 09:00 would cost about $573.47 more. Destroying it deletes
+      its disk.
+[Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 """)
 
 
@@ -182,13 +235,12 @@ def test_the_card_says_that_a_machine_is_idle_once_nobody_answered_for_two_hours
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40. It has cost $2.42/h since 12:37. Connected, not computing for 2 h 30
-      min.
+(fallback) It ends at 18:40. It has cost $2.42/h since 12:37. Connected but idle for 2 h 30 min.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Ends: 18:40
 | Price: $2.42/h since 12:37
-| Usage: Connected, not computing for 2 h 30 min
+| Usage: Connected but idle for 2 h 30 min
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 
@@ -231,17 +283,19 @@ def test_the_approvers_read_what_is_idle_and_what_it_costs_until_its_end() -> No
         approval(unpriced, details, clock(18, 40)),
     ) == snapshot("""\
 
-Nobody answers: k7mq2, 1x H100, Ana, idle since 14:05 (4 h 35 min, $42.17). Until its end, Nov 26 at
-      09:00, about $573.47 more. Destroying loses its disk.
+Ana hasn't responded about an idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min, $42.17).
+      Running until Nov 26 at 09:00 would cost about $573.47 more. Destroying it deletes its disk.
   <!subteam^S0GPU>, <@U0BEN>
-[Destroy k7mq2] [Ask Ana again] [Leave it until its end]
+[Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 
-Nobody answers: k7mq2, 1x H100, Ana, connected, not computing since 14:05 (4 h 35 min, $42.17).
-      Until its end, Nov 26 at 09:00, about $573.47 more. Destroying loses its disk.
-[Destroy k7mq2] [Ask Ana again] [Leave it until its end]
+Ana hasn't responded about a connected but idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min,
+      $42.17). Running until Nov 26 at 09:00 would cost about $573.47 more. Destroying it deletes
+      its disk.
+[Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 
-Nobody answers: k7mq2, 1x H100, Ana, idle since 14:05 (4 h 35 min). Destroying loses its disk.
-[Destroy k7mq2] [Ask Ana again] [Leave it until its end]
+Ana hasn't responded about an idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min). Destroying it
+      deletes its disk.
+[Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 """)
 
 
@@ -267,40 +321,42 @@ def test_the_approvers_read_what_became_of_it() -> None:
         told(ready(TOLD, state=State.DESTROYING)),
     ) == snapshot("""\
 
-Ben leaves it until its end, Nov 26 at 09:00. I don't ask about it before. k7mq2, 1x H100, Ana.
+Ben is leaving Ana's 1x H100 (k7mq2) until it ends Nov 26 at 09:00. I won't ask about it before
+      that.
 
-Ben wants Ana to be asked again: I ask at 18:39. k7mq2, 1x H100, Ana.
+Ben wants me to ask Ana again about 1x H100 (k7mq2). I'll ask at 18:39.
 
-Ben wants Ana to be asked again: it ends 18:40; I don't ask before. k7mq2, 1x H100, Ana.
+Ben wants me to ask Ana again about 1x H100 (k7mq2). It ends at 18:40, and I won't ask before that.
 
-Ana still needs it. I ask again at 22:44; it ends Nov 26 at 09:00 either way. k7mq2, 1x H100, Ana.
+Ana still needs 1x H100 (k7mq2). I'll ask again at 22:44. It still ends Nov 26 at 09:00.
 
-Ana extended it by 2 h: it ends Nov 26 at 11:00. k7mq2, 1x H100, Ana.
+Ana extended 1x H100 (k7mq2) by 2 h. It now ends Nov 26 at 11:00.
 
-Ben is destroying this machine. k7mq2, 1x H100, Ana.
+Ben is destroying Ana's 1x H100 (k7mq2).
 
-Nobody answered. I told you again at 18:44: k7mq2, 1x H100, Ana.
+Nobody answered. I sent a newer message about Ana's 1x H100 (k7mq2) at 18:44.
 
-I told you again at 18:44: k7mq2, 1x H100, Ana.
+I sent a newer message about Ana's 1x H100 (k7mq2) at 18:44.
 
-Ben made Ana the owner of this machine, which was Carl's. k7mq2, 1x H100, Carl.
+Ben made Ana the owner of Ana's 1x H100 (k7mq2), which was Carl's.
 
-No longer asked: k7mq2, 1x H100, Ana. In use since 16:20.
+Ana's 1x H100 (k7mq2) no longer needs a decision. In use since 16:20.
 
-No longer asked: k7mq2, 1x H100, Ana. Idle: no work since 18:41.
+Ana's 1x H100 (k7mq2) no longer needs a decision. Idle since 18:41.
 
-No longer asked: k7mq2, 1x H100, Ana. Idle: no work since 18:41.
+Ana's 1x H100 (k7mq2) no longer needs a decision. Idle since 18:41.
 
-No longer asked: k7mq2, 1x H100, Ana. I can't see inside since 18:42.
+Ana's 1x H100 (k7mq2) no longer needs a decision. I haven't been able to monitor it since 18:42.
 
-k7mq2, 1x H100, Ana. It's being destroyed.
+Ana's 1x H100 (k7mq2) is being destroyed.
 """)
 
 
 def test_a_name_cannot_add_to_the_message_or_to_its_button() -> None:
     details = changed(asked_about(IDLE, TOLD), names={ANA: "<!here> *Ana*\n" + "a" * 200})
     assert told(details) == snapshot("""\
-Nobody answers: k7mq2, 1x H100, <!here> *Ana* aaaaaaaaaaaaaaaaaaaaaaaaa…, idle since 14:05 (4 h 35
-      min, $42.17). Until its end, Nov 26 at 09:00, about $573.47 more. Destroying loses its disk.
-[Destroy k7mq2] [Ask <!here> *Ana* aaaaaaaaaaaaaaa… again] [Leave it until its end]\
+<!here> *Ana* aaaaaaaaaaaaaaaaaaaaaaaaa… hasn't responded about an idle 1x H100 (k7mq2): no work
+      since 14:05 (4 h 35 min, $42.17). Running until Nov 26 at 09:00 would cost about $573.47 more.
+      Destroying it deletes its disk.
+[Ask <!here> *Ana* aaaaaaaaaaaaaaa… again] [Leave it until its end] [Destroy k7mq2]\
 """)

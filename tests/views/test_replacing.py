@@ -78,7 +78,7 @@ Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it 
       $9.10. Ask again: /gpu get
 [Tell me when there is one]
 
-(fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana.
+(fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana. Nebius took the machine back.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
 *Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana*
 Nebius took the machine back.
@@ -86,7 +86,8 @@ Nebius took the machine back.
 | Runtime: 6 h 4 min at $2.42/h
   Computed from the API's price and times; your invoice decides.
 
-(fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana.
+(fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana. Nebius took the machine back. Its
+      replacement is f6rat.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
 *Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana*
 Nebius took the machine back. Its replacement is f6rat.
@@ -156,7 +157,7 @@ The replacement for this machine is f6rat, so I'm destroying the old machine. $0
 
 No machine could be rented for f6rat, so this machine keeps running.
 
-(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
+(fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana. Its replacement is f6rat.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
 *Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
 Its replacement is f6rat.

@@ -76,7 +76,7 @@ def test_the_rows_add_up_to_the_headline_and_the_parts_of_each_row_to_its_total(
     whole = sum((row.spent for row in rows), start=Spent())
     shown = report(own=whole, whole=whole, budget=None, rows=tuple(rows[:-1]), rest=rows[-1].spent, left_out=1)
     table = cells(shown, "data_table")
-    headline = spend.report(shown, READER).text.split(". Team ")[1]
+    headline = spend.report(shown, READER).text.split(" The team has spent ")[1]
     assume(whole.amount >= 10_000)
     assert sum(cents(row[-1]) for row in table) == cents(headline.removesuffix("."))
     for row in table:
@@ -88,7 +88,7 @@ def test_the_points_of_the_chart_add_up_to_the_headline() -> None:
     answer = spend.report(report(whole=spent(12_000), points=points), READER)
     (chart,) = [block for block in answer.blocks if block["type"] == "data_visualization"]
     assert [point["value"] for point in chart["chart"]["series"][0]["data"]] == [0.01, 0, 0]
-    assert "Team $0.01 of" in answer.text
+    assert "The team has spent $0.01 of" in answer.text
 
 
 def test_the_headline_has_the_share_of_what_was_idle_if_the_table_has_a_column_of_it() -> None:
@@ -96,9 +96,12 @@ def test_the_headline_has_the_share_of_what_was_idle_if_the_table_has_a_column_o
     whole = spent(2_110_000, idle=405_000)
     rows = (SpendRow(key="k7mq2", spent=whole),)
     shown = report(scope=own, own=whole, whole=whole, budget=None, rows_of=RowsOf.RENTALS, rows=rows)
-    assert spend.report(shown, READER).text == "November so far: you $2.52, of which 16% idle, for 3 rentals."
+    assert (
+        spend.report(shown, READER).text
+        == "November so far: you've spent $2.52 on 3 rentals, of which 16% was idle."
+    )
     hidden = spend.report(changed(shown, sees_use=False), READER)
-    assert hidden.text == "November so far: you $2.52, of which $0.40 idle, for 3 rentals."
+    assert hidden.text == "November so far: you've spent $2.52 on 3 rentals, of which $0.40 was idle."
 
 
 MONEY = st.integers(0, 10**12)
@@ -143,7 +146,10 @@ def test_any_report_is_within_slacks_limits_also_with_a_plain_table(
 
 def test_words_of_the_storyboard() -> None:
     words = spend.report(report(), READER).text
-    assert words == "November so far: you $212.40, of which $31.20 idle. Team $4,310.11 of $9,000.00."
+    assert words == (
+        "November so far: you've spent $212.40, of which $31.20 was idle. "
+        "The team has spent $4,310.11 of $9,000.00."
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +157,7 @@ def test_words_of_the_storyboard() -> None:
 )
 def test_a_forecast_is_rough(amount: int, words: str) -> None:
     text = spend.report(report(forecast=amount), READER).text
-    assert text.endswith(f"At this rate the team spends {words} by the 30th.")
+    assert text.endswith(f"At this rate, the team will have spent {words} by the 30th.")
 
 
 def test_a_table_as_text_is_in_columns() -> None:

@@ -162,6 +162,7 @@ Ended at 18:41: Ana's 1x H100 (k7mq2).
 def test_the_notice_of_the_end_offers_more_time_without_its_price() -> None:
     assert page(direct(ENDING, shared(ready(ENDING)), to=BEN, now=clock(18, 10))) == snapshot("""\
 
-Ends 18:40, in 30 min: Ana's 1x H100 (k7mq2). Copy results off: the disk goes too.
+*Ana's 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with
+      it.
 [Extend 2 h]
 """)

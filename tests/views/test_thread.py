@@ -282,29 +282,30 @@ def test_the_thread_follows_a_lease() -> None:
         thread(happened(K.LOST, clock(14, 10), why=Why.VENDOR_TOOK_IT, vendor="nebius")),
     ) == snapshot("""\
 
-Ana still needs it. I ask again at 15:40; it ends 18:40 either way.
+Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
 
-Carl says that it is still needed. I ask again at 15:40; it ends 18:40 either way.
+Carl says that this machine is still needed. I'll ask again at 15:40. It still ends at 18:40.
 
-Ana still needs it. I ask again tomorrow at 00:44; it ends tomorrow at 01:44 either way.
+Ana still needs this machine. I'll ask again tomorrow at 00:44. It still ends tomorrow at 01:44.
 
-Ana still needs it. It still ends 18:40; I don't ask again before.
+Ana still needs this machine. It still ends at 18:40, and I won't ask again before that.
 
-Ana still needs it. It still ends 18:40; I don't ask again before.
+Ana still needs this machine. It still ends at 18:40, and I won't ask again before that.
 
-Ana extended it by 2 h: it ends 20:40.
+Ana extended this machine by 2 h. It now ends at 20:40.
 
-Ana asks for 2 h more, until 20:40. An approver decides. Its end, 18:40, stands until then.
+Ana asked for 2 h more on this machine, until 20:40. That needs approval. Unless someone approves,
+      it ends at 18:40.
 
-More time approved by Ben: it ends 20:40.
+Ben approved more time for this machine. It now ends at 20:40.
 
-More time approved by Ben (own request): it ends 20:40.
+Ben approved more time for this machine (own request). It now ends at 20:40.
 
-More time denied by Ben: it ends 18:40.
+Ben declined more time for this machine. It ends at 18:40.
 
-Ana no longer asks for more time: it ends 18:40.
+Ana withdrew the request for more time on this machine. It ends at 18:40.
 
-Nobody decided on more time: it ends 18:40.
+Nobody decided about more time for this machine. It ends at 18:40.
 
 Nebius ended Ana's 1x H100 (k7mq2) at 14:10. Everything on it is lost.
 """)

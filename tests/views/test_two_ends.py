@@ -88,9 +88,11 @@ About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
-8x H100 in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy, for Ana: fine-tune run
-      7
-This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $264.50 in all.
+! This can cost up to $264.50.
+Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy:
+      "fine-tune run 7".
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
+      limits of $10.00/h and $100.00 per rental.
 [Approve up to $264.50] [Go back]
 """)
 
@@ -182,14 +184,14 @@ def test_a_list_and_a_history_say_both_ends() -> None:
         message(lists.show(details, reader=reading(now, ANA)), now),
     ) == snapshot("""\
 
-Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy
+Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40, or by tomorrow at 00:40
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40 unless its GPUs are busy then;
-      tomorrow at 00:40 at the latest.
+Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40, or by tomorrow at 00:40 while
+      its GPUs are busy.
 In use since 13:00.
   Nebius eu-north1. Allowed: up to $2.47/h, $30.88 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  18:40  In use at its end: it goes on until 19:40.
+  18:40  This machine was in use at its end, so it keeps running until 19:40.
 """)
 
 
@@ -204,30 +206,30 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
         direct(vendor, two_ends(vendor, latest=clock(19, 55))),
         direct(notice, two_ends(notice, latest=clock(19, 55), rate=Decimal("18.40"))),
         direct(vendor, two_ends(vendor, teammates=(BEN,)), to=BEN),
-        direct(notice, two_ends(notice, MOVED, end=clock(19, 40)), clock(18, 41)),
+        direct(notice, two_ends(notice, MOVED, end=clock(19, 40), use=IN_USE), clock(18, 41)),
     ) == snapshot("""\
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). It goes on only if its GPUs are busy then. Copy results off:
-      the disk goes too.
-[Go on 2 h, already approved] [Destroy k7mq2]
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
+      until tomorrow at 00:40 at the latest. Copy your results off: the disk is deleted with it.
+[Keep it 2 h more, already approved] [Destroy k7mq2]
 
-I can't see inside k7mq2, so it ends 18:40 whatever runs. Copy results off: the disk goes too.
-[Go on 2 h, already approved] [Destroy k7mq2]
+*Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor it, so it ends then even if it's busy.
+      Copy your results off: the disk is deleted with it.
+[Keep it 2 h more, already approved] [Destroy k7mq2]
 
-I can't see inside RunPod's machines, so k7mq2 ends 18:40 whatever runs. Copy results off: the disk
-      goes too.
-[Go on 1 h 15 min, already approved] [Destroy k7mq2]
+*Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
+      even if it's busy. Copy your results off: the disk is deleted with it.
+[Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
 
-Ends 18:40, in 30 min: 1x H100 (k7mq2). It goes on only if its GPUs are busy then. Copy results off:
-      the disk goes too.
-[Go on 1 h 15 min, already approved] [Destroy k7mq2]
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
+      until 19:55 at the latest. Copy your results off: the disk is deleted with it.
+[Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
 
-I can't see inside RunPod's machines, so k7mq2 ends 18:40 whatever runs. Copy results off: the disk
-      goes too.
-[Go on 2 h, already approved]
+*Ana's 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
+      even if it's busy. Copy your results off: the disk is deleted with it.
+[Keep it 2 h more, already approved]
 
-In use: 1x H100 (k7mq2). It ends 19:40 unless its GPUs are busy then; tomorrow at 00:40 at the
-      latest.
+*In use: 1x H100 (k7mq2)*. It keeps running until 19:40, and until tomorrow at 00:40 at the latest.
 """)
 
 
@@ -252,14 +254,15 @@ You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It
 
 You extended 1x H100 (k7mq2) by 2 h, about $4.84. It ends tomorrow at 02:40.
 
-You still need 1x H100 (k7mq2). I ask again at 17:30; it ends 18:40 unless its GPUs are busy then.
-[Go on 2 h, already approved]
+You still need 1x H100 (k7mq2). I'll ask again at 17:30. It still ends at 18:40 unless its GPUs are
+      busy then.
+[Keep it 2 h more, already approved]
 
 == Extend k7mq2? ==
-1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.
+Ana's 1x H100 (k7mq2). It ends in 40 min, or within 6 h 40 min while its GPUs are busy.
 Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approved | 8 h, about
       $19.36 | 12 h, about $29.04 | 24 h, about $58.08 | 2 days, about $116.16
-[Extend] [Go back]
+[Extend k7mq2] [Go back]
 """)
 
 
@@ -292,9 +295,11 @@ About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to s
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
 
 == Approve p4wd9? ==
-8x H100 in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are busy, for Ana:
-      fine-tune run 7
-This is over the limits of $10.00/h and $100.00 per rental. Up to $21.16/h, $476.10 in all.
+! This can cost up to $476.10.
+Ana wants 8x H100 (p4wd9) in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are
+      busy: "fine-tune run 7".
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
+      limits of $10.00/h and $100.00 per rental.
 [Approve up to $476.10] [Go back]
 
 I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
@@ -404,7 +409,8 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
         ),
     ) == snapshot("""\
 
-(fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana.
+(fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't
+      keep it running.
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
 Its work stopped at 01:13, so I didn't keep it running.
@@ -412,7 +418,7 @@ Its work stopped at 01:13, so I didn't keep it running.
 | Deletion: something that turned up late is still being deleted
   Computed from the API's price and times; your invoice decides.
 
-(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
@@ -420,7 +426,7 @@ Its work stopped at 01:13, so I didn't keep it running.
 | Deletion: something that turned up late is still being deleted
   Computed from the API's price and times; your invoice decides.
 
-(fallback) Ended at 02:45: 1x H100 (k7mq2).
+(fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
@@ -484,7 +490,7 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
     ) == snapshot("""\
 
 I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
-      18:40, or by tomorrow at 00:40 while it's busy.
+      18:40, or by tomorrow at 00:40 while its GPUs are busy.
 
 | Limit: $100.00
 
@@ -492,8 +498,8 @@ I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone a
 
 | Limit: $100.00
 
-Gpubot asks for 24 h more, until tomorrow at 18:40. An approver decides. Until then it ends 18:40,
-      or by tomorrow at 00:40 while it works.
+Gpubot asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
+      someone approves, it ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy.
 
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
@@ -509,12 +515,12 @@ $ ssh root@203.0.113.7
 | Place: Nebius eu-north1
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
       billing.
-[Take the request back] [SSH config and keys] [Destroy k7mq2]
+[Withdraw the request] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==
-1x H100, Ana. It ends in 40 min unless its GPUs are busy then, in 6 h 40 min at the latest.
+Ana's 1x H100 (k7mq2). It ends in 40 min, or within 6 h 40 min while its GPUs are busy.
 Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approved
-[Extend] [Go back]
+[Extend k7mq2] [Go back]
 """)
 
 
@@ -534,17 +540,20 @@ def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> Non
     assert page(asked(40 * H), asked(60 * H, over=True), asked(40 * H, sees_money=False)) == snapshot("""\
 
 == Extend k7mq2? ==
-1x H100, Ana. 40 h more, about $96.80. Then it ends in 40 h 40 min.
-$4.96 so far; at most $102.35 in all.
+! This can cost up to $102.35 in all.
+Ana's 1x H100 (k7mq2). It then ends in 40 h 40 min. 40 h more cost about $96.80.
+$4.96 so far.
 [Extend 40 h] [Go back]
 
 == Extend k7mq2? ==
-1x H100, Ana. 2 days 12 h more, about $145.20. Then it ends in 2 days 12 h.
-$4.96 so far; at most $102.35 in all.
-That is over the limits, so an approver decides.
+! This can cost up to $102.35 in all.
+Ana's 1x H100 (k7mq2). It then ends in 2 days 12 h. 2 days 12 h more cost about $145.20.
+$4.96 so far.
+Needs approval, because that is over the limits.
 [Ask for 2 days 12 h] [Go back]
 
 == Extend k7mq2? ==
-1x H100, Ana. 40 h more can cost more than $50.00. Then it ends in 40 h 40 min.
+! 40 h more can cost more than $50.00.
+Ana's 1x H100 (k7mq2). It then ends in 40 h 40 min.
 [Extend 40 h] [Go back]
 """)

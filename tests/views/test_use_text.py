@@ -46,7 +46,7 @@ def test_each_reason_why_nothing_is_seen_has_words() -> None:
     uses = {why: Use(verdict=V.UNKNOWN, since=SINCE, why=why) for why in Missed}
     words = {why: read(unseen_text(use, reading(NOW).times), NOW) for why, use in uses.items()}
     assert len(set(words.values())) == len(Missed)
-    assert words[Missed.NO_GPU] == "I can't see inside since 12:42 (nvidia-smi shows no GPU)"
+    assert words[Missed.NO_GPU] == "I haven't been able to monitor it since 12:42 (nvidia-smi shows no GPU)"
 
 
 def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
@@ -63,13 +63,13 @@ def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
     assert shown == snapshot("""\
 Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
 Ready: 1x H100 in EU, k7mq2. Idle for 1 h 55 min. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 in EU, k7mq2. Connected, not computing for 2 h. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 in EU, k7mq2. Connected but idle for 2 h. $2.42/h, $4.96 so far. Ends 18:40.
       [Details]
-Ready: 1x H100 in EU, k7mq2. I can't see inside since 13:10 (no answer on SSH). $2.42/h, $4.96 so
-      far. Ends 18:40.   [Details]
+Ready: 1x H100 in EU, k7mq2. I haven't been able to monitor it since 13:10 (no answer over SSH).
+      $2.42/h, $4.96 so far. Ends 18:40.   [Details]
 Ready: 1x H100 in EU, k7mq2. Idle for 2 days 7 h. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 in EU, k7mq2. I can't see inside since 15:00. $2.42/h, $4.96 so far. Ends 18:40.
-      [Details]
+Ready: 1x H100 in EU, k7mq2. I haven't been able to monitor it since 15:00. $2.42/h, $4.96 so far.
+      Ends 18:40.   [Details]
 Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
   Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend\
 """)
@@ -91,32 +91,32 @@ def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_e
     ) == snapshot("""\
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-In use: GPU 0-7 up to 98 % in the last 30 min; 1 connection. At most 71 GiB and 640 W on one GPU.
+In use: GPUs 0-7 at up to 98% in the last 30 min, 1 connection. One GPU uses up to 71 GiB and 640 W.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-In use: GPU 0-2 up to 4 %, GPU 3 up to 97 %, GPU 4 up to 3 %, GPU 5-6 without a reading, GPU 7 at 0
-      % in the last 30 min; nobody connected.
+In use: GPUs 0-2 at up to 4%, GPU 3 at up to 97%, GPU 4 at up to 3%, GPUs 5-6 without a reading, GPU
+      7 at 0% in the last 30 min, nobody connected.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-Idle for 1 h 55 min: GPU 0 at 0 % in the last 30 min; nobody connected.
+Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, nobody connected.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-Idle for 1 h 55 min: GPU 0 at 0 % in the last 30 min; 1 new connection.
+Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, 1 new connection.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-I can't see inside since 12:42 (a GPU reports no use, as in MIG mode).
+I haven't been able to monitor it since 12:42 (a GPU reports no usage, as in MIG mode).
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
@@ -127,7 +127,7 @@ Idle for 1 h 55 min.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-I can't see inside since 12:42 (it refuses my key: the probe is not installed).
+I haven't been able to monitor it since 12:42 (it rejects my key, so the probe isn't installed).
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)
@@ -146,12 +146,12 @@ Idle for 1 h 55 min.
   Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   6 earlier events not shown.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  10:35  Idle: no work since 10:05.
+  10:35  Idle since 10:05.
   11:35  In use since 11:05.
-  12:35  Idle: no work since 12:05.
+  12:35  Idle since 12:05.
   13:35  In use since 13:05.
-  14:35  Connected, not computing: no work since 14:05.
-  15:35  I can't see inside since 15:05 (its host key changed).\
+  14:35  Connected but idle since 14:05.
+  15:35  I haven't been able to monitor it since 15:05 (its host key changed).\
 """)
 
 
@@ -232,17 +232,17 @@ Ended at 18:41, confirmed by the vendor. It cost $14.68.
   Computed from the API's price and times; your invoice decides.
 
 Ended: 1x H100 in EU, Ana, k7mq2.
-  $14.68 for 6 h 4 min. Of its cost: $7.38 in use, $3.00 connected without work, $3.10 idle and
-      $1.20 not seen. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  $14.68 for 6 h 4 min. Cost by usage: $7.38 in use, $3.00 connected but idle, $3.10 idle and $1.20
+      not monitored. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  14:40  Asked whether it is still needed.
+  14:40  I asked Ana whether this machine is still needed.
   18:41  Ended, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
 Ended: 1x H100 in EU, Ana, k7mq2.
-  $14.68 for 6 h 4 min. Of its cost: $14.68 in use. Nebius eu-north1. Allowed: up to $2.47/h, $16.06
-      in all. fine-tune run 7
+  $14.68 for 6 h 4 min. Cost by usage: $14.68 in use. Nebius eu-north1. Allowed: up to $2.47/h,
+      $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  14:40  Asked whether it is still needed.
+  14:40  I asked Ana whether this machine is still needed.
   18:41  Ended, confirmed by the vendor. It cost $14.68.
 
 Ended: 1x H100 in EU, Ana, k7mq2.
@@ -251,7 +251,7 @@ Ended: 1x H100 in EU, Ana, k7mq2.
   18:41  Ended, confirmed by the vendor. It cost $14.68.
 
 Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-  Of its cost: $7.38 in use, $3.10 idle and $1.20 not seen. Nebius eu-north1. Allowed: up to
+  Cost by usage: $7.38 in use, $3.10 idle and $1.20 not monitored. Nebius eu-north1. Allowed: up to
       $2.47/h, $16.06 in all. fine-tune run 7
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)

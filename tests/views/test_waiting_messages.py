@@ -81,7 +81,7 @@ It starts tomorrow at 09:00 and ends tomorrow at 17:00. It costs at most $179.86
       until tomorrow at 16:30.
 [Details] [Add teammate] [Stop waiting]
 
-(fallback) Expired at 18:00: 8x H200 (k7mq2) in EU for Ana.
+(fallback) Expired at 18:00: 8x H200 (k7mq2) in EU for Ana. No offer matched in time.
 *Expired at 18:00: 8x H200 (k7mq2) in EU for Ana*
 No offer matched in time.
 Nothing was rented.
@@ -116,7 +116,7 @@ It costs at most $156.00. I'll keep looking until Nov 27 at 18:00. I've tried 2 
   fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
-(fallback) Expired at 18:00: 8x H200 (k7mq2) in EU for Ana.
+(fallback) Expired at 18:00: 8x H200 (k7mq2) in EU for Ana. No purchase succeeded in time.
 *Expired at 18:00: 8x H200 (k7mq2) in EU for Ana*
 No purchase succeeded in time.
 It cost nothing.

@@ -30,7 +30,7 @@ class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Absence, ...]:
         if not roles_of(person, await rules_now(tx, deps.rules)).approver:
-            words = "Only approvers are asked about requests, so nobody else has to be away. Nothing was changed."
+            words = "Only approvers are asked about requests, so you don't need to be away. Nothing was changed."
             raise Refused(words)
         return await tx.account.get(ABSENCES, person.id) or ()
 
@@ -45,7 +45,7 @@ class GoAway(_Presence[PeopleAsked], id="go_away"):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Absence, ...]) -> PeopleAsked:
         now = deps.clock.now()
         if self.until - now > LONGEST_WAIT:
-            raise Mistake("That is more than a year away. Name an earlier day.")
+            raise Mistake("That's more than a year away. Name an earlier day.")
         ended = _ended(plan, now)
         await tx.account.set(ABSENCES, (*ended, Absence(since=now, until=self.until))[-KEPT:], person.id)
         await tx.events.add(_event(EventKind.APPROVER_AWAY, person, now, AgainFacts(until=self.until)))

@@ -57,8 +57,8 @@ from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.leases import LEAST_TIME, too_little_time
 from store.db import Tx
 
-_TOO_LITTLE_TIME = f"Less than {span(LEAST_TIME)} are left until its end."
-_ONLY_OWNER = "Only its owner and admins can withdraw it. Nothing was changed."
+_TOO_LITTLE_TIME = f"Less than {span(LEAST_TIME)} is left until the end of this request."
+_ONLY_OWNER = "Only its owner and admins can withdraw this request. Nothing was changed."
 
 _DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.APPROVED: Decision.APPROVED,
@@ -124,8 +124,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
         if too_little_time(rental.request, now):
             return found
         if rental.bought_after_backup:
-            words = f"A machine of {rental.id} runs already: my database is older than it."
-            raise TooLate(f"{words} An admin decides about it first. I rented nothing.", rental.id)
+            words = f"{rental.id} already has a machine, which was rented after my database was backed up."
+            raise TooLate(f"{words} An admin decides about that one first. Nothing was rented.", rental.id)
         await check_boot_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=person.id)
         after = transitions.approve(rental, now, approver=None if rental.owner_decides else person.id, fewer=fewer)
         if after.wish is not None:
@@ -166,8 +166,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
         rental, after, now = plan.rental, plan.after, deps.clock.now()
         if after is None:
             await _wait_for_later_end(tx, deps, rental, now)
-            who = "You" if person.id == rental.owner else "Who asked"
-            return TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later one. I rented nothing.", rental.id)
+            who = "You" if person.id == rental.owner else plan.owner
+            return TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later one. Nothing was rented.", rental.id)
         if plan.block is not None:
             raise plan.block
         extension = rental.extension and _extension_approved(rental.extension, plan.fewer)
@@ -198,10 +198,10 @@ def _check_budgets(approval: ToApprove, by: By) -> None:
     rental, passed = approval.rental, approval.passed
     if passed and by.rules.budgets.over is WhenOver.REFUSE:
         owner = None if by.person.id == rental.owner else approval.owner
-        instead = "I approved nothing. Approve fewer hours or deny it, or ask an admin to raise the budget."
+        instead = "Nothing was approved. Approve fewer hours, deny it, or ask an admin to raise the budget."
         raise OverBudget(say_passed(passed[0], owner), instead=instead)
     if passed and rental.owner_decides and rental.extension is None:
-        words = f"{say_passed(passed[0])} This now needs approval."
+        words = f"{say_passed(passed[0])} This request now needs approval."
         raise Refused(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
 
 
@@ -216,7 +216,7 @@ async def load_approvable(
     self_approved = check_may_decide(person, rental, rules)
     owner = await tx.people.get(rental.owner, EVER)
     if owner is not None and owner.deactivated:
-        words = f"{owner.name} left the workspace. An admin gives {rental.id} another owner first."
+        words = f"{owner.name} left the workspace, so an admin has to assign another owner to {rental.id} first."
         raise TooLate(f"{words} Nothing was changed.", rental.id)
     _check_version(deps, rental, version)
     return rental, owner.name if owner is not None else rental.owner, self_approved
@@ -265,7 +265,9 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
             raise Refused(_ONLY_OWNER)
         _check_not_expired(deps, rental)
         if rental.newest_envelope.version != self.version:
-            words = f"The request {rental.id} has changed. Its card shows the new one. I withdrew nothing."
+            words = (
+                f"The request {rental.id} has changed, so nothing was withdrawn. Its card shows the new version."
+            )
             raise TooLate(words, rental.id)
         return rental
 
@@ -280,10 +282,10 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     what waits. `rules` are those that hold now (`deciders.rules_now`)."""
     if rental.extension is None and rental.owner_decides:
         if not is_owner(person.id, rental.owner):
-            raise Refused("Only who asked decides this. Nothing was changed.")
+            raise Refused("Only the person who asked can decide this. Nothing was changed.")
         check_user(person, rules)
         if over_limits(rental.envelope.price, rental.envelope.total, rules_of_project(rules, rental.project)):
-            raise Refused("This now needs approval.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+            raise Refused("This request now needs approval.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
         return False
     return check_approver(person, requesters_of(rental), rules)
 
@@ -326,7 +328,8 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
     _check_not_expired(deps, rental)
     if rental.newest_envelope.version != version:
         raise RequestChanged(
-            f"The request {rental.id} has changed. Here is the new one. Your click decided nothing.", rental.id
+            f"The request {rental.id} has changed, so your click decided nothing. Here is the new version.",
+            rental.id,
         )
 
 
@@ -334,7 +337,7 @@ async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental)
     """Return the error for a person whose click came after the decision."""
     ends = [event for event in await tx.events.of(rental.id) if event.kind in _DECISIONS]
     if not ends:
-        return TooLate(f"{rental.id} doesn't wait for a decision. Nothing was changed.", rental.id)
+        return TooLate(f"{rental.id} isn't waiting for a decision. Nothing was changed.", rental.id)
     last = ends[-1]
     decision = _DECISIONS[last.kind]
     if decision is None or last.actor is None:

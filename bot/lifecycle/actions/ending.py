@@ -53,7 +53,7 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToDestroy:
         rental = await _load_for_destroyer(tx, deps, person, self.rental_id, unknown=NextStep.LIST_YOURS)
         if rental.state.over or rental.state is State.DESTROYING:
-            done = "is over" if rental.state.over else "is being destroyed already"
+            done = "has already ended" if rental.state.over else "is already being destroyed"
             raise TooLate(f"{rental.id} {done}. Nothing was changed.", rental.id)
         return ToDestroy(rental, await end_after_script(tx, deps, rental))
 
@@ -76,10 +76,12 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
 async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDestroy) -> Rental:
     rental, ends_at, now = plan.rental, plan.end_after_script, deps.clock.now()
     if rental.lease is not None and rental.lease.script_first is not None:
-        words = f"{rental.id} is destroyed after its on-ending.sh already. Uncheck it to destroy at once."
+        words = f"{rental.id} is already waiting for its on-ending.sh. To destroy it now, uncheck the box."
         raise TooLate(words, rental.id)
     if ends_at is None:
-        words = f"on-ending.sh can't run on {rental.id} now. Nothing was changed. Uncheck it to destroy at once."
+        words = (
+            f"on-ending.sh can't run on {rental.id} now. Nothing was changed. To destroy it now, uncheck the box."
+        )
         raise TooLate(words, rental.id)
     after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
     facts = EndFacts(until=ends_at, since=rental.running_lease.ends_at)
@@ -127,9 +129,9 @@ class TakeOnAlarm(Direct[Rental, Rental], id="taken_on", notes_seen=False):
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
         rental, alarm = plan, plan.alarm
         if alarm is None or alarm.count == 0:
-            raise TooLate(f"{rental.id} has ended; the vendor confirms it.", rental.id)
+            raise TooLate(f"{rental.id} has ended, confirmed by the vendor.", rental.id)
         if not alarm.can_be_taken_on:
-            raise TooLate(f"Someone is on {rental.id} already.", rental.id)
+            raise TooLate(f"Someone is already looking into {rental.id}.", rental.id)
         now = deps.clock.now()
         after = transitions.alter(
             rental, alarm=changed(alarm, at=now + transitions.TAKEN_ON_SILENCE, taken_on_by=person.id)

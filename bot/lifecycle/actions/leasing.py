@@ -156,12 +156,14 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         lease = rental.running_lease
         # Teammates, who may not see the owner's money, read no numbers.
         refusal = (
-            None if by.person.id == rental.owner else f"A budget doesn't hold that much more for {rental.id}."
+            None
+            if by.person.id == rental.owner
+            else f"A budget has no room for that much more time on {rental.id}."
         )
         instead = "Nothing was changed. Extend it by less, or ask an admin to raise the budget."
         proposal = within_budgets(loaded.proposal, loaded.passed, loaded.rules, refusal=refusal, instead=instead)
         if proposal.over and lease.ends_at <= now and not decides_at_once(by.person):
-            words = f"{rental.id} is at its end, and that much more needs an approver. Extend it by less."
+            words = f"{rental.id} is at its end, and that much more time needs approval. Extend it by less."
             raise TooLate(words, rental.id)
         span = ends_at - max(lease.ends_at, now)
         return LongerLease(rental=rental, ends_at=ends_at, span=span, proposal=proposal)
@@ -225,8 +227,8 @@ def _asked_end(
     person, now = by.person, by.now
     lease = rental.running_lease
     if shown_end is not None and lease.ends_at.replace(microsecond=0) != shown_end:
-        longer = "was extended" if rental.request.up_to is None else "has a later end"
-        raise TooLate(f"{rental.id} {longer} already. I added nothing more.", rental.id)
+        longer = "was already extended" if rental.request.up_to is None else "already has a later end"
+        raise TooLate(f"{rental.id} {longer}, so nothing more was added.", rental.id)
     if person.id == rental.owner:
         check_user(person, by.rules)
     ends_at = asked if isinstance(asked, datetime) else max(lease.ends_at, now) + asked
@@ -235,13 +237,15 @@ def _asked_end(
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
         when = "later than that" if span else "then"
-        raise Mistake(f"{rental.id} ends {when} already. Nothing was changed.")
+        raise Mistake(f"{rental.id} already ends {when}. Nothing was changed.")
     allowed = already_allowed(lease, ends_at)
     if rental.extension is not None and not allowed and not decides_at_once(person):
-        raise TooLate(f"{rental.id} already asks for more time. An approver decides.", rental.id)
+        raise TooLate(
+            f"More time for {rental.id} is already waiting for approval. Nothing was changed.", rental.id
+        )
     repeated = shown_end is None and isinstance(asked, timedelta)
     if repeated and said_just_now(events, person, _LONGER, now, span=span) is not None:
-        words = f"You asked for {span_text(span)} more just now. I added nothing more."
+        words = f"You asked for {span_text(span)} more just now, so nothing more was added."
         raise DuplicateExtension(words, rental.id)
     if not allowed:
         _check_length(rental.id, span, extension_left(lease, now, by.rules), by.rules)
@@ -304,7 +308,7 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
     """
     rental = await known_rental(tx, rental_id)
     if not may_extend(person, rental, deps.rules):
-        raise Refused("Its owner, teammates and admins can do that. Nothing was changed.")
+        raise Refused("Only its owner, teammates and admins can do that. Nothing was changed.")
     if rental.state is not State.READY:
         raise _not_ready(rental.id, rental.state)
     if any(attempt.live and attempt.marked_for_deletion for attempt in await tx.rentals.attempts(rental.id)):
@@ -322,20 +326,20 @@ def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules
     """Raise Mistake if `span` is more than `left`, the most by which the lease may become longer."""
     most = span_text(rules.lease.max)
     if not left:
-        raise Mistake(f"A lease is at most {most} in all, so {rental_id} can't be longer.")
+        raise Mistake(f"The longest lease is {most}, so {rental_id} can't be extended.")
     if span > left:
         left = timedelta(minutes=left // timedelta(minutes=1))
-        raise Mistake(f"A lease is at most {most} in all, so {rental_id} can be longer by {span_text(left)}.")
+        raise Mistake(f"The longest lease is {most}, so {rental_id} can be extended by {span_text(left)} at most.")
 
 
 def _not_ready(rental_id: str, state: State) -> TooLate:
     words = {
-        State.AWAITING_APPROVAL: "waits for a decision",
-        State.QUEUED: "waits for an offer",
+        State.AWAITING_APPROVAL: "is waiting for a decision",
+        State.QUEUED: "is waiting for an offer",
         State.DESTROYING: "is being destroyed",
     }
-    does = "is over" if state.over else words.get(state, "is starting")
-    return TooLate(f"{rental_id} isn't ready: it {does}. Nothing was changed.", rental_id)
+    does = "has ended" if state.over else words.get(state, "is starting")
+    return TooLate(f"{rental_id} isn't ready, because it {does}. Nothing was changed.", rental_id)
 
 
 # --- what approvers decide about an idle machine whose owner doesn't answer
@@ -352,10 +356,10 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
         if not is_approver_or_admin(person, deps.rules):
-            raise Refused("Approvers and admins decide that. Nothing was changed.")
+            raise Refused("Only approvers and admins can decide that. Nothing was changed.")
         rental = await known_rental(tx, self.rental_id, NextStep.LIST_ALL)
         if rental.state is not State.READY or unanswered(rental, rental.use) is None:
-            raise TooLate(f"{rental.id} no longer waits for an answer. Nothing was changed.", rental.id)
+            raise TooLate(f"{rental.id} is no longer waiting for an answer. Nothing was changed.", rental.id)
         return rental
 
 

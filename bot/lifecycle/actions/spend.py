@@ -45,7 +45,7 @@ async def report(
     rules, now = deps.rules, deps.clock.now()
     check_reads_spend(person, rules)
     if scope.kind is ScopeKind.PERSON and not sees_spend_of(person, scope.name, rules):
-        raise Refused("Only they, approvers, admins and finance see what one person spent.")
+        raise Refused("Only that person, approvers, admins and finance can see what a person has spent.")
     zone = rules.billing_zone
     period = period_of(words, now, zone)
     this_month = period.kind is PeriodKind.MONTH and period.running
@@ -96,7 +96,7 @@ async def month_of_owner(deps: Deps, person: Person, rental_id: str) -> OwnerMon
     """
     rules, now = deps.rules, deps.clock.now()
     if not is_approver_or_admin(person, rules):
-        raise Refused("Only approvers and admins see what one person spent and how much of it was idle.")
+        raise Refused("Only approvers and admins can see what a person has spent and how much of it was idle.")
     month = month_of(now, rules.billing_zone)
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -128,7 +128,7 @@ def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
     found = next((name for name in names if name.lower() == scope.name.lower()), None)
     if found is None:
         known = ", ".join(dict.fromkeys(names))
-        raise Mistake(f"I don't know that project. Projects: {known}.")
+        raise Mistake(f"I don't know that project. The projects are: {known}.")
     return Scope(kind=ScopeKind.PROJECT, name=found)
 
 

@@ -44,10 +44,12 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
         if name is None:
             known = ", ".join(rules.projects)
             raise Mistake(
-                f"I don't know that project. Projects: {known}." if known else "Your team has no projects."
+                f"I don't know that project. Your team's projects are: {known}."
+                if known
+                else "Your team has no projects."
             )
         if name not in allowed:
-            raise Refused(f"Only the people of {name} and approvers can charge it. An admin can add you.")
+            raise Refused(f"Only people of {name} and approvers can charge it. An admin can add you.")
         return name
     of_channel = project_of_channel(channel, rules)
     if of_channel in allowed:

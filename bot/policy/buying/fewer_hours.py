@@ -81,7 +81,7 @@ def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime
     cost by now. Raise TooLate if the length is not, or no longer, shorter than what waits."""
     asked, envelope = asked_length(rental, now), rental.newest_envelope
     if not _least(rental, now) <= length < asked:
-        words = f"{rental.id} can't be approved for that long. I approved nothing."
+        words = f"{rental.id} can't be approved for that long. Nothing was approved."
         raise TooLate(words, rental.id)
     request = rental.request
     ends_at: datetime | None = None

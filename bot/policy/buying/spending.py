@@ -41,11 +41,11 @@ UNPROVEN_COUNTS_FOR = timedelta(minutes=5)
 """An unproven attempt is counted as if it billed for this long: a lookup finds its machine within about a minute,
 and its deletion takes the rest."""
 
-ONLY_APPROVERS = "Only approvers decide this. Nothing was changed."
+ONLY_APPROVERS = "Only approvers can decide this. Nothing was changed."
 """The whole answer to people who may not decide a request, so that they learn nothing about it."""
 
 NOT_RENTED = (
-    "Nothing was rented or changed. Ask for less time or a cheaper machine; an admin can raise the budget."
+    "Nothing was rented or changed. Ask for less time or a cheaper machine, or ask an admin to raise the budget."
 )
 """What follows if a budget doesn't hold what somebody wanted to rent, and the rules refuse that."""
 
@@ -227,7 +227,7 @@ def check_approver(person: Person, requesters: Collection[str], rules: Rules) ->
     if not roles_of(person, rules).approver:
         raise Refused(ONLY_APPROVERS)
     if not may_approve(person, requesters, rules):
-        raise Refused("Your own request needs another approver. Nothing was changed.")
+        raise Refused("Another approver has to decide your own request. Nothing was changed.")
     return person.id in requesters
 
 
@@ -242,7 +242,7 @@ def count_allowed(count: int, rules: Rules) -> bool:
 def check_lease(lease: timedelta, rules: Rules) -> None:
     """Raise Mistake if a lease is longer than the rules allow."""
     if lease > rules.lease.max:
-        raise Mistake(f"A lease is at most {span(rules.lease.max)}. Ask for that or less.")
+        raise Mistake(f"The longest lease is {span(rules.lease.max)}. Ask for that or less.")
 
 
 def most_gpus(rules: Rules) -> str:
@@ -254,7 +254,7 @@ def check_size(request: Request, rules: Rules) -> None:
     """Raise Refused if a request has too many GPUs, and Mistake if its lease is too long."""
     if not count_allowed(request.count, rules):
         raise Refused(
-            f"Your team's limit is {most_gpus(rules)} a rental. Ask for {rules.limits.per_rental_gpus} or fewer."
+            f"Your team's limit is {most_gpus(rules)} per rental. Ask for {rules.limits.per_rental_gpus} or fewer."
         )
     check_lease(request.longest, rules)
 
@@ -276,8 +276,8 @@ def check_person_rentals(usage: Usage, rules: Rules) -> None:
     """Raise Refused if one more rental exceeds the limit of a person."""
     if usage.person_rentals >= rules.limits.per_person_rentals:
         raise Refused(
-            f"You have {plural(usage.person_rentals, 'rental')}; your team's limit is "
-            f"{rules.limits.per_person_rentals} a person.",
+            f"You have {plural(usage.person_rentals, 'rental')}, and your team's limit is "
+            f"{rules.limits.per_person_rentals} per person.",
             next_step=NextStep.DESTROY_ONE,
         )
 
@@ -289,8 +289,8 @@ def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
     left = rules.limits.team_per_hour - usage.team_rate
     if price > left:
         raise Refused(
-            f"That would pass your team's {say_limit(rules.limits.team_per_hour)}/h: "
-            f"{say_limit(left)}/h is left. Take a cheaper one, or wait until one is destroyed."
+            f"That would exceed your team's limit of {say_limit(rules.limits.team_per_hour)}/h, of which "
+            f"{say_limit(left)}/h is left. Take a cheaper offer, or wait until a machine is destroyed."
         )
     return left
 

@@ -52,7 +52,7 @@ function article(message, reader, replies) {
       selected,
     });
   const place = { id: `m${message.channel}${message.ts}`, values: message.values, people: reader.people, act };
-  const said = el("p", { class: "said", hidden: true }, message.text);
+  const said = el("p", { class: "said", hidden: true });
   return el(
     "article",
     { class: reader.pointed === message.ts ? "message pointed" : "message", tabindex: "-1", "data-ts": message.ts },
@@ -99,6 +99,7 @@ function threadOf(message, reader, replies) {
 function tools(message, reader, threads, said) {
   const notification = button("Notification", () => {
     said.hidden = !said.hidden;
+    said.textContent = said.hidden ? "" : message.text;
     notification.setAttribute("aria-expanded", String(!said.hidden));
   }, { "aria-expanded": "false", "data-focus": "notification", title: "What a notification and a screen reader say of this message" });
   const all = [
