@@ -482,7 +482,7 @@ HELP = (
     ("/gpu get H100 EU now", "rents the cheapest at once if it's within the limits and nothing is unclear"),
     (
         "/gpu get H100 at 9:00 tomorrow for 8h",
-        "rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h until fri waits for an offer",
+        "rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h until fri waits for one",
     ),
     ("/gpu again", "shows offers for your last request again"),
     ("/gpu list", "what you rent; /gpu list all for everyone"),

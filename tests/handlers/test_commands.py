@@ -237,7 +237,7 @@ async def test_in_a_channel_that_the_rules_leave_out_it_says_where_to_ask(tmp_pa
     async with team(tmp_path, rules=rules) as ours:
         for typed in ("get H100 EU", "get"):
             reply = await ours.command(ANA, typed)
-            assert reply == f"I'm not used in this channel. Ask in <#{GPUS}>, or in a direct message to me."
+            assert reply == f"I can't be used in this channel. Ask in <#{GPUS}>, or in a direct message to me."
         await ours.has_key(ANA)
         assert await ours.command(ANA, "get H100 EU", None, dm=True) == ""
         (quote,) = await ours.quotes(ANA)

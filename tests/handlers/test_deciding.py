@@ -271,7 +271,9 @@ async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -
         rental = await asked(ours)
         card = await ours.look(BEN, TRAINING, "Waiting for approval")
         await ours.click(BEN, card, "Change")
-        assert (await ours.replies())[-1] == "Only who asked can change this request. Nothing was changed."
+        assert (await ours.replies())[
+            -1
+        ] == "Only the person who asked can change this request. Nothing was changed."
         await ours.click(BEN, card, "Withdraw")
         assert (await ours.replies())[
             -1

@@ -242,7 +242,7 @@ async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path
         (BEN, "away", "Until when? Try: /gpu away until mon, or /gpu away off"),
         (BEN, "away until someday", "Until when?"),
         (BEN, "away until 2029-01-01", "That's more than a year away."),
-        (BEN, "away until mon 25:00", "is no time."),
+        (BEN, "away until mon 25:00", "isn't a time."),
         (BEN, "away mon", "You're away until"),
     ],
 )

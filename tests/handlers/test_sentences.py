@@ -198,7 +198,11 @@ async def test_without_am_or_pm_each_end_has_a_button(tmp_path: Path) -> None:
             ["This week", "November", "Team, November", "Show ID"],
         ),
         ("it's too slow", "Ready: 1x H100", ["Choose from a list", "Show ID"]),
-        ("anything free right now?", "A colleague's machine", ["Choose from a list", "The team's machines"]),
+        (
+            "anything free right now?",
+            "A colleague may also have an idle machine.",
+            ["Choose from a list", "The team's machines"],
+        ),
         (
             "I'm done, thanks!",
             "Destroy ID? The button shows what it has cost so far and asks you to confirm.",
@@ -224,9 +228,9 @@ async def test_a_sentence_about_a_rental_is_answered_with_a_fact_and_buttons(
 @pytest.mark.parametrize(
     ("sentence", "says", "buttons"),
     [
-        ("how much did we spend", "What you spent", ["This week", "November", "Team, November"]),
+        ("how much did we spend", "Choose whose spending to see.", ["This week", "November", "Team, November"]),
         ("is anything free right now?", "idle", ["Choose from a list", "The team's machines"]),
-        ("can I get a faster one", "what it costs now", ["Choose from a list"]),
+        ("can I get a faster one", "what it costs right now", ["Choose from a list"]),
         ("who has the H200s?", "Nobody has a machine right now.", []),
         ("kill it", "You have no machine, so there's nothing to destroy.", []),
         ("it's broken", "You have no machines right now.", []),

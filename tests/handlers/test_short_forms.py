@@ -86,7 +86,7 @@ async def test_with_several_each_has_a_button(tmp_path: Path) -> None:
             assert asked["only_you"], typed
             labels = {button["text"].partition(" by ")[0] for button in asked["buttons"]}
             assert labels == {f"{label} {first.id}", f"{label} {second.id}"}, typed
-            assert f"Ready: 1x A100 in EU, {second.id}. Ends" in asked["reads"], typed
+            assert f"Ready: 1x A100 ({second.id}) in EU. Ends at" in asked["reads"], typed
 
 
 async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Path) -> None:

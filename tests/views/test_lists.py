@@ -72,7 +72,7 @@ def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
     one = UnknownSummary(question=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
     for live in (listed(ready(), more=0), changed(listed(ready(), more=0), shown=())):
         read = listing(changed(live, unknown=(one,) * (lists.ROWS + 2)), everyone=True)
-        assert read.count("train-3") == lists.ROWS
+        assert read.count("named train-3") == lists.ROWS
         assert "2 more that no rental has." in read
 
 
@@ -298,8 +298,8 @@ def test_several_rentals_have_a_button_each() -> None:
     assert page(message(shown, NOW)) == snapshot("""\
 
 Destroy which one?
-Starting: 1x H100 in EU, Ana, k7mq2.   [Destroy k7mq2]
-Ready: 1x H100 in EU, Ana, k7mq2. Ends 18:40.   [Destroy k7mq2]
+Starting: 1x H100 (k7mq2) in EU for Ana.   [Destroy k7mq2]
+Ready: 1x H100 (k7mq2) in EU for Ana. Ends at 18:40.   [Destroy k7mq2]
 """)
 
 
@@ -316,7 +316,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
       to 60h
 /gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for an offer
+      until fri waits for one
 /gpu again: shows offers for your last request again
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
@@ -343,7 +343,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
       to 60h
 /gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for an offer
+      until fri waits for one
 /gpu again: shows offers for your last request again
 /gpu list: what you rent; /gpu list all for everyone
 /gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
