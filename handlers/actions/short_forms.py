@@ -45,7 +45,7 @@ from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import end
 from handlers.phrases.format import Reader, Times, dollars, join, person
 from handlers.phrases.lease_buttons import destroy_button, extend_by_button, extend_until_button
-from handlers.phrases.rental_text import STATES, describe
+from handlers.phrases.rental_text import STATES, machine_in
 from handlers.typed import commands
 from handlers.typed.commands import Longer
 from handlers.typed.sentences import Topic
@@ -157,9 +157,9 @@ def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Rea
 
 
 def _line(rental: Rental, own: OwnRentals, reader: Reader) -> str:
-    whose = "" if rental.owner == reader.id else f", {person(own.names, rental.owner)}"
-    ends = f"Ends {reader.times.time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
-    return join(f"{STATES[rental.state]}: {describe(rental)}{whose}, {rental.id}.", ends)
+    whose = "" if rental.owner == reader.id else f" for {person(own.names, rental.owner)}"
+    ends = f"Ends {reader.times.at_time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
+    return join(f"{STATES[rental.state]}: {machine_in(rental)}{whose}.", ends)
 
 
 async def about_rental(
@@ -216,14 +216,14 @@ def about_everything(topic: Topic, reader: Reader) -> Rendered:
     everyone = button("The team's machines", Action.SHOW_TEAM, NO_VALUE)
     match topic:
         case Topic.MONEY:
-            return reply("What you spent, and what the team did:", *_spend_buttons(reader))
+            return reply("Choose whose spending to see.", *_spend_buttons(reader))
         case Topic.FREE:
-            idle = "A colleague's machine may be idle, too."
-            return reply(f"The list shows what each GPU costs now. {idle}", _choose_from_list(), everyone)
+            idle = "A colleague may also have an idle machine."
+            return reply(f"The list shows what each GPU costs right now. {idle}", _choose_from_list(), everyone)
         case Topic.WHO:
-            return reply("Who rents what:", everyone)
+            return reply("Here you can see who has which machines.", everyone)
         case _:
-            return reply("The list has every GPU, and what it costs now.", _choose_from_list())
+            return reply("The list has every GPU and what it costs right now.", _choose_from_list())
 
 
 def _choose_from_list() -> Json:
@@ -254,7 +254,7 @@ def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: R
         price = rental.rate if details.sees_money else None
         about = f", about {dollars(cost(price, longer.span))}" if price is not None else ""
         lead = "Or until" if texts else f"Keep {rental.id} until"
-        decides = " An approver decides." if longer.proposal.over else ""
+        decides = " Needs approval." if longer.proposal.over else ""
         texts.append(f"{lead} {ends}? {span(longer.span)} more{about}.{decides}")
         label = "Extend" if len(previews) == 1 else f"Extend by {span(longer.span)}"
         buttons.append(button(label, Action.EXTEND_UNTIL, UntilValue(rental_id=rental.id, by=longer.ends_at)))

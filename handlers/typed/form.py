@@ -127,7 +127,7 @@ def _names(
         )
     count = inputs.get(Field.COUNT, "")
     if not _COUNT.fullmatch(count) or not count_allowed(int(count), rules):
-        errors[Field.COUNT] = f"Your team's limit is {most_gpus(rules)} a rental."
+        errors[Field.COUNT] = f"Your team's limit is {most_gpus(rules)} per rental."
     contract = inputs.get(Field.CONTRACT, "")
     if contract not in set(Contract):
         errors[Field.CONTRACT] = "Choose on demand or spot."

@@ -1,100 +1,197 @@
 """Makes the pictures of README.md and the pages of docs/: `python -m tests.by_hand.pictures`, or `make pictures`.
 
-It plays a short story on the sandbox's page in Chromium, and writes docs/pictures/*.png.
+It plays a short story on the sandbox's page in Chromium, and writes docs/pictures/*.png. With `--messages FOLDER`
+it writes there instead, one by one, the messages that matter most, each without what is around it.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
-from tests.page.conftest import (
-    ANA,
-    BEN,
-    GPUS,
-    PATIENCE,
-    TRAINING,
-    Sandbox,
-    composer,
-    messages,
-    passes,
-    run_sandbox,
-    types,
-)
+from tests.page.conftest import ANA, BEN, CLEO, GPUS, TRAINING, Sandbox, composer, messages, run_sandbox, types
 from tests.programs import find
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
+PAGE = ViewportSize(width=1280, height=800)
+MESSAGES = ViewportSize(width=1010, height=640)
+"""Wide enough for the places beside the messages; the panel is closed."""
+ALONE = ViewportSize(width=740, height=900)
+CLEOS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF cleo@laptop"
+HALF_HOUR = 1800
 
 
-def open_page(browser: Browser, sandbox: Sandbox, user: str, channel: str) -> Page:
-    page = browser.new_page(viewport={"width": 1240, "height": 720}, reduced_motion="reduce")
-    page.goto(f"{sandbox.url}/#/{user}/{channel}")
-    return page
+@dataclass(frozen=True)
+class Story:
+    """What happens on a sandbox, and where its pictures go."""
+
+    browser: Browser
+    sandbox: Sandbox
+    folder: Path
+
+    def open(self, user: str, channel: str, size: ViewportSize = MESSAGES) -> Page:
+        """Open the page as a person. On a screen of the size for messages, the panel is closed."""
+        page = self.browser.new_page(viewport=size, reduced_motion="reduce", device_scale_factor=1.5)
+        page.goto(f"{self.sandbox.url}/#/{user}/{channel}")
+        if size is MESSAGES:
+            page.get_by_role("button", name="Outside world").click()
+        return page
+
+    def take(self, shown: Page | Locator, name: str) -> None:
+        """Take a picture, with the mouse elsewhere: under it a message would have its tools."""
+        (shown if isinstance(shown, Page) else shown.page).mouse.move(0, 0)
+        path = self.folder / f"{name}.png"
+        shown.screenshot(path=path)
+        sys.stdout.write(f"{path}\n")
+
+    def type(self, user: str, text: str, channel: str = TRAINING) -> None:
+        self.sandbox.call("slack/_control/command", user=user, channel=channel, command="/gpu", text=text)
+
+    def later(self, seconds: int) -> None:
+        """Let time pass with the bot."""
+        for _ in range(seconds // HALF_HOUR):
+            self.sandbox.call("_control/time", seconds=HALF_HOUR)
+        if seconds % HALF_HOUR:
+            self.sandbox.call("_control/time", seconds=seconds % HALF_HOUR)
+
+    def later_until(self, shown: Locator) -> Locator:
+        """Let half an hour pass again and again, a day at most, until something is shown. Return it."""
+        for _ in range(48):
+            if shown.count():
+                break
+            self.later(HALF_HOUR)
+        expect(shown.last).to_be_visible()
+        return shown.last
+
+    def use(self, percent: int) -> None:
+        """Let the GPUs of all machines compute at so many percent from now on."""
+        for line in self.sandbox.read("../../compute/_control/account")["resources"]:
+            if line["alive"]:
+                phases = [{"all": percent, "connections": 1 if percent else 0}]
+                self.sandbox.call(f"compute/_control/resources/{line['resource_id']}/use", phases=phases)
 
 
-def take(page: Page, name: str) -> None:
-    page.screenshot(path=FOLDER / f"{name}.png")
-    sys.stdout.write(f"docs/pictures/{name}.png\n")
+def said(page: Page, pattern: str) -> Locator:
+    """Return the messages of a page that say this."""
+    return messages(page).get_by_role("article").filter(has_text=re.compile(pattern))
 
 
-def play(browser: Browser, sandbox: Sandbox) -> None:
+def newest(page: Page, pattern: str) -> Locator:
+    """Wait for a message that says this. Return the newest."""
+    found = said(page, pattern).last
+    expect(found).to_be_visible()
+    return found
+
+
+def ask_ben(page: Page) -> None:
+    """Ask for what the newest offers say, which needs approval."""
+    page.get_by_role("button", name="Ask for $18.40/h").last.click()
+    page.get_by_role("dialog").locator("[type=submit]").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def take_pages(story: Story) -> None:
     """Look at offers and the form, rent, look at the machine and at Home, approve, and read the month's cost."""
-    page = open_page(browser, sandbox, ANA, TRAINING)
-    types(page, "/gpu key github ana-dev")
+    page = story.open(ANA, TRAINING)
+    story.type(ANA, "key github ana-dev")
     page.get_by_role("button", name=re.compile("^Use ")).click()
     expect(messages(page)).to_contain_text("saved")
     types(page, "/gpu get H100 EU for 6h -- fine-tune run 7")
     rent = page.get_by_role("button", name="Rent from $2.15/h")
     expect(rent).to_be_visible()
-    composer(page).press_sequentially("/gpu e")
-    take(page, "offers")
-    composer(page).fill("")
+    story.take(page, "offers")
+    whole = story.open(ANA, TRAINING, PAGE)
+    expect(whole.get_by_role("button", name="Rent from $2.15/h")).to_be_visible()
+    composer(whole).press_sequentially("/gpu e")
+    story.take(whole, "page")
     page.get_by_role("button", name="Change").click()
-    expect(page.get_by_role("dialog")).to_contain_text("From $2.15/h, about $12.90")
-    take(page, "form")
+    expect(page.get_by_role("dialog")).to_contain_text("From $2.15/h")
+    story.take(page, "form")
     page.keyboard.press("Escape")
     rent.click()
-    expect(messages(page)).to_contain_text("Starting: 1x H100")
-    passes(page, "+10 min")
-    page.get_by_role("spinbutton", name="GPUs at %").fill("98")
-    page.get_by_role("button", name="Set use").click()
-    page.get_by_role("heading", name="Money", exact=True).click()
+    newest(page, "Starting: ")
+    story.later(600)
+    story.use(98)
     page.get_by_role("button", name="gpubot (direct messages)").click()
-    expect(messages(page)).to_contain_text("ssh -p ")
-    passes(page, "+1 h")
-    take(page, "ready")
+    newest(page, "ssh -p ")
+    story.later(2 * HALF_HOUR)
+    story.take(page, "ready")
     page.get_by_role("button", name="Home").click()
-    expect(page.get_by_role("heading", name="Home of the app")).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^Destroy "))).to_be_visible()
-    take(page, "home")
+    story.take(page, "home")
     page.get_by_role("button", name="#training").click()
-    types(page, "/gpu get 8xH100 EU for 4h -- sweep")
-    page.get_by_role("button", name="Ask for $18.40/h").click()
-    page.get_by_role("dialog").locator("[type=submit]").click()
-    ben = open_page(browser, sandbox, BEN, GPUS)
+    types(page, "/gpu get 8xH100 EU for 4h -- sweep 12")
+    ask_ben(page)
+    ben = story.open(BEN, GPUS)
     ben.emulate_media(color_scheme="dark")
-    ben.get_by_role("button", name=re.compile("^Approve up to")).click()
-    expect(ben.get_by_role("dialog")).to_be_visible()
-    take(ben, "approval")
+    approve = ben.get_by_role("button", name=re.compile("^Approve up to"))
+    expect(approve).to_be_visible()
+    story.take(ben, "approval")
+    approve.click()
     ben.get_by_role("dialog").locator("[type=submit]").click()
+    expect(approve).to_have_count(0)
     types(ben, "/gpu spend")
     expect(ben.get_by_role("img").last).to_be_visible()
-    take(ben, "spend")
+    story.take(ben, "spend")
+
+
+def take_messages(story: Story) -> None:
+    """Rent for two, look away until a question comes, work until the end, and ask for eight GPUs."""
+    ana, cleo = story.open(ANA, TRAINING, ALONE), story.open(CLEO, TRAINING, ALONE)
+    story.type(ANA, "key github ana-dev")
+    ana.get_by_role("button", name=re.compile("^Use ")).click()
+    expect(messages(ana)).to_contain_text("saved")
+    story.type(CLEO, f"key {CLEOS_KEY}")
+    story.type(ANA, "get H100 EU with @cleo for 6h -- fine-tune run 7")
+    rent = ana.get_by_role("button", name="Rent from $2.15/h")
+    expect(rent).to_be_visible()
+    story.take(newest(ana, "Hyperstack"), "1-offers")
+    story.sandbox.call("compute/_control/vendors/hyperstack", behaviour="sold_out", times=1)
+    rent.click()
+    card = newest(ana, "Starting: ")
+    story.later(60)
+    expect(card).to_contain_text("Nebius")
+    story.take(card, "2-card-starting")
+    story.later(540)
+    story.take(newest(ana, "Ready: |In use: "), "2-card-ready")
+    for page, name in ((ana, "3-ready-owner"), (cleo, "4-ready-teammate")):
+        page.get_by_role("button", name="Places").click()
+        page.get_by_role("button", name="gpubot (direct messages)").click()
+        story.take(newest(page, "ssh -p "), name)
+    question = story.later_until(said(ana, "[Ii]dle "))
+    story.take(question, "6-idle-question")
+    question.get_by_role("button", name=re.compile("ask (again )?in 4 h")).click()
+    story.use(98)
+    notice = r"[Ee]nds .*, in \d+ (min|h)\b"
+    story.take(story.later_until(said(ana, notice)), "7-end-notice")
+    story.take(story.later_until(said(ana, "Ended at ")), "8-receipt")
+    types(cleo, "/gpu get 8xH100 EU for 6h -- sweep 12")
+    ask_ben(cleo)
+    ben = story.open(BEN, GPUS, ALONE)
+    story.take(newest(ben, "8x H100"), "5-approval-request")
 
 
 def main() -> None:
     """Write the pictures. Exit with status 1 if Chromium is missing."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=Path, metavar="FOLDER", help="write single messages there instead")
+    folder: Path | None = parser.parse_args().messages
     chromium = find("chromium")
     if chromium is None:
         raise SystemExit("The pictures need Chromium: apt-get install chromium")
-    expect.set_options(timeout=PATIENCE)
-    FOLDER.mkdir(exist_ok=True)
+    (folder or FOLDER).mkdir(parents=True, exist_ok=True)
     with run_sandbox() as sandbox, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
-        play(browser, sandbox)
+        story = Story(browser, sandbox, folder or FOLDER)
+        if folder is None:
+            take_pages(story)
+        else:
+            take_messages(story)
         browser.close()
 
 

@@ -183,7 +183,7 @@ async def test_list_shows_ones_own_rentals_and_list_all_everyones(tmp_path: Path
         rental = await ours.rented()
         assert rental.id in await ours.command(ANA, "list")
         assert "You have no machines right now." in await ours.command(BEN, "list")
-        assert f"1x H100 SXM 80 GB in EU, Ana, {rental.id}" in await ours.command(BEN, "list all")
+        assert f"1x H100 SXM 80 GB ({rental.id}) in EU for Ana." in await ours.command(BEN, "list all")
         assert rental.id in await ours.command(ANA, "")
         assert "/gpu get H100 EU shows offers." in await ours.command(BEN, "")
 
@@ -237,7 +237,7 @@ async def test_in_a_channel_that_the_rules_leave_out_it_says_where_to_ask(tmp_pa
     async with team(tmp_path, rules=rules) as ours:
         for typed in ("get H100 EU", "get"):
             reply = await ours.command(ANA, typed)
-            assert reply == f"I'm not used in this channel. Ask in <#{GPUS}>, or in a direct message to me."
+            assert reply == f"I can't be used in this channel. Ask in <#{GPUS}>, or in a direct message to me."
         await ours.has_key(ANA)
         assert await ours.command(ANA, "get H100 EU", None, dm=True) == ""
         (quote,) = await ours.quotes(ANA)

@@ -97,7 +97,7 @@ async def test_an_end_less_than_half_an_hour_away_is_refused_at_once(tmp_path: P
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         assert await ours.command(ANA, typed) == (
-            "Less than 30 min are left until the end that you named. Nothing was rented. "
+            "Less than 30 min is left until the end that you named. Nothing was rented. "
             "Name a later one, or a length: /gpu get H100 EU for 2h"
         )
         assert await ours.quotes(ANA) == []
@@ -112,7 +112,7 @@ async def test_a_rent_click_with_too_little_time_left_rents_nothing(tmp_path: Pa
         )
         ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
         await ours.click(ANA, shown, "Rent")
-        assert (await ours.replies())[-1].startswith("Less than 30 min are left until the end that you named.")
+        assert (await ours.replies())[-1].startswith("Less than 30 min is left until the end that you named.")
         assert await ours.modal(ANA) is None
         assert await ours.rentals() == []
 
@@ -129,7 +129,7 @@ async def test_a_key_that_comes_too_late_for_the_end_is_saved_and_rents_nothing(
         ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
         reply = await ours.command(ANA, f"key {KEY_LINE}")
         assert reply.startswith("Your key is saved")
-        assert "Less than 30 min are left until the end that you named. Nothing was rented." in reply
+        assert "Less than 30 min is left until the end that you named. Nothing was rented." in reply
         assert (await ours.rentals(), await ours.quotes(ANA)) == ([], [])
 
 
@@ -209,7 +209,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
             "the approver reads it"
         )
         await ours.deliver()
-        card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB in EU")
+        card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB (")
         assert "Too little time is left until its end." in card["reads"]
         assert [button["text"] for button in card["buttons"]] == ["Change", "Add teammate", "Withdraw"]
         answered = await ours.look(BEN, APPROVALS, "for Ana")
@@ -281,7 +281,7 @@ async def test_an_extension_until_a_time_follows_the_limits_of_every_extension(t
         assert "confirm it first" in await ours.command(ANA, "extend until thu 18:00")
         assert (await ours.submit(ANA))["ok"]
         assert (await ours.replies())[-1].startswith(
-            f"Asked for 47 h more for 1x H100 SXM 80 GB ({rental.id}), about $"
+            f"I've asked for 47 h more for 1x H100 SXM 80 GB ({rental.id}), about $"
         )
         extension = (await ours.rental(rental.id)).extension
         assert extension is not None
@@ -334,5 +334,5 @@ async def test_again_drops_an_end_that_is_near_or_has_passed_and_says_so(tmp_pat
 async def test_again_without_an_earlier_request_says_what_to_type(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.offered(BEN, an_offer("o1", "2.15"))
-        assert await ours.command(ANA, "again") == "I know no request of yours. Try: /gpu get H100 EU"
+        assert await ours.command(ANA, "again") == "You haven't asked for a machine yet. Try: /gpu get H100 EU"
         assert (await ours.command(GUS, "again", GPUS)).startswith("Your team's rules don't let you rent here.")

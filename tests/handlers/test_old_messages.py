@@ -152,7 +152,7 @@ async def test_the_buttons_of_a_search_that_was_forgotten_say_so_and_rent_nothin
             before = len(await ours.replies())
             await ours.forge(ANA, action_id, value)
             (said,) = (await ours.replies())[before:]
-            assert said.startswith(("This search no longer exists.", "These offers are gone.")), action_id
+            assert said.startswith(("This search no longer exists.", "These offers no longer exist.")), action_id
             assert "Ask again: /gpu get" in said
         assert await ours.rentals() == []
         assert await ours.quotes(ANA) == []
@@ -172,7 +172,9 @@ async def test_a_list_whose_rental_is_over_still_says_what_it_made_once_its_offe
             await tx.rentals.apply(unchecked(rental, over))
             assert await tx.quotes.drop_offers(NOON + timedelta(days=1), 9) == 1
         await ours.forge(ANA, "rent", f"{QUOTE}:o-1")
-        assert (await ours.replies())[-1].startswith(f"This list already made {RENTAL}. Nothing more was rented.")
+        assert (await ours.replies())[-1].startswith(
+            f"These offers were already used to rent {RENTAL}. Nothing more was rented."
+        )
         await ours.forge(ANA, "refresh", QUOTE)
         assert [quote.request.gpu for quote in await ours.quotes(ANA)] == ["H100"]
 
@@ -262,8 +264,8 @@ async def test_an_old_button_of_a_machine_is_answered_or_opens_its_dialog(tmp_pa
     async with old_team(tmp_path) as ours:
         await running(ours)
         for action_id, words in (
-            ("details", "Allowed: up to $2.47/h"),
-            ("show_rental", "Allowed: up to $2.47/h"),
+            ("details", "Accepted: up to $2.47/h"),
+            ("show_rental", "Accepted: up to $2.47/h"),
             ("taken_on", "k7mq2 has ended, confirmed by the vendor."),
         ):
             before = len(await ours.replies())

@@ -194,7 +194,8 @@ async def test_an_approver_who_is_away_is_not_mentioned_and_the_requester_reads_
         assert "Ben is away, so Cleo was asked." in (await question(ours))["text"]
         assert "Ben is away, so Cleo was asked." in (await ours.look(ANA, TRAINING, "Waiting for"))["text"]
         assert (
-            "Ben is away, so I asked Cleo for approval" in (await ours.look(ANA, TRAINING, "so I asked"))["text"]
+            "Ben is away, so I've asked Cleo for approval"
+            in (await ours.look(ANA, TRAINING, "so I've asked"))["text"]
         )
         await pass_time(ours, 5 * H)
         assert await pings_of(ours, CLEO, last) == ["dm"]
@@ -241,7 +242,7 @@ async def test_the_time_in_which_everybody_is_away_does_not_count(tmp_path: Path
         (BEN, "away", "Until when? Try: /gpu away until mon, or /gpu away off"),
         (BEN, "away until someday", "Until when?"),
         (BEN, "away until 2029-01-01", "That's more than a year away."),
-        (BEN, "away until mon 25:00", "is no time."),
+        (BEN, "away until mon 25:00", "isn't a time."),
         (BEN, "away mon", "You're away until"),
     ],
 )

@@ -40,7 +40,9 @@ async def test_a_second_click_on_the_same_list_rents_nothing(tmp_path: Path) -> 
         assert (await ours.click(ANA, message, "Rent from $2.42/h"))["ok"]
         (rental,) = await ours.rentals()
         assert rental.clicked_offer == "o1"
-        assert (await ours.replies())[-1] == f"This list already made {rental.id}. Nothing more was rented."
+        assert (await ours.replies())[
+            -1
+        ] == f"These offers were already used to rent {rental.id}. Nothing more was rented."
 
 
 async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path) -> None:
@@ -57,7 +59,7 @@ async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path
         assert (await ours.submit(ANA))["ok"]
         (rental,) = await ours.rentals()
         assert rental.state is State.AWAITING_APPROVAL
-        assert (await ours.replies())[-1].startswith("Asked for approval of 8x H100 SXM 80 GB (")
+        assert (await ours.replies())[-1].startswith("I've asked for approval of 8x H100 SXM 80 GB (")
 
 
 async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_a_dialog(tmp_path: Path) -> None:
@@ -83,7 +85,7 @@ async def test_a_dialog_whose_price_has_expired_rents_nothing(tmp_path: Path) ->
         assert await ours.rentals() == []
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "These prices no longer stand. Nothing was rented." in dialog["reads"]
+        assert "These prices are no longer valid. Nothing was rented." in dialog["reads"]
 
 
 async def test_a_second_machine_of_the_same_kind_is_rented_only_after_a_question(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ async def test_a_click_on_replace_searches_and_the_message_then_names_the_new_on
         assert shown["ts"] == message["ts"]
         # Her screen was behind: the old button says which rental took its place, and shows it.
         await ours.forge(ANA, "replace", rental.id)
-        assert (await ours.replies())[-1] == f"{new.id} takes the place of {rental.id} already."
+        assert (await ours.replies())[-1] == f"{new.id} already replaces {rental.id}. Nothing was changed."
 
 
 async def test_much_money_is_confirmed_and_others_read_that_only_the_owner_replaces(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ async def test_much_money_is_confirmed_and_others_read_that_only_the_owner_repla
         assert await ours.quotes(ANA) == []
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "up to $2.47/h, for 5 h, at most $80.00 in all." in dialog["reads"]
+        assert "up to $2.47/h for 5 h, at most $80.00 in all." in dialog["reads"]
         assert (await ours.submit(ANA))["ok"]
         assert [quote.replaces_rental for quote in await ours.quotes(ANA)] == [rental.id]
 
@@ -82,4 +82,6 @@ async def test_who_says_that_it_does_not_work_is_asked_why_and_the_thread_has_it
         assert said["reads"] == "Ana says that this machine doesn't work: <!channel> no GPU."
         ours.clock.put(NOON + H)
         await ours.forge(ANA, "not_working", rental.id)
-        assert (await ours.replies())[-1] == f"{rental.id} has run for more than an hour, so nothing was changed."
+        assert (await ours.replies())[
+            -1
+        ] == f"{rental.id} has run for more than an hour, so it can't be replaced. Nothing was changed."

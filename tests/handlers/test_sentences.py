@@ -158,7 +158,7 @@ async def test_in_a_rentals_thread_a_sentence_asks_and_its_button_carries_the_en
     async with team(tmp_path) as ours:
         rental = await running(ours)
         await make_ready(ours, await starting(ours, "o-2"))  # the thread says which of the two is meant
-        card = (await ours.look(BEN, TRAINING, f"Ana, {rental.id}"))["ts"]
+        card = (await ours.look(BEN, TRAINING, f"({rental.id}) in EU"))["ts"]
         asked = await answer(ours, "can you keep it until 20:00?", f"Keep {rental.id} until ", thread=card)
         assert "1 h more, about $2.15." in asked["reads"]
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 6 * H
@@ -198,7 +198,11 @@ async def test_without_am_or_pm_each_end_has_a_button(tmp_path: Path) -> None:
             ["This week", "November", "Team, November", "Show ID"],
         ),
         ("it's too slow", "Ready: 1x H100", ["Choose from a list", "Show ID"]),
-        ("anything free right now?", "A colleague's machine", ["Choose from a list", "The team's machines"]),
+        (
+            "anything free right now?",
+            "A colleague may also have an idle machine.",
+            ["Choose from a list", "The team's machines"],
+        ),
         (
             "I'm done, thanks!",
             "Destroy ID? The button shows what it has cost so far and asks you to confirm.",
@@ -211,7 +215,7 @@ async def test_a_sentence_about_a_rental_is_answered_with_a_fact_and_buttons(
 ) -> None:
     async with team(tmp_path) as ours:
         rental = await running(ours)
-        card = (await ours.look(BEN, TRAINING, f"Ana, {rental.id}"))["ts"]
+        card = (await ours.look(BEN, TRAINING, f"({rental.id}) in EU"))["ts"]
         seen = await answer(ours, sentence, says.replace("ID", rental.id), thread=card)
         assert [button["text"] for button in seen["buttons"]] == [one.replace("ID", rental.id) for one in buttons]
         if sentence == "it's broken":
@@ -224,9 +228,9 @@ async def test_a_sentence_about_a_rental_is_answered_with_a_fact_and_buttons(
 @pytest.mark.parametrize(
     ("sentence", "says", "buttons"),
     [
-        ("how much did we spend", "What you spent", ["This week", "November", "Team, November"]),
+        ("how much did we spend", "Choose whose spending to see.", ["This week", "November", "Team, November"]),
         ("is anything free right now?", "idle", ["Choose from a list", "The team's machines"]),
-        ("can I get a faster one", "what it costs now", ["Choose from a list"]),
+        ("can I get a faster one", "what it costs right now", ["Choose from a list"]),
         ("who has the H200s?", "Nobody has a machine right now.", []),
         ("kill it", "You have no machine, so there's nothing to destroy.", []),
         ("it's broken", "You have no machines right now.", []),

@@ -62,7 +62,7 @@ async def test_a_set_up_that_left_the_rules_is_reported_in_the_form(tmp_path: Pa
         message = await ours.offered(ANA, an_offer("o1", "2.15"), setup="gone")
         await ours.click(ANA, message, "Change")
         outcome = await ours.submit(ANA, region="US")
-        assert outcome["errors"] == {"setup": "The rules no longer have this one. Choose another."}
+        assert outcome["errors"] == {"setup": "Your team's rules no longer have this setup. Choose another."}
 
 
 async def test_the_form_without_set_ups_asks_for_none(tmp_path: Path) -> None:

@@ -122,4 +122,4 @@ async def test_an_old_rent_button_whose_offer_has_expired_rents_nothing_and_offe
     ours.clock.put(offer.expires_at)
     await ours.forge(BEN.id, "rent", f"{stored.searched}:{offer.offer_id}")
     assert await rented_from(ours, stored.searched) == []
-    assert "These prices no longer stand. Nothing was rented." in (await ours.replies())[-1]
+    assert "These prices are no longer valid. Nothing was rented." in (await ours.replies())[-1]

@@ -36,7 +36,7 @@ async def test_a_lost_spot_machine_is_told_and_replaced_with_one_click_although_
     now = world.play.sees("Ana", "Everything on it is lost.", dm=True)
     assert [button.text for button in now.buttons] == [f"Show {new}"]
     await world.clicks("Ana", told, f"Replace {lost}, up to")
-    assert (await world.reads("Ana", "takes the place of")).only_you
+    assert (await world.reads("Ana", "already replaces")).only_you
     await world.destroys("Ana", new)
     await world.until_card(new, "Ended")
     bought = await world.bought()

@@ -131,7 +131,7 @@ async def test_each_search_is_answered_once(here: World) -> None:
 async def test_a_search_is_refused_for_people_channels_and_sizes_that_the_rules_exclude(sqlite_url: str) -> None:
     rules = changed(RULES, use=Access(channels=("C0OTHER",)))
     async with world(sqlite_url, rules=rules) as here:
-        with pytest.raises(Refused, match="not used in this channel") as refused:
+        with pytest.raises(Refused, match="can't be used in this channel") as refused:
             await here.ask()
         assert refused.value.channels == ("C0OTHER",)
         with pytest.raises(Refused, match="don't let you"):

@@ -93,7 +93,7 @@ async def test_a_lost_machine_is_replaced_once_for_the_time_that_was_left_within
     assert (told.actor, told.facts.name, told.facts.why) == (ANA.id, new.id, Why.VENDOR_TOOK_IT)
     started = await here.last_event(new, E.STARTED)
     assert (started.actor, started.facts.name) == (ANA.id, rental.id)
-    with pytest.raises(TooLate, match=f"{new.id} takes the place") as late:
+    with pytest.raises(TooLate, match=f"{new.id} already replaces") as late:
         await click(here, rental)
     assert late.value.rental_id == new.id
     await here.until(new, State.READY)
@@ -284,7 +284,7 @@ async def test_a_silent_machine_is_not_announced_as_ready_and_can_be_replaced_af
     await here.until(rental, State.DESTROYED)
     new = await here.until(new, State.READY)
     assert (new.vendor, new.silent) == ("nebius", False)
-    with pytest.raises(TooLate, match="was not lost"):
+    with pytest.raises(TooLate, match="wasn't lost"):
         await click(here, await here.until(await here.destroy(new), State.DESTROYED))
 
 

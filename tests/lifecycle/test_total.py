@@ -90,7 +90,7 @@ async def test_rules_that_count_more_hours_since_the_search_refuse_the_offer(her
     quote = await here.ask(max_total=TOTAL)
     longer = changed(RULES, lease=Lease(grace=60 * MINUTE))
     here.restart(replace(here.deps, rules=longer))
-    with pytest.raises(Refused, match=r"up to \$6\.99, which is more than your \$6\.00 in all"):
+    with pytest.raises(Refused, match=r"up to \$6\.99, which is more than the \$6\.00 in all that you asked for"):
         await here.rent(quote, "hyperstack")
 
 

@@ -166,7 +166,7 @@ async def test_a_wait_that_ends_before_the_hours_begin_rents_once_its_owner_says
     await free(here)
     await here.pass_time(HOUR)
     assert (await here.rental(rental.id)).state is State.QUEUED
-    with pytest.raises(Refused, match="somebody else's"):
+    with pytest.raises(Refused, match="belongs to someone else"):
         await carry_out(here.deps, BEN, waiting.WaitAtAnyTime(quote.id))
     waits = await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
     assert waits.wish.any_time
@@ -180,7 +180,7 @@ async def test_it_needs_a_key_a_price_and_a_free_place_and_the_quote_is_its_owne
     quote = await here.ask()
     with pytest.raises(Mistake, match="highest price"):
         await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))
-    with pytest.raises(Refused, match="somebody else's"):
+    with pytest.raises(Refused, match="belongs to someone else"):
         await carry_out(here.deps, BEN, waiting.TellMe(quote.id))
     with pytest.raises(Mistake, match="can't use that price"):
         await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id, gpu_rate=Decimal(0)))

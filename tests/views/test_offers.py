@@ -110,9 +110,10 @@ def test_an_offer_says_in_how_many_other_regions_there_is_the_same_and_a_button_
     assert "[All 3] [Refresh] [Change]" in shown
 
 
-def test_an_offer_says_how_seldom_such_machines_got_ready() -> None:
+def test_an_offer_says_how_seldom_such_machines_got_ready_and_if_they_take_long() -> None:
     first, second = rows((HYPERSTACK, NEBIUS))
     seldom, often = GotReady(ready=4, of=10), GotReady(ready=8, of=10)
+    assert "SXM 80 GB. Usually ready in 25 min. " in found([changed(first, usual=25 * M, got_ready=seldom)])
     shown = found([changed(first, got_ready=often), changed(second, got_ready=seldom)])
     assert page(shown, found([changed(first, got_ready=seldom)])) == snapshot("""\
 
@@ -245,12 +246,12 @@ About $110.40, *at most $137.54* including startup and shutdown. If it sells out
 
 
 def test_a_refusal_of_all_offers_is_said_once() -> None:
-    why = Refused("You have 4 rentals; your team's limit is 4 a person.", next_step=NextStep.DESTROY_ONE)
+    why = Refused("You have 4 rentals, and your team's limit is 4 per person.", next_step=NextStep.DESTROY_ONE)
     assert page(found(rows(refused=why))) == snapshot("""\
 
 *1x H100 in EU* · 6 h
-You can't rent these now. You have 4 rentals; your team's limit is 4 a person. Destroy one first:
-      /gpu list shows them.
+You can't rent these now. You have 4 rentals, and your team's limit is 4 per person. Destroy one
+      first: /gpu list shows them.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2

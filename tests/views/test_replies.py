@@ -55,7 +55,7 @@ def test_an_error_says_what_to_do_instead() -> None:
         RequestChanged("It has changed.", "p4wd9"),
         PrivateKey(),
         NeedsKey(github=True),
-        Refused("I'm not used in this channel.", channels=("C0GPUS", "C0TRAIN")),
+        Refused("I can't be used in this channel.", channels=("C0GPUS", "C0TRAIN")),
         Mistake("I don't know zzzzz.", next_step=NextStep.LIST_YOURS),
         BuyingBlocked(BuyingBlock.PAUSED),
         BuyingBlocked(BuyingBlock.UNAUTHORIZED),
@@ -92,7 +92,7 @@ To log in, you'll need an SSH key. Add your public key and I'll continue; nothin
 [Add SSH key] [Use my GitHub keys]
   Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
-I'm not used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
+I can't be used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
 
 I don't know zzzzz. /gpu list shows your machines.
 

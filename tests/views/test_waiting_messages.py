@@ -169,15 +169,15 @@ Your 8x H200 (k7mq2) is on the waitlist until Nov 27 at 18:00.
 
 
 def test_its_owner_reads_why_an_offer_was_not_rented() -> None:
-    event = happened(K.NOT_ALLOWED_NOW, NOW, detail="You have 3 rentals; your team's limit is 3 a person.")
+    event = happened(K.NOT_ALLOWED_NOW, NOW, detail="You have 3 rentals, and your team's limit is 3 per person.")
     assert page(direct(event, waits(event)), direct(event, changed(making(), events=(event,)))) == snapshot("""\
 
-An offer matched your request for 8x H200 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals;
-      your team's limit is 3 a person. The request stays on the waitlist.
+An offer matched your request for 8x H200 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals,
+      and your team's limit is 3 per person. The request stays on the waitlist.
 [Stop waiting]
 
-An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals;
-      your team's limit is 3 a person. The machine is starting.
+An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals,
+      and your team's limit is 3 per person. The machine is starting.
 """)
 
 

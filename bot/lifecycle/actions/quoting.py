@@ -38,7 +38,7 @@ def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) ->
     `direct` tells whether that is a direct message."""
     check_user(person, deps.rules)
     if not may_use_in(asked_in, direct=direct, rules=deps.rules):
-        raise Refused("I'm not used in this channel.", channels=deps.rules.use.channels)
+        raise Refused("I can't be used in this channel.", channels=deps.rules.use.channels)
 
 
 async def check_pace(tx: Tx, deps: Deps, person: Person) -> None:
@@ -177,7 +177,7 @@ async def last_request(deps: Deps, person: Person) -> LastRequest:
     async with deps.store.read() as tx:
         quote = await tx.quotes.newest(person.id)
     if quote is None:
-        raise Mistake("I know no request of yours.", next_step=NextStep.RENT_ONE)
+        raise Mistake("You haven't asked for a machine yet.", next_step=NextStep.RENT_ONE)
     now = deps.clock.now()
     request = without_past_end(quote.request, now, deps.rules)
     return LastRequest(request=request, end_dropped=too_little_time(quote.request, now))
@@ -222,11 +222,14 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
         rental = await tx.rentals.get(rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id else None
     if rental is not None and not is_owner(person.id, rental.owner):
-        raise Refused("Only who asked can change this request. Nothing was changed.")
+        raise Refused("Only the person who asked can change this request. Nothing was changed.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
-        raise TooLate("It no longer waits, so there is nothing to change.", rental.id if rental else None)
+        raise TooLate(
+            "This request is no longer waiting for approval, so it can't be changed.",
+            rental.id if rental else None,
+        )
     if quote.wish is not None and quote.wish.rents:
-        words = "A request that also waits for a machine can't be changed."
+        words = "A request that is also on the waitlist can't be changed."
         raise Mistake(words, next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
     return changed(quote, request=changed(quote.request, teammates=rental.teammates))
 
@@ -265,4 +268,4 @@ async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request)
         async with asyncio.timeout(prices.answer_within):
             return next(iter(await prices.shared.get(with_price_of_total(request, deps.rules))), None)
     except TimeoutError:
-        raise MarketAway("Compute Clear hasn't answered yet.", may_have_bought=False) from None
+        raise MarketAway("Compute Clear hasn't responded yet.", may_have_bought=False) from None

@@ -154,7 +154,7 @@ class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
         problem = (
             block
             if same is None
-            else DuplicateRental(f"You already rent the same ({same.id}). Another one?", same.id)
+            else DuplicateRental(f"You already have the same machine ({same.id}). Rent another?", same.id)
         )
         choice = loaded.limits.choice(loaded.quote.request, loaded.offer)
         if choice.refused is not None:
@@ -188,12 +188,14 @@ def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
     """Return an offer of a quote. Raise TooLate if it can't be rented any more, and Mistake if too little time is
     left until the end that the request names."""
     if quote.rental_id is not None:
-        raise TooLate(f"This list already made {quote.rental_id}. Nothing more was rented.", quote.rental_id)
+        raise TooLate(
+            f"These offers were already used to rent {quote.rental_id}. Nothing more was rented.", quote.rental_id
+        )
     offer = next((offer for offer in quote.offers if offer.offer_id == offer_id), None)
     if offer is None:
-        raise TooLate("These offers are gone. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
+        raise TooLate("These offers no longer exist. Nothing was rented.", next_step=NextStep.ASK_AGAIN)
     if offer.expires_at <= now:
-        raise TooLate("These prices no longer stand. Nothing was rented. Refresh to see today's.")
+        raise TooLate("These prices are no longer valid. Nothing was rented. Click Refresh for current prices.")
     check_time_left(quote.request, now)
     return offer
 
@@ -203,9 +205,9 @@ async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
     longer waits."""
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and not is_owner(person.id, rental.owner):
-        raise Refused("Only who asked can change this request.")
+        raise Refused("Only the person who asked can change this request.")
     if rental is None or rental.state is not State.AWAITING_APPROVAL:
-        raise TooLate("It no longer waits, so nothing was changed.", quote.changes)
+        raise TooLate("This request is no longer waiting for approval. Nothing was changed.", quote.changes)
     return rental
 
 

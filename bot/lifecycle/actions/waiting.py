@@ -321,7 +321,7 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
         if rental is None and quote.rental_id is not None:
             rental = await tx.rentals.get(quote.rental_id)
         if not may_destroy(person, rental.owner if rental is not None else quote.owner, deps.rules):
-            raise Refused("This waitlist entry is somebody else's. Nothing was changed.")
+            raise Refused("This waitlist entry belongs to someone else. Nothing was changed.")
         if quote.waits_for is None or (rental is not None and rental.state not in UNBOUGHT):
             raise TooLate(
                 "This request is no longer waiting. Nothing was changed.",

@@ -42,18 +42,22 @@ def check_replaceable(rental: Rental, now: datetime, *, not_as_sold: bool) -> No
 def _why_not(rental: Rental, now: datetime, not_as_sold: bool) -> str | None:
     """Return why a rental may not be replaced. Return None if it may."""
     if rental.replaced_by is not None:
-        return f"{rental.replaced_by} takes the place of {rental.id} already."
+        return f"{rental.replaced_by} already replaces {rental.id}. Nothing was changed."
     if rental.lease is None or rental.quote_id is None:
         return f"{rental.id} can't be replaced. Nothing was changed."
     if now >= _last_end(rental):
-        return f"{rental.id} would have ended by now, so I rented nothing."
+        return f"{rental.id} would have ended by now, so nothing was rented."
     if rental.state is State.READY:
         early = now - rental.lease.ready_at < FIRST_HOUR
         allowed = rental.silent or not_as_sold or early
-        return None if allowed else f"{rental.id} has run for more than an hour, so nothing was changed."
+        return (
+            None
+            if allowed
+            else f"{rental.id} has run for more than an hour, so it can't be replaced. Nothing was changed."
+        )
     if _was_destroyed(rental):
-        return f"Somebody probably destroyed {rental.id}, so I rented nothing."
-    return None if rental.lost else f"{rental.id} was not lost, so I rented nothing."
+        return f"Somebody probably destroyed {rental.id}, so nothing was rented."
+    return None if rental.lost else f"{rental.id} wasn't lost, so nothing was rented."
 
 
 def _was_destroyed(rental: Rental) -> bool:

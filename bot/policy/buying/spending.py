@@ -267,8 +267,8 @@ def check_total(request: Request, envelope: Envelope) -> None:
     """
     if request.max_total is not None and over_total(request, envelope.total):
         raise Refused(
-            f"It could cost up to {say_at_most(envelope.total)}, which is more than your "
-            f"{say_at_most(request.max_total)} in all."
+            f"This could cost up to {say_at_most(envelope.total)}, which is more than the "
+            f"{say_at_most(request.max_total)} in all that you asked for."
         )
 
 

@@ -58,7 +58,7 @@ def check_time_left(request: Request, now: datetime) -> None:
     """Raise Mistake if too little time is left until the last end that the person named."""
     if too_little_time(request, now):
         raise Mistake(
-            f"Less than {span(LEAST_TIME)} are left until the end that you named. Nothing was rented.",
+            f"Less than {span(LEAST_TIME)} is left until the end that you named. Nothing was rented.",
             next_step=NextStep.NAME_LATER_END,
         )
 
