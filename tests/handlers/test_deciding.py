@@ -186,7 +186,7 @@ async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and
             m["reads"] for m in await ours.world.see(CLEO, channel=direct(CLEO)) if "No approver" in m["reads"]
         ]
         assert len(told) == 1
-        assert "admins decide. 1 request waits: /gpu list all" in told[0]
+        assert "admins decide. 1 request is waiting: /gpu list all" in told[0]
         notified = await ours.look(ANA, direct(ANA), "so admins were asked about your request")
         assert notified["text"].endswith("in EU: Cleo.")
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
