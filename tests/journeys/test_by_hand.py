@@ -97,8 +97,8 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
 
     status, listed = await by_hand(world, "list")
     assert status == 0
-    assert f"Ready: 1x H100 SXM 80 GB in EU, Ana, {rental}. $2.15/h, " in listed
-    assert f"Waits for you: 8x H100 SXM 80 GB in EU, Ana, {waiting}." in listed
+    assert f"Ready: 1x H100 SXM 80 GB ({rental}) in EU for Ana. " in listed
+    assert f"Waiting for you: 8x H100 SXM 80 GB ({waiting}) in EU for Ana." in listed
     shown = await at_the_socket(world, Command(kind=Kind.SHOW, id=rental))
     assert "UTC  Ana rented within the limits" in shown
     (machine,) = await world.alive()
@@ -122,8 +122,8 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     await lets_time_pass_until_logged(world, "rental.destroyed")
 
     await slack_is_back(world, away)
-    assert (await world.card(rental)).text.startswith("Ended by the operator: ")
-    assert (await world.card(waiting)).text.startswith("Withdrawn by the operator: ")
+    assert (await world.card(rental)).text.startswith("Ended by the operator (")
+    assert (await world.card(waiting)).text.startswith("Withdrawn by the operator (")
     seen = [message.reads.replace("\u2060", "") for message in await world.sandbox.see(world.people["Ana"])]
     (receipt,) = [text for text in seen if f" by {WHO} at " in text]
     assert receipt.startswith("Ended by ")
