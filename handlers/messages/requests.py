@@ -345,7 +345,7 @@ def _who_else_was_asked(context: EventContext[DecidersFacts]) -> str:
     later = first_after(context.details, context.event, EventKind.OTHERS_ASKED)
     if later is None:
         return asked_by_event(context.facts, context.details) if context.facts.away else ""
-    return context.text_of(later).text
+    return context.of(later).text
 
 
 def _also_running(details: RentalDetails, times: Times) -> Fact | None:
