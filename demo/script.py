@@ -315,7 +315,7 @@ async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
     if team not in answer.text:
         raise Missed(f"{answer.text!r} does not have the sum of the bill: {team}")
     await play.clicks("Ben", answer, "CSV")
-    sent = await play.is_sent("Ben", ", everyone: ")
+    sent = await play.is_sent("Ben", "Everyone's costs in ")
     async with play.session.get(sent.files[0].url) as response:
         rows = list(csv.DictReader(io.StringIO(await response.text())))
     summed = sum(Decimal(row["BilledCost"]) for row in rows)

@@ -19,30 +19,31 @@ from handlers.phrases.format import Times, person
 
 
 def how_long(request: Request, times: Times) -> str:
-    """Return `6 h from when it's ready`, with `, up to 12 h while its GPUs are busy` for two ends.
+    """Return `6 h from when it's ready`, with `, or up to 12 h if its GPUs are busy` for two ends.
 
-    If an end was named, return `until today at 18:00 (5 h 55 min)`, or `until .. (..), up to today at 20:00 while
-    its GPUs are busy`. If a start was named, `from tomorrow at 09:00` stands in front of that.
+    If an end was named, return `until today at 18:00 (5 h 55 min)`, or `until .. (..), or today at 20:00 at the
+    latest if its GPUs are busy`. If a start was named, `from tomorrow at 09:00` stands in front of that.
     """
     if request.until is None or request.last_end is None:
-        return f"{span(request.lease)} from when it's ready{_while_busy(request)}"
+        return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
     first = f"{_from_start(request)}until {times.date_and_time(request.until)} ({span(request.lease)})"
-    return f"{first}{_while_busy(request, times.date_and_time(request.last_end))}"
+    return f"{first}{_if_busy(request, times.date_and_time(request.last_end))}"
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`, or `8 h from
-    its start in 14 h`."""
+    """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`, or `8 h,
+    starting in 14 h`."""
     if request.until is None or request.last_end is None:
-        return f"{span(request.lease)} from when it's ready{_while_busy(request)}"
+        return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
     if request.starts_at is not None and request.starts_at > now:
-        return f"{span(request.lease)} from its start in {span(request.starts_at - now)}{_while_busy(request)}"
-    return f"until its end in {span(request.until - now)}{_while_busy(request, span(request.last_end - now))}"
+        return f"{span(request.lease)}{_if_busy(request)}, starting in {span(request.starts_at - now)}"
+    later = f"in {span(request.last_end - now)}"
+    return f"until its end in {span(request.until - now)}{_if_busy(request, later)}"
 
 
 def hours_text(request: Request) -> str:
-    """Return `6 h`, or `6 h, up to 12 h while its GPUs are busy`."""
-    return f"{span(request.lease)}{_while_busy(request)}"
+    """Return `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
+    return f"{span(request.lease)}{_if_busy(request)}"
 
 
 def until_named(request: Request) -> str:
@@ -50,16 +51,18 @@ def until_named(request: Request) -> str:
     if request.until is None or request.last_end is None:
         return ""
     last = Times.date_and_time(request.last_end)
-    return f", {_from_start(request)}until {Times.date_and_time(request.until)}{_while_busy(request, last)}"
+    return f", {_from_start(request)}until {Times.date_and_time(request.until)}{_if_busy(request, last)}"
 
 
 def _from_start(request: Request) -> str:
     return "" if request.starts_at is None else f"from {Times.date_and_time(request.starts_at)} "
 
 
-def _while_busy(request: Request, last: str = "") -> str:
+def _if_busy(request: Request, last: str = "") -> str:
     """Return the later of two ends: `last` if the request names it, else a length."""
-    return "" if request.up_to is None else f", up to {last or span(request.up_to)} while its GPUs are busy"
+    if request.up_to is None:
+        return ""
+    return f", or {f'{last} at the latest' if last else f'up to {span(request.up_to)}'} if its GPUs are busy"
 
 
 # --- the end of a machine

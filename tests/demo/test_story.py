@@ -86,7 +86,7 @@ STORY = (
         "gpubot",
         r"so far: you've spent nothing\. The team has spent \$(.|\n)*Person[ |]+Rentals[ |]+GPU hours[ |]+In use",
     ),
-    ("gpubot", r"^\w+ \d{4}, everyone: \$\S+ for 6 rentals"),
+    ("gpubot", r"^Everyone's costs in \w+ \d{4}: \$\S+ for 6 rentals"),
     ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 6 rows, \$\S+ in all$"),
 )
 TOLD = (

@@ -16,10 +16,11 @@ from handlers.messages.render import alert_message
 from handlers.messages.writers import AlertContext
 from tests.events import facts_for
 from tests.views.screens import message, outbox, page
-from tests.views.stories import CARL, M, clock, reading
+from tests.views.stories import ANA, BEN, CARL, M, clock, reading
 
 K = EventKind
 NOW = clock(13, 0)
+GPU = "nvidia-h100-sxm5-80gb"
 
 
 def notice(kind: EventKind, actor: str | None = None, **facts: object) -> str:
@@ -41,12 +42,12 @@ Compute Clear rejects my API token. I can't rent or destroy anything, and runnin
 
 Compute Clear accepts my API token again, so I can rent and destroy machines again.
 
-U0CARL paused buying: "The bill is too high". Machines can still be destroyed. An admin can end the
+Carl paused buying: "The bill is too high". Machines can still be destroyed. An admin can end the
       pause with /gpu resume.
 
-U0CARL paused buying. Machines can still be destroyed. An admin can end the pause with /gpu resume.
+Carl paused buying. Machines can still be destroyed. An admin can end the pause with /gpu resume.
 
-U0CARL ended the pause of buying, so machines can be rented again.
+Carl ended the pause of buying, so machines can be rented again.
 """)
 
 
@@ -79,7 +80,7 @@ def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
         notice(K.POLICY_REFUSED, count=7, detail="line 1, a: there is no such key\nline 2, b: write a number"),
     ) == snapshot("""\
 
-U0CARL changed the rules: auto_approve.per_hour, projects.vision. /gpu policy shows all rules.
+Carl changed the rules: auto_approve.per_hour, projects.vision. /gpu policy shows all rules.
 
 The rules changed: lease.max. /gpu policy shows all rules.
 
@@ -191,9 +192,8 @@ vision has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, an
       can add up to $510.22 (87% in all). Nothing is stopped. At 100%, every new rental needs
       approval.
 
-U0CARL has reached 100% of their $10.00 budget for November: $9.50 spent, and running machines can
-      add up to $0.60 (101% in all). Nothing is stopped. From now on, every new rental needs
-      approval.
+Carl has reached 100% of their $10.00 budget for November: $9.50 spent, and running machines can add
+      up to $0.60 (101% in all). Nothing is stopped. From now on, every new rental needs approval.
 
 The team has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and running machines
       can add up to $510.22 (87% in all). Nothing is stopped. At 100%, every new rental needs
@@ -203,17 +203,17 @@ The team has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, 
 
 def test_a_notice_of_an_unusual_day_names_the_dearest_rentals_once_each_as_buttons() -> None:
     dearest = [
-        {"rental_id": "k7mq2", "owner": CARL, "amount": 431_200_000},
-        {"rental_id": "k7mq2", "owner": "U0GONE", "amount": 90_100_000},
-        {"rental_id": "p4wd9", "owner": CARL, "amount": 4_000},
+        {"rental_id": "k7mq2", "owner": BEN, "amount": 331_200_000, "count": 8, "gpu": GPU},
+        {"rental_id": "k7mq2", "owner": ANA, "amount": 190_100_000, "count": 8, "gpu": GPU},
+        {"rental_id": "p4wd9", "owner": CARL, "amount": 31_200_000},
     ]
     assert page(
         notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=84_100_000, dearest=dearest),
         notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=0),
     ) == snapshot("""\
 
-Today is unusually expensive: $612.40 so far, against $84.10 on a usual day. Most of it: k7mq2,
-      U0CARL, $431.20; k7mq2, U0GONE, $90.10; p4wd9, U0CARL, <$0.01.
+Today is unusually expensive: $612.40 so far, against $84.10 on a usual day. Most of it: 8x H100 SXM
+      80 GB (k7mq2), Ben, $331.20, and Ana, $190.10; p4wd9, Carl, $31.20.
 [Show k7mq2] [Show p4wd9]
 
 Today is unusually expensive: $612.40 so far, against $0.00 on a usual day.

@@ -52,7 +52,9 @@ def test_an_error_says_what_to_do_instead() -> None:
         RequestMistake('I can\'t exclude things, as in "not eu". Type what you want instead.'),
         Refused("Only approvers decide this, so nothing was changed."),
         AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
-        RequestChanged("It has changed.", "p4wd9"),
+        RequestChanged(
+            "The request p4wd9 has changed, so your click decided nothing. Here is the new version.", "p4wd9"
+        ),
         PrivateKey(),
         NeedsKey(github=True),
         Refused("I can't be used in this channel.", channels=("C0GPUS", "C0TRAIN")),
@@ -81,7 +83,7 @@ Only approvers decide this, so nothing was changed.
 Ben approved this request 2 s before you. Nothing more was changed.
 [Show p4wd9]
 
-It has changed.
+The request p4wd9 has changed, so your click decided nothing. Here is the new version.
 [Show p4wd9]
 
 That was a private key. I didn't keep it and no channel shows it, but it went through Slack. Create
@@ -245,7 +247,10 @@ def test_other_replies_say_what_is_true_now() -> None:
         replies.paused(False, "C0GPUS"),
         replies.resumed(True),
         replies.resumed(False),
-        replies.newer_version("The request p4wd9 has changed.", replies.reply("Here it is.")),
+        replies.newer_version(
+            "The request p4wd9 has changed, so your click decided nothing. Here is the new version.",
+            replies.reply("Ana wants 8x H100 (p4wd9) in EU for 4 h."),
+        ),
         replies.begin_with_mention("U0BOT", "get H100 EU until 18:00"),
     ) == snapshot("""\
 
@@ -258,8 +263,8 @@ The pause is over: machines can be rented again.
 
 Buying wasn't paused.
 
-The request p4wd9 has changed.
-Here it is.
+The request p4wd9 has changed, so your click decided nothing. Here is the new version.
+Ana wants 8x H100 (p4wd9) in EU for 4 h.
 
 Nothing was done. If you meant a command, begin with my name: <@U0BOT> get H100 EU until 18:00
 """)
