@@ -60,11 +60,11 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
             await world.kill()
         assert not (await click).ok
         await world.restart()
-        assert "SXM 80 GB in EU, Ben, " in (await world.card(rental)).text
+        assert f"SXM 80 GB ({rental}) in EU for Ben." in (await world.card(rental)).text
         assert (await world.clicks("Ana", given, "Take")).ok
         await world.kill()
         await world.restart()
-        assert "SXM 80 GB in EU, Ana, " in (await world.card(rental)).text
+        assert f"SXM 80 GB ({rental}) in EU for Ana." in (await world.card(rental)).text
         assert "Ana took over this machine, which was Ben's." in await world.thread(rental)
 
         hers = world.play.sees("Ana", "You took over 1x H100", dm=True)
