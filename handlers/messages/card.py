@@ -245,9 +245,10 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
     usage = verdict_text(use, _in_steps(use, times)) if use else ""
     since_text = f"since {times.time(since, posted)}" if since else ""
     price = join(per_hour(rental.rate) if rental.rate else "", since_text)
-    other_end = at_its_end(rental, times.now) or script_first_text(details, times, posted)
-    end = None if other_end else ends_fact(rental, times, posted)
-    word = "In use" if keeps_running(rental) and not other_end else state_word(details)
+    past = at_its_end(rental, times.now)
+    script_first = "" if past is not None else script_first_text(details, times, posted)
+    end = past or (None if script_first else ends_fact(rental, times, posted))
+    word = "In use" if keeps_running(rental) and past is None and not script_first else state_word(details)
     shown = (
         end,
         Fact("Price", price, f"It {'has cost' if since else 'costs'} {price}."),
@@ -260,7 +261,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
         blocks.paragraph(
             join(
                 NO_SSH_ANSWER if rental.silent else "",
-                other_end,
+                script_first,
                 f"{person(details.names, longer.asked_by)} asked for more time." if longer is not None else "",
                 new_one_text(rental),
             )

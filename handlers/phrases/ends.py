@@ -92,11 +92,6 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     return Fact("Ends", f"{first}, {latest}{longer(times.time)}", said)
 
 
-def end(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if the end can move."""
-    return _until(rental, times.time, times, *posted)
-
-
 def _until(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
     """Return the end of a machine as `say` writes a time, and the later one if it can move."""
     lease = rental.running_lease
@@ -106,20 +101,22 @@ def _until(rental: Rental, say: Callable[..., str], times: Times, *posted: datet
     return f"{first}, or by {times.time(lease.latest_end, *posted)} while its GPUs are busy"
 
 
-def at_its_end(rental: Rental, now: datetime) -> str:
-    """Return a sentence about a machine that is past its end and still runs. Return an empty text before its end.
+def at_its_end(rental: Rental, now: datetime) -> Fact | None:
+    """Return what happens to a machine that is past its end and still runs. Return None before its end.
 
     Its on-ending.sh may still run, or a visit may have to show whether its end moves on. Otherwise its deletion
     only begins late.
     """
     lease, script = rental.running_lease, rental.on_ending
     if now < lease.ends_at:
-        return ""
+        return None
+    ended = "It has reached its end, and"
     if script is not None and script.state is OnEndingState.RUNNING and script.is_for(lease.ends_at):
-        return "It has reached its end, and I'll destroy it as soon as its on-ending.sh is done."
+        done = f"as soon as its {SCRIPT} is done"
+        return Fact("Ends", done, f"{ended} I'll destroy it {done}.")
     if can_move(lease):
-        return "It has reached its end, and I'm checking whether its GPUs are busy."
-    return "It has reached its end, and I'll destroy it as soon as I can."
+        return Fact("Ends", "now, unless its GPUs are busy", f"{ended} I'm checking whether its GPUs are busy.")
+    return Fact("Ends", "now", f"{ended} I'll destroy it as soon as I can.")
 
 
 def without_approval(rental: Rental, times: Times) -> str:

@@ -75,7 +75,7 @@ async def test_a_card_that_changed_before_its_lost_post_is_found_is_edited(tmp_p
         await ours.submit(ANA)
         await make_due_and_deliver(ours)
         assert await shown(ours, "Starting") == []
-        (card,) = await shown(ours, "Cancelled: 1x H100 SXM 80 GB in EU")
+        (card,) = await shown(ours, f"1x H100 SXM 80 GB ({rental}) in EU for Ana\nNothing was")
         assert card["buttons"] == []
 
 

@@ -194,7 +194,8 @@ async def test_an_approver_who_is_away_is_not_mentioned_and_the_requester_reads_
         assert "Ben is away, so Cleo was asked." in (await question(ours))["text"]
         assert "Ben is away, so Cleo was asked." in (await ours.look(ANA, TRAINING, "Waiting for"))["text"]
         assert (
-            "Ben is away, so I asked Cleo for approval" in (await ours.look(ANA, TRAINING, "so I asked"))["text"]
+            "Ben is away, so I've asked Cleo for approval"
+            in (await ours.look(ANA, TRAINING, "so I've asked"))["text"]
         )
         await pass_time(ours, 5 * H)
         assert await pings_of(ours, CLEO, last) == ["dm"]

@@ -64,7 +64,7 @@ async def test_much_money_is_confirmed_and_others_read_that_only_the_owner_repla
         assert await ours.quotes(ANA) == []
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "up to $2.47/h, for 5 h, at most $80.00 in all." in dialog["reads"]
+        assert "up to $2.47/h for 5 h, at most $80.00 in all." in dialog["reads"]
         assert (await ours.submit(ANA))["ok"]
         assert [quote.replaces_rental for quote in await ours.quotes(ANA)] == [rental.id]
 

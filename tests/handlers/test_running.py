@@ -23,7 +23,7 @@ from tests.rentals import alarm, ending
 
 
 async def card(ours: Team, user: str) -> dict[str, Any]:
-    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB in EU, Ana")
+    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB (")
 
 
 async def test_destroy_is_confirmed_in_a_dialog_and_sends_no_reply_because_the_card_shows_it(

@@ -43,7 +43,7 @@ async def with_script(ours: Team) -> Rental:
 
 async def card(ours: Team, user: str) -> dict[str, Any]:
     await ours.deliver()
-    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB in EU, Ana")
+    return await ours.look(user, TRAINING, "Ready: 1x H100 SXM 80 GB (")
 
 
 async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_destroy_now_waits_for_nothing(

@@ -44,7 +44,7 @@ async def test_the_thread_tells_everyone_who_wrote_there_the_owner_a_second_time
         await ours.deliver()
         replies = [words for words in await ours.world.reads(ANA, channel=TRAINING) if REPLY in words]
         edited, reply = sorted(replies)
-        assert edited.startswith(f"Cancelled by {BEN}: ")
+        assert edited.startswith(f"Cancelled by {BEN} at ")
         assert reply.startswith(f"This request was cancelled by {BEN} at ")
         assert await pinged(ours) == [(ANA, "dm"), (ANA, "thread"), (CLEO, "thread")]
 

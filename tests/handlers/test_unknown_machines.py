@@ -65,7 +65,7 @@ async def test_an_admin_gives_a_machine_to_ana_and_the_other_admin_reads_it_and_
             message = await ours.look(user, direct(user), "Cleo assigned an owner")
             assert message["buttons"] == []
         assert "I don't know whose keys work" in (await ours.look(ANA, direct(ANA), rental.id))["reads"]
-        assert f"Ready: 1x H100 ({rental.id})" in (await ours.look(ANA, GPUS, rental.id))["reads"]
+        assert f"Ready: 1x H100 ({rental.id}) for Ana." in (await ours.look(ANA, GPUS, rental.id))["text"]
 
 
 async def test_a_machine_goes_to_people_who_may_use_the_bot_only(tmp_path: Path) -> None:

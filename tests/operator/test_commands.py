@@ -85,8 +85,8 @@ async def test_an_extension_over_the_limits_is_done_at_once_like_an_approval(tmp
         assert "Thu 26 Nov 18:00 UTC" in answer
         after = await ours.rental(rental.id)
         assert (after.extension, after.approved_by, after.envelope.version) == (None, "operator", 2)
-        told = await ours.deliver_until("More time approved")
-        assert told["reads"].startswith(f"More time approved by {SHOWN}: it ends ")
+        told = await ours.deliver_until("approved more time")
+        assert told["reads"].startswith(f"The {SHOWN[4:]} approved more time for this machine. It now ")
         with pytest.raises(Mistake, match="The longest lease is 3 days"):
             await carry_out(ours.deps, Command(kind=Kind.EXTEND, id=rental.id, by="40h", why=WHY))
 

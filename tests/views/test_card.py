@@ -228,30 +228,33 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
     ) == snapshot("""\
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It has cost $2.42/h since 12:37.
+(fallback) It has reached its end, and I'll destroy it as soon as I can. It has cost $2.42/h since
+      12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
+| Ends: now
 | Price: $2.42/h since 12:37
-It has reached its end, and I'll destroy it as soon as I can.
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It has cost $2.42/h since 12:37.
+(fallback) It has reached its end, and I'll destroy it as soon as its on-ending.sh is done. It has
+      cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
+| Ends: as soon as its on-ending.sh is done
 | Price: $2.42/h since 12:37
-It has reached its end, and I'll destroy it as soon as its on-ending.sh is done.
   fine-tune run 7
   on-ending.sh has been running since 18:26.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It has cost $2.42/h since 12:37.
+(fallback) It has reached its end, and I'm checking whether its GPUs are busy. It has cost $2.42/h
+      since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
+| Ends: now, unless its GPUs are busy
 | Price: $2.42/h since 12:37
-It has reached its end, and I'm checking whether its GPUs are busy.
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 """)

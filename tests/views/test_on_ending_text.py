@@ -108,11 +108,12 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It has cost $2.42/h since 12:37.
+(fallback) It has reached its end, and I'll destroy it as soon as I can. It has cost $2.42/h since
+      12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
+| Ends: now
 | Price: $2.42/h since 12:37
-It has reached its end, and I'll destroy it as soon as I can.
   fine-tune run 7
   on-ending.sh failed at 18:26 (exit 1).
 [Extend] [Details] [Destroy k7mq2]

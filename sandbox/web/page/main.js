@@ -77,16 +77,15 @@ function take(news) {
   if (news.clock) Object.assign(clock, { at: Date.parse(news.clock.now), real: performance.now(), speed: news.clock.speed });
   for (const [name, part] of Object.entries(news)) if (name !== "messages") world[name] = part;
   if (news.connected !== undefined) botConnected(news.connected);
-  if (news.clock) tick();
   panel.show(world, news);
-  if (news.messages || news.people || news.channels || news.modal || news.home) show();
+  if (news.messages || news.people || news.channels || news.modal || news.home || news.clock) show();
   guide.changed();
 }
 
 /** Show the time where the person is. At midnight read all again, since texts say "today" and "tomorrow". */
 function tick() {
   const { zone, name } = reader();
-  if (!clock.at || !name) return;
+  if (!clock.at || !name) return; // not all is known yet
   const day = dayOf(now(), zone);
   get("zone").textContent = `${name}'s time: ${timeOf(now(), zone)}, ${day} (${zone.replaceAll("_", " ")})`;
   if (today && day !== today) followPerson();
@@ -116,7 +115,7 @@ function reader() {
 }
 
 function show() {
-  if (!world.people.length) return;
+  if (!world.people.length || !clock.at) return;
   showPeople();
   tick();
   const all = inPlace();
