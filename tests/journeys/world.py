@@ -39,7 +39,7 @@ DAY = timedelta(days=1)
 TRIES = 5
 WAIT = LONGEST_WAIT
 """Real seconds that a call may wait for something to happen: as long as the sandbox lets it."""
-RENTAL_ID = re.compile(r"\b[a-hjkmnp-z2-9]{5}(?=[.,:\s)]|$)")
+RENTAL_ID = re.compile(r"(?<=\()[a-hjkmnp-z2-9]{5}(?=\))")
 
 
 @dataclass
