@@ -17,9 +17,8 @@ async def give(context: Context, interaction: UserInteraction, value: ShareValue
     Raise Mistake if the value doesn't name exactly one person, as no button of ours does.
     """
     if len(value.people) != 1:
-        raise Mistake(
-            f"A machine can be given to one person only: type /gpu give {value.rental_id} @, and pick a name."
-        )
+        command = f"/gpu give {value.rental_id}"
+        raise Mistake(f"A machine can be given to one person only. Type {command}, then @, and pick a name.")
     (to,) = value.people
     await context.people.look_up([to])
     action = giving.Give(value.rental_id, to)

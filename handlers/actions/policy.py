@@ -31,7 +31,6 @@ from handlers.phrases.format import (
     channel,
     clock_text,
     escape,
-    join,
     limit,
     limit_per_hour,
     mention_group,
@@ -81,7 +80,7 @@ def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
         ("Money", _money(rules, names)),
         ("Renting", _renting(rules, names)),
         ("Asking whether a machine is needed", _asking(rules)),
-        ("Keeping", _keeping(rules)),
+        ("What is kept", _keeping(rules)),
         ("Projects", [_project(name, project, names) for name, project in rules.projects.items()]),
     ]
     found = [(title, [*filter(None, sentences)]) for title, sentences in parts]
@@ -106,19 +105,19 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
     named = names.people(approvers.people, approvers.groups)
     admins = names.people(rules.admins) or "those of GPUBOT_ADMINS"
     where = names.channel(rules.approvals_channel) if rules.approvals_channel else "the home channel"
-    team = f"The team's budget is {limit(budgets.team)} a month." if budgets.team else "The team has no budget."
-    person = f"Each person's is {limit(budgets.person)}." if budgets.person else "A person has none."
-    over = "an approver decides" if budgets.over is WhenOver.APPROVER else "a rental is refused"
+    team = f"a budget of {limit(budgets.team)} a month" if budgets.team else "no budget"
+    person = f"a budget of {limit(budgets.person)} a month" if budgets.person else "none"
+    over = "needs approval" if budgets.over is WhenOver.APPROVER else "is refused"
     return [
-        f"Up to {_alone(rules.auto_approve.per_hour, rules.auto_approve.total)} people rent on their own.",
-        f"Above that, an approver decides: {named}. Requests go to {where}. Admins: {admins}."
+        f"People can rent on their own up to {_alone(rules.auto_approve.per_hour, rules.auto_approve.total)}.",
+        f"Anything above that needs approval. Approvers: {named}. Admins: {admins}. Requests go to {where}."
         if named
-        else f"Above that, an admin decides: {admins}. Requests go to {where}.",
-        f"A rental is for {span(lease.default)} if nobody says for how long, and for {span(lease.max)} at most.",
-        f"Nobody can approve more than {plural(limits.per_rental_gpus, 'GPU')} in a rental, "
-        f"{plural(limits.per_person_rentals, 'rental')} of one person at a time, "
-        f"and {limit_per_hour(limits.team_per_hour)} of the team.",
-        join(team, person, f"Over a budget {over}."),
+        else f"Anything above that needs an admin's approval. Admins: {admins}. Requests go to {where}.",
+        f"A rental lasts {span(lease.default)} if nobody names a length, and {span(lease.max)} at most.",
+        f"Nobody can approve more than {plural(limits.per_rental_gpus, 'GPU')} per rental, "
+        f"{plural(limits.per_person_rentals, 'rental')} per person at a time, "
+        f"or {limit_per_hour(limits.team_per_hour)} for the whole team.",
+        f"The team has {team}, and each person has {person}. A rental that would exceed a budget {over}.",
     ]
 
 
@@ -126,7 +125,7 @@ def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
     """Return which channels no longer charge their project for everybody, as a list with its title."""
     found = [
         f"{one} now charges {project} only for its people and approvers. "
-        "Others who ask there are charged to their own only project, or to none."
+        "If others ask there, the only project that names them is charged, or none."
         for one, project in channels_of_named_people(rules).items()
     ]
     return [("Changed since earlier versions", found)] if found else []
@@ -135,14 +134,14 @@ def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
 def _who(rules: Rules, names: Names) -> list[str]:
     use = rules.use
     who = "Every member" if not use.groups else f"Members of {names.people((), use.groups)}, approvers and admins"
-    guests = "guests too" if use.guests else "no guests"
+    guests = ", guests included," if use.guests else " (but no guests)"
     where = f"in {names.channels(use.channels)} and in direct messages" if use.channels else "in every channel"
     finance = names.people(rules.finance.people, rules.finance.groups)
     return [
-        f"{who} may rent, {guests}, {where}.",
-        f"Everybody's spend is also read by {finance}, who get each month's file." if finance else "",
-        f"Up to {plural(rules.keys.per_person, 'SSH key')} for each person"
-        f"{', also taken from GitHub' if rules.keys.github else ', none from GitHub'}.",
+        f"{who}{guests} can rent {where}.",
+        f"Everyone's spending can also be read by {finance}, who get each month's file." if finance else "",
+        f"Each person can save up to {plural(rules.keys.per_person, 'SSH key')}"
+        f"{', also from GitHub' if rules.keys.github else ', but not from GitHub'}.",
         f"The team's time zone is {rules.timezone}.",
     ]
 
@@ -155,21 +154,21 @@ def _approval(rules: Rules, names: Names) -> list[str]:
     )
     quiet = names.people(rules.approvers.quiet)
     own = (
-        "Approvers may approve their own requests."
+        "Approvers can approve their own requests."
         if rules.self_approval
-        else "Nobody approves their own request."
+        else "Nobody can approve their own request."
     )
     return [
         f"Never mentioned or reminded: {quiet}." if quiet else "",
         own,
         f"A request expires after {span(approval.expires)}. Approvers are reminded after {span(approval.remind)}.",
         f"After {span(approval.then_after)}, {then} are asked too." if then else "",
-        "Of these times only the hours of an approver count.",
+        "These times only count during the hours of at least one approver.",
     ]
 
 
 def _alone(hourly: Decimal, total: Decimal) -> str:
-    return f"{limit_per_hour(hourly)} and {limit(total)} in all"
+    return f"{limit_per_hour(hourly)} and {limit(total)} per rental"
 
 
 def _money(rules: Rules, names: Names) -> list[str]:
@@ -177,11 +176,11 @@ def _money(rules: Rules, names: Names) -> list[str]:
     alerts = listed([percent(alert) for alert in budgets.alerts])
     digest = rules.digest
     return [
-        f"People are told of a budget at {alerts}." if alerts else "",
-        f"Months are those of {rules.billing.timezone}.",
+        f"People are notified when a budget reaches {alerts}." if alerts else "",
+        f"Months begin and end in the time zone {rules.billing.timezone}.",
         f"Files for finance name the account {names.text(rules.billing.account)}.",
-        f"A day is reported as unusual from {limit(budgets.unusual_from)} on.",
-        f"The home channel reads the week's spend on {DAYS[digest[0]]} at {clock_text(digest[1])}."
+        f"A day is reported as unusually expensive only if it costs {limit(budgets.unusual_from)} or more.",
+        f"The week's spending is posted in the home channel on {DAYS[digest[0]]} at {clock_text(digest[1])}."
         if digest
         else "",
     ]
@@ -189,11 +188,13 @@ def _money(rules: Rules, names: Names) -> list[str]:
 
 def _project(name: str, project: Project, names: Names) -> str:
     parts = [
-        f"for {names.channels(project.channels)}" if project.channels else "for no channel",
-        f"only for {names.people(project.people)} and approvers" if project.people else "named by everyone",
-        f"{limit(project.budget)} a month" if project.budget else "without a budget",
+        f"charged in {names.channels(project.channels)}" if project.channels else "charged in no channel",
+        f"only for {names.people(project.people)} and approvers"
+        if project.people
+        else "for everyone who names it",
+        f"budget of {limit(project.budget)} a month" if project.budget else "no budget",
         f"cost center {names.text(project.cost_center)}" if project.cost_center else "",
-        f"alone up to {_alone(project.auto_approve.per_hour, project.auto_approve.total)}"
+        f"people rent on their own up to {_alone(project.auto_approve.per_hour, project.auto_approve.total)}"
         if project.auto_approve
         else "",
     ]
@@ -205,66 +206,70 @@ def _renting(rules: Rules, names: Names) -> list[str]:
     broadcast = announce.ready is ReadyAnnouncement.THREAD_BROADCAST
     return [
         _notices(rules),
-        f"A machine runs for at least {span(rules.lease.grace)} after its owner was told of the end.",
-        f"I try up to {plural(procure.attempts, 'offer')}, each at most {percent(procure.dearer)} dearer than the "
-        f"clicked one, and give a machine {span(procure.provision_timeout)} to get ready.",
-        f"Ready is said {'in the channel' if broadcast else 'below the card only'}, "
-        f"{'with' if announce.address_in_channel else 'without'} the address.",
-        f"A person may wait for {plural(waiting.per_person, 'machine')} at the same time, each for "
-        f"{span(waiting.longest)} at most. I look every {span(waiting.every)}.",
+        f"A machine keeps running for at least {span(rules.lease.grace)} after its owner was notified of its end.",
+        f"I try up to {plural(procure.attempts, 'offer')}, each at most {percent(procure.dearer)} more expensive "
+        f"than the clicked one, and give each machine {span(procure.provision_timeout)} to get ready.",
+        f"When a machine is ready, I say so {'in the channel' if broadcast else 'only in the thread'}, "
+        f"{'with' if announce.address_in_channel else 'without'} its address.",
+        f"A person can be on the waitlist for {plural(waiting.per_person, 'machine')} at a time, and for "
+        f"{span(waiting.longest)} at most. I look for offers every {span(waiting.every)}.",
         f"Setup scripts: {listed(sorted(map(names.text, rules.setup)))}." if rules.setup else "",
     ]
 
 
 def _notices(rules: Rules) -> str:
-    notices = rules.lease.notices
+    notices, longer = rules.lease.notices, ""
     if notices is None:
-        usual, long = _spans(NOTICES), _spans(NOTICES_OF_LONG_LEASE)
-        return f"Its owner is told {usual} before the end; {long} if it is for {span(LONG_LEASE)} or more."
-    return f"Its owner is told {_spans(notices)} before the end." if notices else "Its owner is told at the end."
+        notices = NOTICES
+        longer = f"; for rentals of {span(LONG_LEASE)} or more, {_before(NOTICES_OF_LONG_LEASE)}"
+    return f"The owner of a machine is notified {_before(notices) if notices else 'only at'} its end{longer}."
 
 
-def _spans(spans: Sequence[timedelta]) -> str:
-    return listed([*map(span, spans)])
+def _before(notices: Sequence[timedelta]) -> str:
+    """Return `2 h before and again 30 min before`."""
+    return " and again ".join(f"{span(notice)} before" for notice in notices)
 
 
 def _asking(rules: Rules) -> list[str]:
     idle = rules.idle
     after = rules.check_in.after
-    asked = "at any time" if rules.hours.always else f"on {asking_hours(rules.hours)} in their own zone"
-    unseen = f"after {span(after)} without a sign of use" if after else "never"
+    asked = "at any time"
+    if not rules.hours.always:
+        asked = f"only in these hours: {asking_hours(rules.hours)}, in their own time zone"
+    unseen = f"is asked after {span(after)} without a sign of use" if after else "is never asked"
     lines = [
         f"People are asked {asked}.",
-        f"If I can't see into a machine, its owner is asked {unseen}.",
+        f"If I can't monitor a machine, its owner {unseen}.",
     ]
     if idle.probe is ProbeKind.NONE:
-        lines.append("I don't look whether machines are used.")
-    card = f"its card says so after {span(idle.channel_after)}" if idle.channel_after else "its card says nothing"
-    again = f"; again after {_spans(idle.again)}" if idle.again else ""
+        lines.append("I don't monitor how machines are used.")
+    channel_after = idle.channel_after
+    card = f"its card says so after {span(channel_after)}" if channel_after else "its card doesn't say so"
+    again = f", and again after {listed([*map(span, idle.again)])}" if idle.again else ""
     return [
         *lines,
-        f"A machine is idle after {span(idle.after)} without use, {span(idle.never_used)} if it was never used. "
-        f"A GPU is used from {percent(idle.gpu_below)} on.",
-        f"Its owner is asked once {limit(idle.ask_from)} was idle, or after {span(idle.connected)} if somebody is "
-        f"connected{again}.",
-        f"From {limit_per_hour(idle.urgent_per_hour)} on the first question doesn't wait for the owner's hours.",
-        f"If nobody answers, {card}, and the approvers read it after {span(idle.approvers_after)}.",
-        "Nothing is ever destroyed because it looked idle.",
+        f"A machine is idle after {span(idle.after)} without use, or {span(idle.never_used)} if it was never "
+        f"used. A GPU is in use at a load of {percent(idle.gpu_below)} or more.",
+        f"The owner is asked once {limit(idle.ask_from)} was spent on idle time, or after "
+        f"{span(idle.connected)} if someone is connected{again}.",
+        f"From {limit_per_hour(idle.urgent_per_hour)}, the first question doesn't wait for the owner's hours.",
+        f"If nobody answers, {card}, and approvers are notified after {span(idle.approvers_after)}.",
+        "Machines are never destroyed just because they're idle.",
     ]
 
 
 def _keeping(rules: Rules) -> list[str]:
     kept = rules.retention
     return [
-        f"I forget messages that nothing changes any more after {span(kept.messages)}, searches without a rental "
-        f"after {span(kept.quotes)}, and names and SSH keys of people who left after {span(kept.people)}.",
-        "I keep the history and the cost of each rental.",
+        f"I delete messages that no longer change after {span(kept.messages)}, searches without a rental after "
+        f"{span(kept.quotes)}, and the names and SSH keys of people who left after {span(kept.people)}.",
+        "I keep the history and the cost of every rental.",
     ]
 
 
 def percent(share: Decimal) -> str:
-    """Return `80 %`, with every digit."""
-    return f"{(share * 100).normalize():f} %"
+    """Return `80%`, with every digit."""
+    return f"{(share * 100).normalize():f}%"
 
 
 # --- the answers to /gpu policy
@@ -277,10 +282,10 @@ def shown(view: PolicyView, reader: Reader) -> Rendered:
     )
     parts = rules_in_words(reader.rules, names)
     by = f", by {person(view.names, view.by)}" if view.by else ""
-    since = f"In force since {reader.times.time(view.since)}{by}." if view.since else ""
+    since = f"These rules have been in force since {reader.times.time(view.since)}{by}." if view.since else ""
     wrong = ""
     if view.wrong:
-        first = "The policy file has mistakes, so these rules stay."
+        first = "The policy file has mistakes, so these rules stay in force."
         wrong = mistakes_text(first, view.wrong[:MISTAKES_SHOWN], len(view.wrong))
     texts = ["\n".join([title, *sentences]) for title, sentences in parts]
     again = button("Read the file again", Action.RELOAD_POLICY, NO_VALUE) if view.may_reload else None
@@ -297,7 +302,7 @@ def shown(view: PolicyView, reader: Reader) -> Rendered:
 def reloaded(keys: Sequence[str]) -> Rendered:
     """Return what reading the file again changed."""
     if not keys:
-        return reply("I read the policy file again. Nothing changed.")
+        return reply("I read the policy file again. Nothing has changed.")
     return reply(
         f"I read the policy file again. Changed: {escape(', '.join(keys), 500)}. /gpu policy shows all rules."
     )

@@ -10,8 +10,9 @@ from bot.lifecycle.actions import deciding
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.model.text import say_at_most, span
+from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.fewer_hours import FewerHours
-from bot.policy.buying.spending import LONGEST_REASON
+from bot.policy.buying.spending import LONGEST_REASON, over_at_price
 from handlers.actions.calling import ValueHandler, carry_out, does, on, shows
 from handlers.ids import Action, Callback, Field, VersionValue
 from handlers.listeners.context import Context
@@ -21,7 +22,7 @@ from handlers.messages.requests import approval, wants
 from handlers.messages.writers import EventContext
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, option
-from handlers.phrases.budget_text import over_limits_of_envelope, over_total_text, price_sentence
+from handlers.phrases.budget_text import limits_fact, over_total_text, price_fact
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, escape, join, per_hour, person
 from handlers.phrases.rental_text import machine, machine_in, owner, so_far
@@ -81,10 +82,11 @@ def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
     rental, extension = details.rental, details.rental.extension
     envelope = rental.newest_envelope
     total = say_at_most(envelope.total)
+    rules = rules_of_project(reader.rules, rental.project)
     if extension is None:
         lines = [
-            price_sentence(envelope),
-            over_limits_of_envelope(envelope, reader.rules, rental.project),
+            price_fact(envelope).sentence,
+            limits_fact(over_at_price(envelope, rules), rules).sentence,
             over_total_text(rental.request, envelope.total),
         ]
     else:

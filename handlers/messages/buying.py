@@ -23,7 +23,7 @@ from bot.model.state import UNBOUGHT, State
 from bot.model.text import about_span, listed, plural, say_at_most
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, RentalOfferValue
-from handlers.messages.writers import EventContext, EventText, direct, sentence_case, terms_text, thread
+from handlers.messages.writers import EventContext, direct, sentence_case, terms_text, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.error_text import paused_by
@@ -53,10 +53,11 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
 
 
 @thread(EventKind.QUEUED)
-def _queued(context: EventContext[RequestFacts]) -> EventText:
-    facts, terms = context.facts, terms_text(context.facts)
-    starts = f"wants it {context.times.at_time(facts.starts_at)}" if facts.starts_at else "waits for an offer"
-    return EventText(f"{context.actor} {starts}", join(terms and f"{terms}.", _tries_until(context)), colon=True)
+def _queued(context: EventContext[RequestFacts]) -> str:
+    starts_at, what = context.facts.starts_at, machine_in(context.rental) if context.named else "a machine"
+    when = context.times.at_time(starts_at) if starts_at else "as soon as an offer matches"
+    wants = join(f"{context.actor} wants {what} {when}", terms_text(context.facts), by=", ")
+    return join(f"{wants}.", _tries_until(context))
 
 
 def _tries_until(context: EventContext[UntilFacts]) -> str:

@@ -33,7 +33,7 @@ from handlers.phrases.lease_buttons import (
     take_back_button,
     withdraw_button,
 )
-from handlers.phrases.rental_text import describe, people
+from handlers.phrases.rental_text import describe, machine_in, people
 
 LINE = 900
 """Bytes of one line at most."""
@@ -58,10 +58,12 @@ def _content(shown: HomeView | None, reader: Reader) -> list[Json | None]:
     if shown is None:
         return [
             blocks.section("*I rent GPUs for this team.*"),
-            blocks.section("You may not use me. An admin of mine can change that."),
+            blocks.section("Your team's rules don't let you use me. An admin can change that."),
         ]
     return [
-        blocks.section("*Rent GPUs for as long as you need them.* You see live prices first; only a click rents."),
+        blocks.section(
+            "*Rent GPUs for as long as you need them.* You'll see live prices first. Only a click rents."
+        ),
         blocks.actions(button("Get GPUs", Action.CHOOSE_FROM_LIST, NO_VALUE, style="primary")),
         *_to_decide(shown, reader),
         *_yours(shown, reader),
@@ -92,14 +94,14 @@ def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
             _rental(one, _question(one, reader.times), *decision_buttons(one.rental, reader.now))
             for one in shown.live.to_decide
         ),
-        blocks.context(f"{more} more wait: /gpu list all") if more else None,
+        blocks.context(f"{plural(more, 'more is', 'more are')} waiting: /gpu list all") if more else None,
     ]
 
 
 def _question(one: RentalSummary, times: Times) -> str:
-    """Return `Approve up to $137.54? 8x H100 EU, Ana, p4wd9. Expires today at 14:00.`"""
+    """Return `Approve up to $137.54? 8x H100 (p4wd9) in EU for Ana. Expires at 14:00.`"""
     rental = one.rental
-    subject = f"{describe(rental)}, {people(one)}, {rental.id}."
+    subject = f"{machine_in(rental)} for {people(one)}."
     up_to = f"up to {say_at_most(rental.newest_envelope.total)}"
     if rental.extension is not None:
         up_to = f"more time until {times.date_and_time(rental.extension.ends_at)}, {up_to} in all"
@@ -112,12 +114,12 @@ def _question(one: RentalSummary, times: Times) -> str:
 def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     live, times = shown.live, reader.times
     if not live.shown:
-        return [_line("*Yours*  You have no machines right now.")]
+        return [_line("*Your machines*  You have none right now.")]
     # When the sums and spans that grow with time were read.
     minute = reader.now.replace(second=0, microsecond=0)
     as_of = f"  As of {times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
     return [
-        blocks.section(f"*Yours*{as_of}"),
+        blocks.section(f"*Your machines*{as_of}"),
         *chain.from_iterable(
             _rental(one, line(one, owned=one.rental.owner == reader.id, times=times), *_buttons(one, reader))
             for one in live.shown
@@ -155,6 +157,7 @@ def _rental(one: RentalSummary, markup: str, *buttons: Json | None) -> list[Json
 def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
     more = len(waits) - WAITS
     return [
+        blocks.section("*Your waitlist*") if waits else None,
         *(
             _line(waiting_text(one, times), stop_button(one.quote.id, describe(one.request)))
             for one in waits[:WAITS]
@@ -164,29 +167,34 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
 
 
 def _money(shown: HomeView) -> str:
-    """Return `November: $12.40; you $87.60 left ($12.40 spent, $0.00 reserved ..). More: /gpu spend`."""
+    """Return `November: you've spent $12.40; you have $87.60 left (..). Details: /gpu spend`."""
     left = [
-        f"{'you' if one.balance.scope.kind is ScopeKind.PERSON else scope_name(one.balance.scope, {})} "
-        + say_left(one)
+        ("you have" if one.balance.scope.kind is ScopeKind.PERSON else f"{scope_name(one.balance.scope, {})} has")
+        + f" {say_left(one)}"
         for one in shown.budgets[:BUDGETS]
     ]
-    return "; ".join([f"{say_month(shown.month)}: {dollars(shown.spent)}", *left]) + ". More: /gpu spend"
+    spent = f"{say_month(shown.month)}: you've spent {dollars(shown.spent)}"
+    return f"{'; '.join([spent, *left])}. Details: /gpu spend"
 
 
 def _keys(keys: Sequence[Key]) -> list[Json | None]:
     add = button("Add SSH key", Action.ADD_KEY, NO_VALUE)
     if not keys:
-        return [_line("*Keys*  No SSH key yet: it lets you in. I ask for one when you rent.", add)]
+        return [_line("*SSH keys*  To log in, you'll need an SSH key. I'll ask for one when you rent.", add)]
     more = len(keys) - KEYS
     return [
-        _line(f"*Keys*  {plural(len(keys), 'SSH key')}. The first opens machines for certain.", add),
-        *(_line(_key_name(key), remove_button(key)) for key in keys[:KEYS]),
+        _line("*SSH keys*", add),
+        *(
+            _line(f"{_key_name(key)}{' is the default and always works.' if n == 0 else ''}", remove_button(key))
+            for n, key in enumerate(keys[:KEYS])
+        ),
         blocks.context(f"{more} more: /gpu key") if more > 0 else None,
     ]
 
 
 def _key_name(key: Key) -> str:
-    return f"{escape(key.comment, 40) or 'without a name'}  `{key.fingerprint[:17]}…`"
+    name = f'"{escape(key.comment, 40)}"' if key.comment.strip() else "A key without a name"
+    return f"{name} `{key.fingerprint[:17]}…`"
 
 
 def _team(shown: HomeView) -> str:

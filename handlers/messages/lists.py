@@ -11,6 +11,7 @@ from bot.model.event import Event, EventKind
 from bot.model.money import in_cents
 from bot.model.offer import Catalog
 from bot.model.person import OPERATOR
+from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails, RentalList, RentalSummary, WaitingView
@@ -25,7 +26,7 @@ from handlers.messages.render import history_text
 from handlers.messages.waiting import start_text, waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Part, Rendered, button, paragraph, small, text_of
-from handlers.phrases.ends import end, on_ending_text, until_decided
+from handlers.phrases.ends import ends_fact, on_ending_text, until_decided
 from handlers.phrases.format import (
     Reader,
     Times,
@@ -46,6 +47,7 @@ from handlers.phrases.rental_text import (
     contract,
     describe,
     in_all,
+    machine_in,
     new_one_text,
     people,
     place,
@@ -55,6 +57,7 @@ from handlers.phrases.rental_text import (
     state_word,
     variant,
     vendor,
+    wanted,
     why_ended,
 )
 from handlers.phrases.use_text import current_use, day_marks, use_now, use_shares, verdict_text
@@ -71,21 +74,24 @@ _NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED
 
 
 def _totals_text(live: RentalList, *, own: bool = True) -> str:
-    """Return what runs now costs an hour: `Running now: you $2.15/h, $3.05 since it started; team $18.40/h.` The
-    reader's part is left out unless `own`. Return an empty text if nothing runs."""
+    """Return what the running machines cost: `Yours cost $2.15/h, $3.05 so far. The team's cost $18.40/h in all.`
+    The reader's part is left out unless `own`. Return an empty text if nothing runs."""
     unknown = live.unknown_total
-    team = f"team {per_hour(live.team.rate + unknown.rate)}"
-    priced = unknown.count - unknown.unpriced
-    if priced:
-        team += f", {per_hour(unknown.rate)} of it for {plural(priced, 'machine')} that nobody rents here"
-    if unknown.unpriced:
-        team += f", and {plural(unknown.unpriced, 'machine')} of unknown price that nobody rents here"
-    since = f", {dollars(live.own_amount)} since {'it' if live.own.count == 1 else 'they'} started"
     if not live.team.count and not unknown.count:
         return ""
-    mine = f"{per_hour(live.own.rate)}{since}" if live.own.count else "nothing"
-    you = f"you {mine}; " if own else ""
-    return f"Running now: {you}{team}."
+    yours = "Your running machine costs" if live.own.count == 1 else "Your running machines cost"
+    mine = f"{yours} {per_hour(live.own.rate)}, {dollars(live.own_amount)} so far."
+    team = f"The team's running machines cost {per_hour(live.team.rate + unknown.rate)} in all"
+    priced = unknown.count - unknown.unpriced
+    if priced:
+        team += f", {per_hour(unknown.rate)} of it for {_unrented(priced)}"
+    if unknown.unpriced:
+        team += f", and I don't know the price of {_unrented(unknown.unpriced)}"
+    return join(mine if own and live.own.count else "", f"{team}.")
+
+
+def _unrented(count: int) -> str:
+    return f"{plural(count, 'machine')} that {'wasn' if count == 1 else 'weren'}'t rented through me"
 
 
 def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()) -> Rendered:
@@ -107,7 +113,7 @@ def list_parts(
         example = "" if live.reader == OPERATOR.id else "Try: /gpu get H100 EU"
         empty = join("Nobody has a machine right now." if everyone else "You have no machines right now.", example)
     to_decide, more_to_decide = (live.to_decide, live.more_to_decide) if live.shown else ((), 0)
-    more_wait = plural(more_to_decide, "more request waits", "more requests wait")
+    more_wait = plural(more_to_decide, "more request is waiting", "more requests are waiting")
     ids_to_decide = {one.rental.id for one in live.to_decide}
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
     shown = [
@@ -117,10 +123,10 @@ def list_parts(
         and not (summary.rental.decision is not None and summary.rental.id in ids_to_decide)
     ]
     unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown]
-    more = f"{live.more} more not shown." if live.more else ""
+    more = plural(live.more, "more isn't shown.", "more aren't shown.") if live.more else ""
     total = _totals_text(live, own=live.reader != OPERATOR.id)
     if total:
-        total += f" {say_month(month_of(reader.now, reader.rules.billing_zone))}: /gpu spend"
+        total += f" /gpu spend shows {say_month(month_of(reader.now, reader.rules.billing_zone))}."
     return [
         paragraph(empty),
         *chain.from_iterable(
@@ -135,7 +141,7 @@ def list_parts(
             )
             for summary in shown
         ),
-        paragraph("\n".join(first_few(unknown, ROWS, "{} more that no rental has."))),
+        paragraph("\n".join(first_few(unknown, ROWS, "{} more that weren't rented through me."))),
         Part(join_lines(more, total), blocks.context(join(more, total))),
         small(_ended(live)),
         *(
@@ -149,17 +155,21 @@ def list_parts(
 
 
 def _waits(details: RentalSummary, times: Times) -> str:
-    """Return what waits for the reader's decision: `Waits for you: 8x H100 EU, Ana, p4wd9. Expires ...`"""
+    """Return what waits for the reader's decision: `Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires ..`"""
     rental, extension = details.rental, details.rental.extension
-    what = f"{describe(rental)}, {people(details)}, {rental.id}"
+    what = f"{_name(rental)} for {people(details)}"
     if extension is not None:
-        until = f"until {times.date_and_time(extension.ends_at)}"
-        what = f"more time for {people(details)}'s {describe(rental)}, {rental.id}, {until}"
-    return join(f"Waits for you: {what}.", until_decided(rental, times))
+        what = f"more time for {what}, until {times.date_and_time(extension.ends_at)}"
+    return join(f"Waiting for you: {what}.", until_decided(rental, times))
+
+
+def _name(rental: Rental) -> str:
+    """Return `1x H100 SXM 80 GB (k7mq2) in EU`, with `, spot` if the vendor can take it back."""
+    return machine_in(rental) + (", spot" if rental.request.contract is Contract.SPOT else "")
 
 
 def _ended(live: RentalList) -> str:
-    """Return what ended in the last 7 days: `Ended in the last 7 days, $26.79 in all: 1x H100 EU, k7mq2, $14.68;
+    """Return what ended in the last 7 days: `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68;
     ...`. Leave out the sum if the reader may not see what some of it cost."""
     if not live.ended:
         return ""
@@ -169,10 +179,8 @@ def _ended(live: RentalList) -> str:
     )
     amounts = iter(in_cents([spent.amount for spent in seen]))
     costs = [f", {in_all(changed(one.spent, amount=next(amounts)))}" if one.spent else "" for one in live.ended]
-    parts = [
-        f"{describe(one.request)}, {one.rental_id}{cost}" for one, cost in zip(live.ended, costs, strict=True)
-    ]
-    money = f", {in_all(whole)} in all" if len(seen) == len(live.ended) else ""
+    parts = [f"{wanted(one.request)} ({one.rental_id}){cost}" for one, cost in zip(live.ended, costs, strict=True)]
+    money = f", for {in_all(whole)} in all" if len(seen) == len(live.ended) else ""
     return f"Ended in the last 7 days{money}: {'; '.join(first_few(parts, ENDED_ROWS))}."
 
 
@@ -180,18 +188,18 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     """Return a rental in one line. If it is known to be the reader's own (`owned`), the line names no people. It
     has the verdict about the machine's use if `use`."""
     rental = details.rental
-    whom = "" if owned else f", {people(details)}"
+    whom = "" if owned else f" for {people(details)}"
     money = details.sees_money and not rental.state.over
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""
     if rental.state is State.READY:
-        until = f"Ends {end(rental, times)}."
+        until = ends_fact(rental, times).sentence
     elif rental.decision is not None:
         until = until_decided(rental, times)
     costs = f"{join(rate, so_far(details.spent), by=', ')}." if money and rental.attempts else ""
     known = current_use(rental) if use else None
     verdict = f"{verdict_text(known, times)}." if known else ""
-    return join(f"{state_word(details)}: {describe(rental)}{whom}, {rental.id}.", verdict, costs, until)
+    return join(f"{state_word(details)}: {_name(rental)}{whom}.", verdict, until, costs)
 
 
 def show(details: RentalDetails, reader: Reader) -> Rendered:
@@ -213,18 +221,18 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         f"Project: {escape(rental.project, 40)}." if rental.project != UNASSIGNED else "",
         _allowed(details) if money else "",
-        f"It takes the place of {rental.replaces}." if rental.replaces else "",
+        f"It replaces {rental.replaces}." if rental.replaces else "",
         new_one_text(rental),
         on_ending_text(rental, times),
         setup_text(rental) or (f"Setup: {escape(rental.request.setup)}." if rental.request.setup else ""),
-        note(rental.request.note),
+        f'"{note(rental.request.note)}"' if rental.request.note else "",
     ]
     events = _shown_events(details.events)
     texts = [(event, history_text(event, details, reader, money=money)) for event in events]
     history = [f"{times.time(event.at)}  {text}" for event, text in texts if text]
     earlier = len(details.events) - len(events)
     if earlier > 0:
-        history.insert(0, f"{plural(earlier, 'earlier event')} not shown.")
+        history.insert(0, plural(earlier, "earlier event isn't shown.", "earlier events aren't shown."))
     marks = day_marks(details.recent_use) if used and details.recent_use else ""
     return [
         paragraph(join_lines(head, used)),
@@ -247,10 +255,10 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
 
 
 def _allowed(details: RentalDetails) -> str:
-    """Return the limits of the envelope: `Allowed: ...`, or `Asked for: ...` if nobody allowed it."""
+    """Return the limits of the envelope: `Accepted: ...`, or `Asked for: ...` if nobody accepted it."""
     envelope = details.rental.envelope
-    word = "Asked for" if details.rental.state in _NEVER_ALLOWED else "Allowed"
-    return f"{word}: up to {highest(envelope)}, {say_at_most(envelope.total)} in all."
+    word = "Asked for" if details.rental.state in _NEVER_ALLOWED else "Accepted"
+    return f"{word}: up to {highest(envelope)} and {say_at_most(envelope.total)} in all."
 
 
 def _buttons(details: RentalDetails, reader: Reader) -> list[Json | None]:
@@ -287,7 +295,7 @@ def _variants(family: str, names: Sequence[str]) -> str:
 
 
 ELSEWHERE = (
-    "The same words work after @gpubot in a channel or a rental's thread, and alone in our direct messages."
+    "The same words work after @gpubot in a channel or in a card's thread, and alone in a direct message to me."
 )
 
 
@@ -295,8 +303,8 @@ def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) ->
     """Return the answer to `/gpu help`: what each of these commands does, and the team's limits for users."""
     lines = [f"{command}: {words}" for command, words in commands]
     limits = rules.auto_approve
-    alone = f"{limit_per_hour(limits.per_hour)} and {limit(limits.total)}"
-    ask = f"Up to {alone} in all you decide alone; above, an approver does." if roles.user else ""
+    most = f"{limit_per_hour(limits.per_hour)} or {limit(limits.total)} per rental"
+    ask = f"Above {most}, your request needs approval." if roles.user else ""
     return blocks.of_parts(paragraph("\n".join(lines)), small(ELSEWHERE, ask), closed=True)
 
 
@@ -307,7 +315,7 @@ def home(live: RentalList, reader: Reader) -> Rendered:
     ]
     lines = lines or ["You have no machines right now."]
     more = f"{live.more} more: /gpu list" if live.more else ""
-    tips = "/gpu get H100 EU shows offers. /gpu help shows the rest."
+    tips = "/gpu get H100 EU shows offers. /gpu help shows all commands."
     total = _totals_text(live, own=False)
     return blocks.of_parts(
         paragraph(join_lines(*lines, more)),

@@ -29,6 +29,8 @@ KEEP_HOURS = (1, 4)
 """The hours on the buttons "Yes, ask again", after which the bot asks again."""
 
 
+NEVER_FOR_THAT = "Machines are never destroyed just because they're idle."
+
 # --- the thread
 
 
@@ -117,7 +119,7 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return blocks.message(sentence(used), closed=False)
     return blocks.of_parts(
         *question_parts(context),
-        blocks.small("Machines are never destroyed just because they're idle."),
+        blocks.small(NEVER_FOR_THAT if context.facts.verdict in NOT_COMPUTING else ""),
         blocks.actions(destroy_button(rental), *keep_buttons(rental)),
     )
 

@@ -48,7 +48,7 @@ def asks(rendered: Rendered) -> bool:
 
 def thread_reply(context: EventContext) -> Rendered | None:
     """Return the reply for an event, which is never edited. Return None if the event has no reply."""
-    return blocks.message(context.text.text) if context.event.effects.thread(context.event) else None
+    return blocks.message(context.text) if context.event.effects.thread(context.event) else None
 
 
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
@@ -56,7 +56,7 @@ def history_text(event: Event, details: RentalDetails, reader: Reader, *, money:
     text if the event has none. Without `money`, leave out amounts and prices."""
     readable = event if money else changed(event, facts=event.facts.without_money())
     context = EventContext(readable, details, changed(reader, id=""), timed=False)
-    return context.text.text if event.kind in thread else ""
+    return context.text if event.kind in thread else ""
 
 
 def message_to_approvers(context: EventContext) -> Rendered:

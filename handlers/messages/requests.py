@@ -35,7 +35,7 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Part, Rendered, button
-from handlers.phrases.budget_text import budget_fact, limits_fact, over_total_text, price_range, price_sentence
+from handlers.phrases.budget_text import budget_fact, limits_fact, over_total_text, price_fact
 from handlers.phrases.ends import hours_text, how_long, until_decided
 from handlers.phrases.format import (
     Reader,
@@ -306,7 +306,7 @@ def _price(rental: Rental) -> Fact:
     if rental.wish is not None and rental.wish.gpu is None:
         most = f"{limit_per_hour(envelope.max_rate)} or less"
         return Fact("Price", most, f"It will be rented once an offer costs {most}.")
-    return Fact("Price", price_range(envelope), price_sentence(envelope))
+    return price_fact(envelope)
 
 
 def _extension(context: EventContext[Any], extension: Extension, pings: str) -> Sequence[Part]:
@@ -345,7 +345,7 @@ def _who_else_was_asked(context: EventContext[DecidersFacts]) -> str:
     later = first_after(context.details, context.event, EventKind.OTHERS_ASKED)
     if later is None:
         return asked_by_event(context.facts, context.details) if context.facts.away else ""
-    return context.text_of(later).text
+    return context.of(later).text
 
 
 def _also_running(details: RentalDetails, times: Times) -> Fact | None:

@@ -35,24 +35,6 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-class EventText(NamedTuple):
-    """The text of an event: a clause, and a rest that follows a colon or is sentences of its own."""
-
-    lead: str
-    rest: str = ""
-    colon: bool = False
-
-    @property
-    def text(self) -> str:
-        if self.rest and self.colon:
-            return f"{sentence_case(self.lead)}: {self.rest}"
-        return join(sentence(self.lead), sentence_case(self.rest))
-
-    def about(self, subject: str) -> str:
-        """Return both with `subject` between them, if nothing else in the message names the rental."""
-        return f"{sentence_case(self.lead)}: {subject}. {sentence_case(self.rest)}".rstrip()
-
-
 class EventContext(NamedTuple, Generic[F_co]):
     """What the writers of an event of a rental are given."""
 
@@ -119,27 +101,18 @@ class EventContext(NamedTuple, Generic[F_co]):
         return settled_by(self.event, self.details.events)
 
     @property
-    def text(self) -> EventText:
+    def text(self) -> str:
         """Return what a thread says about the event."""
-        return self.text_of(self.event)
-
-    def text_of(self, event: Event) -> EventText:
-        """Return what a thread says about another event of the rental."""
-        written = self.of(event)._written()
-        return written if isinstance(written, EventText) else EventText(written)
-
-    def _written(self) -> EventText | str:
         event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
             # By now it is known that more was rented than the event says.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
-        return thread[event.kind](self.of(event))
+        return sentence(thread[event.kind](self.of(event)))
 
     @property
     def named_text(self) -> str:
         """Return what a thread says about the event, with the name of the machine or request."""
-        written = self._replace(named=True)._written()
-        return written.about(self.request) if isinstance(written, EventText) else sentence(written)
+        return self._replace(named=True).text
 
     def of(self, event: Event[Any]) -> EventContext[Any]:
         """Return the same for another event of the rental."""
@@ -275,7 +248,7 @@ class Audience(dict[EventKind, Callable[[C], R]]):
         return tuple(self._names.get(event.kind, _actor)(event))
 
 
-thread = Audience[EventContext[Any], EventText | str]()
+thread = Audience[EventContext[Any], str]()
 """The reply below the card, in complete sentences. Histories and the messages of other audiences have the same
 text, with the machine's name if the context is `named`."""
 direct = Audience[EventContext[Any], Rendered]()

@@ -10,8 +10,8 @@ from bot.model.quote import Quote
 from bot.model.request import Envelope, Request
 from bot.model.summary import Over
 from bot.model.text import listed, say_at_most, span
-from bot.policy.buying.budgets import project_of_channel, rules_of_project, say_month, say_passed
-from bot.policy.buying.spending import over_at_price, over_total
+from bot.policy.buying.budgets import project_of_channel, say_month, say_passed
+from bot.policy.buying.spending import over_total
 from bot.policy.team.rules import Rules
 from handlers.phrases.blocks import Fact
 from handlers.phrases.format import (
@@ -123,38 +123,22 @@ def over_total_text(request: Request, total: Micros) -> str:
     return f"It can cost up to {most} in all, more than the {named} asked for."
 
 
-def over_limits_of_envelope(envelope: Envelope, rules: Rules, project: str) -> str:
-    """Return `over_limits_text` for an envelope at its clicked price. A project can have its own limits."""
-    rules = rules_of_project(rules, project)
-    return over_limits_text(over_at_price(envelope, rules), rules)
-
-
-def over_limits_text(over: Collection[Over], rules: Rules) -> str:
-    """Return `This is over the limits of $10.00/h and $100.00 per rental.`, by the `rules` of the project."""
-    names = limit_names(over, rules)
-    return f"This is over the {names}." if names else ""
-
-
 def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
     """Return the limits that are exceeded as a cell, which is empty if none is: `$10.00/h, $100.00`."""
-    amounts = _limit_amounts(over, rules)
+    amounts, names = _limit_amounts(over, rules), limit_names(over, rules)
     label = "Limit" if len(amounts) == 1 else "Limits"
-    return Fact(label, ", ".join(amounts.values()), over_limits_text(over, rules))
+    return Fact(label, ", ".join(amounts.values()), f"This is over the {names}." if names else "")
 
 
-def price_range(envelope: Envelope) -> str:
-    """Return the clicked price of an envelope and its highest one: `$18.40/h, up to $21.16/h`."""
-    more = f", up to {limit_per_hour(envelope.max_rate)}" if envelope.max_rate > envelope.price else ""
-    return f"{per_hour(envelope.price)}{more}"
-
-
-def price_sentence(envelope: Envelope) -> str:
-    """Return `It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out.`"""
+def price_fact(envelope: Envelope) -> Fact:
+    """Return the clicked price of an envelope and its highest one as a cell: `$18.40/h, up to $21.16/h`."""
+    rate, most = per_hour(envelope.price), limit_per_hour(envelope.max_rate)
     each = f" ({price(envelope.price / envelope.count)} per GPU-hour)" if envelope.count > 1 else ""
-    more = ""
-    if envelope.max_rate > envelope.price:
-        more = f", or up to {limit_per_hour(envelope.max_rate)} if that offer sells out"
-    return f"It costs {per_hour(envelope.price)}{each}{more}."
+    if envelope.max_rate <= envelope.price:
+        return Fact("Price", rate, f"It costs {rate}{each}.")
+    return Fact(
+        "Price", f"{rate}, up to {most}", f"It costs {rate}{each}, or up to {most} if that offer sells out."
+    )
 
 
 def limit_names(over: Collection[Over], rules: Rules, by: str = " and ") -> str:

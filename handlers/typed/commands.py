@@ -422,8 +422,8 @@ def _parse_give(rest: str) -> Command:
     command = f"/gpu give {rental_id or 'k7mq2'}"
     check_people(mentioned, command)
     if len(mentioned.people) != 1:
-        who = "One person" if mentioned.people else "To whom"
-        raise Mistake(f"{who}{'.' if mentioned.people else '?'} Type {command}, then @, and pick a name.")
+        who = "A machine can be given to one person only." if mentioned.people else "To whom?"
+        raise Mistake(f"{who} Type {command}, then @, and pick a name.")
     return Give(id=rental_id, to=mentioned.people[0])
 
 
@@ -462,7 +462,7 @@ _PARSERS: dict[str, Parser] = {
     "policy": _parse_policy,
     "away": _parse_away,
     "pause": _parse_pause,
-    "resume": _no_argument_parser(Plain.RESUME, "it is about all buying"),
+    "resume": _no_argument_parser(Plain.RESUME, "it ends the pause for everyone"),
     "help": lambda _rest, _given: Plain.HELP,
 }
 _WITH_PEOPLE: dict[str | None, Callable[[str], Command]] = {"share": _parse_share, "give": _parse_give}
@@ -485,22 +485,25 @@ HELP = (
         "rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h until fri waits for one",
     ),
     ("/gpu again", "shows offers for your last request again"),
-    ("/gpu list", "what you rent; /gpu list all for everyone"),
-    ("/gpu show k7mq2", "one rental and its history; with only one, no id is needed, here and below"),
-    ("/gpu ssh k7mq2", "the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter"),
-    ("/gpu share k7mq2 @ben", "lets Ben in too; or at once: /gpu get H100 EU with @ben"),
-    ("/gpu give k7mq2 @ben", "Ben has an hour to take it, and pays from then on"),
-    ("/gpu extend k7mq2 2h", "a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed"),
-    ("/gpu destroy k7mq2", "ends it; everything on it is lost"),
+    ("/gpu list", "your machines and requests; /gpu list all shows everyone's"),
+    ("/gpu show k7mq2", "a machine and its history; if you have only one, leave out the ID here and below"),
+    ("/gpu ssh k7mq2", "how to log in, with lines for ~/.ssh/config, VS Code and Jupyter"),
+    ("/gpu share k7mq2 @ben", "lets Ben log in too; to share from the start: /gpu get H100 EU with @ben"),
+    ("/gpu give k7mq2 @ben", "offers it to Ben, who has an hour to take it and pays from then on"),
+    ("/gpu extend k7mq2 2h", "a later end; also: until 18:00. /gpu keep k7mq2 says that it's still needed"),
+    ("/gpu destroy k7mq2", "ends it and deletes everything on its disk"),
     ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
-    ("/gpu probe", "what I see of a machine, and the scripts for that; no-probe when asking leaves it out"),
+    ("/gpu probe", "what I check on a machine, and the scripts for that; no-probe in a request leaves it out"),
     ("/gpu policy", "the team's rules in words"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME"),
 )
-APPROVER_HELP = (("/gpu away until mon", "asks you about no request until then; /gpu away off ends that"),)
+APPROVER_HELP = (("/gpu away until mon", "you won't be asked about requests until then; /gpu away off ends that"),)
 ADMIN_HELP = (
-    ("/gpu pause bill check", "stops buying, never destroying, and says why; /gpu resume goes on"),
+    (
+        "/gpu pause bill check",
+        "pauses buying and says why; machines can still be destroyed. /gpu resume ends the pause",
+    ),
     ("/gpu policy reload", "reads the policy file again"),
 )
 

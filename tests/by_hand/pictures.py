@@ -19,7 +19,7 @@ from tests.programs import find
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PAGE = ViewportSize(width=1280, height=800)
-MESSAGES = ViewportSize(width=1010, height=760)
+MESSAGES = ViewportSize(width=1010, height=640)
 """Wide enough for the places beside the messages; the panel is closed."""
 ALONE = ViewportSize(width=740, height=900)
 CLEOS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKuTYM8YqYNlRHGQdFCzcCJ4bcGQDh7nYqBBmQJrEXmF cleo@laptop"
@@ -36,13 +36,15 @@ class Story:
 
     def open(self, user: str, channel: str, size: ViewportSize = MESSAGES) -> Page:
         """Open the page as a person. On a screen of the size for messages, the panel is closed."""
-        page = self.browser.new_page(viewport=size, reduced_motion="reduce", device_scale_factor=2)
+        page = self.browser.new_page(viewport=size, reduced_motion="reduce", device_scale_factor=1.5)
         page.goto(f"{self.sandbox.url}/#/{user}/{channel}")
         if size is MESSAGES:
             page.get_by_role("button", name="Outside world").click()
         return page
 
     def take(self, shown: Page | Locator, name: str) -> None:
+        """Take a picture, with the mouse elsewhere: under it a message would have its tools."""
+        (shown if isinstance(shown, Page) else shown.page).mouse.move(0, 0)
         path = self.folder / f"{name}.png"
         shown.screenshot(path=path)
         sys.stdout.write(f"{path}\n")

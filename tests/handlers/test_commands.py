@@ -183,7 +183,7 @@ async def test_list_shows_ones_own_rentals_and_list_all_everyones(tmp_path: Path
         rental = await ours.rented()
         assert rental.id in await ours.command(ANA, "list")
         assert "You have no machines right now." in await ours.command(BEN, "list")
-        assert f"1x H100 SXM 80 GB in EU, Ana, {rental.id}" in await ours.command(BEN, "list all")
+        assert f"1x H100 SXM 80 GB ({rental.id}) in EU for Ana." in await ours.command(BEN, "list all")
         assert rental.id in await ours.command(ANA, "")
         assert "/gpu get H100 EU shows offers." in await ours.command(BEN, "")
 

@@ -186,7 +186,7 @@ async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and
             m["reads"] for m in await ours.world.see(CLEO, channel=direct(CLEO)) if "No approver" in m["reads"]
         ]
         assert len(told) == 1
-        assert "admins decide. 1 request waits: /gpu list all" in told[0]
+        assert "admins decide. 1 request is waiting: /gpu list all" in told[0]
         notified = await ours.look(ANA, direct(ANA), "so admins were asked about your request")
         assert notified["text"].endswith("in EU: Cleo.")
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
@@ -217,15 +217,15 @@ async def test_a_group_that_slack_refuses_has_nobody_and_one_that_it_does_not_an
 async def test_list_all_shows_an_approver_what_waits_and_its_buttons_decide(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         first, second = await asked(ours), await asked(ours, CLEO)
-        assert "Waits for you" not in await ours.command(CLEO, "list all")
-        assert "Waits for you" not in await ours.command(BEN, "list")
+        assert "Waiting for you" not in await ours.command(CLEO, "list all")
+        assert "Waiting for you" not in await ours.command(BEN, "list")
         shown = await ours.command(BEN, "list all")
-        assert f"Waits for you: 1x H100 SXM 80 GB in EU, Ana, {first.id}. Expires" in shown
+        assert f"Waiting for you: 1x H100 SXM 80 GB ({first.id}) in EU for Ana. Expires" in shown
         await ours.forge(BEN, "approve", f"{first.id}:1")
         assert (await ours.submit(BEN))["ok"]
         await ours.forge(BEN, "deny", f"{second.id}:1")
         assert (await ours.submit(BEN, reason="later"))["ok"]
-        assert "Waits for you" not in await ours.command(BEN, "list all")
+        assert "Waiting for you" not in await ours.command(BEN, "list all")
 
 
 @pytest.mark.parametrize("label", ["Approve up to", "Deny"])

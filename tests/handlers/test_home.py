@@ -34,7 +34,7 @@ async def test_the_home_tab_is_published_once_for_each_version_to_those_who_open
         assert await ours.open_home(ANA, "messages") is None
         home = await ours.open_home(ANA)
         assert home is not None
-        assert "You have no machines right now." in home["reads"]
+        assert "Your machines  You have none right now." in home["reads"]
         assert await ours.open_home(ANA) == home
         assert await published(ours) == 1
         # An older version of the bot published another one.
@@ -93,7 +93,7 @@ async def test_an_approver_decides_on_the_home_tab(tmp_path: Path) -> None:
         (rental,) = await ours.rentals()
         home = await ours.home(BEN)
         assert home is not None
-        assert f"Ana, {rental.id}. Expires" in home["reads"]
+        assert f"({rental.id}) in EU for Ana. Expires" in home["reads"]
         await ours.click_home(BEN, f"Deny, {rental.id}")
         assert (await ours.submit(BEN, reason="use 4 this week"))["error"] is None
         assert (await ours.rental(rental.id)).state is State.DENIED
@@ -108,7 +108,7 @@ async def test_a_person_who_may_not_use_the_bot_reads_nothing_of_the_team(tmp_pa
         home = await ours.open_home(GUS)
         assert home is not None
         assert home["buttons"] == []
-        assert "You may not use me." in home["reads"]
+        assert "Your team's rules don't let you use me." in home["reads"]
 
 
 async def test_show_all_lists_everyones_rentals_in_a_dialog(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ async def test_a_key_is_removed_on_the_home_tab_and_the_answer_comes_as_a_direct
         assert " is removed." in (await ours.replies())[-1]
         home = await ours.home(ANA)
         assert home is not None
-        assert "No SSH key yet" in home["reads"]
+        assert "you'll need an SSH key" in home["reads"]
 
 
 async def test_a_page_of_a_thousand_rentals_is_shown_at_once(tmp_path: Path) -> None:

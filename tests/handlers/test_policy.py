@@ -39,7 +39,7 @@ async def newest(ours: Team) -> Event[Any]:
 async def per_hour(ours: Team) -> str:
     """Return the limit that `/gpu help` names."""
     words = await ours.command(ANA, "help")
-    return words.rpartition("Up to ")[2].partition("/h")[0]
+    return words.rpartition("Above ")[2].partition("/h")[0]
 
 
 def labels(message: dict[str, Any]) -> list[str]:
@@ -51,9 +51,12 @@ async def test_users_read_the_rules_in_words_and_only_admins_have_the_button(tmp
         for user in (BEN, CLEO):
             await ours.command(user, "list")  # so that their names are known
         words = await ours.command(ANA, "policy")
-        assert "Up to $12.00/h and $100.00 in all people rent on their own." in words
-        assert "Above that, an approver decides: Ben. Requests go to the home channel. Admins: Cleo." in words
-        assert "In force since" in words
+        assert "People can rent on their own up to $12.00/h and $100.00 per rental." in words
+        assert (
+            "Anything above that needs approval. Approvers: Ben. Admins: Cleo. Requests go to the home channel."
+            in words
+        )
+        assert "have been in force since" in words
         assert "Read the file again" not in str(await ours.run_command(ANA, "rules"))
         assert "Read the file again" in str(await ours.run_command(CLEO, "policy"))
 
@@ -64,7 +67,7 @@ async def test_guests_and_people_outside_of_the_teams_groups_do_not_read_the_rul
         await ours.add_eve_and_gus()
         for user in (GUS, EVE):
             assert await ours.command(user, "policy") == NO_RIGHTS
-        assert "In force since" in await ours.command(CLEO, "policy")
+        assert "have been in force since" in await ours.command(CLEO, "policy")
 
 
 async def test_a_file_that_is_read_again_holds_at_once_and_is_stored_with_who_and_when(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ async def test_a_file_that_is_read_again_holds_at_once_and_is_stored_with_who_an
             == "Cleo changed the rules: admins, auto_approve.per_hour, lease.max. /gpu policy shows all rules."
         )
         assert not [m for m in await ours.world.see(CLEO) if "changed the rules" in m["reads"]]
-        assert "Nothing changed" in await ours.command(BEN, "policy reload")
+        assert "Nothing has changed" in await ours.command(BEN, "policy reload")
         assert await newest(ours) == event
 
 
@@ -147,7 +150,7 @@ async def test_while_the_store_takes_no_writes_the_rules_stay(tmp_path: Path) ->
 
 async def test_without_a_file_there_is_nothing_to_read(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        assert "people rent on their own" in await ours.command(ANA, "policy")
+        assert "People can rent on their own" in await ours.command(ANA, "policy")
         assert "Read the file again" not in str(await ours.run_command(CLEO, "policy"))
         assert await ours.command(CLEO, "policy reload") == (
             "I was started without GPUBOT_POLICY, so there is no policy file to read, and the default rules "
@@ -189,7 +192,7 @@ async def test_a_click_uses_the_rules_with_which_it_began(tmp_path: Path) -> Non
 async def test_a_group_that_is_named_newly_counts_at_once(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:
-        assert "may rent, no guests" in await ours.command(ANA, "policy")
+        assert "(but no guests) can rent" in await ours.command(ANA, "policy")
         person = await ours.context.people.get(BEN)
         assert person.groups == frozenset()
         path.write_text(f"{FIRST}use: {{groups: [{APPROVERS}]}}\n", encoding="utf-8")

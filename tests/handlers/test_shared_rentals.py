@@ -88,9 +88,9 @@ async def test_a_teammate_reads_how_to_open_it_and_finds_it_in_their_list(tmp_pa
         rental = await shared(ours, "eve")
         assert "ssh root@203.0.113.7" in await ours.command(EVE, f"ssh {rental.id}")
         listed = await ours.command(EVE, "list")
-        assert f"Ready: 1x H100 SXM 80 GB in EU, Ana with Eve, {rental.id}." in listed
+        assert f"Ready: 1x H100 SXM 80 GB ({rental.id}) in EU for Ana with Eve." in listed
         assert "$2.15" not in listed.splitlines()[0]
-        assert "Running now: you nothing" in listed
+        assert "Your running" not in listed
         assert "Ana with Eve" in await ours.command(EVE, "")
         shown = await ours.command(EVE, f"show {rental.id}")
         assert "Ana shared this machine with Eve" in shown
@@ -140,7 +140,8 @@ async def test_an_extension_by_a_teammate_over_the_limits_asks_an_approver(tmp_p
         await ours.deliver()
         assert "Ana's 1x H100" in (await ours.look(BEN, APPROVALS, "Approve"))["reads"]
         await ours.forge(EVE, "withdraw", f"{rental.id}:2")
-        assert (await ours.replies())[-1] == "Only its owner and admins can withdraw it. Nothing was changed."
+        refusal = "Only its owner and admins can withdraw this request. Nothing was changed."
+        assert (await ours.replies())[-1] == refusal
 
 
 async def test_an_approver_does_not_approve_the_time_that_they_asked_for_as_a_teammate(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Pat
             await ours.click(ANA, asked, label)
 
         await choose("show", "Show which one?")
-        assert f"1x A100 in EU, Ana, {second.id}" in (await ours.replies())[-1]
+        assert f"1x A100 ({second.id}) in EU for Ana." in (await ours.replies())[-1]
         await choose("ssh", "Which one do you want to open?")
         assert "ssh root@203.0.113.7" in (await ours.replies())[-1]
         await choose("keep 90m", "Which one is still needed?")
@@ -140,7 +140,7 @@ async def test_a_machine_that_a_colleague_let_them_into_counts_except_for_destro
         async with ours.deps.store.write() as tx:
             shared = make.next_of(await ours.rental(rental.id), teammates=(BEN,))
             await apply(tx, ours.deps, Change(rental, shared))
-        assert f"1x H100 SXM 80 GB in EU, Ana with Ben, {rental.id}" in await ours.command(BEN, "show")
+        assert f"1x H100 SXM 80 GB ({rental.id}) in EU for Ana with Ben." in await ours.command(BEN, "show")
         assert "ssh root@203.0.113.7" in await ours.command(BEN, "ssh")
         assert (await ours.command(BEN, "extend 2h")).startswith(
             f"You extended 1x H100 SXM 80 GB ({rental.id}) by "

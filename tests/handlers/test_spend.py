@@ -233,7 +233,7 @@ async def test_other_periods_and_projects(ours: Team) -> None:
     ("text", "words"),
     [
         ("spend project nowhere", "I don't know that project. The projects are: vision, speech, unassigned."),
-        ("spend 2027-01", "2027-01 has not begun. /gpu spend shows this month."),
+        ("spend 2027-01", "2027-01 hasn't begun yet. /gpu spend shows this month."),
         ("spend vision", 'I don\'t know "vision" here.'),
         ("spend me team", 'I don\'t know "team" here.'),
         ("spend project", 'I don\'t know "project" here.'),

@@ -21,6 +21,7 @@ from bot.model.state import State
 from bot.policy.team.rules import Limits
 from sandbox.slack import default
 from sandbox.slack.default import TRAINING
+from sandbox.slack.state import BOT_USER
 from store.db import migrate
 from tests.databases import postgres
 from tests.handlers.team import KEY_LINE, Team, team
@@ -123,3 +124,36 @@ async def test_an_old_rent_button_whose_offer_has_expired_rents_nothing_and_offe
     await ours.forge(BEN.id, "rent", f"{stored.searched}:{offer.offer_id}")
     assert await rented_from(ours, stored.searched) == []
     assert "These prices are no longer valid. Nothing was rented." in (await ours.replies())[-1]
+
+
+async def test_what_an_earlier_release_posted_takes_the_new_form_when_it_next_changes(
+    ours: Team, stored: Stored
+) -> None:
+    """The card and the owner's message are edited where they are, and nothing is posted again for them."""
+    workspace = ours.world.sandbox.workspace
+    places = [(workspace.channels[TRAINING], f"*Ready*: 1x H100 SXM 80 GB EU, Ana, {stored.in_use}.")]
+    places.append((workspace.dm(ANA.id), f"Your 1x H100 SXM 80 GB ({stored.in_use}) is ready until 18:40."))
+    async with ours.deps.store.write() as tx:
+        ready = [one for one in await tx.messages.direct_of(stored.in_use) if one.to.value == ANA.id]
+        messages = [await tx.messages.card(stored.in_use), ready[0]]
+        posted = []
+        for message, (channel, words) in zip(messages, places, strict=True):
+            assert message is not None
+            section = {"type": "section", "text": {"type": "mrkdwn", "text": words}, "block_id": "old"}
+            posted.append(workspace.post(channel, BOT_USER, words, blocks=[section]))
+            await tx.messages.save(changed(message, channel=channel.id, ts=posted[-1].ts))
+    rental = await ours.rental(stored.in_use)
+    shown_end = int(rental.running_lease.ends_at.timestamp())
+    await click(ours, ANA.id, "extend", f"{stored.in_use}:2:{shown_end}")
+    await ours.deliver_all()
+
+    card, direct = (workspace.messages[old.channel][old.ts] for old in posted)
+    assert card.text.startswith(f"Ready: 1x H100 SXM 80 GB ({stored.in_use}) in EU for Ana")
+    assert [block["type"] for block in card.blocks][:2] == ["section", "section"]
+    assert "fields" in card.blocks[1]
+    assert direct.blocks[0]["type"] == "header"
+    assert direct.blocks[0]["text"]["text"] == f"Your 1x H100 SXM 80 GB ({stored.in_use}) is ready"
+    assert "ssh " in str(next(block for block in direct.blocks if block["type"] == "rich_text"))
+    for old in posted:
+        about = [one for one in workspace.messages[old.channel].values() if stored.in_use in one.text]
+        assert [one.ts for one in about if one.thread_ts is None and not one.only_for] == [old.ts]

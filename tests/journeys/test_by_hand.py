@@ -97,8 +97,8 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
 
     status, listed = await by_hand(world, "list")
     assert status == 0
-    assert f"Ready: 1x H100 SXM 80 GB in EU, Ana, {rental}. $2.15/h, " in listed
-    assert f"Waits for you: 8x H100 SXM 80 GB in EU, Ana, {waiting}." in listed
+    assert f"Ready: 1x H100 SXM 80 GB ({rental}) in EU for Ana. " in listed
+    assert f"Waiting for you: 8x H100 SXM 80 GB ({waiting}) in EU for Ana." in listed
     shown = await at_the_socket(world, Command(kind=Kind.SHOW, id=rental))
     assert "UTC  Ana rented within the limits" in shown
     (machine,) = await world.alive()

@@ -44,11 +44,11 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         await world.play.passes(15 * MINUTE)
 
         offers = await world.offers()
-        assert f"Ben's {rental} is a 1x H100 SXM 80 GB in EU, idle for " in offers.text
+        assert f"Ben's 1x H100 SXM 80 GB ({rental}) in EU has been idle for " in offers.text
         await world.play.clicks("Ana", offers, "Ask Ben for it")
-        world.play.sees("Ana", f"I asked Ben for {rental}.", only_you=True)
+        world.play.sees("Ana", f"I've asked Ben for 1x H100 SXM 80 GB ({rental}).", only_you=True)
         question = world.play.sees(
-            "Ben", f"Ana asks for {rental}, your 1x H100 SXM 80 GB in EU, idle for ", dm=True
+            "Ben", f"Ana is asking for your 1x H100 SXM 80 GB ({rental}), idle for ", dm=True
         )
         await world.play.clicks("Ben", question, "Give it to Ana")
         given = world.play.sees("Ana", f"Ben is offering you 1x H100 SXM 80 GB ({rental}) at $2.15/h.", dm=True)
@@ -60,16 +60,19 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
             await world.kill()
         assert not (await click).ok
         await world.restart()
-        assert "SXM 80 GB in EU, Ben, " in (await world.card(rental)).text
+        assert "Owner\nBen\n" in (await world.card(rental)).reads
         assert (await world.clicks("Ana", given, "Take")).ok
         await world.kill()
         await world.restart()
-        assert "SXM 80 GB in EU, Ana, " in (await world.card(rental)).text
+        assert "Owner\nAna\n" in (await world.card(rental)).reads
         assert "Ana took over this machine, which was Ben's." in await world.thread(rental)
 
-        hers = world.play.sees("Ana", "You took 1x H100", dm=True)
-        assert [button.text for button in hers.buttons] == ["Extend", f"Destroy {rental}"]
-        assert "authorized_keys" in world.play.sees("Ben", "Paste this on it, and Ana gets in:", dm=True).text
+        hers = world.play.sees("Ana", "You took over 1x H100", dm=True)
+        assert [button.text for button in hers.buttons] == ["Extend", "SSH config and keys", f"Destroy {rental}"]
+        assert (
+            "authorized_keys"
+            in world.play.sees("Ben", "Paste this on the machine so that Ana can log in:", dm=True).text
+        )
         await world.clicks("Ana", given, "Take")
         await world.play.settle()
         world.play.sees("Ana", f"{rental} is already yours.", only_you=True)

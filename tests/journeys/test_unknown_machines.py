@@ -17,8 +17,8 @@ async def test_killed_while_a_machine_gets_its_owner_it_gets_one_and_is_a_rental
     await world.sandbox.add_machine("train-ana-3")
     await world.passes(timedelta(minutes=10))
     asked = await world.reads("Cleo", LEAD)
-    assert "is running: train-ana-3," in asked.text
-    assert "It may belong to Ana." in asked.text
+    assert "train-ana-3, 1x H100 SXM 80 GB at Lambda" in asked.text
+    assert "It may be Ana's." in asked.text
     await world.clicks("Cleo", asked, "Assign an owner")
     dialog = await world.sandbox.open_modal(PEOPLE["Cleo"])
     with locked(world.database):

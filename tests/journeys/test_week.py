@@ -18,7 +18,7 @@ NIGHT = range(6)
 MOST = 24
 
 KINDS = {
-    "ready": re.compile(r"^Your .* is ready$|^Ana shared .* with you$"),
+    "ready": re.compile(r"^Your .* is ready\b|^Ana shared .* with you\b"),
     "end": re.compile(r" ends .*, in (\d+ min|[12] h)\."),
     "lost": re.compile(r"took back your spot machine|Everything on it is lost"),
     "idle": re.compile(r"^\*?Still using your "),

@@ -86,7 +86,7 @@ def test_the_month_before_january_is_in_the_year_before() -> None:
 
 
 def test_a_month_that_has_not_begun_is_a_mistake() -> None:
-    with pytest.raises(Mistake, match="2026-12 has not begun"):
+    with pytest.raises(Mistake, match="2026-12 hasn't begun yet"):
         period_of("2026-12", NOON, UTC_ZONE)
 
 

@@ -163,7 +163,6 @@ def test_still_needed_says_how_long_it_was_quiet_to_the_minute() -> None:
       anything with it in Slack for 2 h.
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
-  Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
 (fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
@@ -171,7 +170,6 @@ def test_still_needed_says_how_long_it_was_quiet_to_the_minute() -> None:
       anything with it in Slack for 30 min.
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
-  Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 """)
 

@@ -134,7 +134,7 @@ def test_card_ready_message_details_and_receipt_name_the_model_that_was_bought()
 
 Ready after 2 min 51 s: Ana's 1x A100 PCIe 80 GB (k7mq2).
 
-Ready: 1x A100 PCIe 80 GB in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 
 (fallback) Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.

@@ -74,22 +74,24 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         home_of(live=live, page=1, budgets=(left,), waits=(WaitingView(quote=quote),)), reading(NOON, ANA)
     )
     assert shown(view, NOON) == [
-        "*Rent GPUs for as long as you need them.* You see live prices first; only a click rents.",
+        "*Rent GPUs for as long as you need them.* You'll see live prices first. Only a click rents.",
         "[Get GPUs]",
         "*Waiting for you*",
-        "Approve up to $137.54? 8x H100 in EU, Ana, p4wd9. Expires at 22:05.",
+        "Approve up to $137.54? 8x H100 (p4wd9) in EU for Ana. Expires at 22:05.",
         "[Approve up to $137.54, p4wd9, 8x H100 in EU]  [Approve fewer hours, p4wd9, 8x H100 in EU]"
         "  [Deny, p4wd9, 8x H100 in EU]",
-        "*Yours*  As of 12:40.",
-        "Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.",
+        "*Your machines*  As of 12:40.",
+        "Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.",
         "[Extend 2 h, about $4.84, k7mq2, 1x H100 in EU]  [Destroy k7mq2, 1x H100 in EU]"
         "  [Details, k7mq2, 1x H100 in EU]",
         "[Previous page]  [Next page, 3 more]",
+        "*Your waitlist*",
         "You're on the waitlist for 1x H100 in EU until Nov 27 at 18:00.  [Stop waiting, 1x H100 in EU]",
-        "*Money*  November: $212.40; vision $1,210.40 left "
-        "($1,789.60 spent, $0.00 reserved for running machines). More: /gpu spend",
-        "*Keys*  1 SSH key. The first opens machines for certain.  [Add SSH key]",
-        f"you@laptop  `SHA256:{'A' * 10}…`  [Remove, key you@laptop, SHA256:AAAAAA]",
+        "*Money*  November: you've spent $212.40; vision has $1,210.40 left "
+        "($1,789.60 spent, $0.00 reserved for running machines). Details: /gpu spend",
+        "*SSH keys*  [Add SSH key]",
+        '"you@laptop" `SHA256:AAAAAAAAAA…` is the default and always works.  '
+        "[Remove, key you@laptop, SHA256:AAAAAA]",
         "*Team*  1 machine, $9.20/h, 1 idle.  [Show all]",
         "In a channel, or in Messages here:\n/gpu get H100 EU shows offers\n"
         "/gpu list shows your rentals\n/gpu help shows all commands",
@@ -118,7 +120,7 @@ def test_an_approvers_home_shows_the_teams_month_and_each_budget() -> None:
 
 def test_home_says_what_to_do_to_a_person_without_anything_and_to_one_who_may_not_use_the_bot() -> None:
     said = shown(home_tab(home_of(keys=()), reading(NOON, ANA)), NOON)
-    assert "*Yours*  You have no machines right now." in said
+    assert "*Your machines*  You have none right now." in said
     assert said[1] == "[Get GPUs]"
     none = home_tab(None, reading(NOON, ANA))
     assert list(buttons(none.blocks)) == []

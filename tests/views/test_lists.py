@@ -72,8 +72,8 @@ def test_a_list_says_how_many_unknown_machines_it_leaves_out() -> None:
     one = UnknownSummary(question=purchase(), spent=AccruedCost(amount=48_300_000, estimated=False))
     for live in (listed(ready(), more=0), changed(listed(ready(), more=0), shown=())):
         read = listing(changed(live, unknown=(one,) * (lists.ROWS + 2)), everyone=True)
-        assert read.count("named train-3") == lists.ROWS
-        assert "2 more that no rental has." in read
+        assert read.count("train-3") == lists.ROWS
+        assert "2 more that weren't rented through me." in read
 
 
 def ended(rental_id: str, amount: int, **fields: Any) -> EndedSummary:
@@ -86,13 +86,13 @@ def test_a_list_ends_with_what_ended_in_the_last_week_and_its_cost() -> None:
     shown = [listing(changed(live, ended=few)) for live in (listed(ready()), listed())]
     assert page(*shown) == snapshot("""\
 
-Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  Running now: you $0.00/h, $0.00 since it started; team $0.00/h. November: /gpu spend
-  Ended in the last 7 days, $26.80 in all: 1x H100 in EU, k7mq2, $14.69; 1x H100 in EU, f6rat,
-      $12.11.
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+  Your running machine costs $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+      /gpu spend shows November.
+  Ended in the last 7 days, for $26.80 in all: 1x H100 (k7mq2), $14.69; 1x H100 (f6rat), $12.11.
 
 You have no machines right now. Try: /gpu get H100 EU
-Ended in the last 7 days, $26.80 in all: 1x H100 in EU, k7mq2, $14.69; 1x H100 in EU, f6rat, $12.11.
+Ended in the last 7 days, for $26.80 in all: 1x H100 (k7mq2), $14.69; 1x H100 (f6rat), $12.11.
 """)
 
 
@@ -101,8 +101,8 @@ def test_what_ended_has_no_sum_if_the_reader_may_not_see_what_some_of_it_cost() 
     assert page(listing(changed(listed(), ended=others), everyone=True)) == snapshot("""\
 
 Nobody has a machine right now. Try: /gpu get H100 EU
-Ended in the last 7 days: 1x H100 in EU, k7mq2; 1x H100 in EU, abcd2, $1.00; 1x H100 in EU, abcd3,
-      $1.00; 1x H100 in EU, abcd4, $1.00; 1x H100 in EU, abcd5, $1.00; 3 more.
+Ended in the last 7 days: 1x H100 (k7mq2); 1x H100 (abcd2), $1.00; 1x H100 (abcd3), $1.00; 1x H100
+      (abcd4), $1.00; 1x H100 (abcd5), $1.00; 3 more.
 """)
 
 
@@ -111,13 +111,14 @@ def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
     total = UnknownTotal(count=2, rate=Decimal("2.10"), unpriced=1)
     assert listing(changed(live, unknown_total=total)) == snapshot(
         """\
-Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  Running now: you $2.42/h, $4.96 since it started; team $4.52/h, $2.10/h of it for 1 machine that
-      nobody rents here, and 1 machine of unknown price that nobody rents here. November: /gpu spend\
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $4.52/h in all,
+      $2.10/h of it for 1 machine that wasn't rented through me, and I don't know the price of 1
+      machine that wasn't rented through me. /gpu spend shows November.\
 """
     )
     nothing = changed(listed(), unknown_total=UnknownTotal(count=1, rate=Decimal("2.10")))
-    assert listing(nothing).splitlines()[-1] == snapshot("      November: /gpu spend")
+    assert listing(nothing).splitlines()[-1] == snapshot("      through me. /gpu spend shows November.")
 
 
 def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() -> None:
@@ -126,14 +127,15 @@ def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() 
     waits = changed(live, to_decide=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_to_decide=2)
     assert page(listing(waits, everyone=True)) == snapshot("""\
 
-Waits for you: 8x H100 in EU, Ana, p4wd9. Expires at 22:05.
+Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny]
-Waits for you: more time for Ana's 1x H100 in EU, k7mq2, until tomorrow at 18:40. Unless someone
-      approves, it ends at 18:40.
+Waiting for you: more time for 1x H100 (k7mq2) in EU for Ana, until tomorrow at 18:40. Unless
+      someone approves, it ends at 18:40.
 [Approve up to $101.00] [Approve fewer hours] [Deny]
-  2 more requests wait for you.
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  Running now: you $0.00/h, $0.00 since it started; team $0.00/h. November: /gpu spend
+  2 more requests are waiting for you.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+  Your running machine costs $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+      /gpu spend shows November.
 """)
 
 
@@ -150,20 +152,20 @@ def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> N
         listing(listed(), everyone=True),
     ) == snapshot("""\
 
-Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
-      spend
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+  3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
+      cost $4.57/h in all. /gpu spend shows November.
 
-Ready: 1x H100 in EU, Ana, k7mq2. Ends 18:40.   [Details]
-  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
-      spend
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40.   [Details]
+  3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
+      cost $4.57/h in all. /gpu spend shows November.
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  3 more not shown. Running now: you $2.42/h, $4.96 since it started; team $4.57/h. November: /gpu
-      spend
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+  3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
+      cost $4.57/h in all. /gpu spend shows November.
 
-Waiting for approval: 8x H100 in EU, p4wd9. Expires at 22:05.   [Details]
-  Running now: you nothing; team $0.00/h. November: /gpu spend
+Waiting for approval: 8x H100 (p4wd9) in EU. Expires at 22:05.   [Details]
+  The team's running machines cost $0.00/h in all. /gpu spend shows November.
 
 You have no machines right now. Try: /gpu get H100 EU
 
@@ -194,8 +196,9 @@ def test_a_history_has_one_time_for_each_line_and_keeps_the_end_as_it_was_then()
     denied = waiting(happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False), state=State.DENIED)
     assert page(show(over), show(over, BEN), show(later), show(denied)) == snapshot("""\
 
-Ended: 1x H100 in EU, Ana, k7mq2.
-  $14.68 for 6 h 4 min. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+Ended: 1x H100 (k7mq2) in EU for Ana.
+  $14.68 for 6 h 4 min. Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run
+      7"
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  I asked Ana whether this machine is still needed. Nobody has done anything with it in Slack
       for 2 h.
@@ -203,8 +206,8 @@ Ended: 1x H100 in EU, Ana, k7mq2.
   18:10  I told Ana that this machine ends at 18:40.
   18:41  Ended, confirmed by the vendor. $14.68 for 6 h 4 min at $2.42/h.
 
-Ended: 1x H100 in EU, Ana, k7mq2.
-  Nebius eu-north1. fine-tune run 7
+Ended: 1x H100 (k7mq2) in EU for Ana.
+  Nebius eu-north1. "fine-tune run 7"
   12:36  Renting from Hyperstack.
   14:40  I asked Ana whether this machine is still needed. Nobody has done anything with it in Slack
       for 2 h.
@@ -212,16 +215,16 @@ Ended: 1x H100 in EU, Ana, k7mq2.
   18:10  I told Ana that this machine ends at 18:40.
   18:41  Ended, confirmed by the vendor.
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends Nov 26 at 09:00.
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends Nov 26 at 09:00. $2.42/h, $4.96 so far.
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:36  Renting from Hyperstack at $2.15/h.
   14:40  I asked Ana whether this machine is still needed. Nobody has done anything with it in Slack
       for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
-Declined: 8x H100 in EU, Ana, p4wd9.
-  Nothing was rented. Asked for: up to $21.16/h, $137.54 in all. fine-tune run 7
+Declined: 8x H100 (p4wd9) in EU for Ana.
+  Nothing was rented. Asked for: up to $21.16/h and $137.54 in all. "fine-tune run 7"
   14:05  Ana asked for approval.
   14:12  Ben declined this request. Nothing was rented.
 """)
@@ -230,8 +233,8 @@ Declined: 8x H100 in EU, Ana, p4wd9.
 def test_a_history_also_has_the_events_that_make_no_reply() -> None:
     start = happened(K.STARTED, clock(12, 36), ANA, max_rate=Decimal("2.47"), hours=6 * H)
     assert show(changed(making(), events=(start,))) == snapshot("""\
-Starting: 1x H100 in EU, Ana, k7mq2. $2.15/h, $0.06 so far.
-  Hyperstack nor-1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+Starting: 1x H100 (k7mq2) in EU for Ana. $2.15/h, $0.06 so far.
+  Hyperstack nor-1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:36  Ana rented within the limits, for 6 h at up to $2.47/h.\
 """)
 
@@ -267,12 +270,12 @@ def test_no_event_shows_money_to_a_reader_without_the_right_to_see_it() -> None:
 def test_a_rental_shows_the_set_up_that_it_was_asked_for_with() -> None:
     details = ready()
     asked = changed(details, rental=changed(details.rental, request=request(setup="torch")))
-    assert "Setup: torch. fine-tune run 7" in show(asked)
+    assert 'Setup: torch. "fine-tune run 7"' in show(asked)
 
 
 def test_limits_that_nobody_allowed_are_shown_as_asked_for() -> None:
     states = (State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN)
-    assert all("Asked for: up to $21.16/h, $137.54 in all." in show(waiting(state=state)) for state in states)
+    assert all("Asked for: up to $21.16/h and $137.54 in all." in show(waiting(state=state)) for state in states)
 
 
 def test_the_catalogue_lists_gpus_regions_contracts_vendors_and_set_ups() -> None:
@@ -318,24 +321,25 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
       until fri waits for one
 /gpu again: shows offers for your last request again
-/gpu list: what you rent; /gpu list all for everyone
-/gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
-/gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
-/gpu share k7mq2 @ben: lets Ben in too; or at once: /gpu get H100 EU with @ben
-/gpu give k7mq2 @ben: Ben has an hour to take it, and pays from then on
-/gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
-/gpu destroy k7mq2: ends it; everything on it is lost
+/gpu list: your machines and requests; /gpu list all shows everyone's
+/gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below
+/gpu ssh k7mq2: how to log in, with lines for ~/.ssh/config, VS Code and Jupyter
+/gpu share k7mq2 @ben: lets Ben log in too; to share from the start: /gpu get H100 EU with @ben
+/gpu give k7mq2 @ben: offers it to Ben, who has an hour to take it and pays from then on
+/gpu extend k7mq2 2h: a later end; also: until 18:00. /gpu keep k7mq2 says that it's still needed
+/gpu destroy k7mq2: ends it and deletes everything on its disk
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
-/gpu probe: what I see of a machine, and the scripts for that; no-probe when asking leaves it out
+/gpu probe: what I check on a machine, and the scripts for that; no-probe in a request leaves it out
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME
-/gpu away until mon: asks you about no request until then; /gpu away off ends that
-/gpu pause bill check: stops buying, never destroying, and says why; /gpu resume goes on
+/gpu away until mon: you won't be asked about requests until then; /gpu away off ends that
+/gpu pause bill check: pauses buying and says why; machines can still be destroyed. /gpu resume ends
+      the pause
 /gpu policy reload: reads the policy file again
-  The same words work after @gpubot in a channel or a rental's thread, and alone in our direct
-      messages.
-  Up to $10.00/h and $100.00 in all you decide alone; above, an approver does.
+  The same words work after @gpubot in a channel or in a card's thread, and alone in a direct
+      message to me.
+  Above $10.00/h or $100.00 per rental, your request needs approval.
 
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
@@ -345,20 +349,20 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
       until fri waits for one
 /gpu again: shows offers for your last request again
-/gpu list: what you rent; /gpu list all for everyone
-/gpu show k7mq2: one rental and its history; with only one, no id is needed, here and below
-/gpu ssh k7mq2: the command that opens it, and lines for ~/.ssh/config, VS Code and Jupyter
-/gpu share k7mq2 @ben: lets Ben in too; or at once: /gpu get H100 EU with @ben
-/gpu give k7mq2 @ben: Ben has an hour to take it, and pays from then on
-/gpu extend k7mq2 2h: a later end, or until 18:00; /gpu keep k7mq2 says that it is still needed
-/gpu destroy k7mq2: ends it; everything on it is lost
+/gpu list: your machines and requests; /gpu list all shows everyone's
+/gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below
+/gpu ssh k7mq2: how to log in, with lines for ~/.ssh/config, VS Code and Jupyter
+/gpu share k7mq2 @ben: lets Ben log in too; to share from the start: /gpu get H100 EU with @ben
+/gpu give k7mq2 @ben: offers it to Ben, who has an hour to take it and pays from then on
+/gpu extend k7mq2 2h: a later end; also: until 18:00. /gpu keep k7mq2 says that it's still needed
+/gpu destroy k7mq2: ends it and deletes everything on its disk
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
-/gpu probe: what I see of a machine, and the scripts for that; no-probe when asking leaves it out
+/gpu probe: what I check on a machine, and the scripts for that; no-probe in a request leaves it out
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME
-  The same words work after @gpubot in a channel or a rental's thread, and alone in our direct
-      messages.
+  The same words work after @gpubot in a channel or in a card's thread, and alone in a direct
+      message to me.
 """)
 
 
@@ -367,12 +371,12 @@ def test_gpu_alone_shows_the_readers_rentals_and_what_to_type() -> None:
     assert page(*(message(each, NOW) for each in shown)) == snapshot("""\
 
 You have no machines right now.
-  /gpu get H100 EU shows offers. /gpu help shows the rest.
+  /gpu get H100 EU shows offers. /gpu help shows all commands.
 [Choose from a list]
 
-Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.
 7 more: /gpu list
-  Running now: team $19.36/h.
-  /gpu get H100 EU shows offers. /gpu help shows the rest.
+  The team's running machines cost $19.36/h in all.
+  /gpu get H100 EU shows offers. /gpu help shows all commands.
 [Choose from a list]
 """)

@@ -70,8 +70,8 @@ Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You're keeping it.
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   12:42  This machine was sold with 8 GPUs, but I see only 7.
   12:44  Ana is keeping this machine as it is.

@@ -105,7 +105,6 @@ def test_the_question_has_the_evidence_the_cost_and_the_answers() -> None:
       SSH).
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
-  Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
 (fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
@@ -113,14 +112,12 @@ def test_the_question_has_the_evidence_the_cost_and_the_answers() -> None:
       key, so the probe isn't installed). To install the probe: /gpu ssh k7mq2
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
-  Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
 (fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
 *Still using your 1x H100 (k7mq2)?* I haven't been able to monitor it since 13:10.
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
-  Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 """)
 

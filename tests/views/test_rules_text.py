@@ -133,12 +133,13 @@ def test_the_rules_begin_with_the_five_that_people_ask_about() -> None:
     lines = words({"admins": ["U0CARL"], "budgets": {"person": 500}}).splitlines()
     assert lines[:7] == [
         "In short",
-        "  Up to $10.00/h and $100.00 in all people rent on their own.",
-        "  Above that, an admin decides: U0CARL. Requests go to the home channel.",
-        "  A rental is for 4 h if nobody says for how long, and for 3 days at most.",
-        "  Nobody can approve more than 8 GPUs in a rental, 4 rentals of one person at a time, "
-        "and $100.00/h of the team.",
-        "  The team has no budget. Each person's is $500.00. Over a budget an approver decides.",
+        "  People can rent on their own up to $10.00/h and $100.00 per rental.",
+        "  Anything above that needs an admin's approval. Admins: U0CARL. Requests go to the home channel.",
+        "  A rental lasts 4 h if nobody names a length, and 3 days at most.",
+        "  Nobody can approve more than 8 GPUs per rental, 4 rentals per person at a time, "
+        "or $100.00/h for the whole team.",
+        "  The team has no budget, and each person has a budget of $500.00 a month. A rental that would exceed a "
+        "budget needs approval.",
         "Who",
     ]
 
@@ -158,8 +159,10 @@ def test_policy_check_prints_the_rules_in_words(tmp_path: Path) -> None:
     )
     done = CliRunner().invoke(cli, ["policy", "check", str(path)])
     assert done.exit_code == 0
-    assert "  Up to $12.50/h and $100.00 in all people rent on their own.\n" in done.stdout
-    project = "  vision: for C0V, named by everyone, $3,000.00 a month, cost center R&D.\n"
+    assert "  People can rent on their own up to $12.50/h and $100.00 per rental.\n" in done.stdout
+    project = (
+        "  vision: charged in C0V, for everyone who names it, budget of $3,000.00 a month, cost center R&D.\n"
+    )
     assert project in done.stdout
 
 
@@ -169,7 +172,7 @@ def test_policy_check_names_each_channel_that_now_charges_a_project_for_fewer_pe
         "projects: {vision: {channels: [C0V, C0W], people: [U0ANA]}, open: {channels: [C0O]}}\n", encoding="utf-8"
     )
     printed = CliRunner().invoke(cli, ["policy", "check", str(path)]).stdout
-    assert "  vision: for C0V and C0W, only for U0ANA and approvers, without a budget.\n" in printed
+    assert "  vision: charged in C0V and C0W, only for U0ANA and approvers, no budget.\n" in printed
     title, changes = "Changed since earlier versions\n", printed.partition("Changed since earlier versions\n")[2]
     assert title in printed
     assert [line.split()[0] for line in changes.splitlines()] == ["C0V", "C0W"]

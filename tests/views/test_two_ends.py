@@ -184,12 +184,12 @@ def test_a_list_and_a_history_say_both_ends() -> None:
         message(lists.show(details, reader=reading(now, ANA)), now),
     ) == snapshot("""\
 
-Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 19:40, or by tomorrow at 00:40
+Ready: 1x H100 (k7mq2) in EU. In use. It keeps running until 19:40, and until tomorrow at 00:40 at
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 19:40, or by tomorrow at 00:40 while
-      its GPUs are busy.
+Ready: 1x H100 (k7mq2) in EU for Ana. It keeps running until 19:40, and until tomorrow at 00:40 at
+      the latest. $2.42/h, $4.96 so far.
 In use since 13:00.
-  Nebius eu-north1. Allowed: up to $2.47/h, $30.88 in all. fine-tune run 7
+  Nebius eu-north1. Accepted: up to $2.47/h and $30.88 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:40  This machine was in use at its end, so it keeps running until 19:40.
 """)

@@ -61,17 +61,20 @@ def test_a_list_has_the_verdict_of_each_machine_once_there_is_one() -> None:
     )
     shown = message(lists.listing(live, everyone=False, reader=reading(NOW)), NOW)
     assert shown == snapshot("""\
-Ready: 1x H100 in EU, k7mq2. In use. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 in EU, k7mq2. Idle for 1 h 55 min. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 in EU, k7mq2. Connected but idle for 2 h. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU. In use. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. Idle for 1 h 55 min. It ends at 18:40. $2.42/h, $4.96 so far.
       [Details]
-Ready: 1x H100 in EU, k7mq2. I haven't been able to monitor it since 13:10 (no answer over SSH).
-      $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 in EU, k7mq2. Idle for 2 days 7 h. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-Ready: 1x H100 in EU, k7mq2. I haven't been able to monitor it since 15:00. $2.42/h, $4.96 so far.
-      Ends 18:40.   [Details]
-Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend\
+Ready: 1x H100 (k7mq2) in EU. Connected but idle for 2 h. It ends at 18:40. $2.42/h, $4.96 so far.
+      [Details]
+Ready: 1x H100 (k7mq2) in EU. I haven't been able to monitor it since 13:10 (no answer over SSH). It
+      ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. Idle for 2 days 7 h. It ends at 18:40. $2.42/h, $4.96 so far.
+      [Details]
+Ready: 1x H100 (k7mq2) in EU. I haven't been able to monitor it since 15:00. It ends at 18:40.
+      $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+      /gpu spend shows November.\
 """)
 
 
@@ -90,45 +93,45 @@ def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_e
         show(changed(used(V.UNKNOWN, why=Missed.REFUSED), recent_use=RecentUse(hours=(None,) * 24))),
     ) == snapshot("""\
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 In use: GPUs 0-7 at up to 98% in the last 30 min, 1 connection. One GPU uses up to 71 GiB and 640 W.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 In use: GPUs 0-2 at up to 4%, GPU 3 at up to 97%, GPU 4 at up to 3%, GPUs 5-6 without a reading, GPU
       7 at 0% in the last 30 min, nobody connected.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, nobody connected.
   Last day  ·······················▁ (not in the fallback)
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, 1 new connection.
   Last day  ·······················▁ (not in the fallback)
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 I haven't been able to monitor it since 12:42 (a GPU reports no usage, as in MIG mode).
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min.
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 I haven't been able to monitor it since 12:42 (it rejects my key, so the probe isn't installed).
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)
 
@@ -141,10 +144,10 @@ def test_a_history_has_the_last_changes_of_the_verdict_as_they_were_then() -> No
     blips = [change(hour, V.IN_USE if hour % 2 else V.IDLE) for hour in range(4, 14)]
     events = [*blips, change(14, V.CONNECTED), change(15, V.UNKNOWN, why=Missed.HOST_KEY_CHANGED)]
     assert show(ready(*events, use=IDLE)) == snapshot("""\
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min.
-  Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
-  6 earlier events not shown.
+  Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
+  6 earlier events aren't shown.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   10:35  Idle since 10:05.
   11:35  In use since 11:05.
@@ -231,28 +234,29 @@ Ended at 18:41, confirmed by the vendor. It cost $14.68.
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
 
-Ended: 1x H100 in EU, Ana, k7mq2.
+Ended: 1x H100 (k7mq2) in EU for Ana.
   $14.68 for 6 h 4 min. Cost by usage: $7.38 in use, $3.00 connected but idle, $3.10 idle and $1.20
-      not monitored. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+      not monitored. Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  I asked Ana whether this machine is still needed.
   18:41  Ended, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
-Ended: 1x H100 in EU, Ana, k7mq2.
-  $14.68 for 6 h 4 min. Cost by usage: $14.68 in use. Nebius eu-north1. Allowed: up to $2.47/h,
-      $16.06 in all. fine-tune run 7
+Ended: 1x H100 (k7mq2) in EU for Ana.
+  $14.68 for 6 h 4 min. Cost by usage: $14.68 in use. Nebius eu-north1. Accepted: up to $2.47/h and
+      $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  I asked Ana whether this machine is still needed.
   18:41  Ended, confirmed by the vendor. It cost $14.68.
 
-Ended: 1x H100 in EU, Ana, k7mq2.
-  $14.68 for 6 h 4 min. Nebius eu-north1. Allowed: up to $2.47/h, $16.06 in all. fine-tune run 7
+Ended: 1x H100 (k7mq2) in EU for Ana.
+  $14.68 for 6 h 4 min. Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run
+      7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:41  Ended, confirmed by the vendor. It cost $14.68.
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.
-  Cost by usage: $7.38 in use, $3.10 idle and $1.20 not monitored. Nebius eu-north1. Allowed: up to
-      $2.47/h, $16.06 in all. fine-tune run 7
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
+  Cost by usage: $7.38 in use, $3.10 idle and $1.20 not monitored. Nebius eu-north1. Accepted: up to
+      $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)
 

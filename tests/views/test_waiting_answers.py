@@ -294,19 +294,22 @@ def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_st
         message(lists.listing(alone, reading(NOW, ANA), everyone=False, waits=[WaitingView(quote=quote)]), NOW),
     ) == snapshot("""\
 
-Ready: 1x H100 in EU, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
+Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+      /gpu spend shows November.
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
       waiting]
 8x H100 (p4wd9) in EU starts tomorrow at 09:00, at $21.16/h or less, up to $179.86 in all.   [Stop
       waiting]
 
-Ready: 1x H100 in EU, Ana, k7mq2. $2.42/h, $4.96 so far. Ends 18:40.   [Details]
-  Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+      /gpu spend shows November.
 8x H100 (p4wd9) in EU for Ana <b> starts tomorrow at 09:00 and ends tomorrow at 17:00.   [Stop
       waiting]
 
-  Running now: you $0.00/h, $0.00 since they started; team $0.00/h. November: /gpu spend
+  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+      /gpu spend shows November.
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
       waiting]
 """)

@@ -62,7 +62,7 @@ def period_of(words: str, now: datetime, zone: ZoneInfo) -> Period:
         return Period(kind=kind, month=month, start=at_time(first, 0, zone), end=end, running=True)
     wanted = _month_of_words(words, month)
     if wanted > month:
-        raise Mistake(f"{wanted} has not begun.", next_step=NextStep.READ_THIS_MONTH)
+        raise Mistake(f"{wanted} hasn't begun yet.", next_step=NextStep.READ_THIS_MONTH)
     return Period(
         kind=PeriodKind.MONTH,
         month=wanted,

@@ -22,6 +22,7 @@ const now = () => new Date(clock.at + (performance.now() - clock.real) * clock.s
 const panel = new Panel(get("panel"), now);
 const folds = { side: new Fold("side", false), panel: new Fold("panel", true) };
 let place = { user: "", channel: "", thread: "" };
+let taken = 0; // how many messages the page was sent; a later copy of one can read otherwise
 let today = ""; // the day of the person who acts
 let stop = () => {};
 const guide = new Guide(get("guide"), { world, go, where: () => place, shown: () => (folds.panel.close(), show()) });
@@ -73,20 +74,19 @@ function botConnected(yes) {
 }
 
 function take(news) {
-  for (const message of news.messages || []) world.messages.set(`${message.channel} ${message.ts}`, message);
+  for (const message of news.messages || []) world.messages.set(`${message.channel} ${message.ts}`, { ...message, taken: (taken += 1) });
   if (news.clock) Object.assign(clock, { at: Date.parse(news.clock.now), real: performance.now(), speed: news.clock.speed });
   for (const [name, part] of Object.entries(news)) if (name !== "messages") world[name] = part;
   if (news.connected !== undefined) botConnected(news.connected);
-  if (news.clock) tick();
   panel.show(world, news);
-  if (news.messages || news.people || news.channels || news.modal || news.home) show();
+  if (news.messages || news.people || news.channels || news.modal || news.home || news.clock) show();
   guide.changed();
 }
 
 /** Show the time where the person is. At midnight read all again, since texts say "today" and "tomorrow". */
 function tick() {
   const { zone, name } = reader();
-  if (!clock.at || !name) return;
+  if (!clock.at || !name) return; // not all is known yet
   const day = dayOf(now(), zone);
   get("zone").textContent = `${name}'s time: ${timeOf(now(), zone)}, ${day} (${zone.replaceAll("_", " ")})`;
   if (today && day !== today) followPerson();
@@ -116,7 +116,7 @@ function reader() {
 }
 
 function show() {
-  if (!world.people.length) return;
+  if (!world.people.length || !clock.at) return;
   showPeople();
   tick();
   const all = inPlace();
