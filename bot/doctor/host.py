@@ -120,7 +120,7 @@ async def socket_by_hand(context: CheckContext) -> list[Finding]:
     try:
         problem = socket_problem(path)
     except FileNotFoundError:
-        return [ok(SOCKET, "its folder is it doesn't exist yet; gpubot run creates it.")]
+        return [ok(SOCKET, "its folder doesn't exist yet; gpubot run creates it.")]
     except OSError as error:
         if context.settings.socket is None:
             return [not_checked(SOCKET, "GPUBOT_DATABASE_URL first.")]

@@ -42,7 +42,6 @@ from handlers.messages.replacing import not_working_button
 from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.ends import end
 from handlers.phrases.format import Reader, Times, dollars, join, person
 from handlers.phrases.lease_buttons import destroy_button, extend_by_button, extend_until_button
 from handlers.phrases.rental_text import STATES, machine_in
@@ -196,7 +195,7 @@ def answer_about(details: RentalDetails, topic: Topic, reader: Reader) -> Render
     first = ""
     if topic is Topic.TIME and ready:
         left = max(rental.running_lease.ends_at - reader.now, timedelta(0))
-        first = f"{rental.id} ends {end(rental, reader.times)}, in {span(left)}."
+        first = f"{rental.id} ends in {span(left)}."
     buttons: dict[Topic, tuple[Json | None, ...]] = {
         Topic.TIME: (_extend_form(rental) if ready else None,),
         Topic.MONEY: _spend_buttons(reader),

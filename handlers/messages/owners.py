@@ -24,6 +24,7 @@ from handlers.messages.ssh_lines import keys_fact, lines_to_paste, ssh_button
 from handlers.messages.writers import EventContext, Needs, direct, no_longer_ready, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.ends import ends_fact
 from handlers.phrases.format import escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
@@ -90,10 +91,10 @@ def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> R
 
 
 def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
-    """Return to the new owner of a ready machine what it costs, when it ends and how to get in. If the machine
+    """Return to the new owner of a ready machine what it costs, when it ends and how to log in. If the machine
     computes nothing, ask whether it is needed."""
-    details, rental, times = context.details, context.rental, context.times
-    ends = f"It ends {times.at_time(rental.running_lease.ends_at)}, and its disk is deleted then."
+    rental = context.rental
+    ends = ends_fact(rental, context.times, context.event.at).sentence
     facts = context.event.facts
     how = _how_adopted(context, facts) if isinstance(facts, AdoptedFacts) else _how_handed_over(context, facts)
     asks = is_open(context)
@@ -101,7 +102,7 @@ def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rende
         context,
         blocks.paragraph(join(how, ends)),
         [],
-        [keys_fact(details, context.reader)],
+        [keys_fact(context.details, context.reader)],
         extend_form_button(rental),
         ssh_button(rental, "SSH config and keys"),
         destroy_button(rental),

@@ -92,11 +92,6 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     return Fact("Ends", f"{first}, {latest}{longer(times.time)}", said)
 
 
-def end(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return `18:40`, or `18:40, or by 00:40 while its GPUs are busy` if the end can move."""
-    return _until(rental, times.time, times, *posted)
-
-
 def _until(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
     """Return the end of a machine as `say` writes a time, and the later one if it can move."""
     lease = rental.running_lease

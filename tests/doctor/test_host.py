@@ -38,7 +38,7 @@ async def test_a_folder_in_which_others_could_replace_the_socket_is_not_ok(insta
     assert line.endswith(f"Type: chmod go-w {folder}")
     installation.set(GPUBOT_SOCKET=f"{folder}/new/gpubot.sock")
     findings = [finding.line() for finding in await installation.examine()]
-    assert "ok      GPUBOT_SOCKET: its folder is it doesn't exist yet; gpubot run creates it." in findings
+    assert "ok      GPUBOT_SOCKET: its folder doesn't exist yet; gpubot run creates it." in findings
 
 
 # --- the database

@@ -175,5 +175,5 @@ async def test_a_machine_is_deleted_with_the_token_alone_while_no_bot_runs(world
     world.clock.jump(600)
     assert (await delete()).text == f"{machine.resource_id} has already been deleted."
     await world.restart()
-    await world.until_card(rental, "Lost")
+    await world.until_card(rental, "Ended before")
     await check_consistency(world, bought=["hyperstack"])

@@ -60,18 +60,18 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
             await world.kill()
         assert not (await click).ok
         await world.restart()
-        assert "SXM 80 GB in EU, Ben, " in (await world.card(rental)).text
+        assert "Owner\nBen\n" in (await world.card(rental)).reads
         assert (await world.clicks("Ana", given, "Take")).ok
         await world.kill()
         await world.restart()
-        assert "SXM 80 GB in EU, Ana, " in (await world.card(rental)).text
+        assert "Owner\nAna\n" in (await world.card(rental)).reads
         assert "Ana took over this machine, which was Ben's." in await world.thread(rental)
 
         hers = world.play.sees("Ana", "You took over 1x H100", dm=True)
-        assert [button.text for button in hers.buttons] == ["Extend", f"Destroy {rental}"]
+        assert [button.text for button in hers.buttons] == ["Extend", "SSH config and keys", f"Destroy {rental}"]
         assert (
             "authorized_keys"
-            in world.play.sees("Ben", "Paste this on the machine, and Ana gets in:", dm=True).text
+            in world.play.sees("Ben", "Paste this on the machine so that Ana can log in:", dm=True).text
         )
         await world.clicks("Ana", given, "Take")
         await world.play.settle()

@@ -115,7 +115,7 @@ Ben's 1x H100 (k7mq2) is being destroyed.
 (fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 You took over 1x H100 (k7mq2) at 15:02, at $2.42/h. It was Ben's. I've sent Ben the line to paste
-      there so that you can log in. It ends at 18:40, and its disk is deleted then.
+      there so that you can log in. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop

@@ -54,8 +54,7 @@ def test_the_owner_of_an_adopted_machine_reads_that_its_keys_are_unknown_and_whe
 (fallback) I don't know whose keys work, because this machine wasn't rented through me.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2). It ran in the account as train-3 <!here> and wasn't
-      rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at 18:40, and its disk
-      is deleted then.
+      rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: I don't know whose keys work, because this machine wasn't rented through me
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
@@ -94,8 +93,7 @@ def test_a_new_owner_reads_whose_keys_open_the_machine() -> None:
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40, and its disk
-      is deleted then.
+Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
@@ -129,8 +127,7 @@ def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_w
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40, and its disk
-      is deleted then.
+Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
@@ -142,8 +139,7 @@ Still using your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40, and its disk
-      is deleted then.
+Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
 *The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop

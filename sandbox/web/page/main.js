@@ -22,9 +22,10 @@ const now = () => new Date(clock.at + (performance.now() - clock.real) * clock.s
 const panel = new Panel(get("panel"), now);
 const folds = { side: new Fold("side", false), panel: new Fold("panel", true) };
 let place = { user: "", channel: "", thread: "" };
+let taken = 0; // how many messages the page was sent; a later copy of one can read otherwise
 let today = ""; // the day of the person who acts
 let stop = () => {};
-const guide = new Guide(get("guide"), { world, go, where: () => place, shown: () => (folds.panel.close(), show()) });
+const guide = new Guide(get("guide"), { world, now, go, where: () => place, shown: () => (folds.panel.close(), show()) });
 
 function readPlace() {
   const [user, channel, thread] = location.hash.replace(/^#\/?/, "").split("/");
@@ -73,7 +74,7 @@ function botConnected(yes) {
 }
 
 function take(news) {
-  for (const message of news.messages || []) world.messages.set(`${message.channel} ${message.ts}`, message);
+  for (const message of news.messages || []) world.messages.set(`${message.channel} ${message.ts}`, { ...message, taken: (taken += 1) });
   if (news.clock) Object.assign(clock, { at: Date.parse(news.clock.now), real: performance.now(), speed: news.clock.speed });
   for (const [name, part] of Object.entries(news)) if (name !== "messages") world[name] = part;
   if (news.connected !== undefined) botConnected(news.connected);

@@ -36,7 +36,7 @@ export function showMessages(list, messages, reader, { replies } = {}) {
 
 function versionOf(message, reader, replies) {
   const last = replies?.get(message.ts)?.at(-1);
-  return [reader.user, dayOf(reader.now(), reader.zone), message.seq, last?.ts, reader.pointed === message.ts].join(" ");
+  return [message.taken, last?.ts, reader.pointed === message.ts].join(" ");
 }
 
 function article(message, reader, replies) {
