@@ -197,8 +197,6 @@ class World:
             if re.match(rf"[A-Z][^\n]*: \d+x [^\n]*\({rental_id}\)[^\n]* for ", message.text)
             and not (message.thread_ts or message.only_you or message.is_dm)
         ]
-        # Unlike the request to the approvers in the same channel, a card begins with its state: `Ready: 1x ..`
-        cards = [message for message in cards if not message.is_dm and re.match(r"[^\n]*: \d+x ", message.text)]
         if not cards:
             raise Missed(f"{name} sees no card of {rental_id}.")
         return max(cards, key=lambda card: float(card.ts))
