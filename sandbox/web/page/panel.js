@@ -13,6 +13,12 @@ const requestsOf = (fault) => (fault.endpoint === "*" ? ALL : fault.endpoint);
 /** Return what a fault means. `pairs` has the API's words for faults, each with its phrase. */
 const phraseOf = (pairs, word) => pairs.find(([each]) => each === word)[1];
 
+/** Return how busy a machine's GPUs are. */
+function use(gpus) {
+  const percents = gpus.map((each) => each ?? "?");
+  return new Set(percents).size > 1 ? `GPUs at ${percents.join(", ")}%` : `${gpus.length > 1 ? `${gpus.length} ` : ""}GPUs at ${percents[0]}%`;
+}
+
 /** Return a section that stays open or closed over a reload. */
 function section(title, ...children) {
   const name = `section ${title}`;
@@ -144,7 +150,7 @@ export class Panel {
       "div",
       { class: "machine", role: "group", "aria-label": machine.name, tabindex: "-1" },
       el("p", {}, el("strong", {}, machine.name), ` ${machine.vendor}, ${machine.status}, $${machine.rate}/h`),
-      el("p", {}, fault ? `What is wrong: ${phraseOf(choices.machine_faults, fault)}.` : `GPUs at ${gpus.map((each) => each ?? "?").join(", ")}%, ${connections.length} connected`),
+      el("p", {}, fault ? `What is wrong: ${phraseOf(choices.machine_faults, fault)}.` : `${use(gpus)}, ${connections.length} connected`),
       el(
         "div",
         { class: "actions" },
