@@ -39,7 +39,7 @@ async def newest(ours: Team) -> Event[Any]:
 async def per_hour(ours: Team) -> str:
     """Return the limit that `/gpu help` names."""
     words = await ours.command(ANA, "help")
-    return words.rpartition("Up to ")[2].partition("/h")[0]
+    return words.rpartition("Above ")[2].partition("/h")[0]
 
 
 def labels(message: dict[str, Any]) -> list[str]:

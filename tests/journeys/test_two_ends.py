@@ -22,8 +22,8 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     ready_at = await world.now()
     (machine,) = await world.alive()
     await world.sandbox.use(machine.resource_id, {"all": 98})
-    said = world.play.sees("Ana", "unless its GPUs are busy then", dm=True)
-    assert "Its disk is deleted when it ends, also at night." in said.text
+    said = world.play.sees("Ana", "while its GPUs are busy", dm=True)
+    assert "The disk is deleted with the machine, even at night." in said.text
     told = await pings(world)
 
     await world.skips(20 * MINUTE)
