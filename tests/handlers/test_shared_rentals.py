@@ -140,8 +140,9 @@ async def test_an_extension_by_a_teammate_over_the_limits_asks_an_approver(tmp_p
         await ours.deliver()
         assert "Ana's 1x H100" in (await ours.look(BEN, APPROVALS, "Approve"))["reads"]
         await ours.forge(EVE, "withdraw", f"{rental.id}:2")
-        refusal = "Only its owner and admins can withdraw this request. Nothing was changed."
-        assert (await ours.replies())[-1] == refusal
+        assert (await ours.replies())[-1] == (
+            "Only its owner and admins can withdraw this request. Nothing was changed."
+        )
 
 
 async def test_an_approver_does_not_approve_the_time_that_they_asked_for_as_a_teammate(tmp_path: Path) -> None:

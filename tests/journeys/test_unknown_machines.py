@@ -18,7 +18,7 @@ async def test_killed_while_a_machine_gets_its_owner_it_gets_one_and_is_a_rental
     await world.passes(timedelta(minutes=10))
     asked = await world.reads("Cleo", LEAD)
     assert "train-ana-3, 1x H100 SXM 80 GB at Lambda" in asked.text
-    assert "It may be Ana's." in asked.text
+    assert "It may belong to Ana." in asked.text
     await world.clicks("Cleo", asked, "Assign an owner")
     dialog = await world.sandbox.open_modal(PEOPLE["Cleo"])
     with locked(world.database):
@@ -31,7 +31,7 @@ async def test_killed_while_a_machine_gets_its_owner_it_gets_one_and_is_a_rental
     await world.kill()
     await world.restart()
     rental = await world.rental()
-    assert (await world.card(rental)).text.startswith("Ready: 1x H100 SXM 80 GB (")
+    assert (await world.card(rental)).text.startswith(f"Ready: 1x H100 SXM 80 GB ({rental}) for Ana")
     assert rental in (await world.reads("Ana", "I don't know whose keys work")).text
     await world.passes(timedelta(minutes=10))
     assert rental in (await world.reads("Cleo", "assigned an owner")).text

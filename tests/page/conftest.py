@@ -121,6 +121,16 @@ def accessible(page: Page) -> None:
     assert not found, json.dumps([(each["id"], [node["html"] for node in each["nodes"]]) for each in found])
 
 
+def name_machine(message: Locator) -> None:
+    """Assert that a screen reader reads each button of a message with the id of its machine."""
+    found = re.search(r"\((\w{5})\)", str(message.text_content()))
+    assert found
+    buttons = message.locator(".actions, .section").get_by_role("button")
+    expect(buttons.first).to_be_visible()
+    for button in buttons.all():
+        expect(button).to_have_accessible_name(re.compile(found[1]))
+
+
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with run_sandbox() as running:

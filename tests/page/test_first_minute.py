@@ -20,6 +20,7 @@ from tests.page.conftest import (
     accessible,
     composer,
     messages,
+    name_machine,
 )
 
 
@@ -57,9 +58,11 @@ def test_the_six_steps_of_the_guide_lead_from_the_question_to_the_bill(open_page
     starting = tries(page, "Let a vendor sell out")
     assert acts(page) == CLEO
     expect(starting).to_contain_text("Nebius")
+    name_machine(starting)
     question = tries(page, "Look away until it is idle")
     assert acts(page) == ANA
     expect(question.get_by_role("button", name=re.compile("^Destroy "))).to_be_visible()
+    name_machine(question)
     request = tries(page, "Approve as Ben")
     assert acts(page) == BEN
     expect(request).to_contain_text(re.compile("8x H100"))

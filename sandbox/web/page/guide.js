@@ -7,13 +7,17 @@ import { button, el } from "./dom.js";
 const [ANA, BEN, CLEO] = ["U0ANA0000", "U0BEN0000", "U0CLEO000"];
 const [TRAINING, GPUS] = ["C0TRAIN00", "C0GPUS000"];
 const PATIENCE = 30_000; // milliseconds for which a step waits for the bot
+const FRESH = 15 * 60_000; // milliseconds for which the prices of offers are surely valid
 const HALF_HOURS = 8; // after which somebody was surely asked about an idle machine
 const DONE = "guide done";
 
 export class Guide {
-  /** `world` is what the page knows, `go` and `where` change and say its place, `shown` shows what is pointed at. */
-  constructor(root, { world, go, where, shown }) {
-    Object.assign(this, { world, go, where, shown, pointed: null, running: null, waiting: new Set() });
+  /**
+   * `world` is what the page knows, and `now` its time; `go` and `where` change and say its place; `shown` shows what is
+   * pointed at.
+   */
+  constructor(root, { world, now, go, where, shown }) {
+    Object.assign(this, { world, now, go, where, shown, pointed: null, running: null, waiting: new Set() });
     this.done = new Set(JSON.parse(sessionStorage.getItem(DONE) || "[]"));
     this.count = el("span", { class: "hint" });
     this.list = el("ol");
@@ -158,7 +162,11 @@ export class Guide {
   /** Let Ana have a machine that is ready. Return its card. With `passes`, 10 minutes pass in any case. */
   async ready(passes = false) {
     await this.at(ANA, TRAINING);
-    if (!this.runs(ANA)) await this.rent(ANA, this.with(/^Rent from/)() || (await this.ask(ANA, ASKS)));
+    if (!this.runs(ANA)) {
+      const offers = this.with(/^Rent from/)();
+      const fresh = offers && this.now() - offers.ts * 1000 < FRESH;
+      await this.rent(ANA, fresh ? offers : await this.ask(ANA, ASKS));
+    }
     const card = () => this.newest((message) => isCard(message) && /Ready|In use/.test(message.reads) && /Ana/.test(message.reads));
     if (passes || !card()) await this.pass(600);
     return this.until(card, "The machine");

@@ -25,7 +25,7 @@ let place = { user: "", channel: "", thread: "" };
 let taken = 0; // how many messages the page was sent; a later copy of one can read otherwise
 let today = ""; // the day of the person who acts
 let stop = () => {};
-const guide = new Guide(get("guide"), { world, go, where: () => place, shown: () => (folds.panel.close(), show()) });
+const guide = new Guide(get("guide"), { world, now, go, where: () => place, shown: () => (folds.panel.close(), show()) });
 
 function readPlace() {
   const [user, channel, thread] = location.hash.replace(/^#\/?/, "").split("/");
