@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from bot.model.event import Event, EventKind
 from bot.model.facts import AccountFacts, AlertFacts, SaidFacts
-from bot.model.person import OPERATOR
 from bot.model.text import listed, plural, span
 from bot.policy.use.clocks import ClockDifference
 from handlers.messages.writers import AlertContext, EventContext, Needs, alert, sentence_case, thread
@@ -48,7 +47,7 @@ def _paused(context: AlertContext[SaidFacts]) -> Rendered | None:
     resumed = context.other_end
     if resumed is not None:
         return _pause_over(context, context.event, resumed) if context.other_alert is None else None
-    who = f"{sentence_case(context.actor)} paused buying{_why(context.event)}."
+    who = f"{_who_paused(context, context.event)} paused buying{_why(context.event)}."
     return blocks.message(f"{who} Machines can still be destroyed. {RESUME}")
 
 
@@ -64,16 +63,21 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
     """Return one message about a pause of buying and its end, for a reader who wasn't told of the pause."""
-    times, who, by = context.times, actor(context.names, paused), actor(context.names, resumed)
-    began = f"{sentence_case(who)} paused buying {times.at_time(paused.at)}{_why(paused)}."
+    times, by = context.times, actor(context.names, resumed)
+    began = f"{_who_paused(context, paused)} paused buying {times.at_time(paused.at)}{_why(paused)}."
     ended = f"{sentence_case(by)} ended the pause {times.at_time(resumed.at)}, so machines can be rented again."
     return blocks.message(f"{began} {ended}")
 
 
 def _why(event: Event[SaidFacts]) -> str:
-    """Return `: "bill check"`, a person's reason for a pause. Empty for the operator, whose name it follows."""
-    detail = event.facts.detail if event.actor != OPERATOR.id else None
+    """Return `: "bill check"`, the reason for a pause, or an empty text if there is none."""
+    detail = event.facts.detail
     return f': "{escape(detail, 200)}"' if detail else ""
+
+
+def _who_paused(context: AlertContext, paused: Event[SaidFacts]) -> str:
+    """Return the name of the person who paused buying, for the begin of a sentence. `_why` has the reason."""
+    return sentence_case(person(context.names, paused.actor))
 
 
 # --- the rules

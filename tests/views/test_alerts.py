@@ -60,7 +60,7 @@ def test_a_pause_that_is_over_is_told_with_its_end() -> None:
     operators, carls = paused(OPERATOR.id, "bill check"), paused(CARL, "The bill is too high")
     assert page(operators, carls, paused(CARL)) == snapshot("""\
 
-The operator (bill check) paused buying at 09:02. Carl ended the pause at 11:04, so machines can be
+The operator paused buying at 09:02: "bill check". Carl ended the pause at 11:04, so machines can be
       rented again.
 
 Carl paused buying at 09:02: "The bill is too high". Carl ended the pause at 11:04, so machines can

@@ -361,9 +361,9 @@ def test_the_receipt_names_who_ended_somebody_elses_machine_and_the_operators_re
 
 Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 
-(fallback) Ended by the operator (Slack is <!channel> away) at 18:41: 1x H100 (k7mq2).
+(fallback) Ended by the operator (reason: "Slack is <!channel> away") at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Ended by the operator (Slack is <!channel> away) at 18:41: 1x H100 (k7mq2)*
+*Ended by the operator (reason: "Slack is <!channel> away") at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
@@ -403,7 +403,7 @@ def test_the_receipt_says_until_when_the_operator_extended_the_machine_and_why()
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
-  The operator (a long run) extended it until 18:40.\
+  The operator (reason: "a long run") extended the machine until 18:40.\
 """)
 
 
