@@ -157,7 +157,7 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
     lease = rental.running_lease
     ends = f"It ends in {span(lease.ends_at - now)}"
     if lease.latest_end is not None:
-        ends += f", or within {span(lease.latest_end - now)} while its GPUs are busy"
+        ends += f", or in {span(lease.latest_end - now)} at the latest if its GPUs are busy"
     return blocks.modal(
         Callback.EXTEND,
         f"Extend {rental.id}?",

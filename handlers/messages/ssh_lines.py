@@ -41,7 +41,10 @@ KEYS_NAMED, PEOPLE_NAMED = 3, 5
 MORE_OF_YOURS = "{} more of yours"
 LONG_LINES = 2
 """How many shell lines fit into a message besides everything else."""
-DISK = "*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop billing."
+DISK = (
+    "*The disk is deleted when the machine ends*, so copy your results off first. "
+    "Shutting down from inside doesn't stop billing."
+)
 NO_ADDRESS = "I don't know this machine's address yet."
 NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one ssh should show."
 

@@ -57,8 +57,8 @@ Carl made you the owner of 1x H100 (k7mq2). It ran in the account as train-3 <!h
       rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: I don't know whose keys work, because this machine wasn't rented through me
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
@@ -96,8 +96,8 @@ def test_a_new_owner_reads_whose_keys_open_the_machine() -> None:
 Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 Carl made Ana the owner of this machine, which was Ben's.
@@ -130,8 +130,8 @@ def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_w
 Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 Still using your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $4.96 so far. All its
       GPUs have been at 0% since 14:05. Nobody is connected. It ends at 18:40.
 [Extend] [SSH config and keys] [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
@@ -142,8 +142,8 @@ Still using your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $
 Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
 

@@ -127,8 +127,8 @@ $ ssh root@203.0.113.7
 | Price: $2.42/h, at most $16.06
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -215,8 +215,8 @@ $ ssh root@203.0.113.7
 | Price: $2.42/h, at most $16.06
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Replace k7mq2, up to $2.47/h] [Destroy k7mq2]
 
 (fallback) Running: 1x H100 (k7mq2) in EU for Ana.

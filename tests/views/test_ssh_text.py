@@ -50,8 +50,8 @@ $ ssh root@203.0.113.7
 | Price: $2.42/h, at most $16.06
 | Keys: "you@laptop" works; "you@desk" and Ben's will work if the startup script runs
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
   Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
@@ -66,8 +66,8 @@ $ ssh root@203.0.113.7
 | Price: $2.42/h, at most $16.06
 | Keys: "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
   Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 """)
@@ -167,8 +167,8 @@ def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_l
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 $ ssh -p 2222 root@203.0.113.7
 | Keys: "you@laptop" works; "you@desk" will work if the startup script runs
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
   Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 If "you@desk" doesn't work, paste this on the machine:
 $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
@@ -199,8 +199,8 @@ def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_wh
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: "you@laptop" works
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
   I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
 $ Host gpu-k7mq2
@@ -219,8 +219,8 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 I don't know this machine's address yet.
 | Keys: "you@laptop" works
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Your key "you@laptop" works.
@@ -230,8 +230,8 @@ I don't know this machine's address yet.
 Nothing answers on its SSH port yet.
 $ ssh root@203.0.113.7
 | Keys: "you@laptop" works
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
   I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
 $ Host gpu-k7mq2
