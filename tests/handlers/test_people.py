@@ -95,7 +95,7 @@ async def test_in_an_organization_only_members_of_the_workspace_may_act(
 ) -> None:
     async with team(tmp_path, org=ORG) as ours:
         reply = await reply_to_ben(ours, **profile)
-        assert reply.startswith("I don't know k7mq2" if member else ONLY_MEMBERS)
+        assert reply.startswith("k7mq2 is missing from my database" if member else ONLY_MEMBERS)
 
 
 async def test_without_an_organization_a_payload_that_names_one_is_of_an_outsider(tmp_path: Path) -> None:

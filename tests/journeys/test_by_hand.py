@@ -124,8 +124,9 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     await slack_is_back(world, away)
     assert (await world.card(rental)).text.startswith("Ended by the operator (")
     assert (await world.card(waiting)).text.startswith("Withdrawn by the operator (")
-    seen = [message.reads.replace("\u2060", "") for message in await world.sandbox.see(world.people["Ana"])]
-    (receipt,) = [text for text in seen if f" by {WHO} at " in text]
+    own = [message for message in await world.sandbox.see(world.people["Ana"]) if message.is_dm]
+    seen = [message.reads.replace("\u2060", "") for message in own]
+    (receipt,) = [text for text in seen if f"Ended by {WHO} at " in text]
     assert receipt.startswith("Ended by ")
     assert f" The {WHO[4:]} extended it until " in receipt
     thread = [line.replace("\u2060", "") for line in await world.thread(rental)]
@@ -175,5 +176,5 @@ async def test_a_machine_is_deleted_with_the_token_alone_while_no_bot_runs(world
     world.clock.jump(600)
     assert (await delete()).text == f"{machine.resource_id} has already been deleted."
     await world.restart()
-    await world.until_card(rental, "Ended before")
+    await world.until_card(rental, "Ended before ")
     await check_consistency(world, bought=["hyperstack"])

@@ -66,7 +66,7 @@ async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path
         await world.until_card(first, "Ended")
         await until(world, datetime(2026, 11, 30, 9, tzinfo=UTC))
         digest = await world.reads("Cleo", "Last week (23 to 29 Nov) the team spent $")
-        assert "for 1 rental" in digest.text
+        assert "on 1 rental" in digest.text
         assert "No machine is running now. At this rate, November will cost about $" in digest.text
 
         await until(world, DECEMBER - 2 * HOUR)

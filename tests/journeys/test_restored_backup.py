@@ -50,7 +50,9 @@ async def test_a_machine_bought_since_the_backup_is_put_back_and_not_bought_agai
         "Cleo", "My database seems to be an older backup: 1 machine that I rented is running"
     )
     assert since in message.text
-    asked = [one for one in await world.sandbox.see(PEOPLE["Cleo"]) if one.text.startswith("My database seems")]
+    asked = [
+        one for one in await world.sandbox.see(PEOPLE["Cleo"]) if one.text.startswith("My database seems to be")
+    ]
     assert len(asked) == 1, "the sweep by the calendar is overdue, and asks nothing a second time"
     assert "Ben's" in message.text
     await world.clicks("Cleo", message, "Restore it")

@@ -42,7 +42,7 @@ async def test_killed_while_it_rents_for_who_waits_it_rents_once_and_tells_each_
     await held.dropped()
     await world.restart()
     await world.passes(10 * MINUTE)
-    assert await pinged(world, "Ana", "Rented: 1x H100") == 1
+    assert await pinged(world, "Ana", "I rented 1x H100") == 1
     assert [await pinged(world, name, "It may not last.") for name in ("Ben", "Cleo")] == [1, 1]
     rental = await world.rental()
     await world.until_card(rental, "Ready")
@@ -73,7 +73,7 @@ async def test_a_start_at_nine_is_rented_once_over_an_empty_market_and_a_restart
     await until_in_berlin(world, 8, 57)
     assert await world.bought() == ["hyperstack"]
     await world.until_card(rental, "Ready", within=10 * MINUTE)
-    assert await pinged(world, "Ana", "Rented: 1x H100") == 0
+    assert await pinged(world, "Ana", "I rented 1x H100") == 0
     await until_in_berlin(world, 10, 59)
     assert len(await world.alive()) == 1
     await world.until_card(rental, "Ended", within=10 * MINUTE)
@@ -98,7 +98,7 @@ async def test_a_wish_survives_a_night_with_an_expired_price_and_a_vendor_withou
     await world.sandbox.add_fault("procure_offer", "status", status=410, times=1)
     await world.sandbox.vendor("hyperstack", "refuses_cloud_init")
     await world.until_card(rental, "Ready", within=HOUR)
-    assert await pinged(world, "Ana", "Rented: 1x H100") == 1
+    assert await pinged(world, "Ana", "I rented 1x H100") == 1
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Ended")
     await check_consistency(world, bought=["hyperstack"])

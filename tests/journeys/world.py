@@ -194,9 +194,9 @@ class World:
         cards = [
             message
             for message in await self.sandbox.see(PEOPLE[name])
-            if rental_id in message.text.split(". ")[0] and message.thread_ts is None and not message.only_you
+            if re.match(rf"[A-Z][^\n]*: \d+x [^\n]*\({rental_id}\)[^\n]* for ", message.text)
+            and not (message.thread_ts or message.only_you or message.is_dm)
         ]
-        cards = [message for message in cards if not message.is_dm and "Approve" not in message.text]
         if not cards:
             raise Missed(f"{name} sees no card of {rental_id}.")
         return max(cards, key=lambda card: float(card.ts))
