@@ -54,7 +54,7 @@ def test_the_ready_message_shows_its_owner_the_ssh_command() -> None:
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
@@ -70,7 +70,7 @@ Nothing answers on its SSH port yet. It may need another minute.
 $ ssh -p 2222 root@2001:db8::7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
@@ -94,7 +94,7 @@ def test_the_ready_message_says_if_the_lease_is_shorter_and_if_more_time_is_aske
 $ ssh root@203.0.113.7
 | Ends: 17:40, sooner than you asked, since it costs more than planned
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
@@ -110,7 +110,7 @@ $ ssh root@203.0.113.7
 $ ssh root@203.0.113.7
 | Ends: 18:40, or tomorrow at 18:40 if the request for more time is approved
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
@@ -139,7 +139,7 @@ def test_who_approved_it_is_a_line_of_the_ready_message_unless_that_took_too_lon
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.

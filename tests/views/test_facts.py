@@ -157,7 +157,7 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
                 "It costs $2.42/h, at most $16.06 in all.",
             ),
             "the key that works": '"you@laptop"',
-            "keys that don't work yet": '"you@desk" and Ben\'s',
+            "keys that don't work yet": 'your key "you@desk" and Ben\'s keys',
             "where": ("Place: Nebius eu-north1", "It runs at Nebius eu-north1."),
             "that the disk is deleted": "*The disk is deleted when the machine ends*,",
             "what doesn't stop billing": "Shutting down from inside doesn't stop billing.",
@@ -173,7 +173,7 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
             "how to log in": "ssh root@203.0.113.7",
             "its end": ("Ends: 18:40", "It ends at 18:40."),
             "the key, and that it may not work": (
-                'Your key: "ben@desk" will work if the startup script runs.',
+                'Keys: Your key "ben@desk" will work if the startup script runs.',
                 'Your key "ben@desk" will work if the startup script runs.',
             ),
             "what to do then": "Ana can add it with /gpu share k7mq2",

@@ -125,7 +125,7 @@ f6rat will replace this machine, which keeps running until f6rat is rented.
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
@@ -213,7 +213,7 @@ Nothing answers on its SSH port yet. It may need another minute.
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.

@@ -65,7 +65,8 @@ def test_the_ready_message_says_whether_the_teammates_own_key_was_sent() -> None
 # Ana shared 1x H100 (k7mq2) with you
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Your key: "ben@desk" will work if the startup script runs. Ana can add it with /gpu share k7mq2
+| Keys: Your key "ben@desk" will work if the startup script runs. Ana can add it with /gpu share
+      k7mq2
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
 [Extend] [SSH config]
@@ -78,7 +79,7 @@ $ ssh root@203.0.113.7
 # Ana shared 1x H100 (k7mq2) with you
 $ ssh root@203.0.113.7
 | Ends: 18:40, or tomorrow at 18:40 if the request for more time is approved
-| Your key: SHA256:3fB isn't on the machine yet. Ana can add it with /gpu share k7mq2
+| Keys: Your key SHA256:3fB isn't on the machine yet. Ana can add it with /gpu share k7mq2
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
 [SSH config]
@@ -106,7 +107,7 @@ def test_somebody_who_is_let_into_a_ready_machine_reads_how_they_get_in() -> Non
 # Ana shared 1x H100 (k7mq2) with you
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Your key: "ben@desk" isn't on the machine yet. Ana can add it with /gpu share k7mq2
+| Keys: Your key "ben@desk" isn't on the machine yet. Ana can add it with /gpu share k7mq2
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
 [Extend] [SSH config]
@@ -118,7 +119,7 @@ $ ssh root@203.0.113.7
 # Ana shared 1x H100 (k7mq2) with you
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Your key: Works
+| Keys: Your key works
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
 [Extend] [SSH config]

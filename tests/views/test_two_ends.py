@@ -115,7 +115,7 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
 $ ssh root@203.0.113.7
 | Ends: 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy
 | Price: $2.42/h, at most $30.88
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
@@ -514,7 +514,7 @@ $ ssh root@203.0.113.7
 | Ends: 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy, or tomorrow at 18:40 if the
       request for more time is approved
 | Price: $2.42/h, at most $30.88
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
