@@ -76,7 +76,7 @@ STORY = (
     ),
     ("Ana", r"^\[Replace \w+, up to \$\S+/h\]$"),
     ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
-    ("gpubot", r"^Your 1x H100 .* ends .*, in 30 min\. It keeps running only if its GPUs are busy then, "),
+    ("gpubot", r"^Your 1x H100 .* ends .*, in 30 min\. If its GPUs are busy then, it keeps running, "),
     ("Ana", r"^\[Keep it 1 h more, already approved\]$"),
     ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 30 min\."),
     ("Cleo", r"^\[Destroy \w+\]$"),
