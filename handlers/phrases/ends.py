@@ -18,7 +18,7 @@ from handlers.phrases.format import Times, join, person, sentence
 
 
 def how_long(request: Request, times: Times) -> str:
-    """Return `6 h from when it's ready`, with `, or 12 h at most if its GPUs are busy` for two ends.
+    """Return `6 h from when it's ready`, with `, or up to 12 h if its GPUs are busy` for two ends.
 
     If an end was named, return `until today at 18:00 (5 h 55 min)`, or `until .. (..), or today at 20:00 at the
     latest if its GPUs are busy`. If a start was named, `from tomorrow at 09:00` stands in front of that.
@@ -30,17 +30,18 @@ def how_long(request: Request, times: Times) -> str:
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return as `how_long`, for a dialog, which shows no clock times: `ending in 5 h 50 min`, or `starting in 14 h
-    for 8 h`."""
+    """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`, or `8 h,
+    starting in 14 h`."""
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
     if request.starts_at is not None and request.starts_at > now:
-        return f"starting in {span(request.starts_at - now)} for {span(request.lease)}{_if_busy(request)}"
-    return f"ending in {span(request.until - now)}{_if_busy(request, f'in {span(request.last_end - now)}')}"
+        return f"{span(request.lease)}{_if_busy(request)}, starting in {span(request.starts_at - now)}"
+    later = f"in {span(request.last_end - now)}"
+    return f"until its end in {span(request.until - now)}{_if_busy(request, later)}"
 
 
 def hours_text(request: Request) -> str:
-    """Return `6 h`, or `6 h, or 12 h at most if its GPUs are busy`."""
+    """Return `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
     return f"{span(request.lease)}{_if_busy(request)}"
 
 
@@ -60,7 +61,7 @@ def _if_busy(request: Request, last: str = "") -> str:
     """Return the later of two ends: `last` if the request names it, else a length."""
     if request.up_to is None:
         return ""
-    return f", or {f'{last} at the latest' if last else f'{span(request.up_to)} at most'} if its GPUs are busy"
+    return f", or {f'{last} at the latest' if last else f'up to {span(request.up_to)}'} if its GPUs are busy"
 
 
 # --- the end of a machine

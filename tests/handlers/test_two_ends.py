@@ -42,7 +42,7 @@ async def test_a_command_has_two_ends_and_again_keeps_them(tmp_path: Path) -> No
 async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is_cleared(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=6 * H, up_to=12 * H)
-        assert "6 h, or 12 h at most if its GPUs are busy" in shown["text"]
+        assert "6 h, or up to 12 h if its GPUs are busy" in shown["text"]
         assert "About $12.90 for 6 h or $25.80 for 12 h, at most $" in shown["text"]
         await ours.click(ANA, shown, "Change")
         assert (await ours.submit(ANA, region="US"))["ok"]

@@ -110,7 +110,7 @@ It has cost $4.96 so far, at $2.42/h.
 def test_an_end_that_was_named_is_a_span_in_dialogs_and_a_date_in_the_form() -> None:
     ends = request(until=clock(20, 0), lease=2 * H)
     choice = rent_dialog(changed(QUOTE, request=ends), WITHIN_LIMITS, reader=reading(NOW))
-    assert "$2.15/h, ending in 1 h 50 min." in dialog(choice, NOW)
+    assert "$2.15/h, until its end in 1 h 50 min." in dialog(choice, NOW)
     form = dialog(form_dialog(CATALOG, reader=reading(NOW, zone="Europe/Berlin"), request=ends), NOW)
     assert "For how long: (until 2026-11-24 21:00)" in form
     late = form_dialog(CATALOG, reader=reading(clock(19, 31), zone="Europe/Berlin"), request=ends)
@@ -251,7 +251,7 @@ Approve for: 4 h, up to $95.22 | 2 h, up to $52.90 | 1 h, up to $31.74
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==
-Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or 12 h at most if its GPUs are busy:
+Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or up to 12 h if its GPUs are busy:
       "fine-tune run 7".
 Approve for: up to 8 h while busy, up to $179.86 | 6 h, up to $137.54
   Ana will read that you approved fewer hours. The price stays the same.

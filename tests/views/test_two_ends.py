@@ -81,7 +81,7 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
         dialog(approve_dialog(details, reader=reading(clock(14, 5))), clock(14, 5)),
     ) == snapshot("""\
 
-*1x H100 in EU* · 6 h, or 12 h at most if its GPUs are busy
+*1x H100 in EU* · 6 h, or up to 12 h if its GPUs are busy
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If it
 
@@ -89,7 +89,7 @@ About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and 
 
 == Approve p4wd9? ==
 ! This can cost up to $264.50.
-Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or 12 h at most if its GPUs are busy:
+Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or up to 12 h if its GPUs are busy:
       "fine-tune run 7".
 It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
       limits of $10.00/h and $100.00 per rental.
@@ -287,8 +287,8 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
 
 == Rent at $18.40/h? ==
 ! This can cost up to $476.10.
-8x H100 in EU from Nebius eu-north1, $18.40/h, ending in 17 h 55 min, or in 19 h 55 min at the
-      latest if its GPUs are busy.
+8x H100 in EU from Nebius eu-north1, $18.40/h, until its end in 17 h 55 min, or in 19 h 55 min at
+      the latest if its GPUs are busy.
 About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to start and shut down,
       at up to $21.16/h. If this offer sells out, I'll take the next one up to that price.
 [Rent from $18.40/h] [Go back]
@@ -297,8 +297,8 @@ About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to s
 
 == Approve p4wd9? ==
 ! This can cost up to $476.10.
-Ana wants 8x H100 (p4wd9) in EU, ending in 17 h 55 min, or in 19 h 55 min at the latest if its GPUs
-      are busy: "fine-tune run 7".
+Ana wants 8x H100 (p4wd9) in EU, until its end in 17 h 55 min, or in 19 h 55 min at the latest if
+      its GPUs are busy: "fine-tune run 7".
 It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
       limits of $10.00/h and $100.00 per rental.
 [Approve up to $476.10] [Go back]

@@ -227,19 +227,19 @@ Any H200 model will do.
 
 == Up to $21.16/h? ==
 ! This can cost up to $179.86.
-8x H100 in EU, starting in 20 h 25 min for 8 h, at $21.16/h or less.
+8x H100 in EU, 8 h, starting in 20 h 25 min, at $21.16/h or less.
 If no offer matches, I'll keep trying for 27 h 55 min.
 [Rent it then] [Go back]
 
 == Rent at $23.10/h? ==
 ! This can cost up to $225.76.
-8x H100 in EU from Nebius eu-north1, $23.10/h, starting in 20 h 25 min for 8 h.
+8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h, starting in 20 h 25 min.
 If it sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
 [Rent at $23.10/h] [Go back]
 
 == Ask for approval? ==
 ! This can cost up to $225.76.
-8x H100 in EU from Nebius eu-north1, $23.10/h, starting in 20 h 25 min for 8 h.
+8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h, starting in 20 h 25 min.
 If it sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
 *Needs approval*: it's over the limit of $10.00/h.
 [Ask] [Go back]
