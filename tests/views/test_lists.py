@@ -204,7 +204,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
       for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
   18:10  I told Ana that this machine ends at 18:40.
-  18:41  Ended, confirmed by the vendor. $14.68 for 6 h 4 min at $2.42/h.
+  18:41  Ended, confirmed by the vendor. It cost $14.68.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   Nebius eu-north1. "fine-tune run 7"

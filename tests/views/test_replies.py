@@ -92,7 +92,6 @@ That was a private key. I didn't keep it and no channel shows it, but it went th
 To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has been rented
       yet.
 [Add SSH key] [Use my GitHub keys]
-  Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
 I can't be used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
 
