@@ -240,7 +240,7 @@ async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_d
         ended = Event(rental_id=rental.id, kind=EventKind.ENDED, at=NOON, facts=EndedFacts(end=over.state))
         await store(ours, destroying, over, ended)
         seen = [text for text in await ours.world.reads(ANA, channel=direct(ANA)) if rental.id in text]
-        assert seen[-2] == f"Ended: 1x H100 SXM 80 GB ({rental.id}). My newest message about it has the receipt."
+        assert seen[-2] == f"1x H100 SXM 80 GB ({rental.id}) has ended. Its receipt is below."
         assert seen[-1].startswith("Ended by ")
         assert "Nothing was rented." in seen[-1]
 
