@@ -239,9 +239,11 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
         return _answer(context)
     if left:
         # An approval would rent for somebody who left, and the admins are already asked.
+        why = f"{owner(details)} left the workspace, so the admins decide what happens next."
         return blocks.of_parts(
-            *question,
-            blocks.small(f"{owner(details)} left the workspace, so the admins decide what happens next."),
+            blocks.header("On hold until the admins decide"),
+            *question[1:],
+            blocks.small(f"{why} Nobody is asked to approve this until then."),
         )
     spending = blocks.short_label("{}'s spending", details.names.get(rental.owner, rental.owner))
     return blocks.of_parts(

@@ -17,7 +17,7 @@ from handlers.messages.card import card as card_of
 from handlers.messages.writers import AlertContext, EventContext
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.format import JOINER
-from tests.views.stories import ANA, BEN, reading, ready
+from tests.views.stories import ANA, BEN, NAMES, reading, ready
 
 Json = dict[str, Any]
 WIDTH = 100
@@ -174,7 +174,7 @@ def outbox(
     if event is None:
         return card_of(details, reader) if details is not None else None
     if details is None:
-        return render.alert_message(AlertContext(event, reader, {}))
+        return render.alert_message(AlertContext(event, reader, NAMES))
     asks = Mentions(groups=("S0GPU",), people=(BEN,)) if shown == 0 else None
     write = {
         MessageKind.THREAD: render.thread_reply,

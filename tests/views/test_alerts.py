@@ -16,7 +16,7 @@ from handlers.messages.render import alert_message
 from handlers.messages.writers import AlertContext
 from tests.events import facts_for
 from tests.views.screens import message, outbox, page
-from tests.views.stories import CARL, M, clock, reading
+from tests.views.stories import ANA, BEN, CARL, M, clock, reading
 
 K = EventKind
 NOW = clock(13, 0)
@@ -41,12 +41,12 @@ Compute Clear rejects my API token. I can't rent or destroy anything, and runnin
 
 Compute Clear accepts my API token again, so I can rent and destroy machines again.
 
-U0CARL paused buying: "The bill is too high". Machines can still be destroyed. An admin can end the
+Carl paused buying: "The bill is too high". Machines can still be destroyed. An admin can end the
       pause with /gpu resume.
 
-U0CARL paused buying. Machines can still be destroyed. An admin can end the pause with /gpu resume.
+Carl paused buying. Machines can still be destroyed. An admin can end the pause with /gpu resume.
 
-U0CARL ended the pause of buying, so machines can be rented again.
+Carl ended the pause of buying, so machines can be rented again.
 """)
 
 
@@ -79,19 +79,19 @@ def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
         notice(K.POLICY_REFUSED, count=7, detail="line 1, a: there is no such key\nline 2, b: write a number"),
     ) == snapshot("""\
 
-U0CARL changed the rules: auto_approve.per_hour, projects.vision. /gpu policy shows all rules.
+Carl changed the team's rules: auto_approve.per_hour, projects.vision. /gpu policy shows all rules.
 
-The rules changed: lease.max. /gpu policy shows all rules.
+The team's rules changed: lease.max. /gpu policy shows all rules.
 
 The policy file has mistakes, so the previous rules stay in force.
 line 2, lease.max: '<!here>' is no duration; write it such as 4h.
-Fix it, then type /gpu policy reload
+Correct the file, then type /gpu policy reload
 
 The policy file has mistakes, so the previous rules stay in force.
 line 1, a: there is no such key.
 line 2, b: write a number.
 5 more mistakes: gpubot policy check lists them all.
-Fix it, then type /gpu policy reload
+Correct the file, then type /gpu policy reload
 """)
 
 
@@ -115,16 +115,17 @@ def test_a_notice_of_a_failing_step_has_the_number_in_the_log_and_what_follows()
         notice(K.DELETED_OVERDUE, name="k7mq2", since=clock(18, 40)),
     ) == snapshot("""\
 
-I can't manage k7mq2: that failed 3 times in a row. I'll keep trying. If it keeps failing, I'll
-      delete the machine at 19:10. Give an admin this number, which is in my log: E-4F2K.
-
-I can't manage k7mq2: that failed 4 times in a row. I'll keep trying. Give an admin this number,
+An error on my side has stopped my work on the rental k7mq2 3 times in a row. I'll keep trying. If
+      the error is still there at 19:10, I'll delete the machine then. Give an admin this number,
       which is in my log: E-4F2K.
 
-I can manage k7mq2 again (E-4F2K).
+An error on my side has stopped my work on the rental k7mq2 4 times in a row. I'll keep trying. Give
+      an admin this number, which is in my log: E-4F2K.
 
-I've deleted k7mq2. It should have ended at 18:40, and my usual way failed. The vendor hasn't
-      confirmed the deletion yet.
+The error E-4F2K no longer stops my work on the rental k7mq2.
+
+I've deleted the machine k7mq2, which should have ended at 18:40. The vendor hasn't confirmed the
+      deletion yet.
 """)
 
 
@@ -138,17 +139,18 @@ def test_a_notice_of_a_broken_database_says_what_no_longer_works() -> None:
     ) == snapshot("""\
 
 My database can't save anything, so nothing can be rented, extended or decided. Machines are still
-      deleted, 30 min after their end. Make room on its disk, and I'll continue.
+      deleted, 30 min after their end. Make room on the disk of the database, and I'll continue.
 
-I can't extend k7mq2 right now, because my database can't save anything. It ends at 18:40 and is
-      deleted at 19:10. Copy your results off: the disk is deleted with it.
+The machine k7mq2 can't be extended right now, because my database can't save anything. Its time is
+      over at 18:40, and I'll delete it at 19:10. Copy your results off: the disk is deleted with
+      the machine.
 
 I can't read my database, so I can't delete anything, and machines keep billing past their end.
-      Until it's back, end them in Compute Clear.
+      Until my database works again, delete machines in Compute Clear.
 
 My database works again, and I've continued where I stopped.
 
-I can extend k7mq2 again.
+My database works again, so the machine k7mq2 can be extended again.
 """)
 
 
@@ -158,11 +160,11 @@ def test_a_notice_of_a_wrong_clock_says_how_wrong_it_is_and_what_still_works() -
         notice(K.WRONG_CLOCK, name="gpubot-2", span=-600 * M, detail="witnesses"),
     ) == snapshot("""\
 
-The clock of gpubot-2, a computer that I run on, is 2 h ahead of the database's. Until it's set
-      right, all I do there is delete machines that are long past their end.
+The clock of gpubot-2, a computer that I run on, is 2 h ahead of the database's. Until the clock is
+      set right, all I do there is delete machines that are long past their end.
 
 The clock of gpubot-2, a computer that I run on, is 10 h behind Compute Clear's and Slack's. Until
-      it's set right, all I do there is delete machines that are long past their end.
+      the clock is set right, all I do there is delete machines that are long past their end.
 """)
 
 
@@ -191,9 +193,8 @@ vision has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, an
       can add up to $510.22 (87% in all). Nothing is stopped. At 100%, every new rental needs
       approval.
 
-U0CARL has reached 100% of their $10.00 budget for November: $9.50 spent, and running machines can
-      add up to $0.60 (101% in all). Nothing is stopped. From now on, every new rental needs
-      approval.
+Carl has reached 100% of their $10.00 budget for November: $9.50 spent, and running machines can add
+      up to $0.60 (101% in all). Nothing is stopped. From now on, every new rental needs approval.
 
 The team has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and running machines
       can add up to $510.22 (87% in all). Nothing is stopped. At 100%, every new rental needs
@@ -203,18 +204,18 @@ The team has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, 
 
 def test_a_notice_of_an_unusual_day_names_the_dearest_rentals_once_each_as_buttons() -> None:
     dearest = [
-        {"rental_id": "k7mq2", "owner": CARL, "amount": 431_200_000},
-        {"rental_id": "k7mq2", "owner": "U0GONE", "amount": 90_100_000},
-        {"rental_id": "p4wd9", "owner": CARL, "amount": 4_000},
+        {"rental_id": "p4wd9", "owner": CARL, "amount": 431_200_000},
+        {"rental_id": "p4wd9", "owner": ANA, "amount": 90_100_000},
+        {"rental_id": "k7mq2", "owner": BEN, "amount": 4_000},
     ]
     assert page(
         notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=84_100_000, dearest=dearest),
         notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=0),
     ) == snapshot("""\
 
-Today is unusually expensive: $612.40 so far, against $84.10 on a usual day. Most of it: k7mq2,
-      U0CARL, $431.20; k7mq2, U0GONE, $90.10; p4wd9, U0CARL, <$0.01.
-[Show k7mq2] [Show p4wd9]
+Today is unusually expensive: $612.40 so far, against $84.10 on a usual day. Most of it: p4wd9,
+      Carl, $431.20; p4wd9, Ana, $90.10; k7mq2, Ben, <$0.01.
+[Show p4wd9] [Show k7mq2]
 
 Today is unusually expensive: $612.40 so far, against $0.00 on a usual day.
 """)

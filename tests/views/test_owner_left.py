@@ -60,7 +60,7 @@ Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It en
       should be its new owner? Carl wants to decide later, so I'll ask again tomorrow at 14:20.
 [Assign an owner] [Destroy k7mq2]
 
-Ana left the workspace. I asked about 1x H100 (k7mq2) again at 14:30.
+Ana left the workspace. I asked about 1x H100 (k7mq2) again at 14:30, in a newer message.
 
 Ana left the workspace. Carl made Ben the owner of 1x H100 (k7mq2).
 
@@ -94,15 +94,17 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
 
 Ana left the workspace, so admins decide what happens to Ana's 1x H100 (k7mq2).
 
+(fallback) On hold until the admins decide.
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
-# Approve up to $137.54?
+# On hold until the admins decide
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, up to $21.16/h
 | Limits: $10.00/h, $100.00
 | Also running: 1x A100 (a2bc3)
   Expires at 22:05.
-  Ana left the workspace, so the admins decide what happens next.
+  Ana left the workspace, so the admins decide what happens next. Nobody is asked to approve this
+      until then.
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).

@@ -52,7 +52,9 @@ def test_an_error_says_what_to_do_instead() -> None:
         RequestMistake('I can\'t exclude things, as in "not eu". Type what you want instead.'),
         Refused("Only approvers decide this, so nothing was changed."),
         AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
-        RequestChanged("It has changed.", "p4wd9"),
+        RequestChanged(
+            "The request p4wd9 has changed, so your click decided nothing. Here is the new version.", "p4wd9"
+        ),
         PrivateKey(),
         NeedsKey(github=True),
         Refused("I can't be used in this channel.", channels=("C0GPUS", "C0TRAIN")),
@@ -78,10 +80,10 @@ I can't exclude things, as in "not eu". Type what you want instead.
 
 Only approvers decide this, so nothing was changed.
 
-Ben approved this request 2 s before you. Nothing more was changed.
+Ben approved the request for p4wd9 2 s before you. Nothing more was changed.
 [Show p4wd9]
 
-It has changed.
+The request p4wd9 has changed, so your click decided nothing. Here is the new version.
 [Show p4wd9]
 
 That was a private key. I didn't keep it and no channel shows it, but it went through Slack. Create
@@ -110,22 +112,34 @@ def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
 @pytest.mark.parametrize(
     ("decision", "name", "own", "ago", "text"),
     [
-        (Decision.DENIED, "Ben", False, timedelta(seconds=0.9), "Ben declined this request a moment before you."),
+        (
+            Decision.DENIED,
+            "Ben",
+            False,
+            timedelta(seconds=0.9),
+            "Ben declined the request for p4wd9 a moment before you.",
+        ),
         (
             Decision.APPROVED,
             "Ben",
             False,
             timedelta(minutes=3, seconds=59),
-            "Ben approved this request 3 min before you.",
+            "Ben approved the request for p4wd9 3 min before you.",
         ),
         (
             Decision.WITHDREW,
             None,
             False,
             timedelta(hours=26),
-            "Someone else withdrew this request 26 h before you.",
+            "Someone else withdrew the request for p4wd9 26 h before you.",
         ),
-        (Decision.APPROVED, "Ana", True, timedelta(seconds=59), "You already approved this request 59 s ago."),
+        (
+            Decision.APPROVED,
+            "Ana",
+            True,
+            timedelta(seconds=59),
+            "You already approved the request for p4wd9 59 s ago.",
+        ),
         (Decision.GAVE_OWNER, "Cleo", False, timedelta(0), 'Cleo chose "Assign an owner" a moment before you.'),
         (Decision.NOT_OURS, "Cleo", True, timedelta(hours=1), 'You already chose "Not ours" 1 h ago.'),
         (
@@ -133,7 +147,7 @@ def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
             "<!here>",
             False,
             timedelta(0),
-            "&lt;!here&gt; declined this request a moment before you.",
+            "&lt;!here&gt; declined the request for p4wd9 a moment before you.",
         ),
     ],
 )
