@@ -264,7 +264,7 @@ async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
         "on by 1 h. gpubot edits the card and pings nobody, because 3 h were allowed from the start. Only\n"
         "with --all, the demo prints edits such as this one."
     )
-    await play.until_sees("Cleo", "It keeps running until", SOON)
+    await play.until_sees("Cleo", "In use: ", SOON)
 
 
 async def _replace_what_is_lost(play: Play, tell: Tell) -> None:
@@ -315,7 +315,7 @@ async def _read_what_was_spent(play: Play, tell: Tell, billed: int) -> None:
     if team not in answer.text:
         raise Missed(f"{answer.text!r} does not have the sum of the bill: {team}")
     await play.clicks("Ben", answer, "CSV")
-    sent = await play.is_sent("Ben", ", everyone: ")
+    sent = await play.is_sent("Ben", "Everyone's costs in ")
     async with play.session.get(sent.files[0].url) as response:
         rows = list(csv.DictReader(io.StringIO(await response.text())))
     summed = sum(Decimal(row["BilledCost"]) for row in rows)

@@ -123,7 +123,7 @@ _MEMBER = (
     (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
     (3, "command", WISHES),
     (3, "command", STARTS),
-    (6, "click", ("Tell me when", "Rent it for me", "Rent it then", "Ask for it", "Rent at")),
+    (6, "click", ("Tell me when", "Rent it for me", "Rent at the start time", "Ask for it", "Rent at")),
     (2, "click", ("Stop waiting", "Wait again", "Any time")),
     (3, "command", ("give {own} @ana", "give {own} @ben", "give {own} @cleo")),
     (4, "click", ("Take ", "Ask ", "Share with", "Give it to")),
@@ -167,7 +167,7 @@ def opening_actions(rng: random.Random) -> tuple[Action, ...]:
         Action(after=0, who="Ben", kind=ActionKind.COMMAND, text=rng.choice(WISHES)),
         Action(after=0, who="Ben", kind=ActionKind.CLICK, labels=("Rent it for me", "Ask for it")),
         Action(after=0, who="Cleo", kind=ActionKind.COMMAND, text=rng.choice(STARTS)),
-        Action(after=0, who="Cleo", kind=ActionKind.CLICK, labels=("Rent it then", "Ask for it")),
+        Action(after=0, who="Cleo", kind=ActionKind.CLICK, labels=("Rent at the start time", "Ask for it")),
     ]
     home = Action(after=0, who="Ana", kind=ActionKind.HOME)
     return (*keys, *rents, *asks, *waits, home)
@@ -180,7 +180,7 @@ def waiting_actions(rng: random.Random) -> tuple[Action, ...]:
         for who, command in zip(STOPPERS, rng.sample(STARTS[:2], len(STOPPERS)), strict=True)
         for action in (
             Action(after=0, who=who, kind=ActionKind.COMMAND, text=command),
-            Action(after=0, who=who, kind=ActionKind.CLICK, labels=("Rent it then",)),
+            Action(after=0, who=who, kind=ActionKind.CLICK, labels=("Rent at the start time",)),
         )
     )
 

@@ -414,11 +414,13 @@ class AccountFacts(Facts):
 
 
 class DearRental(Frozen):
-    """What a rental cost on an unusually dear day."""
+    """What a rental cost on an unusually dear day, and its GPUs, which events of earlier versions lack."""
 
     rental_id: str
     owner: str
     amount: Micros
+    count: int = 0
+    gpu: str = ""
 
 
 class UnusualDayFacts(Facts):

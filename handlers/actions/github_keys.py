@@ -91,7 +91,7 @@ def choice(found: GithubKeys) -> Rendered:
     """Return what GitHub has, with buttons to take all of it or to choose."""
     heading = f"{escape(comment_of(found.name))} has {plural(len(found.shown), 'key')}:"
     lines = [
-        key_text(key, named=False) + (", already saved" if key.fingerprint in found.known else "")
+        key_text(key, named=False) + (", already saved" if found.new and key.fingerprint in found.known else "")
         for key in found.shown
     ]
     left_out = _left_out(found)
@@ -117,7 +117,7 @@ def _room(found: GithubKeys) -> str:
     """Return how many more keys the person may add, if that is fewer than GitHub has. Otherwise return an empty
     text."""
     if not found.new:
-        return "You've already saved all of them."
+        return f"You've already saved {'this key' if len(found.shown) == 1 else 'all of these keys'}."
     if not found.room:
         return "You have as many keys as your team's rules allow. Remove one first: /gpu key"
     return f"Your team's rules allow you {plural(found.room, 'more key')}." if found.room < len(found.new) else ""

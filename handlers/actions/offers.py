@@ -181,7 +181,9 @@ def rent_dialog(
     if choice.needs_approval:
         rules = rules_of_project(reader.rules, quote.project)
         limits = limit_names(over_at_price(choice.envelope, rules), rules)
-        approval = join(needs_approval(limits, next(iter(choice.passed), None)), "Nothing is rented until then.")
+        approval = join(
+            needs_approval(limits, next(iter(choice.passed), None)), "Nothing is rented until someone approves."
+        )
     return blocks.modal(
         Callback.RENT_CONFIRM,
         "Ask for approval?" if choice.needs_approval else f"Rent at {per_hour(offer.rate)}?",

@@ -31,7 +31,7 @@ from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import PATH, SCRIPT, read_as_utc
 from handlers.phrases.format import Reader, dollars, join
 from handlers.phrases.lease_buttons import extend_by_button, extend_until_button, longer_cost
-from handlers.phrases.rental_text import FOUND_ON_ACCOUNT, machine, owner, so_far
+from handlers.phrases.rental_text import machine, owner, so_far
 from handlers.typed.form import read_hours
 
 
@@ -123,7 +123,9 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
         verb, warning = "Destroy", blocks.alert("Everything on the disk will be deleted.")
     if rental.lease is not None and rental.lease.script_first is not None:
         effect = f"I won't wait for its {SCRIPT}."
-    none_known = FOUND_ON_ACCOUNT if rental.bought_after_backup else "Nothing has been rented for it."
+    none_known = "Nothing has been rented for it."
+    if rental.bought_after_backup:
+        none_known = "Its machine was found in the account, and keeps running until an admin decides about it."
     cost = f"{so_far(details.spent)}." if details.attempts else none_known
     return blocks.modal(
         Callback.DESTROY_CONFIRM,
@@ -157,7 +159,7 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
     lease = rental.running_lease
     ends = f"It ends in {span(lease.ends_at - now)}"
     if lease.latest_end is not None:
-        ends += f", or within {span(lease.latest_end - now)} while its GPUs are busy"
+        ends += f", or in {span(lease.latest_end - now)} at the latest if its GPUs are busy"
     return blocks.modal(
         Callback.EXTEND,
         f"Extend {rental.id}?",

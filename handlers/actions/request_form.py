@@ -273,9 +273,9 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     later = "" if wanted.up_to is None else _length_or_end(wanted.up_to, wanted.last_end, wanted, zone)
     return blocks.text_input(
         Field.UP_TO,
-        "While its GPUs are busy, keep it for up to",
+        "Longest time in all, if its GPUs are busy",
         value=later,
-        hint="Such as 12h. It then keeps running after the time above. If empty, it has one end.",
+        hint="Such as 12h. If empty, the machine ends after the time above, busy or not.",
         longest=40,
         required=False,
     )

@@ -121,7 +121,9 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
     rental = details.rental
     title = f"Fewer hours: {rental.id}"
     if not choices:
-        return blocks.notice(title, "It's too short to approve for fewer hours. You can approve or deny it.")
+        return blocks.notice(
+            title, "This request is too short to approve for fewer hours. You can approve or deny it."
+        )
     more = " more" if rental.extension is not None else ""
     return blocks.modal(
         Callback.FEWER_HOURS,
@@ -146,9 +148,9 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
 
 
 def _length_label(rental: Rental, fewer: FewerHours) -> str:
-    """Return `4 h`, or `up to 8 h while busy` if two ends remain."""
+    """Return `4 h`, or `up to 8 h if its GPUs are busy` if two ends remain."""
     two_ends = rental.extension is None and fewer.request.up_to is not None
-    return f"up to {span(fewer.length)} while busy" if two_ends else span(fewer.length)
+    return f"up to {span(fewer.length)} if its GPUs are busy" if two_ends else span(fewer.length)
 
 
 def deny_dialog(details: RentalDetails, reader: Reader) -> Modal:

@@ -25,7 +25,7 @@ from handlers.messages import replies
 from handlers.messages.money import file_on_its_way
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.budget_text import invoice_differences
+from handlers.phrases.budget_text import estimated_text, invoice_differences
 from handlers.phrases.format import (
     Reader,
     about_dollars,
@@ -123,9 +123,13 @@ def _words(shown: SpendReport, reader: Reader) -> str:
             return f"{when}: {you} {_spent(shown.own)}{_budget(shown.own_budget)}. The team {has} {whole}."
         case ScopeKind.PROJECT:
             own = f" {you[:1].upper()}{you[1:]} {_spent(shown.own)}." if shown.own.amount else ""
-            return f"{when}: project {escape(shown.scope.name, 40)} {has} {whole}{_idle_of_whole(shown)}.{own}"
+            idle = f" ({_idle_of_whole(shown)})" if shown.whole.use.idle else ""
+            whole = dollars(shown.whole.amount) + idle + _of(shown.budget)
+            return f"{when}: project {escape(shown.scope.name, 40)} {has} {whole}.{own}"
         case ScopeKind.PERSON if shown.scope.name == reader.id:
-            whole = f"{dollars(shown.whole.amount)}{rentals}{_idle_of_whole(shown)}" if rentals else "nothing"
+            whole = join(
+                f"{dollars(shown.whole.amount)}{rentals}" if rentals else "nothing", _idle_of_whole(shown), by=", "
+            )
             return f"{when}: {you} {whole}{_budget(shown.budget)}."
         case ScopeKind.PERSON:
             return f"{when}: this person {has} {dollars(shown.whole.amount)}{rentals}."
@@ -150,15 +154,15 @@ def _spent(spent: Spent) -> str:
 
 
 def _idle_of_whole(shown: SpendReport) -> str:
-    """Return `, of which $31.20 was idle`.
+    """Return `$31.20 of it on idle machines`, or an empty text if nothing was idle.
 
-    If the table has a column of what was idle, return `, of which 12% was idle`: the parts of each row add up to
-    its amount, so their columns may differ from their exact sums by some cents.
+    If the table has a column of what was idle, return `12% of it on idle machines`: the parts of each row add up
+    to its amount, so their columns may differ from their exact sums by some cents.
     """
     idle, amount = shown.whole.use.idle, shown.whole.amount
     if not idle:
         return ""
-    return f", of which {percent(idle, amount) if shown.sees_use and shown.rows else dollars(idle)} was idle"
+    return f"{percent(idle, amount) if shown.sees_use and shown.rows else dollars(idle)} of it on idle machines"
 
 
 def _of(budget: Micros | None) -> str:
@@ -188,12 +192,12 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 def _notes(shown: SpendReport) -> str:
     """Return what was billed although the bot had asked for deletion, and what the invoice may differ by."""
     late, estimated = shown.whole.late, shown.whole.estimated
-    differences = f"{dollars(estimated)} is estimated." if estimated else ""
+    differences = estimated_text(estimated)
     if shown.scope.kind is ScopeKind.TEAM and shown.period.kind is PeriodKind.MONTH:
         differences = invoice_differences(estimated, shown.unknown_count)
     parts = [
         f"The last row is the sum of {plural(shown.left_out, 'more row')}." if shown.left_out else "",
-        f"{dollars(late)} was billed after I requested the deletion." if late else "",
+        f"{dollars(late)} was billed for machines after I had requested their deletion." if late else "",
         differences,
     ]
     return join(*parts)

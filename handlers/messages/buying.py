@@ -200,7 +200,7 @@ def _no_answer(context: EventContext[AttemptFacts]) -> str:
         case None | Why.NO_ANSWER:
             lead = f"{name}'s answer was unclear"
         case Why.BOUGHT_BEFORE:
-            lead = f"Compute Clear says that {name}'s offer was already bought"
+            lead = f"Compute Clear says that {name}'s offer is already taken, perhaps by me"
         case Why.RATE_LIMITED | Why.UNAUTHORIZED as why:
             lead = f"I asked {name}, but {reason(why)}"
         case _:
@@ -267,9 +267,7 @@ def _waiting_for_lookups(facts: HeldUpFacts) -> str:
     failed = ""
     if facts.vendor is not None:
         failed = _failed(facts.vendor, Why.ANSWERED_FAILED if facts.detail else Why.SOLD_OUT, facts.detail)
-    where = "there" if facts.count == 1 else f"at these {facts.count} places"
-    if facts.vendor is None:
-        where = f"at {plural(facts.count or 1, 'earlier place')}"
+    where = "there" if facts.count == 1 and failed else f"at {plural(facts.count or 1, 'place')} that I've tried"
     if facts.end is None:
         return join(failed, _checking(where))
     checking = f"No other offer matches. I'm checking that nothing was rented {where} (about 2 min)"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from calendar import month_abbr
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from bot.model.budget import MonthPart, ScopeKind
 from bot.model.event import EventKind
-from bot.model.facts import BudgetAlertFacts, DigestFacts, UnusualDayFacts
+from bot.model.facts import BudgetAlertFacts, DearRental, DigestFacts, UnusualDayFacts
 from bot.model.money import in_cents
 from bot.model.spend import Digest, Spent
 from bot.model.text import plural
@@ -20,6 +21,7 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.budget_text import invoice_differences, month_name, scope_name
 from handlers.phrases.format import about_dollars, dollars, escape, identifier, join, per_hour, percent, person
 from handlers.phrases.lease_buttons import show_button
+from handlers.phrases.rental_text import machines
 
 MOST_PROJECTS = 10
 
@@ -102,16 +104,25 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
 @alert(EventKind.UNUSUAL_DAY, names=lambda event: [one.owner for one in event.facts.dearest])
 def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
     """Return that today is unusually dear, what made it so, and buttons that show the dearest rentals."""
-    facts, names, dearest = context.facts, context.names, context.facts.dearest
-    what = "; ".join(
-        f"{identifier(one.rental_id, 20)}, {person(names, one.owner)}, {dollars(one.amount)}" for one in dearest
-    )
+    facts, dearest = context.facts, context.facts.dearest
+    rentals = dict.fromkeys(one.rental_id for one in dearest)
+    what = "; ".join(_dear([one for one in dearest if one.rental_id == each], context.names) for each in rentals)
     so_far, usual = dollars(facts.amount), dollars(facts.estimate)
     text = join(
         f"Today is unusually expensive: {so_far} so far, against {usual} on a usual day.",
         f"Most of it: {what}." if what else "",
     )
-    return blocks.with_buttons(text, *map(show_button, dict.fromkeys(one.rental_id for one in dearest)))
+    return blocks.with_buttons(text, *map(show_button, rentals))
+
+
+def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
+    """Return `4x H100 SXM 80 GB (c4hpz), Ana, $220.80`, with each owner that the rental had on that day.
+
+    Events of earlier versions have only the rental's id.
+    """
+    one, rental_id = parts[0], identifier(parts[0].rental_id, 20)
+    name = f"{machines(one.count, one.gpu)} ({rental_id})" if one.gpu else rental_id
+    return f"{name}, {', and '.join(f'{person(names, each.owner)}, {dollars(each.amount)}' for each in parts)}"
 
 
 # --- the file of a month
@@ -120,12 +131,17 @@ def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
 def month_file_words(file: MonthFile, reader: str) -> str:
     """Return the words beside a file, for the person who gets it."""
     part = file.part
-    whose = "everyone" if file.owner is None else "you" if file.owner == reader else "one person"
+    whose = (
+        "Everyone's costs"
+        if file.owner is None
+        else "Your costs"
+        if file.owner == reader
+        else "One person's costs"
+    )
     if part.project is not None:
-        project = escape(part.project)
-        whose = f"you in {project}" if file.owner == reader else project
+        whose = f"{'Your costs' if file.owner == reader else 'Costs'} of project {escape(part.project)}"
     rentals = plural(file.rental_count, "rental")
-    begin = f"{month_name(part.month)}, {whose}: {dollars(file.amount)} for {rentals}."
+    begin = f"{whose} in {month_name(part.month)}: {dollars(file.amount)} for {rentals}."
     return join(begin, _completeness(file), invoice_differences(file.estimated, file.unknown_count))
 
 
@@ -134,7 +150,7 @@ def _completeness(file: MonthFile) -> str:
         return "The month is complete, so this file won't change. Costs found later are in a later month's file."
     if file.running_count:
         are = plural(file.running_count, "machine is", "machines are")
-        return f"The month isn't complete: {are} still running, with the cost up to now."
+        return f"The month isn't complete: {are} still running, and counted up to now."
     return "The month isn't complete yet."
 
 

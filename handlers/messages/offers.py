@@ -29,7 +29,14 @@ from handlers.messages.giving import with_idle
 from handlers.messages.replacing import remainder_text, replace_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Part, Rendered, button
-from handlers.phrases.budget_text import cap_text, limit_names, needs_approval, not_of_channel, whose_budget
+from handlers.phrases.budget_text import (
+    cap_text,
+    limit_names,
+    needs_approval,
+    not_of_channel,
+    total_of_time,
+    whose_budget,
+)
 from handlers.phrases.ends import clock_time, hours_text, how_long, read_as_utc
 from handlers.phrases.error_text import paused_by, refusal_text
 from handlers.phrases.format import (
@@ -399,7 +406,7 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     """Return the answer if nothing was found. Its buttons wait, or search for similar requests; none buys now."""
     quote = view.quote
     request = quote.request
-    cap = f"for {dollars(request.max_total)} in all" if request.max_total is not None else ""
+    cap = total_of_time(request)
     if not cap and request.max_gpu_rate is not None:
         cap = f"under {limit(request.max_gpu_rate)} per GPU-hour"
     text = join(

@@ -50,6 +50,7 @@ from handlers.phrases.format import (
     note,
     per_hour,
     person,
+    sentence,
 )
 from handlers.phrases.lease_buttons import decision_buttons, withdraw_button
 from handlers.phrases.rental_text import (
@@ -96,10 +97,11 @@ def _asked_again(context: EventContext[RequestFacts]) -> str:
 def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
     """Return why a request `needs` a decision again, what it has cost, who was asked, and when it expires."""
     facts, who = context.facts, sentence_case(context.this_request)
-    expires = f"It expires {context.times.at_time(facts.until)}." if facts.until else None
+    expires = f"expires {context.times.at_time(facts.until)}." if facts.until else ""
     if facts.why is Why.TOO_LITTLE_TIME:
         why = f"{who} is on hold, because too little time is left until its end."
-        return join(why, _cost_by_then(facts), "It needs a later end.", expires)
+        later = join("The request needs a later end", expires, by=", and ")
+        return join(why, _cost_by_then(facts), sentence(later))
     now = f"It now costs {per_hour(facts.rate)}" if facts.rate is not None else None
     if now and facts.vendor:
         now += f" at {place(facts.vendor, facts.vendor_region)}"
@@ -109,7 +111,11 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
         why, now = f"i{now[1:]}, {difference(facts.before, facts.rate, allowed)}", None
     asked = asked_by_event(facts, context.details)
     return join(
-        f"{who} needs {needs}, because {why}.", _cost_by_then(facts), f"{now}." if now else None, asked, expires
+        f"{who} needs {needs}, because {why}.",
+        _cost_by_then(facts),
+        f"{now}." if now else None,
+        asked,
+        f"The request {expires}" if expires else None,
     )
 
 
@@ -239,12 +245,8 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
         return _answer(context)
     if left:
         # An approval would rent for somebody who left, and the admins are already asked.
-        why = f"{owner(details)} left the workspace, so the admins decide what happens next."
-        return blocks.of_parts(
-            blocks.header("On hold until the admins decide"),
-            *question[1:],
-            blocks.small(f"{why} Nobody is asked to approve this until then."),
-        )
+        decide = f"{owner(details)} left the workspace, so the admins decide about the request below."
+        return blocks.of_parts(blocks.paragraph(f"*{decide} Nobody has to approve it.*"), *question[1:])
     spending = blocks.short_label("{}'s spending", details.names.get(rental.owner, rental.owner))
     return blocks.of_parts(
         *question,
@@ -264,10 +266,12 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
     what = join(machine_in(rental), "(spot)" if envelope.contract is Contract.SPOT else "", _length(rental, times))
     teammates = people_text(names_of(details, rental.teammates))
     what = f"*{what}*{f', shared with {teammates}' if teammates else ''}"
-    by_whom = "" if asked.actor == rental.owner else f" by {context.actor}"
-    changed = f"Changed{by_whom} {times.at_time(asked.at)}." if asked.kind is EventKind.CHANGED else ""
+    changed = f"{context.actor} changed the request {times.at_time(asked.at)}."
+    changed = changed if asked.kind is EventKind.CHANGED else ""
     then = f" {times.at_time(read_at)}" if read_at is not None else ""
-    others = f"No other offer{then}." if then and asked.kind in {EventKind.ASKED, EventKind.CHANGED} else ""
+    others = (
+        f"No other offer matched{then}." if then and asked.kind in {EventKind.ASKED, EventKind.CHANGED} else ""
+    )
     if other is not None:
         others = f"Next cheapest{then}: {per_hour(other.rate)}, {place(other.vendor, other.vendor_region)}."
     return (
@@ -406,7 +410,7 @@ def _decide_again(context: EventContext[RequestFacts]) -> Rendered:
     elif rental.owner_decides:
         decide = button(f"Accept up to {highest(rental.envelope)}", Action.ACCEPT, version, style="primary")
         if rental.quote_id is not None and rental.replaces is None:
-            tell = tell_button(rental.quote_id, rental.request)
+            tell = tell_button(rental.quote_id, rental.request, "Tell me about the next offer")
     buttons = (decide, tell, withdraw_button(rental)) if is_owner(reader.id, rental.owner) else ()
     return blocks.with_buttons(text, *buttons)
 

@@ -21,7 +21,13 @@ from handlers.ids import Action, Callback, Field, QuotePriceValue, QuoteValue, R
 from handlers.messages import replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Part, Rendered, button
-from handlers.phrases.budget_text import cap_text, limit_names, needs_approval, not_of_channel, over_total_text
+from handlers.phrases.budget_text import (
+    limit_names,
+    needs_approval,
+    not_of_channel,
+    over_total_text,
+    total_of_time,
+)
 from handlers.phrases.ends import how_long_in_dialog, read_as_utc
 from handlers.phrases.error_text import refusal_text
 from handlers.phrases.format import (
@@ -60,10 +66,8 @@ def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = 
     return tell_button(quote_id, request), rent
 
 
-def tell_button(quote_id: str, request: Request) -> Json:
-    return button(
-        "Tell me when there is one", Action.TELL_ME, QuoteValue(quote_id=quote_id), about=describe(request)
-    )
+def tell_button(quote_id: str, request: Request, label: str = "Tell me when there is one") -> Json:
+    return button(label, Action.TELL_ME, QuoteValue(quote_id=quote_id), about=describe(request))
 
 
 def _label(wait: WaitPreview) -> str:
@@ -127,7 +131,11 @@ def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rende
     elif wait is None:
         lines = [f"{NOT_OFFERED}, so I need your highest price. Add it to your request, such as: under $3 per GPU"]
     else:
-        label = f"Ask for it at {limit_per_hour(wait.envelope.max_rate)} or less" if wait.over else "Rent it then"
+        label = (
+            f"Ask for it at {limit_per_hour(wait.envelope.max_rate)} or less"
+            if wait.over
+            else "Rent at the start time"
+        )
         value, about = QuoteValue(quote_id=quote.id), describe(quote.request)
         rent = button(label, Action.RENT_THEN, value, about=about, style="primary")
         lines = [_start_cost(quote, wait, reader), _who_decides(wait, reader.rules)]
@@ -188,7 +196,7 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
     """Return the dialog that confirms an automatic rent. `gpu_rate` is the highest price that was typed in a
     dialog, in USD per GPU-hour. None if none was typed there."""
     quote, envelope = wait.quote, wait.envelope
-    request, starts = quote.request, quote.request.starts_at is not None
+    request, starts_at = quote.request, quote.request.starts_at
     highest = limit_per_hour(envelope.max_rate)
     value = QuoteValue(quote_id=quote.id)
     return blocks.modal(
@@ -197,12 +205,13 @@ def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Rea
         blocks.alert(f"This can cost up to {say_at_most(envelope.total)}."),
         blocks.lines(
             f"{describe(request)}, {how_long_in_dialog(request, reader.now)}, at {highest} or less.",
-            f"If no offer matches, I'll keep trying for {span(wait.until - reader.now)}.",
-            "" if starts else when_it_looks(quote.wish, reader.rules),
-            "" if starts and quote.offers else any_model(request),
+            f"If no offer matches{' then' if starts_at else ''}, "
+            f"I'll keep trying for {span(wait.until - (starts_at or reader.now))}.",
+            "" if starts_at else when_it_looks(quote.wish, reader.rules),
+            "" if starts_at and quote.offers else any_model(request),
             _who_decides(wait, reader.rules),
         ),
-        submit="Ask" if wait.over else "Rent it then" if starts else "Rent it for me",
+        submit="Ask" if wait.over else "Rent at the start time" if starts_at else "Rent it for me",
         value=value if gpu_rate is None else QuotePriceValue(quote_id=quote.id, gpu_rate=gpu_rate),
     )
 
@@ -316,8 +325,8 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return `8x H200 in EU under $3.00 per GPU-hour`, or `8x H200 in EU for up to $100.00 in all`."""
+    """Return `8x H200 in EU under $3.00 per GPU-hour`, or `8x H200 in EU for 6 h at $100.00 or less in all`."""
     cap = f" under {limit(request.max_gpu_rate)} per GPU-hour" if request.max_gpu_rate is not None else ""
-    cap = cap if request.max_total is None else f" for {cap_text(request)}"
+    cap = cap if request.max_total is None else f" {total_of_time(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""
     return f"{describe(request)}{seller}{cap}"

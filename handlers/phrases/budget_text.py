@@ -9,7 +9,7 @@ from bot.model.money import Micros, cost
 from bot.model.quote import Quote
 from bot.model.request import Envelope, Request
 from bot.model.summary import Over
-from bot.model.text import listed, say_at_most, span
+from bot.model.text import say_at_most, span
 from bot.policy.buying.budgets import project_of_channel, say_month, say_passed
 from bot.policy.buying.spending import over_total
 from bot.policy.team.rules import Rules
@@ -55,9 +55,9 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
     of_channel = project_of_channel(quote.asked_in, rules)
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
         return ""
-    instead = "no project" if quote.project == UNASSIGNED else escape(quote.project, 40)
-    who = f"people of {escape(of_channel, 40)} and approvers"
-    return f"Only {who} can charge it from {channel(quote.asked_in)}, so this is charged to {instead}."
+    instead = "no project" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}"
+    only = f"only people of project {escape(of_channel, 40)} and approvers can charge that project"
+    return f"From {channel(quote.asked_in)}, {only}, so this request is charged to {instead}."
 
 
 BUDGETS_SHOWN = 3
@@ -83,12 +83,13 @@ def month_name(month: Month) -> str:
 def invoice_differences(estimated: Micros, unknown_count: int) -> str:
     """Return by what the invoice may differ from a report or file in which this much is `estimated`, while
     `unknown_count` machines run that no rental has."""
-    parts = []
-    if estimated:
-        parts.append(f"estimates ({dollars(estimated)})")
     running = f" ({unknown_count} running now)" if unknown_count else ""
-    parts += ["tax", f"machines not rented through me{running}"]
-    return f"The invoice may differ by {listed(parts)}."
+    differs = f"The invoice may differ by tax and by machines not rented through me{running}."
+    return join(estimated_text(estimated), differs)
+
+
+def estimated_text(estimated: Micros) -> str:
+    return f"{dollars(estimated)} of this is estimated." if estimated else ""
 
 
 # --- the highest price or total that a person named, and the team's limits that an offer exceeds
@@ -111,6 +112,13 @@ def cap_text(request: Request) -> str:
     return f"{each} ({meant})" if meant else each
 
 
+def total_of_time(request: Request) -> str:
+    """Return the total that a person named, `for 6 h at $8.00 or less in all`, or an empty text."""
+    if request.max_total is None:
+        return ""
+    return f"for {span(request.longest)} at {dollars(request.max_total)} or less in all"
+
+
 def over_total_text(request: Request, total: Micros) -> str:
     """Return `It can cost up to $9.20 in all, more than the $8.00 asked for.`
 
@@ -124,38 +132,36 @@ def over_total_text(request: Request, total: Micros) -> str:
 
 
 def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
-    """Return the limits that are exceeded as a cell, which is empty if none is: `$10.00/h, $100.00`."""
-    amounts, names = _limit_amounts(over, rules), limit_names(over, rules)
-    label = "Limit" if len(amounts) == 1 else "Limits"
-    return Fact(label, ", ".join(amounts.values()), f"This is over the {names}." if names else "")
+    """Return the limits that are exceeded as a cell, which is empty if none is: `$10.00/h, $100.00 per rental`."""
+    names = limit_names(over, rules)
+    amounts = _limit_amounts(over, rules)
+    label = "Over the limit" if len(amounts) == 1 else "Over the limits"
+    return Fact(label, ", ".join(amounts), f"This is over the {names}." if names else "")
 
 
 def price_fact(envelope: Envelope) -> Fact:
-    """Return the clicked price of an envelope and its highest one as a cell: `$18.40/h, up to $21.16/h`."""
+    """Return the clicked price of an envelope and its highest one as a cell: `$18.40/h, or up to $21.16/h if that
+    offer sells out`."""
     rate, most = per_hour(envelope.price), limit_per_hour(envelope.max_rate)
     each = f" ({price(envelope.price / envelope.count)} per GPU-hour)" if envelope.count > 1 else ""
     if envelope.max_rate <= envelope.price:
         return Fact("Price", rate, f"It costs {rate}{each}.")
-    return Fact(
-        "Price", f"{rate}, up to {most}", f"It costs {rate}{each}, or up to {most} if that offer sells out."
-    )
+    sold_out = f"or up to {most} if that offer sells out"
+    return Fact("Price", f"{rate}, {sold_out}", f"It costs {rate}{each}, {sold_out}.")
 
 
 def limit_names(over: Collection[Over], rules: Rules, by: str = " and ") -> str:
     """Return `limits of $10.00/h and $100.00 per rental`, or with `by` " or " `limit of $10.00/h or $100.00 per
     rental`. Return an empty text if no limit is exceeded."""
-    names = [
-        amount if which is Over.PER_HOUR else f"{amount} per rental"
-        for which, amount in _limit_amounts(over, rules).items()
-    ]
+    names = _limit_amounts(over, rules)
     return f"limit{'s' if len(names) > 1 and by == ' and ' else ''} of {by.join(names)}" if names else ""
 
 
-def _limit_amounts(over: Collection[Over], rules: Rules) -> dict[Over, str]:
-    """Return the limits that are exceeded: `$10.00/h` and `$100.00`."""
+def _limit_amounts(over: Collection[Over], rules: Rules) -> list[str]:
+    """Return the limits that are exceeded: `$10.00/h` and `$100.00 per rental`."""
     alone = rules.auto_approve
-    amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: limit(alone.total)}
-    return {which: amount for which, amount in amounts.items() if which in over}
+    amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: f"{limit(alone.total)} per rental"}
+    return [amount for which, amount in amounts.items() if which in over]
 
 
 def needs_approval(limits: str, passed: Demand | None, which: str = "Needs approval", it_is: str = "it's") -> str:

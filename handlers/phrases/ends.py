@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.model.machine_use import OnEndingRefused, OnEndingState, Verdict
@@ -15,34 +14,35 @@ from bot.policy.team.hours import known_zone
 from bot.policy.use.on_ending import STARTS_BEFORE
 from bot.policy.use.two_ends import can_move, first_end, was_asked_for
 from handlers.phrases.blocks import Fact
-from handlers.phrases.format import Times, person
+from handlers.phrases.format import Times, join, person, sentence
 
 
 def how_long(request: Request, times: Times) -> str:
-    """Return `6 h from when it's ready`, with `, up to 12 h while its GPUs are busy` for two ends.
+    """Return `6 h from when it's ready`, with `, or up to 12 h if its GPUs are busy` for two ends.
 
-    If an end was named, return `until today at 18:00 (5 h 55 min)`, or `until .. (..), up to today at 20:00 while
-    its GPUs are busy`. If a start was named, `from tomorrow at 09:00` stands in front of that.
+    If an end was named, return `until today at 18:00 (5 h 55 min)`, or `until .. (..), or today at 20:00 at the
+    latest if its GPUs are busy`. If a start was named, `from tomorrow at 09:00` stands in front of that.
     """
     if request.until is None or request.last_end is None:
-        return f"{span(request.lease)} from when it's ready{_while_busy(request)}"
+        return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
     first = f"{_from_start(request)}until {times.date_and_time(request.until)} ({span(request.lease)})"
-    return f"{first}{_while_busy(request, times.date_and_time(request.last_end))}"
+    return f"{first}{_if_busy(request, times.date_and_time(request.last_end))}"
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`, or `8 h from
-    its start in 14 h`."""
+    """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`, or `8 h,
+    starting in 14 h`."""
     if request.until is None or request.last_end is None:
-        return f"{span(request.lease)} from when it's ready{_while_busy(request)}"
+        return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
     if request.starts_at is not None and request.starts_at > now:
-        return f"{span(request.lease)} from its start in {span(request.starts_at - now)}{_while_busy(request)}"
-    return f"until its end in {span(request.until - now)}{_while_busy(request, span(request.last_end - now))}"
+        return f"{span(request.lease)}{_if_busy(request)}, starting in {span(request.starts_at - now)}"
+    later = f"in {span(request.last_end - now)}"
+    return f"until its end in {span(request.until - now)}{_if_busy(request, later)}"
 
 
 def hours_text(request: Request) -> str:
-    """Return `6 h`, or `6 h, up to 12 h while its GPUs are busy`."""
-    return f"{span(request.lease)}{_while_busy(request)}"
+    """Return `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
+    return f"{span(request.lease)}{_if_busy(request)}"
 
 
 def until_named(request: Request) -> str:
@@ -50,16 +50,18 @@ def until_named(request: Request) -> str:
     if request.until is None or request.last_end is None:
         return ""
     last = Times.date_and_time(request.last_end)
-    return f", {_from_start(request)}until {Times.date_and_time(request.until)}{_while_busy(request, last)}"
+    return f", {_from_start(request)}until {Times.date_and_time(request.until)}{_if_busy(request, last)}"
 
 
 def _from_start(request: Request) -> str:
     return "" if request.starts_at is None else f"from {Times.date_and_time(request.starts_at)} "
 
 
-def _while_busy(request: Request, last: str = "") -> str:
+def _if_busy(request: Request, last: str = "") -> str:
     """Return the later of two ends: `last` if the request names it, else a length."""
-    return "" if request.up_to is None else f", up to {last or span(request.up_to)} while its GPUs are busy"
+    if request.up_to is None:
+        return ""
+    return f", or {f'{last} at the latest' if last else f'up to {span(request.up_to)}'} if its GPUs are busy"
 
 
 # --- the end of a machine
@@ -75,30 +77,33 @@ def keeps_running(rental: Rental) -> bool:
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
     times `posted`."""
-    lease, extension = rental.running_lease, rental.extension
-
-    def longer(say: Callable[..., str]) -> str:
-        return f", or {say(extension.ends_at, *posted)} if approved" if extension is not None else ""
-
-    def until(say: Callable[..., str]) -> str:
-        return f"{_until(rental, say, times, *posted)}{longer(say)}"
-
-    if not keeps_running(rental):
-        return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
-    first, latest, at_latest = times.time(lease.ends_at, *posted), "its latest end", ""
+    lease, longer = rental.running_lease, rental.extension
+    first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
+    busy, approved = "", ""
     if lease.latest_end is not None and can_move(lease):
-        latest, at_latest = f"{times.time(lease.latest_end, *posted)} at the latest", "and until "
-    said = f"It keeps running until {first}, {at_latest}{latest}{longer(times.at_time)}."
-    return Fact("Ends", f"{first}, {latest}{longer(times.time)}", said)
+        busy = f"or {times.time(lease.latest_end, *posted)} at the latest if its GPUs are busy"
+    elif keeps_running(rental):
+        busy, said = "its latest end", f"It ends {times.at_time(lease.ends_at, *posted)}, its latest end."
+    if longer is not None:
+        approved = f"or {times.time(longer.ends_at, *posted)} if the request for more time is approved"
+        at = times.at_time(longer.ends_at, *posted)
+        said = f"{said} If the request for more time is approved, it ends {at}."
+    return Fact("Ends", join(first, busy, approved, by=", "), said)
 
 
-def _until(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
-    """Return the end of a machine as `say` writes a time, and the later one if it can move."""
-    lease = rental.running_lease
-    first = say(lease.ends_at, *posted)
-    if lease.latest_end is None or not can_move(lease):
-        return first
-    return f"{first}, or by {times.time(lease.latest_end, *posted)} while its GPUs are busy"
+def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
+    """Return when a machine ends, in sentences: `It ends at 18:40.`, also after the words `unless`. With a later
+    end, `If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.` follows."""
+    ends = f"{unless}it ends {times.at_time(ends_at, *posted)}"
+    return join(sentence(ends), if_busy_then(rental, ends_at, times, *posted))
+
+
+def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datetime) -> str:
+    """Return until when a machine can keep running at its end `ends_at`, if it has two ends."""
+    latest = rental.running_lease.latest_end
+    if latest is None or latest <= ends_at:
+        return ""
+    return f"If its GPUs are busy then, it keeps running, until {times.time(latest, *posted)} at the latest."
 
 
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
@@ -121,7 +126,10 @@ def at_its_end(rental: Rental, now: datetime) -> Fact | None:
 
 def without_approval(rental: Rental, times: Times) -> str:
     """Return when a machine ends while more time is asked for: `Unless someone approves, it ends at 12:34.`"""
-    return f"Unless someone approves, it ends {_until(rental, times.at_time, times)}."
+    return it_ends(rental, rental.running_lease.ends_at, times, unless=UNLESS_APPROVED)
+
+
+UNLESS_APPROVED = "unless someone approves, "
 
 
 def until_decided(rental: Rental, times: Times) -> str:

@@ -263,7 +263,7 @@ async def test_a_change_edits_the_message_to_the_approvers_and_mentions_nobody_a
         await ours.deliver()
         after = await question(ours)
         assert after["ts"] == before["ts"]
-        assert "Changed at" in after["reads"]
+        assert "Ana changed the request at" in after["reads"]
         assert after["buttons"][0]["value"] == f"{rental.id}:2"
         pings = (await ours.world.get("pings", after=last))["pings"]
         assert [ping for ping in pings if ping["user"] == BEN] == []

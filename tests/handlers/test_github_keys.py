@@ -131,7 +131,7 @@ async def test_choose_shows_the_keys_again_if_there_is_nothing_to_choose_any_mor
         await ours.click(ANA, choice, "Use both")
         await ours.click(ANA, choice, "Choose")
         assert await ours.modal(ANA) is None
-        assert "You've already saved all of them." in (await ours.replies())[-1]
+        assert "You've already saved all of these keys." in (await ours.replies())[-1]
 
 
 async def test_more_than_ten_keys_stand_in_two_groups(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ async def test_keys_that_the_person_has_are_said_to_be_saved(tmp_path: Path) -> 
         assert "(ed25519), already saved" in choice["text"]
         await ours.click(ANA, choice, "Use the new one")
         assert len(await saved(ours)) == 2
-        assert "You've already saved all of them." in (await shown(ours))["text"]
+        assert "You've already saved all of these keys." in (await shown(ours))["text"]
 
 
 async def test_the_dialog_asks_for_the_name_and_shows_the_choice_in_place_of_the_question(tmp_path: Path) -> None:

@@ -133,8 +133,8 @@ Project | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Tota
 vision | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 speech | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
-$5.00 was billed after I requested the deletion. The invoice may differ by estimates ($70.00), tax
-      and machines not rented through me.\
+$5.00 was billed for machines after I had requested their deletion. $70.00 of this is estimated. The
+      invoice may differ by tax and by machines not rented through me.\
 """)
     assert labels(answer) == ["October", "CSV"]
 
@@ -150,8 +150,8 @@ Person | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Total
 Ana | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 Ben | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
-$5.00 was billed after I requested the deletion. The invoice may differ by estimates ($70.00), tax
-      and machines not rented through me.\
+$5.00 was billed for machines after I had requested their deletion. $70.00 of this is estimated. The
+      invoice may differ by tax and by machines not rented through me.\
 """)
     assert labels(answer) == ["Projects", "October", "CSV"]
     await ours.click(BEN, answer, "Projects")
@@ -167,7 +167,7 @@ Spend by project
 Project | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Total
 vision | 1 | 40.0 | $0.00 | $0.00 | $0.00 | $50.00 | $50.00
 USD by week
-The invoice may differ by tax and machines not rented through me.\
+The invoice may differ by tax and by machines not rented through me.\
 """)
 
 
@@ -199,8 +199,8 @@ async def test_ones_own_have_a_row_for_each_rental(ours: Team) -> None:
     await some_days(ours)
     answer = await asks(ours, ANA, "spend me")
     assert page(answer) == snapshot("""\
-November so far: you've spent $140.00 on 7 rentals, of which 4% was idle (your budget is $500.00).
-      At this rate, you will have spent about $140 by the 30th.
+November so far: you've spent $140.00 on 7 rentals, 4% of it on idle machines (your budget is
+      $500.00). At this rate, you will have spent about $140 by the 30th.
 Spend by rental
 Rental | GPU hours | In use | Connected | Idle | Not monitored | Total
 a10, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
@@ -211,7 +211,7 @@ a14, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a15, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 today, 1x H100 SXM 80 GB in EU | 16.0 | $20.00 | $0.00 | $0.00 | $0.00 | $20.00
 USD by week
-$5.00 was billed after I requested the deletion.\
+$5.00 was billed for machines after I had requested their deletion.\
 """)
 
 
@@ -286,8 +286,8 @@ November so far: you've spent nothing (your budget is $500.00). The team has spe
 Person     Rentals  GPU hours  In use  Connected    Idle  Not monitored    Total
 Ana              7      112.0  $20.00      $0.00   $6.00        $114.00  $140.00
 U0BEN0000        1       56.0   $0.00      $0.00  $30.00         $40.00   $70.00
-$5.00 was billed after I requested the deletion. The invoice may differ by estimates ($70.00), tax
-      and machines not rented through me.\
+$5.00 was billed for machines after I had requested their deletion. $70.00 of this is estimated. The
+      invoice may differ by tax and by machines not rented through me.\
 """)
     await ours.command(GUS, "spend")
     await ours.deliver()
@@ -335,8 +335,8 @@ async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Te
     (told,) = [m for m in await ours.world.see(BEN, channel=APPROVALS) if "unusually expensive" in m["reads"]]
     assert page(told) == snapshot(
         """\
-Today is unusually expensive: $110.00 so far, against $10.00 on a usual day. Most of it: dear1, Ana,
-      $90.00; today, Ana, $20.00.\
+Today is unusually expensive: $110.00 so far, against $10.00 on a usual day. Most of it: 1x H100 SXM
+      80 GB (dear1), Ana, $90.00; 1x H100 SXM 80 GB (today), Ana, $20.00.\
 """
     )
     assert labels(told) == ["Show dear1", "Show today"]
@@ -356,7 +356,7 @@ November so far: the team has spent $80.00 of $9,000.00.
 Person     Rentals  GPU hours  In use  Connected   Idle  Not monitored   Total
 U0ANA0000        1       48.0   $0.00      $0.00  $0.00         $60.00  $60.00
 U0BEN0000        1       16.0   $0.00      $0.00  $0.00         $20.00  $20.00
-The invoice may differ by tax and machines not rented through me.\
+The invoice may differ by tax and by machines not rented through me.\
 """)
     assert await carry_out(ours.deps, Command(kind=Kind.SPEND, words="project vision")) == snapshot("""\
 November so far: project vision has spent $60.00 of $3,000.00.

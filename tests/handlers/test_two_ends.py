@@ -42,7 +42,7 @@ async def test_a_command_has_two_ends_and_again_keeps_them(tmp_path: Path) -> No
 async def test_offers_say_both_ends_and_change_keeps_them_until_the_later_one_is_cleared(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=6 * H, up_to=12 * H)
-        assert "6 h, up to 12 h while its GPUs are busy" in shown["text"]
+        assert "6 h, or up to 12 h if its GPUs are busy" in shown["text"]
         assert "About $12.90 for 6 h or $25.80 for 12 h, at most $" in shown["text"]
         await ours.click(ANA, shown, "Change")
         assert (await ours.submit(ANA, region="US"))["ok"]
@@ -103,7 +103,10 @@ async def test_the_form_reads_a_later_end_after_a_named_one_and_change_keeps_bot
 async def test_offers_name_both_ends_and_a_refresh_keeps_them(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), until=NOON + 19 * H, lease=19 * H, up_to=21 * H)
-        assert "until tomorrow at 08:00 (19 h), up to tomorrow at 10:00 while its GPUs are busy" in shown["reads"]
+        assert (
+            "until tomorrow at 08:00 (19 h), or tomorrow at 10:00 at the latest if its GPUs are busy"
+            in shown["reads"]
+        )
         ours.clock.put(NOON + 20 * H)
         await ours.click(ANA, shown, "Refresh")
         request = [quote.request for quote in await ours.quotes(ANA)][-1]
@@ -132,7 +135,7 @@ async def test_without_the_probe_there_is_one_end(tmp_path: Path) -> None:
         await ours.command(ANA, "get")
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "While its GPUs are busy" not in dialog["reads"]
+        assert "if its GPUs are busy" not in dialog["reads"]
 
 
 async def told_unseen(ours: Team) -> Rental:

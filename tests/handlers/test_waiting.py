@@ -131,7 +131,7 @@ async def test_a_start_is_rented_then_if_its_owner_clicks_and_everyone_reads_whe
             in shown["reads"]
         )
         assert not [button for button in shown["buttons"] if button["text"].startswith("Rent from")]
-        await ours.click(ANA, shown, "Rent it then")
+        await ours.click(ANA, shown, "Rent at the start time")
         (rental,) = await ours.rentals()
         assert (rental.state, rental.request.starts_at) == (State.QUEUED, NINE_IN_BERLIN)
         assert rental.request.until == NINE_IN_BERLIN + 2 * H

@@ -76,7 +76,7 @@ async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path
         await world.play.types("Ana", "#training", "spend")
         report = world.play.sees("Ana", "November so far", only_you=True)
         await world.play.clicks("Ana", report, "CSV")
-        own = await world.reads("Ana", "November 2026, you: $")
+        own = await world.reads("Ana", "Your costs in November 2026: $")
         assert [(row["x_RentalId"], row["x_Requester"]) for row in await rows_of(world, own)] == [
             (first, "Ana"),
             (second, "Ana"),
@@ -86,7 +86,7 @@ async def test_finance_gets_the_month_once_its_last_machine_is_gone(folder: Path
         await world.until_card(second, "Ended")
         await world.skips(25 * MINUTE)
         await world.passes(5 * MINUTE)
-        sent = await world.reads("Ben", "November 2026, everyone: $")
+        sent = await world.reads("Ben", "Everyone's costs in November 2026: $")
         assert [file.name for file in sent.files] == ["gpubot-2026-11.csv"]
         assert "The month is complete, so this file won't change." in sent.text
         november = await rows_of(world, sent)

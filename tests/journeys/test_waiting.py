@@ -62,7 +62,7 @@ async def until_in_berlin(world: World, hour: int, minute: int) -> None:
 async def test_a_start_at_nine_is_rented_once_over_an_empty_market_and_a_restart(world: World) -> None:
     await world.play.types("Ana", "#training", "get H100 EU at 9:00 tomorrow for 2h")
     answer = world.play.sees("Ana", "from tomorrow at 09:00 until tomorrow at 11:00 (2 h)", only_you=True)
-    await world.play.clicks("Ana", answer, "Rent it then")
+    await world.play.clicks("Ana", answer, "Rent at the start time")
     rental = await world.rental()
     await world.sandbox.vendor("*", "nothing_free")
     await until_in_berlin(world, 8, 51)

@@ -20,6 +20,7 @@ from tests.views.stories import ANA, BEN, CARL, M, clock, reading
 
 K = EventKind
 NOW = clock(13, 0)
+GPU = "nvidia-h100-sxm5-80gb"
 
 
 def notice(kind: EventKind, actor: str | None = None, **facts: object) -> str:
@@ -204,18 +205,18 @@ The team has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, 
 
 def test_a_notice_of_an_unusual_day_names_the_dearest_rentals_once_each_as_buttons() -> None:
     dearest = [
-        {"rental_id": "p4wd9", "owner": CARL, "amount": 431_200_000},
-        {"rental_id": "p4wd9", "owner": ANA, "amount": 90_100_000},
-        {"rental_id": "k7mq2", "owner": BEN, "amount": 4_000},
+        {"rental_id": "k7mq2", "owner": BEN, "amount": 331_200_000, "count": 8, "gpu": GPU},
+        {"rental_id": "k7mq2", "owner": ANA, "amount": 190_100_000, "count": 8, "gpu": GPU},
+        {"rental_id": "p4wd9", "owner": CARL, "amount": 31_200_000},
     ]
     assert page(
         notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=84_100_000, dearest=dearest),
         notice(K.UNUSUAL_DAY, amount=612_400_000, estimate=0),
     ) == snapshot("""\
 
-Today is unusually expensive: $612.40 so far, against $84.10 on a usual day. Most of it: p4wd9,
-      Carl, $431.20; p4wd9, Ana, $90.10; k7mq2, Ben, <$0.01.
-[Show p4wd9] [Show k7mq2]
+Today is unusually expensive: $612.40 so far, against $84.10 on a usual day. Most of it: 8x H100 SXM
+      80 GB (k7mq2), Ben, $331.20, and Ana, $190.10; p4wd9, Carl, $31.20.
+[Show k7mq2] [Show p4wd9]
 
 Today is unusually expensive: $612.40 so far, against $0.00 on a usual day.
 """)

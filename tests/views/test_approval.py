@@ -39,8 +39,8 @@ def test_a_request_mentions_the_approvers_once() -> None:
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7". <!subteam^S0GPU>, <@U0BEN>
-| Price: $18.40/h, up to $21.16/h
-| Limits: $10.00/h, $100.00
+| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
@@ -49,8 +49,8 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7". <!subteam^S0GPU>, 
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, up to $21.16/h
-| Limits: $10.00/h, $100.00
+| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
@@ -74,8 +74,8 @@ def test_a_request_says_both_prices_when_they_were_read_and_how_the_other_machin
       50 min.
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, up to $21.16/h
-| Limits: $10.00/h, $100.00
+| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3), idle for 50 min
   Next cheapest at 14:03: $19.36/h, Nebius eu-north1. Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
@@ -84,10 +84,10 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, up to $21.16/h
-| Limits: $10.00/h, $100.00
+| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  No other offer at 14:03. Expires at 22:05.
+  No other offer matched at 14:03. Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 
@@ -111,10 +111,10 @@ def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
       is over the limit of $10.00/h. Ana also has 1x A100 (a2bc3).
 # Approve up to $95.22?
 Ana wants *8x H100 (p4wd9) in EU for 4 h*: "fine-tune run 7".
-| Price: $18.40/h, up to $21.16/h
-| Limit: $10.00/h
+| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Over the limit: $10.00/h
 | Also running: 1x A100 (a2bc3)
-  Changed at 14:10. No other offer at 14:09. Expires at 22:05.
+  Ana changed the request at 14:10. No other offer matched at 14:09. Expires at 22:05.
 [Approve up to $95.22] [Approve fewer hours] [Deny] [Ana's spending]
 
 Ben approved Ana's 8x H100 (p4wd9) in EU at 14:12, for 4 h.
@@ -187,7 +187,7 @@ def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total(
 Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
       18:40.
 | Cost: $2.42/h, $13.43 so far, up to $101.00 in all
-| Limit: $100.00
+| Over the limit: $100.00 per rental
 [Approve up to $101.00] [Approve fewer hours] [Deny] [Ana's spending]
 
 (fallback) It costs $18.40/h, $13.43 so far, and then up to $79.05 in all. It would then end today
@@ -196,7 +196,7 @@ Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone app
 Ana wants more time for *8x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
       18:40.
 | Cost: $18.40/h, $13.43 so far, up to $79.05 in all
-| Limit: $10.00/h
+| Over the limit: $10.00/h
 [Approve up to $79.05] [Approve fewer hours] [Deny] [Ana's spending]
 
 Ben approved more time for Ana's 1x H100 (k7mq2). It now ends tomorrow at 18:40.

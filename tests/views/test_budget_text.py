@@ -56,19 +56,19 @@ def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -
     asks = {"over": (Over.BUDGET,), "shorter": 4 * H}
     refused = OverBudget(say_passed(demand(TEAM)), instead=NOT_RENTED)
     assert page(
-        shown(changed(first, passed=(demand(VISION),), **asks), second),
+        shown(changed(first, passed=(demand(VISION),), **asks), changed(second, passed=(demand(VISION),), **asks)),
         shown(changed(first, over=(Over.TOTAL, Over.BUDGET), passed=(demand(MINE),))),
         shown(changed(first, refused=refused, shorter=H), changed(second, refused=refused)),
     ) == snapshot("""\
 
 *1x H100 in EU* · 6 h
   project vision
-*$2.15/h needs approval.* This could cost $16.06, and vision has only $12.10 left in November
-      ($2,900.00 spent, $87.90 reserved for running machines).
+*Needs approval.* This could cost $16.06, and vision has only $12.10 left in November ($2,900.00
+      spent, $87.90 reserved for running machines).
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Ask for $2.15/h: over vision's budget]
 About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
-*$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
+*$2.42/h* Nebius eu-north1   [Ask for $2.42/h: over vision's budget]
   Prices are valid until 13:05.
 [For 4 h instead] [Details] [Refresh] [Change]
 
@@ -112,7 +112,7 @@ def test_dialogs_say_which_budget_does_not_hold_it() -> None:
 About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
       sells out, I'll take the next one up to that price.
 *Needs approval.* This could cost $16.06, and vision has only $12.10 left in November ($2,900.00
-      spent, $87.90 reserved for running machines). Nothing is rented until then.
+      spent, $87.90 reserved for running machines). Nothing is rented until someone approves.
 [Ask] [Go back]\
 """)
 

@@ -196,20 +196,22 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It has cost $2.42/h since 12:37.
+(fallback) It ends at 18:40. If the request for more time is approved, it ends tomorrow at 18:40. It
+      has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 18:40, or tomorrow at 18:40 if approved
+| Ends: 18:40, or tomorrow at 18:40 if the request for more time is approved
 | Price: $2.42/h since 12:37
 Ana asked for more time.
   fine-tune run 7
 [Withdraw the request] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It has cost $2.42/h since 12:37.
+(fallback) It ends at 18:40. If the request for more time is approved, it ends tomorrow at 18:40. It
+      has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 18:40, or tomorrow at 18:40 if approved
+| Ends: 18:40, or tomorrow at 18:40 if the request for more time is approved
 | Price: $2.42/h since 12:37
 Carl asked for more time.
   fine-tune run 7

@@ -47,7 +47,7 @@ def test_a_request_with_too_little_time_left_can_be_changed_or_withdrawn_and_not
     assert shown == snapshot("""\
 
 Your request for 1x H100 (k7mq2) in EU is on hold, because too little time is left until its end.
-      Nothing is rented. It needs a later end. It expires at 23:00.
+      Nothing is rented. The request needs a later end, and expires at 23:00.
 [Change] [Withdraw]
 
 (fallback) Waiting for Ana: 1x H100 (k7mq2) in EU for Ana.
@@ -55,8 +55,8 @@ Your request for 1x H100 (k7mq2) in EU is on hold, because too little time is le
 Too little time is left until its end. Expires at 23:00.
 [Change] [Add teammate] [Withdraw]
 
-This request is on hold, because too little time is left until its end. Nothing is rented. It needs
-      a later end. It expires at 23:00.
+This request is on hold, because too little time is left until its end. Nothing is rented. The
+      request needs a later end, and expires at 23:00.
 """)
 
 
@@ -91,13 +91,13 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
     ) == snapshot("""\
 
 Your request for 1x H100 (k7mq2) in EU needs your decision, because it now costs $2.90/h at Scaleway
-      fr-par-2, $0.43 more than the $2.47/h that you allowed. It expires at 20:39. It can cost up to
-      $18.85 in all.
-[Accept up to $2.90/h] [Tell me when there is one] [Withdraw]
+      fr-par-2, $0.43 more than the $2.47/h that you allowed. The request expires at 20:39. It can
+      cost up to $18.85 in all.
+[Accept up to $2.90/h] [Tell me about the next offer] [Withdraw]
 
 Your request for 1x H100 (k7mq2) in EU needs approval, because it now costs $2.90/h at Scaleway
-      fr-par-2, $0.43 more than the $2.47/h that you allowed. It expires at 20:39. It can cost up to
-      $18.85 in all.
+      fr-par-2, $0.43 more than the $2.47/h that you allowed. The request expires at 20:39. It can
+      cost up to $18.85 in all.
 [Withdraw]
 
 Ben approved your 1x H100 (k7mq2) in EU at 12:45, at up to $2.90/h.

@@ -68,8 +68,8 @@ SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
 [Cancel]
 
 github.com/ana-dev has 1 key:
-SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), already saved
-  You've already saved all of them.
+SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
+  You've already saved this key.
 [Cancel]
 """)
 

@@ -112,14 +112,14 @@ Ben offered you 1x H100 (k7mq2). It's still needed, so it stays Ben's.
 Ben's 1x H100 (k7mq2) is being destroyed.
 
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
+(fallback) Ben's keys work (Ben rented the machine); your key "ana@desk" isn't on the machine yet.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 You took over 1x H100 (k7mq2) at 15:02, at $2.42/h. It was Ben's. I've sent Ben the line to paste
       there so that you can log in. It ends at 18:40.
 $ ssh root@203.0.113.7
-| Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Ben's keys work (Ben rented the machine); your key "ana@desk" isn't on the machine yet
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
     shown = direct_message(EventContext(GIVEN, bens(GIVEN), reading(NOW, ANA)))

@@ -93,8 +93,8 @@ About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, up to $21.16/h
-| Limits: $10.00/h, $100.00
+| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
@@ -209,9 +209,9 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
     ) == snapshot("""\
 
 Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because only A100 SXM 40 GB is
-      left, not A100 PCIe 80 GB. Nothing is rented. It now costs $1.31/h at DataCrunch FIN-03. It
-      expires at 20:39. It can cost up to $9.00 in all.
-[Accept up to $1.50/h] [Tell me when there is one] [Withdraw]
+      left, not A100 PCIe 80 GB. Nothing is rented. It now costs $1.31/h at DataCrunch FIN-03. The
+      request expires at 20:39. It can cost up to $9.00 in all.
+[Accept up to $1.50/h] [Tell me about the next offer] [Withdraw]
 
 (fallback) Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h.
 *Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h*
@@ -219,13 +219,13 @@ Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Expires at 20:39.
 [Accept up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
 This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing
-      is rented. It now costs $1.31/h at DataCrunch FIN-03. It expires at 20:39.
+      is rented. It now costs $1.31/h at DataCrunch FIN-03. The request expires at 20:39.
 
 (fallback) It costs $1.31/h, or up to $1.50/h if that offer sells out.
 # Approve up to $9.00?
 Ana wants *1x A100 SXM 40 GB (k7mq2) in EU for 6 h*: "fine-tune run 7". Only A100 SXM 40 GB is left,
       not A100 PCIe 80 GB.
-| Price: $1.31/h, up to $1.50/h
+| Price: $1.31/h, or up to $1.50/h if that offer sells out
   Expires at 20:39.
 [Approve up to $9.00] [Approve fewer hours] [Deny] [Ana's spending]
 """)

@@ -62,7 +62,7 @@ Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Nothing has 
 
 == Withdraw p4wd9? ==
 Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Its machine was found in the
-      account.
+      account, and keeps running until an admin decides about it.
 [Withdraw p4wd9] [Go back]
 """)
 
@@ -88,7 +88,7 @@ About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.
 About $12.90. $137.54 is for 6 h plus 30 min to start and shut down, at up to $2.47/h, plus the
       $121.48 spent before. If this offer sells out, I'll take the next one up to that price.
 *Needs approval*: it's over the limits of $10.00/h and $100.00 per rental. Nothing is rented until
-      then.
+      someone approves.
 [Ask] [Go back]
 
 == Approve p4wd9? ==
@@ -157,7 +157,7 @@ Vendor: Any vendor | (Nebius) | Hyperstack
 Highest price, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
-While its GPUs are busy, keep it for up to: ()
+Longest time in all, if its GPUs are busy: ()
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
 Monitoring: [ ] Don't check whether it's used (no-probe)
@@ -177,7 +177,7 @@ Vendor: (Any vendor) | Hyperstack | Nebius
 Highest price, in dollars per GPU-hour: ()
 Starts at: ()
 For how long: (4h)
-While its GPUs are busy, keep it for up to: ()
+Longest time in all, if its GPUs are busy: ()
 Choose a GPU to see its price.
 Share with: ()
 Monitoring: [ ] Don't check whether it's used (no-probe)
@@ -251,9 +251,9 @@ Approve for: 4 h, up to $95.22 | 2 h, up to $52.90 | 1 h, up to $31.74
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==
-Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy:
+Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or up to 12 h if its GPUs are busy:
       "fine-tune run 7".
-Approve for: up to 8 h while busy, up to $179.86 | 6 h, up to $137.54
+Approve for: up to 8 h if its GPUs are busy, up to $179.86 | 6 h, up to $137.54
   Ana will read that you approved fewer hours. The price stays the same.
 [Approve fewer hours] [Go back]
 
@@ -265,7 +265,7 @@ Approve for: 12 h more, up to $30.86 | 8 h more, up to $21.18 | 4 h more, up to 
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==
-It's too short to approve for fewer hours. You can approve or deny it.
+This request is too short to approve for fewer hours. You can approve or deny it.
 [Close]
 """)
     assert [problems_of_view(one.view) for one in views] == [[]] * 4

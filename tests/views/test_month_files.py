@@ -15,7 +15,7 @@ from tests.store.make import ANA
 
 VISION = Scope(kind=ScopeKind.PROJECT, name="vision")
 OF_ANA = Scope(kind=ScopeKind.PERSON, name=ANA)
-FEW = "The invoice may differ by tax and machines not rented through me."
+FEW = "The invoice may differ by tax and by machines not rented through me."
 
 
 def a_file(
@@ -36,29 +36,39 @@ def a_file(
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        (a_file(), f"November 2026, everyone: $27.60 for 1 rental. The month isn't complete yet. {FEW}"),
-        (a_file(owner=ANA), f"November 2026, you: $27.60 for 1 rental. The month isn't complete yet. {FEW}"),
-        (a_file(OF_ANA, ANA), f"November 2026, you: $27.60 for 1 rental. The month isn't complete yet. {FEW}"),
+        (a_file(), f"Everyone's costs in November 2026: $27.60 for 1 rental. The month isn't complete yet. {FEW}"),
+        (
+            a_file(owner=ANA),
+            f"Your costs in November 2026: $27.60 for 1 rental. The month isn't complete yet. {FEW}",
+        ),
+        (
+            a_file(OF_ANA, ANA),
+            f"Your costs in November 2026: $27.60 for 1 rental. The month isn't complete yet. {FEW}",
+        ),
         (
             a_file(OF_ANA, "U0BEN"),
-            f"November 2026, one person: $27.60 for 1 rental. The month isn't complete yet. {FEW}",
+            f"One person's costs in November 2026: $27.60 for 1 rental. The month isn't complete yet. {FEW}",
         ),
-        (a_file(VISION), f"November 2026, vision: $27.60 for 1 rental. The month isn't complete yet. {FEW}"),
+        (
+            a_file(VISION),
+            f"Costs of project vision in November 2026: $27.60 for 1 rental. The month isn't complete yet. {FEW}",
+        ),
         (
             a_file(VISION, ANA),
-            f"November 2026, you in vision: $27.60 for 1 rental. The month isn't complete yet. {FEW}",
+            "Your costs of project vision in November 2026: $27.60 for 1 rental. "
+            f"The month isn't complete yet. {FEW}",
         ),
         (
             a_file(running=True, unknown=2),
-            "November 2026, everyone: $27.60 for 1 rental. The month isn't complete: 1 machine is still "
-            "running, with the cost up to now. The invoice may differ by tax and machines not rented through me "
+            "Everyone's costs in November 2026: $27.60 for 1 rental. The month isn't complete: 1 machine is still "
+            "running, and counted up to now. The invoice may differ by tax and by machines not rented through me "
             "(2 running now).",
         ),
         (
             a_file(complete=True, unknown=1),
-            "November 2026, everyone: $27.60 for 1 rental. The month is complete, so this file won't change. "
-            "Costs found later are in a later month's file. The invoice may differ by tax and machines not rented "
-            "through me (1 running now).",
+            "Everyone's costs in November 2026: $27.60 for 1 rental. The month is complete, so this file "
+            "won't change. Costs found later are in a later month's file. The invoice may differ by tax and by "
+            "machines not rented through me (1 running now).",
         ),
     ],
 )
@@ -72,7 +82,7 @@ def test_what_is_estimated_is_said() -> None:
     (row,) = file.rows
     estimated = FileRow(changed(row.charge, estimated=True), MACHINE, "Ana", "", running=False)
     words = month_file_words(changed_rows(file, row, estimated), ANA)
-    assert "differ by estimates ($27.60), tax" in words
+    assert "$27.60 of this is estimated. The invoice may differ by tax" in words
 
 
 def changed_rows(file: MonthFile, *rows: FileRow) -> MonthFile:

@@ -370,14 +370,15 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
         for quote in (QUOTE, own, named, changed(QUOTE, project="vision"))
     ]
     nothing = changed(QUOTE, state=QuoteState.NONE, offers=())
-    assert "so this is charged to no project." in offers.answer(view_of(nothing, ()), reader).text
+    assert "so this request is charged to no project." in offers.answer(view_of(nothing, ()), reader).text
     assert page(*shown) == snapshot("""\
 
-  Only people of vision and approvers can charge it from <#C0TRAIN>, so this is charged to no
-      project.
+  From <#C0TRAIN>, only people of project vision and approvers can charge that project, so this
+      request is charged to no project.
 [Details] [Refresh] [Change]
 
-  Only people of vision and approvers can charge it from <#C0TRAIN>, so this is charged to speech.
+  From <#C0TRAIN>, only people of project vision and approvers can charge that project, so this
+      request is charged to project speech.
 [Details] [Refresh] [Change]
 
 [Details] [Refresh] [Change]
@@ -449,10 +450,10 @@ def test_without_an_offer_for_a_total_the_buttons_say_that_they_go_over_it() -> 
     answer = none_found(changed(QUOTE, request=request(**limits), nearby=near))
     assert page(message(answer, NOW)) == snapshot("""\
 
-(fallback) No H100 in EU for $8.00 in all right now. Similar: Show from $2.15 in EU (over $8.00 in
-      all) and Show US from $1.10. Any H100 model will do. I only look for offers during your hours,
-      Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
-No H100 in EU for $8.00 in all right now.
+(fallback) No H100 in EU for 6 h at $8.00 or less in all right now. Similar: Show from $2.15 in EU
+      (over $8.00 in all) and Show US from $1.10. Any H100 model will do. I only look for offers
+      during your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
+No H100 in EU for 6 h at $8.00 or less in all right now.
 [Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU (over $8.00 in
       all)] [Show US from $1.10] [Change]
   Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add

@@ -337,10 +337,10 @@ As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the lat
 $ ssh root@203.0.113.7
 | Ends: 14:10
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Keep k7mq2] [SSH config and keys] [Destroy k7mq2 now]
 
 As Ben asked, I'll destroy this machine when its on-ending.sh is done, at 14:10 at the latest.

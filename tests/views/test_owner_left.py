@@ -94,24 +94,21 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
 
 Ana left the workspace, so admins decide what happens to Ana's 1x H100 (k7mq2).
 
-(fallback) On hold until the admins decide.
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
-# On hold until the admins decide
+*Ana left the workspace, so the admins decide about the request below. Nobody has to approve it.*
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, up to $21.16/h
-| Limits: $10.00/h, $100.00
+| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   Expires at 22:05.
-  Ana left the workspace, so the admins decide what happens next. Nobody is asked to approve this
-      until then.
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, up to $21.16/h
-| Limits: $10.00/h, $100.00
+| Price: $18.40/h, or up to $21.16/h if that offer sells out
+| Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   Expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]

@@ -259,7 +259,10 @@ def test_other_replies_say_what_is_true_now() -> None:
         replies.paused(False, "C0GPUS"),
         replies.resumed(True),
         replies.resumed(False),
-        replies.newer_version("The request p4wd9 has changed.", replies.reply("Here it is.")),
+        replies.newer_version(
+            "The request p4wd9 has changed, so your click decided nothing. Here is the new version.",
+            replies.reply("Ana wants 8x H100 (p4wd9) in EU for 4 h."),
+        ),
         replies.begin_with_mention("U0BOT", "get H100 EU until 18:00"),
     ) == snapshot("""\
 
@@ -272,8 +275,8 @@ The pause is over: machines can be rented again.
 
 Buying wasn't paused.
 
-The request p4wd9 has changed.
-Here it is.
+The request p4wd9 has changed, so your click decided nothing. Here is the new version.
+Ana wants 8x H100 (p4wd9) in EU for 4 h.
 
 Nothing was done. If you meant a command, begin with my name: <@U0BOT> get H100 EU until 18:00
 """)

@@ -98,10 +98,10 @@ def test_the_headline_has_the_share_of_what_was_idle_if_the_table_has_a_column_o
     shown = report(scope=own, own=whole, whole=whole, budget=None, rows_of=RowsOf.RENTALS, rows=rows)
     assert (
         spend.report(shown, READER).text
-        == "November so far: you've spent $2.52 on 3 rentals, of which 16% was idle."
+        == "November so far: you've spent $2.52 on 3 rentals, 16% of it on idle machines."
     )
     hidden = spend.report(changed(shown, sees_use=False), READER)
-    assert hidden.text == "November so far: you've spent $2.52 on 3 rentals, of which $0.40 was idle."
+    assert hidden.text == "November so far: you've spent $2.52 on 3 rentals, $0.40 of it on idle machines."
 
 
 MONEY = st.integers(0, 10**12)

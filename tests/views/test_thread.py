@@ -223,20 +223,20 @@ def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
 Hyperstack seems to be sold out. I'm checking that nothing was rented there (about 2 min) before I
       try the next offer. Don't rent again in the meantime.
 
-Nebius seems to be sold out. I'm checking that nothing was rented at these 3 places (about 2 min)
-      before I try the next offer. Don't rent again in the meantime.
+Nebius seems to be sold out. I'm checking that nothing was rented at 3 places that I've tried (about
+      2 min) before I try the next offer. Don't rent again in the meantime.
 
-Nebius answered: "No credit. <!channel>". I'm checking that nothing was rented at these 2 places
-      (about 2 min) before I try the next offer. Don't rent again in the meantime.
+Nebius answered: "No credit. <!channel>". I'm checking that nothing was rented at 2 places that I've
+      tried (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
-Nebius seems to be sold out. No other offer matches. I'm checking that nothing was rented at these 3
-      places (about 2 min), then I'll look again.
+Nebius seems to be sold out. No other offer matches. I'm checking that nothing was rented at 3
+      places that I've tried (about 2 min), then I'll look again.
 
-I'm checking that nothing was rented at 1 earlier place (about 2 min) before I try the next offer.
-      Don't rent again in the meantime.
+I'm checking that nothing was rented at 1 place that I've tried (about 2 min) before I try the next
+      offer. Don't rent again in the meantime.
 
-No other offer matches. I'm checking that nothing was rented at 1 earlier place (about 2 min), then
-      I'll look again.
+No other offer matches. I'm checking that nothing was rented at 1 place that I've tried (about 2
+      min), then I'll look again.
 """)
 
 
@@ -255,8 +255,9 @@ I asked Hyperstack, but Compute Clear asked me to slow down. I'm checking that n
 I asked Hyperstack, but Compute Clear rejects my API token. I'm checking that nothing was rented
       there (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
-Compute Clear says that Hyperstack's offer was already bought. I'm checking that nothing was rented
-      there (about 2 min) before I try the next offer. Don't rent again in the meantime.
+Compute Clear says that Hyperstack's offer is already taken, perhaps by me. I'm checking that
+      nothing was rented there (about 2 min) before I try the next offer. Don't rent again in the
+      meantime.
 
 Hyperstack reported that the purchase failed, but named a machine. I'm checking that nothing was
       rented there (about 2 min) before I try the next offer. Don't rent again in the meantime.

@@ -86,7 +86,7 @@ def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
 def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:
     waits = WaitingView(quote=changed(NONE, wish=WISH, request=request(**TOTAL)))
     text = waiting.waiting_text(waits, reading(clock(14, 6)).times)
-    assert text.startswith("You're on the waitlist for 1x H100 in EU for up to $15.00 in all until")
+    assert text.startswith("You're on the waitlist for 1x H100 in EU for 6 h at $15.00 or less in all until")
 
 
 def test_the_form_is_filled_in_with_the_total() -> None:

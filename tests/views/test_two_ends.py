@@ -77,19 +77,21 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
     )
     assert page(
         "\n".join(found.splitlines()[:3]),
-        approval(ASKED, details, clock(14, 5)).splitlines()[0],
+        "\n".join(approval(ASKED, details, clock(14, 5)).splitlines()[2:5]),
         dialog(approve_dialog(details, reader=reading(clock(14, 5))), clock(14, 5)),
     ) == snapshot("""\
 
-*1x H100 in EU* · 6 h, up to 12 h while its GPUs are busy
+*1x H100 in EU* · 6 h, or up to 12 h if its GPUs are busy
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If it
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+# Approve up to $264.50?
+Ana wants *8x H100 (p4wd9) in EU for 6 h, or up to 12 h if its GPUs are busy*: "fine-tune run 7".
+| Price: $18.40/h, or up to $21.16/h if that offer sells out
 
 == Approve p4wd9? ==
 ! This can cost up to $264.50.
-Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, up to 12 h while its GPUs are busy:
+Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or up to 12 h if its GPUs are busy:
       "fine-tune run 7".
 It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
       limits of $10.00/h and $100.00 per rental.
@@ -107,22 +109,23 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
 
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It costs $2.42/h, at
-      most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
+      Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
-| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Ends: 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy
 | Price: $2.42/h, at most $30.88
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. Your key "ben@desk"
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
 
-(fallback) It ends at 18:40, or by 23:10 while its GPUs are busy. That's sooner than you asked,
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until 23:10 at the latest.
 """)
 
 
@@ -135,38 +138,37 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
     ) == snapshot("""\
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It has cost $2.42/h
-      since 12:37.
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. It has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Ends: 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) In use: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It keeps running until 19:40, and until tomorrow at 00:40 at the latest. It has cost
-      $2.42/h since 12:37.
+(fallback) It ends at 19:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. It has cost $2.42/h since 12:37.
 *In use: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 19:40, tomorrow at 00:40 at the latest
+| Ends: 19:40, or tomorrow at 00:40 at the latest if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 19:40, or by tomorrow at 00:40 while its GPUs are busy. It has cost $2.42/h
-      since 12:37.
+(fallback) It ends at 19:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. It has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 19:40, or by tomorrow at 00:40 while its GPUs are busy
+| Ends: 19:40, or tomorrow at 00:40 at the latest if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) In use: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It keeps running until tomorrow at 00:40, its latest end. It has cost $2.42/h since
-      12:37.
+(fallback) It ends tomorrow at 00:40, its latest end. It has cost $2.42/h since 12:37.
 *In use: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Ends: tomorrow at 00:40, its latest end
@@ -184,10 +186,10 @@ def test_a_list_and_a_history_say_both_ends() -> None:
         message(lists.show(details, reader=reading(now, ANA)), now),
     ) == snapshot("""\
 
-Ready: 1x H100 (k7mq2) in EU. In use. It keeps running until 19:40, and until tomorrow at 00:40 at
+Ready: 1x H100 (k7mq2) in EU. In use. It ends at 19:40. If its GPUs are busy then, it keeps running,
 
-Ready: 1x H100 (k7mq2) in EU for Ana. It keeps running until 19:40, and until tomorrow at 00:40 at
-      the latest. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 19:40. If its GPUs are busy then, it keeps running,
+      until tomorrow at 00:40 at the latest. $2.42/h, $4.96 so far.
 In use since 13:00.
   Nebius eu-north1. Accepted: up to $2.47/h and $30.88 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
@@ -209,8 +211,8 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
         direct(notice, two_ends(notice, MOVED, end=clock(19, 40), use=IN_USE), clock(18, 41)),
     ) == snapshot("""\
 
-*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
-      until tomorrow at 00:40 at the latest. Copy your results off: the disk is deleted with it.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
+      tomorrow at 00:40 at the latest. Copy your results off: the disk is deleted with it.
 [Keep it 2 h more, already approved] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor it, so it ends then even if it's busy.
@@ -221,15 +223,16 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
       even if it's busy. Copy your results off: the disk is deleted with it.
 [Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
 
-*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
-      until 19:55 at the latest. Copy your results off: the disk is deleted with it.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
+      19:55 at the latest. Copy your results off: the disk is deleted with it.
 [Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
 
 *Ana's 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
       even if it's busy. Copy your results off: the disk is deleted with it.
 [Keep it 2 h more, already approved]
 
-*In use: 1x H100 (k7mq2)*. It keeps running until 19:40, and until tomorrow at 00:40 at the latest.
+*In use: 1x H100 (k7mq2)*. It ends at 19:40. If its GPUs are busy then, it keeps running, until
+      tomorrow at 00:40 at the latest.
 """)
 
 
@@ -246,8 +249,8 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40, or
-      by tomorrow at 00:40 while its GPUs are busy.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40. If
+      its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
 
 You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends tomorrow at
       00:40.
@@ -259,7 +262,7 @@ You still need 1x H100 (k7mq2). I'll ask again at 17:30. It still ends at 18:40 
 [Keep it 2 h more, already approved]
 
 == Extend k7mq2? ==
-Ana's 1x H100 (k7mq2). It ends in 40 min, or within 6 h 40 min while its GPUs are busy.
+Ana's 1x H100 (k7mq2). It ends in 40 min, or in 6 h 40 min at the latest if its GPUs are busy.
 Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approved | 8 h, about
       $19.36 | 12 h, about $29.04 | 24 h, about $58.08 | 2 days, about $116.16
 [Extend k7mq2] [Go back]
@@ -274,36 +277,39 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
     now = clock(14, 5)
     details = waiting(request=named, envelope=allowed)
     assert page(
-        "\n".join(message(offers.found(view_of(quote, [choice]), reading(now)), now).splitlines()[:2]),
+        "\n".join(message(offers.found(view_of(quote, [choice]), reading(now)), now).splitlines()[:3]),
         dialog(rent_dialog(quote, choice, reader=reading(now)), now),
-        approval(ASKED, details, now).splitlines()[0],
+        "\n".join(approval(ASKED, details, now).splitlines()[2:5]),
         dialog(approve_dialog(details, reader=reading(now)), now),
         message(replies.rented(details.rental), now),
     ) == snapshot("""\
 
-*8x H100 in EU* · until tomorrow at 08:00 (20 h), up to tomorrow at 10:00 while its GPUs are busy
+*8x H100 in EU* · until tomorrow at 08:00 (20 h), or tomorrow at 10:00 at the latest if its GPUs are
+      busy
   I read the time that you typed as UTC, because Slack doesn't tell me your time zone.
 
 == Rent at $18.40/h? ==
 ! This can cost up to $476.10.
-8x H100 in EU from Nebius eu-north1, $18.40/h, until its end in 17 h 55 min, up to 19 h 55 min while
-      its GPUs are busy.
+8x H100 in EU from Nebius eu-north1, $18.40/h, until its end in 17 h 55 min, or in 19 h 55 min at
+      the latest if its GPUs are busy.
 About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to start and shut down,
       at up to $21.16/h. If this offer sells out, I'll take the next one up to that price.
 [Rent from $18.40/h] [Go back]
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
+# Approve up to $476.10?
+Ana wants *8x H100 (p4wd9) in EU until tomorrow at 08:00 (20 h), or tomorrow at 10:00 at the latest
+      if its GPUs are busy*: "fine-tune run 7".
 
 == Approve p4wd9? ==
 ! This can cost up to $476.10.
-Ana wants 8x H100 (p4wd9) in EU, until its end in 17 h 55 min, up to 19 h 55 min while its GPUs are
-      busy: "fine-tune run 7".
+Ana wants 8x H100 (p4wd9) in EU, until its end in 17 h 55 min, or in 19 h 55 min at the latest if
+      its GPUs are busy: "fine-tune run 7".
 It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
       limits of $10.00/h and $100.00 per rental.
 [Approve up to $476.10] [Go back]
 
-I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, up to
-      tomorrow at 10:00 while its GPUs are busy. Follow it in <#C0TRAIN>.
+I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, or
+      tomorrow at 10:00 at the latest if its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -483,42 +489,53 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
         message(
             replies.extended(extended(undecided.rental, 12 * H, waits=True, asked=names), times), clock(18, 0)
         ),
-        *(approval(asked, each, clock(19, 0)).splitlines()[-2] for each in (undecided, moved, last)),
+        *("\n".join(approval(asked, each, clock(19, 0)).splitlines()[-5:-1]) for each in (undecided, moved, last)),
         thread(asked, undecided),
         direct(READY_EVENT, undecided, clock(18, 1)),
         dialog(extend_form(undecided, reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
 I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
-      18:40, or by tomorrow at 00:40 while its GPUs are busy.
+      18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
 
-| Limit: $100.00
+Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
+      18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
+| Cost: $2.42/h, $4.96 so far, up to $101.00 in all
+| Over the limit: $100.00 per rental
 
-| Limit: $100.00
+Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
+      19:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
+| Cost: $2.42/h, $4.96 so far, up to $101.00 in all
+| Over the limit: $100.00 per rental
 
-| Limit: $100.00
+Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends
+      tomorrow at 00:40.
+| Cost: $2.42/h, $4.96 so far, up to $101.00 in all
+| Over the limit: $100.00 per rental
 
 Gpubot asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
-      someone approves, it ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy.
+      someone approves, it ends at 18:40. If its GPUs are busy then, it keeps running, until
+      tomorrow at 00:40 at the latest.
 
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40
-      if approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
-      Nebius eu-north1.
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. If the request for more time is approved, it ends tomorrow at 18:40. It costs
+      $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
-| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if approved
+| Ends: 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy, or tomorrow at 18:40 if the
+      request for more time is approved
 | Price: $2.42/h, at most $30.88
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Withdraw the request] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==
-Ana's 1x H100 (k7mq2). It ends in 40 min, or within 6 h 40 min while its GPUs are busy.
+Ana's 1x H100 (k7mq2). It ends in 40 min, or in 6 h 40 min at the latest if its GPUs are busy.
 Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approved
 [Extend k7mq2] [Go back]
 """)

@@ -160,7 +160,7 @@ def test_a_start_says_both_ends_with_their_dates_and_what_it_costs() -> None:
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 About $147.20, *at most $179.86*. I'll read the prices tomorrow at 08:50 and rent the cheapest H100
       SXM 80 GB, up to $21.16/h. Now it costs $18.40/h at Nebius eu-north1.
-[Rent it then] [Refresh] [Change]
+[Rent at the start time] [Refresh] [Change]
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 About $147.20, *at most $179.86*. I'll read the prices tomorrow at 08:50 and rent the cheapest H100
@@ -172,7 +172,7 @@ About $147.20, *at most $179.86*. I'll read the prices tomorrow at 08:50 and ren
 Nobody offers it right now. I'll read the prices tomorrow at 08:50 and rent the cheapest, up to
       $21.16/h and *at most $179.86* in all.
 Any H100 model will do.
-[Rent it then] [Refresh] [Change]
+[Rent at the start time] [Refresh] [Change]
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 Nobody offers it right now, so I need your highest price. Add it to your request, such as: under $3
@@ -227,19 +227,19 @@ Any H200 model will do.
 
 == Up to $21.16/h? ==
 ! This can cost up to $179.86.
-8x H100 in EU, 8 h from its start in 20 h 25 min, at $21.16/h or less.
-If no offer matches, I'll keep trying for 27 h 55 min.
-[Rent it then] [Go back]
+8x H100 in EU, 8 h, starting in 20 h 25 min, at $21.16/h or less.
+If no offer matches then, I'll keep trying for 7 h 30 min.
+[Rent at the start time] [Go back]
 
 == Rent at $23.10/h? ==
 ! This can cost up to $225.76.
-8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
+8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h, starting in 20 h 25 min.
 If it sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
 [Rent at $23.10/h] [Go back]
 
 == Ask for approval? ==
 ! This can cost up to $225.76.
-8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h from its start in 20 h 25 min.
+8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h, starting in 20 h 25 min.
 If it sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
 *Needs approval*: it's over the limit of $10.00/h.
 [Ask] [Go back]

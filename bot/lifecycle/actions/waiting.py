@@ -154,7 +154,7 @@ WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
 
 @dataclass(frozen=True)
 class LaterRent:
-    """What [Rent it for me ...] or [Rent it then] would do."""
+    """What [Rent it for me ...] or [Rent at the start time] would do."""
 
     quote: Quote
     terms: WaitPreview | None
@@ -178,7 +178,7 @@ class WaitBegun:
 
 class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     """Rent what the quote asks for once it costs at most `gpu_rate`: [Rent it for me ...]. If the request has a
-    start time, rent it then: [Rent it then].
+    start time, rent it then: [Rent at the start time].
 
     `gpu_rate` is the highest price that the person named, USD per GPU-hour. None: the price in the words, or
     for a start time the cheapest offer's price and `procure.dearer`.

@@ -12,6 +12,7 @@ from bot.lifecycle.changes.send import send, send_of_account
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.budgets import judge_planned_alerts, live_charges
 from bot.model.account_facts import DIGEST_DUE, UNUSUAL_DAY
+from bot.model.base import changed
 from bot.model.budget import TEAM, Charge, Month, Scope, ScopeKind
 from bot.model.event import Event, EventKind
 from bot.model.facts import DearRental, DigestFacts, UnusualDayFacts
@@ -105,11 +106,15 @@ async def notify_unusual_day(deps: Deps) -> None:
     of_rentals = spend.in_period(
         charges, period_of("today", now, rules.billing_zone), lambda charge: (charge.rental_id, charge.owner)
     )
-    dearest = tuple(
-        DearRental(rental_id=rental_id, owner=owner, amount=of_rentals[rental_id, owner].amount)
-        for rental_id, owner in spend.dearest(of_rentals, DEAR_RENTALS)
-    )
-    facts = UnusualDayFacts(amount=today, estimate=spend.usual_day(past) or 0, dearest=dearest)
+    dearest = spend.dearest(of_rentals, DEAR_RENTALS)
+    async with deps.store.read() as tx:
+        rentals = await tx.rentals.get_many({rental_id for rental_id, _ in dearest})
+    dear = []
+    for rental_id, owner in dearest:
+        one = DearRental(rental_id=rental_id, owner=owner, amount=of_rentals[rental_id, owner].amount)
+        rental = rentals.get(rental_id)
+        dear.append(changed(one, count=rental.request.count, gpu=rental.model) if rental is not None else one)
+    facts = UnusualDayFacts(amount=today, estimate=spend.usual_day(past) or 0, dearest=tuple(dear))
 
     async def decision(tx: Tx) -> None:
         if await tx.account.get(UNUSUAL_DAY) == day:
