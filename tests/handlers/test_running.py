@@ -186,9 +186,8 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
         assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
         await ours.forge(BEN, "keep", f"{rental.id}:1")
         assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
-        assert (await ours.replies())[
-            -1
-        ] == "Only its owner, teammates and admins can do that. Nothing was changed."
+        (*_, reply) = await ours.replies()
+        assert reply == "Only the machine's owner, its teammates and admins can do that. Nothing was changed."
 
 
 async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) -> None:

@@ -73,8 +73,8 @@ Ready: 1x H100 (k7mq2) in EU. Idle for 2 days 7 h. It ends at 18:40. $2.42/h, $4
 Ready: 1x H100 (k7mq2) in EU. I haven't been able to monitor it since 15:00. It ends at 18:40.
       $2.42/h, $4.96 so far.   [Details]
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
-      /gpu spend shows November.\
+  Your running machines cost $16.94/h, $34.72 so far. The team's running machines cost $16.94/h in
+      all. /gpu spend shows November.\
 """)
 
 
