@@ -22,36 +22,43 @@ Gpus = Mapping[str, str]
 """The GPUs of machines by the ids of their resources: `1x H100 SXM 80 GB`. A machine may be missing."""
 WELL_WITHOUT_BUT = "gpubot can send messages again: Slack answers it and accepts its token."
 """The message that the bot can post to Slack again, after `well_but`."""
-ACCEPTED_AGAIN = "Compute Clear accepts the watchdog's token again, so I can see which machines are running."
+ACCEPTED_AGAIN = (
+    "Compute Clear accepts the watchdog's token again, so the watchdog can see which machines are running."
+)
 """The message that the market accepts the watchdog's token again, after `token_refused`."""
 CLOCK_IS_WRONG = (
-    "The watchdog's clock differs from Slack's by more than 10 min, so I won't delete anything. "
-    "Set the clock, then restart the watchdog."
+    "The clock of gpubot's watchdog differs from Slack's by more than 10 min, so the watchdog won't delete "
+    "anything. Set the clock, then restart the watchdog."
 )
 """The message that this machine's clock is wrong."""
+_WHO = "This is gpubot's watchdog."
 _STILL_BILLS = "Shutting a machine down from inside doesn't stop billing."
 
 
 def hello(options: Options) -> str:
     """Return the message of the first start, which shows that Slack takes messages."""
-    destroys = "delete machines that are 2 h past their end" if options.destroy else "never delete a machine"
+    destroys = (
+        " and delete machines that are 2 h past their end." if options.destroy else ". I never delete a machine."
+    )
     return (
-        f"The watchdog is now watching gpubot from {code(options.host)}. "
-        f"If gpubot fails for 15 min, I'll warn you here and {destroys}."
+        f"{_WHO} I'm now watching gpubot from {code(options.host)}. "
+        f"If gpubot fails for 15 min, I'll warn you here{destroys}"
     )
 
 
 def warning(state: State, outage: Outage, look: Look, options: Options) -> str:
     """Return the first warning of an outage. It mentions the admins."""
+    lead = f"{_mentions(options)} {_lead(state, outage, look)}"
+    if _nothing_runs(look):
+        return f"{lead}\nNo machine is running on the account."
     may_delete = options.destroy and look.bot.trouble is not Trouble.UNUSABLE
     then = (
-        "If this lasts, I'll delete machines that are 2 h past their end. I'll announce that an hour before."
+        "If gpubot doesn't recover, I'll delete machines that are 2 h past their end. "
+        "I'll announce each deletion an hour before."
         if may_delete
         else "I won't delete anything."
     )
-    return "\n".join(
-        [f"{_mentions(options)} {_lead(state, outage, look)}", *_listing(state, look), f"{_STILL_BILLS} {then}"]
-    )
+    return "\n".join([lead, *_listing(state, look), f"{_STILL_BILLS} {then}"])
 
 
 def announcement(
@@ -76,7 +83,7 @@ def announcement(
                 "`sudo systemctl stop gpubot-watchdog`.",
             ]
         )
-    why = "the watchdog runs without --destroy" if not options.destroy else "gpubot may be running"
+    why = "the watchdog runs without --destroy" if not options.destroy else "gpubot is probably running"
     if outage.clock_is_wrong:
         why = "the watchdog's clock is wrong"
     return "\n".join(
@@ -84,7 +91,8 @@ def announcement(
             _lead(state, outage, look),
             "These machines are still running past their end:",
             *lines,
-            f"I won't delete them, because {why}. If nobody needs one, type `gpubot destroy --resource ID`. "
+            f"I won't delete them, because {why}. To delete one that nobody needs, type "
+            f"`gpubot destroy --resource ID`. "
             f"{_STILL_BILLS}",
         ]
     )
@@ -92,13 +100,17 @@ def announcement(
 
 def well_but(look: Look, options: Options) -> str:
     """Return the message that something is wrong with Slack while the bot is well. It mentions the admins."""
-    return f"{_mentions(options)} gpubot is running, but it can't send messages: {code(look.bot.why, 300)}"
+    return f"{_mentions(options)} gpubot is running, but can't send messages: {code(look.bot.why, 300)}"
 
 
 def well_again(outage: Outage, at: datetime) -> str:
     """Return the message that the bot is well again."""
     done = sum(deletion.done for deletion in outage.deletions)
-    deletions = f" I deleted {plural(done, 'machine')} in the meantime, and won't delete any more." if done else ""
+    deletions = (
+        f" Its watchdog deleted {plural(done, 'machine')} in the meantime, and won't delete any more."
+        if done
+        else ""
+    )
     whole_minutes = (at - outage.since) // _MINUTE * _MINUTE
     return f"gpubot works again, after {span(whole_minutes)}.{deletions}"
 
@@ -106,15 +118,15 @@ def well_again(outage: Outage, at: datetime) -> str:
 def deleted(machine: WatchedMachine, at: datetime, gpus: Gpus) -> str:
     """Return the message that a machine is being deleted."""
     which = _machine(machine, at, gpus, with_id=True)
-    return f"I've deleted a machine: {which}. gpubot will compute its cost once it runs again."
+    return f"gpubot's watchdog has deleted a machine: {which}. gpubot will compute its cost once it runs again."
 
 
 def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus) -> str:
     """Return the message that the market did not delete a machine. `failure` is a sentence."""
     which = _machine(machine, at, gpus, with_id=True)
     return (
-        f"I couldn't delete a machine, so it may still be billing: {which}. I'll try again every 10 min. "
-        f"{code(failure, 200)}"
+        f"gpubot's watchdog couldn't delete a machine that may still be billing: {which}. "
+        f"It tries again every 10 min. {code(failure, 200)}"
     )
 
 
@@ -122,7 +134,7 @@ def token_refused(look: Look) -> str:
     """Return the message that the market refuses the watchdog's token."""
     bot = "gpubot works, but" if look.bot.trouble is None else "In addition,"
     return (
-        f"{bot} Compute Clear rejects the watchdog's token, so I can't see which machines are running. "
+        f"{bot} Compute Clear rejects the watchdog's token, so the watchdog can't see which machines are running. "
         "Set a valid COMPUTE_CLEAR_TOKEN for the watchdog, then restart it."
     )
 
@@ -130,8 +142,8 @@ def token_refused(look: Look) -> str:
 def file_put_aside(path: str) -> str:
     """Return the message that the state file made no sense."""
     return (
-        f"The watchdog couldn't read its state file, and moved it to {code(path, 200)}. "
-        "Until gpubot answers, I don't know when machines end, and won't delete any."
+        f"gpubot's watchdog couldn't read its state file, and moved it to {code(path, 200)}. "
+        "Until gpubot answers, the watchdog doesn't know when machines end, and won't delete any."
     )
 
 
@@ -152,21 +164,24 @@ def _plain(text: str, limit: int) -> str:
 def _lead(state: State, outage: Outage, look: Look) -> str:
     """Return what is wrong with the bot, since when, and how old the knowledge of its machines is."""
     since, why = _time(outage.since, look.at), _plain(look.bot.why, 300)
+    known = "I don't know whether anyone has extended a machine since then."
     if state.answered_at is None:
-        known = "I don't know when its machines end, because it has never listed them for me"
-    elif state.answered_at == outage.since:
-        known = "I don't know of extensions since then"
-    else:
-        known = f"I don't know of extensions since {_time(state.answered_at, look.at)}"
+        known = "I don't know when gpubot's machines end, because it has never listed them for me."
+    elif state.answered_at != outage.since:
+        known = f"I don't know whether anyone has extended a machine since {_time(state.answered_at, look.at)}."
     if look.bot.trouble is Trouble.NOT_WELL:
-        fresh = look.bot.machines is not None
-        return f"gpubot has had a problem since {since}: `{why}`." + (
-            "" if fresh else f" {known[0].upper()}{known[1:]}."
-        )
-    running = f"It may be running, and {known}."
-    if look.bot.trouble is Trouble.UNUSABLE:
-        return f"gpubot hasn't listed its machines for me since {since}: {why}. {running}"
-    return f"I haven't been able to reach gpubot since {since} ({why}). {running}"
+        lead, fresh = f"gpubot has had a problem since {since}: `{why}`.", look.bot.machines is not None
+    elif look.bot.trouble is Trouble.UNUSABLE:
+        lead, fresh = f"gpubot hasn't listed its machines for me since {since}: {why}.", False
+        lead += " Something answers at its address, so gpubot is probably running."
+    else:
+        lead, fresh = f"I haven't been able to reach gpubot since {since} ({why}). It may still be running.", False
+    return " ".join([_WHO, lead, *([] if fresh or _nothing_runs(look) else [known])])
+
+
+def _nothing_runs(look: Look) -> bool:
+    """Return whether no machine is known to be running on the account."""
+    return look.account.living is not None and not look.account.living
 
 
 def _listing(state: State, look: Look) -> list[str]:
@@ -176,13 +191,11 @@ def _listing(state: State, look: Look) -> list[str]:
         lines = [f"I can't see which machines are running: {code(look.account.trouble, 200)}"]
         if not known:
             return lines
-        named = "gpubot last listed these"
-        when = f" at {_time(state.answered_at, look.at)}" if state.answered_at is not None else ""
+        which = f"list of {_time(state.answered_at, look.at)}" if state.answered_at is not None else "last list"
         rest = [(f"• {_machine(machine, look.at, gpus)}", machine.rate) for machine in state.machines]
         listed = [line for line, _ in rest[:MOST_LISTED]]
-        return [*lines, f"{named}{when}, {_total(rest)}:", *listed, *_more(rest)]
-    if not look.account.living:
-        return ["No machine is running on the account."]
+        named = f"gpubot's {which} has {plural(len(rest), 'machine')}, at {_total(rest)}:"
+        return [*lines, named, *listed, *_more(rest)]
     groups: dict[str, list[tuple[str, Decimal | None]]] = {
         "Before their end:": [],
         "Past their end:": [],
@@ -229,7 +242,7 @@ def _machine(machine: WatchedMachine, at: datetime, gpus: Gpus, *, with_id: bool
         end = "end unknown"
     else:
         shown = _time(machine.ends_at, at)
-        end = f"until {shown} at the latest" if machine.ends_at > at else f"ended {shown}"
+        end = f"until {shown} at the latest" if machine.ends_at > at else f"past its end since {shown}"
     resource = f" ({code(machine.resource_id)})" if with_id else ""
     owner = code(machine.owner_name or machine.owner)
     known = gpus.get(machine.resource_id)

@@ -121,7 +121,7 @@ def price_text(request: Request, offer: Offer | None) -> str:
         return f"Nobody offers this right now: {_wanted(request)}. Click Show offers for similar ones."
     longest = ""
     if request.longest > request.lease:
-        longest = f", {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
+        longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
     each = f" ({price_of(offer.gpu_rate)} per GPU)" if request.count > 1 else ""
     about = f"*From {per_hour(offer.rate)}{each}, about {dollars(cost(offer.rate, request.lease))}*"
     return f"{about} for {span(request.lease)}{longest}: {_wanted(request)}, at {vendor(offer.vendor)}."

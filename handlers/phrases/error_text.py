@@ -55,15 +55,14 @@ BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
 )
 DECISIONS: Mapping[Decision, str] = MappingProxyType(
     {
-        Decision.APPROVED: "approved the request",
-        Decision.DENIED: "declined the request",
-        Decision.WITHDREW: "withdrew the request",
+        Decision.APPROVED: "approved the request for {}",
+        Decision.DENIED: "declined the request for {}",
+        Decision.WITHDREW: "withdrew the request for {}",
         Decision.GAVE_OWNER: 'chose "Assign an owner"',
         Decision.DESTROYED: 'chose "Destroy"',
         Decision.NOT_OURS: 'chose "Not ours"',
     }
 )
-_ABOUT_REQUESTS = frozenset({Decision.APPROVED, Decision.DENIED, Decision.WITHDREW})
 
 
 def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_STEPS) -> str:
@@ -101,9 +100,8 @@ def paused_by(problem: BuyingBlocked, when: str = "") -> str:
 
 
 def _decision(problem: AlreadyDecided) -> str:
-    did, ago = DECISIONS[problem.decision], rough_span(problem.ago)
-    if problem.decision in _ABOUT_REQUESTS and problem.rental_id is not None:
-        did += f" {identifier(problem.rental_id)}"
+    did = DECISIONS[problem.decision].format(identifier(problem.rental_id or "a machine", 20))
+    ago = rough_span(problem.ago)
     if problem.own:
         return f"You already {did} {ago} ago."
     return f"{escape(problem.name or 'Someone else')} {did} {ago} before you."

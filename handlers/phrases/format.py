@@ -94,10 +94,10 @@ def person(names: Mapping[str, str], user_id: str | None) -> str:
 
 
 def actor(names: Mapping[str, str], event: Event) -> str:
-    """Return who made an event, as `person`, with the operator's reason: `the operator (disk is full)`."""
+    """Return who made an event, as `person`. The operator's name has the reason: `the operator (reason: "..")`."""
     if event.actor != OPERATOR.id or not isinstance(event.facts, SaidFacts) or not event.facts.detail:
         return person(names, event.actor)
-    return f"{OPERATOR.name} ({escape(event.facts.detail, 200)})"
+    return f'{OPERATOR.name} (reason: "{escape(event.facts.detail, 200)}")'
 
 
 def as_written(name: str) -> str:

@@ -386,12 +386,13 @@ def over_text(details: RentalDetails, times: Times) -> str:
 
 
 def extended_by_operator(details: RentalDetails, times: Times) -> str:
-    """Return `The operator (Slack is away) extended it until 20:05.`, or an empty text if the operator didn't."""
+    """Return `The operator (reason: "a long run") extended the machine until 20:05.`, or an empty text if the
+    operator didn't."""
     longer = [e for e in details.events if e.effects.lengthens and e.actor == OPERATOR.id]
     facts = longer[-1].facts if longer else None
     if not isinstance(facts, UntilFacts) or facts.until is None:
         return ""
-    return sentence(f"{actor(details.names, longer[-1])} extended it until {times.time(facts.until)}")
+    return sentence(f"{actor(details.names, longer[-1])} extended the machine until {times.time(facts.until)}")
 
 
 def current_state(details: RentalDetails, times: Times, name: str = "it") -> str:

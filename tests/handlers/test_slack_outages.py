@@ -139,8 +139,8 @@ async def test_a_pause_that_was_over_before_it_could_be_posted_is_one_message_wi
         await deliver_for(ours, clock, MINUTE)
         (text,) = await said(ours, "uying", GPUS)
         assert text == (
-            "The operator (bill check) paused buying at 13:02. The operator ended the pause at 13:04, so machines "
-            "can be rented again."
+            'The operator paused buying at 13:02: "bill check". The operator ended the pause at 13:04, so '
+            "machines can be rented again."
         )
         assert await ours.queued() == []
 
@@ -156,7 +156,7 @@ async def test_who_resumed_buying_reads_that_it_was_paused_if_the_pause_was_neve
         await ours.end_fault(failing)
         await deliver_for(ours, clock, MINUTE)
         reads = [m["reads"] for m in await ours.world.see(CLEO) if m["is_dm"]]
-        assert [text.split(" at ")[0] for text in reads] == ["The operator (bill check) paused buying"]
+        assert [text.split(" at ")[0] for text in reads] == ["The operator paused buying"]
 
 
 async def test_a_message_that_slack_refuses_holds_up_no_other(tmp_path: Path) -> None:

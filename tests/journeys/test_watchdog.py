@@ -86,11 +86,7 @@ async def said(world: World) -> list[str]:
     """Return the texts of the watchdog, as the admin reads them in the home channel."""
     seen = await world.sandbox.see(PEOPLE["Cleo"], channel=GPUS)
     texts = [message.text for message in seen if message.thread_ts is None]
-    return [
-        text
-        for text in texts
-        if text.startswith(("@Cleo I haven't", "I haven't", "I've", "The watchdog", "gpubot works"))
-    ]
+    return [text for text in texts if text.startswith(("@Cleo This is", "This is", "gpubot"))]
 
 
 async def lose(world: World) -> None:
@@ -137,7 +133,7 @@ async def test_killed_with_its_database_the_bot_is_missed_and_exactly_what_is_pa
         await lose(world)
         await running.looks(12 * MINUTE)
         (hello,) = await said(world)
-        assert hello.startswith("The watchdog is now watching gpubot from")
+        assert hello.startswith("This is gpubot's watchdog. I'm now watching gpubot from")
         await running.looks(3 * MINUTE)
         _, warning = await said(world)
         before_end = warning.partition("Before their end:")[2]
@@ -165,7 +161,7 @@ async def test_killed_with_its_database_the_bot_is_missed_and_exactly_what_is_pa
         await world.start(GPUBOT_MACHINES_TOKEN=OURS, GPUBOT_HTTP=world.settings["GPUBOT_HTTP"])
         await running.looks()
     texts = await said(world)
-    assert texts[-1].endswith("I deleted 2 machines in the meantime, and won't delete any more.")
-    assert [text.startswith("I've deleted a machine: ") for text in texts].count(True) == 2
+    assert texts[-1].endswith("Its watchdog deleted 2 machines in the meantime, and won't delete any more.")
+    assert [text.startswith("gpubot's watchdog has deleted a machine: ") for text in texts].count(True) == 2
     pings = [ping for ping in await world.sandbox.pings(PEOPLE["Cleo"]) if ping.channel == GPUS]
     assert len(pings) == 1

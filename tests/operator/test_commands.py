@@ -30,7 +30,7 @@ from tests.rentals import ending
 
 WHY = "*Slack* is <!channel> away"
 """A reason that would mention everybody."""
-SHOWN = "the operator (*Slack* is <!channel> away)"
+SHOWN = 'the operator (reason: "*Slack* is <!channel> away")'
 """As people read it: nothing of it is formatted, and nobody is mentioned."""
 
 
@@ -156,7 +156,9 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
         await ours.deliver_all()
         for user, channel in ((CLEO, direct(CLEO)), (ANA, GPUS)):
             told = await ours.look(user, channel, "paused buying")
-            assert told["reads"].startswith(f"The {SHOWN[4:]} paused buying. Machines can still be destroyed.")
+            assert told["reads"].startswith(
+                'The operator paused buying: "*Slack* is <!channel> away". Machines can still be destroyed.'
+            )
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), says="paused buying at")
         assert 'The operator paused buying at 13:00: "*Slack* is <!channel> away".' in shown["reads"]
         assert (
@@ -166,7 +168,7 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
         told = await ours.deliver_until("ended the pause", channel=GPUS)
         assert (
             told["reads"]
-            == "The operator (it is back) ended the pause of buying, so machines can be rented again."
+            == 'The operator (reason: "it is back") ended the pause of buying, so machines can be rented again.'
         )
 
 

@@ -112,7 +112,7 @@ def test_from_an_empty_page_to_a_destroyed_machine_with_a_receipt_by_keyboard_an
     ready = messages(page).get_by_role("article").filter(has_text="ssh -p ")
     name_machine(ready)
     keyboard.press(re.compile("^Destroy "), messages(page))
-    expect(dialog).to_contain_text("Everything on the disk will be deleted")
+    expect(dialog.locator(".alert")).to_have_text("Warning: Everything on the disk will be deleted.")
     accessible(page)
     keyboard.press("Go back", dialog)
     expect(dialog).to_have_count(0)

@@ -161,7 +161,7 @@ def test_what_is_wrong_with_slack_while_the_bot_is_well_is_said_once_after_15_mi
     watch.until(at(4), refused)
     (text,) = watch.texts()
     assert text == (
-        "<@U0CLEO000> gpubot is running, but it can't send messages: "
+        "<@U0CLEO000> gpubot is running, but can't send messages: "
         "`Slack refuses SLACK_BOT_TOKEN: all messages wait.`"
     )
     watch.until(at(4.1), BotAnswer(machines=()))
@@ -229,7 +229,7 @@ def test_nothing_is_deleted_while_something_answers_at_the_bots_address() -> Non
     watch = Watch(machine(1, at(-5)))
     watch.until(at(9), STRANGE)
     assert watch.deleted == []
-    assert "I won't delete them, because gpubot may be running" in watch.texts(Kind.ANNOUNCEMENT)[0]
+    assert "I won't delete them, because gpubot is probably running" in watch.texts(Kind.ANNOUNCEMENT)[0]
     watch.until(at(9.5))
     assert watch.times(Kind.ANNOUNCEMENT) == [at(1.25), at(9) + MINUTE], "now it is going to be deleted"
     watch.until(at(9.9), STRANGE)
@@ -315,16 +315,16 @@ def test_a_deletion_that_fails_is_tried_every_ten_minutes_and_told_of_once() -> 
     assert [when for when, _ in watch.deleted] == [at(2.25) + timedelta(minutes=10 * n) for n in range(3)]
     (failure,) = watch.texts()
     assert failure.startswith(
-        "I couldn't delete a machine, so it may still be billing: "
-        "`1x H100 SXM 80 GB (k7mq1)` (`res-1`), `Ana`, $2.10/h, ended"
+        "gpubot's watchdog couldn't delete a machine that may still be billing: "
+        "`1x H100 SXM 80 GB (k7mq1)` (`res-1`), `Ana`, $2.10/h, past its end since"
     )
     watch.market_fails = None
     watch.until(at(3))
     watch.look(BotAnswer(machines=()))
-    assert watch.texts()[1].startswith("I've deleted a machine: `1x H100 SXM 80 GB (k7mq1)`")
-    assert (
-        watch.texts()[2]
-        == "gpubot works again, after 3 h 1 min. I deleted 1 machine in the meantime, and won't delete any more."
+    assert watch.texts()[1].startswith("gpubot's watchdog has deleted a machine: `1x H100 SXM 80 GB (k7mq1)`")
+    assert watch.texts()[2] == (
+        "gpubot works again, after 3 h 1 min. "
+        "Its watchdog deleted 1 machine in the meantime, and won't delete any more."
     )
 
 

@@ -36,45 +36,46 @@ def shown(text: str) -> str:
 
 def test_a_bot_that_cannot_be_reached_may_run() -> None:
     assert shown(warning(DEAD, (*living(1, 2, 3), STRANGER))) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> I haven't been able to reach gpubot since 02:00 UTC (nothing accepts
-connections at its address). It may be running, and I don't know of extensions since then.
+<@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. I haven't been able to reach gpubot since 02:00
+UTC (nothing accepts connections at its address). It may still be running. I don't know whether
+anyone has extended a machine since then.
 4 machines are running, at about $9.76/h.
 Before their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Past their end:
-• `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, ended 23:00 UTC
+• `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 23:00 UTC
 With an unknown end:
 • `1x H100 SXM 80 GB (k7mq3)`, `U0ANA0000`, $2.10/h, end unknown
 Not listed by gpubot, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
-Shutting a machine down from inside doesn't stop billing. If this lasts, I'll delete machines that
-are 2 h past their end. I'll announce that an hour before.\
+Shutting a machine down from inside doesn't stop billing. If gpubot doesn't recover, I'll delete
+machines that are 2 h past their end. I'll announce each deletion an hour before.\
 """)
 
 
 def test_a_bot_that_is_not_well_says_why() -> None:
     assert shown(warning(SICK, living(1), destroy=False)) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> gpubot has had a problem since 02:00 UTC: `the store takes no writes`. I
-don't know of extensions since then.
+<@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot has had a problem since 02:00 UTC: `the
+store takes no writes`. I don't know whether anyone has extended a machine since then.
 1 machine is running, at $2.10/h.
 Before their end:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
     assert shown(warning(changed(SICK, machines=MACHINES), ())) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> gpubot has had a problem since 02:00 UTC: `the store takes no writes`.
-No machine is running on the account.
-Shutting a machine down from inside doesn't stop billing. If this lasts, I'll delete machines that
-are 2 h past their end. I'll announce that an hour before.\
+<@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot has had a problem since 02:00 UTC: `the
+store takes no writes`.
+No machine is running on the account.\
 """)
 
 
 def test_an_address_where_something_else_answers() -> None:
     assert shown(warning(STRANGE, None, answered_at=TWO - 9 * MINUTE, machines=MACHINES[:1])) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> gpubot hasn't listed its machines for me since 02:00 UTC: it rejects my
-GPUBOT_MACHINES_TOKEN. It may be running, and I don't know of extensions since 01:51 UTC.
+<@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot hasn't listed its machines for me since
+02:00 UTC: it rejects my GPUBOT_MACHINES_TOKEN. Something answers at its address, so gpubot is
+probably running. I don't know whether anyone has extended a machine since 01:51 UTC.
 I can't see which machines are running: `Compute Clear can't be reached.`
-gpubot last listed these at 01:51 UTC, $2.10/h:
+gpubot's list of 01:51 UTC has 1 machine, at $2.10/h:
 • `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
@@ -82,14 +83,14 @@ Shutting a machine down from inside doesn't stop billing. I won't delete anythin
 
 def test_a_watchdog_that_never_had_an_answer_knows_no_end() -> None:
     assert shown(warning(DEAD, (STRANGER,), answered_at=None, machines=())) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> I haven't been able to reach gpubot since 02:00 UTC (nothing accepts
-connections at its address). It may be running, and I don't know when its machines end, because it
-has never listed them for me.
+<@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. I haven't been able to reach gpubot since 02:00
+UTC (nothing accepts connections at its address). It may still be running. I don't know when
+gpubot's machines end, because it has never listed them for me.
 1 machine is running, at about $3.46/h.
 Not listed by gpubot, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
-Shutting a machine down from inside doesn't stop billing. If this lasts, I'll delete machines that
-are 2 h past their end. I'll announce that an hour before.\
+Shutting a machine down from inside doesn't stop billing. If gpubot doesn't recover, I'll delete
+machines that are 2 h past their end. I'll announce each deletion an hour before.\
 """)
 
 

@@ -13,6 +13,15 @@ const requestsOf = (fault) => (fault.endpoint === "*" ? ALL : fault.endpoint);
 /** Return what a fault means. `pairs` has the API's words for faults, each with its phrase. */
 const phraseOf = (pairs, word) => pairs.find(([each]) => each === word)[1];
 
+/** Return a price with its digits, and at least two after the point. */
+const priceOf = (rate) => `$${rate}`.replace(/^[^.]*$/, "$&.").replace(/\.\d?$/, (cents) => cents.padEnd(3, "0"));
+
+/** Return how busy a machine's GPUs are. */
+function use(gpus) {
+  const percents = gpus.map((each) => each ?? "?");
+  return new Set(percents).size > 1 ? `GPUs at ${percents.join(", ")}%` : `${gpus.length > 1 ? `${gpus.length} ` : ""}GPUs at ${percents[0]}%`;
+}
+
 /** Return a section that stays open or closed over a reload. */
 function section(title, ...children) {
   const name = `section ${title}`;
@@ -143,8 +152,8 @@ export class Panel {
     return el(
       "div",
       { class: "machine", role: "group", "aria-label": machine.name, tabindex: "-1" },
-      el("p", {}, el("strong", {}, machine.name), ` ${machine.vendor}, ${machine.status}, $${machine.rate}/h`),
-      el("p", {}, fault ? `What is wrong: ${phraseOf(choices.machine_faults, fault)}.` : `GPUs at ${gpus.map((each) => each ?? "?").join(", ")}%, ${connections.length} connected`),
+      el("p", {}, el("strong", {}, machine.name), ` ${machine.vendor}, ${machine.status}, ${priceOf(machine.rate)}/h`),
+      el("p", {}, fault ? `What is wrong: ${phraseOf(choices.machine_faults, fault)}.` : `${use(gpus)}, ${connections.length} connected`),
       el(
         "div",
         { class: "actions" },
@@ -245,7 +254,7 @@ export class Panel {
         el(
           "li",
           { tabindex: "-1" },
-          `${SERVERS[fault.server]}, ${requestsOf(fault)}: ${phraseOf(choices.fault_kinds, fault.kind)}. Met ${fault.hits}${fault.left === null ? "" : `, ${fault.left} more`} `,
+          `${SERVERS[fault.server]}, ${requestsOf(fault)}: ${phraseOf(choices.fault_kinds, fault.kind)} (${fault.hits} so far${fault.left === null ? "" : `, ${fault.left} more`}) `,
           button("Switch off", () => post(`/${fault.server}/_control/faults/${fault.id}/release`, {}), {
             "aria-label": `Switch off: ${phraseOf(choices.fault_kinds, fault.kind)}, ${requestsOf(fault)}`,
             "data-focus": "off",
