@@ -85,7 +85,7 @@ async def test_a_purchase_that_comes_too_late_for_its_end_asks_the_owner(here: W
     await here.be_down(10 * MINUTE + SECOND)
     rental = await waits_for_later_end(here, rental)
     assert await here.calls("procure_offer") == []
-    with pytest.raises(TooLate, match="You can name a later one"):
+    with pytest.raises(TooLate, match="You can name a later end"):
         await here.approve(rental, ANA)
     assert (await here.rental(rental.id)).version == rental.version
     quote = await here.ask(until=here.now + 2 * HOUR, changes=rental.id)

@@ -28,6 +28,7 @@ from tests.views.stories import (
     envelope,
     lease,
     making,
+    offer,
     reading,
     ready,
     request,
@@ -38,7 +39,11 @@ from tests.views.test_lists import CATALOG
 NOW = clock(18, 10)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc")
 WITHIN_LIMITS = OfferChoice(offer=HYPERSTACK, envelope=envelope())
-ASKS = OfferChoice(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), over=(Over.PER_HOUR,))
+ASKS = OfferChoice(
+    offer=offer("o-big", "18.40", "nebius", "eu-north1", count=8),
+    envelope=envelope("18.40", "21.16", 137_540_000, count=8),
+    over=(Over.PER_HOUR, Over.TOTAL),
+)
 
 
 def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
@@ -84,9 +89,9 @@ About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.
 
 == Ask for approval? ==
 ! This can cost up to $137.54.
-1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
-About $12.90. $137.54 is for 6 h plus 30 min to start and shut down, at up to $2.47/h, plus the
-      $121.48 spent before. If this offer sells out, I'll take the next one up to that price.
+8x H100 in EU from Nebius eu-north1, $18.40/h, 6 h from when it's ready.
+About $110.40. $137.54 is for 6 h plus 30 min to start and shut down, at up to $21.16/h. If this
+      offer sells out, I'll take the next one up to that price.
 *Needs approval*: it's over the limits of $10.00/h and $100.00 per rental. Nothing is rented until
       someone approves.
 [Ask] [Go back]
@@ -105,6 +110,12 @@ It has cost $4.96 so far, at $2.42/h.
 [Approve up to $101.00] [Go back]
 """)
     assert approve_dialog(waiting(), reader=reading(NOW)).value == VersionValue(rental_id="p4wd9", version=1)
+
+
+def test_the_most_that_a_rent_can_cost_includes_what_was_spent_before() -> None:
+    after = OfferChoice(offer=HYPERSTACK, envelope=envelope(total=16_055_000 + 420_000))
+    shown = " ".join(dialog(rent_dialog(QUOTE, after, reader=reading(NOW)), NOW).split())
+    assert "$16.48 is for 6 h plus 30 min to start and shut down, at up to $2.47/h, plus the $0.42 spent" in shown
 
 
 def test_an_end_that_was_named_is_a_span_in_dialogs_and_a_date_in_the_form() -> None:

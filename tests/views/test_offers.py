@@ -70,7 +70,7 @@ def test_the_heading_of_the_offers_names_the_set_up() -> None:
 
 
 def test_offers_are_listed_in_order_with_one_recommended_button() -> None:
-    more = [offer(f"o-{n}", "4.00", "lambda", "de-1") for n in range(5)]
+    more = [offer(f"o-{n}", f"4.{n}0", "lambda", "de-1") for n in range(5)]
     eight = rows((*ALL, *more))
     assert page(found(eight), found(eight, everything=True)) == snapshot("""\
 
@@ -90,10 +90,10 @@ About $12.90, *at most $16.06*.
 *$2.42/h* Nebius eu-north1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $2.42/h]
 *$3.11/h* Scaleway fr-par-2, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $3.11/h]
 *$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
-*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
-*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
-*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
-*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
+*$4.10/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.10/h]
+*$4.20/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.20/h]
+*$4.30/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.30/h]
+*$4.40/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.40/h]
   "At most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer sells
       out, I'll take the next one up to that price.
   Prices are valid until 13:05. Nothing is reserved, so an offer can still sell out.
@@ -216,22 +216,26 @@ def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
 
 def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_none() -> None:
     asks = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
-    refused = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, refused=NO_ROOM)
-    hourly, total = changed(asks, over=(Over.PER_HOUR,)), changed(asks, over=(Over.TOTAL,))
-    assert page(found([asks, refused]), found([hourly]), found([hourly, total])) == snapshot("""\
+    dearer = offer("o-dear", "19.36", "scaleway", "fr-par-2", count=8)
+    refused = OfferChoice(offer=dearer, envelope=EIGHT_ALLOWED, refused=NO_ROOM)
+    hourly = changed(asks, over=(Over.PER_HOUR,))
+    total = OfferChoice(offer=dearer, envelope=EIGHT_ALLOWED, over=(Over.TOTAL,))
+    quote = changed(QUOTE, request=request(count=8))
+    shown = [found(each, quote=quote) for each in ([asks, refused], [hourly], [hourly, total])]
+    assert page(*shown) == snapshot("""\
 
-*1x H100 in EU* · 6 h
+*8x H100 in EU* · 6 h
 *Needs approval*: it's over the limits of $10.00/h and $100.00 per rental.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
 About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
       up to $21.16/h.
-*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1
+*$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2
 You can't rent this. That would exceed your team's limit of $100.00/h, of which $3.00/h is left.
       Take a cheaper offer, or wait until a machine is destroyed.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
-*1x H100 in EU* · 6 h
+*8x H100 in EU* · 6 h
 *Needs approval*: it's over the limit of $10.00/h.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
 About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
@@ -239,12 +243,12 @@ About $110.40, *at most $137.54* including startup and shutdown. If it sells out
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
-*1x H100 in EU* · 6 h
+*8x H100 in EU* · 6 h
 *Needs approval*: it's over the limit of $10.00/h or $100.00 per rental.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
 About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
       up to $21.16/h.
-*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1   [Ask for $18.40/h]
+*$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2   [Ask for $19.36/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 """)

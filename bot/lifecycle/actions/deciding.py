@@ -167,7 +167,7 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
         if after is None:
             await _wait_for_later_end(tx, deps, rental, now)
             who = "You" if person.id == rental.owner else plan.owner
-            return TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later one. Nothing was rented.", rental.id)
+            return TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later end. Nothing was rented.", rental.id)
         if plan.block is not None:
             raise plan.block
         extension = rental.extension and _extension_approved(rental.extension, plan.fewer)
