@@ -73,7 +73,7 @@ Ana asked for your 1x H100 (k7mq2). It has been in use again since 15:01.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Ben's 1x H100 (k7mq2) is still needed.
 """)
@@ -166,6 +166,6 @@ def test_an_expensive_machine_is_confirmed_in_a_dialog() -> None:
 == Take k7mq2? ==
 ! This can cost you up to $94.00.
 Ben's 1x H100 (k7mq2), $24.00/h. It ends in 3 h 40 min.
-From now on, you pay for it and I'll ask you about it. Its keys stay as they are.
+From now on, you pay for it and I'll ask you about it. The SSH keys on it stay as they are.
 [Take k7mq2] [Go back]\
 """)
