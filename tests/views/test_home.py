@@ -77,7 +77,7 @@ def test_home_shows_what_waits_what_one_has_what_is_left_and_the_team() -> None:
         "*Rent GPUs for as long as you need them.* You'll see live prices first. Only a click rents.",
         "[Get GPUs]",
         "*Waiting for you*",
-        "Approve up to $137.54? 8x H100 (p4wd9) in EU for Ana. Expires at 22:05.",
+        "Approve up to $137.54? 8x H100 (p4wd9) in EU for Ana. The request expires at 22:05.",
         "[Approve up to $137.54, p4wd9, 8x H100 in EU]  [Approve fewer hours, p4wd9, 8x H100 in EU]"
         "  [Deny, p4wd9, 8x H100 in EU]",
         "*Your machines*  As of 12:40.",
