@@ -208,8 +208,8 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
     ) == snapshot("""\
 
 Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because only A100 SXM 40 GB is
-      left, not A100 PCIe 80 GB. Nothing is rented. It now costs $1.31/h at DataCrunch FIN-03. The
-      request expires at 20:39. It can cost up to $9.00 in all.
+      left, not A100 PCIe 80 GB. Nothing is rented. A machine now costs $1.31/h at DataCrunch
+      FIN-03. The request expires at 20:39. It can cost up to $9.00 in all.
 [Accept up to $1.50/h] [Tell me about the next offer] [Withdraw]
 
 (fallback) Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h.
@@ -218,7 +218,7 @@ Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. The request expires at 20:39.
 [Accept up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
 This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing
-      is rented. It now costs $1.31/h at DataCrunch FIN-03. The request expires at 20:39.
+      is rented. A machine now costs $1.31/h at DataCrunch FIN-03. The request expires at 20:39.
 
 (fallback) It costs $1.31/h, or up to $1.50/h if that offer sells out.
 # Approve up to $9.00?
