@@ -264,7 +264,7 @@ async def _go_on_while_in_use(play: Play, tell: Tell) -> None:
         "on by 1 h. gpubot edits the card and pings nobody, because 3 h were allowed from the start. Only\n"
         "with --all, the demo prints edits such as this one."
     )
-    await play.until_sees("Cleo", "It keeps running until", SOON)
+    await play.until_sees("Cleo", "In use: ", SOON)
 
 
 async def _replace_what_is_lost(play: Play, tell: Tell) -> None:

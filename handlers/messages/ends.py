@@ -25,7 +25,17 @@ from handlers.messages.writers import (
 )
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered
-from handlers.phrases.ends import SCRIPT, after_script, ends_fact, exit_text, on_ending_text, script_first_text
+from handlers.phrases.ends import (
+    SCRIPT,
+    UNLESS_APPROVED,
+    after_script,
+    ends_fact,
+    exit_text,
+    if_busy_then,
+    it_ends,
+    on_ending_text,
+    script_first_text,
+)
 from handlers.phrases.format import Times, actor, join, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
@@ -118,7 +128,7 @@ def _title(context: EventContext[EndFacts]) -> str:
 
 def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> list[str]:
     """Return the sentences below the title of a notice: what decides about the end, and what is lost then."""
-    event, rental, times, lease = context.event, context.rental, context.times, context.rental.running_lease
+    event, rental, times = context.event, context.rental, context.times
     until, ask_before = times.at_time(event.facts.until, event.at), event.facts.ask_before
     disk = "Copy your results off: the disk is deleted with it."
     said, failed = [], event.kind is EventKind.SCRIPT_FAILED
@@ -127,9 +137,8 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
     elif event.kind is EventKind.ENDING and event.facts.verdict is Verdict.UNKNOWN:
         whose = f"{vendor(event.facts.vendor)}'s machines" if event.facts.vendor is not None else "it"
         said.append(f"I can't monitor {whose}, so it ends then even if it's busy.")
-    elif lease.latest_end is not None and can_move(lease):
-        latest = times.time(lease.latest_end, event.at)
-        said.append(f"It keeps running only if its GPUs are busy then, until {latest} at the latest.")
+    else:
+        said.append(if_busy_then(rental, event.facts.until, times, event.at))
     if ask_before is None and needs_approval:
         said.append("More time needs approval.")
         disk = "Unless someone approves, it ends then and its disk is deleted." if not failed else disk
@@ -192,17 +201,14 @@ def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
 
 def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
     """Return which end stays until more time is approved, and whether it can still move."""
-    before, lease, times = context.facts.since, context.rental.lease, context.times
-    if lease is None:
+    if context.rental.lease is None:
         return ""
-    moves = lease.latest_end is not None and lease.latest_end > before
-    later = f", or by {times.time(lease.latest_end)} while its GPUs are busy" if moves and lease.latest_end else ""
-    return f"Unless someone approves, it ends {times.at_time(before)}{later}."
+    return it_ends(context.rental, context.facts.since, context.times, unless=UNLESS_APPROVED)
 
 
 @thread(EventKind.EXTENSION_APPROVED, EventKind.EXTENDED_BY_OPERATOR)
 def _extension_approved(context: EventContext[DecisionFacts | ExtensionFacts]) -> str:
-    own = " (own request)" if context.facts.self_approved else ""
+    own = " (their own request)" if context.facts.self_approved else ""
     fewer = fewer_hours_text(context.facts)
     approved = f"{context.actor} approved more time for {context.this_machine}{own}{over_budget(context)}"
     return f"{approved}{f': {fewer}' if fewer else ''}. It now {_ends(context)}."

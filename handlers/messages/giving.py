@@ -52,8 +52,8 @@ def given(rental: Rental, name: str) -> Rendered:
     """Return the answer to an owner who gives a machine to a person with this name."""
     who = _name(name)
     return reply(
-        f"{who} has {span(TAKE_WITHIN)} to take {rental_text.machine(rental)}. Until then, it stays yours and you "
-        f"pay for it. To take the offer back: /gpu keep {rental.id}"
+        f"{who} has {span(TAKE_WITHIN)} to take {rental_text.machine(rental)}. Until {who} takes it, it stays "
+        f"yours and you pay for it. To take the offer back: /gpu keep {rental.id}"
     )
 
 
@@ -71,7 +71,7 @@ def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
         blocks.lines(
             f"{owner(details)}'s {rental_text.machine(rental)}, {per_hour(left.rate)}. "
             f"It ends in {span(left.ends_at - reader.now)}.",
-            "From now on, you pay for it and I'll ask you about it. Its keys stay as they are.",
+            "From now on, you pay for it and I'll ask you about it. The SSH keys on it stay as they are.",
         ),
         submit=f"Take {rental.id}",
         value=EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at),

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from bot.model.attempt import OwnedKey
 from bot.model.person import Key
@@ -38,10 +39,12 @@ from handlers.phrases.rental_text import how_it_ended, machine, owner, possessiv
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
 """How many of the reader's own keys are named, and how many other people. The others are counted."""
-MORE_OF_YOURS = "{} more of yours"
 LONG_LINES = 2
 """How many shell lines fit into a message besides everything else."""
-DISK = "*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop billing."
+DISK = (
+    "*The disk is deleted when the machine ends*, so copy your results off first. "
+    "Shutting down from inside doesn't stop billing."
+)
 NO_ADDRESS = "I don't know this machine's address yet."
 NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one ssh should show."
 
@@ -96,11 +99,16 @@ def config_block(rental: Rental) -> str | None:
 
 
 def log_in_parts(
-    details: RentalDetails, reader: Reader, *facts: Fact | None, also: Sequence[str] = ()
+    details: RentalDetails,
+    reader: Reader,
+    *facts: Fact | None,
+    also: Sequence[str] = (),
+    briefly: bool = False,
 ) -> list[Part]:
     """Return how the reader logs in: the command, these facts and what becomes of the disk. In small print, return
     the host key, the setup, what the bot monitors, and the texts of `also`.
 
+    With `briefly`, leave out what only the message that a machine is ready has to say, of its disk and its setup.
     Return nothing for a reader who may not log in.
     """
     rental = details.rental
@@ -108,11 +116,12 @@ def log_in_parts(
         return []
     command = ssh_command(rental.host, rental.port)
     key = f"Host key: {identifier(rental.host_key or '')}. Don't connect if ssh shows another."
+    setup = "" if briefly else _setup_log(details)
     return [
         blocks.preformatted(command, "Log in with:") if command else blocks.paragraph(NO_ADDRESS),
         blocks.facts(*facts),
-        blocks.paragraph(DISK),
-        blocks.small(key if rental.host_key else "", _setup_log(details), monitored(details, reader.rules), *also),
+        *([] if briefly else [blocks.paragraph(DISK)]),
+        blocks.small(key if rental.host_key else "", setup, monitored(details, reader.rules), *also),
     ]
 
 
@@ -123,20 +132,21 @@ def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
     """Return which keys work: a teammate's own, or for the owner those of all people in the rental. It names each
     key that doesn't work. Return None if nothing is known of them."""
     if reader.id != details.rental.owner:
-        return _teammates_keys(details, reader)
-    clauses, _ = _owners_keys(details, reader)
-    return (
-        _keys("Keys", "Your key" if clauses[0].endswith(" works") else "The keys", *clauses) if clauses else None
-    )
+        text = _teammates_keys(details, reader)
+    else:
+        text = join(*_owners_keys(details, reader)[0], by="; ")
+    return Fact("Keys", sentence_case(text), sentence(text)) if text else None
 
 
-def _keys(label: str, whose: str, *clauses: str) -> Fact:
-    """Return these clauses as a fact. If they begin with the name of a key, its sentence begins with the words
-    `whose`."""
-    text = join(*clauses, by="; ")
-    return Fact(
-        label, sentence_case(text), sentence(join(whose if text.startswith(('"', "SHA256:")) else "", text))
-    )
+class _Named(NamedTuple):
+    """Keys as the subject of a clause: `your key "you@desk" and Ben's keys`."""
+
+    text: str
+    several: bool = False
+
+    def do(self, one: str, more: str) -> str:
+        """Return a clause with the verb `one` or `more`. Return an empty text for no keys."""
+        return f"{self.text} {more if self.several else one}" if self.text else ""
 
 
 def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
@@ -149,87 +159,82 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
     unsent = [key for key in further if key.line not in {key.line for key in brought}]
     missing, paste = _missing(_names(unsent, details)), unsent if ran else further
     if attempt.adopted is not None:
-        return ["I don't know whose keys work, because this machine wasn't rented through me"], paste
+        return ["I don't know whose keys work, because I didn't rent this machine"], paste
     if details.bought_by == owner:
-        first, sent = _key_name(attempt.key_comment, "your key"), _names(brought, details)
-        works = [_work([first, *sent])] if ran else [_work([first]), _sent(sent, details, reader)]
-        return [*works, missing], paste
+        first = [_key_name(attempt.key_comment, "")]
+        if ran:
+            return [_work(_names(brought, details, first)), missing], paste
+        return [_work(_named(first)), _sent(_names(brought, details), details, reader), missing], paste
     own = [key for key in brought if key.person == owner and not boot_script_failed(rental, attempt)]
     if own and ran:
-        return [_work(_own_names(own, details, owner)), missing], paste
+        return [_work(_named(_own_names(own, details, owner))), missing], paste
     inside = [details.bought_by, *(key.person for key in brought if ran and key.person != owner)]
     names = [person(details.names, one) for one in dict.fromkeys(inside)]
     if not own and details.left.issuperset(inside):
-        only, left = listed([f"{name}'s" for name in names]), f"{names[0]} has" if len(names) == 1 else "they have"
-        return [f"only {only} keys work, and {left} left, so nobody here can add yours"], ()
-    rented = "who rented it and left" if details.bought_by in details.left else "who rented it"
-    others = f", and of {listed(names[1:])}" if names[1:] else ""
-    sent = [] if ran else _names([key for key in brought if key.person != details.bought_by], details)
-    return [f"the keys of {names[0]}, {rented}{others}, work", _sent(sent, details, reader), missing], paste
+        left = f"{names[0]} has" if len(names) == 1 else "they have"
+        only = f"only {_work(_named((), names))}, and {left} left"
+        return [f"you can't log in: {only}, so nobody here can add yours"], ()
+    left = " and left" if details.bought_by in details.left else ""
+    sent = [] if ran else [key for key in brought if key.person != details.bought_by]
+    works = f"{_work(_named((), names))} ({names[0]} rented the machine{left})"
+    return [works, _sent(_names(sent, details), details, reader), missing], paste
 
 
-def _teammates_keys(details: RentalDetails, reader: Reader) -> Fact:
+def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
     """Return whether a teammate's own keys work, and that the owner can add the others."""
-    attempt, own, label = details.current, details.keys_now.get(reader.id, ()), "Your key"
+    attempt, own = details.current, details.keys_now.get(reader.id, ())
     if not own:
-        return _keys(label, "", f"you have no SSH key yet; once you've saved one, {add_your_key(details)}")
+        return f"you have no SSH key yet; once you've saved one, {add_your_key(details)}"
     if attempt is not None and any(key.line == attempt.public_key for key in own):
-        return Fact(label, "Works", "Your key works.")
+        return "your key works"
     brought = {key.line for key in attempt.script_keys} if attempt is not None else set()
     sent, unsent = (
-        first_few(
-            _own_names([key for key in own if (key.line in brought) is there], details, reader.id),
-            KEYS_NAMED,
-            MORE_OF_YOURS,
-        )
+        _named(_own_names([key for key in own if (key.line in brought) is there], details, reader.id))
         for there in (True, False)
     )
     text = join(_sent(sent, details, reader), _missing(unsent), by="; ")
-    works = not unsent and (awaited(details, reader.rules) or boot_script_ran(details.rental))
-    whose = label if len(sent or unsent) == 1 else "Your keys"
-    return _keys(label, whose, text if works else f"{text}. {add_your_key(details)}")
+    works = not unsent.text and (awaited(details, reader.rules) or boot_script_ran(details.rental))
+    add = add_your_key(details, "them" if (unsent if unsent.text else sent).several else "it")
+    return text if works else f"{text}. {add}"
 
 
-def add_your_key(details: RentalDetails) -> str:
-    """Return how a teammate's key gets on a machine that runs, as a clause."""
-    return f"{owner(details)} can add it with /gpu share {details.rental.id}"
+def add_your_key(details: RentalDetails, it: str = "it") -> str:
+    """Return how a teammate's key gets on a machine that runs, as a clause. `it` stands for one key or several."""
+    return f"{owner(details)} can add {it} with /gpu share {details.rental.id}"
 
 
-def _work(names: Sequence[str]) -> str:
-    return f"{listed(names)} {'works' if len(names) == 1 else 'work'}"
+def _work(keys: _Named) -> str:
+    return keys.do("works", "work")
 
 
-def _sent(names: Sequence[str], details: RentalDetails, reader: Reader) -> str:
+def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
     """Return whether these keys work, which the startup script brings."""
-    keys, attempt = listed(names), details.current
-    if not names or attempt is None:
+    attempt = details.current
+    if attempt is None:
         return ""
     if boot_script_ran(details.rental):
-        return _work(names)
+        return _work(keys)
     if awaited(details, reader.rules):
-        return f"{keys} will work in about a minute"
+        return keys.do("will work in about a minute", "will work in about a minute")
     if boot_script_failed(details.rental, attempt):
-        return f"{keys} {_do_not(names)} work, because the startup script didn't run"
+        why = "because the startup script didn't run"
+        return keys.do(f"doesn't work, {why}", f"don't work, {why}")
     if details.rental.probe_answered_at is not None:
         # The probe came late, perhaps by hand. Nobody knows whether the keys came with it.
-        return f"{keys} might not work"
-    return f"{keys} will work if the startup script runs"
+        return keys.do("might not work", "might not work")
+    return keys.do("will work if the startup script runs", "will work if the startup script runs")
 
 
-def _missing(names: Sequence[str]) -> str:
+def _missing(keys: _Named) -> str:
     """Return that these keys don't work, because nothing has put them on the machine."""
-    return f"{listed(names)} {'isn' if len(names) == 1 else 'aren'}'t on the machine yet" if names else ""
-
-
-def _do_not(names: Sequence[str]) -> str:
-    return "doesn't" if len(names) == 1 else "don't"
+    return keys.do("isn't on the machine yet", "aren't on the machine yet")
 
 
 def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part]:
     """Return, in at most `most` shell lines, what the owner pastes for the keys that don't work, or may not."""
     _, keys = _owners_keys(details, reader)
-    names = _names(keys, details)
-    how = f"If {listed(names)} {_do_not(names)} work, paste this on the machine:"
+    do_not_work = _names(keys, details).do("doesn't work", "don't work")
+    how = f"If {do_not_work}, paste this on the machine:"
     return lines_to_paste(how, add_line, [key.line for key in keys], most) if keys else []
 
 
@@ -251,12 +256,27 @@ def _setup_log(details: RentalDetails) -> str:
     return f"{name} logs to {SETUP_LOG} if it runs."
 
 
-def _names(keys: Sequence[OwnedKey], details: RentalDetails) -> list[str]:
-    """Return these keys for the machine's owner: their own by name, other people's as `Ben's`."""
+def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
+    """Return these keys for the machine's owner, whose own keys follow those of the names `first`."""
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
-    others = dict.fromkeys(f"{person(details.names, key.person)}'s" for key in keys if key.person != reader)
-    return [*first_few(own, KEYS_NAMED, MORE_OF_YOURS), *first_few(list(others), PEOPLE_NAMED, "{} more people's")]
+    others = dict.fromkeys(person(details.names, key.person) for key in keys if key.person != reader)
+    return _named([*first, *own], list(others))
+
+
+def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
+    """Return the reader's own keys, of which one alone may have no name, and the keys of other people."""
+    yours = theirs = ""
+    if own:
+        shown = listed(first_few([name or "one without a name" for name in own], KEYS_NAMED))
+        yours = f"your keys {shown}" if len(own) > 1 else join("your key", *own)
+    if people:
+        of = first_few(people, PEOPLE_NAMED, "{} more people")
+        theirs = f"the keys of {listed(of)}" if len(of) > 1 else f"{of[0]}'s keys"
+    comma = "," if len(own) > 1 else ""
+    return _Named(
+        f"{yours}{comma} and {theirs}" if yours and theirs else yours + theirs, len(own) > 1 or bool(people)
+    )
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
@@ -303,7 +323,13 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
     installed = button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
     return blocks.of_parts(
         blocks.paragraph(join_lines(head, script, NO_SSH_ANSWER if rental.silent else "")),
-        *log_in_parts(details, reader, keys_fact(details, reader), also=(unread, can_have_one(rental))),
+        *log_in_parts(
+            details,
+            reader,
+            keys_fact(details, reader),
+            also=(unread, can_have_one(rental)),
+            briefly=True,
+        ),
         *paste,
         *_config_parts(rental),
         *map(blocks.paragraph, install),

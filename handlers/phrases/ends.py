@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.model.machine_use import OnEndingRefused, OnEndingState, Verdict
@@ -15,7 +14,7 @@ from bot.policy.team.hours import known_zone
 from bot.policy.use.on_ending import STARTS_BEFORE
 from bot.policy.use.two_ends import can_move, first_end, was_asked_for
 from handlers.phrases.blocks import Fact
-from handlers.phrases.format import Times, person
+from handlers.phrases.format import Times, join, person, sentence
 
 
 def how_long(request: Request, times: Times) -> str:
@@ -78,30 +77,33 @@ def keeps_running(rental: Rental) -> bool:
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return when a ready machine ends, also if its end can move or more time needs approval, for a message of the
     times `posted`."""
-    lease, extension = rental.running_lease, rental.extension
-
-    def longer(say: Callable[..., str]) -> str:
-        return f", or {say(extension.ends_at, *posted)} if approved" if extension is not None else ""
-
-    def until(say: Callable[..., str]) -> str:
-        return f"{_until(rental, say, times, *posted)}{longer(say)}"
-
-    if not keeps_running(rental):
-        return Fact("Ends", until(times.time), f"It ends {until(times.at_time)}.")
-    first, latest, at_latest = times.time(lease.ends_at, *posted), "its latest end", ""
+    lease, longer = rental.running_lease, rental.extension
+    first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
+    busy, approved = "", ""
     if lease.latest_end is not None and can_move(lease):
-        latest, at_latest = f"{times.time(lease.latest_end, *posted)} at the latest", "and until "
-    said = f"It keeps running until {first}, {at_latest}{latest}{longer(times.at_time)}."
-    return Fact("Ends", f"{first}, {latest}{longer(times.time)}", said)
+        busy = f"or {times.time(lease.latest_end, *posted)} at the latest if its GPUs are busy"
+    elif keeps_running(rental):
+        busy, said = "its latest end", f"It ends {times.at_time(lease.ends_at, *posted)}, its latest end."
+    if longer is not None:
+        approved = f"or {times.time(longer.ends_at, *posted)} if the request for more time is approved"
+        at = times.at_time(longer.ends_at, *posted)
+        said = f"{said} If the request for more time is approved, it ends {at}."
+    return Fact("Ends", join(first, busy, approved, by=", "), said)
 
 
-def _until(rental: Rental, say: Callable[..., str], times: Times, *posted: datetime) -> str:
-    """Return the end of a machine as `say` writes a time, and the later one if it can move."""
-    lease = rental.running_lease
-    first = say(lease.ends_at, *posted)
-    if lease.latest_end is None or not can_move(lease):
-        return first
-    return f"{first}, or by {times.time(lease.latest_end, *posted)} while its GPUs are busy"
+def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
+    """Return when a machine ends, in sentences: `It ends at 18:40.`, also after the words `unless`. With a later
+    end, `If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.` follows."""
+    ends = f"{unless}it ends {times.at_time(ends_at, *posted)}"
+    return join(sentence(ends), if_busy_then(rental, ends_at, times, *posted))
+
+
+def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datetime) -> str:
+    """Return until when a machine can keep running at its end `ends_at`, if it has two ends."""
+    latest = rental.running_lease.latest_end
+    if latest is None or latest <= ends_at:
+        return ""
+    return f"If its GPUs are busy then, it keeps running, until {times.time(latest, *posted)} at the latest."
 
 
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
@@ -124,7 +126,10 @@ def at_its_end(rental: Rental, now: datetime) -> Fact | None:
 
 def without_approval(rental: Rental, times: Times) -> str:
     """Return when a machine ends while more time is asked for: `Unless someone approves, it ends at 12:34.`"""
-    return f"Unless someone approves, it ends {_until(rental, times.at_time, times)}."
+    return it_ends(rental, rental.running_lease.ends_at, times, unless=UNLESS_APPROVED)
+
+
+UNLESS_APPROVED = "unless someone approves, "
 
 
 def until_decided(rental: Rental, times: Times) -> str:

@@ -29,12 +29,12 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.WITHDRAW_AND_ASK_AGAIN: "Withdraw it and ask again: /gpu get",
         NextStep.NAME_LATER_END: "Name a later one, or a length: /gpu get H100 EU for 2h",
         NextStep.NAME_PRICE: "Name one: /gpu wait H100 EU under $3",
-        NextStep.STOP_WAITING: "Stop one first: /gpu list shows them.",
+        NextStep.STOP_WAITING: "Stop waiting for one of them first: /gpu list shows them.",
         NextStep.RENT_ONE: "Try: /gpu get H100 EU",
         NextStep.LIST_YOURS: "/gpu list shows your machines.",
         NextStep.LIST_ALL: "/gpu list all shows everyone's machines.",
         NextStep.LOG_IN: "/gpu ssh shows how to log in.",
-        NextStep.DESTROY_ONE: "Destroy one first: /gpu list shows them.",
+        NextStep.DESTROY_ONE: "Destroy one of them first: /gpu list shows them.",
         NextStep.PASTE_A_KEY: "Paste a key instead: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.TRY_AGAIN_OR_PASTE_A_KEY: "Try again, or paste a key: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.REMOVE_A_KEY: "Remove one first: /gpu key",
@@ -55,9 +55,9 @@ BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
 )
 DECISIONS: Mapping[Decision, str] = MappingProxyType(
     {
-        Decision.APPROVED: "approved this request",
-        Decision.DENIED: "declined this request",
-        Decision.WITHDREW: "withdrew this request",
+        Decision.APPROVED: "approved the request for {}",
+        Decision.DENIED: "declined the request for {}",
+        Decision.WITHDREW: "withdrew the request for {}",
         Decision.GAVE_OWNER: 'chose "Assign an owner"',
         Decision.DESTROYED: 'chose "Destroy"',
         Decision.NOT_OURS: 'chose "Not ours"',
@@ -100,7 +100,8 @@ def paused_by(problem: BuyingBlocked, when: str = "") -> str:
 
 
 def _decision(problem: AlreadyDecided) -> str:
-    did, ago = DECISIONS[problem.decision], rough_span(problem.ago)
+    did = DECISIONS[problem.decision].format(identifier(problem.rental_id or "a machine", 20))
+    ago = rough_span(problem.ago)
     if problem.own:
         return f"You already {did} {ago} ago."
     return f"{escape(problem.name or 'Someone else')} {did} {ago} before you."

@@ -23,10 +23,8 @@ SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=75)
 look-up of owners may fail, and the next is 30 minutes later."""
 ENDS = ("Ended", "Failed", "Cancelled", "Lost", "Declined", "Expired", "Withdrawn")
 _UNTIL = re.compile(
-    r"\bIt (?:ends|keeps running until) (?:[^.;,]*? )?(\d\d):(\d\d)"
-    r"(?:, (?:or by|and until) (?:[^.;,]*? )?(\d\d):(\d\d) (?:while its GPUs are busy|at the latest)"
-    r"|, its latest end)?"
-    r"(?:, or [^.]* if approved)?\."
+    r"\bIt ends (?:[^.;,]*? )?(\d\d):(\d\d)(?:, its latest end)?\."
+    r"(?: If its GPUs are busy then, it keeps running, until (?:[^.;,]*? )?(\d\d):(\d\d) at the latest\.)?"
 )
 """The end on a card, and the latest one if it can move."""
 _LONGER = re.compile(r"extended |asked for|[Aa]pproved")

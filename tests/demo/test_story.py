@@ -33,7 +33,7 @@ STORY = (
     ),
     (
         "gpubot",
-        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n(.|\n)*Ends\n.*, or by .* while its GPUs are busy\n",
+        r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n(.|\n)*Ends\n.*, or .* at the latest if its GPUs are busy\n",
     ),
     ("gpubot", r"\nHost gpu-\w+\n"),
     ("Ana", r"^\$ ssh gpu-\w+ nvidia-smi$"),
@@ -68,7 +68,7 @@ STORY = (
         r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 30 min\.",
     ),
     ("Cleo", r"^\[Yes, ask again in 1 h\]$"),
-    ("gpubot", r"^In use: 1x H100 SXM 80 GB \(\w+\) in EU\n(.|\n)* at the latest\n"),
+    ("gpubot", r"^In use: 1x H100 SXM 80 GB \(\w+\) in EU\n(.|\n)* at the latest if its GPUs are busy\n"),
     ("Ana", r"^/gpu get H100 EU spot"),
     (
         "gpubot",
@@ -76,7 +76,7 @@ STORY = (
     ),
     ("Ana", r"^\[Replace \w+, up to \$\S+/h\]$"),
     ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
-    ("gpubot", r"^Your 1x H100 .* ends .*, in 30 min\. It keeps running only if its GPUs are busy then, "),
+    ("gpubot", r"^Your 1x H100 .* ends .*, in 30 min\. If its GPUs are busy then, it keeps running, "),
     ("Ana", r"^\[Keep it 1 h more, already approved\]$"),
     ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 30 min\."),
     ("Cleo", r"^\[Destroy \w+\]$"),

@@ -90,11 +90,11 @@ async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_
     async with team(tmp_path) as ours:
         desk = OwnedKey(person=ANA, line="ssh-ed25519 AAAAdesk", comment="ana@desk", fingerprint="SHA256:desk")
         rental = await bought(ours, await running(ours), desk)
-        waits = '"ana@laptop" works; "ana@desk" will work in about a minute'
+        waits = 'Your key "ana@laptop" works; your key "ana@desk" will work in about a minute'
         message = await ours.deliver_until(waits, channel=DM, edited=True)
         assert "Scripts: /gpu probe" in message["reads"]
         await reports(ours, rental, H100)
-        await ours.deliver_until('"ana@laptop" and "ana@desk" work', channel=DM, edited=True)
+        await ours.deliver_until('Your keys "ana@laptop" and "ana@desk" work', channel=DM, edited=True)
 
 
 async def test_the_owner_of_a_machine_that_is_not_what_was_sold_reads_it_and_keeps_it(tmp_path: Path) -> None:
@@ -113,7 +113,6 @@ async def test_a_stranger_can_not_keep_it(tmp_path: Path) -> None:
         rental = await running(ours)
         await ours.add_eve_and_gus()
         await ours.forge(EVE, "keep_as_it_is", rental.id)
-        assert (await ours.replies())[
-            -1
-        ] == "Only its owner, teammates and admins can do that. Nothing was changed."
+        (*_, reply) = await ours.replies()
+        assert reply == "Only the machine's owner, its teammates and admins can do that. Nothing was changed."
         assert "is keeping" not in await ours.command(ANA, f"show {rental.id}")

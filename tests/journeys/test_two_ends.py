@@ -22,8 +22,8 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     ready_at = await world.now()
     (machine,) = await world.alive()
     await world.sandbox.use(machine.resource_id, {"all": 98})
-    said = world.play.sees("Ana", "while its GPUs are busy", dm=True)
-    assert "The disk is deleted with the machine, even at night." in said.text
+    said = world.play.sees("Ana", "if its GPUs are busy", dm=True)
+    assert "The disk is deleted when the machine ends" in said.text
     told = await pings(world)
 
     await world.skips(20 * MINUTE)
@@ -33,13 +33,13 @@ async def test_a_machine_in_use_goes_on_past_its_first_end_and_ends_when_its_wor
     # It worked in the last half hour, so it counts as in use at its first end.
     await world.sandbox.use(machine.resource_id, {"all": 0})
     await world.play.passes(ready_at + HOUR + MINUTE - await world.now())
-    assert "It keeps running until " in (await world.card(rental)).text
+    assert "In use: " in (await world.card(rental)).text
     assert len(await world.alive()) == 1
     assert await pings(world) == told
 
     await world.skips(20 * MINUTE)
     await world.play.passes(ready_at + 2 * HOUR - 29 * MINUTE - await world.now())
-    notice = world.play.sees("Ana", "It keeps running only if its GPUs are busy then", dm=True)
+    notice = world.play.sees("Ana", "If its GPUs are busy then, it keeps running", dm=True)
     assert [button.text for button in notice.buttons] == [
         "Keep it 2 h more, already approved",
         f"Destroy {rental}",

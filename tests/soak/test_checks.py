@@ -61,7 +61,9 @@ def posted_twice(evidence: Evidence) -> Evidence:
 BUSY = Use((Phase(percents=(95,)),), at(12, 5))
 IDLE_AT_ITS_END = Use((Phase(percents=(95,), lasts=timedelta(minutes=110)), Phase()), at(12, 5))
 UNSEEN = Use((Phase(fault=Fault.REFUSED),), at(13, 30))
-MOVES = f"Ready: {SUBJECT}. It ends at 14:05, or by 15:05 while its GPUs are busy."
+MOVES = (
+    f"Ready: {SUBJECT}. It ends at 14:05. If its GPUs are busy then, it keeps running, until 15:05 at the latest."
+)
 
 
 def with_two_ends(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:
@@ -79,7 +81,7 @@ def moves_on(evidence: Evidence, end: str) -> Evidence:
 
     seen = {name: tuple(filter(is_left, messages)) for name, messages in evidence.seen.items()}
     without = replace(evidence, seen=seen, actions=evidence.actions[:2])
-    later = message(18, f"In use: {SUBJECT}. It keeps running until {end}.", at(14, 5))
+    later = message(18, f"In use: {SUBJECT}. It ends at {end}.", at(14, 5))
     return in_order(without, message(13, MOVES, at(12, 5)), later)
 
 
@@ -148,7 +150,10 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("nothing_outlives_its_lease", lambda e: replace(e, purchases=(replace(PURCHASE, failed=True),))),
     ("nothing_ends_before_its_time", lambda e: machines(e, replace(MACHINE, end=at(13, 40)))),
     ("busy_machines_go_on", lambda e: with_two_ends(e, BUSY)),
-    ("no_end_is_later_than_the_latest", lambda e: moves_on(e, "15:06, and until 16:06 at the latest")),
+    (
+        "no_end_is_later_than_the_latest",
+        lambda e: moves_on(e, "15:06. If its GPUs are busy then, it keeps running, until 16:06 at the latest"),
+    ),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$5.01"))),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "an estimated $4.99"))),
     ("receipts_are_the_bill", lambda e: with_card(e, f"Ended: {SUBJECT}. It cost nothing.")),

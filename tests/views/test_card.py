@@ -196,20 +196,22 @@ def test_a_ready_machine_says_its_price_and_its_end_with_the_day_if_it_is_not_to
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It has cost $2.42/h since 12:37.
+(fallback) It ends at 18:40. If the request for more time is approved, it ends tomorrow at 18:40. It
+      has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 18:40, or tomorrow at 18:40 if approved
+| Ends: 18:40, or tomorrow at 18:40 if the request for more time is approved
 | Price: $2.42/h since 12:37
 Ana asked for more time.
   fine-tune run 7
 [Withdraw the request] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It has cost $2.42/h since 12:37.
+(fallback) It ends at 18:40. If the request for more time is approved, it ends tomorrow at 18:40. It
+      has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 18:40, or tomorrow at 18:40 if approved
+| Ends: 18:40, or tomorrow at 18:40 if the request for more time is approved
 | Price: $2.42/h since 12:37
 Carl asked for more time.
   fine-tune run 7
@@ -329,7 +331,6 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Cancelled at 18:41: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -337,7 +338,6 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Lost at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
@@ -345,7 +345,6 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Failed at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in
       time.
@@ -355,7 +354,6 @@ Nebius didn't get the machine ready in time.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Declined: 8x H100 (p4wd9) in EU for Ana.
 *Declined: 8x H100 (p4wd9) in EU for Ana*
@@ -390,5 +388,4 @@ def test_the_card_names_who_ended_somebody_elses_machine() -> None:
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 """)

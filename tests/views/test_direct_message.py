@@ -54,10 +54,10 @@ def test_the_ready_message_shows_its_owner_the_ssh_command() -> None:
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
 (fallback) Your 1x H100 (k7mq2) is running and billing.
@@ -70,10 +70,10 @@ Nothing answers on its SSH port yet. It may need another minute.
 $ ssh -p 2222 root@2001:db8::7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Replace k7mq2, up to $2.47/h] [Destroy k7mq2]
 """)
 
@@ -94,25 +94,26 @@ def test_the_ready_message_says_if_the_lease_is_shorter_and_if_more_time_is_aske
 $ ssh root@203.0.113.7
 | Ends: 17:40, sooner than you asked, since it costs more than planned
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. It costs $2.42/h, at most $16.06 in
-      all. Your key "you@laptop" works. It runs at Nebius eu-north1.
+(fallback) It ends at 18:40. If the request for more time is approved, it ends tomorrow at 18:40. It
+      costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works. It runs at Nebius
+      eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
-| Ends: 18:40, or tomorrow at 18:40 if approved
+| Ends: 18:40, or tomorrow at 18:40 if the request for more time is approved
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Withdraw the request] [SSH config and keys] [Destroy k7mq2]
 """)
 
@@ -138,10 +139,10 @@ def test_who_approved_it_is_a_line_of_the_ready_message_unless_that_took_too_lon
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
   Approved by Ben.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
@@ -295,7 +296,7 @@ def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> 
         *(direct(event, ready(event, state=State.DESTROYING), clock(18, 40)) for event in (QUESTION, NOTICE)),
     ) == snapshot("""\
 
-Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
+1x H100 (k7mq2) has ended. Its receipt is below.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -303,11 +304,11 @@ Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
-Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
+1x H100 (k7mq2) has ended. Its receipt is below.
 
-Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
+1x H100 (k7mq2) has ended. Its receipt is below.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -315,7 +316,7 @@ Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
 
@@ -325,7 +326,7 @@ Ended at 18:41: Ana's 1x H100 (k7mq2).
 Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Your 1x H100 (k7mq2) is being destroyed.
 
@@ -357,7 +358,7 @@ def test_the_receipt_names_who_ended_somebody_elses_machine_and_the_operators_re
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 
@@ -367,7 +368,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Cancelled by Ben at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -375,7 +376,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -383,7 +384,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 """)
 
 
@@ -402,7 +403,7 @@ def test_the_receipt_says_until_when_the_operator_extended_the_machine_and_why()
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
   The operator (reason: "a long run") extended the machine until 18:40.\
 """)
 
@@ -459,7 +460,7 @@ The deletion of your 1x H100 (k7mq2) isn't confirmed yet, so it may still be bil
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 """)
 
 
@@ -513,9 +514,9 @@ def test_a_notice_that_comes_while_approvers_are_there_says_until_when_to_ask() 
       If you need it longer, ask before 18:30. Nobody can approve after that.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
-*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
-      until 23:40 at the latest. Copy your results off: the disk is deleted with it. If you need it
-      beyond 23:40, ask before 18:30. Nobody can approve after that.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
+      23:40 at the latest. Copy your results off: the disk is deleted with it. If you need it beyond
+      23:40, ask before 18:30. Nobody can approve after that.
 [Keep it 2 h more, already approved] [Destroy k7mq2]
 """)
 

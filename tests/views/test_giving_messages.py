@@ -73,7 +73,7 @@ Ana asked for your 1x H100 (k7mq2). It has been in use again since 15:01.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Ben's 1x H100 (k7mq2) is still needed.
 """)
@@ -112,14 +112,14 @@ Ben offered you 1x H100 (k7mq2). It's still needed, so it stays Ben's.
 Ben's 1x H100 (k7mq2) is being destroyed.
 
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
+(fallback) Ben's keys work (Ben rented the machine); your key "ana@desk" isn't on the machine yet.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 You took over 1x H100 (k7mq2) at 15:02, at $2.42/h. It was Ben's. I've sent Ben the line to paste
       there so that you can log in. It ends at 18:40.
 $ ssh root@203.0.113.7
-| Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Ben's keys work (Ben rented the machine); your key "ana@desk" isn't on the machine yet
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
     shown = direct_message(EventContext(GIVEN, bens(GIVEN), reading(NOW, ANA)))
@@ -166,6 +166,6 @@ def test_an_expensive_machine_is_confirmed_in_a_dialog() -> None:
 == Take k7mq2? ==
 ! This can cost you up to $94.00.
 Ben's 1x H100 (k7mq2), $24.00/h. It ends in 3 h 40 min.
-From now on, you pay for it and I'll ask you about it. Its keys stay as they are.
+From now on, you pay for it and I'll ask you about it. The SSH keys on it stay as they are.
 [Take k7mq2] [Go back]\
 """)

@@ -51,14 +51,14 @@ def test_the_owner_of_an_adopted_machine_reads_that_its_keys_are_unknown_and_whe
     ) == snapshot("""\
 
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) I don't know whose keys work, because this machine wasn't rented through me.
+(fallback) I don't know whose keys work, because I didn't rent this machine.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2). It ran in the account as train-3 <!here> and wasn't
       rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at 18:40.
 $ ssh root@203.0.113.7
-| Keys: I don't know whose keys work, because this machine wasn't rented through me
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: I don't know whose keys work, because I didn't rent this machine
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
@@ -67,7 +67,7 @@ $ ssh root@203.0.113.7
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Carl made Ana the owner of this machine. It ran in the account as train-3 <!here> and wasn't rented
       through me. It ends at 18:40.
@@ -91,13 +91,13 @@ def test_a_new_owner_reads_whose_keys_open_the_machine() -> None:
     assert page(direct(CHANGED, details), thread(CHANGED), direct(READY_EVENT, details, to=BEN)) == snapshot("""\
 
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet.
+(fallback) Ben's keys work (Ben rented the machine); your key "ana@desk" isn't on the machine yet.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 $ ssh root@203.0.113.7
-| Keys: The keys of Ben, who rented it, work; "ana@desk" isn't on the machine yet
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Ben's keys work (Ben rented the machine); your key "ana@desk" isn't on the machine yet
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 Carl made Ana the owner of this machine, which was Ben's.
@@ -125,25 +125,25 @@ def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_w
     assert page(direct(asks, alone, clock(14, 40)), direct(asks, kept, clock(14, 50))) == snapshot("""\
 
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
+(fallback) You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 $ ssh root@203.0.113.7
-| Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 Still using your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $4.96 so far. All its
       GPUs have been at 0% since 14:05. Nobody is connected. It ends at 18:40.
 [Extend] [SSH config and keys] [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) Only Ben's keys work, and Ben has left, so nobody here can add yours.
+(fallback) You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 $ ssh root@203.0.113.7
-| Keys: Only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
 
@@ -160,13 +160,13 @@ def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> N
     lines = [whose_keys(direct(CHANGED, one)) for one in (sent, ran, both_left, mine)]
     assert page(*lines) == snapshot("""\
 
-Only Ben's keys work, and Ben has left, so nobody here can add yours
+You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours
 
-The keys of Ben, who rented it and left, and of Carl, work; "ana@desk" isn't on the machine yet
+The keys of Ben and Carl work (Ben rented the machine and left); your key "ana@desk" isn't on the machine yet
 
-Only Ben's and Carl's keys work, and they have left, so nobody here can add yours
+You can't log in: only the keys of Ben and Carl work, and they have left, so nobody here can add yours
 
-"ana@desk" works
+Your key "ana@desk" works
 """)
 
 

@@ -217,7 +217,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
   on-ending.sh failed at 18:26 (exit 1).
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
@@ -226,7 +226,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
   on-ending.sh was still running at the end.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
@@ -235,7 +235,6 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
   on-ending.sh failed at 18:26 (exit 1).
 """)
 
@@ -267,13 +266,13 @@ def test_destroys_dialog_has_the_box_if_the_script_can_run_first() -> None:
 
 == Destroy k7mq2? ==
 ! Everything on the disk will be deleted.
-Ana's 1x H100 (k7mq2). $4.96 so far.
+Ana's 1x H100 (k7mq2). It has cost $4.96 so far.
 Before that: [x] Run /root/on-ending.sh first, up to 10 min
 [Destroy k7mq2] [Go back]
 
 == Destroy k7mq2? ==
 ! Everything on the disk will be deleted.
-Ana's 1x H100 (k7mq2). I won't wait for its on-ending.sh. $4.96 so far.
+Ana's 1x H100 (k7mq2). I won't wait for its on-ending.sh. It has cost $4.96 so far.
 [Destroy k7mq2] [Go back]
 """)
 
@@ -337,10 +336,10 @@ As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the lat
 $ ssh root@203.0.113.7
 | Ends: 14:10
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Keep k7mq2] [SSH config and keys] [Destroy k7mq2 now]
 
 As Ben asked, I'll destroy this machine when its on-ending.sh is done, at 14:10 at the latest.

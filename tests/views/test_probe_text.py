@@ -67,27 +67,30 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
     )
     assert page(*(words(details, ANA) for details in stories)) == snapshot("""\
 
-Your key "you@laptop" works; "you@desk" and Ben's will work in about a minute.
+Your key "you@laptop" works; your key "you@desk" and Ben's keys will work in about a minute.
 Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
 I check GPU load and SSH connections every 2 min. Scripts: /gpu probe
 
-The keys "you@laptop", "you@desk" and Ben's work.
+Your keys "you@laptop" and "you@desk", and Ben's keys work.
 Setup "torch" is running. It logs to /var/lib/gpubot/setup.log.
 I check GPU load and SSH connections every 2 min. The script that would start an on-ending.sh is
       missing: /gpu probe shows it.
 
-Your key "you@laptop" works; "you@desk" and Ben's don't work, because the startup script didn't run.
+Your key "you@laptop" works; your key "you@desk" and Ben's keys don't work, because the startup
+      script didn't run.
 Setup "torch" doesn't run on this machine.
 
-Your key "you@laptop" works; "you@desk" and Ben's might not work.
+Your key "you@laptop" works; your key "you@desk" and Ben's keys might not work.
 Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
 I check GPU load and SSH connections every 2 min. The script that would start an on-ending.sh is
       missing: /gpu probe shows it.
 
-Your key "you@laptop" works; "you@desk" and Ben's will work if the startup script runs.
+Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the startup script
+      runs.
 Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
 
-Your key "you@laptop" works; "you@desk" and Ben's will work if the startup script runs.
+Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the startup script
+      runs.
 Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
 """)
 

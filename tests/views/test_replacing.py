@@ -84,7 +84,6 @@ Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it 
 Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana. Nebius took the machine back. Its
       replacement is f6rat.
@@ -93,7 +92,6 @@ Nebius took the machine back.
 Nebius took the machine back. Its replacement is f6rat.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-  Computed from the API's price and times; your invoice decides.
 
 Nebius took back Ana's spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
       $9.10.
@@ -125,10 +123,10 @@ f6rat will replace this machine, which keeps running until f6rat is rented.
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -164,7 +162,6 @@ Its replacement is f6rat.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 """)
 
 
@@ -213,10 +210,10 @@ Nothing answers on its SSH port yet. It may need another minute.
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Replace k7mq2, up to $2.47/h] [Destroy k7mq2]
 
 (fallback) Running: 1x H100 (k7mq2) in EU for Ana.

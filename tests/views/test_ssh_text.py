@@ -42,16 +42,18 @@ def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works;
-      "you@desk" and Ben's will work if the startup script runs. It runs at Nebius eu-north1.
+      your key "you@desk" and Ben's keys will work if the startup script runs. It runs at Nebius
+      eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works; "you@desk" and Ben's will work if the startup script runs
+| Keys: Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the startup
+      script runs
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
   Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
@@ -64,10 +66,10 @@ $ ssh root@203.0.113.7
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
   Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 """)
@@ -86,13 +88,14 @@ def test_keys_with_the_same_comment_are_named_by_their_fingerprints() -> None:
     ]
     assert page(*shown) == snapshot("""\
 
-"you@laptop" works; SHA256:9fA and "you@desk" will work if the startup script runs
+Your key "you@laptop" works; your keys SHA256:9fA and "you@desk" will work if the startup script
+      runs
 
-"you@laptop" works; "you@desk" will work if the startup script runs; SHA256:9fA isn't on the machine
-      yet
+Your key "you@laptop" works; your key "you@desk" will work if the startup script runs; your key
+      SHA256:9fA isn't on the machine yet
 
-SHA256:9fA, SHA256:9fA and "you@laptop" will work if the startup script runs. Ana can add it with
-      /gpu share k7mq2
+Your keys SHA256:9fA, SHA256:9fA and "you@laptop" will work if the startup script runs. Ana can add
+      them with /gpu share k7mq2
 """)
 
 
@@ -106,14 +109,14 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
     stories = (without_script, added_later, removed, all_removed)
     assert page(*map(whose_keys, stories)) == snapshot("""\
 
-"you@laptop" works; "you@desk" and Ben's aren't on the machine yet
+Your key "you@laptop" works; your key "you@desk" and Ben's keys aren't on the machine yet
 
-"you@laptop" works; "you@desk" will work if the startup script runs; "you@phone" and Ben's aren't on
-      the machine yet
+Your key "you@laptop" works; your key "you@desk" will work if the startup script runs; your key
+      "you@phone" and Ben's keys aren't on the machine yet
 
-"you@laptop" works; "you@desk" and Ben's will work if the startup script runs
+Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the startup script runs
 
-"you@laptop" works; "you@desk" will work if the startup script runs
+Your key "you@laptop" works; your key "you@desk" will work if the startup script runs
 """)
     lines = ["".join(pasted(each)) for each in stories]
     assert [[n for n in range(1, 4) if line(n) in command] for command in lines] == [[1, 3], [1, 2, 3], [3], []]
@@ -122,7 +125,9 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
 def test_a_first_key_that_was_replaced_still_opens_the_machine_and_the_new_one_is_pasted() -> None:
     new = key(ANA, "you@new", line(1))
     replaced = changed(sent(), keys_now=keys_now(new))
-    assert whose_keys(replaced) == snapshot('"you@laptop" works; "you@new" isn\'t on the machine yet')
+    assert whose_keys(replaced) == snapshot(
+        'Your key "you@laptop" works; your key "you@new" isn\'t on the machine yet'
+    )
     assert [line(1) in command for command in pasted(replaced)] == [True]
 
 
@@ -145,11 +150,14 @@ def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_
     unnamed = changed(sent(), attempts=tuple(changed(each, key_comment="") for each in sent().attempts))
     assert page(*map(whose_keys, (named, others, many, unnamed))) == snapshot("""\
 
-"you@laptop" works; "pc", "'<b>", "a" and 2 more of yours will work if the startup script runs
+Your key "you@laptop" works; your keys "pc", "'<b>", "a" and 2 more will work if the startup script
+      runs
 
-"you@laptop" works; SHA256:9fA, Ben's and Carl's will work if the startup script runs
+Your key "you@laptop" works; your key SHA256:9fA and the keys of Ben and Carl will work if the
+      startup script runs
 
-"you@laptop" works; A's, B's, C's, D's, E's and 2 more people's will work if the startup script runs
+Your key "you@laptop" works; the keys of A, B, C, D, E and 2 more people will work if the startup
+      script runs
 
 Your key works
 """)
@@ -159,18 +167,16 @@ def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_l
     assert page(answer(sent(key(ANA, "you@desk"), port=2222))) == snapshot("""\
 
 (fallback) Log in with: `ssh -p 2222 root@203.0.113.7`
-(fallback) Your key "you@laptop" works; "you@desk" will work if the startup script runs.
+(fallback) Your key "you@laptop" works; your key "you@desk" will work if the startup script runs.
 (fallback) `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do
       grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
 (fallback) ```Host gpu-k7mq2
 (fallback)     ForwardAgent no```
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 $ ssh -p 2222 root@203.0.113.7
-| Keys: "you@laptop" works; "you@desk" will work if the startup script runs
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Your key "you@laptop" works; your key "you@desk" will work if the startup script runs
   Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
-If "you@desk" doesn't work, paste this on the machine:
+If your key "you@desk" doesn't work, paste this on the machine:
 $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
       "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)
 For `~/.ssh/config`, above any "Host *":
@@ -198,9 +204,7 @@ def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_wh
 (fallback)     ForwardAgent no```
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 $ ssh root@203.0.113.7
-| Keys: "you@laptop" works
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Your key "you@laptop" works
   I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
 $ Host gpu-k7mq2
@@ -218,9 +222,7 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 (fallback) Your key "you@laptop" works.
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 I don't know this machine's address yet.
-| Keys: "you@laptop" works
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Your key "you@laptop" works
 
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Your key "you@laptop" works.
@@ -229,9 +231,7 @@ I don't know this machine's address yet.
 *Your 1x H100 (k7mq2) is running.* It ends at 18:40.
 Nothing answers on its SSH port yet.
 $ ssh root@203.0.113.7
-| Keys: "you@laptop" works
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Your key "you@laptop" works
   I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
 $ Host gpu-k7mq2

@@ -65,22 +65,23 @@ def test_the_ready_message_says_whether_the_teammates_own_key_was_sent() -> None
 # Ana shared 1x H100 (k7mq2) with you
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Your key: "ben@desk" will work if the startup script runs. Ana can add it with /gpu share k7mq2
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Your key "ben@desk" will work if the startup script runs. Ana can add it with /gpu share
+      k7mq2
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config]
 
 (fallback) Ana shared 1x H100 (k7mq2) with you.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40, or tomorrow at 18:40 if approved. Your key SHA256:3fB isn't on the
-      machine yet. Ana can add it with /gpu share k7mq2.
+(fallback) It ends at 18:40. If the request for more time is approved, it ends tomorrow at 18:40.
+      Your key SHA256:3fB isn't on the machine yet. Ana can add it with /gpu share k7mq2.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Ana shared 1x H100 (k7mq2) with you
 $ ssh root@203.0.113.7
-| Ends: 18:40, or tomorrow at 18:40 if approved
-| Your key: SHA256:3fB isn't on the machine yet. Ana can add it with /gpu share k7mq2
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Ends: 18:40, or tomorrow at 18:40 if the request for more time is approved
+| Keys: Your key SHA256:3fB isn't on the machine yet. Ana can add it with /gpu share k7mq2
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [SSH config]
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
@@ -106,9 +107,9 @@ def test_somebody_who_is_let_into_a_ready_machine_reads_how_they_get_in() -> Non
 # Ana shared 1x H100 (k7mq2) with you
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Your key: "ben@desk" isn't on the machine yet. Ana can add it with /gpu share k7mq2
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Your key "ben@desk" isn't on the machine yet. Ana can add it with /gpu share k7mq2
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config]
 
 (fallback) Ana shared 1x H100 (k7mq2) with you.
@@ -118,9 +119,9 @@ $ ssh root@203.0.113.7
 # Ana shared 1x H100 (k7mq2) with you
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Your key: Works
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+| Keys: Your key works
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config]
 
 Ana is sharing 1x H100 (k7mq2) with you. To log in, you'll need an SSH key. Once you've saved one,

@@ -109,22 +109,23 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
 
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It costs $2.42/h, at
-      most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
+      Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
-| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Ends: 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy
 | Price: $2.42/h, at most $30.88
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. Your key "ben@desk"
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
 
-(fallback) It ends at 18:40, or by 23:10 while its GPUs are busy. That's sooner than you asked,
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until 23:10 at the latest.
 """)
 
 
@@ -137,38 +138,37 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
     ) == snapshot("""\
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy. It has cost $2.42/h
-      since 12:37.
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. It has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy
+| Ends: 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) In use: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It keeps running until 19:40, and until tomorrow at 00:40 at the latest. It has cost
-      $2.42/h since 12:37.
+(fallback) It ends at 19:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. It has cost $2.42/h since 12:37.
 *In use: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 19:40, tomorrow at 00:40 at the latest
+| Ends: 19:40, or tomorrow at 00:40 at the latest if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 19:40, or by tomorrow at 00:40 while its GPUs are busy. It has cost $2.42/h
-      since 12:37.
+(fallback) It ends at 19:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. It has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: 19:40, or by tomorrow at 00:40 while its GPUs are busy
+| Ends: 19:40, or tomorrow at 00:40 at the latest if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) In use: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It keeps running until tomorrow at 00:40, its latest end. It has cost $2.42/h since
-      12:37.
+(fallback) It ends tomorrow at 00:40, its latest end. It has cost $2.42/h since 12:37.
 *In use: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Ends: tomorrow at 00:40, its latest end
@@ -186,10 +186,10 @@ def test_a_list_and_a_history_say_both_ends() -> None:
         message(lists.show(details, reader=reading(now, ANA)), now),
     ) == snapshot("""\
 
-Ready: 1x H100 (k7mq2) in EU. In use. It keeps running until 19:40, and until tomorrow at 00:40 at
+Ready: 1x H100 (k7mq2) in EU. In use. It ends at 19:40. If its GPUs are busy then, it keeps running,
 
-Ready: 1x H100 (k7mq2) in EU for Ana. It keeps running until 19:40, and until tomorrow at 00:40 at
-      the latest. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 19:40. If its GPUs are busy then, it keeps running,
+      until tomorrow at 00:40 at the latest. $2.42/h, $4.96 so far.
 In use since 13:00.
   Nebius eu-north1. Accepted: up to $2.47/h and $30.88 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
@@ -211,8 +211,8 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
         direct(notice, two_ends(notice, MOVED, end=clock(19, 40), use=IN_USE), clock(18, 41)),
     ) == snapshot("""\
 
-*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
-      until tomorrow at 00:40 at the latest. Copy your results off: the disk is deleted with it.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
+      tomorrow at 00:40 at the latest. Copy your results off: the disk is deleted with it.
 [Keep it 2 h more, already approved] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor it, so it ends then even if it's busy.
@@ -223,15 +223,16 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
       even if it's busy. Copy your results off: the disk is deleted with it.
 [Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
 
-*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* It keeps running only if its GPUs are busy then,
-      until 19:55 at the latest. Copy your results off: the disk is deleted with it.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
+      19:55 at the latest. Copy your results off: the disk is deleted with it.
 [Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
 
 *Ana's 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
       even if it's busy. Copy your results off: the disk is deleted with it.
 [Keep it 2 h more, already approved]
 
-*In use: 1x H100 (k7mq2)*. It keeps running until 19:40, and until tomorrow at 00:40 at the latest.
+*In use: 1x H100 (k7mq2)*. It ends at 19:40. If its GPUs are busy then, it keeps running, until
+      tomorrow at 00:40 at the latest.
 """)
 
 
@@ -248,8 +249,8 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40, or
-      by tomorrow at 00:40 while its GPUs are busy.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40. If
+      its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
 
 You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends tomorrow at
       00:40.
@@ -421,7 +422,6 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
 | Deletion: something that turned up late is still being deleted
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
@@ -429,7 +429,7 @@ Its work stopped at 01:13, so I didn't keep it running.
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
 | Deletion: something that turned up late is still being deleted
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
@@ -437,42 +437,42 @@ Its work stopped at 01:13, so I didn't keep it running.
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
 | Deletion: something that turned up late is still being deleted
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
 | Deletion: something that turned up late is still being deleted
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
 | Deletion: something that turned up late is still being deleted
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
 | Deletion: something that turned up late is still being deleted
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
 | Deletion: something that turned up late is still being deleted
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
 (fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
 *Ended yesterday at 21:01: 1x H100 (k7mq2)*
 | Total so far: $4.96
 | Deletion: something that turned up late is still being deleted
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 """)
 
 
@@ -495,15 +495,15 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
     ) == snapshot("""\
 
 I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
-      18:40, or by tomorrow at 00:40 while its GPUs are busy.
+      18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
 
 Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
-      18:40, or by tomorrow at 00:40 while its GPUs are busy.
+      18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
 | Cost: $2.42/h, $4.96 so far, up to $101.00 in all
 | Over the limit: $100.00 per rental
 
 Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
-      19:40, or by tomorrow at 00:40 while its GPUs are busy.
+      19:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
 | Cost: $2.42/h, $4.96 so far, up to $101.00 in all
 | Over the limit: $100.00 per rental
 
@@ -513,22 +513,24 @@ Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone app
 | Over the limit: $100.00 per rental
 
 Gpubot asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
-      someone approves, it ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy.
+      someone approves, it ends at 18:40. If its GPUs are busy then, it keeps running, until
+      tomorrow at 00:40 at the latest.
 
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40
-      if approved. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
-      Nebius eu-north1.
+(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+      the latest. If the request for more time is approved, it ends tomorrow at 18:40. It costs
+      $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
-| Ends: 18:40, or by tomorrow at 00:40 while its GPUs are busy, or tomorrow at 18:40 if approved
+| Ends: 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy, or tomorrow at 18:40 if the
+      request for more time is approved
 | Price: $2.42/h, at most $30.88
-| Keys: "you@laptop" works
+| Keys: Your key "you@laptop" works
 | Place: Nebius eu-north1
-*The disk is deleted with the machine*, even at night. Shutting down from inside doesn't stop
-      billing.
+*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
+      inside doesn't stop billing.
 [Withdraw the request] [SSH config and keys] [Destroy k7mq2]
 
 == Extend k7mq2? ==

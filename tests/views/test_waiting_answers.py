@@ -125,11 +125,11 @@ No A100 in EU right now, and nothing similar either.
 
 (fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
       model will do. I can't rent it for you. You're already waiting for 3 machines, and your team's
-      limit is 3 per person. Stop one first: /gpu list shows them.
+      limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
 No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Change]
   Any H200 model will do. I can't rent it for you. You're already waiting for 3 machines, and your
-      team's limit is 3 per person. Stop one first: /gpu list shows them.
+      team's limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
 
 No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Change]
@@ -182,7 +182,7 @@ Any H100 model will do.
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 I can't rent it at that time. You're already waiting for 3 machines, and your team's limit is 3 per
-      person. Stop one first: /gpu list shows them.
+      person. Stop waiting for one of them first: /gpu list shows them.
 [Refresh] [Change]
 """)
 
@@ -295,7 +295,7 @@ def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_st
     ) == snapshot("""\
 
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
       waiting]
@@ -303,12 +303,12 @@ You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 a
       waiting]
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
 8x H100 (p4wd9) in EU for Ana <b> starts tomorrow at 09:00 and ends tomorrow at 17:00.   [Stop
       waiting]
 
-  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
       waiting]
