@@ -181,9 +181,9 @@ def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
 
 
 async def refused_by(client: AsyncWebClient, surface: Surface) -> set[str]:
-    """Return which types Slack refuses on a surface, by blocks.validate: one call for each, because it may name
-    only the first mistake (docs.slack.dev/reference/methods/blocks.validate). Raise one of NO_ANSWER if there is no
-    usable answer."""
+    """Return which types Slack refuses on a surface, by one call of blocks.validate for each, because it may name
+    only the first mistake. Raise one of NO_ANSWER if there is no usable answer
+    (docs.slack.dev/reference/methods/blocks.validate)."""
     refused = set()
     for block in SAMPLES[surface]:
         given: dict[str, Json] = {"message": {"text": "-", "blocks": [block]}}
