@@ -126,7 +126,7 @@ def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:
     now_admins = happened(K.DECIDERS_CHANGED, clock(14, 30), people=(CARL,), admins_decide=True)
     assert "Ben was asked. The request expires" in card(waiting(by_ben), clock(14, 5))
     shown = card(waiting(by_ben, now_admins), clock(14, 40))
-    assert "No approver is left, so admins were asked: Carl. Expires" in " ".join(shown.split())
+    assert "No approver is left, so admins were asked: Carl. The request expires" in " ".join(shown.split())
 
 
 def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_mention() -> None:
