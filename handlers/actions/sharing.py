@@ -111,9 +111,9 @@ def _add(result: Shared, names: Sequence[str]) -> list[Part]:
 
 def _remove(result: Shared, names: Sequence[str]) -> list[Part]:
     if not result.removable:
-        same = "because other people on the machine have the same ones"
-        return [blocks.paragraph(f"There's no line that removes these keys again, {same}.")]
-    how = f"To remove the keys of {people_text(names)} again, paste this:"
+        same = "because other people on the machine have the same keys"
+        return [blocks.paragraph(f"I can't give you a line that removes these keys again, {same}.")]
+    how = f"To remove the keys of {people_text(names)} again, paste this on the machine:"
     return lines_to_paste(how, remove_line, result.removable, REMOVE_LINES)
 
 

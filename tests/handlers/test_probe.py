@@ -115,5 +115,5 @@ async def test_a_stranger_can_not_keep_it(tmp_path: Path) -> None:
         await ours.forge(EVE, "keep_as_it_is", rental.id)
         assert (await ours.replies())[
             -1
-        ] == "Only its owner, teammates and admins can do that. Nothing was changed."
+        ] == "Only the owner, teammates and admins of a machine can decide how long it runs. Nothing was changed."
         assert "is keeping" not in await ours.command(ANA, f"show {rental.id}")

@@ -333,11 +333,11 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
 
-(fallback) Cancelled at 18:41: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Cancelled at 18:41: 1x H100 (k7mq2) in EU for Ana*
-| Total: $14.68
-| Runtime: 6 h 4 min at $2.42/h
+(fallback) Cancelled at 12:59: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
+*Cancelled at 12:59: 1x H100 (k7mq2) in EU for Ana*
+| Total: $0.89
+| Billed time: 22 min at $2.42/h
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
 
@@ -349,13 +349,13 @@ Nebius took the machine back.
 | Runtime: 6 h 4 min at $2.42/h
   Computed from the API's price and times; your invoice decides.
 
-(fallback) Failed at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in
+(fallback) Failed at 12:59: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in
       time.
-(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Failed at 18:41: 1x H100 (k7mq2) in EU for Ana*
+(fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
+*Failed at 12:59: 1x H100 (k7mq2) in EU for Ana*
 Nebius didn't get the machine ready in time.
-| Total: $14.68
-| Runtime: 6 h 4 min at $2.42/h
+| Total: $0.89
+| Billed time: 22 min at $2.42/h
 | Deletion: confirmed by the vendor
   Computed from the API's price and times; your invoice decides.
 

@@ -48,12 +48,12 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
 
 == Destroy k7mq2? ==
 ! Everything on the disk will be deleted.
-Ana's 1x H100 (k7mq2). $14.07 so far.
+Ana's 1x H100 (k7mq2). It has cost $14.07 so far.
 [Destroy k7mq2] [Go back]
 
 == Cancel k7mq2? ==
-Ana's 1x H100 (k7mq2). It's still starting. Whatever was rented for it will be destroyed. $0.06 so
-      far.
+Ana's 1x H100 (k7mq2). It's still starting. Whatever was rented for it will be destroyed. It has
+      cost $0.06 so far.
 [Cancel k7mq2] [Go back]
 
 == Withdraw p4wd9? ==

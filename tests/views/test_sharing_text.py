@@ -58,13 +58,13 @@ def test_a_ready_machine_gets_the_keys_by_a_line_that_its_owner_pastes() -> None
     assert answer(key_lines=(BEN,), removable=(BEN,)) == [
         "Paste this on 1x H100 (k7mq2) so that Ben can log in:",
         code(add_line([BEN])),
-        "To remove the keys of Ben again, paste this:",
+        "To remove the keys of Ben again, paste this on the machine:",
         code(remove_line([BEN])),
     ]
     assert answer(names=("Ben", "Cleo"), key_lines=(BEN, CLEO), removable=(CLEO,)) == [
         "Paste this on 1x H100 (k7mq2) so that Ben and Cleo can log in:",
         code(add_line([BEN, CLEO])),
-        "To remove the keys of Ben and Cleo again, paste this:",
+        "To remove the keys of Ben and Cleo again, paste this on the machine:",
         code(remove_line([CLEO])),
     ]
 

@@ -236,7 +236,7 @@ def _asked_end(
         ends_at = max(ends_at, lease.script_first.ends_at)  # the machine ends no sooner than before
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
-        when = "later than that" if span else "then"
+        when = "later than that" if span else "at that time"
         raise Mistake(f"{rental.id} already ends {when}. Nothing was changed.")
     allowed = already_allowed(lease, ends_at)
     if rental.extension is not None and not allowed and not decides_at_once(person):
@@ -308,7 +308,9 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
     """
     rental = await known_rental(tx, rental_id)
     if not may_extend(person, rental, deps.rules):
-        raise Refused("Only its owner, teammates and admins can do that. Nothing was changed.")
+        raise Refused(
+            "Only the owner, teammates and admins of a machine can decide how long it runs. Nothing was changed."
+        )
     if rental.state is not State.READY:
         raise _not_ready(rental.id, rental.state)
     if any(attempt.live and attempt.marked_for_deletion for attempt in await tx.rentals.attempts(rental.id)):
@@ -356,10 +358,12 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
         if not is_approver_or_admin(person, deps.rules):
-            raise Refused("Only approvers and admins can decide that. Nothing was changed.")
+            raise Refused(
+                "Only approvers and admins can decide about other people's idle machines. Nothing was changed."
+            )
         rental = await known_rental(tx, self.rental_id, NextStep.LIST_ALL)
         if rental.state is not State.READY or unanswered(rental, rental.use) is None:
-            raise TooLate(f"{rental.id} is no longer waiting for an answer. Nothing was changed.", rental.id)
+            raise TooLate(f"{rental.id} no longer needs a decision. Nothing was changed.", rental.id)
         return rental
 
 
