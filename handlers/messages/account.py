@@ -35,7 +35,7 @@ def _no_approver_left(context: AlertContext[AccountFacts]) -> Rendered:
     waits = context.facts.count
     text = "No approver is left: the people that the policy names have left, and its groups are empty."
     waiting = f"{plural(waits, 'request is', 'requests are')} waiting: /gpu list all" if waits else ""
-    return blocks.message(join(text, "Until that changes, admins decide.", waiting))
+    return blocks.message(join(text, "Admins decide about requests until there is an approver again.", waiting))
 
 
 # --- a pause of buying. If it was over before its alert was posted, one alert says both: the one about its end, or
@@ -86,7 +86,11 @@ def _who_paused(context: AlertContext, paused: Event[SaidFacts]) -> str:
 @alert(EventKind.POLICY_CHANGED)
 def _policy_changed(context: AlertContext[AccountFacts]) -> Rendered:
     event = context.event
-    who = f"{person(context.names, event.actor)} changed the rules" if event.actor else "The rules changed"
+    who = (
+        f"{person(context.names, event.actor)} changed the team's rules"
+        if event.actor
+        else "The team's rules changed"
+    )
     return blocks.message(f"{who}: {escape(event.facts.detail, 500)}. /gpu policy shows all rules.")
 
 
@@ -95,7 +99,7 @@ def _policy_refused(context: AlertContext[AccountFacts]) -> Rendered:
     lines = context.facts.detail.splitlines()
     first = "The policy file has mistakes, so the previous rules stay in force."
     mistakes = mistakes_text(first, lines, context.facts.count)
-    return blocks.message(f"{mistakes}\nFix it, then type /gpu policy reload")
+    return blocks.message(f"{mistakes}\nCorrect the file, then type /gpu policy reload")
 
 
 @alert(EventKind.CHANNELS_CHARGE_LESS)
@@ -128,20 +132,26 @@ def _step(context: EventContext[AlertFacts]) -> str:
 
 @alert(*_STEPS)
 def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
-    return blocks.message(_step_text(context.event, _rental(context.facts), context.times))
+    what = "the machine" if context.event.kind is EventKind.DELETED_OVERDUE else "the rental"
+    it = f"{what} {_rental(context.facts)}" if context.facts.name else "a rental"
+    return blocks.message(_step_text(context.event, it, context.times))
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
     """Return that a rental's step fails, or works again. `it` is what the message calls the rental."""
     facts = event.facts
     if event.kind is EventKind.STEP_WORKS:
-        return f"I can manage {it} again ({identifier(facts.number or '', 20)})."
+        number = join("The error", identifier(facts.number or "", 20))
+        return f"{number} no longer stops my work on {it}."
     if event.kind is EventKind.DELETED_OVERDUE:
-        end = f"It should have ended {times.at_time(facts.since)}, and" if facts.since else "It was overdue, and"
-        return f"I've deleted {it}. {end} my usual way failed. The vendor hasn't confirmed the deletion yet."
+        end = f"should have ended {times.at_time(facts.since)}" if facts.since else "was overdue"
+        return f"I've deleted {it}, which {end}. The vendor hasn't confirmed the deletion yet."
     return join(
-        f"I can't manage {it}: that failed {plural(facts.count or 1, 'time')} in a row. I'll keep trying.",
-        f"If it keeps failing, I'll delete the machine {times.at_time(facts.until)}." if facts.until else None,
+        f"An error on my side has stopped my work on {it} {plural(facts.count or 1, 'time')} in a row.",
+        "I'll keep trying.",
+        f"If the error is still there {times.at_time(facts.until)}, I'll delete the machine then."
+        if facts.until
+        else None,
         f"Give an admin this number, which is in my log: {identifier(facts.number, 20)}."
         if facts.number
         else None,
@@ -159,7 +169,7 @@ def _rental(facts: AlertFacts) -> str:
 def _no_reads(_: AlertContext) -> Rendered:
     return blocks.message(
         "I can't read my database, so I can't delete anything, and machines keep billing past their end. "
-        "Until it's back, end them in Compute Clear."
+        "Until my database works again, delete machines in Compute Clear."
     )
 
 
@@ -170,14 +180,14 @@ def _no_writes(context: AlertContext[AlertFacts]) -> Rendered:
         late = f", {span(facts.span)} after their end" if facts.span else ""
         return blocks.message(
             "My database can't save anything, so nothing can be rented, extended or decided. "
-            f"Machines are still deleted{late}. Make room on its disk, and I'll continue."
+            f"Machines are still deleted{late}. Make room on the disk of the database, and I'll continue."
         )
-    deleted = f" and is deleted {times.at_time(facts.until)}" if facts.until else ""
+    deleted = f", and I'll delete it {times.at_time(facts.until)}" if facts.until else ""
     return blocks.message(
         join(
-            f"I can't extend {_rental(facts)} right now, because my database can't save anything.",
-            f"It ends {times.at_time(facts.since)}{deleted}." if facts.since else "",
-            "Copy your results off: the disk is deleted with it.",
+            f"The machine {_rental(facts)} can't be extended right now, because my database can't save anything.",
+            f"Its time is over {times.at_time(facts.since)}{deleted}." if facts.since else "",
+            "Copy your results off: the disk is deleted with the machine.",
         )
     )
 
@@ -185,7 +195,9 @@ def _no_writes(context: AlertContext[AlertFacts]) -> Rendered:
 @alert(EventKind.STORE_BACK)
 def _store_back(context: AlertContext[AlertFacts]) -> Rendered:
     if context.facts.name:
-        return blocks.message(f"I can extend {_rental(context.facts)} again.")
+        return blocks.message(
+            f"My database works again, so the machine {_rental(context.facts)} can be extended again."
+        )
     return blocks.message("My database works again, and I've continued where I stopped.")
 
 
@@ -194,6 +206,6 @@ def _wrong_clock(context: AlertContext[AlertFacts]) -> Rendered:
     facts = context.facts
     wrong = ClockDifference(facts.span or timedelta(0), from_database=facts.detail == "database")
     return blocks.message(
-        f"The clock of {escape(facts.name or '', 60)}, a computer that I run on, is {wrong.text}. Until it's set "
-        "right, all I do there is delete machines that are long past their end."
+        f"The clock of {escape(facts.name or '', 60)}, a computer that I run on, is {wrong.text}. Until the clock "
+        "is set right, all I do there is delete machines that are long past their end."
     )

@@ -70,7 +70,9 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
     if not question.open:
         return blocks.message(_answered(purchase, view, times), closed=question.over_at is not None)
     if event.at < question.asked_at:
-        return blocks.message(f"{_lead(purchase)}: {what}. I asked again {times.at_time(question.asked_at)}.")
+        return blocks.message(
+            f"{_lead(purchase)}: {what}. I asked again {times.at_time(question.asked_at)}, in a newer message."
+        )
     words, later = _words(purchase), _put_off(view, times)
     guess = f"{words.it} may belong to {person(view.names, purchase.guess)}." if purchase.guess else ""
     value, about = question_value(question), _what(purchase)
@@ -221,14 +223,14 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     waiting = [one.purchase for one in view.parts if one.open]
     count = sum(len(one.alive) for one in waiting)
     if not waiting:
-        rest = "All of them are decided." if view.parts else "Each has a message of its own now."
+        rest = "Admins have decided about all of them." if view.parts else "Each has a message of its own now."
         return blocks.message(f"{_unrented(about.count)} were in the account. {rest}", closed=False)
     rates = [machine.rate for one in waiting for machine in one.alive if machine.rate is not None]
-    price = f"{per_hour(sum(rates, Decimal(0)))}{' and more' if len(rates) < count else ''}"
+    price = f"{'more than ' if len(rates) < count else ''}{per_hour(sum(rates, Decimal(0)))}"
     lead = f"{_are(count)} in the account, at {price}{' in all' if count > 1 else ''}."
     listed_ones = first_few([f"{_facts(one, times)}." for one in waiting], MOST_SHOWN, AND_MORE)
     lines = "\n".join([lead, *listed_ones])
-    then = '"One by one" sends a message about each. /gpu list all shows them too.'
+    then = '"One by one" sends a message about each machine. /gpu list all shows them too.'
     return blocks.of_parts(
         blocks.paragraph(lines),
         blocks.actions(button("One by one", Action.ONE_BY_ONE, question_value(view.question))),
@@ -256,7 +258,9 @@ def _owner_left(
         who, new_owner = person(view.names, question.decided.by), person(view.names, rental.owner)
         return blocks.message(f"{left}. {who} made {new_owner} the owner of {name}.")
     if event.at < question.asked_at:
-        return blocks.message(f"{left}. I asked about {name} again {times.at_time(question.asked_at)}.")
+        return blocks.message(
+            f"{left}. I asked about {name} again {times.at_time(question.asked_at)}, in a newer message."
+        )
     later, value = _put_off(view, times), question_value(question)
     waits = rental.state is State.AWAITING_APPROVAL
     return blocks.with_buttons(
@@ -305,7 +309,7 @@ def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
             chosen=str(USUAL_HOURS if USUAL_HOURS in offered else offered[-1]),
         )
         then = blocks.context(
-            f"I'll destroy {_words(about).this} at that end. I don't know whose keys work there."
+            f"I'll destroy {_words(about).this} when that time is over. I don't know whose SSH keys work there."
         )
     else:
         facts = f"{machine(view.rental.rental)}. Its end and its cost so far stay the same."

@@ -76,7 +76,7 @@ def ends_again(context: EventContext[EndFacts], name: str) -> str:
     ends = f"{name} ends {times.at_time(until, event.at)} again"
     if until <= event.at:
         now = times.at_time(event.at + context.reader.rules.lease.grace)
-        ends = f"{name} should have ended {times.at_time(until)}, and ends {now} now"
+        ends = f"{name} should have ended {times.at_time(until)}, and now ends {now}"
     return f"{RESTORED} {sentence(ends)}"
 
 
@@ -125,10 +125,11 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
     if not waiting and view.parts:
         which = "was empty, but" if about.empty else "was an older backup:"
         return f"My database {which} {ours} {'was' if count == 1 else 'were'} missing from it."
-    are = "is" if count == 1 else "are"
+    runs = all(machine.runs for one in waiting for machine in one.purchase.alive)
+    are = f"{'is' if count == 1 else 'are'} {'running' if runs else 'in the account'}"
     if about.empty:
-        return f"My database is empty, but {ours} {are} running."
-    return f"My database seems to be an older backup: {ours} {are} running but missing from it."
+        return f"My database is empty, but {ours} {are}."
+    return f"My database seems to be an older backup: {ours} {are} but missing from it."
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
@@ -148,7 +149,7 @@ def _undecided(question: AdminQuestion, view: AdminQuestionView, times: Times) -
     gpus = machines(sum(machine.count for machine in shown), shown[0].gpu) if shown[0].gpu else ""
     facts = join(
         f"{gpus} ({name})" if gpus else name,
-        f"{person(view.names, owner)}'s" if owner else "no owner in its name",
+        f"{person(view.names, owner)}'s" if owner else "without an owner in its name",
         f"{rate_text(purchase)} since {times.time(min(machine.since for machine in shown))}",
         "" if is_unpriced(purchase) else so_far(view.spent[question.id]),
         "" if purchase.runs else f"not running (status {escape(shown[0].status)})",
@@ -170,15 +171,19 @@ def _readopted(question: AdminQuestion, view: AdminQuestionView, times: Times) -
     if decided is None and rental is None:
         return f"{join(name, 'ended', times.at_time(question.over_at) if question.over_at else '')}."
     if decided is None or rental is None:
-        return f"{name} is decided."
+        return f"Admins have decided about {name}."
     new_id = "" if rental.id == name else f" as {rental.id}"
-    until = f", until {times.time(rental.lease.ends_at)}" if rental.lease else ""
+    until = f". It ends {times.at_time(rental.lease.ends_at)}" if rental.lease else ""
     who, owner = person(view.names, decided.by), person(view.names, rental.owner)
     return f"{who} restored {name}{new_id} for {owner} {times.at_time(decided.at)}{until}."
 
 
 def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
     if not view.readoptable:
-        return "None can be restored: they aren't running, or have no owner who may use me. Decide one by one."
+        one = sum(len(one.purchase.alive) for one in waiting) == 1
+        why = "It can't be restored, because it isn't" if one else "None can be restored, because they aren't"
+        return f"{why} running, or no owner who may use me is known. Decide one by one."
     rest = "Decide about the others one by one." if len(waiting) > len(view.readoptable) else ""
-    return join(f"A restored machine runs for {span(view.readopted_for)}, and its owner can extend it.", rest)
+    return join(
+        f"A machine that you restore runs for {span(view.readopted_for)}, and its owner can extend it.", rest
+    )

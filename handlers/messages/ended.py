@@ -196,7 +196,10 @@ def _extra_resource_gone(context: EventContext[DeletionFacts]) -> str:
 
 
 def _cost(context: EventContext[EndedFacts]) -> str:
-    """Return `It cost $14.68 for 6 h 4 min at $2.42/h, of which $3.10 was idle. The estimate was $12.10.`"""
+    """Return `It cost $14.68, of which $3.10 was idle. The estimate was $12.10.`
+
+    A text that names the machine also says for how long and at which price. Above a thread, the card does.
+    """
     facts = context.facts
     spent = cost_of(facts)
     if spent is None:
@@ -204,7 +207,7 @@ def _cost(context: EventContext[EndedFacts]) -> str:
     if spent.amount == 0 and not spent.estimated:
         return "It cost nothing." if context.details.attempts else "Nothing was rented."
     cost = f"It cost {in_all(spent)}"
-    if facts.span:
+    if facts.span and context.named:
         rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
         cost = f"{cost} for {span(facts.span)}{rate}"
     # If something billed after this event, it isn't known how much of the event's amount was idle.
@@ -254,8 +257,8 @@ def ended_receipt(context: EventContext) -> Rendered:
     """Return the receipt of a rental that is over. Of its owner's messages, only the newest has it."""
     details = context.details
     if not context.newest:
-        over = f"{STATES[details.rental.state]}: {machine(details.rental)}."
-        return blocks.message(f"{over} My newest message about it has the receipt.")
+        over = "was lost" if details.rental.state is State.LOST else "has ended"
+        return blocks.message(f"{machine(details.rental)} {over}. Its receipt is below.")
     parts = receipt_parts(details, machine(details.rental), context.reader)
     return blocks.of_parts(*parts, closed=settled(details))
 

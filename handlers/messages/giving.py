@@ -57,8 +57,8 @@ def given(rental: Rental, name: str) -> Rendered:
     """Return the answer to an owner who gives a machine to a person with this name."""
     who = _name(name)
     return reply(
-        f"{who} has {span(TAKE_WITHIN)} to take {rental_text.machine(rental)}. Until then, it stays yours and you "
-        f"pay for it. To take the offer back: /gpu keep {rental.id}"
+        f"{who} has {span(TAKE_WITHIN)} to take {rental_text.machine(rental)}. Until {who} takes it, it stays "
+        f"yours and you pay for it. To take the offer back: /gpu keep {rental.id}"
     )
 
 

@@ -28,7 +28,7 @@ def key_text(key: Key, *, named: bool = True) -> str:
 def needed(*, github: bool, text: str = "To log in to machines, you'll need an SSH key.") -> Rendered:
     """Return the question for an SSH key, such as after a click on an offer. `github` tells whether the team
     allows keys from GitHub, and `text` what the key is needed for."""
-    return blocks.of_parts(blocks.paragraph(text), blocks.actions(*add_buttons(github=github)), _or_type(github))
+    return blocks.with_buttons(text, *add_buttons(github=github))
 
 
 def add_buttons(*, github: bool) -> list[blocks.Json | None]:

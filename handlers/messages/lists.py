@@ -82,12 +82,13 @@ def _totals_text(live: RentalList, *, own: bool = True) -> str:
     yours = "Your running machine costs" if live.own.count == 1 else "Your running machines cost"
     mine = f"{yours} {per_hour(live.own.rate)}, {dollars(live.own_amount)} so far."
     team = f"The team's running machines cost {per_hour(live.team.rate + unknown.rate)} in all"
-    priced = unknown.count - unknown.unpriced
+    priced, without = unknown.count - unknown.unpriced, ""
     if priced:
         team += f", {per_hour(unknown.rate)} of it for {_unrented(priced)}"
     if unknown.unpriced:
-        team += f", and I don't know the price of {_unrented(unknown.unpriced)}"
-    return join(mine if own and live.own.count else "", f"{team}.")
+        more = plural(unknown.unpriced, "more machine") if priced else f"{_unrented(unknown.unpriced)} and"
+        without = f"That's without {more} whose price I don't know."
+    return join(mine if own and live.own.count else "", f"{team}.", without)
 
 
 def _unrented(count: int) -> str:

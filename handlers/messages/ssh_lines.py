@@ -99,11 +99,16 @@ def config_block(rental: Rental) -> str | None:
 
 
 def log_in_parts(
-    details: RentalDetails, reader: Reader, *facts: Fact | None, also: Sequence[str] = ()
+    details: RentalDetails,
+    reader: Reader,
+    *facts: Fact | None,
+    also: Sequence[str] = (),
+    briefly: bool = False,
 ) -> list[Part]:
     """Return how the reader logs in: the command, these facts and what becomes of the disk. In small print, return
     the host key, the setup, what the bot monitors, and the texts of `also`.
 
+    With `briefly`, leave out what only the message that a machine is ready has to say, of its disk and its setup.
     Return nothing for a reader who may not log in.
     """
     rental = details.rental
@@ -111,11 +116,12 @@ def log_in_parts(
         return []
     command = ssh_command(rental.host, rental.port)
     key = f"Host key: {identifier(rental.host_key or '')}. Don't connect if ssh shows another."
+    setup = "" if briefly else _setup_log(details)
     return [
         blocks.preformatted(command, "Log in with:") if command else blocks.paragraph(NO_ADDRESS),
         blocks.facts(*facts),
-        blocks.paragraph(DISK),
-        blocks.small(key if rental.host_key else "", _setup_log(details), monitored(details, reader.rules), *also),
+        *([] if briefly else [blocks.paragraph(DISK)]),
+        blocks.small(key if rental.host_key else "", setup, monitored(details, reader.rules), *also),
     ]
 
 
@@ -317,7 +323,13 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
     installed = button("I pasted it", Action.PROBE_INSTALLED, RentalValue(rental_id=rental.id))
     return blocks.of_parts(
         blocks.paragraph(join_lines(head, script, NO_SSH_ANSWER if rental.silent else "")),
-        *log_in_parts(details, reader, keys_fact(details, reader), also=(unread, can_have_one(rental))),
+        *log_in_parts(
+            details,
+            reader,
+            keys_fact(details, reader),
+            also=(unread, can_have_one(rental)),
+            briefly=True,
+        ),
         *paste,
         *_config_parts(rental),
         *map(blocks.paragraph, install),

@@ -55,9 +55,9 @@ BLOCKS: Mapping[BuyingBlock, str] = MappingProxyType(
 )
 DECISIONS: Mapping[Decision, str] = MappingProxyType(
     {
-        Decision.APPROVED: "approved this request",
-        Decision.DENIED: "declined this request",
-        Decision.WITHDREW: "withdrew this request",
+        Decision.APPROVED: "approved the request for {}",
+        Decision.DENIED: "declined the request for {}",
+        Decision.WITHDREW: "withdrew the request for {}",
         Decision.GAVE_OWNER: 'chose "Assign an owner"',
         Decision.DESTROYED: 'chose "Destroy"',
         Decision.NOT_OURS: 'chose "Not ours"',
@@ -100,7 +100,8 @@ def paused_by(problem: BuyingBlocked, when: str = "") -> str:
 
 
 def _decision(problem: AlreadyDecided) -> str:
-    did, ago = DECISIONS[problem.decision], rough_span(problem.ago)
+    did = DECISIONS[problem.decision].format(identifier(problem.rental_id or "a machine", 20))
+    ago = rough_span(problem.ago)
     if problem.own:
         return f"You already {did} {ago} ago."
     return f"{escape(problem.name or 'Someone else')} {did} {ago} before you."

@@ -9,7 +9,7 @@ from bot.model.text import span
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Part, facts
 from handlers.phrases.ends import on_ending_text
-from handlers.phrases.format import Reader, Times, dollars, join, per_hour
+from handlers.phrases.format import Reader, dollars, join, per_hour
 from handlers.phrases.rental_text import (
     cost_nothing_text,
     extended_by_operator,
@@ -23,8 +23,8 @@ from handlers.phrases.rental_text import (
 )
 from handlers.phrases.use_text import use_in_cents
 
-INVOICE_DECIDES = "Computed from the API's price and times; your invoice decides."
-"""Small print below an amount that was computed."""
+INVOICE_DECIDES = "Computed from price and time; your invoice decides."
+"""Small print below an amount that was computed, for the owner. The card doesn't repeat it."""
 
 
 def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Part, ...]:
@@ -32,7 +32,7 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
     return (
         receipt_title(details, name, reader),
         receipt_facts(details),
-        receipt_small_print(details, reader.times),
+        receipt_small_print(details, reader),
     )
 
 
@@ -74,11 +74,11 @@ def _deletion(details: RentalDetails) -> Fact | None:
     return Fact("Deletion", "confirmed by the vendor", "The vendor confirmed the deletion.")
 
 
-def receipt_small_print(details: RentalDetails, times: Times) -> Part:
+def receipt_small_print(details: RentalDetails, reader: Reader) -> Part:
     """Return what stands below the cost: who decides about it, the machine's script, what the operator did."""
     return blocks.small(
-        "" if cost_nothing_text(details) else INVOICE_DECIDES,
-        on_ending_text(details.rental, times),
-        extended_by_operator(details, times),
+        INVOICE_DECIDES if reader.id and not cost_nothing_text(details) else "",
+        on_ending_text(details.rental, reader.times),
+        extended_by_operator(details, reader.times),
         first_runs_on(details),
     )

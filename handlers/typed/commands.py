@@ -422,7 +422,7 @@ def _parse_give(rest: str) -> Command:
     command = f"/gpu give {rental_id or 'k7mq2'}"
     check_people(mentioned, command)
     if len(mentioned.people) != 1:
-        who = "A machine can be given to one person only." if mentioned.people else "To whom?"
+        who = "A machine can be given to one person only." if mentioned.people else "Who gets the machine?"
         raise Mistake(f"{who} Type {command}, then @, and pick a name.")
     return Give(id=rental_id, to=mentioned.people[0])
 

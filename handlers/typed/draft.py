@@ -37,7 +37,7 @@ leave out the others silently."""
 _SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
 _NUMBER = re.compile(r"\d+")
 _HOUR = timedelta(hours=1)
-_AT_THE_LATEST = "It ends when its GPUs stop. By when at the latest?"
+_AT_THE_LATEST = "The machine ends when its GPUs stop. By when at the latest?"
 T = TypeVar("T")
 
 
@@ -408,7 +408,7 @@ class _Builder:
             raise self._wrong(Part.LATEST_END, words)
         if end is None and latest_end is not None:
             at_least = {Part.END: [latest_end], Part.LATEST_END: []}
-            raise self._wrong(Part.LATEST_END, "Until when at least?", at_least)
+            raise self._wrong(Part.LATEST_END, "Until when does the machine run at least?", at_least)
         if end is None:
             if busy and latest is None:
                 raise self._wrong(Part.LATEST, _AT_THE_LATEST, {Part.LATEST: [LONG_LEASE]})
@@ -463,7 +463,7 @@ class _Builder:
             one_end: Values = {Part.BUSY: [], Part.LATEST: [], Part.LATEST_END: []}
             part, later = (Part.LEASE, latest) if until is None else (Part.END, latest_end)
             possible = filter(None, (draft.first(part), later))
-            words = "I can't move the end if I don't see whether its GPUs are busy."
+            words = "I can't move the machine's end if I don't see whether its GPUs are busy."
             raise self._wrong(Part.LATEST, words, *(one_end | {part: [end]} for end in possible))
         self.up_to = latest
 
@@ -514,12 +514,12 @@ class _Builder:
             length = _HOUR if price.per_hour else self.up_to or self.lease
             each = price.amount * 3600 / (length // timedelta(seconds=1)) / count
             cap = each.quantize(MIN_CAP, rounding=ROUND_FLOOR)
-            comes_to = f"{say_rate(price.amount)} in all comes to that. "
+            comes_to = f"That's what {say_rate(price.amount)} in all comes to. "
         if not is_possible_cap(cap):
             raise self._wrong(
                 Part.PRICE,
                 f"A price of {say_rate(cap)} per GPU-hour can't be right. {comes_to}"
-                f"It goes from {say_rate(MIN_CAP)} to {say_rate(MAX_CAP)}, with up to 4 decimals.",
+                f"A price goes from {say_rate(MIN_CAP)} to {say_rate(MAX_CAP)}, with up to 4 decimals.",
             )
         if total and not price.per_hour:
             self.max_total = whole_cents(micros(price.amount * (self.count if price.per_gpu else 1)))

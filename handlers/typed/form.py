@@ -201,7 +201,7 @@ def _correction(problem: Problem, draft: RequestDraft, context: ParseContext) ->
         if unclear is not None:
             return unclear.words
         if draft[Part.NO_PROBE] or not context.sees_use:
-            return "I can't move the end if I don't see whether its GPUs are busy. Leave this empty."
+            return "I can't move the machine's end if I don't see whether its GPUs are busy. Leave this empty."
         if problem.too_early:
             return (
                 "Type an end after the one above, or leave this empty."

@@ -125,7 +125,7 @@ def _parse_id(text: str, name: str, typed: str = "") -> str | None:
         duration = " 2h" if name in {"extend", "keep"} else ""
         raise Mistake(f'I don\'t know "{short(unknown)}" here. Try: /gpu {name} {ids.pop()}{duration}')
     if len(set(words)) > 1:
-        raise Mistake(f"Name one at a time, by its ID. Try: /gpu {name} k7mq2. /gpu list shows the IDs.")
+        raise Mistake(f"Name one machine at a time, by its ID. Try: /gpu {name} k7mq2. /gpu list shows the IDs.")
     if not ID.fullmatch(words[0]):
         raise Mistake(
             f'"{short(words[0])}" isn\'t an ID. IDs have 5 letters and digits, such as k7mq2. '

@@ -93,7 +93,7 @@ get h100 until 18:00 for $12 | ~ H100 $12.00 in all until 2026-03-02 18:00
 get 8x h100 total $1000 for 5h now | ~ 8x H100 $1000.00 in all for 5h
 get h100 for 6h up to 12h $24 in all | ~ H100 $24.00 in all for 6h up to 12h
 get h100 under $3 for 6h | ~ H100 under $3.00/GPU/h for 6h
-get h100 $5000 in total for 1h | ! A price of $5000.00 per GPU-hour can't be right. $5000.00 in all comes to that.
+get h100 $5000 in total for 1h | ! A price of $5000.00 per GPU-hour can't be right. That's what $5000.00 in all comes to.
 get h100 until 6 p.m. | ~ H100 until 2026-03-02 18:00
 get h100 until 6p.m. | ~ H100 until 2026-03-02 18:00
 get h100 until 9 a.m. tomorrow | ~ H100 until 2026-03-03 09:00
@@ -222,7 +222,7 @@ get h100 for 6h up to 4h | ! The later end isn't after the first one, 6h. [H100 
 get h100 for 100h | ! 100h is too long. A lease is at most 72h.
 get h100 setup torch erope | ! I don't know "erope". [H100 EU setup torch]
 get h100 no-probe erope | ! I don't know "erope". [H100 EU no-probe]
-get h100 no-probe for 6h up to 12h | ! I can't move the end if I don't see whether its GPUs are busy. [H100 no-probe for 6h] [H100 no-probe for 12h]
+get h100 no-probe for 6h up to 12h | ! I can't move the machine's end if I don't see whether its GPUs are busy. [H100 no-probe for 6h] [H100 no-probe for 12h]
 get h100 --eu --foo | ! I don't know the option "--foo". [H100 EU]
 get h100 -n 4 | ! I don't know the option "-n". [4x H100] [H100 for 4h] [H100 under $4.00/GPU/h]
 get h100 vendor | ! "vendor" needs a name: nebius, hyperstack, scaleway, Lambda Labs, data-crunch. [H100]
@@ -280,8 +280,8 @@ get h100 until tomorrow 8am up to 10:00 erope | ! I don't know "erope". [H100 EU
 get h100 until tomorrow 8am up to 24h bleu | ! I don't know "bleu". [H100 until tomorrow 8am up to 24h]
 get h100 until 18:00 up to 10h up to 20:00 | ! Type one later end at a time. [H100 until 18:00 up to 10h] [H100 until 18:00 up to 20:00]
 get h100 until 18:00 up to tomorrow | ! At what time tomorrow? [H100 until 18:00 up to tomorrow 18:00]
-get h100 while busy until 18:00 | ! It ends when its GPUs stop. By when at the latest? [H100 until 18:00 up to 8h]
-get h100 up to 20:00 | ! Until when at least? [H100 until 20:00]
+get h100 while busy until 18:00 | ! The machine ends when its GPUs stop. By when at the latest? [H100 until 18:00 up to 8h]
+get h100 up to 20:00 | ! Until when does the machine run at least? [H100 until 20:00]
 get h100 until 9 erope | ! I don't know "erope".
 get h100 for 6h up to 12h erope | ! I don't know "erope". [H100 EU for 6h up to 12h]
 get h100 while busy up to 12h erope | ! I don't know "erope". [H100 EU for 2h up to 12h]

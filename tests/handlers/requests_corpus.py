@@ -260,7 +260,7 @@ get h100 while busy up to 60h | = H100 for 2h up to 60h
 get 2x h100 spot while in use up to 60h under $3/GPU/h | = 2x H100 spot under $3.00/GPU/h for 2h up to 60h
 get h100 for 4h while busy up to 60h | = H100 for 4h up to 60h
 get h100 while busy up to 12h under $20 | ~ H100 under $20.00/GPU/h for 2h up to 12h
-get h100 while busy | ! It ends when its GPUs stop. By when at the latest? Try: /gpu get H100 for 2h up to 12h
+get h100 while busy | ! ends when its GPUs stop. By when at the latest? Try: /gpu get H100 for 2h up to 12h
 get h100 while busy for 6h | ! By when at the latest? Try: /gpu get H100 for 6h up to 12h
 get h100 while busy up to 2h | ! The later end isn't after the first one, 2h.
 get h100 for 6h up to 4h | ! The later end isn't after the first one, 6h.
@@ -288,7 +288,7 @@ get h100 until 18:00 up to 100h | ! 100h is too long. A lease is at most 72h
 get h100 until 18:00 up to 10h up to 20:00 | ! Type one later end at a time.
 get h100 until 18:00 up to 10h for 6h | ! Type a length or an end, not both
 get h100 no-probe until 18:00 up to 12h | ! its GPUs are busy. Try: /gpu get H100 no-probe until 18:00
-get h100 up to 20:00 | ! Until when at least? Try: /gpu get H100 until 20:00
+get h100 up to 20:00 | ! Until when does the machine run at least? Try: /gpu get H100 until 20:00
 get h100 until 18:00 up to 12h bleu | ! I don't know "bleu". Put a note after --.
 get h100 until 18:00 up to 20:00 bleu | ! I don't know "bleu". Put a note after --.
 get h100 for 6h up to 12h for $20 | ~ H100 $20.00 in all for 6h up to 12h

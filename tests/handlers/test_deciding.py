@@ -132,14 +132,14 @@ async def test_the_second_of_two_decisions_changes_nothing(tmp_path: Path) -> No
         await ours.click(BEN, shown, "Deny")
         await ours.click(CLEO, shown, "Deny")
         assert (await ours.submit(BEN))["ok"]
-        assert "Ben declined this request a moment before you." in str(
+        assert f"Ben declined the request for {rental.id} a moment before you." in str(
             (await ours.submit(CLEO, reason="too dear"))["errors"]
         )
         await ours.click(CLEO, shown, "Deny")
         assert (await ours.rental(rental.id)).state is State.DENIED
         assert (await ours.replies())[
             -1
-        ] == "Ben declined this request a moment before you. Nothing more was changed."
+        ] == f"Ben declined the request for {rental.id} a moment before you. Nothing more was changed."
 
 
 async def test_the_requester_reads_why_it_was_denied_and_asks_again_which_only_shows_offers(
@@ -186,7 +186,10 @@ async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and
             m["reads"] for m in await ours.world.see(CLEO, channel=direct(CLEO)) if "No approver" in m["reads"]
         ]
         assert len(told) == 1
-        assert "admins decide. 1 request is waiting: /gpu list all" in told[0]
+        assert (
+            "Admins decide about requests until there is an approver again. 1 request is waiting: /gpu list all"
+            in told[0]
+        )
         notified = await ours.look(ANA, direct(ANA), "so admins were asked about your request")
         assert notified["text"].endswith("in EU: Cleo.")
         card = await ours.look(ANA, TRAINING, "Waiting for approval")

@@ -91,7 +91,7 @@ async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.add_eve_and_gus()
         rental = await idle(ours)
-        assert "To whom?" in await ours.command(ANA, f"give {rental.id}")
+        assert "Who gets the machine?" in await ours.command(ANA, f"give {rental.id}")
         assert "A machine can be given to one person only." in await ours.command(
             ANA, f"give {rental.id} @ben @cleo"
         )

@@ -83,7 +83,7 @@ def mistake(text: str) -> Mistake:
         ("blah", 'I don\'t know the command "blah". /gpu list shows your machines, /gpu help all commands.', None),
         ("<script>", 'the command "script"', None),
         ("x" * 100_000, "too long", None),
-        ("destroy k7mq2 p4wd9", "Name one at a time, by its ID", None),
+        ("destroy k7mq2 p4wd9", "Name one machine at a time, by its ID", None),
         ("destroy p4wd9 in 2h", '"in 2h" here. /gpu destroy takes only an ID. Try: /gpu list', None),
         ("end p4wd9 tomorrow", 'I don\'t know "tomorrow" here. /gpu destroy takes only an ID.', None),
         ("extend p4wd9 2-3h", 'I don\'t know "2-3h" here. Try: /gpu extend p4wd9 2h', None),

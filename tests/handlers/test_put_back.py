@@ -234,7 +234,7 @@ async def test_a_lost_end_that_has_passed_comes_one_grace_after_the_owner_reads_
         ours.clock.jump(timedelta(hours=6, minutes=5))
         await ours.restart(put_back=copy)
         message = await ours.look(ANA, direct(ANA), "My database was restored from an older backup.")
-        assert "should have ended at 19:00, and ends at 19:20 now." in message["reads"]
+        assert "should have ended at 19:00, and now ends at 19:20." in message["reads"]
 
 
 async def events(ours: Team, rental: Rental) -> list[Event[Any]]:

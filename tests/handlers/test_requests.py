@@ -48,7 +48,7 @@ def test_a_price_for_an_hour_or_with_a_limiting_word_is_no_total(text: str, cap:
 def test_a_price_for_everything_that_comes_to_an_impossible_price_says_so() -> None:
     with pytest.raises(Mistake) as caught:
         request_of("h100 for 1h max $5000 total")
-    assert "$5000.00 per GPU-hour can't be right. $5000.00 in all comes to that." in caught.value.words
+    assert "$5000.00 per GPU-hour can't be right. That's what $5000.00 in all comes to." in caught.value.words
 
 
 def test_a_vendor_is_accepted_as_typed_if_the_catalogue_has_no_vendors() -> None:

@@ -79,7 +79,7 @@ async def test_an_old_button_shows_nothing_of_a_request_to_people_who_may_not_de
                 await ours.forge(user, action, f"{rental.id}:{version}")
                 reply = (await ours.replies())[-1]
                 assert reply == (
-                    "Ben declined this request a moment before you. Nothing more was changed."
+                    f"Ben declined the request for {rental.id} a moment before you. Nothing more was changed."
                     if may_know
                     else ONLY_APPROVERS
                 )

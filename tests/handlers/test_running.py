@@ -186,9 +186,8 @@ async def test_keep_postpones_the_next_question(tmp_path: Path) -> None:
         assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
         await ours.forge(BEN, "keep", f"{rental.id}:1")
         assert (await ours.rental(rental.id)).running_lease.question.silent_until == NOON + 4 * H
-        assert (await ours.replies())[
-            -1
-        ] == "Only the owner, teammates and admins of a machine can decide how long it runs. Nothing was changed."
+        (*_, reply) = await ours.replies()
+        assert reply == "Only the machine's owner, its teammates and admins can do that. Nothing was changed."
 
 
 async def test_details_show_money_only_to_people_who_may_see_it(tmp_path: Path) -> None:
@@ -240,7 +239,7 @@ async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_d
         ended = Event(rental_id=rental.id, kind=EventKind.ENDED, at=NOON, facts=EndedFacts(end=over.state))
         await store(ours, destroying, over, ended)
         seen = [text for text in await ours.world.reads(ANA, channel=direct(ANA)) if rental.id in text]
-        assert seen[-2] == f"Ended: 1x H100 SXM 80 GB ({rental.id}). My newest message about it has the receipt."
+        assert seen[-2] == f"1x H100 SXM 80 GB ({rental.id}) has ended. Its receipt is below."
         assert seen[-1].startswith("Ended by ")
         assert "Nothing was rented." in seen[-1]
 

@@ -74,7 +74,7 @@ async def test_the_form_says_what_is_wrong_with_a_later_end(tmp_path: Path) -> N
         ),
         ({"lease": "until 18:00", "up_to": "until 10"}, "in the morning or in the afternoon?"),
         ({"lease": "until 13:05", "up_to": "20m"}, "That's less than 30m away."),
-        ({"lease": "6h", "up_to": "12h", "probe": ["no-probe"]}, "I can't move the end if I don't see"),
+        ({"lease": "6h", "up_to": "12h", "probe": ["no-probe"]}, "I can't move the machine's end if I don't see"),
     )
     async with team(tmp_path) as ours:
         for inputs, error in rows:
@@ -129,7 +129,7 @@ async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_
 async def test_without_the_probe_there_is_one_end(tmp_path: Path) -> None:
     async with team(tmp_path, rules=NO_PROBE) as ours:
         assert await ours.command(ANA, "get H100 EU for 6h up to 12h") == (
-            "I can't move the end if I don't see whether its GPUs are busy. "
+            "I can't move the machine's end if I don't see whether its GPUs are busy. "
             "Try: /gpu get H100 EU for 6h, or /gpu get H100 EU for 12h"
         )
         await ours.command(ANA, "get")

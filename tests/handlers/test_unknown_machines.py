@@ -54,7 +54,7 @@ async def test_an_admin_gives_a_machine_to_ana_and_the_other_admin_reads_it_and_
         await ours.click(BEN, bens, "Assign an owner")
         dialog = await ours.modal(CLEO)
         assert dialog is not None
-        assert "I'll destroy this machine at that end." in dialog["reads"]
+        assert "I'll destroy this machine when that time is over." in dialog["reads"]
         assert (await ours.submit(CLEO))["ok"], "the guess and the usual length are preset"
         (rental,) = await ours.rentals()
         assert (rental.state, rental.owner, rental.approved_by) == (State.READY, ANA, CLEO)

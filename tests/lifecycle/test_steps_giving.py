@@ -273,7 +273,7 @@ async def test_a_click_is_judged_like_a_rent_of_what_is_left(here: World) -> Non
     rules = here.deps.rules
     await here.get()
     ruled(here, limits=Limits(per_person_rentals=1))
-    assert "You have 1 rental; your team's limit is 1" in str(await refusal(here, rental))
+    assert "You have 1 rental, and your team's limit is 1" in str(await refusal(here, rental))
     here.restart(replace(here.deps, rules=changed(rules, budgets=Budgets(person=Decimal(1)))))
     over = await refusal(here, rental)
     assert isinstance(over, OverBudget)

@@ -91,7 +91,7 @@ THREAD = (
     reply(17, "Ana extended this machine by 1 h. It now ends at 14:05.", at(12, 40)),
     reply(
         21,
-        "This machine ended at 14:06, confirmed by the vendor. It cost $5.00 for 2 h 4 min at $2.42/h.",
+        "This machine ended at 14:06, confirmed by the vendor. It cost $5.00.",
         at(14, 6),
     ),
 )

@@ -299,20 +299,20 @@ def waiting(*events: Event, **changes: Any) -> RentalDetails:
 def listed(
     *shown: RentalSummary,
     more: int = 0,
-    own: str = "0",
-    own_amount: int = 0,
-    team: str = "0",
+    team: str | None = None,
     reader: str = ANA,
 ) -> RentalList:
-    """Return a list of these rentals and sums: USD per hour, and micro-dollars so far."""
-    mine = sum(one.rental.owner == reader and one.rental.decision is None for one in shown)
+    """Return a list of these rentals with their sums. `team` is what the team's machines cost in USD per hour."""
+    running = [one for one in shown if one.rental.rate is not None and not one.rental.state.over]
+    mine = [one for one in running if one.rental.owner == reader]
+    own, all_ = (sum((one.rental.rate or Decimal(0) for one in some), Decimal(0)) for some in (mine, running))
     return RentalList(
         reader=reader,
         shown=shown,
         more=more,
-        own=CostTotals(count=mine, rate=Decimal(own)),
-        own_amount=own_amount,
-        team=CostTotals(count=len(shown) + more, rate=Decimal(team)),
+        own=CostTotals(count=len(mine), rate=own),
+        own_amount=sum(one.spent.amount for one in mine),
+        team=CostTotals(count=len(running) + more, rate=all_ if team is None else Decimal(team)),
     )
 
 

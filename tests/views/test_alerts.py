@@ -80,19 +80,19 @@ def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
         notice(K.POLICY_REFUSED, count=7, detail="line 1, a: there is no such key\nline 2, b: write a number"),
     ) == snapshot("""\
 
-Carl changed the rules: auto_approve.per_hour, projects.vision. /gpu policy shows all rules.
+Carl changed the team's rules: auto_approve.per_hour, projects.vision. /gpu policy shows all rules.
 
-The rules changed: lease.max. /gpu policy shows all rules.
+The team's rules changed: lease.max. /gpu policy shows all rules.
 
 The policy file has mistakes, so the previous rules stay in force.
 line 2, lease.max: '<!here>' is no duration; write it such as 4h.
-Fix it, then type /gpu policy reload
+Correct the file, then type /gpu policy reload
 
 The policy file has mistakes, so the previous rules stay in force.
 line 1, a: there is no such key.
 line 2, b: write a number.
 5 more mistakes: gpubot policy check lists them all.
-Fix it, then type /gpu policy reload
+Correct the file, then type /gpu policy reload
 """)
 
 
@@ -116,16 +116,17 @@ def test_a_notice_of_a_failing_step_has_the_number_in_the_log_and_what_follows()
         notice(K.DELETED_OVERDUE, name="k7mq2", since=clock(18, 40)),
     ) == snapshot("""\
 
-I can't manage k7mq2: that failed 3 times in a row. I'll keep trying. If it keeps failing, I'll
-      delete the machine at 19:10. Give an admin this number, which is in my log: E-4F2K.
-
-I can't manage k7mq2: that failed 4 times in a row. I'll keep trying. Give an admin this number,
+An error on my side has stopped my work on the rental k7mq2 3 times in a row. I'll keep trying. If
+      the error is still there at 19:10, I'll delete the machine then. Give an admin this number,
       which is in my log: E-4F2K.
 
-I can manage k7mq2 again (E-4F2K).
+An error on my side has stopped my work on the rental k7mq2 4 times in a row. I'll keep trying. Give
+      an admin this number, which is in my log: E-4F2K.
 
-I've deleted k7mq2. It should have ended at 18:40, and my usual way failed. The vendor hasn't
-      confirmed the deletion yet.
+The error E-4F2K no longer stops my work on the rental k7mq2.
+
+I've deleted the machine k7mq2, which should have ended at 18:40. The vendor hasn't confirmed the
+      deletion yet.
 """)
 
 
@@ -139,17 +140,18 @@ def test_a_notice_of_a_broken_database_says_what_no_longer_works() -> None:
     ) == snapshot("""\
 
 My database can't save anything, so nothing can be rented, extended or decided. Machines are still
-      deleted, 30 min after their end. Make room on its disk, and I'll continue.
+      deleted, 30 min after their end. Make room on the disk of the database, and I'll continue.
 
-I can't extend k7mq2 right now, because my database can't save anything. It ends at 18:40 and is
-      deleted at 19:10. Copy your results off: the disk is deleted with it.
+The machine k7mq2 can't be extended right now, because my database can't save anything. Its time is
+      over at 18:40, and I'll delete it at 19:10. Copy your results off: the disk is deleted with
+      the machine.
 
 I can't read my database, so I can't delete anything, and machines keep billing past their end.
-      Until it's back, end them in Compute Clear.
+      Until my database works again, delete machines in Compute Clear.
 
 My database works again, and I've continued where I stopped.
 
-I can extend k7mq2 again.
+My database works again, so the machine k7mq2 can be extended again.
 """)
 
 
@@ -159,11 +161,11 @@ def test_a_notice_of_a_wrong_clock_says_how_wrong_it_is_and_what_still_works() -
         notice(K.WRONG_CLOCK, name="gpubot-2", span=-600 * M, detail="witnesses"),
     ) == snapshot("""\
 
-The clock of gpubot-2, a computer that I run on, is 2 h ahead of the database's. Until it's set
-      right, all I do there is delete machines that are long past their end.
+The clock of gpubot-2, a computer that I run on, is 2 h ahead of the database's. Until the clock is
+      set right, all I do there is delete machines that are long past their end.
 
 The clock of gpubot-2, a computer that I run on, is 10 h behind Compute Clear's and Slack's. Until
-      it's set right, all I do there is delete machines that are long past their end.
+      the clock is set right, all I do there is delete machines that are long past their end.
 """)
 
 

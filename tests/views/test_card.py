@@ -331,7 +331,6 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Cancelled at 12:59: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
@@ -339,7 +338,6 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 | Total: $0.89
 | Billed time: 22 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Lost at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
@@ -347,7 +345,6 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Failed at 12:59: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in
       time.
@@ -357,7 +354,6 @@ Nebius didn't get the machine ready in time.
 | Total: $0.89
 | Billed time: 22 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Declined: 8x H100 (p4wd9) in EU for Ana.
 *Declined: 8x H100 (p4wd9) in EU for Ana*
@@ -392,5 +388,4 @@ def test_the_card_names_who_ended_somebody_elses_machine() -> None:
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 """)

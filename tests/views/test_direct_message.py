@@ -296,7 +296,7 @@ def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> 
         *(direct(event, ready(event, state=State.DESTROYING), clock(18, 40)) for event in (QUESTION, NOTICE)),
     ) == snapshot("""\
 
-Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
+1x H100 (k7mq2) has ended. Its receipt is below.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -304,11 +304,11 @@ Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
-Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
+1x H100 (k7mq2) has ended. Its receipt is below.
 
-Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
+1x H100 (k7mq2) has ended. Its receipt is below.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -316,7 +316,7 @@ Ended: 1x H100 (k7mq2). My newest message about it has the receipt.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
 
@@ -326,7 +326,7 @@ Ended at 18:41: Ana's 1x H100 (k7mq2).
 Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Your 1x H100 (k7mq2) is being destroyed.
 
@@ -358,7 +358,7 @@ def test_the_receipt_names_who_ended_somebody_elses_machine_and_the_operators_re
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 
@@ -368,7 +368,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Cancelled by Ben at 12:59: 1x H100 (k7mq2).
 (fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
@@ -376,7 +376,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Total: $0.89
 | Billed time: 22 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -384,7 +384,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 """)
 
 
@@ -403,7 +403,7 @@ def test_the_receipt_says_until_when_the_operator_extended_the_machine_and_why()
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
   The operator (reason: "a long run") extended the machine until 18:40.\
 """)
 
@@ -460,7 +460,7 @@ The deletion of your 1x H100 (k7mq2) isn't confirmed yet, so it may still be bil
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 """)
 
 

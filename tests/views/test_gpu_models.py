@@ -142,7 +142,6 @@ Ready: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.9
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -150,7 +149,7 @@ Ready: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.9
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 """)
 
 

@@ -43,7 +43,6 @@ def test_the_list_says_which_key_is_first_and_what_a_change_did() -> None:
 
 To log in to machines, you'll need an SSH key.
 [Add SSH key] [Use my GitHub keys]
-  Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
 You have 1 SSH key.
 "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519): the default key, which

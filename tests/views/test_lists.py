@@ -87,7 +87,7 @@ def test_a_list_ends_with_what_ended_in_the_last_week_and_its_cost() -> None:
     assert page(*shown) == snapshot("""\
 
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  Your running machine costs $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
   Ended in the last 7 days, for $26.80 in all: 1x H100 (k7mq2), $14.69; 1x H100 (f6rat), $12.11.
 
@@ -107,14 +107,14 @@ Ended in the last 7 days: 1x H100 (k7mq2); 1x H100 (abcd2), $1.00; 1x H100 (abcd
 
 
 def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
-    live = listed(ready(), own="2.42", own_amount=4_960_000, team="2.42")
+    live = listed(ready())
     total = UnknownTotal(count=2, rate=Decimal("2.10"), unpriced=1)
     assert listing(changed(live, unknown_total=total)) == snapshot(
         """\
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $4.52/h in all,
-      $2.10/h of it for 1 machine that wasn't rented through me, and I don't know the price of 1
-      machine that wasn't rented through me. /gpu spend shows November.\
+      $2.10/h of it for 1 machine that wasn't rented through me. That's without 1 more machine whose
+      price I don't know. /gpu spend shows November.\
 """
     )
     nothing = changed(listed(), unknown_total=UnknownTotal(count=1, rate=Decimal("2.10")))
@@ -134,15 +134,14 @@ Waiting for you: more time for 1x H100 (k7mq2) in EU for Ana, until tomorrow at 
 [Approve up to $101.00] [Approve fewer hours] [Deny]
   2 more requests are waiting for you.
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  Your running machine costs $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
 """)
 
 
 def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> None:
-    sums: dict[str, Any] = {"own": "2.42", "own_amount": 4_960_000, "team": "4.57"}
-    live = listed(ready(), more=3, **sums)
-    without_money = listed(changed(ready(), sees_money=False), more=3, **sums)
+    live = listed(ready(), more=3, team="9.02")
+    without_money = listed(changed(ready(), sees_money=False), more=3, team="9.02")
     assert page(
         listing(live),
         listing(without_money, everyone=True),
@@ -154,18 +153,17 @@ def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> N
 
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
-      cost $4.57/h in all. /gpu spend shows November.
+      cost $9.02/h in all. /gpu spend shows November.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40.   [Details]
   3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
-      cost $4.57/h in all. /gpu spend shows November.
+      cost $9.02/h in all. /gpu spend shows November.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
-      cost $4.57/h in all. /gpu spend shows November.
+      cost $9.02/h in all. /gpu spend shows November.
 
 Waiting for approval: 8x H100 (p4wd9) in EU. Expires at 22:05.   [Details]
-  The team's running machines cost $0.00/h in all. /gpu spend shows November.
 
 You have no machines right now. Try: /gpu get H100 EU
 
@@ -204,7 +202,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
       for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
   18:10  I told Ana that this machine ends at 18:40.
-  18:41  This machine ended, confirmed by the vendor. It cost $14.68 for 6 h 4 min at $2.42/h.
+  18:41  This machine ended, confirmed by the vendor. It cost $14.68.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   Nebius eu-north1. "fine-tune run 7"

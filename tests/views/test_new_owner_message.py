@@ -67,7 +67,7 @@ $ ssh root@203.0.113.7
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Carl made Ana the owner of this machine. I found it in the account as train-3 <!here>. It wasn't
       rented through me. It ends at 18:40.

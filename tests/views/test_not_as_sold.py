@@ -71,7 +71,7 @@ Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You're keeping it.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from inline_snapshot import snapshot
@@ -22,7 +23,7 @@ from tests.views.test_unknown_machines import NOW, TRAIN
 
 def purchase(rental_id: str, owner: str = "", count: int = 1, **fields: Any) -> AdminQuestion:
     name = f"gpubot-{rental_id}-1" + (f"-{owner.lower()}" if owner else "")
-    machine = changed(TRAIN, name=name, count=count, **fields)
+    machine = changed(TRAIN, **{"name": name, "count": count, "rate": count * Decimal("2.10"), **fields})
     at = clock(14, 10)
     about = Purchase(machines=(machine,))
     return AdminQuestion(id=f"u{rental_id}", about=about, found_at=at, asked_at=at, part_of="u1")
@@ -30,6 +31,13 @@ def purchase(rental_id: str, owner: str = "", count: int = 1, **fields: Any) -> 
 
 EIGHT, ONE = purchase("f6rat", ANA, 8), purchase("p2wqx", BEN)
 NAMELESS = purchase("abcd2", runs=False, status="provisioning", rate=None)
+
+
+def _spent(question: AdminQuestion) -> int:
+    """Return what the machines have cost, in micro-dollars."""
+    machine = question.purchase.machines[0]
+    hours = Decimal((NOW - machine.since) / timedelta(hours=1))
+    return round((machine.rate or Decimal(0)) * hours * 1_000_000)
 
 
 def shown(
@@ -48,7 +56,7 @@ def shown(
         parts=parts,
         readoptable=frozenset(one.id for one in can),
         readopted_for=timedelta(hours=24),
-        spent={one.id: AccruedCost(amount=27_600_000, estimated=False) for one in parts},
+        spent={one.id: AccruedCost(amount=_spent(one), estimated=False) for one in parts},
         names=NAMES,
         paused=True,
     )
@@ -65,31 +73,34 @@ def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:
     ) == snapshot("""\
 
 My database seems to be an older backup: 2 machines that I rented are running but missing from it.
-8x H100 SXM 80 GB (f6rat), Ana's, $2.10/h since 09:12, $27.60 so far.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
+8x H100 SXM 80 GB (f6rat), Ana's, $16.80/h since 09:12, $91.84 so far.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-A restored machine runs for 24 h, and its owner can extend it.
+A machine that you restore runs for 24 h, and its owner can extend it.
 [Restore all 2] [One by one]
 
-My database is empty, but 3 machines that I rented are running.
-8x H100 SXM 80 GB (f6rat), Ana's, $2.10/h since 09:12, $27.60 so far.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
-1x H100 SXM 80 GB (abcd2), no owner in its name, at an unknown price since 09:12, not running
-      (status provisioning).
+My database is empty, but 3 machines that I rented are in the account.
+8x H100 SXM 80 GB (f6rat), Ana's, $16.80/h since 09:12, $91.84 so far.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
+1x H100 SXM 80 GB (abcd2), without an owner in its name, at an unknown price since 09:12, not
+      running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-A restored machine runs for 24 h, and its owner can extend it. Decide about the others one by one.
+A machine that you restore runs for 24 h, and its owner can extend it. Decide about the others one
+      by one.
 [Restore 2] [One by one]
 
 My database seems to be an older backup: 1 machine that I rented is running but missing from it.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
-A restored machine runs for 24 h, and its owner can extend it.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
+A machine that you restore runs for 24 h, and its owner can extend it.
 [Restore it] [One by one]
 
-My database seems to be an older backup: 1 machine that I rented is running but missing from it.
-1x H100 SXM 80 GB (abcd2), no owner in its name, at an unknown price since 09:12, not running
-      (status provisioning).
+My database seems to be an older backup: 1 machine that I rented is in the account but missing from
+      it.
+1x H100 SXM 80 GB (abcd2), without an owner in its name, at an unknown price since 09:12, not
+      running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-None can be restored: they aren't running, or have no owner who may use me. Decide one by one.
+It can't be restored, because it isn't running, or no owner who may use me is known. Decide one by
+      one.
 [One by one]
 """)
 
@@ -108,24 +119,24 @@ def test_every_admin_reads_what_became_of_them() -> None:
     ) == snapshot("""\
 
 My database seems to be an older backup: 1 machine that I rented is running but missing from it.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
-Carl restored f6rat as k7mq2 for Ana at 14:30, until 18:40.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
+Carl restored f6rat as k7mq2 for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-A restored machine runs for 24 h, and its owner can extend it.
+A machine that you restore runs for 24 h, and its owner can extend it.
 [Restore it] [One by one]
 
 My database was an older backup: 2 machines that I rented were missing from it.
-Carl restored f6rat as k7mq2 for Ana at 14:30, until 18:40.
+Carl restored f6rat as k7mq2 for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 Buying is still paused. To end the pause: /gpu resume
 
 My database was an older backup: 2 machines that I rented were missing from it.
-Carl restored f6rat as k7mq2 for Ana at 14:30, until 18:40.
+Carl restored f6rat as k7mq2 for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 
 My database was an older backup: 3 machines that I rented were missing from it.
-Carl restored f6rat as k7mq2 for Ana at 14:30, until 18:40.
+Carl restored f6rat as k7mq2 for Ana at 14:30. It ends at 18:40.
 2 more machines have messages of their own.
 Buying is still paused. To end the pause: /gpu resume
 
@@ -158,7 +169,7 @@ def test_many_unknown_machines_are_one_message() -> None:
         shown(count=14, later=False),
     ) == snapshot("""\
 
-15 machines that weren't rented through me are in the account, at $29.40/h and more in all.
+15 machines that weren't rented through me are in the account, at more than $29.40/h in all.
 train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 train-1 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 train-2 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
@@ -173,14 +184,15 @@ train-10 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 train-11 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 And 3 more.
 [One by one]
-  "One by one" sends a message about each. /gpu list all shows them too.
+  "One by one" sends a message about each machine. /gpu list all shows them too.
 
 A machine that wasn't rented through me is in the account, at $2.10/h.
 train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 [One by one]
-  "One by one" sends a message about each. /gpu list all shows them too.
+  "One by one" sends a message about each machine. /gpu list all shows them too.
 
-14 machines that weren't rented through me were in the account. All of them are decided.
+14 machines that weren't rented through me were in the account. Admins have decided about all of
+      them.
 
 14 machines that weren't rented through me were in the account. Each has a message of its own now.
 """)
@@ -202,9 +214,9 @@ I've asked twice about 2 machines that I rented. Use my other message.
 I've asked twice about 2 machines that weren't rented through me. Use my other message.
 
 My database seems to be an older backup: 1 machine that I rented is running but missing from it.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $27.60 so far.
+1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
 I've asked twice about f6rat. Use my other message.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-A restored machine runs for 24 h, and its owner can extend it.
+A machine that you restore runs for 24 h, and its owner can extend it.
 [Restore it] [One by one]
 """)

@@ -60,7 +60,7 @@ Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It en
       should be its new owner? Carl wants to decide later, so I'll ask again tomorrow at 14:20.
 [Assign an owner] [Destroy k7mq2]
 
-Ana left the workspace. I asked about 1x H100 (k7mq2) again at 14:30.
+Ana left the workspace. I asked about 1x H100 (k7mq2) again at 14:30, in a newer message.
 
 Ana left the workspace. Carl made Ben the owner of 1x H100 (k7mq2).
 

@@ -84,7 +84,6 @@ Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it 
 Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana. Nebius took the machine back. Its
       replacement is f6rat.
@@ -93,7 +92,6 @@ Nebius took the machine back.
 Nebius took the machine back. Its replacement is f6rat.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-  Computed from the API's price and times; your invoice decides.
 
 Nebius took back Ana's spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
       $9.10.
@@ -165,7 +163,6 @@ Its replacement is f6rat.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 """)
 
 

@@ -80,7 +80,7 @@ I can't exclude things, as in "not eu". Type what you want instead.
 
 Only approvers decide this, so nothing was changed.
 
-Ben approved this request 2 s before you. Nothing more was changed.
+Ben approved the request for p4wd9 2 s before you. Nothing more was changed.
 [Show p4wd9]
 
 The request p4wd9 has changed, so your click decided nothing. Here is the new version.
@@ -92,7 +92,6 @@ That was a private key. I didn't keep it and no channel shows it, but it went th
 To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has been rented
       yet.
 [Add SSH key] [Use my GitHub keys]
-  Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
 I can't be used in this channel. Ask in <#C0GPUS>, <#C0TRAIN>, or in a direct message to me.
 
@@ -112,22 +111,34 @@ def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
 @pytest.mark.parametrize(
     ("decision", "name", "own", "ago", "text"),
     [
-        (Decision.DENIED, "Ben", False, timedelta(seconds=0.9), "Ben declined this request a moment before you."),
+        (
+            Decision.DENIED,
+            "Ben",
+            False,
+            timedelta(seconds=0.9),
+            "Ben declined the request for p4wd9 a moment before you.",
+        ),
         (
             Decision.APPROVED,
             "Ben",
             False,
             timedelta(minutes=3, seconds=59),
-            "Ben approved this request 3 min before you.",
+            "Ben approved the request for p4wd9 3 min before you.",
         ),
         (
             Decision.WITHDREW,
             None,
             False,
             timedelta(hours=26),
-            "Someone else withdrew this request 26 h before you.",
+            "Someone else withdrew the request for p4wd9 26 h before you.",
         ),
-        (Decision.APPROVED, "Ana", True, timedelta(seconds=59), "You already approved this request 59 s ago."),
+        (
+            Decision.APPROVED,
+            "Ana",
+            True,
+            timedelta(seconds=59),
+            "You already approved the request for p4wd9 59 s ago.",
+        ),
         (Decision.GAVE_OWNER, "Cleo", False, timedelta(0), 'Cleo chose "Assign an owner" a moment before you.'),
         (Decision.NOT_OURS, "Cleo", True, timedelta(hours=1), 'You already chose "Not ours" 1 h ago.'),
         (
@@ -135,7 +146,7 @@ def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
             "<!here>",
             False,
             timedelta(0),
-            "&lt;!here&gt; declined this request a moment before you.",
+            "&lt;!here&gt; declined the request for p4wd9 a moment before you.",
         ),
     ],
 )

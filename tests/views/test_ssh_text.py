@@ -175,8 +175,6 @@ def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_l
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 $ ssh -p 2222 root@203.0.113.7
 | Keys: Your key "you@laptop" works; your key "you@desk" will work if the startup script runs
-*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
-      inside doesn't stop billing.
   Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 If your key "you@desk" doesn't work, paste this on the machine:
 $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
@@ -207,8 +205,6 @@ def test_the_answer_to_ssh_says_if_the_host_key_or_the_address_is_unknown_and_wh
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: Your key "you@laptop" works
-*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
-      inside doesn't stop billing.
   I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
 $ Host gpu-k7mq2
@@ -227,8 +223,6 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 I don't know this machine's address yet.
 | Keys: Your key "you@laptop" works
-*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
-      inside doesn't stop billing.
 
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Your key "you@laptop" works.
@@ -238,8 +232,6 @@ I don't know this machine's address yet.
 Nothing answers on its SSH port yet.
 $ ssh root@203.0.113.7
 | Keys: Your key "you@laptop" works
-*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
-      inside doesn't stop billing.
   I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
 $ Host gpu-k7mq2

@@ -98,7 +98,7 @@ A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM
 [Assign an owner] [Not ours] [Destroy train-3 <!here>]
 
 A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
-      Hyperstack, $2.10/h since 09:12. I asked again at 14:35.
+      Hyperstack, $2.10/h since 09:12. I asked again at 14:35, in a newer message.
 """)
 
 
@@ -163,7 +163,7 @@ def test_the_dialogs_have_the_facts_and_say_what_follows() -> None:
 gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $48.30 so far.
 New owner: (U0ANA)
 For how long from now: 1 h | 2 h | 4 h | 8 h | 12 h | (24 h) | 2 days | 3 days
-  I'll destroy this machine at that end. I don't know whose keys work there.
+  I'll destroy this machine when that time is over. I don't know whose SSH keys work there.
 [Assign] [Go back]
 
 == Not ours ==

@@ -73,8 +73,8 @@ Ready: 1x H100 (k7mq2) in EU. Idle for 2 days 7 h. It ends at 18:40. $2.42/h, $4
 Ready: 1x H100 (k7mq2) in EU. I haven't been able to monitor it since 15:00. It ends at 18:40.
       $2.42/h, $4.96 so far.   [Details]
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
-      /gpu spend shows November.\
+  Your running machines cost $16.94/h, $34.72 so far. The team's running machines cost $16.94/h in
+      all. /gpu spend shows November.\
 """)
 
 
@@ -206,7 +206,6 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
 | Runtime: 6 h 4 min at $2.42/h
 | Idle: $3.10
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -214,7 +213,6 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -222,7 +220,6 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
 
 This machine ended at 18:41, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
@@ -236,7 +233,7 @@ This machine ended at 18:41, confirmed by the vendor. It cost $14.68.
 | Runtime: 6 h 4 min at $2.42/h
 | Idle: $3.10
 | Deletion: confirmed by the vendor
-  Computed from the API's price and times; your invoice decides.
+  Computed from price and time; your invoice decides.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   $14.68 for 6 h 4 min. Cost by usage: $7.38 in use, $3.00 connected but idle, $3.10 idle and $1.20

@@ -295,7 +295,7 @@ def test_a_list_ends_with_what_its_reader_waits_for_and_that_of_all_with_what_st
     ) == snapshot("""\
 
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
       waiting]
@@ -303,12 +303,12 @@ You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 a
       waiting]
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
 8x H100 (p4wd9) in EU for Ana <b> starts tomorrow at 09:00 and ends tomorrow at 17:00.   [Stop
       waiting]
 
-  Your running machines cost $0.00/h, $0.00 so far. The team's running machines cost $0.00/h in all.
+  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
       waiting]

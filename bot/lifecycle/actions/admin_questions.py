@@ -40,10 +40,12 @@ DESTROYED_WITHIN = timedelta(hours=1)
 """The lease of machines that are destroyed at once. It gives the overdue deletion an end."""
 READOPTED_FOR = timedelta(hours=24)
 """The lease of machines that are re-adopted, from the click on."""
-ALL_DECIDED = "Each of these machines is already decided, or has a message of its own. Nothing was changed."
+ALL_DECIDED = (
+    "Admins have decided about each of these machines, or it has a message of its own. Nothing was changed."
+)
 NONE_READOPTED = (
     "None of these machines can be restored: they aren't running, or their names have no owner who may use me. "
-    "Nothing was changed. Decide one by one."
+    "Nothing was changed. Decide about them one by one."
 )
 
 

@@ -207,7 +207,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         owner = await owner_here(tx, rental)
         check_givable(rental, await tx.rentals.attempts(rental.id), now)
         if rental.running_lease.ends_at.replace(microsecond=0) != self.shown_end:
-            words = f"{rental.id} has a new end, so nothing was changed. My message shows it: click there again."
+            words = f"{rental.id} has a new end, which my message shows. Nothing was changed. Click there again."
             raise TooLate(words, rental.id)
         rules = rules_of_owner(deps.rules, rental.project, person)
         return Offered(
@@ -279,7 +279,7 @@ def _check_limits(
     limits = {Over.PER_HOUR: f"{say_limit(most.per_hour)}/h", Over.TOTAL: f"{say_limit(most.total)} in all"}
     over = " and ".join(limits[one] for one in left.over)
     raise Refused(
-        f"The rest of {rental.id} can cost more than {over}, so a new owner would need approval. "
+        f"The time left on {rental.id} can cost more than {over}, so a new owner would need approval. "
         f"Nothing was changed. Instead, {let_in}.",
         next_step=next_step,
     )

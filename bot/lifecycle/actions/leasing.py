@@ -308,9 +308,7 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
     """
     rental = await known_rental(tx, rental_id)
     if not may_extend(person, rental, deps.rules):
-        raise Refused(
-            "Only the owner, teammates and admins of a machine can decide how long it runs. Nothing was changed."
-        )
+        raise Refused("Only the machine's owner, its teammates and admins can do that. Nothing was changed.")
     if rental.state is not State.READY:
         raise _not_ready(rental.id, rental.state)
     if any(attempt.live and attempt.marked_for_deletion for attempt in await tx.rentals.attempts(rental.id)):
@@ -358,9 +356,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
         if not is_approver_or_admin(person, deps.rules):
-            raise Refused(
-                "Only approvers and admins can decide about other people's idle machines. Nothing was changed."
-            )
+            raise Refused(f"Only approvers and admins can decide about {self.rental_id}. Nothing was changed.")
         rental = await known_rental(tx, self.rental_id, NextStep.LIST_ALL)
         if rental.state is not State.READY or unanswered(rental, rental.use) is None:
             raise TooLate(f"{rental.id} no longer needs a decision. Nothing was changed.", rental.id)
