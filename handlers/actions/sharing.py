@@ -105,7 +105,7 @@ def _add(result: Shared, names: Sequence[str]) -> list[Part]:
     it, log_in = machine(result.rental), f"so that {people_text(names)} can log in"
     how = f"Paste this on {it} {log_in}:"
     if result.rental.state is not State.READY:
-        how = f"When {it} is ready, paste this on it {log_in}:"
+        how = f"When {it} is ready, paste this on the machine {log_in}:"
     return lines_to_paste(how, add_line, result.key_lines, ADD_LINES)
 
 

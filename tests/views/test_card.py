@@ -311,7 +311,7 @@ It may still be billing $2.42/h.
 
 (fallback) Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana.
 *Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana*
-It may still be billing $2.42/h. Carl is on it.
+It may still be billing $2.42/h. Carl is looking into it.
 [Details]
 """)
 
