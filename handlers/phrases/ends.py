@@ -214,7 +214,7 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     at = f" {times.at_time(seen_at, *posted)}" if seen_at is not None else ""
     if script.state is OnEndingState.DONE:
         return f"{SCRIPT} finished{at}."
-    look = f", so look before {times.time(lease.ends_at, *posted)}"
+    look = f", so check the machine before {times.time(lease.ends_at, *posted)}"
     return f"{SCRIPT} failed{at}{exit_text(script.status)}{look if ready and lease.ends_at > times.now else ''}."
 
 

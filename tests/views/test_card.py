@@ -311,7 +311,7 @@ It may still be billing $2.42/h.
 
 (fallback) Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana.
 *Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana*
-It may still be billing $2.42/h. Carl is on it.
+It may still be billing $2.42/h. Carl is looking into it.
 [Details]
 """)
 
@@ -332,11 +332,11 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed by the vendor
 
-(fallback) Cancelled at 18:41: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Cancelled at 18:41: 1x H100 (k7mq2) in EU for Ana*
-| Total: $14.68
-| Runtime: 6 h 4 min at $2.42/h
+(fallback) Cancelled at 12:59: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
+*Cancelled at 12:59: 1x H100 (k7mq2) in EU for Ana*
+| Total: $0.89
+| Billed time: 22 min at $2.42/h
 | Deletion: confirmed by the vendor
 
 (fallback) Lost at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back.
@@ -346,13 +346,13 @@ Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 
-(fallback) Failed at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in
+(fallback) Failed at 12:59: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in
       time.
-(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Failed at 18:41: 1x H100 (k7mq2) in EU for Ana*
+(fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
+*Failed at 12:59: 1x H100 (k7mq2) in EU for Ana*
 Nebius didn't get the machine ready in time.
-| Total: $14.68
-| Runtime: 6 h 4 min at $2.42/h
+| Total: $0.89
+| Billed time: 22 min at $2.42/h
 | Deletion: confirmed by the vendor
 
 (fallback) Declined: 8x H100 (p4wd9) in EU for Ana.

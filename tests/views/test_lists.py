@@ -202,7 +202,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
       for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
   18:10  I told Ana that this machine ends at 18:40.
-  18:41  Ended, confirmed by the vendor. It cost $14.68.
+  18:41  This machine ended, confirmed by the vendor. It cost $14.68.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   Nebius eu-north1. "fine-tune run 7"
@@ -211,7 +211,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
       for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
   18:10  I told Ana that this machine ends at 18:40.
-  18:41  Ended, confirmed by the vendor.
+  18:41  This machine ended, confirmed by the vendor.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends Nov 26 at 09:00. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"

@@ -92,7 +92,7 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
         approval(after[0], waiting(*after, GIVEN), clock(14, 40)),
     ) == snapshot("""\
 
-Ana left the workspace, so admins decide what happens to Ana's 1x H100 (k7mq2).
+Ana left the workspace, so admins decide what happens to 1x H100 (k7mq2).
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
