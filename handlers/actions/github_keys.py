@@ -105,7 +105,7 @@ def choice(found: GithubKeys) -> Rendered:
 
 
 def _left_out(found: GithubKeys) -> str:
-    unusable = plural(found.not_accepted, "line there isn't a key", "lines there aren't keys")
+    unusable = plural(found.not_accepted, "line at GitHub isn't a key", "lines at GitHub aren't keys")
     more = plural(found.not_shown, "more key isn't", "more keys aren't")
     return join(
         f"{unusable} that I accept." if found.not_accepted else "",

@@ -62,7 +62,7 @@ STORY = (
     ("Ben", r"^\[Assign an owner\]$"),
     ("gpubot", r"^Ben made you the owner of 1x H100 SXM 80 GB"),
     ("Cleo", r"^\[Destroy \w+\]$"),
-    ("gpubot", r"^Ended at .*, confirmed by the vendor\."),
+    ("gpubot", r"^This machine ended at .*, confirmed by the vendor\."),
     (
         "gpubot",
         r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 30 min\.",
@@ -80,7 +80,7 @@ STORY = (
     ("Ana", r"^\[Keep it 1 h more, already approved\]$"),
     ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 30 min\."),
     ("Cleo", r"^\[Destroy \w+\]$"),
-    ("gpubot", r"^Ended at .*, confirmed by the vendor\. \$\S+ for .* at \$18\.40/h, of which \$\S+ was idle\."),
+    ("gpubot", r"^This machine ended at .*, confirmed by the vendor\. It cost \$\S+, of which \$\S+ was idle\."),
     ("gpubot", r"^Ended at .*: 1x H100 SXM 80 GB \(\w+\) in EU for Ana with Cleo\n(.|\n)*Idle\n\$"),
     (
         "gpubot",

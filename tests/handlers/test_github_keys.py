@@ -108,7 +108,7 @@ async def test_a_second_click_saves_no_key_twice(tmp_path: Path) -> None:
         for _ in range(2):
             await ours.click(ANA, choice, "Use this key")
         assert await saved(ours) == [ONE]
-        assert (await ours.replies())[-1].startswith("Already saved:")
+        assert (await ours.replies())[-1].startswith("This key was already saved:")
 
 
 async def test_the_dialog_saves_the_keys_that_are_checked(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ Your request for 1x H100 (k7mq2) in EU is on hold, because too little time is le
 
 (fallback) Waiting for Ana: 1x H100 (k7mq2) in EU for Ana.
 *Waiting for Ana: 1x H100 (k7mq2) in EU for Ana*
-Too little time is left until its end. Expires at 23:00.
+Too little time is left until its end. The request expires at 23:00.
 [Change] [Add teammate] [Withdraw]
 
 This request is on hold, because too little time is left until its end. Nothing is rented. The

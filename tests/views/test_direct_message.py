@@ -370,11 +370,11 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Deletion: confirmed by the vendor
   Computed from price and time; your invoice decides.
 
-(fallback) Cancelled by Ben at 18:41: 1x H100 (k7mq2).
-(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Cancelled by Ben at 18:41: 1x H100 (k7mq2)*
-| Total: $14.68
-| Runtime: 6 h 4 min at $2.42/h
+(fallback) Cancelled by Ben at 12:59: 1x H100 (k7mq2).
+(fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
+*Cancelled by Ben at 12:59: 1x H100 (k7mq2)*
+| Total: $0.89
+| Billed time: 22 min at $2.42/h
 | Deletion: confirmed by the vendor
   Computed from price and time; your invoice decides.
 
@@ -424,7 +424,7 @@ def test_a_changed_host_key_is_told_with_both_fingerprints() -> None:
 
 The SSH host key of 1x H100 (k7mq2) changed from SHA256:Vx1 to SHA256:<!channel>. If you didn't
       change it, don't log in: a different machine may be answering. I've stopped logging in too, so
-      I can't monitor it.
+      I can't monitor the machine.
 """)
 
 
@@ -496,8 +496,8 @@ Your 1x H100 (k7mq2) ended before 13:03, while I was away. The vendor took the m
       somebody destroyed it. Everything on it is lost.
 [Replace k7mq2, up to $2.47/h] [Tell me when there is one]
 
-Your 1x H100 (k7mq2) ended before 13:03, while I was away. My messages are newer than my database,
-      so somebody probably destroyed it. Everything on it is lost. Ask again: /gpu get
+Your 1x H100 (k7mq2) ended before 13:03, while I was away. It was probably destroyed after the
+      backup that my database was restored from. Everything on it is lost. Ask again: /gpu get
 [Tell me when there is one]
 """)
 

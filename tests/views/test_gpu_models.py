@@ -96,12 +96,12 @@ Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  Expires at 22:05.
+  The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
 (fallback) Waiting for approval: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for approval: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana at up to $21.16/h*
-Expires at 22:05.
+The request expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 """)
 
@@ -214,7 +214,7 @@ Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because on
 
 (fallback) Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h.
 *Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h*
-Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Expires at 20:39.
+Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. The request expires at 20:39.
 [Accept up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
 This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing
@@ -225,7 +225,7 @@ This request needs a new decision, because only A100 SXM 40 GB is left, not A100
 Ana wants *1x A100 SXM 40 GB (k7mq2) in EU for 6 h*: "fine-tune run 7". Only A100 SXM 40 GB is left,
       not A100 PCIe 80 GB.
 | Price: $1.31/h, or up to $1.50/h if that offer sells out
-  Expires at 20:39.
+  The request expires at 20:39.
 [Approve up to $9.00] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 

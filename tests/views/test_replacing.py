@@ -119,7 +119,7 @@ def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_w
       It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
-f6rat will replace this machine, which keeps running until f6rat is rented.
+The machine f6rat will replace this one, which keeps running until f6rat is rented.
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
@@ -143,17 +143,18 @@ Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. Its replacement will be f6rat.
       "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  12:49  Ana says that this machine doesn't work: no <GPU> in it.
+  12:49  Ana says that this machine doesn't work: "no <GPU> in it".
   12:50  The replacement for this machine will be f6rat. Until that is rented, this machine keeps
       running.
 
-Ana says that this machine doesn't work: no <GPU> in it.
+Ana says that this machine doesn't work: "no <GPU> in it".
 
 The replacement for this machine will be f6rat. Until that is rented, this machine keeps running.
 
-The replacement for this machine is f6rat, so I'm destroying the old machine. $0.50 so far.
+The replacement for this machine is f6rat, so I'm destroying the old machine. It has cost $0.50 so
+      far.
 
-No machine could be rented for f6rat, so this machine keeps running.
+The replacement, f6rat, couldn't be rented, so this machine keeps running.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana. Its replacement is f6rat.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -183,15 +184,15 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 
 Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left within what was accepted.
-      It cost nothing. k7mq2 keeps running.
+      It cost nothing. The old machine, k7mq2, keeps running.
 
 Your request for 1x H100 (f6rat) in EU needs your decision, because the offers that are left cost
       more than was accepted. A machine now costs $3.11/h at Scaleway. It can cost up to $23.21 in
-      all. k7mq2 keeps running.
+      all. The old machine, k7mq2, keeps running.
 [Accept up to $3.57/h] [Withdraw]
 
-Nobody decided about your request for 1x H100 (f6rat) in EU by 20:55. Nothing was rented. k7mq2
-      keeps running.
+Nobody decided about your request for 1x H100 (f6rat) in EU by 20:55. Nothing was rented. The old
+      machine, k7mq2, keeps running.
 [Ask again]
 """)
 
