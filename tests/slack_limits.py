@@ -145,7 +145,7 @@ def _block(block: Json, *, modal: bool) -> list[str]:
 def _rich_text(block: Json) -> list[str]:
     found = [] if block["elements"] else ["empty rich text"]
     for part in block["elements"]:
-        if part["type"] not in {"rich_text_section", "rich_text_preformatted"}:
+        if part["type"] != "rich_text_preformatted":
             found.append(f"rich text {part['type']}")
         if not part["elements"] or any(piece["type"] != "text" for piece in part["elements"]):
             found.append(f"pieces of {part['type']}")

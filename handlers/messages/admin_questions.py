@@ -162,7 +162,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 def asked_twice(what: str) -> str:
     """Return what a question says whose machines another one asks about too."""
-    return f"I've asked twice about {what}. Use my other message."
+    return f"There are two messages about {what}. Answer in the other one."
 
 
 def _what(purchase: Purchase) -> str:

@@ -283,7 +283,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         # If the machine worked only for a moment, the same spell goes on, and so does this message. A later spell
         # has its own message.
         used = f"{verdict_then(rental.use, times)}." if rental.use is not None else ""
-        return blocks.message(join(f"{whose} no longer needs a decision.", used), closed=False)
+        return blocks.message(join(f"{whose} no longer needs a decision from approvers.", used), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""
     if context.asks is not None and _is_first(event, details):

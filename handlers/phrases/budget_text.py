@@ -89,7 +89,7 @@ def invoice_differences(estimated: Micros, unknown_count: int) -> str:
 
 
 def estimated_text(estimated: Micros) -> str:
-    return f"{dollars(estimated)} of this is estimated." if estimated else ""
+    return f"{dollars(estimated)} of the total is estimated." if estimated else ""
 
 
 # --- the highest price or total that a person named, and the team's limits that an offer exceeds

@@ -50,12 +50,12 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
 
 (fallback) Waiting for approval: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for approval: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h*
-Expires at 22:05.
+The request expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 
 (fallback) Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h*
-The offers that are left cost more than was accepted. Expires at 22:05.
+The offers that are left cost more than was accepted. The request expires at 22:05.
 [Accept up to $21.16/h] [Change] [Add teammate] [Withdraw]
 """)
 
@@ -255,7 +255,7 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
       since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: now, unless its GPUs are busy
+| Ends: now, or later if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]

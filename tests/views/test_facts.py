@@ -202,7 +202,7 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
             "what the requester already has": "1x A100 (a2bc3)",
             "the alternative": "$19.36/h, Nebius eu-north1",
             "when the prices were read": "14:03",
-            "when it expires": "Expires at 22:05.",
+            "when it expires": "The request expires at 22:05.",
         },
     ),
     "the idle question, to the owner": (

@@ -127,7 +127,7 @@ def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() 
     waits = changed(live, to_decide=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_to_decide=2)
     assert page(listing(waits, everyone=True)) == snapshot("""\
 
-Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires at 22:05.
+Waiting for you: 8x H100 (p4wd9) in EU for Ana. The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny]
 Waiting for you: more time for 1x H100 (k7mq2) in EU for Ana, until tomorrow at 18:40. Unless
       someone approves, it ends at 18:40.
@@ -163,7 +163,7 @@ Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.  
   3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
       cost $9.02/h in all. /gpu spend shows November.
 
-Waiting for approval: 8x H100 (p4wd9) in EU. Expires at 22:05.   [Details]
+Waiting for approval: 8x H100 (p4wd9) in EU. The request expires at 22:05.   [Details]
 
 You have no machines right now. Try: /gpu get H100 EU
 

@@ -101,7 +101,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  Expires at 22:05.
+  The request expires at 22:05.
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
@@ -110,7 +110,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  Expires at 22:05.
+  The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 

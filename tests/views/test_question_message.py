@@ -337,13 +337,14 @@ I sent a newer message about Ana's 1x H100 (k7mq2) at 18:44.
 
 Ben made Ana the owner of 1x H100 (k7mq2), which was Carl's.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision. In use since 16:20.
+Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. In use since 16:20.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision. Idle since 18:41.
+Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. Idle since 18:41.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision. Idle since 18:41.
+Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. Idle since 18:41.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision. I haven't been able to monitor it since 18:42.
+Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. I haven't been able to monitor it
+      since 18:42.
 
 Ana's 1x H100 (k7mq2) is being destroyed.
 """)

@@ -80,13 +80,14 @@ Nobody decided about this request by 22:05. It has cost $0.42 so far.
 
 This request was withdrawn by Ana at 14:09. Nothing was rented.
 
-This request needs a new decision, because buying was on hold for too long. Nothing is rented. It
-      now costs $1.90/h.
+This request needs a new decision, because buying was on hold for too long. Nothing is rented. A
+      machine now costs $1.90/h.
 
 This request needs a new decision, because buying was on hold for too long. It has cost $0.42 so
-      far. It now costs $1.90/h.
+      far. A machine now costs $1.90/h.
 
-This request needs a new decision, because buying was on hold for too long. It now costs $1.90/h.
+This request needs a new decision, because buying was on hold for too long. A machine now costs
+      $1.90/h.
 """)
 
 

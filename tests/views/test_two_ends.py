@@ -169,10 +169,11 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) In use: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends tomorrow at 00:40, its latest end. It has cost $2.42/h since 12:37.
+(fallback) It ends tomorrow at 00:40. It can't keep running after that. It has cost $2.42/h since
+      12:37.
 *In use: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: tomorrow at 00:40, its latest end
+| Ends: tomorrow at 00:40, even if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
@@ -418,61 +419,61 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't
       keep it running.
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
+| Deletion: an extra machine that appeared late is still being deleted
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
+| Deletion: an extra machine that appeared late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
+| Deletion: an extra machine that appeared late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
+| Deletion: an extra machine that appeared late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
+| Deletion: an extra machine that appeared late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
+| Deletion: an extra machine that appeared late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
+| Deletion: an extra machine that appeared late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
 *Ended yesterday at 21:01: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
+| Deletion: an extra machine that appeared late is still being deleted
   Computed from price and time; your invoice decides.
 """)
 
