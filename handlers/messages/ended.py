@@ -70,7 +70,8 @@ def _lost(context: EventContext[EndedFacts]) -> str:
         before = f" before {context.times.time(context.event.at)}," if context.timed else ""
         lost = f"{whose} {machine(rental)} ended{before} while I was away. {sentence(reason(facts.why))}"
     elif rental.request.contract is Contract.SPOT:
-        lost = f"{by} took back {whose} spot machine, {machine(rental)}{',' * context.timed}{context.when_at}"
+        which = f", {machine(rental)}{',' * context.timed}" if context.named else ""
+        lost = f"{by} took back {whose} spot machine{which}{context.when_at}"
     else:
         lost = f"{by} ended {whose} {machine(rental)}{context.when_at}"
     return join(sentence(lost), "Everything on it is lost.", _cost(context))

@@ -102,7 +102,7 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
     )
     share = percent(balance.spent + balance.reserved, budget)
     parts = f"{dollars(spent)} spent, and at most {dollars(reserved)} more for running machines"
-    now = "" if share == f"{balance.alerted}%" else f" (together {share} of the budget)"
+    now = "" if share == f"{balance.alerted}%" else f" ({share} together)"
     refuse = context.reader.rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget
     then = "nothing more can be rented" if refuse else "every new rental needs approval"

@@ -71,7 +71,7 @@ def _deletion(details: RentalDetails) -> Fact | None:
         return Fact("Deletion", late, f"{late.capitalize()}.")
     if details.rental.state is State.LOST:
         return None  # the vendor took the machine
-    return Fact("Deletion", "confirmed by the vendor", "The vendor confirmed the deletion.")
+    return Fact("Deletion", "confirmed", "The vendor confirmed the deletion.")
 
 
 def receipt_small_print(details: RentalDetails, reader: Reader) -> Part:

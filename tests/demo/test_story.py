@@ -29,7 +29,7 @@ STORY = (
     ("gpubot", r"^2 keys are saved: .* Renting 1x H100 SXM 80 GB \("),
     (
         "gpubot",
-        r"Hyperstack seems to be sold out\. Trying Nebius: 1x H100 SXM 80 GB at \$2\.42/h, \$0\.27 more than",
+        r"Hyperstack seems to be sold out\. Trying Nebius at \$2\.42/h, \$0\.27 more than",
     ),
     (
         "gpubot",

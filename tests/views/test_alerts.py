@@ -191,16 +191,16 @@ def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_change
     ) == snapshot("""\
 
 vision has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and at most $510.22
-      more for running machines (together 87% of the budget). Nothing is stopped. At 100%, every new
-      rental needs approval.
+      more for running machines (87% together). Nothing is stopped. At 100%, every new rental needs
+      approval.
 
 Carl has reached 100% of their $10.00 budget for November: $9.50 spent, and at most $0.60 more for
-      running machines (together 101% of the budget). Nothing is stopped. From now on, every new
-      rental needs approval.
+      running machines (101% together). Nothing is stopped. From now on, every new rental needs
+      approval.
 
 The team has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and at most $510.22
-      more for running machines (together 87% of the budget). Nothing is stopped. At 100%, every new
-      rental needs approval.
+      more for running machines (87% together). Nothing is stopped. At 100%, every new rental needs
+      approval.
 """)
 
 

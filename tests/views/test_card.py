@@ -330,14 +330,14 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 *Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 (fallback) Cancelled at 12:59: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
 *Cancelled at 12:59: 1x H100 (k7mq2) in EU for Ana*
 | Total: $0.89
 | Billed time: 22 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 (fallback) Lost at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
@@ -353,7 +353,7 @@ Nebius took the machine back.
 Nebius didn't get the machine ready in time.
 | Total: $0.89
 | Billed time: 22 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 (fallback) Declined: 8x H100 (p4wd9) in EU for Ana.
 *Declined: 8x H100 (p4wd9) in EU for Ana*
@@ -387,5 +387,5 @@ def test_the_card_names_who_ended_somebody_elses_machine() -> None:
 *Ended by Ben at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 """)

@@ -303,7 +303,7 @@ def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> 
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 1x H100 (k7mq2) has ended. Its receipt is below.
@@ -315,7 +315,7 @@ def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> 
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
@@ -357,7 +357,7 @@ def test_the_receipt_names_who_ended_somebody_elses_machine_and_the_operators_re
 *Ended by Ben at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
@@ -367,7 +367,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 *Ended by the operator (reason: "Slack is <!channel> away") at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 (fallback) Cancelled by Ben at 12:59: 1x H100 (k7mq2).
@@ -375,7 +375,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 *Cancelled by Ben at 12:59: 1x H100 (k7mq2)*
 | Total: $0.89
 | Billed time: 22 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
@@ -383,7 +383,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 """)
 
@@ -402,7 +402,7 @@ def test_the_receipt_says_until_when_the_operator_extended_the_machine_and_why()
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
   The operator (reason: "a long run") extended the machine until 18:40.\
 """)
@@ -459,7 +459,7 @@ The deletion of your 1x H100 (k7mq2) isn't confirmed yet, so it may still be bil
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 """)
 

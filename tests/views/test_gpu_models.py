@@ -141,14 +141,14 @@ Ready: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.9
 *Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 (fallback) Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
 *Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 """)
 
@@ -164,10 +164,10 @@ def test_a_failover_names_what_it_buys() -> None:
     then = happened(K.RENTING, clock(12, 38), vendor="runpod", rate=Decimal("1.50"), gpu=PCIE, **facts)
     assert page(thread(first, bought()), thread(then, bought())) == snapshot("""\
 
-Renting 1x A100 PCIe 80 GB from Hyperstack at $1.39/h.
+Renting from Hyperstack at $1.39/h.
 
-Hyperstack seems to be sold out. The attempt cost nothing. Trying RunPod: 1x A100 PCIe 80 GB at
-      $1.50/h, $0.11 more than the offer Ana clicked and within what Ana accepted.
+Hyperstack seems to be sold out. The attempt cost nothing. Trying RunPod at $1.50/h, $0.11 more than
+      the offer Ana clicked and within what Ana accepted.
 """)
 
 

@@ -66,7 +66,7 @@ $ ssh root@203.0.113.7
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 Carl made Ana the owner of this machine. I found it in the account as train-3 <!here>. It wasn't

@@ -70,7 +70,7 @@ Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You're keeping it.
 *Ended at 18:41: 8x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.

@@ -216,7 +216,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
   on-ending.sh failed at 18:26 (exit 1).
 
@@ -225,7 +225,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
   on-ending.sh was still running at the end.
 
@@ -234,7 +234,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 *Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   on-ending.sh failed at 18:26 (exit 1).
 """)
 

@@ -93,8 +93,7 @@ Nebius took the machine back. Its replacement is f6rat.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 
-Nebius took back Ana's spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
-      $9.10.
+Nebius took back Ana's spot machine at 15:12. Everything on it is lost. It cost $9.10.
 
 The replacement for this machine is f6rat.
 """)
@@ -162,7 +161,7 @@ The replacement, f6rat, couldn't be rented, so this machine keeps running.
 Its replacement is f6rat.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 """)
 
 

@@ -205,21 +205,21 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Idle: $3.10
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
 *Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
 *Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 This machine ended at 18:41, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
@@ -232,7 +232,7 @@ This machine ended at 18:41, confirmed by the vendor. It cost $14.68.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Idle: $3.10
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
