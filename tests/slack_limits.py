@@ -14,7 +14,8 @@ Json = dict[str, Any]
 
 TOKEN = re.compile(r"<(?:!date\^-?\d+\^[^|<>]*\|[^<>|]*|#[CG][A-Z0-9]+)>")
 FORGED = re.compile(r"(?<![^\W_])(?:[*]bold[*]|_it_|~no~)(?![^\W_])|:tada(?=[\w+'-]*(?::|$))", re.MULTILINE)
-"""What the strategies' hostile text has of formatting and emoji, if it would have an effect: signs inside a word have none."""
+"""What the strategies' hostile text has of formatting and emoji, if it would have an effect. Signs inside a
+word have none."""
 QUOTED = re.compile(r"^ ?&gt;", re.MULTILINE)
 """The same of a quote, which only mrkdwn has: plain text shows a typed `&gt;` as it is."""
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
