@@ -419,61 +419,61 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't
       keep it running.
-(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine that appeared late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine that appeared late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine that appeared late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that appeared late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that appeared late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that appeared late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that appeared late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that appeared late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended yesterday at 21:01: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that appeared late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 """)
 
