@@ -56,7 +56,8 @@ STORY = (
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",
-        r"^sweeps has reached 80% of its \$96\.00 budget for \w+: \$0\.00 spent, .* \(82% in all\)\.",
+        r"^sweeps has reached 80% of its \$96\.00 budget for \w+: \$0\.00 spent, "
+        r".* \(together 82% of the budget\)\.",
     ),
     ("gpubot", r"^A machine that wasn't rented through me is running: train-cleo-3, .* It may belong to Cleo\."),
     ("Ben", r"^\[Assign an owner\]$"),
