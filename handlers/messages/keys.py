@@ -103,7 +103,7 @@ def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
 
 
 def removed_text(key: Key) -> str:
-    return f"{key_text(key)} is removed. It still works on machines that are running."
+    return f"Your key {key_text(key)} is removed. It still works on machines that are running."
 
 
 def made_first_text(key: Key) -> str:

@@ -63,8 +63,9 @@ SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096): the default key, 
 [Add SSH key] [Use my GitHub keys]
   Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
-"you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519) is removed. It still
-      works on machines that are running. You have no SSH key now. I'll ask for one when you rent.
+Your key "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519) is removed. It
+      still works on machines that are running. You have no SSH key now. I'll ask for one when you
+      rent.
 [Add SSH key]
   Or type: /gpu key ssh-ed25519 AAAA... you@laptop
 """)
