@@ -125,7 +125,7 @@ def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
     """Return which channels no longer charge their project for everybody, as a list with its title."""
     found = [
         f"{one} now charges {project} only for its people and approvers. "
-        "If others ask there, the only project that names them is charged, or none."
+        "If others ask there, their own project is charged if exactly one names them, and otherwise none."
         for one, project in channels_of_named_people(rules).items()
     ]
     return [("Changed since earlier versions", found)] if found else []
@@ -244,7 +244,11 @@ def _asking(rules: Rules) -> list[str]:
     if idle.probe is ProbeKind.NONE:
         lines.append("I don't monitor how machines are used.")
     channel_after = idle.channel_after
-    card = f"its card says so after {span(channel_after)}" if channel_after else "its card doesn't say so"
+    card = (
+        f"the machine's card says so after {span(channel_after)}"
+        if channel_after
+        else "the machine's card doesn't say so"
+    )
     again = f", and again after {listed([*map(span, idle.again)])}" if idle.again else ""
     return [
         *lines,
@@ -252,7 +256,7 @@ def _asking(rules: Rules) -> list[str]:
         f"used. A GPU is in use at a load of {percent(idle.gpu_below)} or more.",
         f"The owner is asked once {limit(idle.ask_from)} was spent on idle time, or after "
         f"{span(idle.connected)} if someone is connected{again}.",
-        f"From {limit_per_hour(idle.urgent_per_hour)}, the first question doesn't wait for the owner's hours.",
+        f"From {limit_per_hour(idle.urgent_per_hour)} on, the first question doesn't wait for the owner's hours.",
         f"If nobody answers, {card}, and approvers are notified after {span(idle.approvers_after)}.",
         "Machines are never destroyed just because they're idle.",
     ]

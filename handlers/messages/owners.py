@@ -168,8 +168,9 @@ def _let_in_or_give(context: EventContext) -> Rendered:
         return blocks.message(text, closed=rental.state.over)
     name = context.details.names.get(event.actor or "", "them")
     use = current_use(rental)
-    idle = f", {verdict_text(use, context.times).lower()}" if use and use.verdict is Verdict.IDLE else ""
-    price = f", {per_hour(rental.rate)}" if rental.rate is not None else ""
+    since = verdict_text(use, context.times).lower() if use and use.verdict is Verdict.IDLE else ""
+    idle = f", which has been {since}" if since else ""
+    price = f" at {per_hour(rental.rate)}" if rental.rate is not None else ""
     text = (
         f"{who} is asking for {context.machine}{idle}{price}. "
         f"If you share it, it stays yours. If you give it away, {who} pays from then on."
@@ -235,7 +236,7 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
         f"{say_at_most(left.total)}.",
         _budget(details),
         f"If you take it by {times.time(event.at + TAKE_WITHIN, event.at)}, you pay for it and I'll ask you about "
-        "it. Its keys stay as they are.",
+        "it. The SSH keys on it stay as they are.",
     )
     value = EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at)
     shown = blocks.with_buttons(text, button(f"Take {rental.id}", Action.TAKE, value, style="primary"))

@@ -87,7 +87,7 @@ def bug(number: str, *, rented: bool | None = None) -> Rendered:
 
 
 def store_busy() -> Rendered:
-    return reply("I couldn't save that, so nothing was changed. Try again in a moment.")
+    return reply("I couldn't save what you did, so nothing was changed. Try again in a moment.")
 
 
 def rented(
@@ -184,7 +184,7 @@ def ending(rental: Rental) -> Rendered:
     """Return the reply to a destroy, a cancel or a withdrawal: the new state of the rental."""
     if rental.state is not State.DESTROYING:
         return blocks.message(f"{STATES[rental.state]}: {machine_in(rental)}.")
-    then = f"{channel(rental.card_channel)} will say when the vendor has confirmed it."
+    then = f"{channel(rental.card_channel)} will say when the vendor has confirmed the deletion."
     return blocks.message(f"I'm destroying {machine_in(rental)}. {then}")
 
 

@@ -23,7 +23,7 @@ from tests.handlers.parsing_helpers import CATALOG
 from tests.handlers.team import Team, an_offer, team
 from tests.store.fact import NAME
 
-NOT_STORED = "I couldn't save that, so nothing was changed. Try again in a moment."
+NOT_STORED = "I couldn't save what you did, so nothing was changed. Try again in a moment."
 
 
 async def test_a_command_that_could_not_be_stored_says_so_in_its_answer(tmp_path: Path) -> None:

@@ -292,15 +292,15 @@ A100: SXM 80 GB
 
 def test_several_rentals_have_a_button_each() -> None:
     own = OwnRentals(rentals=(making().rental, ready().rental), names=NAMES)
-    shown = short_forms.which_one(own, "Destroy which one?", destroy_button, reading(NOW, BEN))
+    shown = short_forms.which_one(own, "Destroy which machine or request?", destroy_button, reading(NOW, BEN))
     many = OwnRentals(rentals=(ready().rental,) * 12, names=NAMES)
-    long = short_forms.which_one(many, "Show which one?", destroy_button, reading(NOW, ANA))
+    long = short_forms.which_one(many, "Show which machine or request?", destroy_button, reading(NOW, ANA))
     assert message(long, NOW).endswith("2 more: /gpu list")
     assert page(message(shown, NOW)) == snapshot("""\
 
-Destroy which one?
+Destroy which machine or request?
 Starting: 1x H100 (k7mq2) in EU for Ana.   [Destroy k7mq2]
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends at 18:40.   [Destroy k7mq2]
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40.   [Destroy k7mq2]
 """)
 
 
