@@ -477,7 +477,7 @@ HELP = (
     ),
     (
         "/gpu get H100 for 6h up to 12h",
-        "keeps running after 6 h while its GPUs are busy; also: while busy up to 60h",
+        "ends after 6 h, or 12 h at the latest if its GPUs are busy; also: while busy up to 60h",
     ),
     ("/gpu get H100 EU now", "rents the cheapest at once if it's within the limits and nothing is unclear"),
     (

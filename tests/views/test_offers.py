@@ -250,8 +250,8 @@ def test_a_refusal_of_all_offers_is_said_once() -> None:
     assert page(found(rows(refused=why))) == snapshot("""\
 
 *1x H100 in EU* · 6 h
-You can't rent these now. You have 4 rentals, and your team's limit is 4 per person. Destroy one
-      first: /gpu list shows them.
+You can't rent these now. You have 4 rentals, and your team's limit is 4 per person. Destroy a
+      machine first: /gpu list shows yours.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2
