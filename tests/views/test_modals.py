@@ -48,12 +48,12 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
 
 == Destroy k7mq2? ==
 ! Everything on the disk will be deleted.
-Ana's 1x H100 (k7mq2). $14.07 so far.
+Ana's 1x H100 (k7mq2). It has cost $14.07 so far.
 [Destroy k7mq2] [Go back]
 
 == Cancel k7mq2? ==
-Ana's 1x H100 (k7mq2). It's still starting. Whatever was rented for it will be destroyed. $0.06 so
-      far.
+Ana's 1x H100 (k7mq2). It's still starting. Whatever was rented for it will be destroyed. It has
+      cost $0.06 so far.
 [Cancel k7mq2] [Go back]
 
 == Withdraw p4wd9? ==
@@ -160,7 +160,7 @@ For how long: (6h)
 Longest time in all, if its GPUs are busy: ()
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
-Monitoring: [ ] Don't check whether it's used (no-probe)
+Monitoring: [ ] Don't check whether the machine is used (no-probe)
 If nothing fits, wait until: ()
 Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
       offers outside my hours too (any time)
@@ -180,7 +180,7 @@ For how long: (4h)
 Longest time in all, if its GPUs are busy: ()
 Choose a GPU to see its price.
 Share with: ()
-Monitoring: [ ] Don't check whether it's used (no-probe)
+Monitoring: [ ] Don't check whether the machine is used (no-probe)
 If nothing fits, wait until: ()
 Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
       offers outside my hours too (any time)
@@ -247,21 +247,21 @@ def test_the_dialog_for_fewer_hours_has_their_totals_and_no_clock_time() -> None
 == Fewer hours: p4wd9 ==
 Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".
 Approve for: 4 h, up to $95.22 | 2 h, up to $52.90 | 1 h, up to $31.74
-  Ana will read that you approved fewer hours. The price stays the same.
+  Ana will read that you approved fewer hours. The hourly price stays the same.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==
 Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or up to 12 h if its GPUs are busy:
       "fine-tune run 7".
 Approve for: up to 8 h if its GPUs are busy, up to $179.86 | 6 h, up to $137.54
-  Ana will read that you approved fewer hours. The price stays the same.
+  Ana will read that you approved fewer hours. The hourly price stays the same.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: k7mq2 ==
 Ana wants 24 h more for 1x H100 (k7mq2): "fine-tune run 7".
 Approve for: 12 h more, up to $30.86 | 8 h more, up to $21.18 | 4 h more, up to $11.50 | 2 h more,
       up to $6.66 | 1 h more, up to $4.24
-  Ana will read that you approved fewer hours. The price stays the same.
+  Ana will read that you approved fewer hours. The hourly price stays the same.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==

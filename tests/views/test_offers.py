@@ -45,6 +45,10 @@ from tests.views.stories import (
 NOW = clock(12, 35)
 ALL = (HYPERSTACK, NEBIUS, SCALEWAY)
 EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
+NO_ROOM = Refused(
+    "That would exceed your team's limit of $100.00/h, of which $3.00/h is left. "
+    "Take a cheaper offer, or wait until a machine is destroyed."
+)
 EIGHT_ALLOWED = envelope("18.40", "21.16", 137_540_000, count=8)
 
 
@@ -168,14 +172,14 @@ def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recom
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
-No startup script: only your default key works, and I can't monitor usage.
+Without a startup script, only your default key works, and I can't monitor usage.
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
-No startup script: only your default key works, and I can't monitor usage.
+Without a startup script, only your default key works, and I can't monitor usage.
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
 About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
@@ -187,7 +191,7 @@ About $14.52, *at most $16.06* including startup and shutdown. If it sells out, 
 About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
 *$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
-No startup script: only your default key works, and I can't monitor usage.
+Without a startup script, only your default key works, and I can't monitor usage.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 """)
@@ -212,7 +216,7 @@ def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
 
 def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_none() -> None:
     asks = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
-    refused = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, refused=Refused("Only $3.00/h is left."))
+    refused = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, refused=NO_ROOM)
     hourly, total = changed(asks, over=(Over.PER_HOUR,)), changed(asks, over=(Over.TOTAL,))
     assert page(found([asks, refused]), found([hourly]), found([hourly, total])) == snapshot("""\
 
@@ -222,7 +226,8 @@ def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_no
 About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
       up to $21.16/h.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1
-You can't rent this. Only $3.00/h is left.
+You can't rent this. That would exceed your team's limit of $100.00/h, of which $3.00/h is left.
+      Take a cheaper offer, or wait until a machine is destroyed.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
@@ -250,8 +255,8 @@ def test_a_refusal_of_all_offers_is_said_once() -> None:
     assert page(found(rows(refused=why))) == snapshot("""\
 
 *1x H100 in EU* · 6 h
-You can't rent these now. You have 4 rentals, and your team's limit is 4 per person. Destroy a
-      machine first: /gpu list shows yours.
+You can't rent these now. You have 4 rentals, and your team's limit is 4 per person. Destroy one of
+      them first: /gpu list shows them.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2
@@ -283,7 +288,7 @@ def test_the_first_line_says_all_that_was_understood() -> None:
 
 def test_a_change_of_a_waiting_request_says_what_it_will_be_and_that_the_request_still_stands() -> None:
     change: dict[str, Any] = {"quote": changed(QUOTE, changes="p4wd9"), "still_waiting": request(count=8)}
-    refused = rows(refused=Refused("Only $3.00/h is left."))
+    refused = rows(refused=NO_ROOM)
     assert page(found(**change), found(refused, **change)) == snapshot("""\
 
 *Change p4wd9 to 1x H100 in EU* · 6 h
@@ -293,15 +298,16 @@ About $12.90, *at most $16.06* including startup and shutdown. If it sells out, 
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
 *$3.11/h* Scaleway fr-par-2   [Rent from $3.11/h]
   Prices are valid until 13:05.
-  p4wd9 keeps waiting until you click an offer.
+  Request p4wd9 stays as it is until you click an offer.
 [Details] [Refresh] [Change]
 
 *Change p4wd9 to 1x H100 in EU* · 6 h
-You can't rent these now. Only $3.00/h is left.
+You can't rent these now. That would exceed your team's limit of $100.00/h, of which $3.00/h is
+      left. Take a cheaper offer, or wait until a machine is destroyed.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2
-  p4wd9 keeps waiting.
+  Request p4wd9 stays as it is.
 [Details] [Refresh] [Change]
 """)
 
@@ -315,7 +321,7 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
     )
     assert [found(quote=quote, asked_in=each).splitlines()[-2] for each in channels] == snapshot(
         [
-            "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. To have it here: /invite @gpubot",
+            "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. To get cards here: /invite @gpubot",
             "  People from outside can read <#C0TRAIN>, so the card will go to <#C0GPUS>.",
             "  The card will go to <#C0GPUS>.",
         ]
@@ -329,7 +335,7 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
     balance = Balance(scope=Scope(kind=ScopeKind.PERSON, name="U0ANA"), month="2026-11", spent=9_000_000)
     passed = Demand(balance=balance, budget=20_000_000, more=16_060_000)
     over_budget = changed(dearer, over=(Over.BUDGET,), passed=(passed,))
-    refused = changed(rents, refused=Refused("Only $3.00/h is left."))
+    refused = changed(rents, refused=NO_ROOM)
     answers = [
         found([rents, asks]),
         found([rents, asks, dearer]),
