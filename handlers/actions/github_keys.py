@@ -119,7 +119,7 @@ def _room(found: GithubKeys) -> str:
     if not found.new:
         return f"You've already saved {'this key' if len(found.shown) == 1 else 'all of these keys'}."
     if not found.room:
-        return "You have as many keys as your team's rules allow. Remove one first: /gpu key"
+        return "You have as many keys as your team's rules allow. Remove a key first: /gpu key"
     return f"Your team's rules allow you {plural(found.room, 'more key')}." if found.room < len(found.new) else ""
 
 

@@ -126,7 +126,7 @@ def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
     """Return which channels no longer charge their project for everybody, as a list with its title."""
     found = [
         f"{one} now charges {project} only for its people and approvers. "
-        "If others ask there, the only project that names them is charged, or none."
+        "If others ask there, their own project is charged if exactly one names them, and otherwise none."
         for one, project in channels_of_named_people(rules).items()
     ]
     return [("Changed since earlier versions", found)] if found else []
@@ -242,7 +242,11 @@ def _asking(rules: Rules) -> list[str]:
     if idle.probe is ProbeKind.NONE:
         lines.append("I don't monitor how machines are used.")
     channel_after = idle.channel_after
-    card = f"its card says so after {span(channel_after)}" if channel_after else "its card doesn't say so"
+    card = (
+        f"the machine's card says so after {span(channel_after)}"
+        if channel_after
+        else "the machine's card doesn't say so"
+    )
     again = f", and again after {listed([*map(span, idle.again)])}" if idle.again else ""
     return [
         *lines,

@@ -170,8 +170,9 @@ def _let_in_or_give(context: EventContext) -> Rendered:
         return blocks.message(text, closed=rental.state.over)
     name = context.details.names.get(event.actor or "", "them")
     use = current_use(rental)
-    idle = f", {verdict_text(use, context.times).lower()}" if use and use.verdict is Verdict.IDLE else ""
-    price = f", {per_hour(rental.rate)}" if rental.rate is not None else ""
+    since = verdict_text(use, context.times).lower() if use and use.verdict is Verdict.IDLE else ""
+    idle = f", which has been {since}" if since else ""
+    price = f" at {per_hour(rental.rate)}" if rental.rate is not None else ""
     text = (
         f"{who} is asking for {context.machine}{idle}{price}. "
         f"If you share it, it stays yours. If you give it away, {who} pays from then on."

@@ -61,7 +61,7 @@ async def test_one_key_too_many_is_refused_and_room_is_made_by_removing_one(tmp_
         third = a_key("three")
         assert await ours.command(ANA, f"key {third}") == (
             "You have 2 keys, and your team's rules allow 2 per person. Nothing was saved. "
-            "Remove one first: /gpu key"
+            "Remove a key first: /gpu key"
         )
         await ours.command(ANA, "key")
         shown = await click_on_key(ours, ANA, await ours.look(ANA, TRAINING, "2 SSH keys."), "Remove", 0)

@@ -98,7 +98,7 @@ async def test_an_end_less_than_half_an_hour_away_is_refused_at_once(tmp_path: P
         await ours.has_key(ANA)
         assert await ours.command(ANA, typed) == (
             "Less than 30 min is left until the end that you named. Nothing was rented. "
-            "Name a later one, or a length: /gpu get H100 EU for 2h"
+            "Name a later end, or a length: /gpu get H100 EU for 2h"
         )
         assert await ours.quotes(ANA) == []
 

@@ -269,8 +269,8 @@ async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_sever
         assert await ours.command(ANA, "share @ben") == NO_KEY
         second = await ours.offered(ANA, an_offer("o2", "2.15"), region="US")
         await ours.click(ANA, second, "Rent")
-        assert (await ours.command(ANA, "share @cleo")).startswith("Share which one?")
-        question = await ours.look(ANA, TRAINING, "Share which one?")
+        assert (await ours.command(ANA, "share @cleo")).startswith("Share which machine?")
+        question = await ours.look(ANA, TRAINING, "Share which machine?")
         assert len(question["buttons"]) == 2
         await ours.click(ANA, question, f"Share {first.id}")
         assert (await ours.rental(first.id)).teammates == (BEN, CLEO)

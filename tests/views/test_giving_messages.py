@@ -55,8 +55,8 @@ def test_its_owner_reads_who_asks_with_three_answers_and_then_what_became_of_it(
         direct(answers[0], bens(ASKED, answers[0]), NOW + M, to=ANA),
     ) == snapshot("""\
 
-Ana is asking for your 1x H100 (k7mq2), idle for 2 h 10 min, $2.42/h. If you share it, it stays
-      yours. If you give it away, Ana pays from then on.
+Ana is asking for your 1x H100 (k7mq2), which has been idle for 2 h 10 min at $2.42/h. If you share
+      it, it stays yours. If you give it away, Ana pays from then on.
 [Share with Ana] [Give it to Ana] [I need it]
 
 Ana asked for your 1x H100 (k7mq2). It's still needed.

@@ -292,15 +292,15 @@ A100: SXM 80 GB
 
 def test_several_rentals_have_a_button_each() -> None:
     own = OwnRentals(rentals=(making().rental, ready().rental), names=NAMES)
-    shown = short_forms.which_one(own, "Destroy which one?", destroy_button, reading(NOW, BEN))
+    shown = short_forms.which_one(own, "Destroy which machine or request?", destroy_button, reading(NOW, BEN))
     many = OwnRentals(rentals=(ready().rental,) * 12, names=NAMES)
-    long = short_forms.which_one(many, "Show which one?", destroy_button, reading(NOW, ANA))
+    long = short_forms.which_one(many, "Show which machine or request?", destroy_button, reading(NOW, ANA))
     assert message(long, NOW).endswith("2 more: /gpu list")
     assert page(message(shown, NOW)) == snapshot("""\
 
-Destroy which one?
+Destroy which machine or request?
 Starting: 1x H100 (k7mq2) in EU for Ana.   [Destroy k7mq2]
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends at 18:40.   [Destroy k7mq2]
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40.   [Destroy k7mq2]
 """)
 
 
@@ -313,11 +313,11 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: keeps running after 6 h while its GPUs are busy; also: while busy up
-      to 60h
+/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; also:
+      while busy up to 60h
 /gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
-/gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for one
+/gpu get H100 at 9:00 tomorrow for 8h: offers to rent it at that time; /gpu wait 8x H200 under
+      $3/GPU/h until fri waits for an offer
 /gpu again: shows offers for your last request again
 /gpu list: your machines and requests; /gpu list all shows everyone's
 /gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below
@@ -341,11 +341,11 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: keeps running after 6 h while its GPUs are busy; also: while busy up
-      to 60h
+/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; also:
+      while busy up to 60h
 /gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
-/gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for one
+/gpu get H100 at 9:00 tomorrow for 8h: offers to rent it at that time; /gpu wait 8x H200 under
+      $3/GPU/h until fri waits for an offer
 /gpu again: shows offers for your last request again
 /gpu list: your machines and requests; /gpu list all shows everyone's
 /gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below

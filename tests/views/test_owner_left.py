@@ -52,15 +52,15 @@ def test_each_admin_reads_whose_machine_it_was_what_it_costs_and_what_was_decide
         read(waiting(LEFT)),
     ) == snapshot("""\
 
-Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40. Who
-      should be its new owner?
+Ana left the workspace. Ana's 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40.
+      Who should be its new owner?
 [Assign an owner] [Ask again tomorrow] [Destroy k7mq2]
 
-Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40. Who
-      should be its new owner? Carl wants to decide later, so I'll ask again tomorrow at 14:20.
+Ana left the workspace. Ana's 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40.
+      Who should be its new owner? Carl wants to decide later, so I'll ask again tomorrow at 14:20.
 [Assign an owner] [Destroy k7mq2]
 
-Ana left the workspace. I asked about 1x H100 (k7mq2) again at 14:30, in a newer message.
+Ana left the workspace. I asked again at 14:30, in a newer message, who should own 1x H100 (k7mq2).
 
 Ana left the workspace. Carl made Ben the owner of 1x H100 (k7mq2).
 
@@ -68,8 +68,8 @@ Ana left the workspace and was the owner of 1x H100 (k7mq2). It's being destroye
 
 Ana left the workspace and was the owner of 1x H100 (k7mq2). Ended at 18:41.
 
-Ana left the workspace. 8x H100 (p4wd9) is waiting for approval, and can't be approved without an
-      owner. Who should be its new owner?
+Ana left the workspace. Ana's 8x H100 (p4wd9) is waiting for approval, and can't be approved without
+      an owner. Who should be its new owner?
 [Assign an owner] [Ask again tomorrow] [Withdraw]
 """)
 
@@ -77,8 +77,8 @@ Ana left the workspace. 8x H100 (p4wd9) is waiting for approval, and can't be ap
 def test_admins_read_that_the_machine_of_who_left_is_idle() -> None:
     assert page(read(changed_use(ready(LEFT), IDLE))) == snapshot("""\
 
-Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far, idle for 5 min. It ends
-      at 18:40. Who should be its new owner?
+Ana left the workspace. Ana's 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far, idle for 5 min. It
+      ends at 18:40. Who should be its new owner?
 [Assign an owner] [Ask again tomorrow] [Destroy k7mq2]
 """)
 
