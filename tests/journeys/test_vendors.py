@@ -24,13 +24,13 @@ async def test_killed_after_two_failed_purchases_and_a_third_all_machines_that_t
     await world.restart()
     rental = await world.rental()
     card = await world.until_card(rental, "Waiting for Ana")
-    await world.play.clicks("Ana", card, "Go on")
+    await world.play.clicks("Ana", card, "Accept up to")
     waits = (await world.thread(rental))[-1]
-    assert waits.startswith('Scaleway answered: "The vendor did not confirm the order in time". I make sure that')
-    assert "at these 3 places (about 2 min), then try the next" in waits
+    assert waits.startswith('Scaleway answered: "The vendor did not confirm the order in time". I\'m checking')
+    assert "at 3 places that I've tried (about 2 min) before I try the next" in waits
     await world.until_card(rental, "Ready")
     thread = await world.thread(rental)
-    assert sum("made a machine although it said that it failed" in reply for reply in thread) == 3
+    assert sum("made a machine for this request although it reported a failure" in reply for reply in thread) == 3
     assert sum(reply.startswith("The extra machine at") for reply in thread) == 3
     (machine,) = await world.alive()
     await world.destroys("Ana", rental)
