@@ -121,7 +121,7 @@ def price_text(request: Request, offer: Offer | None) -> str:
         return f"Nobody offers this right now: {_wanted(request)}. Click Show offers for similar ones."
     longest = ""
     if request.longest > request.lease:
-        longest = f", {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
+        longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
     each = f" ({price_of(offer.gpu_rate)} per GPU)" if request.count > 1 else ""
     about = f"*From {per_hour(offer.rate)}{each}, about {dollars(cost(offer.rate, request.lease))}*"
     return f"{about} for {span(request.lease)}{longest}: {_wanted(request)}, at {vendor(offer.vendor)}."
@@ -304,7 +304,7 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
-    label = "Don't check whether it's used (no-probe)"
+    label = "Don't check whether the machine is used (no-probe)"
     box = option(label, NO_PROBE)
     return blocks.checkboxes(
         Field.PROBE, "Monitoring", [box], chosen=[] if wanted.probe else [box], required=False
@@ -330,7 +330,7 @@ def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new:
             Field.WAITS,
             "If nothing fits, wait until",
             value="" if stands is None else end_text(stands.until, zone),
-            hint="Such as fri or fri 18:00. Nothing waits before you click a button in the answer.",
+            hint="Such as fri or fri 18:00. I only begin to wait when you click a button in the answer.",
             longest=40,
             required=False,
         ),

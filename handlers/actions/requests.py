@@ -141,7 +141,9 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
             ],
             chosen=None,
         ),
-        blocks.context(f"{owner(details)} will read that you approved fewer hours. The price stays the same."),
+        blocks.context(
+            f"{owner(details)} will read that you approved fewer hours. The hourly price stays the same."
+        ),
         submit="Approve fewer hours",
         value=VersionValue(rental_id=rental.id, version=rental.newest_envelope.version),
     )

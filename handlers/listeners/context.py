@@ -57,6 +57,8 @@ class Turn:
     view_id: str
     hash: str
     """The state of the view that the person saw, as Slack names it."""
+    replaced: str = ""
+    """The state before the bot's last update of the view."""
 
 
 @dataclass
@@ -68,9 +70,12 @@ class OpenForms:
     _newest: dict[str, Turn] = field(default_factory=dict)
 
     def begin(self, view_id: str, view_hash: str) -> Turn:
-        """Return a new choice in a form, which is the newest one from now on."""
+        """Return a new choice in a form, which is the newest one from now on. If it was made just before the bot's
+        last update arrived, it uses the state after that."""
         turn = Turn(view_id, view_hash)
-        self._newest.pop(view_id, None)
+        before = self._newest.pop(view_id, None)
+        if before is not None and before.replaced == view_hash:
+            turn = Turn(view_id, before.hash, replaced=view_hash)
         self._newest[view_id] = turn
         if len(self._newest) > FORMS_REMEMBERED:
             del self._newest[next(iter(self._newest))]
@@ -84,7 +89,7 @@ class OpenForms:
         """Take the new state of a form that was updated. A choice that was made during the update uses it."""
         newest = self._newest.get(turn.view_id)
         if newest is not None and newest.hash == turn.hash:
-            newest.hash = view_hash
+            newest.replaced, newest.hash = newest.hash, view_hash
 
     def forget(self, view_id: str) -> None:
         """Forget a form that was submitted: errors that it shows then must not go with an update."""

@@ -202,9 +202,9 @@ def _no_answer(context: EventContext[AttemptFacts]) -> str:
         case Why.BOUGHT_BEFORE:
             lead = f"Compute Clear says that {name}'s offer is already taken, perhaps by me"
         case Why.RATE_LIMITED | Why.UNAUTHORIZED as why:
-            lead = f"I asked {name}, but {reason(why)}"
+            lead = f"I tried to buy from {name}, but {reason(why)}"
         case _:
-            lead = f"{name} reported that the purchase failed, but named a machine"
+            lead = f"{name} reported that the purchase failed, but its answer names a machine"
     return join(sentence(lead), _checking("there"))
 
 

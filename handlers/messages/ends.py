@@ -208,7 +208,7 @@ def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
 
 @thread(EventKind.EXTENSION_APPROVED, EventKind.EXTENDED_BY_OPERATOR)
 def _extension_approved(context: EventContext[DecisionFacts | ExtensionFacts]) -> str:
-    own = " (own request)" if context.facts.self_approved else ""
+    own = " (their own request)" if context.facts.self_approved else ""
     fewer = fewer_hours_text(context.facts)
     approved = f"{context.actor} approved more time for {context.this_machine}{own}{over_budget(context)}"
     return f"{approved}{f': {fewer}' if fewer else ''}. It now {_ends(context)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from calendar import month_abbr
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 
 from bot.model.budget import MonthPart, ScopeKind
 from bot.model.event import EventKind
@@ -40,13 +41,17 @@ def _digest(context: AlertContext[DigestFacts]) -> Rendered:
     if len(week.projects) > 1:
         words += [
             f"{escape(one.project, 40)}: {dollars(amount)} for {plural(one.spent.rentals, 'rental')}"
-            + (f", {percent(one.spent.use.idle, one.spent.amount)} idle" if one.spent.use.idle else "")
-            + (f"; {plural(one.running, 'machine')} now, at {per_hour(one.rate)}" if one.running else "")
-            + (f"; {plural(one.not_confirmed, 'deletion')} not confirmed" if one.not_confirmed else "")
+            + (
+                f", {percent(one.spent.use.idle, one.spent.amount)} of it on idle machines"
+                if one.spent.use.idle
+                else ""
+            )
+            + (f"; {_machines_run(one.running, one.rate)}" if one.running else "")
+            + (f"; {_not_confirmed(one.not_confirmed)}" if one.not_confirmed else "")
             for one, amount in list(zip(week.projects, amounts, strict=True))[:MOST_PROJECTS]
         ]
     more = len(week.projects) - MOST_PROJECTS
-    words += [f"{plural(more, 'more project')}: /gpu spend"] if more > 0 else []
+    words += [f"{plural(more, 'more project')}: /gpu spend shows all."] if more > 0 else []
     return blocks.message("\n".join(words))
 
 
@@ -65,12 +70,16 @@ def _spent(spent: Spent) -> str:
 
 def _running(week: Digest) -> str:
     """Return `5 machines are running now, at $31.20/h.`, then how many deletions aren't confirmed yet."""
-    running = "No machine is running now."
-    if week.running:
-        are = plural(week.running, "machine is", "machines are")
-        running = f"{are} running now, at {per_hour(week.rate)}."
-    left = plural(week.not_confirmed, "deletion isn't", "deletions aren't")
-    return join(running, f"{left} confirmed yet." if week.not_confirmed else "")
+    running = f"{_machines_run(week.running, week.rate)}." if week.running else "No machine is running now."
+    return join(running, f"{_not_confirmed(week.not_confirmed)}." if week.not_confirmed else "")
+
+
+def _machines_run(count: int, rate: Decimal) -> str:
+    return f"{plural(count, 'machine is', 'machines are')} running now, at {per_hour(rate)}"
+
+
+def _not_confirmed(count: int) -> str:
+    return plural(count, "deletion isn't confirmed yet", "deletions aren't confirmed yet")
 
 
 # --- alerts about the month and the day

@@ -208,7 +208,7 @@ def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
     withdrawal."""
     if view.still_waiting is None:
         return ""
-    return f"{view.quote.changes} keeps waiting{' until you click an offer' if rentable else ''}."
+    return f"Request {view.quote.changes} stays as it is{' until you click an offer' if rentable else ''}."
 
 
 def most_shown(*, everything: bool) -> int:
@@ -252,7 +252,7 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
 def _without_script(setup: str | None) -> str:
     """Return what doesn't work at a vendor whose machines run no startup script."""
     no_setup = f", setup {escape(setup)} doesn't run" if setup else ""
-    return f"No startup script: only your default key works{no_setup}, and I can't monitor usage."
+    return f"Without a startup script, only your default key works{no_setup}, and I can't monitor usage."
 
 
 def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool) -> str:
@@ -396,7 +396,7 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
     here = channel(quote.asked_in)
     if asked_in.shared and asked_in.member:
         return f"People from outside can read {here}, so {goes}"
-    return f"I'm not in {here}, so {goes} To have it here: /invite @gpubot"
+    return f"I'm not in {here}, so {goes} To get cards here: /invite @gpubot"
 
 
 # --- nothing to rent

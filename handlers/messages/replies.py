@@ -87,7 +87,7 @@ def bug(number: str, *, rented: bool | None = None) -> Rendered:
 
 
 def store_busy() -> Rendered:
-    return reply("I couldn't save that, so nothing was changed. Try again in a moment.")
+    return reply("I couldn't save anything just now, so nothing was changed. Try again in a moment.")
 
 
 def rented(
@@ -183,8 +183,10 @@ def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader)
 def ending(rental: Rental) -> Rendered:
     """Return the reply to a destroy, a cancel or a withdrawal: the new state of the rental."""
     if rental.state is not State.DESTROYING:
-        return blocks.message(f"{STATES[rental.state]}: {machine_in(rental)}.")
-    then = f"{channel(rental.card_channel)} will say when the vendor has confirmed it."
+        if rental.state in {State.WITHDRAWN, State.CANCELLED}:
+            return blocks.message(f"The request for {machine_in(rental)} was {STATES[rental.state].lower()}.")
+        return blocks.message(f"{machine_in(rental)} has ended.")
+    then = f"{channel(rental.card_channel)} will say when the vendor has confirmed the deletion."
     return blocks.message(f"I'm destroying {machine_in(rental)}. {then}")
 
 

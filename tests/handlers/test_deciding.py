@@ -276,7 +276,7 @@ async def test_only_the_owner_can_change_or_withdraw_a_request(tmp_path: Path) -
         await ours.click(BEN, card, "Change")
         assert (await ours.replies())[
             -1
-        ] == "Only the person who asked can change this request. Nothing was changed."
+        ] == f"Only the person who asked can change the request {rental.id}. Nothing was changed."
         await ours.click(BEN, card, "Withdraw")
         assert (await ours.replies())[
             -1
@@ -291,7 +291,9 @@ async def test_only_the_owner_can_accept_a_price_outside_the_envelope(tmp_path: 
         await let_the_owner_decide(ours, rental)
         await ours.forge(BEN, "accept", f"{rental.id}:1")
         assert await ours.modal(BEN) is None
-        assert (await ours.replies())[-1] == "Only the person who asked can decide this. Nothing was changed."
+        assert (await ours.replies())[
+            -1
+        ] == f"Only the person who asked can decide about {rental.id}. Nothing was changed."
         assert (await ours.rental(rental.id)).state is State.AWAITING_APPROVAL
         await ours.forge(ANA, "accept", f"{rental.id}:1")
         assert (await ours.submit(ANA))["ok"]

@@ -330,3 +330,13 @@ def test_a_choice_that_was_made_during_an_update_takes_the_state_after_it() -> N
     third = forms.begin("V1", "newer")
     forms.updated(second, "later")
     assert third.hash == "newer"
+
+
+def test_a_choice_that_was_made_just_before_an_update_arrived_takes_the_state_after_it() -> None:
+    forms = OpenForms()
+    forms.updated(forms.begin("V1", "before"), "after")
+    late = forms.begin("V1", "before")
+    assert (late.hash, forms.is_newest(late)) == ("after", True)
+    forms.updated(late, "later")
+    forms.forget("V1")
+    assert forms.begin("V1", "after").hash == "after"

@@ -227,7 +227,7 @@ async def test_an_approver_who_needs_no_dialog_reads_that_it_came_too_late(tmp_p
         ours.clock.put(until - 29 * MIN)
         await ours.click(BEN, await question(ours), "Approve")
         assert (await ours.replies())[-1] == (
-            "Less than 30 min is left until the end of this request. Ana can name a later one. Nothing was rented."
+            "Less than 30 min is left until the end of this request. Ana can name a later end. Nothing was rented."
         )
         assert (await ours.rental(rental.id)).owner_decides
 

@@ -48,7 +48,7 @@ async def test_destroy_by_command_opens_the_same_dialog_and_sends_a_reply(tmp_pa
         assert await ours.command(ANA, f"destroy {rental.id.upper()}") == ""
         assert (await ours.submit(ANA))["ok"]
         assert ending(await ours.rental(rental.id)).outcome is State.DESTROYED
-        assert (await ours.replies())[-1] == f"Ended: 1x H100 SXM 80 GB ({rental.id}) in EU."
+        assert (await ours.replies())[-1] == f"1x H100 SXM 80 GB ({rental.id}) in EU has ended."
 
 
 async def test_others_can_not_destroy_a_machine_and_read_who_can(tmp_path: Path) -> None:

@@ -218,4 +218,4 @@ async def test_the_first_answer_after_an_outage_ends_every_wait_but_those_that_s
         assert sorted(texts) == [f"Step {number}" for number in range(6)]
         assert len((await ours.world.get("traffic", endpoint="chat.update"))["requests"]) == edits
         await deliver_for(ours, clock, 70 * MINUTE)
-        assert "Cancelled" in (await ours.look(ANA, TRAINING, "Cancelled: 1x H100"))["reads"]
+        assert (await ours.look(ANA, TRAINING, "The request for 1x H100"))["reads"].endswith("was cancelled.")

@@ -23,7 +23,7 @@ from tests.handlers.parsing_helpers import CATALOG
 from tests.handlers.team import Team, an_offer, team
 from tests.store.fact import NAME
 
-NOT_STORED = "I couldn't save that, so nothing was changed. Try again in a moment."
+NOT_STORED = "I couldn't save anything just now, so nothing was changed. Try again in a moment."
 
 
 async def test_a_command_that_could_not_be_stored_says_so_in_its_answer(tmp_path: Path) -> None:
@@ -188,8 +188,9 @@ async def test_a_dialog_that_was_open_for_an_hour_is_answered_in_a_direct_messag
         view.source["private_metadata"] = json.dumps(metadata)
         assert (await ours.submit(ANA))["ok"]
         await ours.deliver()
-        reply = await ours.look(ANA, f"D{ANA[1:]}", "Cancelled: 1x H100 SXM 80 GB (")
+        reply = await ours.look(ANA, f"D{ANA[1:]}", "The request for 1x H100 SXM 80 GB (")
         assert reply["is_dm"]
+        assert reply["reads"].endswith("in EU was cancelled.")
 
 
 async def test_an_error_about_an_input_that_an_older_dialog_lacks_is_shown_below_its_first_input(

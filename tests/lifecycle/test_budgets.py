@@ -322,7 +322,7 @@ async def test_a_projects_own_limits_and_names(sqlite_url: str) -> None:
     async with world(sqlite_url, rules=changed(RULES, projects=projects)) as here:
         mine = await here.get()
         assert (mine.project, mine.state) == ("Speech", State.PROVISIONING)
-        with pytest.raises(Refused, match="Only people of vision and approvers can charge it"):
+        with pytest.raises(Refused, match="Only people of project vision and approvers can charge that project"):
             await here.ask(project="vision")
         bens = await here.rent(await here.ask(BEN, project="VISION"), person=BEN)
         assert (bens.project, bens.state) == ("vision", State.AWAITING_APPROVAL)

@@ -73,9 +73,9 @@ async def test_half_an_hour_before_the_end_an_offer_can_be_rented_and_later_it_c
     if left == 30 * MINUTE:
         assert (await here.rent(quote)).state is State.PROVISIONING
         return
-    with pytest.raises(Mistake, match="Less than 30 min are left"):
+    with pytest.raises(Mistake, match="Less than 30 min is left"):
         await here.rent(quote)
-    with pytest.raises(Mistake, match="Less than 30 min are left"):
+    with pytest.raises(Mistake, match="Less than 30 min is left"):
         await here.ask(until=here.now + left)
     assert await here.rentals() == []
 
@@ -85,7 +85,7 @@ async def test_a_purchase_that_comes_too_late_for_its_end_asks_the_owner(here: W
     await here.be_down(10 * MINUTE + SECOND)
     rental = await waits_for_later_end(here, rental)
     assert await here.calls("procure_offer") == []
-    with pytest.raises(TooLate, match="You can name a later one"):
+    with pytest.raises(TooLate, match="You can name a later end"):
         await here.approve(rental, ANA)
     assert (await here.rental(rental.id)).version == rental.version
     quote = await here.ask(until=here.now + 2 * HOUR, changes=rental.id)
@@ -138,7 +138,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_buys_nothing_and_asks
     assert await here.event_kinds(rental) == [E.ASKED, E.ASKED_AGAIN]
     assert await here.calls("procure_offer") == []
     for person in (BEN, CLEO):
-        with pytest.raises(Exception, match="Only the person who asked can decide this"):
+        with pytest.raises(Exception, match="Only the person who asked can decide about"):
             await carry_out(here.deps, person, deciding.Approve(rental.id, 2))
     # A later end is asked of an approver like any other request over the limits.
     rental = await here.rent(await here.ask(count=8, until=here.now + 3 * HOUR, changes=rental.id))

@@ -23,6 +23,7 @@ PATIENCE = 90_000
 """Milliseconds for which Playwright waits for what a story expects. No test asserts that it took less."""
 expect.set_options(timeout=PATIENCE)
 SIZE = ViewportSize(width=1280, height=900)
+COLOURS = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
 PHONE = ViewportSize(width=420, height=860)
 ANA, BEN, CLEO, GUS = "U0ANA0000", "U0BEN0000", "U0CLEO000", "U0GUS0000"
 TRAINING, GPUS, SHARED, APPROVALS = "C0TRAIN00", "C0GPUS000", "C0SHARED0", "C0APPROVE"
@@ -115,7 +116,7 @@ def accessible(page: Page) -> None:
         page.emulate_media(color_scheme="light")
         found += Axe().run(page).response["violations"]
         page.emulate_media(color_scheme="dark")  # of all rules, only the one for contrast sees colours
-        found += Axe().run(page, options={"runOnly": ["color-contrast"]}).response["violations"]
+        found += Axe().run(page, options=COLOURS).response["violations"]
     assert before is not None
     page.set_viewport_size(before)
     assert not found, json.dumps([(each["id"], [node["html"] for node in each["nodes"]]) for each in found])

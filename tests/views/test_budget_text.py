@@ -30,8 +30,10 @@ from tests.views.stories import (
     clock,
     envelope,
     happened,
+    offer,
     reading,
     ready,
+    request,
     view_of,
     waiting,
 )
@@ -46,18 +48,24 @@ def demand(scope: Scope) -> Demand:
     return Demand(balance=balance, budget=3_000_000_000, more=16_060_000)
 
 
-def shown(*choices: OfferChoice) -> str:
-    quote = changed(QUOTE, project="vision")
+def shown(*choices: OfferChoice, count: int = 1) -> str:
+    quote = changed(QUOTE, project="vision", request=request(count=count))
     return message(offers.found(view_of(quote, choices), reading(NOW, ANA)), NOW)
 
 
 def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -> None:
     first, second = (OfferChoice(offer=offer, envelope=envelope()) for offer in (HYPERSTACK, NEBIUS))
     asks = {"over": (Over.BUDGET,), "shorter": 4 * H}
+    big = OfferChoice(
+        offer=offer("o-big", "18.40", "nebius", "eu-north1", count=8),
+        envelope=envelope("18.40", "21.16", 137_540_000, count=8),
+        over=(Over.TOTAL, Over.BUDGET),
+        passed=(changed(demand(MINE), more=137_540_000),),
+    )
     refused = OverBudget(say_passed(demand(TEAM)), instead=NOT_RENTED)
     assert page(
         shown(changed(first, passed=(demand(VISION),), **asks), changed(second, passed=(demand(VISION),), **asks)),
-        shown(changed(first, over=(Over.TOTAL, Over.BUDGET), passed=(demand(MINE),))),
+        shown(big, count=8),
         shown(changed(first, refused=refused, shorter=H), changed(second, refused=refused)),
     ) == snapshot("""\
 
@@ -72,13 +80,13 @@ About $12.90, *at most $16.06* including startup and shutdown. If it sells out, 
   Prices are valid until 13:05.
 [For 4 h instead] [Details] [Refresh] [Change]
 
-*1x H100 in EU* · 6 h
+*8x H100 in EU* · 6 h
   project vision
-*Needs approval*: it's over the limit of $100.00 per rental. This could cost $16.06, and you have
+*Needs approval*: it's over the limit of $100.00 per rental. This could cost $137.54, and you have
       only $12.10 left in November ($2,900.00 spent, $87.90 reserved for running machines).
-*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Ask for $2.15/h]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
+About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
+      up to $21.16/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 

@@ -48,8 +48,8 @@ def test_a_digest_has_the_sums_and_a_line_for_each_project() -> None:
     assert text(WEEK).splitlines() == [
         "Last week (16 to 22 Nov) the team spent $1,940.12 on 61 rentals, of which $212.70 (11%) was idle. "
         "5 machines are running now, at $31.20/h. At this rate, November will cost about $2,940.",
-        "vision: $1,210.40 for 40 rentals, 8% idle; 3 machines now, at $20.10/h",
-        "unassigned: $729.72 for 21 rentals, 15% idle; 2 machines now, at $11.10/h",
+        "vision: $1,210.40 for 40 rentals, 8% of it on idle machines; 3 machines are running now, at $20.10/h",
+        "unassigned: $729.72 for 21 rentals, 15% of it on idle machines; 2 machines are running now, at $11.10/h",
     ]
 
 
@@ -64,7 +64,7 @@ def test_a_machine_whose_deletion_is_not_confirmed_does_not_count_as_running() -
     last = changed(OTHERS, running=0, rate=Decimal(0), not_confirmed=1)
     first, _, unassigned = text(changed(WEEK, projects=(VISION, last))).splitlines()
     assert "3 machines are running now, at $20.10/h. 1 deletion isn't confirmed yet. At this rate" in first
-    assert unassigned.endswith("15% idle; 1 deletion not confirmed")
+    assert unassigned.endswith("15% of it on idle machines; 1 deletion isn't confirmed yet")
 
 
 def test_a_digest_of_one_project_is_one_line() -> None:
@@ -79,4 +79,4 @@ def test_a_digest_of_one_project_is_one_line() -> None:
 def test_a_digest_of_many_projects_names_the_dearest() -> None:
     week = changed(WEEK, projects=tuple(changed(VISION, project=f"p{n}") for n in range(13)))
     lines = text(week).splitlines()
-    assert (len(lines), lines[10].split(":")[0], lines[11]) == (12, "p9", "3 more projects: /gpu spend")
+    assert (len(lines), lines[10].split(":")[0], lines[11]) == (12, "p9", "3 more projects: /gpu spend shows all.")

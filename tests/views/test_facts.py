@@ -189,7 +189,14 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
             "who wants which machine for how long": "Ana wants *8x H100 (p4wd9) in EU for 6 h*",
             "why": '"fine-tune run 7"',
             "who is asked": "<!subteam^S0GPU>, <@U0BEN>",
-            "the highest price": "up to $21.16/h",
+            "the price and the highest one": (
+                "Price: $18.40/h, or up to $21.16/h if that offer sells out",
+                "It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out.",
+            ),
+            "the limits that it is over": (
+                "Over the limits: $10.00/h, $100.00 per rental",
+                "This is over the limits of $10.00/h and $100.00 per rental.",
+            ),
             "the budget": "$1,210.40",
             "what is left of it": "$1,072.86 after this",
             "what the requester already has": "1x A100 (a2bc3)",

@@ -28,6 +28,7 @@ from tests.views.stories import (
     envelope,
     lease,
     making,
+    offer,
     reading,
     ready,
     request,
@@ -38,7 +39,11 @@ from tests.views.test_lists import CATALOG
 NOW = clock(18, 10)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint="SHA256:abc")
 WITHIN_LIMITS = OfferChoice(offer=HYPERSTACK, envelope=envelope())
-ASKS = OfferChoice(offer=HYPERSTACK, envelope=envelope(price="18.40", total=137_540_000), over=(Over.PER_HOUR,))
+ASKS = OfferChoice(
+    offer=offer("o-big", "18.40", "nebius", "eu-north1", count=8),
+    envelope=envelope("18.40", "21.16", 137_540_000, count=8),
+    over=(Over.PER_HOUR, Over.TOTAL),
+)
 
 
 def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
@@ -48,12 +53,12 @@ def test_the_dialog_before_a_destroy_names_the_machine_and_its_cost() -> None:
 
 == Destroy k7mq2? ==
 ! Everything on the disk will be deleted.
-Ana's 1x H100 (k7mq2). $14.07 so far.
+Ana's 1x H100 (k7mq2). It has cost $14.07 so far.
 [Destroy k7mq2] [Go back]
 
 == Cancel k7mq2? ==
-Ana's 1x H100 (k7mq2). It's still starting. Whatever was rented for it will be destroyed. $0.06 so
-      far.
+Ana's 1x H100 (k7mq2). It's still starting. Whatever was rented for it will be destroyed. It has
+      cost $0.06 so far.
 [Cancel k7mq2] [Go back]
 
 == Withdraw p4wd9? ==
@@ -84,9 +89,9 @@ About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.
 
 == Ask for approval? ==
 ! This can cost up to $137.54.
-1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
-About $12.90. $137.54 is for 6 h plus 30 min to start and shut down, at up to $2.47/h, plus the
-      $121.48 spent before. If this offer sells out, I'll take the next one up to that price.
+8x H100 in EU from Nebius eu-north1, $18.40/h, 6 h from when it's ready.
+About $110.40. $137.54 is for 6 h plus 30 min to start and shut down, at up to $21.16/h. If this
+      offer sells out, I'll take the next one up to that price.
 *Needs approval*: it's over the limits of $10.00/h and $100.00 per rental. Nothing is rented until
       someone approves.
 [Ask] [Go back]
@@ -105,6 +110,12 @@ It has cost $4.96 so far, at $2.42/h.
 [Approve up to $101.00] [Go back]
 """)
     assert approve_dialog(waiting(), reader=reading(NOW)).value == VersionValue(rental_id="p4wd9", version=1)
+
+
+def test_the_most_that_a_rent_can_cost_includes_what_was_spent_before() -> None:
+    after = OfferChoice(offer=HYPERSTACK, envelope=envelope(total=16_055_000 + 420_000))
+    shown = " ".join(dialog(rent_dialog(QUOTE, after, reader=reading(NOW)), NOW).split())
+    assert "$16.48 is for 6 h plus 30 min to start and shut down, at up to $2.47/h, plus the $0.42 spent" in shown
 
 
 def test_an_end_that_was_named_is_a_span_in_dialogs_and_a_date_in_the_form() -> None:
@@ -160,7 +171,7 @@ For how long: (6h)
 Longest time in all, if its GPUs are busy: ()
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
-Monitoring: [ ] Don't check whether it's used (no-probe)
+Monitoring: [ ] Don't check whether the machine is used (no-probe)
 If nothing fits, wait until: ()
 Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
       offers outside my hours too (any time)
@@ -180,7 +191,7 @@ For how long: (4h)
 Longest time in all, if its GPUs are busy: ()
 Choose a GPU to see its price.
 Share with: ()
-Monitoring: [ ] Don't check whether it's used (no-probe)
+Monitoring: [ ] Don't check whether the machine is used (no-probe)
 If nothing fits, wait until: ()
 Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
       offers outside my hours too (any time)
@@ -247,21 +258,21 @@ def test_the_dialog_for_fewer_hours_has_their_totals_and_no_clock_time() -> None
 == Fewer hours: p4wd9 ==
 Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".
 Approve for: 4 h, up to $95.22 | 2 h, up to $52.90 | 1 h, up to $31.74
-  Ana will read that you approved fewer hours. The price stays the same.
+  Ana will read that you approved fewer hours. The hourly price stays the same.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==
 Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or up to 12 h if its GPUs are busy:
       "fine-tune run 7".
 Approve for: up to 8 h if its GPUs are busy, up to $179.86 | 6 h, up to $137.54
-  Ana will read that you approved fewer hours. The price stays the same.
+  Ana will read that you approved fewer hours. The hourly price stays the same.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: k7mq2 ==
 Ana wants 24 h more for 1x H100 (k7mq2): "fine-tune run 7".
 Approve for: 12 h more, up to $30.86 | 8 h more, up to $21.18 | 4 h more, up to $11.50 | 2 h more,
       up to $6.66 | 1 h more, up to $4.24
-  Ana will read that you approved fewer hours. The price stays the same.
+  Ana will read that you approved fewer hours. The hourly price stays the same.
 [Approve fewer hours] [Go back]
 
 == Fewer hours: p4wd9 ==

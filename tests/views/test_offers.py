@@ -45,6 +45,10 @@ from tests.views.stories import (
 NOW = clock(12, 35)
 ALL = (HYPERSTACK, NEBIUS, SCALEWAY)
 EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
+NO_ROOM = Refused(
+    "That would exceed your team's limit of $100.00/h, of which $3.00/h is left. "
+    "Take a cheaper offer, or wait until a machine is destroyed."
+)
 EIGHT_ALLOWED = envelope("18.40", "21.16", 137_540_000, count=8)
 
 
@@ -66,7 +70,7 @@ def test_the_heading_of_the_offers_names_the_set_up() -> None:
 
 
 def test_offers_are_listed_in_order_with_one_recommended_button() -> None:
-    more = [offer(f"o-{n}", "4.00", "lambda", "de-1") for n in range(5)]
+    more = [offer(f"o-{n}", f"4.{n}0", "lambda", "de-1") for n in range(5)]
     eight = rows((*ALL, *more))
     assert page(found(eight), found(eight, everything=True)) == snapshot("""\
 
@@ -86,10 +90,10 @@ About $12.90, *at most $16.06*.
 *$2.42/h* Nebius eu-north1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $2.42/h]
 *$3.11/h* Scaleway fr-par-2, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $3.11/h]
 *$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
-*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
-*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
-*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
-*$4.00/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.00/h]
+*$4.10/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.10/h]
+*$4.20/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.20/h]
+*$4.30/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.30/h]
+*$4.40/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.40/h]
   "At most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer sells
       out, I'll take the next one up to that price.
   Prices are valid until 13:05. Nothing is reserved, so an offer can still sell out.
@@ -168,14 +172,14 @@ def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recom
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
-No startup script: only your default key works, and I can't monitor usage.
+Without a startup script, only your default key works, and I can't monitor usage.
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
-No startup script: only your default key works, and I can't monitor usage.
+Without a startup script, only your default key works, and I can't monitor usage.
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
 About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
@@ -187,7 +191,7 @@ About $14.52, *at most $16.06* including startup and shutdown. If it sells out, 
 About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
 *$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
-No startup script: only your default key works, and I can't monitor usage.
+Without a startup script, only your default key works, and I can't monitor usage.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 """)
@@ -212,21 +216,26 @@ def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
 
 def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_none() -> None:
     asks = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, over=(Over.PER_HOUR, Over.TOTAL))
-    refused = OfferChoice(offer=EIGHT, envelope=EIGHT_ALLOWED, refused=Refused("Only $3.00/h is left."))
-    hourly, total = changed(asks, over=(Over.PER_HOUR,)), changed(asks, over=(Over.TOTAL,))
-    assert page(found([asks, refused]), found([hourly]), found([hourly, total])) == snapshot("""\
+    dearer = offer("o-dear", "19.36", "scaleway", "fr-par-2", count=8)
+    refused = OfferChoice(offer=dearer, envelope=EIGHT_ALLOWED, refused=NO_ROOM)
+    hourly = changed(asks, over=(Over.PER_HOUR,))
+    total = OfferChoice(offer=dearer, envelope=EIGHT_ALLOWED, over=(Over.TOTAL,))
+    quote = changed(QUOTE, request=request(count=8))
+    shown = [found(each, quote=quote) for each in ([asks, refused], [hourly], [hourly, total])]
+    assert page(*shown) == snapshot("""\
 
-*1x H100 in EU* · 6 h
+*8x H100 in EU* · 6 h
 *Needs approval*: it's over the limits of $10.00/h and $100.00 per rental.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
 About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
       up to $21.16/h.
-*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1
-You can't rent this. Only $3.00/h is left.
+*$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2
+You can't rent this. That would exceed your team's limit of $100.00/h, of which $3.00/h is left.
+      Take a cheaper offer, or wait until a machine is destroyed.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
-*1x H100 in EU* · 6 h
+*8x H100 in EU* · 6 h
 *Needs approval*: it's over the limit of $10.00/h.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
 About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
@@ -234,12 +243,12 @@ About $110.40, *at most $137.54* including startup and shutdown. If it sells out
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
-*1x H100 in EU* · 6 h
+*8x H100 in EU* · 6 h
 *Needs approval*: it's over the limit of $10.00/h or $100.00 per rental.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
 About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
       up to $21.16/h.
-*$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1   [Ask for $18.40/h]
+*$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2   [Ask for $19.36/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 """)
@@ -250,8 +259,8 @@ def test_a_refusal_of_all_offers_is_said_once() -> None:
     assert page(found(rows(refused=why))) == snapshot("""\
 
 *1x H100 in EU* · 6 h
-You can't rent these now. You have 4 rentals, and your team's limit is 4 per person. Destroy one
-      first: /gpu list shows them.
+You can't rent these now. You have 4 rentals, and your team's limit is 4 per person. Destroy one of
+      them first: /gpu list shows them.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2
@@ -283,7 +292,7 @@ def test_the_first_line_says_all_that_was_understood() -> None:
 
 def test_a_change_of_a_waiting_request_says_what_it_will_be_and_that_the_request_still_stands() -> None:
     change: dict[str, Any] = {"quote": changed(QUOTE, changes="p4wd9"), "still_waiting": request(count=8)}
-    refused = rows(refused=Refused("Only $3.00/h is left."))
+    refused = rows(refused=NO_ROOM)
     assert page(found(**change), found(refused, **change)) == snapshot("""\
 
 *Change p4wd9 to 1x H100 in EU* · 6 h
@@ -293,15 +302,16 @@ About $12.90, *at most $16.06* including startup and shutdown. If it sells out, 
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
 *$3.11/h* Scaleway fr-par-2   [Rent from $3.11/h]
   Prices are valid until 13:05.
-  p4wd9 keeps waiting until you click an offer.
+  Request p4wd9 stays as it is until you click an offer.
 [Details] [Refresh] [Change]
 
 *Change p4wd9 to 1x H100 in EU* · 6 h
-You can't rent these now. Only $3.00/h is left.
+You can't rent these now. That would exceed your team's limit of $100.00/h, of which $3.00/h is
+      left. Take a cheaper offer, or wait until a machine is destroyed.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2
-  p4wd9 keeps waiting.
+  Request p4wd9 stays as it is.
 [Details] [Refresh] [Change]
 """)
 
@@ -315,7 +325,7 @@ def test_the_answer_says_to_which_other_channel_the_card_goes_and_why() -> None:
     )
     assert [found(quote=quote, asked_in=each).splitlines()[-2] for each in channels] == snapshot(
         [
-            "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. To have it here: /invite @gpubot",
+            "  I'm not in <#C0TRAIN>, so the card will go to <#C0GPUS>. To get cards here: /invite @gpubot",
             "  People from outside can read <#C0TRAIN>, so the card will go to <#C0GPUS>.",
             "  The card will go to <#C0GPUS>.",
         ]
@@ -329,7 +339,7 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
     balance = Balance(scope=Scope(kind=ScopeKind.PERSON, name="U0ANA"), month="2026-11", spent=9_000_000)
     passed = Demand(balance=balance, budget=20_000_000, more=16_060_000)
     over_budget = changed(dearer, over=(Over.BUDGET,), passed=(passed,))
-    refused = changed(rents, refused=Refused("Only $3.00/h is left."))
+    refused = changed(rents, refused=NO_ROOM)
     answers = [
         found([rents, asks]),
         found([rents, asks, dearer]),

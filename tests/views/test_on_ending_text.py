@@ -266,13 +266,13 @@ def test_destroys_dialog_has_the_box_if_the_script_can_run_first() -> None:
 
 == Destroy k7mq2? ==
 ! Everything on the disk will be deleted.
-Ana's 1x H100 (k7mq2). $4.96 so far.
+Ana's 1x H100 (k7mq2). It has cost $4.96 so far.
 Before that: [x] Run /root/on-ending.sh first, up to 10 min
 [Destroy k7mq2] [Go back]
 
 == Destroy k7mq2? ==
 ! Everything on the disk will be deleted.
-Ana's 1x H100 (k7mq2). I won't wait for its on-ending.sh. $4.96 so far.
+Ana's 1x H100 (k7mq2). I won't wait for its on-ending.sh. It has cost $4.96 so far.
 [Destroy k7mq2] [Go back]
 """)
 

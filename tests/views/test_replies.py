@@ -179,7 +179,7 @@ Something went wrong on my side. Nothing was rented. Give an admin this number: 
 
 Something went wrong on my side. /gpu list shows what is rented. Give an admin this number: E-4F2K.
 
-I couldn't save that, so nothing was changed. Try again in a moment.
+I couldn't save anything just now, so nothing was changed. Try again in a moment.
 """)
 
 
@@ -246,9 +246,10 @@ def test_the_reply_to_destroy_says_whether_the_vendor_has_yet_to_confirm() -> No
     destroying, withdrawn = ready(state=State.DESTROYING).rental, waiting(state=State.WITHDRAWN).rental
     assert texts(replies.ending(destroying), replies.ending(withdrawn)) == snapshot("""\
 
-I'm destroying 1x H100 (k7mq2) in EU. <#C0TRAIN> will say when the vendor has confirmed it.
+I'm destroying 1x H100 (k7mq2) in EU. <#C0TRAIN> will say when the vendor has confirmed the
+      deletion.
 
-Withdrawn: 8x H100 (p4wd9) in EU.
+The request for 8x H100 (p4wd9) in EU was withdrawn.
 """)
 
 

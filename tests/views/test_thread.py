@@ -249,18 +249,19 @@ def test_a_purchase_without_a_clear_answer_asks_not_to_rent_again() -> None:
 Hyperstack's answer was unclear. I'm checking that nothing was rented there (about 2 min) before I
       try the next offer. Don't rent again in the meantime.
 
-I asked Hyperstack, but Compute Clear asked me to slow down. I'm checking that nothing was rented
-      there (about 2 min) before I try the next offer. Don't rent again in the meantime.
+I tried to buy from Hyperstack, but Compute Clear asked me to slow down. I'm checking that nothing
+      was rented there (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
-I asked Hyperstack, but Compute Clear rejects my API token. I'm checking that nothing was rented
-      there (about 2 min) before I try the next offer. Don't rent again in the meantime.
+I tried to buy from Hyperstack, but Compute Clear rejects my API token. I'm checking that nothing
+      was rented there (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
 Compute Clear says that Hyperstack's offer is already taken, perhaps by me. I'm checking that
       nothing was rented there (about 2 min) before I try the next offer. Don't rent again in the
       meantime.
 
-Hyperstack reported that the purchase failed, but named a machine. I'm checking that nothing was
-      rented there (about 2 min) before I try the next offer. Don't rent again in the meantime.
+Hyperstack reported that the purchase failed, but its answer names a machine. I'm checking that
+      nothing was rented there (about 2 min) before I try the next offer. Don't rent again in the
+      meantime.
 """)
 
 
@@ -300,7 +301,7 @@ Ana asked for 2 h more on this machine, until 20:40. That needs approval. Unless
 
 Ben approved more time for this machine. It now ends at 20:40.
 
-Ben approved more time for this machine (own request). It now ends at 20:40.
+Ben approved more time for this machine (their own request). It now ends at 20:40.
 
 Ben declined more time for this machine. It ends at 18:40.
 

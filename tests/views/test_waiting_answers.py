@@ -125,11 +125,11 @@ No A100 in EU right now, and nothing similar either.
 
 (fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
       model will do. I can't rent it for you. You're already waiting for 3 machines, and your team's
-      limit is 3 per person. Stop one first: /gpu list shows them.
+      limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
 No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Change]
   Any H200 model will do. I can't rent it for you. You're already waiting for 3 machines, and your
-      team's limit is 3 per person. Stop one first: /gpu list shows them.
+      team's limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
 
 No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Change]
@@ -182,7 +182,7 @@ Any H100 model will do.
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 I can't rent it at that time. You're already waiting for 3 machines, and your team's limit is 3 per
-      person. Stop one first: /gpu list shows them.
+      person. Stop waiting for one of them first: /gpu list shows them.
 [Refresh] [Change]
 """)
 

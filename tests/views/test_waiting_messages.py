@@ -230,7 +230,7 @@ def test_shortly_before_the_start_its_owner_reads_what_is_free() -> None:
     assert page(
         direct(dearer, starts(dearer), now),
         direct(none, starts(none), now),
-        direct(dearer, changed(making(), events=(dearer,)), now),
+        direct(dearer, changed(making(), rental=changed(making().rental, request=START), events=(dearer,)), now),
     ) == snapshot("""\
 
 No offer matched at 08:58: 8x H100 in EU costs at least $23.10/h, and you allowed $21.16/h. I'll
@@ -240,7 +240,7 @@ No offer matched at 08:58: 8x H100 in EU costs at least $23.10/h, and you allowe
 No 8x H100 in EU was available at 08:58. I'll keep trying until 16:30.
 [Stop waiting]
 
-No offer matched at 08:58: 1x H100 in EU costs at least $23.10/h, and you allowed $21.16/h. The
+No offer matched at 08:58: 8x H100 in EU costs at least $23.10/h, and you allowed $21.16/h. The
       machine is starting.
 """)
 

@@ -167,7 +167,7 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
         if after is None:
             await _wait_for_later_end(tx, deps, rental, now)
             who = "You" if person.id == rental.owner else plan.owner
-            return TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later one. Nothing was rented.", rental.id)
+            return TooLate(f"{_TOO_LITTLE_TIME} {who} can name a later end. Nothing was rented.", rental.id)
         if plan.block is not None:
             raise plan.block
         extension = rental.extension and _extension_approved(rental.extension, plan.fewer)
@@ -282,10 +282,12 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     what waits. `rules` are those that hold now (`deciders.rules_now`)."""
     if rental.extension is None and rental.owner_decides:
         if not is_owner(person.id, rental.owner):
-            raise Refused("Only the person who asked can decide this. Nothing was changed.")
+            raise Refused(f"Only the person who asked can decide about {rental.id}. Nothing was changed.")
         check_user(person, rules)
         if over_limits(rental.envelope.price, rental.envelope.total, rules_of_project(rules, rental.project)):
-            raise Refused("This request now needs approval.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN)
+            raise Refused(
+                f"The request {rental.id} now needs approval.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN
+            )
         return False
     return check_approver(person, requesters_of(rental), rules)
 
@@ -300,7 +302,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
-        raise TooLate("This request no longer exists.")
+        raise TooLate(f"The request {rental_id} no longer exists.")
     if rental.undecided_envelope is None:
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(refusal)
@@ -419,11 +421,11 @@ async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestV
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         if rental is None:
-            raise TooLate("This request no longer exists.")
+            raise TooLate(f"The request {rental_id} no longer exists.")
         if not sees_money(person, rental.owner, deps.rules):
             raise Refused(ONLY_APPROVERS)
         details = await details_for(tx, deps, person, rental)
     asked = newest_asked(details.events, DECISIONS)
     if asked is None:
-        raise TooLate("This request no longer exists.")
+        raise TooLate(f"The request {rental_id} no longer exists.")
     return RequestView(details=details, asked=asked)

@@ -222,10 +222,10 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
         rental = await tx.rentals.get(rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id else None
     if rental is not None and not is_owner(person.id, rental.owner):
-        raise Refused("Only the person who asked can change this request. Nothing was changed.")
+        raise Refused(f"Only the person who asked can change the request {rental_id}. Nothing was changed.")
     if rental is None or quote is None or rental.state is not State.AWAITING_APPROVAL:
         raise TooLate(
-            "This request is no longer waiting for approval, so it can't be changed.",
+            f"The request {rental_id} is no longer waiting for approval, so it can't be changed.",
             rental.id if rental else None,
         )
     if quote.wish is not None and quote.wish.rents:

@@ -205,9 +205,11 @@ async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
     longer waits."""
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and not is_owner(person.id, rental.owner):
-        raise Refused("Only the person who asked can change this request.")
+        raise Refused(f"Only the person who asked can change the request {quote.changes}.")
     if rental is None or rental.state is not State.AWAITING_APPROVAL:
-        raise TooLate("This request is no longer waiting for approval. Nothing was changed.", quote.changes)
+        raise TooLate(
+            f"The request {quote.changes} is no longer waiting for approval. Nothing was changed.", quote.changes
+        )
     return rental
 
 

@@ -101,7 +101,7 @@ async def month_of_owner(deps: Deps, person: Person, rental_id: str) -> OwnerMon
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         if rental is None:
-            raise TooLate("This request no longer exists.")
+            raise TooLate(f"The request {rental_id} no longer exists.")
         charges = await charges_of_months(tx, rules, {month}, now, owner=rental.owner)
         names = await tx.people.names({rental.owner})
     return OwnerMonth(

@@ -261,7 +261,7 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="r
         rental = await tx.rentals.get(self.rental_id)
         quote = await tx.quotes.get(rental.quote_id) if rental and rental.quote_id is not None else None
         if rental is None or quote is None or rental.state is not State.QUEUED:
-            raise TooLate("This request is no longer waiting. Nothing was changed.", rental.id if rental else None)
+            raise _no_longer_waits(rental)
         if not is_owner(person.id, rental.owner):
             raise Refused("Only the owner can rent at a higher price. Nothing was changed.")
         now = deps.clock.now()
@@ -323,10 +323,7 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
         if not may_destroy(person, rental.owner if rental is not None else quote.owner, deps.rules):
             raise Refused("This waitlist entry belongs to someone else. Nothing was changed.")
         if quote.waits_for is None or (rental is not None and rental.state not in UNBOUGHT):
-            raise TooLate(
-                "This request is no longer waiting. Nothing was changed.",
-                rental.id if rental is not None else None,
-            )
+            raise _no_longer_waits(rental)
         return quote, rental
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Quote, Rental | None]) -> Quote:
@@ -355,10 +352,7 @@ class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_ti
         quote, rental = plan
         search = quote.waits_for
         if search is None or quote.wish is None or (rental is not None and rental.state not in UNBOUGHT):
-            raise TooLate(
-                "This request is no longer waiting. Nothing was changed.",
-                rental.id if rental is not None else None,
-            )
+            raise _no_longer_waits(rental)
         quote = changed(quote, wish=changed(quote.wish, any_time=True))
         await tx.quotes.save(quote)
         if rental is not None and rental.wish is not None:
@@ -460,3 +454,9 @@ async def _views(tx: Tx, quotes: Iterable[Quote]) -> list[WaitingView]:
     names = await tx.people.names({view.owner for view in views})
     named = [changed(view, owner_name=names.get(view.owner, view.owner)) for view in views]
     return sorted(named, key=lambda view: (view.since, view.quote.id))
+
+
+def _no_longer_waits(rental: Rental | None) -> TooLate:
+    if rental is None:
+        return TooLate("Your request is no longer on the waitlist. Nothing was changed.")
+    return TooLate(f"The request {rental.id} is no longer on the waitlist. Nothing was changed.", rental.id)

@@ -49,7 +49,9 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
                 else "Your team has no projects."
             )
         if name not in allowed:
-            raise Refused(f"Only people of {name} and approvers can charge it. An admin can add you.")
+            raise Refused(
+                f"Only people of project {name} and approvers can charge that project. An admin can add you."
+            )
         return name
     of_channel = project_of_channel(channel, rules)
     if of_channel in allowed:
