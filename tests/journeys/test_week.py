@@ -20,7 +20,7 @@ MOST = 24
 
 KINDS = {
     "ready": re.compile(r"^Your .* is ready\b|^Ana shared .* with you\b"),
-    "end": re.compile(r" ends .*, in (\d+ min|[12] h)\."),
+    "end": re.compile(r" ends .*, in (\d+ min|[12] h)\b"),
     "lost": re.compile(r"took back your spot machine|Everything on it is lost"),
     "idle": re.compile(r"^\*?Still using your "),
 }
@@ -86,8 +86,9 @@ class Week:
 
 def kind_of(ping: Ping, kinds: Mapping[str, re.Pattern[str]] = KINDS) -> str:
     """Return the kind of a message. Fail if the week may not have it."""
-    (kind,) = [kind for kind, words in kinds.items() if words.search(ping.text)]
-    return kind
+    found = [kind for kind, words in kinds.items() if words.search(ping.text)]
+    assert len(found) == 1, ping.text
+    return found[0]
 
 
 async def test_a_week_of_nine_rentals_notifies_their_owner_at_most_24_times_and_9_times_more_in_their_threads(
