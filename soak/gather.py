@@ -19,8 +19,8 @@ from soak.world import GRACE, PEOPLE, World
 SLOW_DELETIONS = {"delete_500", "not_deleting", "stale_cache"}
 METADATA = "gpubot_message"
 PAGE = 200
-_AS = re.compile(rf"\b(?P<id>{RENTAL_ID}): \w+ put it back [^.]* as (?P<new>{RENTAL_ID}),")
-_BECAME = re.compile(rf"named (?P<name>[\w-]+)\. It is (?P<id>{RENTAL_ID}) now")
+_AS = re.compile(rf"\brestored (?P<id>{RENTAL_ID}) as (?P<new>{RENTAL_ID}) for ")
+_BECAME = re.compile(rf": (?P<name>[\w-]+)(?:, [^\n]*?)?\. It has the ID (?P<id>{RENTAL_ID}) now\b")
 
 
 async def gather(world: World, *, over: bool) -> Evidence:

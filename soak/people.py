@@ -21,8 +21,8 @@ DIALOG_WAIT = 1.5
 """Real seconds to wait for a modal to open."""
 _RENTAL = re.compile(rf"({RENTAL_ID})(?::|$)")
 _IDS = re.compile(rf"\b({RENTAL_ID})(?=[.,:\s)]|$)")
-_TO_TYPE = "Type the name: "
-_CAP = "At most, in dollars"
+_TO_TYPE = "type the name: "
+_CAP = "Highest price, in dollars"
 OF_A_QUOTE = {"rent", "rent_another", "all_offers", "refresh", "change", "show_nearby", "try_again", "tell_me"} | {
     "rent_for_me",
     "rent_then",
@@ -97,7 +97,7 @@ async def _rentals(world: World, action: Action) -> list[str]:
     found: dict[str, None] = {}
     for message in await _newest_first(world, action.who):
         first_line = message.text.split("\n")[0]
-        theirs = re.search(rf", {action.who}(?:,| with )", first_line)
+        theirs = re.search(rf" for {action.who}(?:\.| with | at )", first_line)
         if message.author in PEOPLE or ("{own}" in action.text and theirs is None):
             continue
         # A word of five letters can look like an id: only take words with a digit.

@@ -17,7 +17,9 @@ from soak.evidence import (
     PerformedAction,
 )
 
-_RENTING = re.compile(rf"^(?:Renting|(?:Asked|No approver is left).*? for approval[^:]*): .*?, ({RENTAL_ID}), ")
+_RENTING = re.compile(
+    rf"^(?:Renting|(?:.* so )?(?:I've asked|it's waiting).*? approval of) \d+x .*? \(({RENTAL_ID})\)"
+)
 _EXTENDED = re.compile(r"\w+ extended this machine\b")
 SCRIPT = timedelta(minutes=12)
 """How much longer a machine may run if its on-ending.sh runs first, until a visit sees that this is done."""
@@ -35,7 +37,7 @@ def every_request_is_answered(evidence: Evidence) -> list[str]:
         requests = [a for a in performed if a.kind == "command" and a.text.startswith("get ") and not a.answer]
         found += _unanswered(name, "a request", requests, answers)
         clicks = _without_dialogs([a for a in performed if a.kind in {*RENT_CLICKS, NOT_SUBMITTED}])
-        answers = [m for m in answers if "Prices stand" not in m.text]
+        answers = [m for m in answers if "Prices are valid" not in m.text]
         found += _unanswered(name, "a click on an offer", clicks, answers)
     return found
 
@@ -132,7 +134,7 @@ def every_decision_counts(evidence: Evidence) -> list[str]:
     for action in evidence.actions:
         if action.kind not in DECISIONS or not action.ok or action.rental is None:
             continue
-        by_them = re.compile(rf"\b(by {action.who}|{action.who} goes on)")
+        by_them = re.compile(rf"\b(?:by {action.who}|{action.who} (?:approved|accepted|declined))\b")
         replies = [reply for reply in evidence.thread(action.rental) if reply.seq > action.after]
         in_thread = any(by_them.search(reply.text) for reply in replies)
         in_private = any(message.seq > action.after for message in evidence.private(action.who))

@@ -27,6 +27,10 @@ _UNTIL = re.compile(
     r"(?: If its GPUs are busy then, it keeps running, until (?:[^.;,]*? )?(\d\d):(\d\d) at the latest\.)?"
 )
 """The end on a card, and the latest one if it can move."""
+_ASKS = re.compile(r"n't rented through me|^My database (?:is empty|seems to be an older backup: \d)")
+"""Found in the questions to an admin about machines that no rental has."""
+_DESTROYING = re.compile(r"(?:\S+ is|I'm) destroying this machine|The replacement for this machine ")
+"""How the replies begin that say what destroys a machine before its end."""
 _LONGER = re.compile(r"extended |asked for|[Aa]pproved")
 """Found in the thread of a rental that perhaps got more time than was asked for at first."""
 BUSY_BEFORE, BUSY_AFTER = timedelta(minutes=20), timedelta(minutes=5)
@@ -129,14 +133,13 @@ def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
 
 def _waits_for_the_admin(evidence: Evidence, machine: Machine) -> bool:
     """Return whether the admin was asked about a machine that the older copy of the database lacks."""
-    texts = [message.text for message in evidence.private(evidence.admin) if "I don't know" in message.text]
-    texts += [m.text for m in evidence.private(evidence.admin) if m.text.startswith("My database is")]
+    texts = [message.text for message in evidence.private(evidence.admin) if _ASKS.search(message.text)]
     return evidence.put_back_at is not None and _is_named(texts, machine.rental or machine.name)
 
 
 def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
     """If a lease ended its machine, the machine was there until the last end on its card. If something else ended
-    it, its thread has a reply "Being destroyed".
+    it, its thread says so.
 
     Machines that their vendor took back don't count: the bot may learn of that only when it deletes them.
     """
@@ -156,7 +159,7 @@ def _gone(evidence: Evidence, rental: str) -> datetime | None:
         return None
     machines = [machine for machine in evidence.machines if machine.rental == rental]
     taken = any(machine.resource_id in evidence.taken_back for machine in machines)
-    if taken or any("destroying" in text for text in replies):
+    if taken or any(map(_DESTROYING.match, replies)):
         return None
     return max((machine.end or evidence.now for machine in machines), default=None)
 

@@ -9,7 +9,7 @@ from soak.evidence import RENTAL_ID, Evidence
 
 _SSH = re.compile(r"\bssh (?:-p (\d+) )?root@")
 _RENTAL = re.compile(rf"(?:, |\()({RENTAL_ID})\b")
-_HELP = re.compile(r"Up to \$[\d,.]+/h and \$[\d,.]+ in all you decide alone|under \$\d")
+_HELP = re.compile(r"Above \$[\d,.]+/h or \$[\d,.]+ per rental, your request needs approval|under \$\d")
 """Amounts that everyone may read: the team's limits, and examples."""
 
 

@@ -65,7 +65,7 @@ STORY = (
     ("gpubot", r"^This machine ended at .*, confirmed by the vendor\."),
     (
         "gpubot",
-        r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 30 min\.",
+        r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 3\d min\.",
     ),
     ("Cleo", r"^\[Yes, ask again in 1 h\]$"),
     ("gpubot", r"^In use: 1x H100 SXM 80 GB \(\w+\) in EU\n(.|\n)* at the latest if its GPUs are busy\n"),
@@ -78,7 +78,7 @@ STORY = (
     ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
     ("gpubot", r"^Your 1x H100 .* ends .*, in 30 min\. If its GPUs are busy then, it keeps running, "),
     ("Ana", r"^\[Keep it 1 h more, already approved\]$"),
-    ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 30 min\."),
+    ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 3\d min\."),
     ("Cleo", r"^\[Destroy \w+\]$"),
     ("gpubot", r"^This machine ended at .*, confirmed by the vendor\. It cost \$\S+, of which \$\S+ was idle\."),
     ("gpubot", r"^Ended at .*: 1x H100 SXM 80 GB \(\w+\) in EU for Ana with Cleo\n(.|\n)*Idle\n\$"),

@@ -39,8 +39,8 @@ async def test_with_a_full_disk_people_are_notified_and_the_lease_ends_and_later
     assert (await health(world))[0] == 200
     limit_files(world, 1)
     world.clock.jump(timedelta(minutes=4).total_seconds())
-    admin = await world.reads("Cleo", "My database takes no writes")
-    owner = await world.reads("Ana", f"Extend can't be written now for {rental}")
+    admin = await world.reads("Cleo", "My database can't save anything")
+    owner = await world.reads("Ana", f"The machine {rental} can't be extended right now")
     assert admin.is_dm
     assert owner.is_dm
     status, report = await health(world)
@@ -59,7 +59,7 @@ async def test_with_a_full_disk_people_are_notified_and_the_lease_ends_and_later
 
     limit_files(world, resource.RLIM_INFINITY)
     await world.reads("Cleo", "My database works again")
-    await world.reads("Ana", f"Extend works again for {rental}")
+    await world.reads("Ana", f"the machine {rental} can be extended again")
     card = await world.until_card(rental, "Ended", within=timedelta(hours=1))
     assert card.buttons == ()
     assert (await health(world))[0] == 200

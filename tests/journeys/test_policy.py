@@ -39,8 +39,8 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     world.settings |= secrets(world)
     await world.start(GPUBOT_POLICY=str(path))
     await world.sets_key()
-    assert "Up to $2.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
-    assert "Over the $2.00/h limit: an approver decides." in (await world.offers()).text
+    assert "up to $2.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
+    assert "it's over the limit of $2.00/h." in (await world.offers()).text
 
     policy(world, SECOND)
     await world.sandbox.slack.post("tokens", {"bot": "new", "app": "new"})
@@ -51,7 +51,7 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     await world.play.settle()
     sockets = await world.sandbox.sockets()
     await world.sandbox.slack.post("sockets/disconnect", {"kill": True, "socket": sockets.names[0]})
-    assert "Up to $20.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
+    assert "up to $20.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
     told = await world.reads(
         "Cleo", "The team's rules changed: auto_approve.per_hour. /gpu policy shows all rules."
     )
@@ -74,7 +74,7 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
         "Cleo", "line 2, self_aproval: there is no such key. The most similar one is self_approval."
     )
     assert "line 1, auto_approve.per_hour: 010 can be read as two numbers" in told.text
-    assert "Up to $20.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
+    assert "up to $20.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
 
     health = await world.play.settle()
     assert (health["policy_version"], health["policy_mistakes"]) == (2, 2)
@@ -83,7 +83,7 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     policy(world, FIRST)
     outcome = await world.play.types("Cleo", "#training", "policy reload")
     assert "Changed: auto_approve.per_hour." in str(outcome.payload)
-    assert "Up to $2.00/h" in str((await world.play.types("Ana", "#training", "policy")).payload)
+    assert "up to $2.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
     await world.destroys("Ana", rental)
     await world.until_card(rental, "Ended")
     assert not [seen for seen in await world.sandbox.see(world.people["Cleo"]) if "my token" in seen.text]

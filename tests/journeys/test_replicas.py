@@ -10,6 +10,7 @@ from bot.clock import SystemClock
 from demo.play import Missed
 from demo.processes import Bot, stop
 from sandbox.client import Outcome, SeenMessage
+from soak.evidence import CARD
 from soak.world import delivers
 from tests.databases import postgres
 from tests.journeys.checks import check_consistency
@@ -18,7 +19,7 @@ from tests.journeys.world import PEOPLE, WAIT, World
 __all__ = ["postgres"]
 
 GPUS = ("H100", "A100", "L4")
-NOT_WRITTEN = "couldn't write that down"
+NOT_WRITTEN = "couldn't save that"
 """The answer if the database is too slow."""
 TRIES = 50
 TAKEOVER = 60.0
@@ -77,11 +78,8 @@ async def destroys_all(world: World) -> None:
 async def cards(world: World) -> list[str]:
     """Return the ids of all rentals that Ana sees a card of."""
     seen = await world.sandbox.see(PEOPLE["Ana"])
-    return [
-        m.text.split(". ")[0].split(", ")[-1].rstrip(".")
-        for m in seen
-        if not m.only_you and not m.is_dm and m.thread_ts is None
-    ]
+    posted = [m.text for m in seen if not m.only_you and not m.is_dm and m.thread_ts is None]
+    return [card["id"] for card in map(CARD.match, posted) if card]
 
 
 async def private_answers(world: World, last: int) -> list[str]:

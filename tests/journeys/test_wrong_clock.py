@@ -80,7 +80,7 @@ async def test_replicas_with_wrong_clocks_delete_a_machine_when_it_is_overdue_an
     for bot in wrong:
         await until_open(world, bot, connections=0)
         assert not (await health(world, bot))["claims"]
-    await until_told(world, "The clock of my machine", len(wrong))
+    await until_told(world, "a computer that I run on, is", len(wrong))
     world.play.bot = right
     await world.skips(25 * MINUTE)
     await world.skips(25 * MINUTE)

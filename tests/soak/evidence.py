@@ -97,7 +97,7 @@ THREAD = (
 )
 PRIVATE = (
     private(5, "1x H100 in EU · 6 h\n$2.42/h Nebius\nPrices are valid until 12:30.", at(12, 0)),
-    private(9, "Renting: 1x H100 in EU, k7mq2, from $2.42/h. Follow it in #training.", at(12, 1)),
+    private(9, "Renting 1x H100 (k7mq2) in EU, from $2.42/h. Follow it in #training.", at(12, 1)),
     private(15, f"`ssh -p {PORT} root@127.0.0.1`", at(12, 5), only_you=False, is_dm=True, channel="D0ANA0000"),
 )
 ACTIONS = (

@@ -99,7 +99,7 @@ def ana_left(evidence: Evidence) -> Evidence:
 
 def asked(text: str) -> SeenMessage:
     """Return a question to the admin, which can be decided."""
-    return private(60, text, at(14, 40), buttons=[button("Destroy ...", "q")], is_dm=True, only_you=False)
+    return private(60, text, at(14, 40), buttons=[button("Destroy train-123456", "q")], is_dm=True, only_you=False)
 
 
 WAITS = (
@@ -192,7 +192,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
         ),
     ),
     ("wishes_are_fulfilled", lambda e: with_wish(e, until=at(12, 40))),
-    ("every_request_is_answered", lambda e: without_answer(e, "Renting:")),
+    ("every_request_is_answered", lambda e: without_answer(e, "Renting ")),
     (
         "every_request_is_answered",
         lambda e: with_seen(
@@ -202,7 +202,13 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("every_request_is_answered", lambda e: with_action(e, kind="rent_confirm", value="q2:o-9")),
     (
         "every_rent_has_a_card",
-        lambda e: with_seen(e, "Ana", private(41, "Renting: 1x A100, x9y8z, from $1/h.", at(13, 0))),
+        lambda e: with_seen(e, "Ana", private(41, "Renting 1x A100 (x9y8z) in EU, from $1.00/h.", at(13, 0))),
+    ),
+    (
+        "every_rent_has_a_card",
+        lambda e: with_seen(
+            e, "Ana", private(41, "Ben is away, so I've asked Cleo for approval of 8x H100 (x9y8z).", at(13, 0))
+        ),
     ),
     ("every_destroy_ends_it", destroyed_an_hour_late),
     (
@@ -244,7 +250,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     (
         "money_of_others_is_for_approvers",
         lambda e: for_all(
-            with_seen(e, "Ana", private(41, "Ready: 1x A100, Ben, x9y8z. $1.00/h.", at(13, 0))),
+            with_seen(e, "Ana", private(41, "Ready: 1x A100 (x9y8z) for Ben. $1.00/h.", at(13, 0))),
             message(42, "Ready: 1x A100 (x9y8z) for Ben. It ends at 14:05.", at(13, 0), ts="11.5"),
         ),
     ),
@@ -363,8 +369,8 @@ def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin
     running = with_card(ana_left(good()), f"Ready: {SUBJECT}. It ends at 15:30.")
     stray = machines(good(), MACHINE, STRAY)
     for evidence, text in (
-        (running, "Ana left the workspace. k7mq2 runs."),
-        (stray, "named train-123456, $2.10/h"),
+        (running, "Ana left the workspace. 1x H100 (k7mq2) is running."),
+        (stray, "A machine that wasn't rented through me is running: train-123456, 1x H100, $2.10/h."),
     ):
         assert "somebody_is_asked_about_every_machine" in names(
             with_seen(evidence, "Cleo", asked("Rent another?"))
@@ -375,7 +381,8 @@ def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin
 def test_after_the_database_was_put_back_a_machine_whose_card_was_not_edited_since_is_one_to_ask_about() -> None:
     bills = with_card(machines(good(), STILL_BILLS), f"Ready: {SUBJECT}.", buttons=[button("Details", RENTAL)])
     put_back, kept = (replace(bills, put_back_at=at(14, minute)) for minute in (40, 0))
-    told = with_seen(put_back, "Cleo", asked("My database is older than the account.\nk7mq2: 1x H100, Ana's."))
+    backup = "My database seems to be an older backup: 1 machine that I rented is running but missing from it."
+    told = with_seen(put_back, "Cleo", asked(f"{backup}\n1x H100 (k7mq2), Ana's."))
     assert "somebody_is_asked_about_every_machine" in names(put_back)
     assert "somebody_is_asked_about_every_machine" not in names(kept) | names(told)
     assert "nothing_outlives_its_lease" in names(put_back)
@@ -416,7 +423,7 @@ def test_a_click_that_opened_a_modal_which_was_closed_needs_no_answer() -> None:
 def test_a_list_may_have_the_rentals_of_others_beside_money_that_is_not_theirs() -> None:
     found = "money_of_others_is_for_approvers"
     for text, is_found in (
-        ("Ended, $5.00 in all: 1x H100, k7mq2.", True),
-        ("1x H100, k7mq2; 1x A100, f6rat, $1.00.", False),
+        ("Ended in the last 7 days, for $5.00 in all: 1x H100 (k7mq2).", True),
+        ("1x H100 (k7mq2); 1x A100 (f6rat), $1.00.", False),
     ):
         assert (found in names(with_seen(good(), "Dan", private(60, text, at(14, 40))))) is is_found

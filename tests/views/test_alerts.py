@@ -99,11 +99,11 @@ Correct the file, then type /gpu policy reload
 def test_a_notice_after_the_upgrade_names_the_channels_that_charge_a_project_for_fewer_people() -> None:
     assert page(notice(K.CHANNELS_CHARGE_LESS, detail="C0V vision\nC0W <!here>")) == snapshot("""\
 
-I was upgraded. In the channel of a project that names people, only these and approvers can charge
-      the project from now on. This changes <#C0V> (vision) and <#C0W> (<!here>). Anyone else who
-      asks there is charged to their own project if they have exactly one, and otherwise to none,
-      within the team's limits. Earlier machines and requests keep their project. To let more people
-      charge a project, add them to its `people`.
+I was upgraded. In the channel of a project that names people, only those people and approvers can
+      charge the project from now on. This changes <#C0V> (vision) and <#C0W> (<!here>). Anyone else
+      who asks there is charged to their own project if they have exactly one, and otherwise to
+      none, within the team's limits. Earlier machines and requests keep their project. To let more
+      people charge a project, add them to its `people`.
 """)
 
 
