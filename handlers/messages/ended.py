@@ -175,7 +175,7 @@ def _taken_on(context: EventContext) -> str:
 def _extra_resource(context: EventContext[DeletionFacts]) -> str:
     facts = context.facts
     made = f"{sentence_case(vendor(facts.vendor))} made a machine for {context.this_request}"
-    why = "although it reported a failure" if facts.why in REPORTED_FAILED else "that nobody needs any more"
+    why = "although it reported a failure" if facts.why in REPORTED_FAILED else "that isn't needed"
     bills = (
         f" It may bill {per_hour(facts.rate)} until the vendor confirms the deletion."
         if facts.rate is not None
@@ -298,7 +298,7 @@ def _keep_or_replace(context: EventContext[NotAsSoldFacts]) -> Rendered:
     if rental.state is not State.READY:
         return no_longer_ready(context)
     if context.outcome is not None:
-        return blocks.message(f"{text} You're keeping it.")
+        return blocks.message(f"{text} You decided to keep it.")
     if rental.replaced_by is not None:
         return blocks.message(f"{text} {new_one_text(rental)}", closed=False)
     replace = button_while_it_runs(rental, context.reader.now, not_as_sold=True)

@@ -98,10 +98,11 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
         "their" if balance.scope.kind is ScopeKind.PERSON else "its",
     )
     reached = (
-        f"{who} has reached {balance.alerted}% of {its} {dollars(budget)} budget for {say_month(balance.month)}"
+        f"{who} has reached {balance.alerted}% of {its} {dollars(budget)} budget for {say_month(balance.month)}, "
+        "counting running machines"
     )
     share = percent(balance.spent + balance.reserved, budget)
-    parts = f"{dollars(spent)} spent, and at most {dollars(reserved)} more for running machines"
+    parts = f"{dollars(spent)} is spent, and they can add up to {dollars(reserved)}"
     now = "" if share == f"{balance.alerted}%" else f" ({share} together)"
     refuse = context.reader.rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget

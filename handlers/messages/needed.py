@@ -173,7 +173,11 @@ def _why_asked(context: EventContext[QuestionFacts]) -> str:
 
 
 def _quiet(facts: QuestionFacts) -> str:
-    return f"Nobody has done anything with it in Slack for {about_span(facts.span)}." if facts.span else ""
+    return (
+        f"Nobody has clicked or typed anything about it in Slack for {about_span(facts.span)}."
+        if facts.span
+        else ""
+    )
 
 
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
@@ -242,7 +246,7 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Render
     """Return when the bot asks again and when the lease ends, with Extend until one of these changes."""
     details, rental, reader = context.details, context.rental, context.reader
     kept = context.of(answer)
-    needed = f"You still need {context.machine}." if answer.actor == reader.id else ""
+    needed = f"You said that you still need {context.machine}." if answer.actor == reader.id else ""
     text = join(needed, _asks_again(kept)) if needed else kept.named_text
     if rental.extension is not None:
         return blocks.message(f"{text} {MORE_TIME_REQUESTED}", closed=False)
@@ -334,8 +338,5 @@ def _until_end(event: Event[QuestionFacts], times: Times) -> str:
 
 def _outcome(context: EventContext[QuestionFacts], outcome: Event[Any], whose: str) -> str:
     if outcome.kind is EventKind.NOBODY_ANSWERS:
-        again = f"I sent a newer message about {whose} {context.times.at_time(outcome.at)}."
-        # Use ends a spell without an answer.
-        same_spell = spell_of(outcome.facts.use) == spell_of(context.facts.use)
-        return f"{'Nobody answered. ' if same_spell else ''}{again}"
+        return f"I asked about {whose} again {context.times.at_time(outcome.at)}, in a newer message."
     return context.of(outcome).named_text

@@ -179,7 +179,7 @@ def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rend
 def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
     """Return the reply to `/gpu keep`: when the bot asks again (None: never), and that the lease still ends."""
     again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
-    return reply(f"You still need {machine(rental)}. {again}", extend_button(rental, reader))
+    return reply(f"You said that you still need {machine(rental)}. {again}", extend_button(rental, reader))
 
 
 def ending(rental: Rental) -> Rendered:

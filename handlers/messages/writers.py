@@ -312,6 +312,8 @@ def cost_of(facts: BillFacts) -> AccruedCost | None:
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return `, over vision's budget` if an approval passed a budget, else an empty text."""
+    """Return `, although that exceeds vision's budget` if an approval passed a budget, else an empty text."""
     passed = context.facts.passed
-    return f", over {whose_budget(passed[0].balance.scope, context.details.names)}" if passed else ""
+    return (
+        f", although that exceeds {whose_budget(passed[0].balance.scope, context.details.names)}" if passed else ""
+    )

@@ -23,7 +23,7 @@ from handlers.phrases.rental_text import (
 )
 from handlers.phrases.use_text import use_in_cents
 
-INVOICE_DECIDES = "Computed from price and time; your invoice decides."
+INVOICE_DECIDES = "Computed from price and time; the invoice may differ."
 """Small print below an amount that was computed, for the owner. The card doesn't repeat it."""
 
 
@@ -67,7 +67,7 @@ def receipt_facts(details: RentalDetails) -> Part:
 
 def _deletion(details: RentalDetails) -> Fact | None:
     if not settled(details):
-        late = "an extra machine that turned up late is still being deleted"
+        late = "an extra machine of this rental is still being deleted"
         return Fact("Deletion", late, f"{late.capitalize()}.")
     if details.rental.state is State.LOST:
         return None  # the vendor took the machine

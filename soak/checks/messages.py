@@ -71,7 +71,7 @@ def cards_are_up_to_date(evidence: Evidence) -> list[str]:
         alive = [each for each in evidence.machines if each.rental == rental and each.end is None]
         if card.text.startswith("Ready") and not alive:
             found.append(f"{rental} is ready on its card and has no machine")
-        late = "turned up late" in card.text
+        late = "extra machine" in card.text
         if card.text.startswith(ENDS) and alive and not late:
             found.append(f"{rental} is over on its card, and {alive[0].name} bills")
         if evidence.over and not card.text.startswith(ENDS):

@@ -37,7 +37,9 @@ async def test_with_one_rental_each_command_means_it(tmp_path: Path) -> None:
         rental = await running(ours)
         assert rental.id in await ours.command(ANA, "show")
         assert "ssh root@203.0.113.7" in await ours.command(ANA, "ssh")
-        assert (await ours.command(ANA, "keep 90m")).startswith(f"You still need 1x H100 SXM 80 GB ({rental.id}).")
+        assert (await ours.command(ANA, "keep 90m")).startswith(
+            f"You said that you still need 1x H100 SXM 80 GB ({rental.id})."
+        )
         assert (await ours.command(ANA, "extend 2h")).startswith(
             f"You extended 1x H100 SXM 80 GB ({rental.id}) by "
         )
@@ -104,7 +106,7 @@ async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Pat
         await choose("ssh", "Which machine do you want to log in to?")
         assert "ssh root@203.0.113.7" in (await ours.replies())[-1]
         await choose("keep 90m", "Which machine is still needed?")
-        assert (await ours.replies())[-1].startswith(f"You still need 1x A100 ({second.id}).")
+        assert (await ours.replies())[-1].startswith(f"You said that you still need 1x A100 ({second.id}).")
         await choose("extend 2h", "Extend which machine by 2 h?")
         assert (await ours.rental(second.id)).running_lease.ends_at == NOON + 8 * H
         await choose("extend until 23:00", "Extend which machine until")

@@ -139,13 +139,16 @@ def test_the_history_says_whose_budget_an_approval_passed() -> None:
         ),
     ) == snapshot("""\
 
-Ben approved this request at 14:12, over vision's budget, for 6 h at up to $21.16/h.
+Ben approved this request at 14:12, although that exceeds vision's budget, for 6 h at up to
+      $21.16/h.
 
-Ben approved this request at 14:12, over Ana's budget, for 6 h at up to $21.16/h.
+Ben approved this request at 14:12, although that exceeds Ana's budget, for 6 h at up to $21.16/h.
 
-Ben approved this request at 14:12, over the team's budget, for 6 h at up to $21.16/h.
+Ben approved this request at 14:12, although that exceeds the team's budget, for 6 h at up to
+      $21.16/h.
 
-Ben approved more time for this machine, over vision's budget. It now ends at 20:40.
+Ben approved more time for this machine, although that exceeds vision's budget. It now ends at
+      20:40.
 """)
 
 

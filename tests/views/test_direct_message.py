@@ -160,15 +160,15 @@ def test_still_needed_says_how_long_it_was_quiet_to_the_minute() -> None:
     assert page(direct(QUESTION, ready(QUESTION)), direct(exact, ready(exact))) == snapshot("""\
 
 (fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
-*Still using your 1x H100 (k7mq2)?* I can't monitor it, so it may be busy or idle. Nobody has done
-      anything with it in Slack for 2 h.
+*Still using your 1x H100 (k7mq2)?* I can't monitor it, so it may be busy or idle. Nobody has
+      clicked or typed anything about it in Slack for 2 h.
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
 (fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
-*Still using your 1x H100 (k7mq2)?* I can't monitor it, so it may be busy or idle. Nobody has done
-      anything with it in Slack for 30 min.
+*Still using your 1x H100 (k7mq2)?* I can't monitor it, so it may be busy or idle. Nobody has
+      clicked or typed anything about it in Slack for 30 min.
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
@@ -192,7 +192,7 @@ def test_still_needed_shows_the_answer_without_naming_its_reader() -> None:
         )
     ) == snapshot("""\
 
-You still need your 1x H100 (k7mq2). I'll ask again at 15:41. It still ends at 18:40.
+You said that you still need your 1x H100 (k7mq2). I'll ask again at 15:41. It still ends at 18:40.
 [Extend 2 h, about $4.84]
 
 Carl says that your 1x H100 (k7mq2) is still needed. I'll ask again at 15:41. It still ends at
@@ -220,15 +220,17 @@ def test_still_needed_offers_to_extend_until_the_end_changes_or_it_is_asked_agai
         direct(QUESTION, ready(QUESTION, kept, again), again.at),
     ) == snapshot("""\
 
-You still need your 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that.
+You said that you still need your 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again
+      before that.
 [Extend 2 h, about $4.84]
 
-You still need your 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that. More
-      time has been requested, and is waiting for approval.
+You said that you still need your 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again
+      before that. More time has been requested, and is waiting for approval.
 
-You still need your 1x H100 (k7mq2). It ends at 20:40.
+You said that you still need your 1x H100 (k7mq2). It ends at 20:40.
 
-You still need your 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that.
+You said that you still need your 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again
+      before that.
 """)
 
 
@@ -304,7 +306,7 @@ def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> 
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 1x H100 (k7mq2) has ended. Its receipt is below.
 
@@ -316,7 +318,7 @@ def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> 
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
 
@@ -326,7 +328,7 @@ Ended at 18:41: Ana's 1x H100 (k7mq2).
 Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 Your 1x H100 (k7mq2) is being destroyed.
 
@@ -358,7 +360,7 @@ def test_the_receipt_names_who_ended_somebody_elses_machine_and_the_operators_re
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 
@@ -368,7 +370,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 (fallback) Cancelled by Ben at 12:59: 1x H100 (k7mq2).
 (fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
@@ -376,7 +378,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Total: $0.89
 | Billed time: 22 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -384,7 +386,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 """)
 
 
@@ -403,7 +405,7 @@ def test_the_receipt_says_until_when_the_operator_extended_the_machine_and_why()
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
   The operator (reason: "a long run") extended the machine until 18:40.\
 """)
 
@@ -460,7 +462,7 @@ The deletion of your 1x H100 (k7mq2) isn't confirmed yet, so it may still be bil
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 """)
 
 

@@ -232,7 +232,7 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
             "the total": ("Total: $14.68", "It cost $14.68."),
             "how long at which price": ("Runtime: 6 h 4 min at $2.42/h", "It ran for 6 h 4 min at $2.42/h."),
             "that it is deleted": ("Deletion: confirmed", "The vendor confirmed the deletion."),
-            "what decides": "your invoice decides",
+            "what decides": "the invoice may differ",
         },
     ),
 }

@@ -73,7 +73,7 @@ Ana asked for your 1x H100 (k7mq2). It has been in use again since 15:01.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 Ben's 1x H100 (k7mq2) is still needed.
 """)

@@ -149,7 +149,7 @@ Ready: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.9
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 """)
 
 

@@ -198,8 +198,8 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
   $14.68 for 6 h 4 min. Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run
       7"
   12:36  Renting from Hyperstack at $2.15/h.
-  14:40  I asked Ana whether this machine is still needed. Nobody has done anything with it in Slack
-      for 2 h.
+  14:40  I asked Ana whether this machine is still needed. Nobody has clicked or typed anything
+      about it in Slack for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
   18:10  I told Ana that this machine ends at 18:40.
   18:41  This machine ended, confirmed by the vendor. It cost $14.68.
@@ -207,8 +207,8 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
 Ended: 1x H100 (k7mq2) in EU for Ana.
   Nebius eu-north1. "fine-tune run 7"
   12:36  Renting from Hyperstack.
-  14:40  I asked Ana whether this machine is still needed. Nobody has done anything with it in Slack
-      for 2 h.
+  14:40  I asked Ana whether this machine is still needed. Nobody has clicked or typed anything
+      about it in Slack for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
   18:10  I told Ana that this machine ends at 18:40.
   18:41  This machine ended, confirmed by the vendor.
@@ -216,8 +216,8 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends Nov 26 at 09:00. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:36  Renting from Hyperstack at $2.15/h.
-  14:40  I asked Ana whether this machine is still needed. Nobody has done anything with it in Slack
-      for 2 h.
+  14:40  I asked Ana whether this machine is still needed. Nobody has clicked or typed anything
+      about it in Slack for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 

@@ -66,8 +66,8 @@ Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Nothing has 
 [Withdraw p4wd9] [Go back]
 
 == Withdraw p4wd9? ==
-Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Its machine was found in the
-      account, and keeps running until an admin decides about it.
+Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. A machine for it was found in
+      the account. It keeps running until an admin decides.
 [Withdraw p4wd9] [Go back]
 """)
 

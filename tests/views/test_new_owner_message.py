@@ -67,7 +67,7 @@ $ ssh root@203.0.113.7
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 Carl made Ana the owner of this machine. I found it in the account as train-3 <!here>. It wasn't
       rented through me. It ends at 18:40.
@@ -163,7 +163,7 @@ def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> N
 
 You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours
 
-The keys of Ben and Carl work (Ben rented the machine and left); your key "ana@desk" isn't on the machine yet
+The keys of Ben and Carl work (Ben rented the machine and has left the workspace); your key "ana@desk" isn't on the machine yet
 
 You can't log in: only the keys of Ben and Carl work, and they have left, so nobody here can add yours
 

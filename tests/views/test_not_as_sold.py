@@ -63,7 +63,7 @@ def test_the_message_has_no_buttons_once_its_owner_keeps_it_or_it_is_gone() -> N
         ),
     ) == snapshot("""\
 
-Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You're keeping it.
+Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You decided to keep it.
 
 (fallback) Ended at 18:41: 8x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -71,7 +71,7 @@ Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You're keeping it.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"

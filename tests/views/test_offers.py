@@ -383,12 +383,12 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
     assert "so this request is charged to no project." in offers.answer(view_of(nothing, ()), reader).text
     assert page(*shown) == snapshot("""\
 
-  From <#C0TRAIN>, only people of project vision and approvers can charge that project, so this
-      request is charged to no project.
+  <#C0TRAIN> charges the project vision only for its people and approvers, so this request is
+      charged to no project.
 [Details] [Refresh] [Change]
 
-  From <#C0TRAIN>, only people of project vision and approvers can charge that project, so this
-      request is charged to project speech.
+  <#C0TRAIN> charges the project vision only for its people and approvers, so this request is
+      charged to project speech.
 [Details] [Refresh] [Change]
 
 [Details] [Refresh] [Change]

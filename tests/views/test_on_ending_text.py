@@ -217,7 +217,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
   on-ending.sh failed at 18:26 (exit 1).
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
@@ -226,7 +226,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
   on-ending.sh was still running at the end.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.

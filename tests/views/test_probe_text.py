@@ -78,7 +78,7 @@ I check GPU load and SSH connections every 2 min. The script that starts on-endi
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys don't work, because the startup
       script didn't run.
-Setup "torch" doesn't run on this machine.
+Setup "torch" wasn't started on this machine.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys might not work.
 Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
@@ -110,7 +110,7 @@ I check GPU load and SSH connections every 2 min. The script that starts on-endi
 
 Your key "ben@desk" doesn't work, because the startup script didn't run. Ana can add it with /gpu
       share k7mq2.
-Setup "torch" doesn't run on this machine.
+Setup "torch" wasn't started on this machine.
 """)
 
 

@@ -161,7 +161,7 @@ I couldn't monitor your 1x H100 (k7mq2) until 15:30, so I don't know whether it 
   Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-You still need your 1x H100 (k7mq2). I'll ask again at 15:41. It still ends at 18:40.
+You said that you still need your 1x H100 (k7mq2). I'll ask again at 15:41. It still ends at 18:40.
 [Extend 2 h, about $4.84]
 
 Ben is leaving your 1x H100 (k7mq2) until it ends at 18:40. I won't ask about it before that.
@@ -331,9 +331,9 @@ Ana extended 1x H100 (k7mq2) by 2 h. It now ends Nov 26 at 11:00.
 
 Ben is destroying Ana's 1x H100 (k7mq2).
 
-Nobody answered. I sent a newer message about Ana's 1x H100 (k7mq2) at 18:44.
+I asked about Ana's 1x H100 (k7mq2) again at 18:44, in a newer message.
 
-I sent a newer message about Ana's 1x H100 (k7mq2) at 18:44.
+I asked about Ana's 1x H100 (k7mq2) again at 18:44, in a newer message.
 
 Ben made Ana the owner of 1x H100 (k7mq2), which was Carl's.
 

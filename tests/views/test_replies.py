@@ -231,13 +231,15 @@ I've asked Ben for 24 h more for 1x H100 (k7mq2), about $58.08. Unless someone a
 You extended 1x H100 (k7mq2) by 2 h just now, so nothing more was added. It ends at 18:40.
 [Extend 2 h more, about $4.84]
 
-You still need 1x H100 (k7mq2). I'll ask again at 15:40. It still ends at 18:40.
+You said that you still need 1x H100 (k7mq2). I'll ask again at 15:40. It still ends at 18:40.
 [Extend 2 h, about $4.84]
 
-You still need 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that.
+You said that you still need 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before
+      that.
 [Extend 2 h, about $4.84]
 
-You still need 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before that.
+You said that you still need 1x H100 (k7mq2). It still ends at 18:40, and I won't ask again before
+      that.
 [Extend 2 h, about $4.84]
 """)
 

@@ -138,7 +138,7 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
     assert [text.splitlines()[1] for text in small] == snapshot(
         [
             'Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.',
-            'Setup "torch" doesn\'t run on this machine.',
+            'Setup "torch" wasn\'t started on this machine.',
         ]
     )
 

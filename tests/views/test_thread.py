@@ -365,8 +365,8 @@ Carl is looking into the deletion that isn't confirmed. I'm still trying to dele
 The deletion of the machine that Nebius made for this request in a failed purchase isn't confirmed
       yet, so it may still be billing $2.42/h (resource 3c90c3cc). I'm still trying.
 
-Nebius made a machine for this request that nobody needs any more (resource r-1). I'm deleting it.
-      It may bill $2.42/h until the vendor confirms the deletion.
+Nebius made a machine for this request that isn't needed (resource r-1). I'm deleting it. It may
+      bill $2.42/h until the vendor confirms the deletion.
 
 Nebius made a machine for this request although it reported a failure (resource r-1). I'm deleting
       it. It may bill $2.42/h until the vendor confirms the deletion.

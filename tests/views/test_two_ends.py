@@ -259,8 +259,8 @@ You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It
 
 You extended 1x H100 (k7mq2) by 2 h, about $4.84. It ends tomorrow at 02:40.
 
-You still need 1x H100 (k7mq2). I'll ask again at 17:30. It still ends at 18:40 unless its GPUs are
-      busy then.
+You said that you still need 1x H100 (k7mq2). I'll ask again at 17:30. It still ends at 18:40 unless
+      its GPUs are busy then.
 [Keep it 2 h more, already approved]
 
 == Extend k7mq2? ==
@@ -419,62 +419,62 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't
       keep it running.
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
+| Deletion: an extra machine of this rental is still being deleted
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
-  Computed from price and time; your invoice decides.
+| Deletion: an extra machine of this rental is still being deleted
+  Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
-  Computed from price and time; your invoice decides.
+| Deletion: an extra machine of this rental is still being deleted
+  Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
-  Computed from price and time; your invoice decides.
+| Deletion: an extra machine of this rental is still being deleted
+  Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
-  Computed from price and time; your invoice decides.
+| Deletion: an extra machine of this rental is still being deleted
+  Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
-  Computed from price and time; your invoice decides.
+| Deletion: an extra machine of this rental is still being deleted
+  Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
-  Computed from price and time; your invoice decides.
+| Deletion: an extra machine of this rental is still being deleted
+  Computed from price and time; the invoice may differ.
 
 (fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
 *Ended yesterday at 21:01: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine that turned up late is still being deleted
-  Computed from price and time; your invoice decides.
+| Deletion: an extra machine of this rental is still being deleted
+  Computed from price and time; the invoice may differ.
 """)
 
 

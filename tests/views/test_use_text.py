@@ -233,7 +233,7 @@ This machine ended at 18:41, confirmed by the vendor. It cost $14.68.
 | Runtime: 6 h 4 min at $2.42/h
 | Idle: $3.10
 | Deletion: confirmed
-  Computed from price and time; your invoice decides.
+  Computed from price and time; the invoice may differ.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   $14.68 for 6 h 4 min. Cost by usage: $7.38 in use, $3.00 connected but idle, $3.10 idle and $1.20
