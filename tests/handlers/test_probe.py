@@ -103,7 +103,7 @@ async def test_the_owner_of_a_machine_that_is_not_what_was_sold_reads_it_and_kee
         await reports(ours, rental, H100, H100)
         words = f"({rental.id}) was sold with 1 GPU, but I see 2."
         await ours.click(ANA, await ours.deliver_until(words, channel=DM), "Keep it")
-        kept = await ours.deliver_until(f"{words} You're keeping it.", channel=DM, edited=True)
+        kept = await ours.deliver_until(f"{words} You decided to keep it.", channel=DM, edited=True)
         assert kept["buttons"] == []
         assert "is keeping this machine as it is" in await ours.command(ANA, f"show {rental.id}")
 
