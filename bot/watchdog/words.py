@@ -197,7 +197,7 @@ def _listing(state: State, look: Look) -> list[str]:
         named = f"gpubot's {which} has {plural(len(rest), 'machine')}, at {_total(rest)}:"
         return [*lines, named, *listed, *_more(rest)]
     groups: dict[str, list[tuple[str, Decimal | None]]] = {
-        "Before their end:": [],
+        "Due to end later:": [],
         "Past their end:": [],
         "With an unknown end:": [],
         "Not listed by gpubot, so I'll never delete them:": [],

@@ -209,7 +209,7 @@ def _notes(shown: SpendReport) -> str:
 def _table(shown: SpendReport) -> Json | None:
     columns = [_FIRST[shown.rows_of], *([] if shown.rows_of is RowsOf.RENTALS else ["Rentals"]), "GPU hours"]
     if shown.sees_use:
-        columns += ["In use", "Connected", "Idle", "Not monitored"]
+        columns += ["In use", "Connected but idle", "Idle", "Not monitored"]
     named = [(_name(row, shown), row.spent) for row in shown.rows]
     if shown.rest is not None:
         named.append((f"{shown.left_out} more", shown.rest))

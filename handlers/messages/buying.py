@@ -269,7 +269,9 @@ def _waiting_for_lookups(facts: HeldUpFacts) -> str:
     failed = ""
     if facts.vendor is not None:
         failed = _failed(facts.vendor, Why.ANSWERED_FAILED if facts.detail else Why.SOLD_OUT, facts.detail)
-    where = "there" if facts.count == 1 and failed else f"at {plural(facts.count or 1, 'place')} that I've tried"
+    where = (
+        "there" if facts.count == 1 and failed else f"with the {plural(facts.count or 1, 'vendor')} that I tried"
+    )
     if facts.end is None:
         return join(failed, _checking(where))
     checking = f"No other offer matches. I'm checking that nothing was rented {where} (about 2 min)"

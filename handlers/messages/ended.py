@@ -157,8 +157,11 @@ def _who_looks_after_it(context: EventContext) -> Rendered:
         return blocks.of_parts(*receipt_parts(details, context.machine, context.reader), closed=True)
     taken_on_by = rental.alarm.taken_on_by if rental.alarm else None
     if taken_on_by is not None:
-        who = "You're" if taken_on_by == context.reader.id else f"{person(details.names, taken_on_by)} is"
-        return blocks.message(f"{text} {who} looking into it.", closed=False)
+        you = taken_on_by == context.reader.id
+        on_it = (
+            "You said that you're on it." if you else f"{person(details.names, taken_on_by)} is looking into it."
+        )
+        return blocks.message(f"{text} {on_it}", closed=False)
     if context.outcome is not None:
         again = context.times.at_time(context.outcome.at)
         return blocks.message(f"{text} I sent you a newer message about this {again}.")

@@ -55,7 +55,9 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
         else "You have no SSH key now. I'll ask for one when you rent."
     )
     more = f"{plural(len(keys) - LISTED, 'more key')} not shown." if len(keys) > LISTED else ""
-    others = "On a new machine, your other keys work if its startup script runs." if len(keys) > 1 else ""
+    others = (
+        "On a new machine, your other keys work if the vendor runs its startup script." if len(keys) > 1 else ""
+    )
     running = "Machines that are running keep their keys; /gpu ssh shows the line that adds one." if keys else ""
     shown = (
         part

@@ -253,7 +253,7 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
 def _without_script(setup: str | None) -> str:
     """Return what doesn't work at a vendor whose machines run no startup script."""
     no_setup = f", setup {escape(setup)} doesn't run" if setup else ""
-    return f"Without a startup script, only your default key works{no_setup}, and I can't monitor usage."
+    return f"No startup script at this vendor: only your default key works{no_setup}, and I can't monitor usage."
 
 
 def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool) -> str:

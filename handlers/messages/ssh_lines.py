@@ -45,7 +45,7 @@ DISK = (
     "*The disk is deleted when the machine ends*, so copy your results off first. "
     "Shutting down from inside doesn't stop billing."
 )
-IF_SCRIPT_RUNS = "will work if the startup script runs"
+IF_SCRIPT_RUNS = "will work if the vendor runs the startup script"
 NO_ADDRESS = "I don't know this machine's address yet."
 NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one ssh should show."
 
@@ -255,7 +255,7 @@ def _setup_log(details: RentalDetails) -> str:
     progress = setup_text(details.rental)
     if progress:
         return f"{progress} It logs to {SETUP_LOG}."
-    return f"{name} logs to {SETUP_LOG} if it runs."
+    return f"{name} logs to {SETUP_LOG}. If that file doesn't exist, it didn't run."
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:

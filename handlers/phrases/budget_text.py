@@ -56,10 +56,8 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
         return ""
     instead = "no project" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}"
-    only = (
-        f"{channel(quote.asked_in)} charges the project {escape(of_channel, 40)} only for its people and approvers"
-    )
-    return f"{only}, so this request is charged to {instead}."
+    other = f"You aren't a member of {channel(quote.asked_in)}'s project {escape(of_channel, 40)}"
+    return f"{other}, so this request is charged to {instead}."
 
 
 BUDGETS_SHOWN = 3

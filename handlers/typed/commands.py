@@ -502,7 +502,7 @@ APPROVER_HELP = (("/gpu away until mon", "you won't be asked about requests unti
 ADMIN_HELP = (
     (
         "/gpu pause bill check",
-        "pauses buying and says why; machines can still be destroyed. /gpu resume ends the pause",
+        'pauses buying, for the reason "bill check"; machines can still be destroyed. /gpu resume ends the pause',
     ),
     ("/gpu policy reload", "reads the policy file again"),
 )

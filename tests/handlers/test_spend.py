@@ -129,7 +129,7 @@ $9,000.00. At this rate, the team will have spent about $270 by the 30th.\
 November so far: you've spent nothing (your budget is $500.00). The team has spent $210.00 of
       $9,000.00. At this rate, the team will have spent about $270 by the 30th.
 Spend by project
-Project | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Total
+Project | Rentals | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 vision | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 speech | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
@@ -146,7 +146,7 @@ async def test_approvers_read_people_or_projects_and_the_month_before(ours: Team
 November so far: you've spent $70.00, of which $30.00 was idle (your budget is $500.00). The team
       has spent $210.00 of $9,000.00. At this rate, the team will have spent about $270 by the 30th.
 Spend by person
-Person | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Total
+Person | Rentals | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 Ana | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 Ben | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
@@ -164,7 +164,7 @@ $5.00 was billed for machines after I had requested their deletion. $70.00 of th
     assert page((await ours.world.see(BEN, channel=TRAINING))[-1]) == snapshot("""\
 October: you spent nothing. The team spent $50.00.
 Spend by project
-Project | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Total
+Project | Rentals | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 vision | 1 | 40.0 | $0.00 | $0.00 | $0.00 | $50.00 | $50.00
 USD by week
 The invoice may differ by tax and by machines not rented through me.\
@@ -202,7 +202,7 @@ async def test_ones_own_have_a_row_for_each_rental(ours: Team) -> None:
 November so far: you've spent $140.00 on 7 rentals, 4% of it on idle machines (your budget is
       $500.00). At this rate, you will have spent about $140 by the 30th.
 Spend by rental
-Rental | GPU hours | In use | Connected | Idle | Not monitored | Total
+Rental | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 a10, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a11, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a12, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
@@ -283,9 +283,9 @@ async def test_a_workspace_that_refuses_tables_gets_a_plain_one(ours: Team) -> N
     assert page(await asks(ours, CLEO)) == snapshot("""\
 November so far: you've spent nothing (your budget is $500.00). The team has spent $210.00 of
       $9,000.00. At this rate, the team will have spent about $270 by the 30th.
-Person     Rentals  GPU hours  In use  Connected    Idle  Not monitored    Total
-Ana              7      112.0  $20.00      $0.00   $6.00        $114.00  $140.00
-U0BEN0000        1       56.0   $0.00      $0.00  $30.00         $40.00   $70.00
+Person     Rentals  GPU hours  In use  Connected but idle    Idle  Not monitored    Total
+Ana              7      112.0  $20.00               $0.00   $6.00        $114.00  $140.00
+U0BEN0000        1       56.0   $0.00               $0.00  $30.00         $40.00   $70.00
 $5.00 was billed for machines after I had requested their deletion. $70.00 of the total is
       estimated. The invoice may differ by tax and by machines not rented through me.\
 """)
@@ -353,15 +353,15 @@ async def test_the_operator_reads_it_as_lines_on_a_terminal(ours: Team) -> None:
     await billed(ours, "w8xyz", BEN, NOON - 8 * H, 2, project="speech")
     assert await carry_out(ours.deps, Command(kind=Kind.SPEND, words="")) == snapshot("""\
 November so far: the team has spent $80.00 of $9,000.00.
-Person     Rentals  GPU hours  In use  Connected   Idle  Not monitored   Total
-U0ANA0000        1       48.0   $0.00      $0.00  $0.00         $60.00  $60.00
-U0BEN0000        1       16.0   $0.00      $0.00  $0.00         $20.00  $20.00
+Person     Rentals  GPU hours  In use  Connected but idle   Idle  Not monitored   Total
+U0ANA0000        1       48.0   $0.00               $0.00  $0.00         $60.00  $60.00
+U0BEN0000        1       16.0   $0.00               $0.00  $0.00         $20.00  $20.00
 The invoice may differ by tax and by machines not rented through me.\
 """)
     assert await carry_out(ours.deps, Command(kind=Kind.SPEND, words="project vision")) == snapshot("""\
 November so far: project vision has spent $60.00 of $3,000.00.
-Person     Rentals  GPU hours  In use  Connected   Idle  Not monitored   Total
-U0ANA0000        1       48.0   $0.00      $0.00  $0.00         $60.00  $60.00\
+Person     Rentals  GPU hours  In use  Connected but idle   Idle  Not monitored   Total
+U0ANA0000        1       48.0   $0.00               $0.00  $0.00         $60.00  $60.00\
 """)
     with pytest.raises(Mistake, match=r'^I don\'t know "tomorrow" here'):
         await carry_out(ours.deps, Command(kind=Kind.SPEND, words="tomorrow"))

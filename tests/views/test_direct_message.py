@@ -447,7 +447,8 @@ The deletion of Ana's 1x H100 (k7mq2) isn't confirmed yet, so it may still be bi
 [I'm on it]
 
 The deletion of Ana's 1x H100 (k7mq2) isn't confirmed yet, so it may still be billing $2.42/h
-      (resource 3c90c3cc). I'm still trying. Last answer: vendor timeout. You're looking into it.
+      (resource 3c90c3cc). I'm still trying. Last answer: vendor timeout. You said that you're on
+      it.
 
 The deletion of your 1x H100 (k7mq2) isn't confirmed yet, so it may still be billing $2.42/h
       (resource 3c90c3cc). I'm still trying. Last answer: vendor timeout. Carl is looking into it.

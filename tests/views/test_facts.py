@@ -173,8 +173,8 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
             "how to log in": "ssh root@203.0.113.7",
             "its end": ("Ends: 18:40", "It ends at 18:40."),
             "the key, and that it may not work": (
-                'Keys: Your key "ben@desk" will work if the startup script runs.',
-                'Your key "ben@desk" will work if the startup script runs.',
+                'Keys: Your key "ben@desk" will work if the vendor runs the startup script.',
+                'Your key "ben@desk" will work if the vendor runs the startup script.',
             ),
             "what to do then": "Ana can add it with /gpu share k7mq2",
             "that the disk is deleted": "*The disk is deleted when the machine ends*,",

@@ -332,8 +332,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME
 /gpu away until mon: you won't be asked about requests until then; /gpu away off ends that
-/gpu pause bill check: pauses buying and says why; machines can still be destroyed. /gpu resume ends
-      the pause
+/gpu pause bill check: pauses buying, for the reason "bill check"; machines can still be destroyed.
+      /gpu resume ends the pause
 /gpu policy reload: reads the policy file again
   The same words work after @gpubot in a channel or in a card's thread, and alone in a direct
       message to me.

@@ -172,14 +172,14 @@ def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recom
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
-Without a startup script, only your default key works, and I can't monitor usage.
+No startup script at this vendor: only your default key works, and I can't monitor usage.
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
-Without a startup script, only your default key works, and I can't monitor usage.
+No startup script at this vendor: only your default key works, and I can't monitor usage.
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
 About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
@@ -191,7 +191,7 @@ About $14.52, *at most $16.06* including startup and shutdown. If it sells out, 
 About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
 *$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
-Without a startup script, only your default key works, and I can't monitor usage.
+No startup script at this vendor: only your default key works, and I can't monitor usage.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 """)
@@ -383,12 +383,10 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
     assert "so this request is charged to no project." in offers.answer(view_of(nothing, ()), reader).text
     assert page(*shown) == snapshot("""\
 
-  <#C0TRAIN> charges the project vision only for its people and approvers, so this request is
-      charged to no project.
+  You aren't a member of <#C0TRAIN>'s project vision, so this request is charged to no project.
 [Details] [Refresh] [Change]
 
-  <#C0TRAIN> charges the project vision only for its people and approvers, so this request is
-      charged to project speech.
+  You aren't a member of <#C0TRAIN>'s project vision, so this request is charged to project speech.
 [Details] [Refresh] [Change]
 
 [Details] [Refresh] [Change]

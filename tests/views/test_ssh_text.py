@@ -42,15 +42,15 @@ def test_the_ready_message_promises_only_the_first_key_and_has_the_line_for_the_
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works;
-      your key "you@desk" and Ben's keys will work if the startup script runs. It runs at Nebius
-      eu-north1.
+      your key "you@desk" and Ben's keys will work if the vendor runs the startup script. It runs at
+      Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the startup
-      script runs
+| Keys: Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the vendor runs
+      the startup script
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
@@ -88,14 +88,14 @@ def test_keys_with_the_same_comment_are_named_by_their_fingerprints() -> None:
     ]
     assert page(*shown) == snapshot("""\
 
-Your key "you@laptop" works; your keys SHA256:9fA and "you@desk" will work if the startup script
-      runs
+Your key "you@laptop" works; your keys SHA256:9fA and "you@desk" will work if the vendor runs the
+      startup script
 
-Your key "you@laptop" works; your key "you@desk" will work if the startup script runs; your key
-      SHA256:9fA isn't on the machine yet
+Your key "you@laptop" works; your key "you@desk" will work if the vendor runs the startup script;
+      your key SHA256:9fA isn't on the machine yet
 
-Your keys SHA256:9fA, SHA256:9fA and "you@laptop" will work if the startup script runs. Otherwise,
-      Ana can add them with /gpu share k7mq2
+Your keys SHA256:9fA, SHA256:9fA and "you@laptop" will work if the vendor runs the startup script.
+      Otherwise, Ana can add them with /gpu share k7mq2
 """)
 
 
@@ -111,12 +111,13 @@ def test_keys_that_the_purchase_did_not_send_are_named_with_the_line_that_puts_t
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys aren't on the machine yet
 
-Your key "you@laptop" works; your key "you@desk" will work if the startup script runs; your key
-      "you@phone" and Ben's keys aren't on the machine yet
+Your key "you@laptop" works; your key "you@desk" will work if the vendor runs the startup script;
+      your key "you@phone" and Ben's keys aren't on the machine yet
 
-Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the startup script runs
+Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the vendor runs the
+      startup script
 
-Your key "you@laptop" works; your key "you@desk" will work if the startup script runs
+Your key "you@laptop" works; your key "you@desk" will work if the vendor runs the startup script
 """)
     lines = ["".join(pasted(each)) for each in stories]
     assert [[n for n in range(1, 4) if line(n) in command] for command in lines] == [[1, 3], [1, 2, 3], [3], []]
@@ -137,7 +138,7 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
     small = [ssh_lines.log_in_parts(each, reading(NOW, ANA))[-1].text for each in (runs, never)]
     assert [text.splitlines()[1] for text in small] == snapshot(
         [
-            'Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.',
+            "Setup \"torch\" logs to /var/lib/gpubot/setup.log. If that file doesn't exist, it didn't run.",
             'Setup "torch" wasn\'t started on this machine.',
         ]
     )
@@ -150,14 +151,14 @@ def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_
     unnamed = changed(sent(), attempts=tuple(changed(each, key_comment="") for each in sent().attempts))
     assert page(*map(whose_keys, (named, others, many, unnamed))) == snapshot("""\
 
-Your key "you@laptop" works; your keys "pc", "'<b>", "a" and 2 more will work if the startup script
-      runs
+Your key "you@laptop" works; your keys "pc", "'<b>", "a" and 2 more will work if the vendor runs the
+      startup script
 
 Your key "you@laptop" works; your key SHA256:9fA and the keys of Ben and Carl will work if the
-      startup script runs
+      vendor runs the startup script
 
-Your key "you@laptop" works; the keys of A, B, C, D, E and 2 more people will work if the startup
-      script runs
+Your key "you@laptop" works; the keys of A, B, C, D, E and 2 more people will work if the vendor
+      runs the startup script
 
 Your key works
 """)
@@ -167,14 +168,16 @@ def test_the_answer_to_ssh_has_the_command_a_block_for_the_settings_of_ssh_and_l
     assert page(answer(sent(key(ANA, "you@desk"), port=2222))) == snapshot("""\
 
 (fallback) Log in with: `ssh -p 2222 root@203.0.113.7`
-(fallback) Your key "you@laptop" works; your key "you@desk" will work if the startup script runs.
+(fallback) Your key "you@laptop" works; your key "you@desk" will work if the vendor runs the startup
+      script.
 (fallback) `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do
       grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
 (fallback) ```Host gpu-k7mq2
 (fallback)     ForwardAgent no```
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
 $ ssh -p 2222 root@203.0.113.7
-| Keys: Your key "you@laptop" works; your key "you@desk" will work if the startup script runs
+| Keys: Your key "you@laptop" works; your key "you@desk" will work if the vendor runs the startup
+      script
   Host key: SHA256:Vx1kEjQq0mO8c5rFQ3mE2vV2m0lRrj7mRk3yqf1Zr1A. Don't connect if ssh shows another.
 If your key "you@desk" doesn't work, paste this on the machine:
 $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF

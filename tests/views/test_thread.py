@@ -224,19 +224,19 @@ def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
 Hyperstack seems to be sold out. I'm checking that nothing was rented there (about 2 min) before I
       try the next offer. Don't rent again in the meantime.
 
-Nebius seems to be sold out. I'm checking that nothing was rented at 3 places that I've tried (about
-      2 min) before I try the next offer. Don't rent again in the meantime.
+Nebius seems to be sold out. I'm checking that nothing was rented with the 3 vendors that I tried
+      (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
-Nebius answered: "No credit. <!channel>". I'm checking that nothing was rented at 2 places that I've
-      tried (about 2 min) before I try the next offer. Don't rent again in the meantime.
+Nebius answered: "No credit. <!channel>". I'm checking that nothing was rented with the 2 vendors
+      that I tried (about 2 min) before I try the next offer. Don't rent again in the meantime.
 
-Nebius seems to be sold out. No other offer matches. I'm checking that nothing was rented at 3
-      places that I've tried (about 2 min), then I'll look again.
+Nebius seems to be sold out. No other offer matches. I'm checking that nothing was rented with the 3
+      vendors that I tried (about 2 min), then I'll look again.
 
-I'm checking that nothing was rented at 1 place that I've tried (about 2 min) before I try the next
-      offer. Don't rent again in the meantime.
+I'm checking that nothing was rented with the 1 vendor that I tried (about 2 min) before I try the
+      next offer. Don't rent again in the meantime.
 
-No other offer matches. I'm checking that nothing was rented at 1 place that I've tried (about 2
+No other offer matches. I'm checking that nothing was rented with the 1 vendor that I tried (about 2
       min), then I'll look again.
 """)
 

@@ -40,7 +40,7 @@ def test_a_bot_that_cannot_be_reached_may_run() -> None:
 UTC (nothing accepts connections at its address). It may still be running. I don't know whether
 anyone has extended a machine since then.
 4 machines are running, at about $9.76/h.
-Before their end:
+Due to end later:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Past their end:
 • `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 23:00 UTC
@@ -58,7 +58,7 @@ def test_a_bot_that_is_not_well_says_why() -> None:
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot has had a problem since 02:00 UTC: `the
 store takes no writes`. I don't know whether anyone has extended a machine since then.
 1 machine is running, at $2.10/h.
-Before their end:
+Due to end later:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
