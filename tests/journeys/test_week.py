@@ -27,7 +27,7 @@ KINDS = {
 """The beginnings of the direct messages that this week may have."""
 REPLIES = {
     "approved": re.compile(r"^Cleo approved this request\b"),
-    "renting": re.compile(r"^Renting from "),
+    "renting": re.compile(r"^Renting 8x H100 .* from "),
     "ready": re.compile(r"^Ready "),
     "extended": re.compile(r"^Ana extended this machine\b"),
     "lost": re.compile(r"^\w+ ended Ana's .* Everything on it is lost"),
