@@ -267,7 +267,7 @@ class ClaimLost(Outage):
     """Another process has the claim on this work, or may have it. Nothing was done here; the other one does it."""
 
     def __init__(self) -> None:
-        super().__init__("Another process of mine is already doing this. Nothing was changed here.")
+        super().__init__("Another process of mine is already doing what you asked for. Nothing was changed here.")
 
 
 class KeysUnavailable(Outage):

@@ -13,8 +13,9 @@ from typing import Any
 Json = dict[str, Any]
 
 TOKEN = re.compile(r"<(?:!date\^-?\d+\^[^|<>]*\|[^<>|]*|#[CG][A-Z0-9]+)>")
-FORGED = re.compile(r"[*]bold[*]|_it_|~no~|:tada(?=[\w+'-]*(?::|$))", re.MULTILINE)
-"""What the strategies' hostile text has of formatting and emoji, if it would have an effect."""
+FORGED = re.compile(r"(?<![^\W_])(?:[*]bold[*]|_it_|~no~)(?![^\W_])|:tada(?=[\w+'-]*(?::|$))", re.MULTILINE)
+"""What the strategies' hostile text has of formatting and emoji, if it would have an effect. Signs inside a
+word have none."""
 QUOTED = re.compile(r"^ ?&gt;", re.MULTILINE)
 """The same of a quote, which only mrkdwn has: plain text shows a typed `&gt;` as it is."""
 ENTITY = re.compile(r"&(?:amp|lt|gt);")
@@ -145,7 +146,7 @@ def _block(block: Json, *, modal: bool) -> list[str]:
 def _rich_text(block: Json) -> list[str]:
     found = [] if block["elements"] else ["empty rich text"]
     for part in block["elements"]:
-        if part["type"] not in {"rich_text_section", "rich_text_preformatted"}:
+        if part["type"] != "rich_text_preformatted":
             found.append(f"rich text {part['type']}")
         if not part["elements"] or any(piece["type"] != "text" for piece in part["elements"]):
             found.append(f"pieces of {part['type']}")

@@ -105,7 +105,7 @@ def choice(found: GithubKeys) -> Rendered:
 
 
 def _left_out(found: GithubKeys) -> str:
-    unusable = plural(found.not_accepted, "line there isn't a key", "lines there aren't keys")
+    unusable = plural(found.not_accepted, "line at GitHub isn't a key", "lines at GitHub aren't keys")
     more = plural(found.not_shown, "more key isn't", "more keys aren't")
     return join(
         f"{unusable} that I accept." if found.not_accepted else "",
@@ -119,7 +119,7 @@ def _room(found: GithubKeys) -> str:
     if not found.new:
         return f"You've already saved {'this key' if len(found.shown) == 1 else 'all of these keys'}."
     if not found.room:
-        return "You have as many keys as your team's rules allow. Remove one first: /gpu key"
+        return "You have as many keys as your team's rules allow. Remove a key first: /gpu key"
     return f"Your team's rules allow you {plural(found.room, 'more key')}." if found.room < len(found.new) else ""
 
 

@@ -31,6 +31,7 @@ from handlers.phrases.format import (
     channel,
     clock_text,
     escape,
+    join,
     limit,
     limit_per_hour,
     mention_group,
@@ -125,7 +126,7 @@ def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
     """Return which channels no longer charge their project for everybody, as a list with its title."""
     found = [
         f"{one} now charges {project} only for its people and approvers. "
-        "If others ask there, the only project that names them is charged, or none."
+        "If others ask there, their own project is charged if exactly one names them, and otherwise none."
         for one, project in channels_of_named_people(rules).items()
     ]
     return [("Changed since earlier versions", found)] if found else []
@@ -159,11 +160,11 @@ def _approval(rules: Rules, names: Names) -> list[str]:
         else "Nobody can approve their own request."
     )
     return [
-        f"Never mentioned or reminded: {quiet}." if quiet else "",
+        f"I never mention or remind {quiet}." if quiet else "",
         own,
         f"A request expires after {span(approval.expires)}. Approvers are reminded after {span(approval.remind)}.",
-        f"After {span(approval.then_after)}, {then} are asked too." if then else "",
-        "These times only count during the hours of at least one approver.",
+        f"After {span(approval.then_after)}, I also ask {then}." if then else "",
+        "For these times, only hours in which at least one approver can be asked count.",
     ]
 
 
@@ -187,18 +188,15 @@ def _money(rules: Rules, names: Names) -> list[str]:
 
 
 def _project(name: str, project: Project, names: Names) -> str:
-    parts = [
-        f"charged in {names.channels(project.channels)}" if project.channels else "charged in no channel",
-        f"only for {names.people(project.people)} and approvers"
-        if project.people
-        else "for everyone who names it",
-        f"budget of {limit(project.budget)} a month" if project.budget else "no budget",
-        f"cost center {names.text(project.cost_center)}" if project.cost_center else "",
-        f"people rent on their own up to {_alone(project.auto_approve.per_hour, project.auto_approve.total)}"
-        if project.auto_approve
-        else "",
-    ]
-    return f"{names.text(name)}: {', '.join(filter(None, parts))}."
+    alone, channels = project.auto_approve, names.channels(project.channels)
+    requests = f"requests in {channels} and for those that name it" if channels else "requests that name it"
+    only = f", but only those of {names.people(project.people)} and approvers" if project.people else ""
+    return join(
+        f"{names.text(name)} is charged for {requests}{only}.",
+        f"It has a budget of {limit(project.budget)} a month." if project.budget else "It has no budget.",
+        f"Its cost center is {names.text(project.cost_center)}." if project.cost_center else "",
+        f"People can rent for it on their own up to {_alone(alone.per_hour, alone.total)}." if alone else "",
+    )
 
 
 def _renting(rules: Rules, names: Names) -> list[str]:
@@ -244,7 +242,11 @@ def _asking(rules: Rules) -> list[str]:
     if idle.probe is ProbeKind.NONE:
         lines.append("I don't monitor how machines are used.")
     channel_after = idle.channel_after
-    card = f"its card says so after {span(channel_after)}" if channel_after else "its card doesn't say so"
+    card = (
+        f"the machine's card says so after {span(channel_after)}"
+        if channel_after
+        else "the machine's card doesn't say so"
+    )
     again = f", and again after {listed([*map(span, idle.again)])}" if idle.again else ""
     return [
         *lines,
@@ -252,7 +254,8 @@ def _asking(rules: Rules) -> list[str]:
         f"used. A GPU is in use at a load of {percent(idle.gpu_below)} or more.",
         f"The owner is asked once {limit(idle.ask_from)} was spent on idle time, or after "
         f"{span(idle.connected)} if someone is connected{again}.",
-        f"From {limit_per_hour(idle.urgent_per_hour)}, the first question doesn't wait for the owner's hours.",
+        f"If a machine costs {limit_per_hour(idle.urgent_per_hour)} or more, the first question doesn't wait "
+        "for the owner's hours.",
         f"If nobody answers, {card}, and approvers are notified after {span(idle.approvers_after)}.",
         "Machines are never destroyed just because they're idle.",
     ]

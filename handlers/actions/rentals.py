@@ -142,8 +142,10 @@ def _script_first_box(script_for: timedelta | None) -> Json | None:
     """Return the checked box that runs `/root/on-ending.sh` first. Return None if that doesn't run."""
     if script_for is None:
         return None
-    box = option(f"Run {PATH} first, up to {about_span(script_for)}", SCRIPT_FIRST)
-    return blocks.checkboxes(Field.SCRIPT_FIRST, "Before that", [box], chosen=[box], required=False)
+    box = option(f"Run {PATH} first, for up to {about_span(script_for)}", SCRIPT_FIRST)
+    return blocks.checkboxes(
+        Field.SCRIPT_FIRST, "Before the machine is destroyed", [box], chosen=[box], required=False
+    )
 
 
 def extend_form(details: RentalDetails, reader: Reader) -> Modal:
@@ -183,16 +185,20 @@ def extend_dialog(
     length, over = span(longer.span), longer.proposal.over
     rate = envelope.price if rental.rate is None else rental.rate
     warning = f"{length} more can cost more than {dollars(CONFIRM_ABOVE)}."
-    lines = [f"{owner(details)}'s {machine(rental)}. It then ends in {span(longer.ends_at - reader.now)}."]
+    lines = [
+        f"With {length} more, {owner(details)}'s {machine(rental)} ends in {span(longer.ends_at - reader.now)}."
+    ]
     if details.sees_money:
         warning = f"This can cost up to {say_at_most(envelope.total)} in all."
-        lines[0] = f"{lines[0]} {length} more cost about {dollars(cost(rate, longer.span))}."
-        lines.append(join(f"{so_far(details.spent)}.", over_total_text(rental.request, envelope.total)))
+        lines[0] = f"{lines[0]} That costs about {dollars(cost(rate, longer.span))}."
+        lines.append(
+            join(f"It has cost {so_far(details.spent)}.", over_total_text(rental.request, envelope.total))
+        )
     if over:
         passed, mine = longer.proposal.passed, reader.id == rental.owner
-        why = "Needs approval, because that is over the limits."
+        why = "This needs approval, because it's over the limits."
         if passed and details.sees_money:
-            why = f"Needs approval. {say_passed(passed[0], None if mine else owner(details))}"
+            why = f"This needs approval. {say_passed(passed[0], None if mine else owner(details))}"
         lines.append(why)
     return blocks.modal(
         Callback.EXTEND_CONFIRM,

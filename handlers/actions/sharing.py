@@ -105,15 +105,15 @@ def _add(result: Shared, names: Sequence[str]) -> list[Part]:
     it, log_in = machine(result.rental), f"so that {people_text(names)} can log in"
     how = f"Paste this on {it} {log_in}:"
     if result.rental.state is not State.READY:
-        how = f"When {it} is ready, paste this on it {log_in}:"
+        how = f"When {it} is ready, paste this on the machine {log_in}:"
     return lines_to_paste(how, add_line, result.key_lines, ADD_LINES)
 
 
 def _remove(result: Shared, names: Sequence[str]) -> list[Part]:
     if not result.removable:
-        same = "because other people on the machine have the same ones"
-        return [blocks.paragraph(f"There's no line that removes these keys again, {same}.")]
-    how = f"To remove the keys of {people_text(names)} again, paste this:"
+        same = "because other people on the machine have the same keys"
+        return [blocks.paragraph(f"I can't give you a line that removes these keys again, {same}.")]
+    how = f"To remove the keys of {people_text(names)} again, paste this on the machine:"
     return lines_to_paste(how, remove_line, result.removable, REMOVE_LINES)
 
 

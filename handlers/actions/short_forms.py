@@ -92,25 +92,30 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
 
     match command:
         case commands.Show():
-            return do(rentals.show, RentalValue), Purpose.SHOW, "Show which one?", _show
+            return do(rentals.show, RentalValue), Purpose.SHOW, "Show which machine or request?", _show
         case commands.Ssh():
-            return do(rentals.ssh, RentalValue), Purpose.SSH, "Which one do you want to open?", _ssh
+            return do(rentals.ssh, RentalValue), Purpose.SSH, "Which machine do you want to log in to?", _ssh
         case commands.Share(people=people):
             shared = partial(ShareValue, people=people)
             ask = _named("Share", Action.SHARE, shared)
-            return do(sharing.share, shared), Purpose.SHARE, "Share which one?", ask
+            return do(sharing.share, shared), Purpose.SHARE, "Share which machine?", ask
         case commands.Give(to=to):
             given = partial(ShareValue, people=(to,))
-            return do(giving.give, given), Purpose.GIVE, "Give which one?", _named("Give", Action.GIVE, given)
+            return do(giving.give, given), Purpose.GIVE, "Give which machine?", _named("Give", Action.GIVE, given)
         case commands.About(topic=topic):
             about = do(partial(about_rental, topic=topic), RentalValue)
-            return about, Purpose.SHOW, "Which one do you mean?", _show
+            return about, Purpose.SHOW, "Which machine or request do you mean?", _show
         case commands.Destroy():
-            return do(rentals.destroy, RentalValue), Purpose.DESTROY, "Destroy which one?", destroy_button
+            return (
+                do(rentals.destroy, RentalValue),
+                Purpose.DESTROY,
+                "Destroy which machine or request?",
+                destroy_button,
+            )
         case commands.Keep(duration=duration):
             kept = partial(SpanValue, span=duration or KEEP_FOR)
             ask = _named("Keep", Action.KEEP_FOR, kept)
-            return do(rentals.keep, kept), Purpose.EXTEND, "Which one is still needed?", ask
+            return do(rentals.keep, kept), Purpose.EXTEND, "Which machine is still needed?", ask
         case commands.Longer(duration=longer, untils=untils):
             act = do(partial(keep_longer, command=command), RentalValue)
             return act, Purpose.EXTEND, *_which_to_extend(untils[0] if len(untils) == 1 else None, longer)
@@ -127,11 +132,11 @@ def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[
     """Return the question which rental is extended, until an end or by a length, and its buttons. If neither was
     named, the buttons ask by how much."""
     if until is not None:
-        question = f"Extend which one until {Times.date_and_time(until)}?"
+        question = f"Extend which machine until {Times.date_and_time(until)}?"
         return question, partial(extend_until_button, until=until)
     if longer is not None:
-        return f"Extend which one by {span(longer)}?", partial(extend_by_button, longer=longer)
-    return "Extend which one?", _extend_form
+        return f"Extend which machine by {span(longer)}?", partial(extend_by_button, longer=longer)
+    return "Extend which machine?", _extend_form
 
 
 def _named(label: str, action: ActionId[V], value_of: Callable[..., V]) -> ButtonFor:
@@ -157,7 +162,7 @@ def which_one(own: OwnRentals, question: str, button_for: ButtonFor, reader: Rea
 
 def _line(rental: Rental, own: OwnRentals, reader: Reader) -> str:
     whose = "" if rental.owner == reader.id else f" for {person(own.names, rental.owner)}"
-    ends = f"Ends {reader.times.at_time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
+    ends = f"It ends {reader.times.at_time(rental.running_lease.ends_at)}." if rental.state is State.READY else ""
     return join(f"{STATES[rental.state]}: {machine_in(rental)}{whose}.", ends)
 
 
@@ -217,7 +222,7 @@ def about_everything(topic: Topic, reader: Reader) -> Rendered:
         case Topic.MONEY:
             return reply("Choose whose spending to see.", *_spend_buttons(reader))
         case Topic.FREE:
-            idle = "A colleague may also have an idle machine."
+            idle = "Someone on your team may also have an idle machine."
             return reply(f"The list shows what each GPU costs right now. {idle}", _choose_from_list(), everyone)
         case Topic.WHO:
             return reply("Here you can see who has which machines.", everyone)
@@ -253,7 +258,7 @@ def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: R
         price = rental.rate if details.sees_money else None
         about = f", about {dollars(cost(price, longer.span))}" if price is not None else ""
         lead = "Or until" if texts else f"Keep {rental.id} until"
-        decides = " Needs approval." if longer.proposal.over else ""
+        decides = " That needs approval." if longer.proposal.over else ""
         texts.append(f"{lead} {ends}? {span(longer.span)} more{about}.{decides}")
         label = "Extend" if len(previews) == 1 else f"Extend by {span(longer.span)}"
         buttons.append(button(label, Action.EXTEND_UNTIL, UntilValue(rental_id=rental.id, by=longer.ends_at)))

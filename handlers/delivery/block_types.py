@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 import structlog
 from slack_sdk.errors import SlackApiError
@@ -20,26 +21,32 @@ from handlers.phrases.classic import NEW_TYPES, SAMPLES, Surface, classic, new_t
 from handlers.slack_api.web_api import NO_ANSWER, TOKEN_REFUSED, error_code, is_temporary, pointers
 
 log = structlog.get_logger("gpubot.delivery")
+T = TypeVar("T")
 
-BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"})
-"""Errors by which Slack refuses a message's blocks, at any destination. It may take the text alone."""
-VIEWS = frozenset({"invalid_arguments", "invalid_blocks", "view_too_large"})
-"""Errors by which Slack refuses a view."""
+REFUSALS: Mapping[Surface, Collection[str]] = {
+    Surface.MESSAGE: {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_large"},
+    Surface.MODAL: {"invalid_arguments", "invalid_blocks", "view_too_large"},
+}
+"""Errors by which Slack refuses blocks. It may take a message's text alone."""
 ASK_TIMEOUT = 5
 """Real seconds."""
 
+_TOO_LARGE = frozenset({"msg_blocks_too_long", "msg_too_large", "view_too_large"})
 _NOT_VALID = frozenset({"invalid_blocks", "invalid_message", "invalid_view"})
 """Errors of blocks.validate about what it was asked to validate."""
-_PLACE = re.compile(r"(?:.*?/blocks)?/(\d+)(?:/|$)")
+_PLACE = re.compile(r"(?:.*?/blocks)?/(\d+)(/.*)?")
+_ALL_BLOCKS = frozenset({"", "/blocks", "/view", "/view/blocks"})
+"""Pointers that say nothing of one block."""
 
 
 class BlockTypes:
-    """Remembers, for each surface, which types of blocks Slack took and which it refused, until the process ends.
+    """Remembers, for each surface, which types of blocks Slack takes and which it refuses, until the process ends.
     Delivery, direct posts and dialogs share one."""
 
     def __init__(self) -> None:
         self._takes: dict[tuple[Surface, str], bool] = {}
-        self._logged: set[str] = set()
+        self._seen: set[tuple[Surface, str]] = set()
+        """The types that a call took, or that are surely refused. That blocks.validate takes one is less sure."""
         self._asked = False
 
     def refused(self, surface: Surface) -> set[str]:
@@ -47,44 +54,86 @@ class BlockTypes:
         return {name for name in NEW_TYPES if self._takes.get((surface, name)) is False}
 
     def taken(self, surface: Surface) -> set[str]:
-        """Return the types that Slack took on a surface."""
+        """Return the types that Slack takes on a surface."""
         return {name for name in NEW_TYPES if self._takes.get((surface, name))}
 
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:
-        """Return blocks for an acknowledgement, or for a call that can't be repeated: classic ones in the place of
-        each type that Slack wasn't seen to take."""
+        """Return blocks for an acknowledgement, or for a dialog, whose trigger may work only once: classic ones in
+        the place of each type that Slack wasn't seen to take."""
         return classic(blocks, NEW_TYPES - self.taken(surface))
 
-    def attempt(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> Attempt:
-        """Return the blocks for a call that Slack answers."""
-        return Attempt(self, blocks, surface)
+    async def deliver(
+        self,
+        blocks: Sequence[Json],
+        call: Callable[[list[Json]], Awaitable[T]],
+        surface: Surface = Surface.MESSAGE,
+        *,
+        text_alone: bool = True,
+    ) -> T:
+        """Make a call, again at once with plainer blocks as long as Slack refuses them, and remember what that
+        showed. `text_alone` tells whether a message's text will do. Raise what the last call raised."""
+        attempt, taken = Attempt(self, blocks, surface), set[str]()
+        try:
+            while True:
+                try:
+                    answer = await call(attempt.blocks)
+                except SlackApiError as error:
+                    if not attempt.plainer(error) or not (attempt.blocks or text_alone):
+                        raise
+                else:
+                    taken = new_types(attempt.blocks)
+                    return answer
+        finally:
+            self.note(surface, taken=taken, refused=attempt.blamed)
 
-    def note(self, surface: Surface, *, taken: set[str], refused: set[str]) -> None:
-        """Remember what an answer of Slack showed. Log each type once."""
-        for name in sorted(refused - self._logged):
-            log.warning("slack.block_refused", block=name, surface=surface.value)
-        self._logged |= refused
-        for name in refused:
-            self._takes[surface, name] = False
+    def note(self, surface: Surface, *, taken: Collection[str], refused: Mapping[str, bool]) -> None:
+        """Remember what calls showed. `refused` tells of each type whether that is sure.
+
+        A type that a call took before may have been refused for its content, so it is forgotten. Any other is
+        refused from now on, and if that isn't sure, only until Slack says otherwise: it is asked again.
+        """
         for name in taken:
-            self._takes[surface, name] = True
+            self._take((surface, name))
+            self._seen.add((surface, name))
+        for name, sure in refused.items():
+            place, self._asked = (surface, name), False
+            if place in self._seen:
+                if self._takes.get(place):
+                    del self._takes[place]
+            elif sure:
+                self._refuse(place)
+            else:
+                self._takes[place] = False
+
+    def _take(self, place: tuple[Surface, str]) -> None:
+        """Remember that Slack takes a type, unless it surely refused it."""
+        if place not in self._seen or self._takes.get(place) is not False:
+            self._takes[place] = True
+
+    def _refuse(self, place: tuple[Surface, str]) -> None:
+        """Remember that Slack surely refuses a type, and log it once."""
+        if place not in self._seen or self._takes.get(place) is not False:
+            log.warning("slack.block_refused", block=place[1], surface=place[0].value)
+        self._seen.add(place)
+        self._takes[place] = False
 
     async def ask(self, client: AsyncWebClient) -> None:
-        """Ask Slack which types it takes, unless it answered before. Without an answer, that shows when they are
-        sent. Never raise."""
+        """Ask Slack which types it takes, unless it answered since the last refusal. Without an answer, messages
+        show it when they are sent, and dialogs stay classic. Never raise."""
         if self._asked:
             return
+        self._asked = True
         try:
             async with asyncio.timeout(ASK_TIMEOUT):
-                for surface, blocks in SAMPLES.items():
+                for surface, samples in SAMPLES.items():
                     refused = await refused_by(client, surface)
-                    self.note(surface, taken=new_types(blocks) - refused, refused=refused)
+                    for block in samples:
+                        place = surface, block["type"]
+                        (self._refuse if place[1] in refused else self._take)(place)
         except NO_ANSWER as error:
             log.info("slack.blocks_not_validated", error=error_code(error))
             answered = isinstance(error, SlackApiError) and not is_temporary(error)
             self._asked = answered and error_code(error) not in TOKEN_REFUSED
-        else:
-            self._asked = True
 
 
 class Attempt:
@@ -93,57 +142,57 @@ class Attempt:
     def __init__(self, types: BlockTypes, blocks: Sequence[Json], surface: Surface) -> None:
         self._types = types
         self._surface = surface
-        self._blamed: set[str] = set()
-        self._named: set[str] = set()
+        self.blamed: dict[str, bool] = {}
+        """The types for which Slack may have refused a call, and whether that is sure. In a dialog it counts as
+        sure: the refusal may have used up the trigger, so the type isn't tried on the chance."""
         self.blocks = classic(blocks, types.refused(surface))
         """What is sent next."""
 
-    def refused(self, error: SlackApiError | None = None) -> bool:
-        """Go on to plainer blocks, because Slack refused these: to classic ones in the place of those that the
-        error names, or else that Slack never took; then to classic ones alone; and in a message last to its text
-        alone. Return False if nothing plainer is left."""
-        newer = new_types(self.blocks)
-        if newer:
-            named, unknown = _named(error, self.blocks), newer - self._types.taken(self._surface)
-            blamed = newer if self._blamed else named or unknown or newer
-            self._named |= named
-            self._blamed |= blamed
-            self.blocks = classic(self.blocks, blamed)
-            return True
-        if not self.blocks or self._surface is not Surface.MESSAGE:
+    def plainer(self, error: SlackApiError) -> bool:
+        """Go on to plainer blocks, if Slack refused these: to classic ones in the place of those at which the
+        error points, or else that Slack wasn't seen to take; then to classic ones alone. If nothing newer is to
+        blame, a message is left with its text. Return False if nothing plainer is left."""
+        code, newer, is_modal = error_code(error), new_types(self.blocks), self._surface is Surface.MODAL
+        if code not in REFUSALS[self._surface]:
             return False
-        log.error("slack.blocks_refused", error="" if error is None else error_code(error))
-        self.blocks = []
+        named, too_large = _named(error, self.blocks), code in _TOO_LARGE
+        if newer and (named or too_large or _ALL_BLOCKS.issuperset(pointers(error))):
+            unknown = newer - self._types.taken(self._surface)
+            replaced = newer if too_large or self.blamed else set(named) or unknown or newer
+            if not too_large:
+                self.blamed |= {name: is_modal or named.get(name, False) for name in replaced}
+            self.blocks = classic(self.blocks, replaced)
+            return True
+        if is_modal or not self.blocks:
+            return False
+        log.error("slack.blocks_refused", error=code)
+        self.blamed, self.blocks = {}, []
         return True
 
-    def taken(self) -> None:
-        """Note that Slack took the blocks: then those that it refused before were refused for their types. A type
-        that was refused elsewhere meanwhile stays refused."""
-        if self.blocks:
-            taken = new_types(self.blocks) - self._types.refused(self._surface)
-            self._types.note(self._surface, taken=taken, refused=self._blamed)
 
-    def lost(self) -> None:
-        """Note that no further call is possible: Slack refuses at least the types at which its errors pointed."""
-        self._types.note(self._surface, taken=set(), refused=self._named)
-
-
-def _named(error: SlackApiError | None, blocks: Sequence[Json]) -> set[str]:
-    """Return the newer types of the blocks at which an error points."""
-    places = [int(found[1]) for found in map(_PLACE.match, () if error is None else pointers(error)) if found]
-    return new_types(blocks[place] for place in places if place < len(blocks))
+def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
+    """Return the newer types of the blocks at which an error points, and whether it points at the type itself, not
+    at the content."""
+    named: dict[str, bool] = {}
+    for found in filter(None, map(_PLACE.fullmatch, pointers(error))):
+        for name in new_types(blocks[int(found[1]) :][:1]):
+            named[name] = named.get(name, False) or found[2] in {None, "/type"}
+    return named
 
 
 async def refused_by(client: AsyncWebClient, surface: Surface) -> set[str]:
-    """Return which types Slack refuses on a surface, by blocks.validate. Raise one of NO_ANSWER if it gives no
-    usable answer (docs.slack.dev/reference/methods/blocks.validate)."""
-    blocks = list(SAMPLES[surface])
-    view = {"type": surface.value, "title": plain("-", 24), "blocks": blocks}
-    name, given = ("message", {"text": "-", "blocks": blocks}) if surface is Surface.MESSAGE else ("view", view)
-    try:
-        await client.api_call("blocks.validate", data={name: json.dumps(given)})
-    except SlackApiError as error:
-        if error_code(error) not in _NOT_VALID:
-            raise
-        return _named(error, blocks) or new_types(blocks)
-    return set()
+    """Return which types Slack refuses on a surface, by one call of blocks.validate for each, because it may name
+    only the first mistake. Raise one of NO_ANSWER if there is no usable answer
+    (docs.slack.dev/reference/methods/blocks.validate)."""
+    refused = set()
+    for block in SAMPLES[surface]:
+        given: dict[str, Json] = {"message": {"text": "-", "blocks": [block]}}
+        if surface is Surface.MODAL:
+            given = {"view": {"type": surface.value, "title": plain("-", 24), "blocks": [block]}}
+        try:
+            await client.api_call("blocks.validate", data={name: json.dumps(each) for name, each in given.items()})
+        except SlackApiError as error:
+            if error_code(error) not in _NOT_VALID:
+                raise
+            refused.add(block["type"])
+    return refused

@@ -8,17 +8,16 @@ from enum import Enum
 
 import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model.event import Event, EventKind
 from bot.model.facts import AlertFacts
-from handlers.delivery.block_types import BLOCKS, BlockTypes
+from handlers.delivery.block_types import BlockTypes
 from handlers.delivery.pace import POST, Pace
 from handlers.messages.render import alert_message
 from handlers.messages.writers import AlertContext
-from handlers.phrases.blocks import Rendered
+from handlers.phrases.blocks import Json, Rendered
 from handlers.phrases.format import Reader
 from handlers.slack_api.web_api import NO_ANSWER, error_code, requested_wait
 
@@ -76,24 +75,21 @@ class DirectPosts:
     async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
         """Post to a channel or a person as soon as the pace allows it. Return what happened. Never raise.
 
-        A post whose blocks are refused is made again in plainer ones, beside the `tries`.
+        A post whose blocks are refused is made again at once in plainer ones, beside the `tries`.
         """
-        attempt = self._block_types.attempt(rendered.blocks)
+
+        async def post(blocks: list[Json]) -> None:
+            self._pace.count(POST, self._clock.real(), to)
+            await self._client.chat_postMessage(
+                channel=to, text=rendered.text, blocks=blocks, unfurl_links=False, unfurl_media=False
+            )
+
         while tries:
             while (open_at := self._pace.post_at(to, now := self._clock.real())) > now:
                 await self._clock.pause((open_at - now).total_seconds())
-            self._pace.count(POST, now, to)
             try:
-                await self._client.chat_postMessage(
-                    channel=to,
-                    text=rendered.text,
-                    blocks=attempt.blocks,
-                    unfurl_links=False,
-                    unfurl_media=False,
-                )
+                await self._block_types.deliver(rendered.blocks, post)
             except NO_ANSWER as error:
-                if error_code(error) in BLOCKS and isinstance(error, SlackApiError) and attempt.refused(error):
-                    continue
                 wait = requested_wait(error)
                 if wait is None:
                     log.warning("post.not_taken", to=to, error=error_code(error))
@@ -102,6 +98,5 @@ class DirectPosts:
                 self._pace.block(POST, self._clock.real() + wait)
                 tries -= 1
             else:
-                attempt.taken()
                 return PostOutcome.TAKEN
         return PostOutcome.LATER

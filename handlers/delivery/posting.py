@@ -28,7 +28,7 @@ from bot.model.message import (
     to_channel,
     to_person,
 )
-from handlers.delivery.block_types import BLOCKS, VIEWS, BlockTypes
+from handlers.delivery.block_types import REFUSALS, BlockTypes
 from handlers.delivery.content import Answer, Shown, Upload
 from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, UPLOAD, Pace
 from handlers.delivery.pending_saves import Result, closed
@@ -42,8 +42,9 @@ from handlers.slack_api.web_api import (
     TOKEN_RETRY,
     error_code,
     is_temporary,
+    refusal,
     requested_wait,
-    seconds_to_wait,
+    status_code,
 )
 
 log = structlog.get_logger("gpubot.delivery")
@@ -53,8 +54,6 @@ SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
 """Real time between the second and third post where posts can't be read. It doubles with each further one."""
 
-BLOCKS_STATUS = 400
-"""By this status, a `response_url` refuses what is sent to it."""
 CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
 """Errors if a channel was archived or deleted, or the bot was removed from it."""
 CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
@@ -107,26 +106,20 @@ class Poster:
         now = self._deps.clock.real()
         if now - message.created_at >= RESPONSE_URL_LIFE or message.tries >= ANSWER_TRIES:
             return Result(closed(message), given_up=True)
-        status, wait = 0, ""
+        body = {**options, "text": rendered.text, "blocks": rendered.blocks}
+        status, wait = 200, None
         try:
-            attempt = self._block_types.attempt(rendered.blocks)
-            while True:
-                body = {**options, "text": rendered.text, "blocks": attempt.blocks}
-                async with self._session.post(message.to.value, json=body, allow_redirects=False) as response:
-                    status, wait = response.status, response.headers.get("Retry-After", "")
-                if status != BLOCKS_STATUS or not attempt.refused():
-                    break
-            if status == 200:
-                attempt.taken()
+            await respond(self._session, message.to.value, body, self._block_types)
+        except SlackApiError as error:
+            status, wait = status_code(error), requested_wait(error)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             log.info("answer.failed", message=message.id, error=type(error).__name__)
             self._pace.unanswered(now)
             return Result(_retried(message, now))
-        if status == 429:
-            until = now + timedelta(seconds=seconds_to_wait(wait))
-            self._pace.block(ANSWER, until)
+        if wait is not None:
+            self._pace.block(ANSWER, now + wait)
             self._pace.answered(now)
-            return Result(_waiting(message, until))
+            return Result(_waiting(message, now + wait))
         if status >= 500:
             self._pace.unanswered(now)
             return Result(_retried(message, now))
@@ -233,7 +226,11 @@ class Poster:
         except NO_ANSWER as error:
             return self._failed(message, error, POST)
         found = self._found(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
-        return Result(self._up_to_date(message, rendered, **found))
+        posted = self._up_to_date(message, rendered, **found)
+        if not posted.closed and not body["blocks"]:
+            # Slack took the text alone. An edit brings the buttons.
+            posted = changed(posted, digest="", due_at=self._deps.clock.real() + LONGEST_RETRY)
+        return Result(posted)
 
     async def upload(self, message: Message, file: Upload) -> Result:
         """Upload a file to a person's direct messages, with words beside it. If the app may not, post words
@@ -274,29 +271,20 @@ class Poster:
         shown = digest(rendered)
         try:
             if shown != message.digest:
-                await self._publish(message.to.value, rendered, shown)
+                view = {"type": "home", "private_metadata": shown, "blocks": list(rendered.blocks)}
+                with self._pace.watching(self._deps.clock.real):
+                    await self._client.views_publish(user_id=message.to.value, view=view)
         except NO_ANSWER as error:
             return self._failed(message, error, PUBLISH)
         return Result(self._up_to_date(message, rendered))
-
-    async def _publish(self, user: str, rendered: Rendered, metadata: str) -> None:
-        attempt = self._block_types.attempt(rendered.blocks, Surface.HOME)
-        while True:
-            view = {"type": "home", "private_metadata": metadata, "blocks": attempt.blocks}
-            try:
-                with self._pace.watching(self._deps.clock.real):
-                    await self._client.views_publish(user_id=user, view=view)
-            except SlackApiError as error:
-                if error_code(error) not in VIEWS or not attempt.refused(error):
-                    raise
-            else:
-                return attempt.taken()
 
     async def edit(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message so that it shows the rental as it is now."""
         try:
             return Result(await self._edited(message, rendered))
         except NO_ANSWER as error:
+            if not rendered.closed and error_code(error) in REFUSALS[Surface.MESSAGE]:
+                return Result(_retried(message, self._deps.clock.real()))
             failed, gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
             if failed.given_up and gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
                 # Nobody can answer the question there any more.
@@ -312,6 +300,7 @@ class Poster:
             return Result(await self._edited(message, rendered))
         except NO_ANSWER as error:
             retries = not isinstance(error, SlackApiError) or self._waits(error, EDIT, now) or is_temporary(error)
+            retries = retries or error_code(error) in REFUSALS[Surface.MESSAGE]
             log.info("refresh.failed", message=message.id, error=error_code(error), retries=retries)
             return Result(changed(message, refresh_at=self._next_refresh(rendered) if retries else None))
 
@@ -324,7 +313,7 @@ class Poster:
                 **_texts(rendered),
                 "metadata": metadata_of(message.id, message.target_version),
             }
-            await self._with_blocks(EDIT, body)
+            await self._with_blocks(EDIT, body, text_alone=rendered.closed)
         return self._up_to_date(message, rendered)
 
     def _failed(self, message: Message, error: Exception, method: str) -> Result:
@@ -384,31 +373,38 @@ class Poster:
             **fields,
         )
 
-    async def _with_blocks(self, method: str, body: dict[str, Any]) -> AsyncSlackResponse:
+    async def _with_blocks(
+        self, method: str, body: dict[str, Any], *, text_alone: bool = True
+    ) -> AsyncSlackResponse:
         """Return the answer to a call. If Slack refuses its blocks, nothing was posted, so repeat the call with
-        plainer blocks. The pace counts each call."""
+        plainer blocks. `body` then has those that Slack took. The pace counts each call."""
         client = self._client
         calls: dict[str, Callable[..., Awaitable[AsyncSlackResponse]]]
         calls = {POST: client.chat_postMessage, EDIT: client.chat_update, ANSWER: client.chat_postEphemeral}
 
         async def call(blocks: Sequence[Json]) -> AsyncSlackResponse:
+            body["blocks"] = blocks
             self._pace.count(method, self._deps.clock.real(), body["channel"])
             with self._pace.watching(self._deps.clock.real):
-                return await calls[method](**{**body, "blocks": blocks})
+                return await calls[method](**body)
 
-        attempt = self._block_types.attempt(body["blocks"])
-        while True:
-            try:
-                answer = await call(attempt.blocks)
-            except SlackApiError as error:
-                if error_code(error) not in BLOCKS or not attempt.refused(error):
-                    raise
-            else:
-                attempt.taken()
-                return answer
+        return await self._block_types.deliver(body["blocks"], call, text_alone=text_alone)
 
     def _next_refresh(self, rendered: Rendered) -> datetime | None:
         return None if rendered.refresh_after is None else self._deps.clock.now() + rendered.refresh_after
+
+
+async def respond(session: aiohttp.ClientSession, url: str, body: dict[str, Any], block_types: BlockTypes) -> None:
+    """Post to a `response_url`. Raise SlackApiError for each status but 200, or what aiohttp raises.
+    By 400, Slack refuses what is sent and doesn't say which block is to blame."""
+
+    async def call(blocks: list[Json]) -> None:
+        async with session.post(url, json={**body, "blocks": blocks}, allow_redirects=False) as response:
+            if response.status != 200:
+                code = "invalid_blocks" if response.status == 400 else f"status {response.status}"
+                raise refusal(code, response.status, dict(response.headers))
+
+    await block_types.deliver(body["blocks"], call)
 
 
 def _texts(rendered: Rendered) -> dict[str, Any]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+import aiohttp
 import structlog
-from slack_sdk.errors import SlackApiError
-from slack_sdk.webhook.async_client import AsyncWebhookClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import StoreBusy
 from bot.model.message import DestinationKind, MessageKind, queued
-from handlers.delivery.block_types import VIEWS
 from handlers.delivery.direct_posts import PostOutcome
-from handlers.delivery.posting import BLOCKS_STATUS
+from handlers.delivery.posting import respond
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import Interaction, Reply, part
+from handlers.phrases.blocks import Json
 from handlers.phrases.classic import Surface
 from handlers.slack_api.web_api import NO_ANSWER, error_code
 
@@ -60,20 +60,11 @@ async def send(context: Context, interaction: Interaction, reply: Reply) -> bool
         async with asyncio.timeout(SEND_TIMEOUT):
             if to.kind is not DestinationKind.RESPONSE_URL:
                 return await context.direct.send(interaction.user_id, reply.content) is PostOutcome.TAKEN
-            hook = AsyncWebhookClient(to.value, session=context.client.session, retry_handlers=[])
-            hook.proxy = None  # the SDK took the environment's, which may not be meant for this address
-            attempt, body = context.block_types.attempt(reply.content.blocks), reply_body(reply, interaction)
-            while True:
-                answer = await hook.send_dict({**body, "blocks": attempt.blocks})
-                if answer.status_code != BLOCKS_STATUS or not attempt.refused():
-                    break
+            session = cast(aiohttp.ClientSession, context.client.session)
+            await respond(session, to.value, reply_body(reply, interaction), context.block_types)
     except NO_ANSWER as error:
         _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, error=error_code(error))
         return False
-    if answer.status_code != 200:
-        _log.warning("reply.not_sent", name=interaction.name, user=interaction.user_id, status=answer.status_code)
-        return False
-    attempt.taken()
     return True
 
 
@@ -84,21 +75,14 @@ async def open_modal(context: Context, interaction: Interaction, view: dict[str,
     A view whose blocks are refused is opened again at once in classic blocks. Slack doesn't document whether the
     trigger still works then; if it doesn't, the next dialog has classic blocks.
     """
-    attempt = context.block_types.attempt(view["blocks"], Surface.MODAL)
+
+    async def call(blocks: list[Json]) -> AsyncSlackResponse:
+        return await context.client.views_open(trigger_id=interaction.trigger_id, view={**view, "blocks": blocks})
+
     try:
         async with asyncio.timeout(3):
-            while True:
-                shown = {**view, "blocks": attempt.blocks}
-                try:
-                    answer = await context.client.views_open(trigger_id=interaction.trigger_id, view=shown)
-                except SlackApiError as error:
-                    if error_code(error) not in VIEWS or not attempt.refused(error):
-                        raise
-                else:
-                    break
+            answer = await context.block_types.deliver(view["blocks"], call, Surface.MODAL)
     except NO_ANSWER as error:
         _log.warning("modal.not_opened", name=interaction.name, user=interaction.user_id, error=error_code(error))
-        attempt.lost()
         return None
-    attempt.taken()
     return part(answer.data if isinstance(answer.data, dict) else {}, "view")

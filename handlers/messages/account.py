@@ -108,8 +108,8 @@ def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
     pairs = [line.partition(" ") for line in context.facts.detail.splitlines()]
     named = listed([f"{channel(one)} ({escape(project, 40)})" for one, _, project in pairs])
     text = join(
-        "I was upgraded. If a project names people, its channel now charges the project only for them and for "
-        f"approvers. This changes {named}.",
+        "I was upgraded. In the channel of a project that names people, only those people and approvers can "
+        f"charge the project from now on. This changes {named}.",
         "Anyone else who asks there is charged to their own project if they have exactly one, and otherwise to "
         "none, within the team's limits.",
         "Earlier machines and requests keep their project. To let more people charge a project, add them to its "

@@ -21,7 +21,7 @@ from handlers.phrases.blocks import Modal, Rendered, button, option
 from handlers.phrases.ends import ends_fact
 from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, withdraw_button
-from handlers.phrases.rental_text import current_state, in_all, machine, machines, so_far, vendor
+from handlers.phrases.rental_text import current_state, in_all, machine, machines, owner, so_far, vendor
 from handlers.phrases.use_text import current_use, verdict_text
 
 ASSIGN = "Assign an owner"
@@ -132,7 +132,7 @@ def _not_running(purchase: Purchase) -> str:
     if len(alive) == 1:
         return f"Its status is {escape(alive[0].status)}, so it can get an owner only when it's running."
     if count == len(alive):
-        return "None of them is running, so they can get an owner only when one is."
+        return "None of them is running, so they can get an owner only when one is running."
     return "One of them isn't running." if count == 1 else f"{count} of them aren't running."
 
 
@@ -142,7 +142,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
     if purchase.same_as is not None:
         return asked_twice(what)
     if question.rental_id is not None and (decided is None or decided.verdict is AdminVerdict.NOT_OURS):
-        return f"{sentence_case(words.this)} {words.are} part of {question.rental_id}: {what}."
+        return f"{sentence_case(words.this)} {words.are} part of the rental {question.rental_id}: {what}."
     cost = "" if is_unpriced(purchase) else f"cost {in_all(spent)}"
     over_at = times.at_time(question.over_at) if question.over_at else ""
     if decided is None:
@@ -151,18 +151,22 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
     who, when = person(view.names, decided.by), times.at_time(decided.at)
     if decided.verdict is AdminVerdict.NOT_OURS:
         why = f'The reason: "{escape(decided.reason, LONGEST_REASON)}".' if decided.reason else ""
-        rest = "I won't ask again. /gpu list all shows the cost."
+        rest = f"I won't ask about {'it' if words is _MACHINE else 'them'} again. /gpu list all shows the cost."
         if over_at:
             rest = f"{join(words.it, 'ended', over_at, f'and {cost}' if cost else '')}."
         return join(f'{who} chose "Not ours" {when}: {what}.', why, rest)
-    did = "assigned an owner" if decided.verdict is AdminVerdict.GAVE_OWNER else f"destroyed {words.this}"
+    did = (
+        f"assigned an owner to {words.this}"
+        if decided.verdict is AdminVerdict.GAVE_OWNER
+        else f"destroyed {words.this}"
+    )
     now = f"{words.it} {words.have} the ID {question.rental_id} now: /gpu show {question.rental_id}"
     return f"{who} {did} {when}: {what}. {now}"
 
 
 def asked_twice(what: str) -> str:
     """Return what a question says whose machines another one asks about too."""
-    return f"I've asked twice about {what}. Use my other message."
+    return f"There are two messages about {what}. Answer in the other one."
 
 
 def _what(purchase: Purchase) -> str:
@@ -259,7 +263,7 @@ def _owner_left(
         return blocks.message(f"{left}. {who} made {new_owner} the owner of {name}.")
     if event.at < question.asked_at:
         return blocks.message(
-            f"{left}. I asked about {name} again {times.at_time(question.asked_at)}, in a newer message."
+            f"{left}. I asked again {times.at_time(question.asked_at)}, in a newer message, who should own {name}."
         )
     later, value = _put_off(view, times), question_value(question)
     waits = rental.state is State.AWAITING_APPROVAL
@@ -273,7 +277,7 @@ def _owner_left(
 
 def _what_it_does(details: RentalDetails, times: Times) -> str:
     """Return `1x H100 (xwsc2) is running: $2.15/h, $6.45 so far, idle for 3 h. It ends at 17:00.`"""
-    rental, name = details.rental, machine(details.rental)
+    rental, name = details.rental, f"{owner(details)}'s {machine(details.rental)}"
     if rental.state is State.AWAITING_APPROVAL:
         return f"{name} is waiting for approval, and can't be approved without an owner."
     if rental.state is State.QUEUED:

@@ -155,7 +155,9 @@ def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
 def _renting(context: EventContext[RentingFacts]) -> str:
     facts = context.facts
     price = f"at {per_hour(facts.rate)}" if facts.rate is not None else ""
-    what = machines(context.rental.request.count, facts.gpu) if facts.gpu else ""
+    # The card names the model that was clicked.
+    other = facts.gpu if facts.gpu != context.rental.envelope.gpu else None
+    what = machines(context.rental.request.count, other) if other else ""
     missing = left_out_text(context)
     if facts.before_vendor is None:
         return join(f"{join('Renting', what, 'from', vendor(facts.vendor), price)}.", missing)

@@ -233,7 +233,7 @@ def _being_destroyed(details: RentalDetails) -> Part:
     return _lead(
         f"Deletion not confirmed: {_for_whom(details)}",
         f"It may still be billing{bills}.",
-        f"{person(details.names, alarm.taken_on_by)} is on it." if alarm.taken_on_by else "",
+        f"{person(details.names, alarm.taken_on_by)} is looking into it." if alarm.taken_on_by else "",
     )
 
 

@@ -70,7 +70,8 @@ def _lost(context: EventContext[EndedFacts]) -> str:
         before = f" before {context.times.time(context.event.at)}," if context.timed else ""
         lost = f"{whose} {machine(rental)} ended{before} while I was away. {sentence(reason(facts.why))}"
     elif rental.request.contract is Contract.SPOT:
-        lost = f"{by} took back {whose} spot machine, {machine(rental)}{',' * context.timed}{context.when_at}"
+        which = f", {machine(rental)}{',' * context.timed}" if context.named else ""
+        lost = f"{by} took back {whose} spot machine{which}{context.when_at}"
     else:
         lost = f"{by} ended {whose} {machine(rental)}{context.when_at}"
     return join(sentence(lost), "Everything on it is lost.", _cost(context))
@@ -97,7 +98,8 @@ def _replace_it(context: EventContext) -> Rendered:
 @thread(EventKind.DESTROYING)
 def _destroying(context: EventContext[EndedFacts]) -> str:
     spent = cost_of(context.facts)
-    return join(sentence(_who_destroys(context)), f"{so_far(spent)}." if spent and spent.amount else None)
+    cost = f"It has cost {so_far(spent)}." if spent and spent.amount else None
+    return join(sentence(_who_destroys(context)), cost)
 
 
 def _who_destroys(context: EventContext[EndedFacts]) -> str:
@@ -125,7 +127,7 @@ def _not_confirmed(context: EventContext[DeletionFacts]) -> str:
     facts, what = context.facts, context.this_machine
     if facts.why in REPORTED_FAILED:
         made = "made" if facts.resource_id else "may have made"
-        what = f"what {vendor(facts.vendor)} {made} for {context.this_request} in a failed purchase"
+        what = f"the machine that {vendor(facts.vendor)} {made} for {context.this_request} in a failed purchase"
     billing = f"billing {per_hour(facts.rate)}" if facts.rate is not None else "billing"
     answer = escape(facts.detail or "", 200)
     return join(
@@ -165,7 +167,8 @@ def _who_looks_after_it(context: EventContext) -> Rendered:
 
 @thread(EventKind.TAKEN_ON)
 def _taken_on(context: EventContext) -> str:
-    return f"{context.actor} is looking into the deletion that isn't confirmed. I'm still trying, too."
+    looks = f"{context.actor} is looking into the deletion that isn't confirmed."
+    return f"{looks} I'm still trying to delete the machine."
 
 
 @thread(EventKind.EXTRA_RESOURCE)
@@ -207,7 +210,7 @@ def _cost(context: EventContext[EndedFacts]) -> str:
     cost = f"It cost {in_all(spent)}"
     if facts.span and context.named:
         rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
-        cost = f"{sentence_case(in_all(spent))} for {span(facts.span)}{rate}"
+        cost = f"{cost} for {span(facts.span)}{rate}"
     # If something billed after this event, it isn't known how much of the event's amount was idle.
     idle = idle_part(context.details.use_costs) if facts.amount == context.details.spent.amount else ""
     guess = f"The estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
@@ -218,8 +221,8 @@ def _cost(context: EventContext[EndedFacts]) -> str:
 def _ended(context: EventContext[EndedFacts]) -> str:
     facts, end, cost = context.facts, context.facts.end, _cost(context)
     if end is State.DESTROYED:
-        ended = f"{context.machine} ended" if context.named else "ended"
-        return join(sentence(f"{ended}{context.when_at}, confirmed by the vendor"), cost)
+        name = context.machine if context.named else context.this_machine
+        return join(sentence(f"{name} ended{context.when_at}, confirmed by the vendor"), cost)
     was = "" if end in {State.FAILED, State.EXPIRED} else "was "
     how = f"{context.this_request} {was}{STATES[end].lower()}{context.by_whom_and_when}"
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
@@ -266,8 +269,8 @@ def ended_receipt(context: EventContext) -> Rendered:
 
 @thread(EventKind.NOT_WORKING)
 def _not_working(context: EventContext[SaidFacts]) -> str:
-    said = f": {escape(context.facts.detail, 200)}" if context.facts.detail else ""
-    return with_full_stop(f"{context.actor} says that {context.this_machine} doesn't work{said}")
+    said = f': "{escape(context.facts.detail, 200)}"' if context.facts.detail else ""
+    return f"{context.actor} says that {context.this_machine} doesn't work{said}."
 
 
 @thread(EventKind.REPLACED)
@@ -280,8 +283,8 @@ def _replaced(context: EventContext[PlaceFacts]) -> str:
 
 @thread(EventKind.NOT_REPLACED)
 def _not_replaced(context: EventContext[PlaceFacts]) -> str:
-    stays = context.this_machine
-    return f"No machine could be rented for {escape(context.facts.name, 20)}, so {stays} keeps running."
+    new = escape(context.facts.name, 20)
+    return f"The replacement, {new}, couldn't be rented, so {context.this_machine} keeps running."
 
 
 @thread(EventKind.NOT_AS_SOLD)

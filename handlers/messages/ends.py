@@ -133,7 +133,7 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
     disk = "Copy your results off: the disk is deleted with it."
     said, failed = [], event.kind is EventKind.SCRIPT_FAILED
     if failed:
-        disk = f"The disk is deleted {until}, so look before then. Its output is in {ENDING_LOG}."
+        disk = f"To see why, read {ENDING_LOG} before the disk is deleted {until}."
     elif event.kind is EventKind.ENDING and event.facts.verdict is Verdict.UNKNOWN:
         whose = f"{vendor(event.facts.vendor)}'s machines" if event.facts.vendor is not None else "it"
         said.append(f"I can't monitor {whose}, so it ends then even if it's busy.")

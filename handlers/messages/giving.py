@@ -15,6 +15,11 @@ from handlers.phrases.blocks import Modal, Rendered, button
 from handlers.phrases.format import Reader, Times, as_written, escape, join, per_hour
 from handlers.phrases.rental_text import machine_in, owner
 
+IF_TAKEN = (
+    "you pay for it and I'll ask you whether it's still needed. The SSH keys on the machine stay as they are."
+)
+"""What changes for a person who takes a machine."""
+
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:
     """Return an answer with the idle machines of others before it, each with the button that asks for it."""
@@ -71,7 +76,7 @@ def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
         blocks.lines(
             f"{owner(details)}'s {rental_text.machine(rental)}, {per_hour(left.rate)}. "
             f"It ends in {span(left.ends_at - reader.now)}.",
-            "From now on, you pay for it and I'll ask you about it. The SSH keys on it stay as they are.",
+            f"From now on, {IF_TAKEN}",
         ),
         submit=f"Take {rental.id}",
         value=EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at),

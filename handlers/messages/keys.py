@@ -50,11 +50,13 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
     if not keys and not first_line:
         return needed(github=github)
     heading = (
-        f"You have {plural(len(keys), 'SSH key')}." if keys else "You have no SSH key now. I'll ask when you rent."
+        f"You have {plural(len(keys), 'SSH key')}."
+        if keys
+        else "You have no SSH key now. I'll ask for one when you rent."
     )
     more = f"{plural(len(keys) - LISTED, 'more key')} not shown." if len(keys) > LISTED else ""
-    others = "Your other keys work if the machine's startup script runs." if len(keys) > 1 else ""
-    running = "Machines that are running stay as they are; /gpu ssh has the line that adds a key." if keys else ""
+    others = "On a new machine, your other keys work if its startup script runs." if len(keys) > 1 else ""
+    running = "Machines that are running keep their keys; /gpu ssh shows the line that adds one." if keys else ""
     shown = (
         part
         for n, key in enumerate(keys[:LISTED])
@@ -95,12 +97,13 @@ def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
     elif added:
         parts.append(f"{len(added)} keys are saved: {', '.join(map(key_text, added))}.")
     if known:
-        parts.append(f"Already saved: {', '.join(map(key_text, known))}.")
+        was = "This key was" if len(known) == 1 else "These keys were"
+        parts.append(f"{was} already saved: {', '.join(map(key_text, known))}.")
     return join(*parts)
 
 
 def removed_text(key: Key) -> str:
-    return f"{key_text(key)} is removed. It still works on machines that are running."
+    return f"Your key {key_text(key)} is removed. It still works on machines that are running."
 
 
 def made_first_text(key: Key) -> str:

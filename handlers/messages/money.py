@@ -101,8 +101,8 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
         f"{who} has reached {balance.alerted}% of {its} {dollars(budget)} budget for {say_month(balance.month)}"
     )
     share = percent(balance.spent + balance.reserved, budget)
-    parts = f"{dollars(spent)} spent, and running machines can add up to {dollars(reserved)}"
-    now = "" if share == f"{balance.alerted}%" else f" ({share} in all)"
+    parts = f"{dollars(spent)} spent, and at most {dollars(reserved)} more for running machines"
+    now = "" if share == f"{balance.alerted}%" else f" ({share} together)"
     refuse = context.reader.rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget
     then = "nothing more can be rented" if refuse else "every new rental needs approval"

@@ -186,7 +186,7 @@ def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
     at = f"{percents(_highest(use))} since {since}"
     value, said = "none", "Nobody is connected."
     if now is not None and now.verdict is Verdict.CONNECTED:
-        value, said = "somebody connected since then", "Somebody connected since then."
+        value, said = "somebody connected after I asked", "Somebody connected after I asked."
     elif use.connections or use.new_connections:
         value = str(use.connections) if use.connections else f"{use.new_connections} new"
         said = f"Open: {connections_text(use, 'SSH connection')}."
@@ -283,7 +283,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         # If the machine worked only for a moment, the same spell goes on, and so does this message. A later spell
         # has its own message.
         used = f"{verdict_then(rental.use, times)}." if rental.use is not None else ""
-        return blocks.message(join(f"{whose} no longer needs a decision.", used), closed=False)
+        return blocks.message(join(f"{whose} no longer needs a decision from approvers.", used), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""
     if context.asks is not None and _is_first(event, details):

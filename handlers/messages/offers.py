@@ -200,7 +200,8 @@ def _left(view: QuoteView) -> str:
     """Return what the machine to replace left, which the offers below exceed. Empty if nothing is replaced."""
     if view.left is None:
         return ""
-    return f"What it left: {remainder_text(view.quote.request.count, view.left)} These offers are available now:"
+    left = remainder_text(view.quote.request.count, view.left)
+    return f"No offer is within what is left of its terms: {left} The offers below go beyond that:"
 
 
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:

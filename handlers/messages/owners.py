@@ -18,6 +18,7 @@ from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.use.giving import TAKE_WITHIN, given_to, left_of
 from handlers.ids import Action, EndValue, HoursValue, ShareValue
 from handlers.messages.backups import readopted
+from handlers.messages.giving import IF_TAKEN
 from handlers.messages.needed import is_open, keep_buttons, question_text
 from handlers.messages.ready import log_in_message
 from handlers.messages.ssh_lines import keys_fact, lines_to_paste, ssh_button
@@ -40,7 +41,7 @@ LINES = 2
 
 @thread(EventKind.ADOPTED)
 def _adopted(context: EventContext[AdoptedFacts]) -> str:
-    facts, it = context.facts, context.this_machine
+    facts, it = context.facts, _this(context)
     (new_owner,) = facts.people
     owner = context.name(new_owner)
     if facts.why is Why.BOUGHT_AFTER_BACKUP:
@@ -53,10 +54,9 @@ def _adopted(context: EventContext[AdoptedFacts]) -> str:
 
 
 def _ran(facts: AdoptedFacts) -> str:
-    """Return where a machine ran before it was adopted, and under which name."""
-    named = f" as {escape(facts.name)}" if facts.name else ""
-    through_me = "" if facts.why is Why.BOUGHT_AFTER_BACKUP else " and wasn't rented through me"
-    return f"It ran in the account{named}{through_me}."
+    """Return where the bot found a machine that was adopted, and under which name."""
+    found = f"I found it in the account{f' as {escape(facts.name)}' if facts.name else ''}."
+    return found if facts.why is Why.BOUGHT_AFTER_BACKUP else f"{found} It wasn't rented through me."
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
@@ -77,8 +77,10 @@ def _owner_changed(context: EventContext[OwnerChangedFacts]) -> str:
 
 
 def _this(context: EventContext) -> str:
-    """Return what a thread calls a machine, or a request that has none yet."""
-    return context.this_request if context.rental.lease is None else context.this_machine
+    """Return what a thread calls a machine, or a request that has none yet. Its name doesn't say whose it is."""
+    if context.rental.lease is None:
+        return context.this_request
+    return machine(context.rental) if context.named else context.this_machine
 
 
 @direct(EventKind.ADOPTED, EventKind.OWNER_CHANGED)
@@ -127,7 +129,7 @@ def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
     before = context.name(facts.people[0])
     money = f", at {per_hour(rental.rate)}" if rental.rate else ""
     if context.event.actor == rental.owner:
-        line = f"It was {before}'s. I've sent {before} the line to paste there so that you can log in."
+        line = f"It was {before}'s. I've sent {before} the line to paste on the machine so that you can log in."
         return f"You took over {it} {context.times.at_time(context.event.at)}{money}. {line}"
     return f"{context.actor} made you the owner of {it}{money}. It was {before}'s."
 
@@ -168,8 +170,9 @@ def _let_in_or_give(context: EventContext) -> Rendered:
         return blocks.message(text, closed=rental.state.over)
     name = context.details.names.get(event.actor or "", "them")
     use = current_use(rental)
-    idle = f", {verdict_text(use, context.times).lower()}" if use and use.verdict is Verdict.IDLE else ""
-    price = f", {per_hour(rental.rate)}" if rental.rate is not None else ""
+    since = verdict_text(use, context.times).lower() if use and use.verdict is Verdict.IDLE else ""
+    idle = f", which has been {since}" if since else ""
+    price = f" at {per_hour(rental.rate)}" if rental.rate is not None else ""
     text = (
         f"{who} is asking for {context.machine}{idle}{price}. "
         f"If you share it, it stays yours. If you give it away, {who} pays from then on."
@@ -234,8 +237,7 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
         f"Until it ends {times.at_time(rental.running_lease.ends_at)}, it costs you at most "
         f"{say_at_most(left.total)}.",
         _budget(details),
-        f"If you take it by {times.time(event.at + TAKE_WITHIN, event.at)}, you pay for it and I'll ask you about "
-        "it. Its keys stay as they are.",
+        f"If you take it by {times.time(event.at + TAKE_WITHIN, event.at)}, {IF_TAKEN}",
     )
     value = EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at)
     shown = blocks.with_buttons(text, button(f"Take {rental.id}", Action.TAKE, value, style="primary"))

@@ -43,7 +43,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
         return ""
     sees = f"I check {_SEES} every {span(VISIT_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
-        return f"{sees}. The script that would start an {SCRIPT} is missing: /gpu probe shows it."
+        return f"{sees}. The script that starts {SCRIPT} isn't installed. To install it: /gpu probe"
     return f"{sees}. Scripts: /gpu probe"
 
 

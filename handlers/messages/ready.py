@@ -47,7 +47,7 @@ def _yours_is_ready(context: EventContext) -> Rendered:
         [
             f"{NO_SSH_ANSWER} It may need another minute." if rental.silent else "",
             join(script_first_text(details, times, posted), on_ending_text(rental, times, posted)),
-            f"{new} will replace this machine, which keeps running until {new} is rented." if new else "",
+            f"The machine {new} will replace this one, which keeps running until {new} is rented." if new else "",
         ],
         facts,
         extend_form_button(rental),
@@ -182,7 +182,7 @@ def _host_key_changed(context: EventContext[HostKeyFacts]) -> str:
     of = machine(context.rental) if context.named else "this machine"
     return (
         f"The SSH host key of {of} changed from {before} to {now}. If you didn't change it, don't log in: a "
-        "different machine may be answering. I've stopped logging in too, so I can't monitor it."
+        "different machine may be answering. I've stopped logging in too, so I can't monitor the machine."
     )
 
 

@@ -136,7 +136,9 @@ def paused(changed: bool, home_channel: str) -> Rendered:
 
 
 def resumed(changed: bool) -> Rendered:
-    return reply("The pause is over: machines can be rented again." if changed else "Buying wasn't paused.")
+    return reply(
+        "The pause of buying is over, so machines can be rented again." if changed else "Buying wasn't paused."
+    )
 
 
 # --- leases and ends

@@ -102,18 +102,18 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
         why = f"{who} is on hold, because too little time is left until its end."
         later = join("The request needs a later end", expires, by=", and ")
         return join(why, _cost_by_then(facts), sentence(later))
-    now = f"It now costs {per_hour(facts.rate)}" if facts.rate is not None else None
+    now = f"a machine now costs {per_hour(facts.rate)}" if facts.rate is not None else None
     if now and facts.vendor:
         now += f" at {place(facts.vendor, facts.vendor_region)}"
     why = why_asked_again(facts)
     if now and facts.before is not None and facts.rate is not None and facts.rate > facts.before:
         allowed = f"the {limit_per_hour(facts.before)} that {context.owner} allowed"
-        why, now = f"i{now[1:]}, {difference(facts.before, facts.rate, allowed)}", None
+        why, now = f"{now}, {difference(facts.before, facts.rate, allowed)}", None
     asked = asked_by_event(facts, context.details)
     return join(
         f"{who} needs {needs}, because {why}.",
         _cost_by_then(facts),
-        f"{now}." if now else None,
+        sentence(now) if now else None,
         asked,
         f"The request {expires}" if expires else None,
     )

@@ -45,6 +45,7 @@ DISK = (
     "*The disk is deleted when the machine ends*, so copy your results off first. "
     "Shutting down from inside doesn't stop billing."
 )
+IF_SCRIPT_RUNS = "will work if the startup script runs"
 NO_ADDRESS = "I don't know this machine's address yet."
 NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one ssh should show."
 
@@ -193,9 +194,10 @@ def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
         for there in (True, False)
     )
     text = join(_sent(sent, details, reader), _missing(unsent), by="; ")
-    works = not unsent.text and (awaited(details, reader.rules) or boot_script_ran(details.rental))
+    if not unsent.text and (awaited(details, reader.rules) or boot_script_ran(details.rental)):
+        return text
     add = add_your_key(details, "them" if (unsent if unsent.text else sent).several else "it")
-    return text if works else f"{text}. {add}"
+    return f"{text}. Otherwise, {add}" if text.endswith(IF_SCRIPT_RUNS) else f"{text}. {add}"
 
 
 def add_your_key(details: RentalDetails, it: str = "it") -> str:
@@ -222,7 +224,7 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
     if details.rental.probe_answered_at is not None:
         # The probe came late, perhaps by hand. Nobody knows whether the keys came with it.
         return keys.do("might not work", "might not work")
-    return keys.do("will work if the startup script runs", "will work if the startup script runs")
+    return keys.do(IF_SCRIPT_RUNS, IF_SCRIPT_RUNS)
 
 
 def _missing(keys: _Named) -> str:
@@ -313,7 +315,7 @@ def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rend
         return blocks.message(how_it_ended(details, whose, times))
     if rental.state is not State.READY:
         state = f"isn't ready yet ({state_word(details).lower()})"
-        return blocks.message(f"{sentence_case(whose)} {state}. I'll send you the SSH command when it is.")
+        return blocks.message(f"{sentence_case(whose)} {state}. I'll send you the SSH command once it's ready.")
     state = "running" if rental.silent else "ready"
     head = f"*{sentence_case(whose)} is {state}.* {ends_fact(rental, times).sentence}"
     script = join(script_first_text(details, times), on_ending_text(rental, times))

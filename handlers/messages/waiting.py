@@ -81,7 +81,7 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
     quote, wait = view.quote, view.wait
     if not wait_buttons(view):
         return ""
-    refused = f"I can't rent it for you. {refusal_text(view.wait_refused)}" if view.wait_refused else ""
+    refused = f"I can't rent one for you later. {refusal_text(view.wait_refused)}" if view.wait_refused else ""
     hours = "" if view.wait_refused else when_it_looks(quote.wish, reader.rules)
     if hours and _ends_before_hours(quote.wish, reader):
         hours += f' {_BEFORE_HOURS} unless you add "any time".'

@@ -307,8 +307,9 @@ def fit_view(blocks: Iterable[Json | None]) -> list[Json]:
 
 
 def text_length(part: Any) -> int:
+    """Return how many characters of texts, and of titles of plans and tasks, are inside."""
     if isinstance(part, dict):
-        own = len(part["text"]) if isinstance(part.get("text"), str) else 0
+        own = sum(len(part[key]) for key in ("text", "title") if isinstance(part.get(key), str))
         return own + sum(text_length(value) for value in part.values())
     return sum(map(text_length, part)) if isinstance(part, list | tuple) else 0
 

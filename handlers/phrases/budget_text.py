@@ -89,7 +89,7 @@ def invoice_differences(estimated: Micros, unknown_count: int) -> str:
 
 
 def estimated_text(estimated: Micros) -> str:
-    return f"{dollars(estimated)} of this is estimated." if estimated else ""
+    return f"{dollars(estimated)} of the total is estimated." if estimated else ""
 
 
 # --- the highest price or total that a person named, and the team's limits that an offer exceeds
@@ -120,7 +120,7 @@ def total_of_time(request: Request) -> str:
 
 
 def over_total_text(request: Request, total: Micros) -> str:
-    """Return `It can cost up to $9.20 in all, more than the $8.00 asked for.`
+    """Return `It can cost up to $9.20 in all, more than the $8.00 that the request allows.`
 
     Each question whose answer may exceed the total that the person typed says so. Return an empty text if `total`
     is within it, or if no total was typed.
@@ -128,7 +128,7 @@ def over_total_text(request: Request, total: Micros) -> str:
     if request.max_total is None or not over_total(request, total):
         return ""
     most, named = say_at_most(total), dollars(request.max_total)
-    return f"It can cost up to {most} in all, more than the {named} asked for."
+    return f"It can cost up to {most} in all, more than the {named} that the request allows."
 
 
 def limits_fact(over: Collection[Over], rules: Rules) -> Fact:

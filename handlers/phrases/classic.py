@@ -1,7 +1,7 @@
 """Blocks that a workspace may refuse, and the classic blocks that every workspace takes in their place.
 
 Source: docs.slack.dev/reference/block-kit/blocks. Checklists, tables and charts are for messages only, alerts for
-dialogs only.
+dialogs only, and Home tabs have none of these types.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import StrEnum
 
 from handlers.phrases.blocks import (
-    FIELD_TEXT,
     HEADER_TEXT,
     TASK_TITLE,
     Json,
@@ -31,7 +30,6 @@ class Surface(StrEnum):
 
     MESSAGE = "message"
     MODAL = "modal"
-    HOME = "home"
 
 
 _STATUS = {
@@ -63,13 +61,8 @@ def _plan(block: Json) -> list[Json]:
 
 
 def _rich_text(block: Json) -> list[Json]:
-    """Return preformatted text as code, and other rich text as a paragraph without its styles."""
-    shown = []
-    for part in block["elements"]:
-        text = "".join(piece["text"] for piece in part["elements"])
-        is_code = part["type"] == "rich_text_preformatted"
-        shown += code_blocks(map(literal, text.splitlines())) if is_code else [section(escape(text, FIELD_TEXT))]
-    return shown
+    text = "".join(piece["text"] for part in block["elements"] for piece in part["elements"])
+    return code_blocks(map(literal, text.splitlines()))
 
 
 def _nothing(_: Json) -> list[Json]:

@@ -83,7 +83,7 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     if lease.latest_end is not None and can_move(lease):
         busy = f"or {times.time(lease.latest_end, *posted)} at the latest if its GPUs are busy"
     elif keeps_running(rental):
-        busy, said = "its latest end", f"It ends {times.at_time(lease.ends_at, *posted)}, its latest end."
+        busy, said = "even if its GPUs are busy", f"{said} It can't keep running after that."
     if longer is not None:
         approved = f"or {times.time(longer.ends_at, *posted)} if the request for more time is approved"
         at = times.at_time(longer.ends_at, *posted)
@@ -120,7 +120,9 @@ def at_its_end(rental: Rental, now: datetime) -> Fact | None:
         done = f"as soon as its {SCRIPT} is done"
         return Fact("Ends", done, f"{ended} I'll destroy it {done}.")
     if can_move(lease):
-        return Fact("Ends", "now, unless its GPUs are busy", f"{ended} I'm checking whether its GPUs are busy.")
+        return Fact(
+            "Ends", "now, or later if its GPUs are busy", f"{ended} I'm checking whether its GPUs are busy."
+        )
     return Fact("Ends", "now", f"{ended} I'll destroy it as soon as I can.")
 
 
@@ -136,7 +138,9 @@ def until_decided(rental: Rental, times: Times) -> str:
     """Return until when people can decide what waits for them, as a sentence."""
     if rental.extension is not None:
         return without_approval(rental, times)
-    return f"Expires {times.at_time(rental.decision.expires_at)}." if rental.decision is not None else ""
+    return (
+        f"The request expires {times.at_time(rental.decision.expires_at)}." if rental.decision is not None else ""
+    )
 
 
 def end_moves(rental: Rental) -> bool:
@@ -210,7 +214,7 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     at = f" {times.at_time(seen_at, *posted)}" if seen_at is not None else ""
     if script.state is OnEndingState.DONE:
         return f"{SCRIPT} finished{at}."
-    look = f", so look before {times.time(lease.ends_at, *posted)}"
+    look = f", so check the machine before {times.time(lease.ends_at, *posted)}"
     return f"{SCRIPT} failed{at}{exit_text(script.status)}{look if ready and lease.ends_at > times.now else ''}."
 
 

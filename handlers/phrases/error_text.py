@@ -26,9 +26,9 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
     {
         NextStep.ASK_AGAIN: "Ask again: /gpu get",
         NextStep.ASK_FOR_YOUR_OWN: "To see offers of your own: /gpu get",
-        NextStep.WITHDRAW_AND_ASK_AGAIN: "Withdraw it and ask again: /gpu get",
-        NextStep.NAME_LATER_END: "Name a later one, or a length: /gpu get H100 EU for 2h",
-        NextStep.NAME_PRICE: "Name one: /gpu wait H100 EU under $3",
+        NextStep.WITHDRAW_AND_ASK_AGAIN: "Withdraw the request and ask again: /gpu get",
+        NextStep.NAME_LATER_END: "Name a later end, or a length: /gpu get H100 EU for 2h",
+        NextStep.NAME_PRICE: "Name a price: /gpu wait H100 EU under $3",
         NextStep.STOP_WAITING: "Stop waiting for one of them first: /gpu list shows them.",
         NextStep.RENT_ONE: "Try: /gpu get H100 EU",
         NextStep.LIST_YOURS: "/gpu list shows your machines.",
@@ -37,11 +37,11 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.DESTROY_ONE: "Destroy one of them first: /gpu list shows them.",
         NextStep.PASTE_A_KEY: "Paste a key instead: /gpu key ssh-ed25519 AAAA... you@laptop",
         NextStep.TRY_AGAIN_OR_PASTE_A_KEY: "Try again, or paste a key: /gpu key ssh-ed25519 AAAA... you@laptop",
-        NextStep.REMOVE_A_KEY: "Remove one first: /gpu key",
+        NextStep.REMOVE_A_KEY: "Remove a key first: /gpu key",
         NextStep.READ_THIS_MONTH: "/gpu spend shows this month.",
         NextStep.LIST_KEYS: "/gpu key lists your keys.",
         NextStep.NAME_TEAMMATES: "Type /gpu share and the ID, then @, and pick a name from Slack's list.",
-        NextStep.MAKE_NEW_KEY: "Create a new pair, then type /gpu key with the line of its .pub file.",
+        NextStep.MAKE_NEW_KEY: "Create a new key pair, then type /gpu key with the line of its .pub file.",
     }
 )
 RESUME = "An admin can end the pause with /gpu resume."

@@ -63,7 +63,7 @@ def extend_button(
 def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
     """Return what a lease that is longer by `longer` costs more: `, about $4.84`.
 
-    `, over the $8.00 asked for` follows if the rental may then cost more than the total that was typed. Return an
+    `, over the request's $8.00` follows if the rental may then cost more than the total that was typed. Return an
     empty text without a price.
     """
     typed, rate, lease = rental.request.max_total, rental.rate, rental.running_lease
@@ -72,7 +72,7 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
     about = f", about {dollars(cost(rate, longer))}"
     if typed is None or cost_at_most(rate, billed_span(lease.ends_at + longer - lease.ready_at, rules)) <= typed:
         return about
-    return f"{about}, over the {dollars(typed)} asked for"
+    return f"{about}, over the request's {dollars(typed)}"
 
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:

@@ -57,7 +57,9 @@ def receipt_facts(details: RentalDetails) -> Part:
         Fact("Total", cost, f"It cost {cost}.")
         if settled(details)
         else Fact("Total so far", cost, f"It cost {cost} so far."),
-        Fact("Runtime", ran, f"It ran for {ran}."),
+        Fact("Runtime", ran, f"It ran for {ran}.")
+        if details.rental.lease is not None
+        else Fact("Billed time", ran, f"It was billed for {ran}."),
         Fact("Idle", dollars(idle), f"{dollars(idle)} of that was idle time.") if idle else None,
         _deletion(details),
     )
@@ -65,11 +67,11 @@ def receipt_facts(details: RentalDetails) -> Part:
 
 def _deletion(details: RentalDetails) -> Fact | None:
     if not settled(details):
-        late = "something that turned up late is still being deleted"
+        late = "an extra machine that turned up late is still being deleted"
         return Fact("Deletion", late, f"{late.capitalize()}.")
     if details.rental.state is State.LOST:
         return None  # the vendor took the machine
-    return Fact("Deletion", "confirmed by the vendor", "The vendor confirmed the deletion.")
+    return Fact("Deletion", "confirmed", "The vendor confirmed the deletion.")
 
 
 def receipt_small_print(details: RentalDetails, reader: Reader) -> Part:

@@ -192,7 +192,7 @@ _REASONS: dict[Why, str] = {
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} took the machine back",
     Why.ENDED_WHILE_AWAY: "the vendor took the machine back, or somebody destroyed it",
-    Why.ENDED_SINCE_BACKUP: "my messages are newer than my database, so somebody probably destroyed it",
+    Why.ENDED_SINCE_BACKUP: "it was probably destroyed after the backup that my database was restored from",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another machine takes its place",
     Why.BOUGHT_AFTER_BACKUP: "its machine was found in the account",
@@ -343,10 +343,10 @@ def new_one_text(rental: Rental) -> str:
 
 
 def first_runs_on(details: RentalDetails) -> str:
-    """Return `k7mq2 keeps running.` if this rental was to take the place of k7mq2 and has no machine."""
+    """Return `The old machine, k7mq2, keeps running.` if this rental has none that takes its place."""
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return (
-        f"{replaced.id} keeps running."
+        f"The old machine, {replaced.id}, keeps running."
         if replaced is not None and replaced.state is State.READY and has_none
         else ""
     )

@@ -69,11 +69,11 @@ def verdict_then(use: Use, times: Times) -> str:
 
 def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
     """Return the verdict with the values of the GPUs and the connections: `In use: GPUs 0-7 at up to 98% in the
-    last 30 min, 1 connection.` Return the verdict alone if the reader may know no more or nothing was read."""
+    last 30 min, 1 SSH connection.` Return the verdict alone if the reader may know no more or nothing was read."""
     if recent is None or not recent.gpus:
         return f"{verdict_text(use, times, since=True)}."
     verdict = verdict_text(use, times)
-    connected = connections_text(recent, "connection")
+    connected = connections_text(recent, "SSH connection")
     most = _most(recent.gpus)
     return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}, {connected}.{most}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -49,6 +50,14 @@ def slack_client(token: str, base_url: str, session: aiohttp.ClientSession) -> A
     return client
 
 
+def refusal(code: str, status: int, headers: dict[str, str]) -> SlackApiError:
+    """Return the error of an answer that isn't the Web API's, so that it is read like one of these."""
+    nothing: dict[str, Any] = {"client": None, "http_verb": "POST", "api_url": "", "req_args": {}}
+    data = {"ok": False, "error": code}
+    answer = AsyncSlackResponse(**nothing, data=data, headers=headers, status_code=status)
+    return SlackApiError(code, answer)  # type: ignore[no-untyped-call]  # the SDK's
+
+
 def is_temporary(error: SlackApiError) -> bool:
     """Return whether the same call may succeed later: the error says nothing about what was asked."""
     code = error_code(error)
@@ -72,15 +81,13 @@ def status_code(error: SlackApiError) -> int:
 
 
 def pointers(error: SlackApiError) -> list[str]:
-    """Return the JSON pointers to what Slack refuses: those of blocks.validate, or else those in the reasons of a
-    refused message or view."""
+    """Return the JSON pointers in the reasons for which Slack refuses a message or view."""
     answer = error.response.data if isinstance(error.response, AsyncSlackResponse) else error.response
     errors = answer.get("errors") if isinstance(answer, dict) else None
     metadata = answer.get("response_metadata") if isinstance(answer, dict) else None
     reasons = metadata.get("messages") if isinstance(metadata, dict) else None
     given = [*(errors if isinstance(errors, list) else ()), *(reasons if isinstance(reasons, list) else ())]
-    found = [str(each.get("pointer")) for each in given if isinstance(each, dict)]
-    return [*found, *(match[1] for match in map(_POINTER.search, map(str, given)) if match)]
+    return [match[1] for match in map(_POINTER.search, map(str, given)) if match]
 
 
 def requested_wait(error: Exception) -> timedelta | None:

@@ -477,12 +477,12 @@ HELP = (
     ),
     (
         "/gpu get H100 for 6h up to 12h",
-        "keeps running after 6 h while its GPUs are busy; also: while busy up to 60h",
+        "ends after 6 h, or 12 h at the latest if its GPUs are busy; also: while busy up to 60h",
     ),
     ("/gpu get H100 EU now", "rents the cheapest at once if it's within the limits and nothing is unclear"),
     (
         "/gpu get H100 at 9:00 tomorrow for 8h",
-        "rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h until fri waits for one",
+        "offers to rent it at that time; /gpu wait 8x H200 under $3/GPU/h until fri waits for an offer",
     ),
     ("/gpu again", "shows offers for your last request again"),
     ("/gpu list", "your machines and requests; /gpu list all shows everyone's"),

@@ -77,7 +77,6 @@ _of_message: dict[str, Check] = {
     data_blocks.TABLE: data_blocks.table,
     data_blocks.CHART: data_blocks.chart,
     rich_blocks.PLAN: rich_blocks.plan,
-    rich_blocks.TASK: rich_blocks.task,
 }
 _of_modal: dict[str, Check] = {**_everywhere, rich_blocks.ALERT: rich_blocks.alert}
 BLOCKS = frozenset({*_of_message, *_of_modal})
@@ -136,10 +135,10 @@ def elements_of(block: Json) -> Iterator[Json]:
 
 
 def texts_of(value: Any) -> Iterator[str]:
-    """Yield every `text` string anywhere inside: what Slack is believed to count."""
+    """Yield every `text` and `title` string anywhere inside: what Slack is believed to count."""
     if isinstance(value, dict):
         for key, entry in value.items():
-            if key == "text" and isinstance(entry, str):
+            if key in {"text", "title"} and isinstance(entry, str):
                 yield entry
             else:
                 yield from texts_of(entry)
@@ -155,7 +154,6 @@ def message_problems(blocks: Any, *, refused: Collection[str] = ()) -> tuple[str
     array(_block(_of_message, refused), MESSAGE_BLOCKS, least=0)(blocks, "/blocks", problems)
     _no_duplicates(blocks, "/blocks", problems)
     data_blocks.few_enough(blocks, "/blocks", problems)
-    rich_blocks.no_task_beside_a_plan(blocks, "/blocks", problems)
     if problems:
         return "invalid_blocks", problems
     if sum(map(len, texts_of(blocks))) > SUMMED_TEXT:

@@ -84,7 +84,7 @@ def _blocks(workspace: Workspace, args: Arguments) -> list[Json] | None:
         raise ApiError("invalid_blocks_format")
     code, reasons = message_problems(blocks, refused=workspace.lacks.blocks)
     if code:
-        raise ApiError(code, reasons)
+        raise ApiError(code, reasons[:1])
     return with_ids(blocks)
 
 

@@ -198,8 +198,6 @@ def _lines(block: Json, reader: Reader) -> Iterator[str]:
         case "plan":
             yield _visible(str(block["title"]))
             yield from (_visible(task_line(task)) for task in block.get("tasks") or [])
-        case "task_card":
-            yield _visible(task_line(block))
         case "context":
             yield " ".join(text_object(entry, reader) for entry in block.get("elements") or [])
         case "data_table":

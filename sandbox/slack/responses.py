@@ -26,7 +26,8 @@ class Responses:
         self._triggers = triggers
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Answer a POST to a response_url with 200 `ok`, or with 404 or 400 and Slack's error."""
+        """Answer a POST to a response_url with 200 `ok`, or with 404 or 400 and Slack's error. To 400 there are no
+        reasons."""
         try:
             url = self._triggers.response(request.match_info["url"])
         except ApiError as error:
@@ -34,7 +35,7 @@ class Responses:
         try:
             self._answer(url, await read_body(request))
         except ApiError as error:
-            return web.json_response(error.body, status=400)
+            return web.Response(text=error.code, status=400)
         return web.Response(text="ok")
 
     def _answer(self, url: ResponseUrl, body: Json) -> None:

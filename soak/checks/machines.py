@@ -155,7 +155,7 @@ def nothing_ends_before_its_time(evidence: Evidence) -> list[str]:
 def _gone(evidence: Evidence, rental: str) -> datetime | None:
     """Return when the machine of a rental was gone, if its lease ended it. Return None if something else did."""
     replies = [reply.text for reply in evidence.thread(rental)]
-    if not any(text.startswith("Ended") for text in replies):
+    if not any(text.startswith("This machine ended") for text in replies):
         return None
     machines = [machine for machine in evidence.machines if machine.rental == rental]
     taken = any(machine.resource_id in evidence.taken_back for machine in machines)

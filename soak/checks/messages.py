@@ -9,7 +9,7 @@ from soak.checks.machines import ENDS
 from soak.evidence import CARD, RENTAL_ID, Evidence
 
 _OVER = {
-    "ended": r"Ended\b",
+    "ended": r"This machine ended\b",
     "lost": r".+ took back .+ spot machine|.+ ended \S+'s \d+x |.+ while I was away\.",
     "no offer": r"(?:By .+, )?no (?:offer matched|purchase worked)|No (?:offer matched|purchase worked)",
     "over": r"This request (?:failed|expired|was \w+)\b",

@@ -29,7 +29,7 @@ STORY = (
     ("gpubot", r"^2 keys are saved: .* Renting 1x H100 SXM 80 GB \("),
     (
         "gpubot",
-        r"Hyperstack seems to be sold out\. Trying Nebius: 1x H100 SXM 80 GB at \$2\.42/h, \$0\.27 more than",
+        r"Hyperstack seems to be sold out\. Trying Nebius at \$2\.42/h, \$0\.27 more than",
     ),
     (
         "gpubot",
@@ -56,13 +56,13 @@ STORY = (
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",
-        r"^sweeps has reached 80% of its \$96\.00 budget for \w+: \$0\.00 spent, .* \(82% in all\)\.",
+        r"^sweeps has reached 80% of its \$96\.00 budget for \w+: \$0\.00 spent, .* \(82% together\)\.",
     ),
     ("gpubot", r"^A machine that wasn't rented through me is running: train-cleo-3, .* It may belong to Cleo\."),
     ("Ben", r"^\[Assign an owner\]$"),
     ("gpubot", r"^Ben made you the owner of 1x H100 SXM 80 GB"),
     ("Cleo", r"^\[Destroy \w+\]$"),
-    ("gpubot", r"^Ended at .*, confirmed by the vendor\."),
+    ("gpubot", r"^This machine ended at .*, confirmed by the vendor\."),
     (
         "gpubot",
         r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 3\d min\.",
@@ -80,11 +80,7 @@ STORY = (
     ("Ana", r"^\[Keep it 1 h more, already approved\]$"),
     ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 3\d min\."),
     ("Cleo", r"^\[Destroy \w+\]$"),
-    (
-        "gpubot",
-        r"^Ended at .*: 8x H100 SXM 80 GB \(\w+\) in EU for Cleo\nTotal\n\$\S+\n"
-        r"Runtime\n.* at \$18\.40/h\nIdle\n\$\S+\nDeletion\nconfirmed by the vendor",
-    ),
+    ("gpubot", r"^This machine ended at .*, confirmed by the vendor\. It cost \$\S+, of which \$\S+ was idle\."),
     ("gpubot", r"^Ended at .*: 1x H100 SXM 80 GB \(\w+\) in EU for Ana with Cleo\n(.|\n)*Idle\n\$"),
     (
         "gpubot",

@@ -414,7 +414,7 @@ def all_taken() -> BlockTypes:
     """Return what a bot knows of Slack's blocks soon after its start."""
     types = BlockTypes()
     for surface, blocks in SAMPLES.items():
-        types.note(surface, taken=new_types(blocks), refused=set())
+        types.note(surface, taken=new_types(blocks), refused={})
     return types
 
 

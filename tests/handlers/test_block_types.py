@@ -3,7 +3,9 @@ again."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +13,22 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from structlog.testing import capture_logs
 
+from bot.model.base import changed
 from bot.model.message import Destination, Message, MessageKind, queued, to_ephemeral, to_person, to_response_url
-from handlers.delivery.block_types import BlockTypes, refused_by
+from handlers.delivery.block_types import Attempt, BlockTypes, refused_by
 from handlers.delivery.direct_posts import PostOutcome
+from handlers.delivery.posting import respond
 from handlers.ids import NO_VALUE, Action, Callback
 from handlers.listeners import interaction, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
-from handlers.phrases.blocks import Rendered, alert, header, modal, section
-from handlers.phrases.classic import NEW_TYPES, SAMPLES, Surface, classic, new_types
+from handlers.phrases.blocks import Rendered, alert, modal, section
+from handlers.phrases.classic import NEW_TYPES, SAMPLES, Surface, new_types
 from sandbox.slack.default import ANA, GPUS, TRAINING
 from tests.handlers.team import Team, team
 from tests.slack_limits import problems_of_message, problems_of_view
 
+MINUTE = timedelta(minutes=1)
 DIRECT = f"D{ANA[1:]}"
 OF_MESSAGES = [block["type"] for block in SAMPLES[Surface.MESSAGE]]
 DESTROY = modal(
@@ -57,6 +62,20 @@ async def tell(ours: Team, to: Destination, text: str) -> None:
     await ours.deliver_all()
 
 
+async def posted_card(ours: Team) -> Message:
+    rental = await ours.rented()
+    await ours.deliver()
+    async with ours.deps.store.read() as tx:
+        card = await tx.messages.card(rental.id)
+    assert card is not None
+    return card
+
+
+async def reads(ours: Team, card: Message) -> str:
+    (shown,) = [m for m in await ours.world.see(ANA, channel=TRAINING) if m["ts"] == card.ts]
+    return str(shown["reads"])
+
+
 async def calls(ours: Team, endpoint: str) -> int:
     return len((await ours.world.get("traffic", endpoint=endpoint))["requests"])
 
@@ -88,11 +107,14 @@ async def test_a_message_arrives_once_in_classic_blocks_and_the_next_one_is_not_
     endpoint = "chat.postMessage" if to == to_person(ANA) else "chat.postEphemeral"
     channel = DIRECT if to == to_person(ANA) else TRAINING
     await lacks(ours, *types)
+    refused = min(len(types), 2)
     with capture_logs() as lines:
         await tell(ours, to, "First")
-        assert await calls(ours, endpoint) == 2
+        assert await calls(ours, endpoint) == refused + 1
+        assert refusals(lines) == types[:refused], "Slack names one at a time"
         await tell(ours, to, "Second")
-        assert await calls(ours, endpoint) == 3
+        assert await calls(ours, endpoint) == refused + 2
+        await ours.delivery.block_types.ask(ours.world.client)
     assert sorted(refusals(lines)) == sorted(types)
     for words in ("First", "Second"):
         (shown,) = [m for m in await ours.world.see(ANA, channel=channel) if words in m["reads"]]
@@ -119,32 +141,44 @@ async def test_an_answer_to_a_response_url_arrives_once_in_classic_blocks(
             await tell(ours, url, words)
             shows_all((await ours.look(ANA, TRAINING, words))["reads"])
             assert await calls(ours, "response_url") == n
-    assert sorted(refusals(lines)) == sorted(types if asked else OF_MESSAGES)
+        await ours.delivery.block_types.ask(ours.world.client)
+    assert sorted(refusals(lines)) == sorted(types)
+    assert ours.delivery.block_types.refused(Surface.MESSAGE) == set(types)
 
 
 @pytest.mark.parametrize("types", REFUSED, ids=[" ".join(types) for types in REFUSED])
 async def test_an_edit_shows_everything_in_classic_blocks(ours: Team, types: list[str]) -> None:
-    rental = await ours.rented()
-    await ours.deliver_all()
-    async with ours.deps.store.read() as tx:
-        card = await tx.messages.card(rental.id)
-    assert card is not None
     await lacks(ours, *types)
-    before = await calls(ours, "chat.update")
-    with capture_logs() as lines:
-        for n, words in enumerate(("First", "Second"), start=2):
-            result = await ours.delivery.poster.edit(card, told(words))
-            assert not result.given_up
-            (shown,) = [m for m in await ours.world.see(ANA, channel=TRAINING) if m["ts"] == card.ts]
-            assert words in shown["reads"]
-            shows_all(shown["reads"])
-            assert await calls(ours, "chat.update") == before + n
-    assert sorted(refusals(lines)) == sorted(types)
+    card = await posted_card(ours)
+    for words in ("First", "Second"):
+        before = await calls(ours, "chat.update")
+        assert not (await ours.delivery.poster.edit(card, told(words))).given_up
+        shown = await reads(ours, card)
+        assert words in shown
+        shows_all(shown)
+    assert await calls(ours, "chat.update") == before + 1
+
+
+async def test_an_edit_whose_blocks_are_all_refused_leaves_the_buttons_and_is_made_later(ours: Team) -> None:
+    card = await posted_card(ours)
+    before = await reads(ours, card)
+    fault = await ours.refuse("chat.update", "invalid_blocks", times=None)
+    later = await ours.delivery.poster.edit(card, changed(told("First"), closed=False))
+    assert (later.given_up, later.message.closed, later.message.digest) == (False, False, card.digest)
+    assert later.message.due_at is not None
+    refreshed = await ours.delivery.poster.refresh(
+        card, changed(told("First"), closed=False, refresh_after=MINUTE)
+    )
+    assert refreshed.message.refresh_at is not None
+    assert await reads(ours, card) == before
+    await ours.end_fault(fault)
+    await ours.delivery.poster.edit(card, told("Second"))
+    assert "complete: Step 3" in await reads(ours, card)
 
 
 async def test_a_post_that_bypasses_the_outbox_arrives_in_classic_blocks(ours: Team) -> None:
     await lacks(ours, *OF_MESSAGES)
-    for n, words in enumerate(("First", "Second"), start=2):
+    for n, words in enumerate(("First", "Second"), start=3):
         assert await ours.delivery.direct.send(GPUS, told(words)) is PostOutcome.TAKEN
         shows_all((await ours.look(ANA, GPUS, words))["reads"])
         assert await calls(ours, "chat.postMessage") == n
@@ -158,6 +192,76 @@ async def test_if_slack_refuses_every_block_the_text_goes_alone_and_no_type_is_b
     assert [line["event"] for line in lines if "block" in line["event"]] == ["slack.blocks_refused"]
     await tell(ours, to_person(ANA), "Second")
     assert "complete: Step 3" in (await ours.look(ANA, DIRECT, "Second"))["reads"]
+
+
+def answer(*reasons: str, error: str = "invalid_blocks") -> str:
+    return json.dumps({"ok": False, "error": error, "errors": reasons})
+
+
+STRAY = [
+    answer(),
+    answer("bad [json-pointer:/blocks/3/tasks/0/title]"),
+    answer("bad [json-pointer:/blocks/0/text]"),
+    answer(error="msg_blocks_too_long"),
+]
+
+
+@pytest.mark.parametrize("body", STRAY, ids=["without a pointer", "content", "another block", "size"])
+@pytest.mark.parametrize("by_call", [False, True], ids=["validated", "taken"])
+async def test_one_refusal_of_types_that_slack_takes_is_of_no_consequence(
+    ours: Team, body: str, *, by_call: bool
+) -> None:
+    types = ours.delivery.block_types
+    await types.ask(ours.world.client)
+    if by_call:
+        await tell(ours, to_person(ANA), "Before")
+    for words in ("First", "Second"):
+        await ours.fault("chat.postMessage", "garbage", body=body)
+        await tell(ours, to_person(ANA), words)
+        assert "complete: Step 3" not in (await ours.look(ANA, DIRECT, words))["reads"]
+        await types.ask(ours.world.client)
+        assert types.taken(Surface.MESSAGE) == set(OF_MESSAGES)
+    made = await calls(ours, "chat.postMessage")
+    with capture_logs() as lines:
+        await tell(ours, to_person(ANA), "Last")
+    assert "complete: Step 3" in (await ours.look(ANA, DIRECT, "Last"))["reads"]
+    assert await calls(ours, "chat.postMessage") == made + 1
+    assert refusals(lines) == []
+
+
+async def test_a_refusal_is_remembered_if_the_call_without_the_type_fails(ours: Team) -> None:
+    await lacks(ours, "plan")
+    await ours.fault("chat.postMessage", "status", status=429, match="Done: Step 3")
+    assert await ours.delivery.direct.send(GPUS, told("First"), tries=1) is PostOutcome.LATER
+    assert ours.delivery.block_types.refused(Surface.MESSAGE) == {"plan"}
+    assert await calls(ours, "chat.postMessage") == 2
+
+
+@pytest.mark.parametrize("status", [404, 429, 500])
+async def test_a_response_url_that_fails_says_nothing_of_the_blocks(ours: Team, status: int) -> None:
+    types, sandbox = ours.delivery.block_types, ours.world.sandbox
+    url = sandbox.url + sandbox.triggers.response_path("command", ANA, TRAINING)
+    await ours.fault("response_url", "status", status=status)
+    with pytest.raises(SlackApiError):
+        await respond(ours.world.session, url, {"text": "x", "blocks": told("x").blocks}, types)
+    assert (types.taken(Surface.MESSAGE), types.refused(Surface.MESSAGE)) == (set(), set())
+    assert await calls(ours, "response_url") == 1
+
+
+async def test_what_slack_refused_by_name_stays_refused_even_if_blocks_validate_takes_it(ours: Team) -> None:
+    await lacks(ours, "plan")
+    await tell(ours, to_person(ANA), "First")
+    await lacks(ours)
+    await ours.delivery.block_types.ask(ours.world.client)
+    assert ours.delivery.block_types.refused(Surface.MESSAGE) == {"plan"}
+
+
+async def test_a_message_that_was_posted_as_text_alone_gets_its_buttons_later(ours: Team) -> None:
+    await ours.refuse("chat.postMessage", "invalid_blocks", times=2)
+    card = await posted_card(ours)
+    assert not (await ours.look(ANA, TRAINING, "Starting"))["buttons"]
+    assert (card.closed, card.digest) == (False, "")
+    assert card.due_at is not None
 
 
 # --- dialogs and acknowledgements
@@ -214,16 +318,34 @@ async def test_a_dialog_that_slack_refuses_later_is_opened_again_at_once(ours: T
 
 
 @pytest.mark.usefixtures("_opens")
-async def test_if_a_refused_dialog_used_up_its_trigger_the_next_one_is_in_classic_blocks(ours: Team) -> None:
-    await ours.context.block_types.ask(ours.world.client)
-    await lacks(ours, "alert")
+@pytest.mark.parametrize("pointer", ["", " [json-pointer:/view/blocks/0]"])
+async def test_if_a_refused_dialog_used_up_its_trigger_the_next_one_is_in_classic_blocks(
+    ours: Team, pointer: str
+) -> None:
+    types = ours.context.block_types
+    await types.ask(ours.world.client)
+    refused = answer(f"unsupported{pointer}", error="invalid_arguments")
+    await ours.fault("views.open", "garbage", body=refused)
+    await ours.refuse("views.open", "exchanged_trigger_id")
     with capture_logs() as lines:
         await ours.forge(ANA, Action.ADD_KEY.id, None)
         assert await ours.modal(ANA) is None
         assert await ours.replies() == ["Slack didn't open the dialog. Nothing was changed. Try again."]
+        await types.ask(ours.world.client)
         assert await opened(ours) == ["section", "section"]
     assert refusals(lines) == ["alert"]
     assert await calls(ours, "views.open") == 3
+
+
+@pytest.mark.usefixtures("_opens")
+async def test_a_trigger_that_expired_says_nothing_of_the_blocks(ours: Team) -> None:
+    await ours.context.block_types.ask(ours.world.client)
+    expired = answer("expired [json-pointer:/trigger_id]", error="invalid_arguments")
+    await ours.fault("views.open", "garbage", body=expired)
+    await ours.forge(ANA, Action.ADD_KEY.id, None)
+    assert await ours.modal(ANA) is None
+    assert await opened(ours) == ["alert", "section"]
+    assert await calls(ours, "views.open") == 2
 
 
 async def test_an_acknowledgement_has_only_types_that_slack_was_seen_to_take(ours: Team) -> None:
@@ -246,23 +368,13 @@ async def test_an_acknowledgement_has_only_types_that_slack_was_seen_to_take(our
         return new_types(reply["blocks"]), new_types(update["view"]["blocks"])
 
     assert await acknowledged() == (set(), set())
-    ours.context.block_types.note(Surface.MESSAGE, taken={"alert"}, refused=set())
+    ours.context.block_types.note(Surface.MESSAGE, taken={"alert"}, refused={})
     assert await acknowledged() == (set(), set()), "taken on another surface"
     await tell(ours, to_person(ANA), "First")
     assert await acknowledged() == (set(OF_MESSAGES), set())
     await lacks(ours, "plan")
     await ours.context.block_types.ask(ours.world.client)
     assert await acknowledged() == ({*OF_MESSAGES} - {"plan"}, {"alert"})
-
-
-async def test_a_home_tab_that_slack_refuses_is_published_in_classic_blocks(ours: Team) -> None:
-    await lacks(ours, "header")
-    home = Message(kind=MessageKind.HOME, to=to_person(ANA), created_at=ours.clock.real())
-    for n, words in enumerate(("First", "Second"), start=2):
-        shown = Rendered(text=words, blocks=(header(words).block or {}, section("None")))
-        assert not (await ours.delivery.poster.publish(home, shown)).given_up
-        assert (await ours.world.get("views", user=ANA))["home"]["reads"] == f"{words}\nNone"
-        assert await calls(ours, "views.publish") == n
 
 
 # --- asking Slack
@@ -273,13 +385,13 @@ async def test_slack_is_asked_until_it_answers(ours: Team) -> None:
     await ours.fault("blocks.validate", "status", status=500)
     await types.ask(ours.world.client)
     assert types.taken(Surface.MESSAGE) == set()
-    await lacks(ours, "plan", "alert")
+    await lacks(ours, "plan", "header", "alert")
     for _ in range(2):
         await types.ask(ours.world.client)
-        assert types.refused(Surface.MESSAGE) == {"plan"}
-        assert types.taken(Surface.MESSAGE) == set(OF_MESSAGES) - {"plan"}
+        assert types.refused(Surface.MESSAGE) == {"plan", "header"}
+        assert types.taken(Surface.MESSAGE) == set(OF_MESSAGES) - {"plan", "header"}
         assert types.refused(Surface.MODAL) == {"alert"}
-    assert await calls(ours, "blocks.validate") == 3
+    assert await calls(ours, "blocks.validate") == 1 + len(NEW_TYPES)
 
 
 async def test_a_server_without_blocks_validate_is_asked_once(ours: Team) -> None:
@@ -303,63 +415,66 @@ def refusal(*reasons: Any, **more: Any) -> SlackApiError:
     return SlackApiError("refused", answer)  # type: ignore[no-untyped-call]  # the SDK's
 
 
+ALL = {"header", "rich_text", "plan"}
+
+
 @pytest.mark.parametrize(
-    ("error", "left"),
+    ("error", "left", "sure"),
     [
-        (refusal("unsupported type: plan [json-pointer:/blocks/3]"), {"header", "rich_text"}),
-        (refusal("unsupported type: plan [json-pointer:/blocks/3/type]"), {"header", "rich_text"}),
-        (refusal({"pointer": "/3/tasks/0", "message": "x"}), {"header", "rich_text"}),
-        (refusal({"pointer": "/blocks/1/type"}, {"pointer": "/blocks/3"}), {"rich_text"}),
+        (refusal("unsupported type: plan [json-pointer:/blocks/3]"), {"header", "rich_text"}, {"plan"}),
+        (refusal("unsupported type: plan [json-pointer:/blocks/3/type]"), {"header", "rich_text"}, {"plan"}),
+        (refusal("bad title [json-pointer:/blocks/3/tasks/0/title]"), {"header", "rich_text"}, set()),
+        (refusal("[json-pointer:/blocks/1/type]", "[json-pointer:/blocks/3/title]"), {"rich_text"}, {"header"}),
         (
             refusal(response_metadata={"messages": ["[ERROR] unsupported [json-pointer:/blocks/1/type]"]}),
             {"rich_text", "plan"},
+            {"header"},
         ),
-        (refusal("bad text [json-pointer:/blocks/0/text]"), set()),
-        (refusal("bad [json-pointer:/blocks/99]", "[json-pointer:/text]", 7, None), set()),
-        (refusal(), set()),
-        (None, set()),
+        (refusal("bad [json-pointer:/blocks]", "bad", 7, None), set(), set()),
+        (refusal(), set(), set()),
     ],
 )
 def test_the_types_at_which_an_error_points_are_blamed_or_else_all(
-    error: SlackApiError | None, left: set[str]
+    error: SlackApiError, left: set[str], sure: set[str]
 ) -> None:
     title, code, plan = SAMPLES[Surface.MESSAGE][:3]
-    attempt = BlockTypes().attempt([section("x"), title, code, plan])
-    assert attempt.refused(error)
+    attempt = Attempt(BlockTypes(), [section("x"), title, code, plan], Surface.MESSAGE)
+    assert attempt.plainer(error)
     assert new_types(attempt.blocks) == left
+    assert set(attempt.blamed) == ALL - left
+    assert {name for name, named in attempt.blamed.items() if named} == sure
     if left:
-        assert attempt.refused(error)
+        assert attempt.plainer(refusal())
         assert new_types(attempt.blocks) == set()
-    assert attempt.refused(error)
-    assert attempt.blocks == []
-    assert not attempt.refused(error)
+        assert set(attempt.blamed) == ALL
+    assert attempt.plainer(refusal())
+    assert (attempt.blocks, attempt.blamed) == ([], {})
+    assert not attempt.plainer(refusal())
+
+
+@pytest.mark.parametrize("pointer", ["/blocks/0/text", "/blocks/99", "/text"])
+def test_an_error_that_points_elsewhere_blames_no_type(pointer: str) -> None:
+    attempt = Attempt(BlockTypes(), [section("x"), *SAMPLES[Surface.MESSAGE]], Surface.MESSAGE)
+    assert attempt.plainer(refusal(f"bad [json-pointer:{pointer}]"))
+    assert (attempt.blocks, attempt.blamed) == ([], {})
 
 
 def test_without_a_pointer_only_types_that_slack_never_took_are_blamed() -> None:
     types = BlockTypes()
-    types.note(Surface.MESSAGE, taken={"header", "rich_text"}, refused=set())
-    attempt = types.attempt(SAMPLES[Surface.MESSAGE])
-    assert attempt.refused()
+    types.note(Surface.MESSAGE, taken={"header", "rich_text"}, refused={})
+    attempt = Attempt(types, SAMPLES[Surface.MESSAGE], Surface.MESSAGE)
+    assert attempt.plainer(refusal())
     assert new_types(attempt.blocks) == {"header", "rich_text"}
-    attempt.taken()
+    types.note(Surface.MESSAGE, taken={"header", "rich_text"}, refused=attempt.blamed)
     assert types.refused(Surface.MESSAGE) == {"plan", "data_table", "data_visualization"}
     assert types.refused(Surface.MODAL) == set()
 
 
-def test_a_type_that_was_refused_stays_refused_and_is_logged_once() -> None:
-    types, plan = BlockTypes(), SAMPLES[Surface.MESSAGE][2]
-    early, late = (types.attempt([section("x"), plan]) for _ in range(2))
+def test_a_type_that_was_refused_by_name_stays_refused_and_is_logged_once() -> None:
+    types = BlockTypes()
     with capture_logs() as lines:
-        late.refused()
-        late.taken()
-        early.taken()
-        assert types.refused(Surface.MESSAGE) == {"plan"}
-        types.note(Surface.MESSAGE, taken={"plan"}, refused=set())
-        types.note(Surface.MESSAGE, taken=set(), refused={"plan"})
+        for _ in range(2):
+            types.note(Surface.MESSAGE, taken=set(), refused={"plan": True})
+            types.note(Surface.MESSAGE, taken={"plan"}, refused={})
+            assert types.refused(Surface.MESSAGE) == {"plan"}
     assert refusals(lines) == ["plan"]
-
-
-def test_classic_blocks_are_within_slacks_limits() -> None:
-    blocks = classic([*SAMPLES[Surface.MESSAGE], *SAMPLES[Surface.MODAL]])
-    assert problems_of_message("x", blocks) == []
-    assert {block["type"] for block in blocks} == {"section"}

@@ -64,7 +64,7 @@ async def test_a_key_that_is_sent_twice_rents_once(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await clicked(ours, "2.15")
         await ours.command(ANA, f"key {KEY_LINE}")
-        assert (await ours.command(ANA, f"key {KEY_LINE}")).startswith("Already saved:")
+        assert (await ours.command(ANA, f"key {KEY_LINE}")).startswith("This key was already saved:")
         assert len(await ours.rentals()) == 1
 
 

@@ -205,7 +205,9 @@ async def test_pause_by_an_admin_stops_buying_and_notifies_the_other_admins(tmp_
             -1
         ] == "Cleo paused buying. An admin can end the pause with /gpu resume. Nothing was rented."
         assert await ours.rentals() == []
-        assert await ours.command(CLEO, "resume") == "The pause is over: machines can be rented again."
+        assert (
+            await ours.command(CLEO, "resume") == "The pause of buying is over, so machines can be rented again."
+        )
         notices = [message for message in await ours.queued() if message.kind is MessageKind.ALERT]
         assert [notice.to.value for notice in notices] == [BEN, GPUS, BEN, GPUS]
 

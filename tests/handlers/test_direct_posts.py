@@ -8,14 +8,16 @@ from typing import Any, cast
 import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.lifecycle.deps import Deps
 from bot.model.event import Event, EventKind
 from bot.model.facts import AlertFacts
 from handlers.delivery.block_types import BlockTypes
-from handlers.delivery.direct_posts import RETRY_AFTER, DirectPosts
+from handlers.delivery.direct_posts import RETRY_AFTER, DirectPosts, PostOutcome
 from handlers.delivery.pace import Pace
+from handlers.phrases.blocks import header, of_parts
 from store.db import Database
 from tests.lifecycle.world import ANA, CLEO, RULES, Clock
 from tests.sandbox.compute_world import NOON
@@ -33,9 +35,12 @@ class Slack:
     def __init__(self) -> None:
         self.posts: list[str] = []
         self.error: Exception | None = TimeoutError()
+        self.takes_header = True
 
-    async def chat_postMessage(self, *, channel: str, **_: Any) -> None:  # noqa: N802  # the SDK's name
+    async def chat_postMessage(self, *, channel: str, blocks: list[Any], **_: Any) -> None:  # noqa: N802  # the SDK's name
         self.posts.append(channel)
+        if not self.takes_header and blocks[0]["type"] == "header":
+            raise SlackApiError("refused", {"error": "invalid_blocks"})  # type: ignore[no-untyped-call]  # the SDK's
         if self.error is not None:
             raise self.error
 
@@ -87,3 +92,12 @@ async def test_a_notice_that_could_not_reach_slack_is_sent_again_a_few_seconds_l
     clock.put(clock.now() + FEW_SECONDS)
     slack.error = None
     assert await messages.post(CLEO.id, no_writes())
+
+
+async def test_a_post_whose_blocks_are_refused_is_repeated_without_waiting_for_the_pace(
+    slack: Slack, clock: Clock, messages: DirectPosts
+) -> None:
+    slack.error, slack.takes_header = None, False
+    assert await messages.send(ANA.id, of_parts(header("Your machine is ready"))) is PostOutcome.TAKEN
+    assert slack.posts == [ANA.id, ANA.id]
+    assert not clock.paused.is_set()

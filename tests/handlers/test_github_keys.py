@@ -108,7 +108,7 @@ async def test_a_second_click_saves_no_key_twice(tmp_path: Path) -> None:
         for _ in range(2):
             await ours.click(ANA, choice, "Use this key")
         assert await saved(ours) == [ONE]
-        assert (await ours.replies())[-1].startswith("Already saved:")
+        assert (await ours.replies())[-1].startswith("This key was already saved:")
 
 
 async def test_the_dialog_saves_the_keys_that_are_checked(tmp_path: Path) -> None:
@@ -158,11 +158,11 @@ async def test_keys_beyond_the_limit_can_not_be_saved(tmp_path: Path) -> None:
         outcome = await ours.submit(ANA, keys=[fingerprint(ONE), fingerprint(TWO)])
         assert outcome["payload"]["errors"] == {
             "keys": "You have 1 key, and your team's rules allow 2 per person. Nothing was saved. "
-            "Remove one first: /gpu key"
+            "Remove a key first: /gpu key"
         }
         assert (await ours.submit(ANA, keys=[fingerprint(TWO)]))["ok"]
         full = await shown(ours)
-        assert "You have as many keys as your team's rules allow. Remove one first: /gpu key" in full["text"]
+        assert "You have as many keys as your team's rules allow. Remove a key first: /gpu key" in full["text"]
         assert [button["text"] for button in full["buttons"]] == ["Cancel"]
 
 

@@ -50,7 +50,7 @@ async def test_a_key_that_the_person_has_already_is_said_to_be_there(tmp_path: P
     async with team(tmp_path) as ours:
         await ours.command(ANA, f"key {KEY_LINE}")
         again = await ours.command(ANA, f"key {KEY_LINE} and more words")
-        assert again == f'Already saved: "ana@laptop", {FINGERPRINT} (ed25519).'
+        assert again == f'This key was already saved: "ana@laptop", {FINGERPRINT} (ed25519).'
         assert await names(ours, ANA) == ["ana@laptop"]
 
 
@@ -61,7 +61,7 @@ async def test_one_key_too_many_is_refused_and_room_is_made_by_removing_one(tmp_
         third = a_key("three")
         assert await ours.command(ANA, f"key {third}") == (
             "You have 2 keys, and your team's rules allow 2 per person. Nothing was saved. "
-            "Remove one first: /gpu key"
+            "Remove a key first: /gpu key"
         )
         await ours.command(ANA, "key")
         shown = await click_on_key(ours, ANA, await ours.look(ANA, TRAINING, "2 SSH keys."), "Remove", 0)
@@ -92,7 +92,7 @@ async def test_the_last_key_can_be_removed_and_a_second_click_says_that_it_is_go
         await ours.command(ANA, "key")
         shown = await ours.look(ANA, TRAINING, "1 SSH key.")
         left = await click_on_key(ours, ANA, shown, "Remove", 0)
-        assert "You have no SSH key now. I'll ask when you rent." in left["text"]
+        assert "You have no SSH key now. I'll ask for one when you rent." in left["text"]
         assert await names(ours, ANA) == []
         assert (await ours.rental(rental.id)).state is State.READY
         await ours.forge(ANA, "remove_key", FINGERPRINT)

@@ -122,7 +122,7 @@ async def test_the_words_beside_a_file_say_what_it_has_and_by_what_the_invoice_m
     assert message["files"][0]["name"] == "gpubot-2026-11-so-far.csv"
     assert message["reads"].splitlines()[0] == (
         "Everyone's costs in November 2026: $6.45 for 2 rentals. The month isn't complete yet. "
-        "$4.30 of this is estimated. The invoice may differ by tax and by machines not rented through me."
+        "$4.30 of the total is estimated. The invoice may differ by tax and by machines not rented through me."
     )
 
 

@@ -98,7 +98,7 @@ async def test_an_end_less_than_half_an_hour_away_is_refused_at_once(tmp_path: P
         await ours.has_key(ANA)
         assert await ours.command(ANA, typed) == (
             "Less than 30 min is left until the end that you named. Nothing was rented. "
-            "Name a later one, or a length: /gpu get H100 EU for 2h"
+            "Name a later end, or a length: /gpu get H100 EU for 2h"
         )
         assert await ours.quotes(ANA) == []
 
@@ -262,7 +262,7 @@ async def test_an_extension_until_a_time_says_the_end_that_was_understood(tmp_pa
         assert (await ours.rental(rental.id)).running_lease.ends_at == NOON + 20 * H
 
 
-@pytest.mark.parametrize(("until", "when"), [("19:00", "then"), ("18:00", "later than that")])
+@pytest.mark.parametrize(("until", "when"), [("19:00", "at that time"), ("18:00", "later than that")])
 async def test_an_extension_that_ends_no_later_changes_nothing(tmp_path: Path, until: str, when: str) -> None:
     """It ends 19:00 for Ana."""
     async with team(tmp_path) as ours:

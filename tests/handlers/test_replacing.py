@@ -79,7 +79,7 @@ async def test_who_says_that_it_does_not_work_is_asked_why_and_the_thread_has_it
         assert [quote.replaces_rental for quote in await ours.quotes(ANA)] == [rental.id]
         said = await ours.deliver_until("says that this machine doesn't work")
         # A mention would read "@channel".
-        assert said["reads"] == "Ana says that this machine doesn't work: <!channel> no GPU."
+        assert said["reads"] == 'Ana says that this machine doesn\'t work: "<!channel> no GPU".'
         ours.clock.put(NOON + H)
         await ours.forge(ANA, "not_working", rental.id)
         assert (await ours.replies())[

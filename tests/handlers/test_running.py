@@ -107,7 +107,7 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
         assert (await ours.rental(rental.id)).running_lease.ends_at == end
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert f"{length} more cost about $" in dialog["reads"]
+        assert "That costs about $" in dialog["reads"]
         assert "This can cost up to $" in dialog["reads"]
         # The reply's button opens the dialog again, and adds nothing a second time.
         shown = await ours.look(ANA, TRAINING, "confirm it first")
@@ -215,7 +215,7 @@ async def test_only_one_person_takes_on_an_alarm(tmp_path: Path) -> None:
         await ours.forge(BEN, "taken_on", rental.id)
         await ours.forge(CLEO, "taken_on", rental.id)
         assert alarm(await ours.rental(rental.id)).taken_on_by == BEN
-        assert (await ours.replies())[-1] == f"Someone is already looking into {rental.id}."
+        assert (await ours.replies())[-1] == f"Someone is already looking into the deletion of {rental.id}."
 
 
 async def test_the_newest_message_to_the_owner_becomes_the_receipt_if_an_admin_destroys_a_machine(

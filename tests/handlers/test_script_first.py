@@ -19,7 +19,7 @@ from tests.rentals import ending
 from tests.store import make
 
 MIN = timedelta(minutes=1)
-BOX = "Run /root/on-ending.sh first, up to 10 min"
+BOX = "Run /root/on-ending.sh first, for up to 10 min"
 
 
 async def with_script(ours: Team) -> Rental:

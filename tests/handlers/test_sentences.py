@@ -170,8 +170,8 @@ async def test_in_a_rentals_thread_a_sentence_asks_and_its_button_carries_the_en
 async def test_with_several_rentals_each_has_a_button_with_the_end_that_was_named(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         rental, other = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
-        await answer(ours, "1 more hour", "Extend which one by 1 h?")
-        asked = await answer(ours, "please keep it until 20:00", "Extend which one until")
+        await answer(ours, "1 more hour", "Extend which machine by 1 h?")
+        asked = await answer(ours, "please keep it until 20:00", "Extend which machine until")
         assert {button["text"] for button in asked["buttons"]} == {f"Extend {rental.id}", f"Extend {other.id}"}
         await ours.click(ANA, asked, f"Extend {other.id}")
         assert (await ours.rental(other.id)).running_lease.ends_at == NOON + 7 * H
@@ -200,7 +200,7 @@ async def test_without_am_or_pm_each_end_has_a_button(tmp_path: Path) -> None:
         ("it's too slow", "Ready: 1x H100", ["Choose from a list", "Show ID"]),
         (
             "anything free right now?",
-            "A colleague may also have an idle machine.",
+            "Someone on your team may also have an idle machine.",
             ["Choose from a list", "The team's machines"],
         ),
         (

@@ -58,7 +58,7 @@ async def test_a_machine_is_meant_and_not_the_rental_that_still_starts(tmp_path:
             f"You extended 1x H100 SXM 80 GB ({rental.id}) by "
         )
         assert (await ours.command(ANA, "ssh")).startswith(f"*Your 1x H100 SXM 80 GB ({rental.id}) is ready.*")
-        assert (await ours.command(ANA, "show")).startswith("Show which one?")
+        assert (await ours.command(ANA, "show")).startswith("Show which machine or request?")
         await ours.command(ANA, f"destroy {rental.id}")
         await ours.submit(ANA)
         assert (await ours.command(ANA, "ssh")).startswith(f"Your 1x A100 ({coming.id}) isn't ready yet")
@@ -73,20 +73,20 @@ async def test_with_several_each_has_a_button(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         first, second = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
         for typed, question, label in (
-            ("show", "Show which one?", "Show"),
-            ("ssh", "Which one do you want to open?", "ssh"),
-            ("extend", "Extend which one?", "Extend"),
-            ("extend 2h", "Extend which one by 2 h?", "Extend"),
-            ("extend until 20:00", "Extend which one until", "Extend"),
-            ("keep 90m", "Which one is still needed?", "Keep"),
-            ("destroy", "Destroy which one?", "Destroy"),
+            ("show", "Show which machine or request?", "Show"),
+            ("ssh", "Which machine do you want to log in to?", "ssh"),
+            ("extend", "Extend which machine?", "Extend"),
+            ("extend 2h", "Extend which machine by 2 h?", "Extend"),
+            ("extend until 20:00", "Extend which machine until", "Extend"),
+            ("keep 90m", "Which machine is still needed?", "Keep"),
+            ("destroy", "Destroy which machine or request?", "Destroy"),
         ):
             assert (await ours.command(ANA, typed)).startswith(question), typed
             asked = await ours.look(ANA, TRAINING, question)
             assert asked["only_you"], typed
             labels = {button["text"].partition(" by ")[0] for button in asked["buttons"]}
             assert labels == {f"{label} {first.id}", f"{label} {second.id}"}, typed
-            assert f"Ready: 1x A100 ({second.id}) in EU. Ends at" in asked["reads"], typed
+            assert f"Ready: 1x A100 ({second.id}) in EU. It ends at" in asked["reads"], typed
 
 
 async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Path) -> None:
@@ -99,20 +99,20 @@ async def test_a_chosen_rental_is_the_one_that_the_command_acts_on(tmp_path: Pat
             label = next(button["text"] for button in asked["buttons"] if second.id in button["text"])
             await ours.click(ANA, asked, label)
 
-        await choose("show", "Show which one?")
+        await choose("show", "Show which machine or request?")
         assert f"1x A100 ({second.id}) in EU for Ana." in (await ours.replies())[-1]
-        await choose("ssh", "Which one do you want to open?")
+        await choose("ssh", "Which machine do you want to log in to?")
         assert "ssh root@203.0.113.7" in (await ours.replies())[-1]
-        await choose("keep 90m", "Which one is still needed?")
+        await choose("keep 90m", "Which machine is still needed?")
         assert (await ours.replies())[-1].startswith(f"You still need 1x A100 ({second.id}).")
-        await choose("extend 2h", "Extend which one by 2 h?")
+        await choose("extend 2h", "Extend which machine by 2 h?")
         assert (await ours.rental(second.id)).running_lease.ends_at == NOON + 8 * H
-        await choose("extend until 23:00", "Extend which one until")
+        await choose("extend until 23:00", "Extend which machine until")
         assert (await ours.rental(second.id)).running_lease.ends_at == NOON + 10 * H
-        await choose("extend", "Extend which one?")
+        await choose("extend", "Extend which machine?")
         await ours.submit(ANA, hours="1")
         assert (await ours.rental(second.id)).running_lease.ends_at == NOON + 11 * H
-        await choose("destroy", "Destroy which one?")
+        await choose("destroy", "Destroy which machine or request?")
         assert (await ours.rental(second.id)).state is State.READY, "it asks first"
         await ours.submit(ANA)
         assert ending(await ours.rental(second.id)).outcome is State.DESTROYED
@@ -123,8 +123,8 @@ async def test_a_second_click_on_a_chosen_rental_extends_it_once(tmp_path: Path)
     async with team(tmp_path) as ours:
         first, _ = await running(ours), await make_ready(ours, await starting(ours, "o-2"))
         for typed, question, ends in (
-            ("extend 2h", "Extend which one by 2 h?", NOON + 8 * H),
-            ("extend until 22:00", "Extend which one until", NOON + 9 * H),
+            ("extend 2h", "Extend which machine by 2 h?", NOON + 8 * H),
+            ("extend until 22:00", "Extend which machine until", NOON + 9 * H),
         ):
             await ours.command(ANA, typed)
             asked = await ours.look(ANA, TRAINING, question)

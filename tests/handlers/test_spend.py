@@ -133,8 +133,8 @@ Project | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Tota
 vision | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 speech | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
-$5.00 was billed for machines after I had requested their deletion. $70.00 of this is estimated. The
-      invoice may differ by tax and by machines not rented through me.\
+$5.00 was billed for machines after I had requested their deletion. $70.00 of the total is
+      estimated. The invoice may differ by tax and by machines not rented through me.\
 """)
     assert labels(answer) == ["October", "CSV"]
 
@@ -150,8 +150,8 @@ Person | Rentals | GPU hours | In use | Connected | Idle | Not monitored | Total
 Ana | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 Ben | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
 USD by week
-$5.00 was billed for machines after I had requested their deletion. $70.00 of this is estimated. The
-      invoice may differ by tax and by machines not rented through me.\
+$5.00 was billed for machines after I had requested their deletion. $70.00 of the total is
+      estimated. The invoice may differ by tax and by machines not rented through me.\
 """)
     assert labels(answer) == ["Projects", "October", "CSV"]
     await ours.click(BEN, answer, "Projects")
@@ -286,8 +286,8 @@ November so far: you've spent nothing (your budget is $500.00). The team has spe
 Person     Rentals  GPU hours  In use  Connected    Idle  Not monitored    Total
 Ana              7      112.0  $20.00      $0.00   $6.00        $114.00  $140.00
 U0BEN0000        1       56.0   $0.00      $0.00  $30.00         $40.00   $70.00
-$5.00 was billed for machines after I had requested their deletion. $70.00 of this is estimated. The
-      invoice may differ by tax and by machines not rented through me.\
+$5.00 was billed for machines after I had requested their deletion. $70.00 of the total is
+      estimated. The invoice may differ by tax and by machines not rented through me.\
 """)
     await ours.command(GUS, "spend")
     await ours.deliver()

@@ -223,7 +223,7 @@ async def test_share_shows_the_lines_that_put_keys_on_a_ready_machine_and_take_t
         paste, add, off, remove, no_key = answer.split("\n")
         assert paste == f"Paste this on 1x H100 SXM 80 GB ({rental.id}) so that Ben can log in:"
         assert f"for k in '{ben}'; do" in add
-        assert off == "To remove the keys of Ben again, paste this:"
+        assert off == "To remove the keys of Ben again, paste this on the machine:"
         assert remove.startswith("`sed -i -e ")
         assert ben.split()[1] in remove
         assert no_key.startswith("Cleo has no SSH key yet, so I asked for one.")
@@ -242,7 +242,7 @@ async def test_the_line_that_takes_keys_off_leaves_those_that_others_have_too(tm
         rental = await running(ours)
         answer = await ours.command(ANA, f"share {rental.id} @ben")
         assert "sed -i" not in answer
-        assert answer.endswith("because other people on the machine have the same ones.")
+        assert answer.endswith("because other people on the machine have the same keys.")
 
 
 async def test_share_says_whom_to_name_if_nobody_was_let_in_before(tmp_path: Path) -> None:
@@ -269,8 +269,8 @@ async def test_share_without_an_id_means_the_only_rental_and_asks_which_of_sever
         assert await ours.command(ANA, "share @ben") == NO_KEY
         second = await ours.offered(ANA, an_offer("o2", "2.15"), region="US")
         await ours.click(ANA, second, "Rent")
-        assert (await ours.command(ANA, "share @cleo")).startswith("Share which one?")
-        question = await ours.look(ANA, TRAINING, "Share which one?")
+        assert (await ours.command(ANA, "share @cleo")).startswith("Share which machine?")
+        question = await ours.look(ANA, TRAINING, "Share which machine?")
         assert len(question["buttons"]) == 2
         await ours.click(ANA, question, f"Share {first.id}")
         assert (await ours.rental(first.id)).teammates == (BEN, CLEO)
@@ -287,7 +287,7 @@ async def test_share_still_takes_off_the_keys_of_somebody_who_is_gone(tmp_path: 
         await ours.world.act(f"people/{BEN}", "PATCH", guest="restricted")
         await ours.world.get("events", wait=10)
         off, line, gone = (await ours.command(ANA, f"share {rental.id}")).split("\n")
-        assert off == "To remove the keys of Ben again, paste this:"
+        assert off == "To remove the keys of Ben again, paste this on the machine:"
         assert ben.split()[1] in line
         assert gone == "Ben can no longer be a teammate."
 

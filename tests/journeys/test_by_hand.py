@@ -111,7 +111,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     assert (status, " by 2 days, about $103.20." in longest) == (0, True)
     assert (await at_the_socket(world, Command(kind=Kind.PAUSE, why=WHY))).startswith("Buying is paused.")
     resumed = await at_the_socket(world, Command(kind=Kind.RESUME, why=WHY))
-    assert resumed == "The pause is over: machines can be rented again."
+    assert resumed == "The pause of buying is over, so machines can be rented again."
     assert (await at_the_socket(world, Command(kind=Kind.DESTROY, id=waiting, why=WHY))).startswith(
         "Withdrawn: 8x H100"
     )

@@ -48,7 +48,7 @@ async def test_killed_around_the_click_ana_takes_bens_idle_machine_once_and_pays
         await world.play.clicks("Ana", offers, "Ask Ben for it")
         world.play.sees("Ana", f"I've asked Ben for 1x H100 SXM 80 GB ({rental}).", only_you=True)
         question = world.play.sees(
-            "Ben", f"Ana is asking for your 1x H100 SXM 80 GB ({rental}), idle for ", dm=True
+            "Ben", f"Ana is asking for your 1x H100 SXM 80 GB ({rental}), which has been idle for ", dm=True
         )
         await world.play.clicks("Ben", question, "Give it to Ana")
         given = world.play.sees("Ana", f"Ben is offering you 1x H100 SXM 80 GB ({rental}) at $2.15/h.", dm=True)

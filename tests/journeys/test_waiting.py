@@ -92,7 +92,7 @@ async def test_a_wish_survives_a_night_with_an_expired_price_and_a_vendor_withou
     await world.passes(12 * MINUTE)
     assert "I've tried 2 times" in (await world.card(rental)).text
     assert await world.thread(rental) == [
-        "Renting 1x H100 SXM 80 GB from Nebius at $2.42/h.",
+        "Renting from Nebius at $2.42/h.",
         "Nebius seems to be sold out. The request stays on the waitlist until Dec 1, 2026 at 13:00.",
     ]
     await world.sandbox.add_fault("procure_offer", "status", status=410, times=1)

@@ -99,5 +99,5 @@ async def test_the_key_is_stored_if_too_little_time_is_left_for_the_clicked_offe
     clock.put(START + timedelta(minutes=45))
     saved = await add(deps)
     assert isinstance(saved.clicked, NotRented)
-    assert saved.clicked.problem.words.startswith("Less than 30 min are left")
+    assert saved.clicked.problem.words.startswith("Less than 30 min is left")
     assert len(await owned(database)) == 1

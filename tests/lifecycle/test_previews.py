@@ -59,7 +59,7 @@ async def test_only_an_offer_above_fifty_dollars_is_confirmed_first(database: Da
 
 async def test_an_offer_that_cannot_be_rented_is_not_confirmed_first(database: Database, deps: Deps) -> None:
     await stored_quote(database)
-    with pytest.raises(TooLate, match="gone"):
+    with pytest.raises(TooLate, match="no longer exist"):
         await to_confirm(deps, READER, Rent("q1", "unknown"))
     for n in range(deps.rules.limits.per_person_rentals):
         await make.store_rental(database, make.rental(f"rent{n}"))

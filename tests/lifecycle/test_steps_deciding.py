@@ -169,14 +169,14 @@ async def test_a_request_that_is_changed_to_within_the_limits_is_bought_without_
 
 async def test_a_quote_makes_one_rental_for_its_owner_while_its_prices_stand(here: World) -> None:
     quote = await here.ask()
-    with pytest.raises(Refused, match="somebody else"):
+    with pytest.raises(Refused, match="someone else"):
         await here.rent(quote, person=BEN)
     rental = await here.rent(quote)
     with pytest.raises(TooLate, match=rental.id):
         await here.rent(quote)
     late = await here.ask()
     here.jump(30 * MINUTE)
-    with pytest.raises(TooLate, match="no longer stand"):
+    with pytest.raises(TooLate, match="no longer valid"):
         await here.rent(late)
 
 

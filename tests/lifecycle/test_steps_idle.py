@@ -147,7 +147,7 @@ async def test_the_card_and_then_the_approvers_learn_that_nobody_answers(here: W
 async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
     rental, asked = await unanswered(here)
     await pass_until(here, rental, asked + 4 * HOUR)
-    with pytest.raises(Refused, match="Approvers and admins"):
+    with pytest.raises(Refused, match="Only approvers and admins"):
         await carry_out(here.deps, ANA, leasing.LeaveAlone(rental.id))
     questions = await count(here, rental, E.STILL_NEEDED)
     await carry_out(here.deps, BEN, leasing.LeaveAlone(rental.id))

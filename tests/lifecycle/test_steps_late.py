@@ -132,7 +132,10 @@ async def test_an_owner_accepts_alone_only_what_the_rules_still_allow(here: Worl
 
 @pytest.mark.parametrize(
     ("rules", "says"),
-    [({"limits": Limits(per_rental_gpus=4)}, "4 GPUs"), ({"lease": Lease(default=HOUR, max=HOUR)}, "at most 1 h")],
+    [
+        ({"limits": Limits(per_rental_gpus=4)}, "4 GPUs"),
+        ({"lease": Lease(default=HOUR, max=HOUR)}, "lease is 1 h"),
+    ],
 )
 async def test_a_request_over_newer_limits_is_not_approved(here: World, rules: dict[str, Any], says: str) -> None:
     rental = await here.get(count=8, lease=2 * HOUR)

@@ -123,7 +123,7 @@ async def test_a_planned_question_follows_the_rules_that_hold_when_it_is_due(her
 
 async def test_only_its_owner_its_teammates_and_admins_keep_a_rental(here: World) -> None:
     rental = await here.ready()
-    with pytest.raises(Refused, match="owner, teammates and admins"):
+    with pytest.raises(Refused, match="owner, its teammates and admins"):
         await here.keep(rental, HOUR, BEN)
     await here.keep(rental, HOUR, CLEO)
     assert await count(here, rental, E.KEPT) == 1

@@ -356,7 +356,7 @@ async def test_up_to_ten_new_purchases_are_each_asked_about_and_more_in_one_mess
     with pytest.raises(Refused):
         await service.one_by_one(here.deps, BEN, first)
     await service.one_by_one(here.deps, CLEO, first)
-    with pytest.raises(TooLate, match="message of their own"):
+    with pytest.raises(TooLate, match="message of its own"):
         await service.one_by_one(here.deps, CLEO, first)
     assert len(await here.questions(Purchase)) == 21
     await here.release(lie)

@@ -197,7 +197,7 @@ async def test_a_question_that_was_asked_twice_is_settled_as_one(here: World, de
     assert await listed(here) == (1, 1, 1)
     await here.sweep()
     assert await stored(here, over.id) == ended
-    with pytest.raises(TooLate, match="asked about it twice"):
+    with pytest.raises(TooLate, match="asked about this machine twice"):
         await service.preview(here.deps, CLEO, ended.id, ended.version)
 
 

@@ -117,9 +117,9 @@ def test_what_is_left_is_the_time_until_the_later_end_with_the_grace() -> None:
     [
         ({"state": State.PROVISIONING}, "isn't ready"),
         ({"state": State.DESTROYING}, "is being destroyed"),
-        ({"state": State.DESTROYED}, "is over"),
+        ({"state": State.DESTROYED}, "has ended"),
         ({"replaced_by": "f6rat"}, "is being replaced by f6rat"),
-        ({"extension": LONGER}, "asks for more time"),
+        ({"extension": LONGER}, "waits for approval of more time"),
         ({"lease": changed(lease(), ends_at=NOW + LEAST_LEFT - S)}, "ends in less than 30 min"),
     ],
 )

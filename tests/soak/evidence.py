@@ -89,7 +89,11 @@ THREAD = (
     reply(12, "Renting from Nebius at $2.42/h", at(12, 2)),
     reply(14, "Ready after 3 min: Ana's 1x H100 (k7mq2).", at(12, 5)),
     reply(17, "Ana extended this machine by 1 h. It now ends at 14:05.", at(12, 40)),
-    reply(21, "Ended at 14:06, confirmed by the vendor. $5.00 for 2 h 4 min at $2.42/h.", at(14, 6)),
+    reply(
+        21,
+        "This machine ended at 14:06, confirmed by the vendor. It cost $5.00.",
+        at(14, 6),
+    ),
 )
 PRIVATE = (
     private(5, "1x H100 in EU · 6 h\n$2.42/h Nebius\nPrices are valid until 12:30.", at(12, 0)),

@@ -162,7 +162,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("no_message_is_posted_twice", posted_twice),
     (
         "each_transition_is_notified_once",
-        lambda e: for_all(e, reply(41, "Ended at 14:06, confirmed by the vendor.", at(14, 6))),
+        lambda e: for_all(e, reply(41, "This machine ended at 14:06, confirmed by the vendor.", at(14, 6))),
     ),
     ("each_transition_is_notified_once", lambda e: for_all(e, reply(41, "Ready after 3 min: more.", at(14, 6)))),
     (

@@ -226,20 +226,23 @@ def ready(*events: Event, spent: int = 4_960_000, **changes: Any) -> RentalDetai
 
 
 def gone(*events: Event, state: State = State.DESTROYED, why: Why | None = None, **changes: Any) -> RentalDetails:
-    """Return k7mq2, destroyed at 18:41."""
-    length = 6 * H + 4 * M
+    """Return k7mq2, destroyed at 18:41, or at 12:59 if it was never ready."""
+    never_ready = state in {State.FAILED, State.CANCELLED}
+    length = 22 * M if never_ready else 6 * H + 4 * M
+    over_at = clock(12, 37) + length
+    changes = {"lease": None, **changes} if never_ready else changes
     row = LedgerRow(
         resource_id="3c90c3cc-0d44-4b50-8888-8dd25736052a",
         rental_id="k7mq2",
         owner=ANA,
         started_at=clock(12, 37),
-        ended_at=clock(12, 37) + length,
+        ended_at=over_at,
         rate=Decimal("2.42"),
         amount=cost(Decimal("2.42"), length),
         estimated=False,
     )
-    ending = Ending(outcome=state, why=why, since=clock(18, 40))
-    known = changed(ready(*events).rental, state=state, ending=ending, over_at=clock(18, 41), **changes)
+    ending = Ending(outcome=state, why=why, since=over_at - M)
+    known = changed(ready(*events).rental, state=state, ending=ending, over_at=over_at, **changes)
     attempts = (
         attempt(1, HYPERSTACK, clock(12, 36), AttemptState.FAILED),
         attempt(2, NEBIUS, clock(12, 37), AttemptState.GONE),

@@ -99,11 +99,11 @@ Correct the file, then type /gpu policy reload
 def test_a_notice_after_the_upgrade_names_the_channels_that_charge_a_project_for_fewer_people() -> None:
     assert page(notice(K.CHANNELS_CHARGE_LESS, detail="C0V vision\nC0W <!here>")) == snapshot("""\
 
-I was upgraded. If a project names people, its channel now charges the project only for them and for
-      approvers. This changes <#C0V> (vision) and <#C0W> (<!here>). Anyone else who asks there is
-      charged to their own project if they have exactly one, and otherwise to none, within the
-      team's limits. Earlier machines and requests keep their project. To let more people charge a
-      project, add them to its `people`.
+I was upgraded. In the channel of a project that names people, only those people and approvers can
+      charge the project from now on. This changes <#C0V> (vision) and <#C0W> (<!here>). Anyone else
+      who asks there is charged to their own project if they have exactly one, and otherwise to
+      none, within the team's limits. Earlier machines and requests keep their project. To let more
+      people charge a project, add them to its `people`.
 """)
 
 
@@ -190,15 +190,16 @@ def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_change
         notice(K.BUDGET_ALERT, balance=changed(vision, scope=TEAM), total=3_000_000_000),
     ) == snapshot("""\
 
-vision has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and running machines
-      can add up to $510.22 (87% in all). Nothing is stopped. At 100%, every new rental needs
+vision has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and at most $510.22
+      more for running machines (87% together). Nothing is stopped. At 100%, every new rental needs
       approval.
 
-Carl has reached 100% of their $10.00 budget for November: $9.50 spent, and running machines can add
-      up to $0.60 (101% in all). Nothing is stopped. From now on, every new rental needs approval.
+Carl has reached 100% of their $10.00 budget for November: $9.50 spent, and at most $0.60 more for
+      running machines (101% together). Nothing is stopped. From now on, every new rental needs
+      approval.
 
-The team has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and running machines
-      can add up to $510.22 (87% in all). Nothing is stopped. At 100%, every new rental needs
+The team has reached 80% of its $3,000.00 budget for November: $2,101.85 spent, and at most $510.22
+      more for running machines (87% together). Nothing is stopped. At 100%, every new rental needs
       approval.
 """)
 

@@ -42,7 +42,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7". <!subteam^S0GPU>, 
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  Expires at 22:05.
+  The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
@@ -52,7 +52,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  Expires at 22:05.
+  The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 
@@ -77,7 +77,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3), idle for 50 min
-  Next cheapest at 14:03: $19.36/h, Nebius eu-north1. Expires at 22:05.
+  Next cheapest at 14:03: $19.36/h, Nebius eu-north1. The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
@@ -87,7 +87,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  No other offer matched at 14:03. Expires at 22:05.
+  No other offer matched at 14:03. The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 
@@ -114,7 +114,7 @@ Ana wants *8x H100 (p4wd9) in EU for 4 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limit: $10.00/h
 | Also running: 1x A100 (a2bc3)
-  Ana changed the request at 14:10. No other offer matched at 14:09. Expires at 22:05.
+  Ana changed the request at 14:10. No other offer matched at 14:09. The request expires at 22:05.
 [Approve up to $95.22] [Approve fewer hours] [Deny] [Ana's spending]
 
 Ben approved Ana's 8x H100 (p4wd9) in EU at 14:12, for 4 h.
@@ -124,9 +124,9 @@ Ben approved Ana's 8x H100 (p4wd9) in EU at 14:12, for 4 h.
 def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:
     by_ben = changed(ASKED, facts=changed(ASKED.facts, people=(BEN,), admins_decide=False))
     now_admins = happened(K.DECIDERS_CHANGED, clock(14, 30), people=(CARL,), admins_decide=True)
-    assert "Ben was asked. Expires" in card(waiting(by_ben), clock(14, 5))
+    assert "Ben was asked. The request expires" in card(waiting(by_ben), clock(14, 5))
     shown = card(waiting(by_ben, now_admins), clock(14, 40))
-    assert "No approver is left, so admins were asked: Carl. Expires" in " ".join(shown.split())
+    assert "No approver is left, so admins were asked: Carl. The request expires" in " ".join(shown.split())
 
 
 def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_mention() -> None:

@@ -50,12 +50,12 @@ def test_a_request_that_waits_says_who_decides_until_when() -> None:
 
 (fallback) Waiting for approval: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for approval: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h*
-Expires at 22:05.
+The request expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 
 (fallback) Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h*
-The offers that are left cost more than was accepted. Expires at 22:05.
+The offers that are left cost more than was accepted. The request expires at 22:05.
 [Accept up to $21.16/h] [Change] [Add teammate] [Withdraw]
 """)
 
@@ -255,7 +255,7 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
       since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: now, unless its GPUs are busy
+| Ends: now, or later if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
@@ -311,7 +311,7 @@ It may still be billing $2.42/h.
 
 (fallback) Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana.
 *Deletion not confirmed: 1x H100 (k7mq2) in EU for Ana*
-It may still be billing $2.42/h. Carl is on it.
+It may still be billing $2.42/h. Carl is looking into it.
 [Details]
 """)
 
@@ -330,14 +330,14 @@ def test_the_card_of_a_rental_that_is_over_has_its_receipt_and_no_button() -> No
 *Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
-(fallback) Cancelled at 18:41: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Cancelled at 18:41: 1x H100 (k7mq2) in EU for Ana*
-| Total: $14.68
-| Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+(fallback) Cancelled at 12:59: 1x H100 (k7mq2) in EU for Ana.
+(fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
+*Cancelled at 12:59: 1x H100 (k7mq2) in EU for Ana*
+| Total: $0.89
+| Billed time: 22 min at $2.42/h
+| Deletion: confirmed
 
 (fallback) Lost at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius took the machine back.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
@@ -346,14 +346,14 @@ Nebius took the machine back.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 
-(fallback) Failed at 18:41: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in
+(fallback) Failed at 12:59: 1x H100 (k7mq2) in EU for Ana. Nebius didn't get the machine ready in
       time.
-(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Failed at 18:41: 1x H100 (k7mq2) in EU for Ana*
+(fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
+*Failed at 12:59: 1x H100 (k7mq2) in EU for Ana*
 Nebius didn't get the machine ready in time.
-| Total: $14.68
-| Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Total: $0.89
+| Billed time: 22 min at $2.42/h
+| Deletion: confirmed
 
 (fallback) Declined: 8x H100 (p4wd9) in EU for Ana.
 *Declined: 8x H100 (p4wd9) in EU for Ana*
@@ -387,5 +387,5 @@ def test_the_card_names_who_ended_somebody_elses_machine() -> None:
 *Ended by Ben at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 """)

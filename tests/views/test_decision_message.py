@@ -52,7 +52,7 @@ Your request for 1x H100 (k7mq2) in EU is on hold, because too little time is le
 
 (fallback) Waiting for Ana: 1x H100 (k7mq2) in EU for Ana.
 *Waiting for Ana: 1x H100 (k7mq2) in EU for Ana*
-Too little time is left until its end. Expires at 23:00.
+Too little time is left until its end. The request expires at 23:00.
 [Change] [Add teammate] [Withdraw]
 
 This request is on hold, because too little time is left until its end. Nothing is rented. The
@@ -90,14 +90,14 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
         direct(again, changed(making(), events=(again,)), clock(12, 46)),
     ) == snapshot("""\
 
-Your request for 1x H100 (k7mq2) in EU needs your decision, because it now costs $2.90/h at Scaleway
-      fr-par-2, $0.43 more than the $2.47/h that you allowed. The request expires at 20:39. It can
-      cost up to $18.85 in all.
+Your request for 1x H100 (k7mq2) in EU needs your decision, because a machine now costs $2.90/h at
+      Scaleway fr-par-2, $0.43 more than the $2.47/h that you allowed. The request expires at 20:39.
+      It can cost up to $18.85 in all.
 [Accept up to $2.90/h] [Tell me about the next offer] [Withdraw]
 
-Your request for 1x H100 (k7mq2) in EU needs approval, because it now costs $2.90/h at Scaleway
-      fr-par-2, $0.43 more than the $2.47/h that you allowed. The request expires at 20:39. It can
-      cost up to $18.85 in all.
+Your request for 1x H100 (k7mq2) in EU needs approval, because a machine now costs $2.90/h at
+      Scaleway fr-par-2, $0.43 more than the $2.47/h that you allowed. The request expires at 20:39.
+      It can cost up to $18.85 in all.
 [Withdraw]
 
 Ben approved your 1x H100 (k7mq2) in EU at 12:45, at up to $2.90/h.

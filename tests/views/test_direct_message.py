@@ -303,7 +303,7 @@ def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> 
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 1x H100 (k7mq2) has ended. Its receipt is below.
@@ -315,7 +315,7 @@ def test_the_newest_message_becomes_the_receipt_and_the_others_point_to_it() -> 
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 Ended at 18:41: Ana's 1x H100 (k7mq2).
@@ -357,7 +357,7 @@ def test_the_receipt_names_who_ended_somebody_elses_machine_and_the_operators_re
 *Ended by Ben at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
@@ -367,15 +367,15 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 *Ended by the operator (reason: "Slack is <!channel> away") at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
-(fallback) Cancelled by Ben at 18:41: 1x H100 (k7mq2).
-(fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Cancelled by Ben at 18:41: 1x H100 (k7mq2)*
-| Total: $14.68
-| Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+(fallback) Cancelled by Ben at 12:59: 1x H100 (k7mq2).
+(fallback) It cost $0.89. It was billed for 22 min at $2.42/h. The vendor confirmed the deletion.
+*Cancelled by Ben at 12:59: 1x H100 (k7mq2)*
+| Total: $0.89
+| Billed time: 22 min at $2.42/h
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
@@ -383,7 +383,7 @@ Ended by Ben at 18:41: Ana's 1x H100 (k7mq2).
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 """)
 
@@ -402,7 +402,7 @@ def test_the_receipt_says_until_when_the_operator_extended_the_machine_and_why()
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
   The operator (reason: "a long run") extended the machine until 18:40.\
 """)
@@ -424,7 +424,7 @@ def test_a_changed_host_key_is_told_with_both_fingerprints() -> None:
 
 The SSH host key of 1x H100 (k7mq2) changed from SHA256:Vx1 to SHA256:<!channel>. If you didn't
       change it, don't log in: a different machine may be answering. I've stopped logging in too, so
-      I can't monitor it.
+      I can't monitor the machine.
 """)
 
 
@@ -459,7 +459,7 @@ The deletion of your 1x H100 (k7mq2) isn't confirmed yet, so it may still be bil
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 """)
 
@@ -496,8 +496,8 @@ Your 1x H100 (k7mq2) ended before 13:03, while I was away. The vendor took the m
       somebody destroyed it. Everything on it is lost.
 [Replace k7mq2, up to $2.47/h] [Tell me when there is one]
 
-Your 1x H100 (k7mq2) ended before 13:03, while I was away. My messages are newer than my database,
-      so somebody probably destroyed it. Everything on it is lost. Ask again: /gpu get
+Your 1x H100 (k7mq2) ended before 13:03, while I was away. It was probably destroyed after the
+      backup that my database was restored from. Everything on it is lost. Ask again: /gpu get
 [Tell me when there is one]
 """)
 

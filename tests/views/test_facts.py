@@ -202,7 +202,7 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
             "what the requester already has": "1x A100 (a2bc3)",
             "the alternative": "$19.36/h, Nebius eu-north1",
             "when the prices were read": "14:03",
-            "when it expires": "Expires at 22:05.",
+            "when it expires": "The request expires at 22:05.",
         },
     ),
     "the idle question, to the owner": (
@@ -231,7 +231,7 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
             "which machine, and when it ended": "Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)",
             "the total": ("Total: $14.68", "It cost $14.68."),
             "how long at which price": ("Runtime: 6 h 4 min at $2.42/h", "It ran for 6 h 4 min at $2.42/h."),
-            "that it is deleted": ("Deletion: confirmed by the vendor", "The vendor confirmed the deletion."),
+            "that it is deleted": ("Deletion: confirmed", "The vendor confirmed the deletion."),
             "what decides": "your invoice decides",
         },
     ),

@@ -53,7 +53,7 @@ SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (ed25519)
 github.com/ana-dev has 2 keys:
 SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519), already saved
 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (ed25519)
-  1 line there isn't a key that I accept.
+  1 line at GitHub isn't a key that I accept.
 [Use the new one] [Cancel]
 
 github.com/ana-dev has 2 keys:
@@ -64,7 +64,7 @@ SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (ed25519)
 
 github.com/ana-dev has 1 key:
 SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
-  You have as many keys as your team's rules allow. Remove one first: /gpu key
+  You have as many keys as your team's rules allow. Remove a key first: /gpu key
 [Cancel]
 
 github.com/ana-dev has 1 key:

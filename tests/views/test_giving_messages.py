@@ -55,8 +55,8 @@ def test_its_owner_reads_who_asks_with_three_answers_and_then_what_became_of_it(
         direct(answers[0], bens(ASKED, answers[0]), NOW + M, to=ANA),
     ) == snapshot("""\
 
-Ana is asking for your 1x H100 (k7mq2), idle for 2 h 10 min, $2.42/h. If you share it, it stays
-      yours. If you give it away, Ana pays from then on.
+Ana is asking for your 1x H100 (k7mq2), which has been idle for 2 h 10 min at $2.42/h. If you share
+      it, it stays yours. If you give it away, Ana pays from then on.
 [Share with Ana] [Give it to Ana] [I need it]
 
 Ana asked for your 1x H100 (k7mq2). It's still needed.
@@ -72,7 +72,7 @@ Ana asked for your 1x H100 (k7mq2). It has been in use again since 15:01.
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 Ben's 1x H100 (k7mq2) is still needed.
@@ -95,12 +95,13 @@ def test_who_is_given_a_machine_reads_price_end_and_budget_for_an_hour_and_then_
 
 Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
       You have $120.00 left in November ($80.00 spent, $0.00 reserved for running machines). This
-      machine would use $9.48 of it. If you take it by 16:00, you pay for it and I'll ask you about
-      it. Its keys stay as they are.
+      machine would use $9.48 of it. If you take it by 16:00, you pay for it and I'll ask you
+      whether it's still needed. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
-      If you take it by 16:00, you pay for it and I'll ask you about it. Its keys stay as they are.
+      If you take it by 16:00, you pay for it and I'll ask you whether it's still needed. The SSH
+      keys on the machine stay as they are.
 [Take k7mq2]
 
 Ben offered you 1x H100 (k7mq2). You didn't take it within an hour, so it stays Ben's.
@@ -114,8 +115,8 @@ Ben's 1x H100 (k7mq2) is being destroyed.
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) Ben's keys work (Ben rented the machine); your key "ana@desk" isn't on the machine yet.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-You took over 1x H100 (k7mq2) at 15:02, at $2.42/h. It was Ben's. I've sent Ben the line to paste
-      there so that you can log in. It ends at 18:40.
+You took over 1x H100 (k7mq2) at 15:02, at $2.42/h. It was Ben's. I've sent Ben the line to paste on
+      the machine so that you can log in. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: Ben's keys work (Ben rented the machine); your key "ana@desk" isn't on the machine yet
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
@@ -152,7 +153,8 @@ $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZD
 1x H100 (k7mq2) belongs to Carl now.
 
 Carl is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.08.
-      If you take it by 16:10, you pay for it and I'll ask you about it. Its keys stay as they are.
+      If you take it by 16:10, you pay for it and I'll ask you whether it's still needed. The SSH
+      keys on the machine stay as they are.
 [Take k7mq2]
 
 Ana took over this machine, which was Ben's.
@@ -166,6 +168,7 @@ def test_an_expensive_machine_is_confirmed_in_a_dialog() -> None:
 == Take k7mq2? ==
 ! This can cost you up to $94.00.
 Ben's 1x H100 (k7mq2), $24.00/h. It ends in 3 h 40 min.
-From now on, you pay for it and I'll ask you about it. The SSH keys on it stay as they are.
+From now on, you pay for it and I'll ask you whether it's still needed. The SSH keys on the machine
+      stay as they are.
 [Take k7mq2] [Go back]\
 """)

@@ -96,12 +96,12 @@ Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  Expires at 22:05.
+  The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
 (fallback) Waiting for approval: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for approval: 8x A100 PCIe 80 GB (p4wd9) in EU for Ana at up to $21.16/h*
-Expires at 22:05.
+The request expires at 22:05.
 [Change] [Add teammate] [Withdraw]
 """)
 
@@ -141,14 +141,14 @@ Ready: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.9
 *Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 (fallback) Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
 *Ended at 18:41: 1x A100 PCIe 80 GB (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 """)
 
@@ -164,10 +164,10 @@ def test_a_failover_names_what_it_buys() -> None:
     then = happened(K.RENTING, clock(12, 38), vendor="runpod", rate=Decimal("1.50"), gpu=PCIE, **facts)
     assert page(thread(first, bought()), thread(then, bought())) == snapshot("""\
 
-Renting 1x A100 PCIe 80 GB from Hyperstack at $1.39/h.
+Renting from Hyperstack at $1.39/h.
 
-Hyperstack seems to be sold out. The attempt cost nothing. Trying RunPod: 1x A100 PCIe 80 GB at
-      $1.50/h, $0.11 more than the offer Ana clicked and within what Ana accepted.
+Hyperstack seems to be sold out. The attempt cost nothing. Trying RunPod at $1.50/h, $0.11 more than
+      the offer Ana clicked and within what Ana accepted.
 """)
 
 
@@ -208,24 +208,24 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
     ) == snapshot("""\
 
 Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because only A100 SXM 40 GB is
-      left, not A100 PCIe 80 GB. Nothing is rented. It now costs $1.31/h at DataCrunch FIN-03. The
-      request expires at 20:39. It can cost up to $9.00 in all.
+      left, not A100 PCIe 80 GB. Nothing is rented. A machine now costs $1.31/h at DataCrunch
+      FIN-03. The request expires at 20:39. It can cost up to $9.00 in all.
 [Accept up to $1.50/h] [Tell me about the next offer] [Withdraw]
 
 (fallback) Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h.
 *Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h*
-Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Expires at 20:39.
+Only A100 SXM 40 GB is left, not A100 PCIe 80 GB. The request expires at 20:39.
 [Accept up to $1.50/h] [Change] [Add teammate] [Withdraw]
 
 This request needs a new decision, because only A100 SXM 40 GB is left, not A100 PCIe 80 GB. Nothing
-      is rented. It now costs $1.31/h at DataCrunch FIN-03. The request expires at 20:39.
+      is rented. A machine now costs $1.31/h at DataCrunch FIN-03. The request expires at 20:39.
 
 (fallback) It costs $1.31/h, or up to $1.50/h if that offer sells out.
 # Approve up to $9.00?
 Ana wants *1x A100 SXM 40 GB (k7mq2) in EU for 6 h*: "fine-tune run 7". Only A100 SXM 40 GB is left,
       not A100 PCIe 80 GB.
 | Price: $1.31/h, or up to $1.50/h if that offer sells out
-  Expires at 20:39.
+  The request expires at 20:39.
 [Approve up to $9.00] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 

@@ -48,7 +48,7 @@ You have 1 SSH key.
 "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519): the default key, which
       always works
 [Remove]
-  Machines that are running stay as they are; /gpu ssh has the line that adds a key.
+  Machines that are running keep their keys; /gpu ssh shows the line that adds one.
 [Add SSH key]
   Or type: /gpu key ssh-ed25519 AAAA... you@laptop
 
@@ -58,13 +58,14 @@ SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096): the default key, 
 [Remove]
 "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
 [Make default] [Remove]
-  Your other keys work if the machine's startup script runs. Machines that are running stay as they
-      are; /gpu ssh has the line that adds a key.
+  On a new machine, your other keys work if its startup script runs. Machines that are running keep
+      their keys; /gpu ssh shows the line that adds one.
 [Add SSH key] [Use my GitHub keys]
   Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 
-"you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519) is removed. It still
-      works on machines that are running. You have no SSH key now. I'll ask when you rent.
+Your key "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519) is removed. It
+      still works on machines that are running. You have no SSH key now. I'll ask for one when you
+      rent.
 [Add SSH key]
   Or type: /gpu key ssh-ed25519 AAAA... you@laptop
 """)
@@ -87,11 +88,12 @@ def test_the_reply_says_what_was_saved_and_what_was_there() -> None:
 
 Your key is saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519).
 
-Already saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519).
+This key was already saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8
+      (ed25519).
 
 2 keys are saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519),
       SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096).
 
-Your key is saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519).
-      Already saved: SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096).
+Your key is saved: "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519). This
+      key was already saved: SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096).
 """)

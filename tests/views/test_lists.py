@@ -127,7 +127,7 @@ def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() 
     waits = changed(live, to_decide=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_to_decide=2)
     assert page(listing(waits, everyone=True)) == snapshot("""\
 
-Waiting for you: 8x H100 (p4wd9) in EU for Ana. Expires at 22:05.
+Waiting for you: 8x H100 (p4wd9) in EU for Ana. The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny]
 Waiting for you: more time for 1x H100 (k7mq2) in EU for Ana, until tomorrow at 18:40. Unless
       someone approves, it ends at 18:40.
@@ -163,7 +163,7 @@ Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.  
   3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
       cost $9.02/h in all. /gpu spend shows November.
 
-Waiting for approval: 8x H100 (p4wd9) in EU. Expires at 22:05.   [Details]
+Waiting for approval: 8x H100 (p4wd9) in EU. The request expires at 22:05.   [Details]
 
 You have no machines right now. Try: /gpu get H100 EU
 
@@ -202,7 +202,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
       for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
   18:10  I told Ana that this machine ends at 18:40.
-  18:41  Ended, confirmed by the vendor. It cost $14.68.
+  18:41  This machine ended, confirmed by the vendor. It cost $14.68.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   Nebius eu-north1. "fine-tune run 7"
@@ -211,7 +211,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
       for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
   18:10  I told Ana that this machine ends at 18:40.
-  18:41  Ended, confirmed by the vendor.
+  18:41  This machine ended, confirmed by the vendor.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends Nov 26 at 09:00. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
@@ -292,15 +292,15 @@ A100: SXM 80 GB
 
 def test_several_rentals_have_a_button_each() -> None:
     own = OwnRentals(rentals=(making().rental, ready().rental), names=NAMES)
-    shown = short_forms.which_one(own, "Destroy which one?", destroy_button, reading(NOW, BEN))
+    shown = short_forms.which_one(own, "Destroy which machine or request?", destroy_button, reading(NOW, BEN))
     many = OwnRentals(rentals=(ready().rental,) * 12, names=NAMES)
-    long = short_forms.which_one(many, "Show which one?", destroy_button, reading(NOW, ANA))
+    long = short_forms.which_one(many, "Show which machine or request?", destroy_button, reading(NOW, ANA))
     assert message(long, NOW).endswith("2 more: /gpu list")
     assert page(message(shown, NOW)) == snapshot("""\
 
-Destroy which one?
+Destroy which machine or request?
 Starting: 1x H100 (k7mq2) in EU for Ana.   [Destroy k7mq2]
-Ready: 1x H100 (k7mq2) in EU for Ana. Ends at 18:40.   [Destroy k7mq2]
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40.   [Destroy k7mq2]
 """)
 
 
@@ -313,11 +313,11 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: keeps running after 6 h while its GPUs are busy; also: while busy up
-      to 60h
+/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; also:
+      while busy up to 60h
 /gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
-/gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for one
+/gpu get H100 at 9:00 tomorrow for 8h: offers to rent it at that time; /gpu wait 8x H200 under
+      $3/GPU/h until fri waits for an offer
 /gpu again: shows offers for your last request again
 /gpu list: your machines and requests; /gpu list all shows everyone's
 /gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below
@@ -341,11 +341,11 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: keeps running after 6 h while its GPUs are busy; also: while busy up
-      to 60h
+/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; also:
+      while busy up to 60h
 /gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
-/gpu get H100 at 9:00 tomorrow for 8h: rents it then, if you click; /gpu wait 8x H200 under $3/GPU/h
-      until fri waits for one
+/gpu get H100 at 9:00 tomorrow for 8h: offers to rent it at that time; /gpu wait 8x H200 under
+      $3/GPU/h until fri waits for an offer
 /gpu again: shows offers for your last request again
 /gpu list: your machines and requests; /gpu list all shows everyone's
 /gpu show k7mq2: a machine and its history; if you have only one, leave out the ID here and below

@@ -82,7 +82,7 @@ def test_what_is_estimated_is_said() -> None:
     (row,) = file.rows
     estimated = FileRow(changed(row.charge, estimated=True), MACHINE, "Ana", "", running=False)
     words = month_file_words(changed_rows(file, row, estimated), ANA)
-    assert "$27.60 of this is estimated. The invoice may differ by tax" in words
+    assert "$27.60 of the total is estimated. The invoice may differ by tax" in words
 
 
 def changed_rows(file: MonthFile, *rows: FileRow) -> MonthFile:

@@ -53,7 +53,7 @@ def test_the_owner_of_an_adopted_machine_reads_that_its_keys_are_unknown_and_whe
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) I don't know whose keys work, because I didn't rent this machine.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2). It ran in the account as train-3 <!here> and wasn't
+Carl made you the owner of 1x H100 (k7mq2). I found it in the account as train-3 <!here>. It wasn't
       rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at 18:40.
 $ ssh root@203.0.113.7
 | Keys: I don't know whose keys work, because I didn't rent this machine
@@ -66,11 +66,11 @@ $ ssh root@203.0.113.7
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
-Carl made Ana the owner of this machine. It ran in the account as train-3 <!here> and wasn't rented
-      through me. It ends at 18:40.
+Carl made Ana the owner of this machine. I found it in the account as train-3 <!here>. It wasn't
+      rented through me. It ends at 18:40.
 """)
 
 
@@ -79,10 +79,11 @@ def test_the_thread_says_that_an_admin_took_a_machine_over_and_its_end_unless_it
     destroyed = happened(K.DESTROYING, ADOPTED.at, CARL, id=8)
     assert page(thread(own, ready(own)), thread(own, ready(own, destroyed))) == snapshot("""\
 
-Carl took over this machine. It ran in the account as train-3 <!here> and wasn't rented through me.
-      It ends at 18:40.
+Carl took over this machine. I found it in the account as train-3 <!here>. It wasn't rented through
+      me. It ends at 18:40.
 
-Carl took over this machine. It ran in the account as train-3 <!here> and wasn't rented through me.
+Carl took over this machine. I found it in the account as train-3 <!here>. It wasn't rented through
+      me.
 """)
 
 

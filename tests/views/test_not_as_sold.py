@@ -53,26 +53,29 @@ Your 8x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A10
 def test_the_message_has_no_buttons_once_its_owner_keeps_it_or_it_is_gone() -> None:
     event = not_as_sold(*[H100] * 7)
     kept = happened(EventKind.KEPT_AS_IT_IS, clock(12, 44), ANA, id=9)
-    over = gone()
+    over = gone(request=request(count=8))
     assert page(
         direct(event, ready(event, kept, request=request(count=8))),
         direct(event, changed(over, events=(READY_EVENT, event, *over.events))),
-        message(lists.show(ready(event, kept), reader=reading(clock(12, 50), ANA)), clock(12, 50)),
+        message(
+            lists.show(ready(event, kept, request=request(count=8)), reader=reading(clock(12, 50), ANA)),
+            clock(12, 50),
+        ),
     ) == snapshot("""\
 
 Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7. You're keeping it.
 
-(fallback) Ended at 18:41: 1x H100 (k7mq2).
+(fallback) Ended at 18:41: 8x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
-*Ended at 18:41: 1x H100 (k7mq2)*
+*Ended at 18:41: 8x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
-Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
+Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
-  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
   12:42  This machine was sold with 8 GPUs, but I see only 7.
   12:44  Ana is keeping this machine as it is.
 """)

@@ -209,13 +209,13 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-I've asked twice about 2 machines that I rented. Use my other message.
+There are two messages about 2 machines that I rented. Answer in the other one.
 
-I've asked twice about 2 machines that weren't rented through me. Use my other message.
+There are two messages about 2 machines that weren't rented through me. Answer in the other one.
 
 My database seems to be an older backup: 1 machine that I rented is running but missing from it.
 1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
-I've asked twice about f6rat. Use my other message.
+There are two messages about f6rat. Answer in the other one.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 A machine that you restore runs for 24 h, and its owner can extend it.
 [Restore it] [One by one]

@@ -104,7 +104,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh failed at 18:26 (exit 1), so look before 18:40.
+  on-ending.sh failed at 18:26 (exit 1), so check the machine before 18:40.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -205,8 +205,8 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
   on-ending.sh finished at 18:26.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
-*on-ending.sh failed on 1x H100 (k7mq2) at 18:26 (exit 1).* The disk is deleted at 18:40, so look
-      before then. Its output is in /var/lib/gpubot/on-ending.log.
+*on-ending.sh failed on 1x H100 (k7mq2) at 18:26 (exit 1).* To see why, read
+      /var/lib/gpubot/on-ending.log before the disk is deleted at 18:40.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
 (nothing)
@@ -216,7 +216,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
   on-ending.sh failed at 18:26 (exit 1).
 
@@ -225,7 +225,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 *Ended at 18:41: 1x H100 (k7mq2)*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
   on-ending.sh was still running at the end.
 
@@ -234,7 +234,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 *Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   on-ending.sh failed at 18:26 (exit 1).
 """)
 
@@ -267,7 +267,7 @@ def test_destroys_dialog_has_the_box_if_the_script_can_run_first() -> None:
 == Destroy k7mq2? ==
 ! Everything on the disk will be deleted.
 Ana's 1x H100 (k7mq2). It has cost $4.96 so far.
-Before that: [x] Run /root/on-ending.sh first, up to 10 min
+Before the machine is destroyed: [x] Run /root/on-ending.sh first, for up to 10 min
 [Destroy k7mq2] [Go back]
 
 == Destroy k7mq2? ==

@@ -52,15 +52,15 @@ def test_each_admin_reads_whose_machine_it_was_what_it_costs_and_what_was_decide
         read(waiting(LEFT)),
     ) == snapshot("""\
 
-Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40. Who
-      should be its new owner?
+Ana left the workspace. Ana's 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40.
+      Who should be its new owner?
 [Assign an owner] [Ask again tomorrow] [Destroy k7mq2]
 
-Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40. Who
-      should be its new owner? Carl wants to decide later, so I'll ask again tomorrow at 14:20.
+Ana left the workspace. Ana's 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far. It ends at 18:40.
+      Who should be its new owner? Carl wants to decide later, so I'll ask again tomorrow at 14:20.
 [Assign an owner] [Destroy k7mq2]
 
-Ana left the workspace. I asked about 1x H100 (k7mq2) again at 14:30, in a newer message.
+Ana left the workspace. I asked again at 14:30, in a newer message, who should own 1x H100 (k7mq2).
 
 Ana left the workspace. Carl made Ben the owner of 1x H100 (k7mq2).
 
@@ -68,8 +68,8 @@ Ana left the workspace and was the owner of 1x H100 (k7mq2). It's being destroye
 
 Ana left the workspace and was the owner of 1x H100 (k7mq2). Ended at 18:41.
 
-Ana left the workspace. 8x H100 (p4wd9) is waiting for approval, and can't be approved without an
-      owner. Who should be its new owner?
+Ana left the workspace. Ana's 8x H100 (p4wd9) is waiting for approval, and can't be approved without
+      an owner. Who should be its new owner?
 [Assign an owner] [Ask again tomorrow] [Withdraw]
 """)
 
@@ -77,8 +77,8 @@ Ana left the workspace. 8x H100 (p4wd9) is waiting for approval, and can't be ap
 def test_admins_read_that_the_machine_of_who_left_is_idle() -> None:
     assert page(read(changed_use(ready(LEFT), IDLE))) == snapshot("""\
 
-Ana left the workspace. 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far, idle for 5 min. It ends
-      at 18:40. Who should be its new owner?
+Ana left the workspace. Ana's 1x H100 (k7mq2) is running: $2.42/h, $4.96 so far, idle for 5 min. It
+      ends at 18:40. Who should be its new owner?
 [Assign an owner] [Ask again tomorrow] [Destroy k7mq2]
 """)
 
@@ -92,7 +92,7 @@ def test_the_approvers_are_asked_nothing_while_the_admins_decide_whose_it_become
         approval(after[0], waiting(*after, GIVEN), clock(14, 40)),
     ) == snapshot("""\
 
-Ana left the workspace, so admins decide what happens to Ana's 1x H100 (k7mq2).
+Ana left the workspace, so admins decide what happens to 1x H100 (k7mq2).
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
@@ -101,7 +101,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  Expires at 22:05.
+  The request expires at 22:05.
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
       is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
@@ -110,7 +110,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
 | Also running: 1x A100 (a2bc3)
-  Expires at 22:05.
+  The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 """)
 

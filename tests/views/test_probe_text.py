@@ -73,8 +73,8 @@ I check GPU load and SSH connections every 2 min. Scripts: /gpu probe
 
 Your keys "you@laptop" and "you@desk", and Ben's keys work.
 Setup "torch" is running. It logs to /var/lib/gpubot/setup.log.
-I check GPU load and SSH connections every 2 min. The script that would start an on-ending.sh is
-      missing: /gpu probe shows it.
+I check GPU load and SSH connections every 2 min. The script that starts on-ending.sh isn't
+      installed. To install it: /gpu probe
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys don't work, because the startup
       script didn't run.
@@ -82,8 +82,8 @@ Setup "torch" doesn't run on this machine.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys might not work.
 Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
-I check GPU load and SSH connections every 2 min. The script that would start an on-ending.sh is
-      missing: /gpu probe shows it.
+I check GPU load and SSH connections every 2 min. The script that starts on-ending.sh isn't
+      installed. To install it: /gpu probe
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the startup script
       runs.
@@ -105,8 +105,8 @@ I check GPU load and SSH connections every 2 min. Scripts: /gpu probe
 
 Your key "ben@desk" works.
 Setup "torch" logs to /var/lib/gpubot/setup.log if it runs.
-I check GPU load and SSH connections every 2 min. The script that would start an on-ending.sh is
-      missing: /gpu probe shows it.
+I check GPU load and SSH connections every 2 min. The script that starts on-ending.sh isn't
+      installed. To install it: /gpu probe
 
 Your key "ben@desk" doesn't work, because the startup script didn't run. Ana can add it with /gpu
       share k7mq2.

@@ -180,18 +180,18 @@ def test_evidence_beside_destroy_says_that_somebody_connected_after_the_question
     assert page(direct(question(IDLE), later, clock(14, 50)), told(later)) == snapshot("""\
 
 (fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Somebody
-      connected since then. It ends at 18:40.
+      connected after I asked. It ends at 18:40.
 *Still using your 1x H100 (k7mq2)?* It's been idle for 35 min.
 | Cost: $2.42/h, $4.96 so far
 | GPUs: all at 0% since 14:05
-| Connections: somebody connected since then
+| Connections: somebody connected after I asked
 | Ends: 18:40
   Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
 Ana hasn't responded about a connected but idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min,
-      $42.17). Running until Nov 26 at 09:00 would cost about $573.47 more. Destroying it deletes
-      its disk.
+      $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more. Destroying it deletes its
+      disk.
 [Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 """)
 
@@ -260,8 +260,8 @@ TOLD = happened(
     use=IDLE,
     since=clock(14, 5),
     span=4 * H + 35 * M,
-    amount=42_170_000,
-    estimate=573_470_000,
+    amount=11_090_000,
+    estimate=92_770_000,
     until=clock(9, 0, day=26),
 )
 
@@ -280,14 +280,14 @@ def test_the_approvers_read_what_is_idle_and_what_it_costs_until_its_end() -> No
         approval(unpriced, details, clock(18, 40)),
     ) == snapshot("""\
 
-Ana hasn't responded about an idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min, $42.17).
-      Running until Nov 26 at 09:00 would cost about $573.47 more. Destroying it deletes its disk.
+Ana hasn't responded about an idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min, $11.09).
+      Running until Nov 26 at 09:00 would cost about $92.77 more. Destroying it deletes its disk.
   <!subteam^S0GPU>, <@U0BEN>
 [Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 
 Ana hasn't responded about a connected but idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min,
-      $42.17). Running until Nov 26 at 09:00 would cost about $573.47 more. Destroying it deletes
-      its disk.
+      $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more. Destroying it deletes its
+      disk.
 [Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 
 Ana hasn't responded about an idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min). Destroying it
@@ -335,15 +335,16 @@ Nobody answered. I sent a newer message about Ana's 1x H100 (k7mq2) at 18:44.
 
 I sent a newer message about Ana's 1x H100 (k7mq2) at 18:44.
 
-Ben made Ana the owner of Ana's 1x H100 (k7mq2), which was Carl's.
+Ben made Ana the owner of 1x H100 (k7mq2), which was Carl's.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision. In use since 16:20.
+Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. In use since 16:20.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision. Idle since 18:41.
+Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. Idle since 18:41.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision. Idle since 18:41.
+Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. Idle since 18:41.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision. I haven't been able to monitor it since 18:42.
+Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. I haven't been able to monitor it
+      since 18:42.
 
 Ana's 1x H100 (k7mq2) is being destroyed.
 """)
@@ -353,7 +354,7 @@ def test_a_name_cannot_add_to_the_message_or_to_its_button() -> None:
     details = changed(asked_about(IDLE, TOLD), names={ANA: "<!here> *Ana*\n" + "a" * 200})
     assert told(details) == snapshot("""\
 <!here> *Ana* aaaaaaaaaaaaaaaaaaaaaaaaa… hasn't responded about an idle 1x H100 (k7mq2): no work
-      since 14:05 (4 h 35 min, $42.17). Running until Nov 26 at 09:00 would cost about $573.47 more.
+      since 14:05 (4 h 35 min, $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more.
       Destroying it deletes its disk.
 [Ask <!here> *Ana* aaaaaaaaaaaaaaa… again] [Leave it until its end] [Destroy k7mq2]\
 """)

@@ -93,8 +93,7 @@ Nebius took the machine back. Its replacement is f6rat.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 
-Nebius took back Ana's spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
-      $9.10.
+Nebius took back Ana's spot machine at 15:12. Everything on it is lost. It cost $9.10.
 
 The replacement for this machine is f6rat.
 """)
@@ -119,7 +118,7 @@ def test_a_machine_that_does_not_work_says_what_is_to_take_its_place_and_until_w
       It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
-f6rat will replace this machine, which keeps running until f6rat is rented.
+The machine f6rat will replace this one, which keeps running until f6rat is rented.
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
@@ -143,17 +142,18 @@ Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. Its replacement will be f6rat.
       "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  12:49  Ana says that this machine doesn't work: no <GPU> in it.
+  12:49  Ana says that this machine doesn't work: "no <GPU> in it".
   12:50  The replacement for this machine will be f6rat. Until that is rented, this machine keeps
       running.
 
-Ana says that this machine doesn't work: no <GPU> in it.
+Ana says that this machine doesn't work: "no <GPU> in it".
 
 The replacement for this machine will be f6rat. Until that is rented, this machine keeps running.
 
-The replacement for this machine is f6rat, so I'm destroying the old machine. $0.50 so far.
+The replacement for this machine is f6rat, so I'm destroying the old machine. It has cost $0.50 so
+      far.
 
-No machine could be rented for f6rat, so this machine keeps running.
+The replacement, f6rat, couldn't be rented, so this machine keeps running.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana. Its replacement is f6rat.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -161,7 +161,7 @@ No machine could be rented for f6rat, so this machine keeps running.
 Its replacement is f6rat.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 """)
 
 
@@ -172,21 +172,26 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     dearer = happened(K.ASKED_AGAIN, clock(12, 55), why=Why.DEARER, rate=Decimal("3.11"), vendor="scaleway")
     expired = happened(K.EXPIRED, clock(20, 55), amount=0, estimated=False)
     decides = PendingDecision(decider=Decider.OWNER, why=Why.DEARER, expires_at=clock(20, 55))
-    for_first = {"id": "f6rat", "replaces": "k7mq2", "request": request()}
+    for_first = {
+        "id": "f6rat",
+        "replaces": "k7mq2",
+        "request": request(),
+        "envelope": envelope("3.11", "3.57", 23_210_000),
+    }
     waits = changed(waiting(dearer, decision=decides, **for_first), replaced=ready().rental)
     over = changed(waiting(expired, state=State.EXPIRED, **for_first), replaced=ready().rental)
     assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 
 Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left within what was accepted.
-      It cost nothing. k7mq2 keeps running.
+      It cost nothing. The old machine, k7mq2, keeps running.
 
 Your request for 1x H100 (f6rat) in EU needs your decision, because the offers that are left cost
-      more than was accepted. It now costs $3.11/h at Scaleway. It can cost up to $137.54 in all.
-      k7mq2 keeps running.
-[Accept up to $21.16/h] [Withdraw]
+      more than was accepted. A machine now costs $3.11/h at Scaleway. It can cost up to $23.21 in
+      all. The old machine, k7mq2, keeps running.
+[Accept up to $3.57/h] [Withdraw]
 
-Nobody decided about your request for 1x H100 (f6rat) in EU by 20:55. Nothing was rented. k7mq2
-      keeps running.
+Nobody decided about your request for 1x H100 (f6rat) in EU by 20:55. Nothing was rented. The old
+      machine, k7mq2, keeps running.
 [Ask again]
 """)
 
@@ -291,7 +296,8 @@ What doesn't work?: ()
 def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_the_same() -> None:
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     search = changed(QUOTE, replaces_rental="k7mq2", request=request(lease=timedelta(hours=1)))
-    choice = OfferChoice(offer=NEBIUS, envelope=envelope("2.42", "2.78", 4_170_000, lease=H))
+    offer = changed(NEBIUS, expires_at=clock(18, 30))
+    choice = OfferChoice(offer=offer, envelope=envelope("2.42", "2.78", 4_170_000, lease=H))
     little = changed(LEFT, lease=H, total=3_030_000)
     found = offers.found(view_of(search, [choice], to_replace=lost, left=little), reading(clock(18, 0)))
     none = changed(search, state=QuoteState.NONE)
@@ -304,13 +310,13 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
         message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
     ) == snapshot("""\
 
-Nothing was rented in place of 1x H100 (k7mq2). What it left: 1x H100, up to $2.47/h for 1 h, at
-      most $3.03 in all. These offers are available now:
+Nothing was rented in place of 1x H100 (k7mq2). No offer is within what is left of its terms: 1x
+      H100, up to $2.47/h for 1 h, at most $3.03 in all. The offers below go beyond that:
 *1x H100 in EU* · 1 h
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
 About $2.42, *at most $4.17* including startup and shutdown. If it sells out, I'll take another up
       to $2.78/h.
-  Prices are valid until 13:05.
+  Prices are valid until 18:30.
 [Details] [Refresh] [Change]
 
 Nothing was rented in place of 1x H100 (k7mq2), so it keeps running. No H100 in EU right now, and

@@ -87,7 +87,7 @@ The request p4wd9 has changed, so your click decided nothing. Here is the new ve
 [Show p4wd9]
 
 That was a private key. I didn't keep it and no channel shows it, but it went through Slack. Create
-      a new pair, then type /gpu key with the line of its .pub file.
+      a new key pair, then type /gpu key with the line of its .pub file.
 
 To log in, you'll need an SSH key. Add your public key and I'll continue; nothing has been rented
       yet.
@@ -271,7 +271,7 @@ Buying is paused. <#C0GPUS> will be told. Machines can still be destroyed. To en
 
 Buying was already paused. Machines can still be destroyed. To end the pause: /gpu resume
 
-The pause is over: machines can be rented again.
+The pause of buying is over, so machines can be rented again.
 
 Buying wasn't paused.
 

@@ -161,7 +161,8 @@ def test_policy_check_prints_the_rules_in_words(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "  People can rent on their own up to $12.50/h and $100.00 per rental.\n" in done.stdout
     project = (
-        "  vision: charged in C0V, for everyone who names it, budget of $3,000.00 a month, cost center R&D.\n"
+        "  vision is charged for requests in C0V and for those that name it. "
+        "It has a budget of $3,000.00 a month. Its cost center is R&D.\n"
     )
     assert project in done.stdout
 
@@ -172,7 +173,8 @@ def test_policy_check_names_each_channel_that_now_charges_a_project_for_fewer_pe
         "projects: {vision: {channels: [C0V, C0W], people: [U0ANA]}, open: {channels: [C0O]}}\n", encoding="utf-8"
     )
     printed = CliRunner().invoke(cli, ["policy", "check", str(path)]).stdout
-    assert "  vision: charged in C0V and C0W, only for U0ANA and approvers, no budget.\n" in printed
+    charged = "  vision is charged for requests in C0V and C0W and for those that name it, "
+    assert f"{charged}but only those of U0ANA and approvers. It has no budget.\n" in printed
     title, changes = "Changed since earlier versions\n", printed.partition("Changed since earlier versions\n")[2]
     assert title in printed
     assert [line.split()[0] for line in changes.splitlines()] == ["C0V", "C0W"]

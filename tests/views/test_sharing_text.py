@@ -58,20 +58,20 @@ def test_a_ready_machine_gets_the_keys_by_a_line_that_its_owner_pastes() -> None
     assert answer(key_lines=(BEN,), removable=(BEN,)) == [
         "Paste this on 1x H100 (k7mq2) so that Ben can log in:",
         code(add_line([BEN])),
-        "To remove the keys of Ben again, paste this:",
+        "To remove the keys of Ben again, paste this on the machine:",
         code(remove_line([BEN])),
     ]
     assert answer(names=("Ben", "Cleo"), key_lines=(BEN, CLEO), removable=(CLEO,)) == [
         "Paste this on 1x H100 (k7mq2) so that Ben and Cleo can log in:",
         code(add_line([BEN, CLEO])),
-        "To remove the keys of Ben and Cleo again, paste this:",
+        "To remove the keys of Ben and Cleo again, paste this on the machine:",
         code(remove_line([CLEO])),
     ]
 
 
 def test_a_machine_that_is_starting_gets_the_keys_of_later_teammates_once_it_is_ready() -> None:
     assert answer(rental=making().rental, key_lines=(BEN,), removable=(BEN,))[0] == snapshot(
-        "When 1x H100 (k7mq2) is ready, paste this on it so that Ben can log in:"
+        "When 1x H100 (k7mq2) is ready, paste this on the machine so that Ben can log in:"
     )
 
 

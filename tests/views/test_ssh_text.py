@@ -94,8 +94,8 @@ Your key "you@laptop" works; your keys SHA256:9fA and "you@desk" will work if th
 Your key "you@laptop" works; your key "you@desk" will work if the startup script runs; your key
       SHA256:9fA isn't on the machine yet
 
-Your keys SHA256:9fA, SHA256:9fA and "you@laptop" will work if the startup script runs. Ana can add
-      them with /gpu share k7mq2
+Your keys SHA256:9fA, SHA256:9fA and "you@laptop" will work if the startup script runs. Otherwise,
+      Ana can add them with /gpu share k7mq2
 """)
 
 
@@ -246,7 +246,7 @@ Then `ssh gpu-k7mq2` logs you in.
 VS Code: `code --remote ssh-remote+gpu-k7mq2 /root`
 Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
-Your 1x H100 (k7mq2) isn't ready yet (starting). I'll send you the SSH command when it is.
+Your 1x H100 (k7mq2) isn't ready yet (starting). I'll send you the SSH command once it's ready.
 
 Ended at 18:41: your 1x H100 (k7mq2).
 """)

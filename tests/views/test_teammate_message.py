@@ -59,14 +59,14 @@ def test_the_ready_message_says_whether_the_teammates_own_key_was_sent() -> None
 
 (fallback) Ana shared 1x H100 (k7mq2) with you.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40. Your key "ben@desk" will work if the startup script runs. Ana can add
-      it with /gpu share k7mq2.
+(fallback) It ends at 18:40. Your key "ben@desk" will work if the startup script runs. Otherwise,
+      Ana can add it with /gpu share k7mq2.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Ana shared 1x H100 (k7mq2) with you
 $ ssh root@203.0.113.7
 | Ends: 18:40
-| Keys: Your key "ben@desk" will work if the startup script runs. Ana can add it with /gpu share
-      k7mq2
+| Keys: Your key "ben@desk" will work if the startup script runs. Otherwise, Ana can add it with
+      /gpu share k7mq2
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
 [Extend] [SSH config]

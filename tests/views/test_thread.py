@@ -80,13 +80,14 @@ Nobody decided about this request by 22:05. It has cost $0.42 so far.
 
 This request was withdrawn by Ana at 14:09. Nothing was rented.
 
-This request needs a new decision, because buying was on hold for too long. Nothing is rented. It
-      now costs $1.90/h.
+This request needs a new decision, because buying was on hold for too long. Nothing is rented. A
+      machine now costs $1.90/h.
 
 This request needs a new decision, because buying was on hold for too long. It has cost $0.42 so
-      far. It now costs $1.90/h.
+      far. A machine now costs $1.90/h.
 
-This request needs a new decision, because buying was on hold for too long. It now costs $1.90/h.
+This request needs a new decision, because buying was on hold for too long. A machine now costs
+      $1.90/h.
 """)
 
 
@@ -341,9 +342,9 @@ def test_the_thread_follows_a_rental_until_it_is_gone() -> None:
 
 Ana is destroying this machine.
 
-Ended at 18:41, confirmed by the vendor. It cost $14.68.
+This machine ended at 18:41, confirmed by the vendor. It cost $14.68.
 
-Ended at 18:41, confirmed by the vendor. It cost $14.68. The estimate was $12.10.
+This machine ended at 18:41, confirmed by the vendor. It cost $14.68. The estimate was $12.10.
 
 This request failed at 12:40: no offer is left within what was accepted. It cost nothing.
 
@@ -359,10 +360,10 @@ The deletion of this machine isn't confirmed yet, so it may still be billing $2.
 The deletion of this machine isn't confirmed yet, so it may still be billing $2.42/h (resources
       3c90c3cc and r-2). I'm still trying.
 
-Carl is looking into the deletion that isn't confirmed. I'm still trying, too.
+Carl is looking into the deletion that isn't confirmed. I'm still trying to delete the machine.
 
-The deletion of what Nebius made for this request in a failed purchase isn't confirmed yet, so it
-      may still be billing $2.42/h (resource 3c90c3cc). I'm still trying.
+The deletion of the machine that Nebius made for this request in a failed purchase isn't confirmed
+      yet, so it may still be billing $2.42/h (resource 3c90c3cc). I'm still trying.
 
 Nebius made a machine for this request that nobody needs any more (resource r-1). I'm deleting it.
       It may bill $2.42/h until the vendor confirms the deletion.

@@ -33,7 +33,7 @@ from tests.views.stories import waiting as waiting_for
 from tests.views.test_waiting_answers import NONE, WISH
 
 TOTAL: dict[str, Any] = {"max_gpu_rate": Decimal("2.3076"), "max_total": 15_000_000, "cap_said_per_gpu": False}
-OVER = "It can cost up to $16.06 in all, more than the $15.00 asked for."
+OVER = "It can cost up to $16.06 in all, more than the $15.00 that the request allows."
 
 
 def test_a_question_to_the_owner_names_the_total_that_the_answer_goes_over() -> None:
@@ -65,7 +65,7 @@ def test_the_button_to_extend_says_that_it_goes_over_the_total() -> None:
     over = extend_button(rental, reading(clock(14, 6)), longer=2 * H)
     within = extend_button(changed(rental, rate=Decimal("1.50")), reading(clock(14, 6)), longer=2 * H)
     assert [each and each["text"]["text"] for each in (over, within)] == [
-        "Extend 2 h, about $4.84, over the $15.00 asked for",
+        "Extend 2 h, about $4.84, over the request's $15.00",
         "Extend 2 h, about $3.00",
     ]
 
@@ -74,13 +74,15 @@ def test_the_dialogs_to_extend_say_that_they_go_over_the_total() -> None:
     details = ready(request=request(**TOTAL), envelope=envelope(total=15_000_000))
     now = clock(14, 6)
     choose = dialog(extend_form(details, reading(now)), now)
-    assert "(2 h, about $4.84, over the $15.00 asked for)" in " ".join(choose.split())
+    assert "(2 h, about $4.84, over the request's $15.00)" in " ".join(choose.split())
     rental, ends_at = details.rental, clock(20, 40)
     longer = propose_longer_lease(rental, ends_at, spent=4_960_000, now=now, rules=RULES)
     value = UntilValue(rental_id=rental.id, by=ends_at)
     asked = LongerLease(rental=rental, ends_at=ends_at, span=2 * H, proposal=longer)
     confirm = dialog(extend_dialog(details, asked, value, reading(now)), now)
-    assert "It can cost up to $21.46 in all, more than the $15.00 asked for." in " ".join(confirm.split())
+    assert "It can cost up to $21.46 in all, more than the $15.00 that the request allows." in " ".join(
+        confirm.split()
+    )
 
 
 def test_people_who_wait_read_their_total_and_no_price_per_gpu() -> None:

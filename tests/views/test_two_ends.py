@@ -12,6 +12,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.machine_use import Use, Verdict
+from bot.model.money import cost
 from bot.model.rental import Ending, Lease
 from bot.model.state import State
 from bot.model.summary import OfferChoice, Over, PeopleAsked, Proposal, RentalDetails
@@ -168,10 +169,11 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) In use: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends tomorrow at 00:40, its latest end. It has cost $2.42/h since 12:37.
+(fallback) It ends tomorrow at 00:40. It can't keep running after that. It has cost $2.42/h since
+      12:37.
 *In use: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: tomorrow at 00:40, its latest end
+| Ends: tomorrow at 00:40, even if its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]
@@ -417,68 +419,68 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't
       keep it running.
-(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: something that turned up late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: something that turned up late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: something that turned up late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: something that turned up late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: something that turned up late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: something that turned up late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: something that turned up late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 
 (fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Something that turned up late is still being deleted.
+(fallback) It cost $4.96 so far. An extra machine that turned up late is still being deleted.
 *Ended yesterday at 21:01: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: something that turned up late is still being deleted
+| Deletion: an extra machine that turned up late is still being deleted
   Computed from price and time; your invoice decides.
 """)
 
 
 def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_end() -> None:
     longer: dict[str, Any] = {"until": LONGER.ends_at, "since": clock(18, 40), "span": 24 * H, "envelope": 2}
-    asked = happened(K.EXTENSION_ASKED, clock(18, 0), id=13, **longer)
+    asked = happened(K.EXTENSION_ASKED, clock(18, 0), ANA, id=13, **longer)
     undecided = two_ends(asked, extension=LONGER)
     moved = two_ends(asked, MOVED, end=clock(19, 40), extension=undecided.rental.extension)
     last = two_ends(asked, MOVED, end=LATEST, latest=None, extension=undecided.rental.extension)
@@ -512,7 +514,7 @@ Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone app
 | Cost: $2.42/h, $4.96 so far, up to $101.00 in all
 | Over the limit: $100.00 per rental
 
-Gpubot asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
+Ana asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
       someone approves, it ends at 18:40. If its GPUs are busy then, it keeps running, until
       tomorrow at 00:40 at the latest.
 
@@ -545,7 +547,8 @@ def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> Non
     rental = details.rental
 
     def asked(by: timedelta, *, over: bool = False, sees_money: bool = True) -> str:
-        longest = changed(rental.envelope, version=2, total=102_350_000)
+        total = cost(Decimal("2.42"), by + 6 * H + 30 * M)
+        longest = changed(rental.envelope, version=2, total=total)
         proposal = Proposal(envelope=longest, over=(Over.TOTAL,) if over else ())
         ends_at = rental.running_lease.ends_at + by
         longer = LongerLease(rental=rental, ends_at=ends_at, span=by, proposal=proposal)
@@ -553,23 +556,23 @@ def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> Non
         shown = changed(details, sees_money=sees_money)
         return dialog(extend_dialog(shown, longer, value, reading(clock(18, 0))), clock(18, 0))
 
-    assert page(asked(40 * H), asked(60 * H, over=True), asked(40 * H, sees_money=False)) == snapshot("""\
+    assert page(asked(40 * H), asked(47 * H, over=True), asked(40 * H, sees_money=False)) == snapshot("""\
 
 == Extend k7mq2? ==
-! This can cost up to $102.35 in all.
-Ana's 1x H100 (k7mq2). It then ends in 40 h 40 min. 40 h more cost about $96.80.
-$4.96 so far.
+! This can cost up to $112.53 in all.
+With 40 h more, Ana's 1x H100 (k7mq2) ends in 40 h 40 min. That costs about $96.80.
+It has cost $4.96 so far.
 [Extend 40 h] [Go back]
 
 == Extend k7mq2? ==
-! This can cost up to $102.35 in all.
-Ana's 1x H100 (k7mq2). It then ends in 2 days 12 h. 2 days 12 h more cost about $145.20.
-$4.96 so far.
-Needs approval, because that is over the limits.
-[Ask for 2 days 12 h] [Go back]
+! This can cost up to $129.47 in all.
+With 47 h more, Ana's 1x H100 (k7mq2) ends in 47 h 40 min. That costs about $113.74.
+It has cost $4.96 so far.
+This needs approval, because it's over the limits.
+[Ask for 47 h] [Go back]
 
 == Extend k7mq2? ==
 ! 40 h more can cost more than $50.00.
-Ana's 1x H100 (k7mq2). It then ends in 40 h 40 min.
+With 40 h more, Ana's 1x H100 (k7mq2) ends in 40 h 40 min.
 [Extend 40 h] [Go back]
 """)

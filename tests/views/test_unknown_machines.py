@@ -33,7 +33,7 @@ TRAIN = UnknownMachine(
 )
 STARTING = changed(TRAIN, runs=False, status="provisioning", name=None, gpu=None, vendor=None, rate=None)
 EVENT = Event(id=1, rental_id=None, kind=K.UNKNOWN_MACHINE, at=clock(14, 10))
-SPENT = AccruedCost(amount=48_300_000, estimated=False)
+SPENT = AccruedCost(amount=11_480_000, estimated=False)
 
 
 def purchase(*machines: UnknownMachine, guess: str | None = None, **fields: Any) -> AdminQuestion:
@@ -61,22 +61,23 @@ def decided(verdict: AdminVerdict, **fields: Any) -> str:
 
 def test_an_admin_reads_what_runs_what_it_costs_and_whose_it_may_be() -> None:
     cluster = [changed(TRAIN, resource_id=f"r{n}", name=f"node-{n}", count=8) for n in range(5)]
+    two, three = (AccruedCost(amount=count * 11_480_000, estimated=False) for count in (2, 3))
     assert page(
         shown(guess=ANA),
-        shown(*cluster),
+        shown(*cluster, spent=AccruedCost(amount=57_400_000, estimated=False)),
         shown(STARTING, spent=AccruedCost(amount=0, estimated=True)),
-        shown(*cluster[:2], changed(cluster[2], runs=False, status="failed")),
-        shown(*(changed(one, runs=False, status="deleting") for one in cluster[:2])),
+        shown(*cluster[:2], changed(cluster[2], runs=False, status="failed"), spent=three),
+        shown(*(changed(one, runs=False, status="deleting") for one in cluster[:2]), spent=two),
         shown(ask_again_at=clock(14, 35, day=25), put_off_by=CARL),
         shown(asked_at=clock(14, 35)),
     ) == snapshot("""\
 
 A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
-      Hyperstack, $2.10/h since 09:12, $48.30 so far. It may belong to Ana.
+      Hyperstack, $2.10/h since 09:12, $11.48 so far. It may belong to Ana.
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy train-3 <!here>]
 
 5 machines that weren't rented through me are running: node-0, node-1, node-2 and 2 more, 40x H100
-      SXM 80 GB at Hyperstack, $10.50/h since 09:12, $48.30 so far.
+      SXM 80 GB at Hyperstack, $10.50/h since 09:12, $57.40 so far.
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 5 machines]
 
 A machine that wasn't rented through me is in the account: resource 3c90c3cc, at an unknown price
@@ -84,16 +85,16 @@ A machine that wasn't rented through me is in the account: resource 3c90c3cc, at
 [Not ours] [Ask again tomorrow] [Destroy 3c90c3cc]
 
 3 machines that weren't rented through me are in the account: node-0, node-1 and node-2, 24x H100
-      SXM 80 GB at Hyperstack, $6.30/h since 09:12, $48.30 so far. One of them isn't running.
+      SXM 80 GB at Hyperstack, $6.30/h since 09:12, $34.44 so far. One of them isn't running.
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 3 machines]
 
 2 machines that weren't rented through me are in the account: node-0 and node-1, 16x H100 SXM 80 GB
-      at Hyperstack, $4.20/h since 09:12, $48.30 so far. None of them is running, so they can get an
-      owner only when one is.
+      at Hyperstack, $4.20/h since 09:12, $22.96 so far. None of them is running, so they can get an
+      owner only when one is running.
 [Not ours] [Ask again tomorrow] [Destroy 2 machines]
 
 A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
-      Hyperstack, $2.10/h since 09:12, $48.30 so far. Carl wants to decide later, so I'll ask again
+      Hyperstack, $2.10/h since 09:12, $11.48 so far. Carl wants to decide later, so I'll ask again
       tomorrow at 14:35.
 [Assign an owner] [Not ours] [Destroy train-3 <!here>]
 
@@ -116,28 +117,28 @@ def test_every_admin_reads_what_was_decided() -> None:
         read(views.line(purchase(), SPENT, reading(NOW, zone="UTC").times), NOW),
     ) == snapshot("""\
 
-Carl assigned an owner at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. It has the ID
-      k7mq2 now: /gpu show k7mq2
+Carl assigned an owner to this machine at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
+      It has the ID k7mq2 now: /gpu show k7mq2
 
 Carl destroyed this machine at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. It has the
       ID k7mq2 now: /gpu show k7mq2
 
 Carl chose "Not ours" at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. The reason: "the
-      web team's <@U0>". I won't ask again. /gpu list all shows the cost.
+      web team's <@U0>". I won't ask about it again. /gpu list all shows the cost.
 
 Carl chose "Not ours" at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. The reason: "the
-      web team's <@U0>". It ended at 14:38 and cost $48.30.
+      web team's <@U0>". It ended at 14:38 and cost $11.48.
 
 A machine that wasn't rented through me ended at 14:30: train-3 <!here>, 1x H100 SXM 80 GB at
-      Hyperstack. It cost $48.30.
+      Hyperstack. It cost $11.48.
 
 A machine that wasn't rented through me ended at 14:30: resource 3c90c3cc.
 
-This machine is part of k7mq2: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
+This machine is part of the rental k7mq2: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
 
-This machine is part of k7mq2: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
+This machine is part of the rental k7mq2: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
 
-Not rented through me: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12, $48.30 so far.
+Not rented through me: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12, $11.48 so far.
 """)
 
 
@@ -146,7 +147,10 @@ def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> N
     repeated = changed(repeated, about=changed(repeated.purchase, same_as="u1"), over_at=clock(14, 30))
     times = reading(NOW, zone="UTC").times
     assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
-        "I've asked twice about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. Use my other message."
+        """\
+There are two messages about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. Answer in the other
+      one.\
+"""
     )
 
 
@@ -160,28 +164,28 @@ def test_the_dialogs_have_the_facts_and_say_what_follows() -> None:
     ) == snapshot("""\
 
 == Assign an owner ==
-gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $48.30 so far.
+gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $11.48 so far.
 New owner: (U0ANA)
 For how long from now: 1 h | 2 h | 4 h | 8 h | 12 h | (24 h) | 2 days | 3 days
   I'll destroy this machine when that time is over. I don't know whose SSH keys work there.
 [Assign] [Go back]
 
 == Not ours ==
-train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $48.30 so far. I won't ask again, and I
+train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $11.48 so far. I won't ask again, and I
       won't destroy anything.
 Why: ()
 [Not ours] [Go back]
 
 == Destroy train-3 <!here>? ==
 ! Everything on the disk will be deleted.
-train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $48.30 so far. You'll become the owner,
+train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $11.48 so far. You'll become the owner,
       so that I can follow the deletion and count the cost.
 To confirm, type the name: train-3 <!here>: ()
 [Destroy train-3 <!here>] [Go back]
 
 == Destroy gpubot-k7mq2-1-… ==
 ! Everything on the disk will be deleted.
-gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $48.30 so far. You'll become the
+gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $11.48 so far. You'll become the
       owner, so that I can follow the deletion and count the cost.
 [Destroy] [Go back]
 """)

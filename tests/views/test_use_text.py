@@ -22,7 +22,7 @@ from handlers.phrases.format import dollars
 from handlers.phrases.use_text import day_marks, unseen_text, use_shares
 from tests.views import strategies as some
 from tests.views.screens import approval, card, direct, message, page, read, thread
-from tests.views.stories import ANA, ASKED, BEN, clock, gone, happened, listed, reading, ready, waiting
+from tests.views.stories import ANA, ASKED, BEN, M, clock, gone, happened, listed, reading, ready, request, waiting
 
 K, V = EventKind, Verdict
 NOW, SINCE = clock(16, 0), clock(12, 42)
@@ -79,13 +79,14 @@ Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Detail
 
 
 def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_eye_only() -> None:
+    eight = ready(use=Use(verdict=V.IN_USE, since=SINCE), request=request(count=8))
     busy = RecentUse(gpus=gpus(*[98] * 8, memory_mib=73_000, watts=640), connections=1, hours=HOURS)
     one = RecentUse(gpus=gpus(0, 4, 0, 97, 3, None, None, 0), hours=HOURS)
     rests = RecentUse(gpus=gpus(0), hours=(None,) * 23 + (0,))
     visited = RecentUse(gpus=gpus(0), new_connections=1, hours=(None,) * 23 + (0,))
     assert page(
-        show(changed(used(V.IN_USE), recent_use=busy)),
-        show(changed(used(V.IN_USE), recent_use=one)),
+        show(changed(eight, recent_use=busy)),
+        show(changed(eight, recent_use=one)),
         show(changed(ready(use=IDLE), recent_use=rests)),
         show(changed(ready(use=IDLE), recent_use=visited)),
         show(changed(used(V.UNKNOWN, why=Missed.NO_UTILIZATION), recent_use=RecentUse(hours=HOURS))),
@@ -93,18 +94,19 @@ def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_e
         show(changed(used(V.UNKNOWN, why=Missed.REFUSED), recent_use=RecentUse(hours=(None,) * 24))),
     ) == snapshot("""\
 
-Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-In use: GPUs 0-7 at up to 98% in the last 30 min, 1 connection. One GPU uses up to 71 GiB and 640 W.
+Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
+In use: GPUs 0-7 at up to 98% in the last 30 min, 1 SSH connection. One GPU uses up to 71 GiB and
+      640 W.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
-  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
 
-Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
+Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 In use: GPUs 0-2 at up to 4%, GPU 3 at up to 97%, GPU 4 at up to 3%, GPUs 5-6 without a reading, GPU
       7 at 0% in the last 30 min, nobody connected.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
-  12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
+  12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, nobody connected.
@@ -113,7 +115,7 @@ Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, nobody connected.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, 1 new connection.
+Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, 1 new SSH connection.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
@@ -137,24 +139,26 @@ I haven't been able to monitor it since 12:42 (it rejects my key, so the probe i
 
 
 def test_a_history_has_the_last_changes_of_the_verdict_as_they_were_then() -> None:
-    def change(hour: int, verdict: Verdict, **more: Any) -> Any:
-        use = Use(verdict=verdict, since=clock(hour, 5), **more)
-        return happened(K.USE_CHANGED, clock(hour, 35), verdict=verdict, since=use.since, use=use)
+    def change(minute: int, verdict: Verdict, **more: Any) -> Any:
+        since = clock(12, 45) + minute * M
+        use = Use(verdict=verdict, since=since, **more)
+        return happened(K.USE_CHANGED, since + 5 * M, verdict=verdict, since=since, use=use)
 
-    blips = [change(hour, V.IN_USE if hour % 2 else V.IDLE) for hour in range(4, 14)]
-    events = [*blips, change(14, V.CONNECTED), change(15, V.UNKNOWN, why=Missed.HOST_KEY_CHANGED)]
-    assert show(ready(*events, use=IDLE)) == snapshot("""\
+    blips = [change(7 * n, V.IDLE if n % 2 else V.IN_USE) for n in range(10)]
+    unseen = change(90, V.UNKNOWN, why=Missed.HOST_KEY_CHANGED)
+    events = [*blips, change(75, V.CONNECTED), unseen]
+    assert show(ready(*events, use=unseen.facts.use)) == snapshot("""\
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-Idle for 1 h 55 min.
+I haven't been able to monitor it since 14:15 (its host key changed).
   Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   6 earlier events aren't shown.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  10:35  Idle since 10:05.
-  11:35  In use since 11:05.
-  12:35  Idle since 12:05.
-  13:35  In use since 13:05.
-  14:35  Connected but idle since 14:05.
-  15:35  I haven't been able to monitor it since 15:05 (its host key changed).\
+  13:32  In use since 13:27.
+  13:39  Idle since 13:34.
+  13:46  In use since 13:41.
+  13:53  Idle since 13:48.
+  14:05  Connected but idle since 14:00.
+  14:20  I haven't been able to monitor it since 14:15 (its host key changed).\
 """)
 
 
@@ -201,25 +205,25 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Idle: $3.10
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
 *Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
 *Ended at 18:41: 1x H100 (k7mq2) in EU for Ana*
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
 
-Ended at 18:41, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
+This machine ended at 18:41, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
-Ended at 18:41, confirmed by the vendor. It cost $14.68.
+This machine ended at 18:41, confirmed by the vendor. It cost $14.68.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. $3.10 of that was idle time. The vendor
@@ -228,7 +232,7 @@ Ended at 18:41, confirmed by the vendor. It cost $14.68.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Idle: $3.10
-| Deletion: confirmed by the vendor
+| Deletion: confirmed
   Computed from price and time; your invoice decides.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
@@ -236,20 +240,20 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
       not monitored. Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  I asked Ana whether this machine is still needed.
-  18:41  Ended, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
+  18:41  This machine ended, confirmed by the vendor. It cost $14.68, of which $3.10 was idle.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   $14.68 for 6 h 4 min. Cost by usage: $14.68 in use. Nebius eu-north1. Accepted: up to $2.47/h and
       $16.06 in all. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   14:40  I asked Ana whether this machine is still needed.
-  18:41  Ended, confirmed by the vendor. It cost $14.68.
+  18:41  This machine ended, confirmed by the vendor. It cost $14.68.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   $14.68 for 6 h 4 min. Nebius eu-north1. Accepted: up to $2.47/h and $16.06 in all. "fine-tune run
       7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  18:41  Ended, confirmed by the vendor. It cost $14.68.
+  18:41  This machine ended, confirmed by the vendor. It cost $14.68.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
   Cost by usage: $7.38 in use, $3.10 idle and $1.20 not monitored. Nebius eu-north1. Accepted: up to

@@ -124,12 +124,12 @@ No A100 in EU right now, and nothing similar either.
       "any time" for day and night.
 
 (fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
-      model will do. I can't rent it for you. You're already waiting for 3 machines, and your team's
-      limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
+      model will do. I can't rent one for you later. You're already waiting for 3 machines, and your
+      team's limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
 No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Change]
-  Any H200 model will do. I can't rent it for you. You're already waiting for 3 machines, and your
-      team's limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
+  Any H200 model will do. I can't rent one for you later. You're already waiting for 3 machines, and
+      your team's limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
 
 No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Change]

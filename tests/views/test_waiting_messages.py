@@ -291,7 +291,7 @@ def test_the_approvers_read_that_it_waits_first() -> None:
 Ana wants *8x H100 (k7mq2) in EU from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*.
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Over the limits: $10.00/h, $100.00 per rental
-  Expires at 22:05.
+  The request expires at 22:05.
 [Approve up to $179.86] [Approve fewer hours] [Deny] [Ana's spending]
 
 (fallback) It will be rented once an offer costs $24.00/h or less. This is over the limits of
@@ -300,6 +300,6 @@ Ana wants *8x H100 (k7mq2) in EU from tomorrow at 09:00 until tomorrow at 17:00 
 Ana wants *8x H200 (k7mq2) in EU for 6 h*: "fine-tune run 7".
 | Price: $24.00/h or less
 | Over the limits: $10.00/h, $100.00 per rental
-  Expires at 22:05.
+  The request expires at 22:05.
 [Approve up to $156.00] [Approve fewer hours] [Deny] [Ana's spending]
 """)

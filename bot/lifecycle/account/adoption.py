@@ -76,7 +76,7 @@ async def adopt_machines(
     known = await tx.rentals.resources_by_id([machine.resource_id for machine in machines])
     if known:
         rental_id = next(iter(known.values())).rental_id
-        raise TooLate(f"This machine is already part of {rental_id}. Nothing was changed.", rental_id)
+        raise TooLate(f"This machine is already part of the rental {rental_id}. Nothing was changed.", rental_id)
     rental_id = await _id_for(tx, deps, machines)
     first, attempt = machines[0], _attempt(machines, rental_id)
     resources = tuple(_resource(machine, rental_id, now) for machine in machines)

@@ -117,7 +117,8 @@ async def _open(
         )
     if question.over_at is not None and question.rental_id is not None:
         raise TooLate(
-            f"This machine is already part of {question.rental_id}. Nothing was changed.", question.rental_id
+            f"This machine is already part of the rental {question.rental_id}. Nothing was changed.",
+            question.rental_id,
         )
     if isinstance(question.about, Purchase) and question.about.same_as is not None:
         raise TooLate("I asked about this machine twice. Nothing was changed. Use my other message.")

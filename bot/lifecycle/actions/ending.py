@@ -131,7 +131,7 @@ class TakeOnAlarm(Direct[Rental, Rental], id="taken_on", notes_seen=False):
         if alarm is None or alarm.count == 0:
             raise TooLate(f"{rental.id} has ended, confirmed by the vendor.", rental.id)
         if not alarm.can_be_taken_on:
-            raise TooLate(f"Someone is already looking into {rental.id}.", rental.id)
+            raise TooLate(f"Someone is already looking into the deletion of {rental.id}.", rental.id)
         now = deps.clock.now()
         after = transitions.alter(
             rental, alarm=changed(alarm, at=now + transitions.TAKEN_ON_SILENCE, taken_on_by=person.id)

@@ -236,7 +236,7 @@ def _asked_end(
         ends_at = max(ends_at, lease.script_first.ends_at)  # the machine ends no sooner than before
     span = ends_at - max(lease.ends_at, now)
     if span <= timedelta(0):
-        when = "later than that" if span else "then"
+        when = "later than that" if span else "at that time"
         raise Mistake(f"{rental.id} already ends {when}. Nothing was changed.")
     allowed = already_allowed(lease, ends_at)
     if rental.extension is not None and not allowed and not decides_at_once(person):
@@ -359,7 +359,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
             raise Refused(f"Only approvers and admins can decide about {self.rental_id}. Nothing was changed.")
         rental = await known_rental(tx, self.rental_id, NextStep.LIST_ALL)
         if rental.state is not State.READY or unanswered(rental, rental.use) is None:
-            raise TooLate(f"{rental.id} is no longer waiting for an answer. Nothing was changed.", rental.id)
+            raise TooLate(f"{rental.id} no longer needs a decision. Nothing was changed.", rental.id)
         return rental
 
 

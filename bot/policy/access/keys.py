@@ -33,7 +33,7 @@ _Y_OF_ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E8
 signature can be made without the private key."""
 
 _PASTE = "Paste the line from your .pub file, such as: ssh-ed25519 AAAA... you@laptop"
-_NEW_PAIR = "Create a new pair with: ssh-keygen -t ed25519."
+_NEW_PAIR = "Create a new key pair with: ssh-keygen -t ed25519."
 _NAMES = {
     "ssh-ed25519": "ed25519",
     "ecdsa-sha2-nistp256": "ecdsa 256",
