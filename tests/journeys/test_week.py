@@ -27,11 +27,11 @@ KINDS = {
 """The beginnings of the direct messages that this week may have."""
 REPLIES = {
     "approved": re.compile(r"^Cleo approved this request\b"),
-    "renting": re.compile(r"^Renting 8x H100 .* from "),
+    "renting": re.compile(r"^Renting from "),
     "ready": re.compile(r"^Ready "),
     "extended": re.compile(r"^Ana extended this machine\b"),
     "lost": re.compile(r"^\w+ ended Ana's .* Everything on it is lost"),
-    "ended": re.compile(r"^Ended "),
+    "ended": re.compile(r"^This machine ended "),
 }
 """The same of the replies in her threads."""
 
