@@ -29,7 +29,7 @@ _UNTIL = re.compile(
 """The end on a card, and the latest one if it can move."""
 _ASKS = re.compile(r"n't rented through me|^My database (?:is empty|seems to be an older backup: \d)")
 """Found in the questions to an admin about machines that no rental has."""
-_DESTROYING = re.compile(r"(?:\S+ is|I'm) destroying this machine|The replacement for this machine ")
+_DESTROYING = re.compile(r"(?:\S+ is|I'm) destroying this machine|The replacement for this machine is \w+, so ")
 """How the replies begin that say what destroys a machine before its end."""
 _LONGER = re.compile(r"extended |asked for|[Aa]pproved")
 """Found in the thread of a rental that perhaps got more time than was asked for at first."""

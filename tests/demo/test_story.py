@@ -43,11 +43,11 @@ STORY = (
     ("Cleo", r"^\[Rent from \$0\.98/h\]$"),
     (
         "gpubot",
-        r"^Nebius seems to be sold out\. Trying Hyperstack: 1x L40S PCIe 48 GB at \$0\.89/h, \$0\.09 less than",
+        r"^Nebius seems to be sold out\. Trying Hyperstack at \$0\.89/h, \$0\.09 less than",
     ),
     (
         "gpubot",
-        r"^Hyperstack seems to be sold out\. Trying DataCrunch: 1x L40S PCIe 48 GB at about \$1\.06/h, about",
+        r"^Hyperstack seems to be sold out\. Trying DataCrunch at about \$1\.06/h, about",
     ),
     ("gpubot", r"^Ended at .*: 1x L40S PCIe 48 GB \(\w+\) in EU for Cleo\n"),
     ("Cleo", r"^\[Ask for \$18\.40/h\]$"),
@@ -80,7 +80,11 @@ STORY = (
     ("Ana", r"^\[Keep it 1 h more, already approved\]$"),
     ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 3\d min\."),
     ("Cleo", r"^\[Destroy \w+\]$"),
-    ("gpubot", r"^This machine ended at .*, confirmed by the vendor\. It cost \$\S+, of which \$\S+ was idle\."),
+    (
+        "gpubot",
+        r"^Ended at .*: 8x H100 SXM 80 GB \(\w+\) in EU for Cleo\nTotal\n\$\S+\n"
+        r"Runtime\n.* at \$18\.40/h\nIdle\n\$\S+\nDeletion\nconfirmed",
+    ),
     ("gpubot", r"^Ended at .*: 1x H100 SXM 80 GB \(\w+\) in EU for Ana with Cleo\n(.|\n)*Idle\n\$"),
     (
         "gpubot",

@@ -15,7 +15,7 @@ async def test_killed_before_a_commit_a_click_does_nothing_and_after_an_acknowle
     offers = await world.offers()
     with locked(world.database):
         await world.clicks("Ana", offers, "Rent")
-        answer = await world.reads("Ana", "couldn't save that")
+        answer = await world.reads("Ana", "couldn't save anything just now")
         assert answer.only_you
         click = asyncio.create_task(world.clicks("Ana", offers, "Rent"))
         await world.until_handling()

@@ -66,7 +66,7 @@ async def test_a_server_that_crashes_or_is_locked_or_has_a_full_disk_is_reported
     await call.release()
     last = await told(world, OUTAGE, 0)
     await world.clicks("Ana", offers, "Rent")
-    await world.reads("Ana", "couldn't save that")
+    await world.reads("Ana", "couldn't save anything just now")
     await postgres.start()
     last = await told(world, OVER, last)
     await world.play.settle()

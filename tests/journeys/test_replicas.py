@@ -19,7 +19,7 @@ from tests.journeys.world import PEOPLE, WAIT, World
 __all__ = ["postgres"]
 
 GPUS = ("H100", "A100", "L4")
-NOT_WRITTEN = "couldn't save that"
+NOT_WRITTEN = "couldn't save anything just now"
 """The answer if the database is too slow."""
 TRIES = 50
 TAKEOVER = 60.0

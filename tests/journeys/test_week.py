@@ -31,7 +31,7 @@ REPLIES = {
     "ready": re.compile(r"^Ready "),
     "extended": re.compile(r"^Ana extended this machine\b"),
     "lost": re.compile(r"^\w+ ended Ana's .* Everything on it is lost"),
-    "ended": re.compile(r"^Ended "),
+    "ended": re.compile(r"^This machine ended "),
 }
 """The same of the replies in her threads."""
 
