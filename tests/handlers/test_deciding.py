@@ -223,7 +223,7 @@ async def test_list_all_shows_an_approver_what_waits_and_its_buttons_decide(tmp_
         assert "Waiting for you" not in await ours.command(CLEO, "list all")
         assert "Waiting for you" not in await ours.command(BEN, "list")
         shown = await ours.command(BEN, "list all")
-        assert f"Waiting for you: 1x H100 SXM 80 GB ({first.id}) in EU for Ana. Expires" in shown
+        assert f"Waiting for you: 1x H100 SXM 80 GB ({first.id}) in EU for Ana. The request expires" in shown
         await ours.forge(BEN, "approve", f"{first.id}:1")
         assert (await ours.submit(BEN))["ok"]
         await ours.forge(BEN, "deny", f"{second.id}:1")

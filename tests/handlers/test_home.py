@@ -93,7 +93,7 @@ async def test_an_approver_decides_on_the_home_tab(tmp_path: Path) -> None:
         (rental,) = await ours.rentals()
         home = await ours.home(BEN)
         assert home is not None
-        assert f"({rental.id}) in EU for Ana. Expires" in home["reads"]
+        assert f"({rental.id}) in EU for Ana. The request expires" in home["reads"]
         await ours.click_home(BEN, f"Deny, {rental.id}")
         assert (await ours.submit(BEN, reason="use 4 this week"))["error"] is None
         assert (await ours.rental(rental.id)).state is State.DENIED

@@ -113,7 +113,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     resumed = await at_the_socket(world, Command(kind=Kind.RESUME, why=WHY))
     assert resumed == "The pause of buying is over, so machines can be rented again."
     assert (await at_the_socket(world, Command(kind=Kind.DESTROY, id=waiting, why=WHY))).startswith(
-        "Withdrawn: 8x H100"
+        "The request for 8x H100"
     )
     status, destroyed = await by_hand(world, "destroy", rental, "--why", WHY)
     assert (status, destroyed.startswith("I'm destroying 1x H100")) == (0, True)

@@ -7,7 +7,7 @@ import pytest
 from tests.journeys.checks import check_consistency
 from tests.journeys.world import World
 
-POSTS = (("Starting", "before"), ("Starting", "after"), ("Renting 1x", "after"), ("is ready", "after"))
+POSTS = (("Starting", "before"), ("Starting", "after"), ("Renting from", "after"), ("is ready", "after"))
 """Words of the card, of a reply in its thread, and of the owner's direct message; and when the bot is killed."""
 
 

@@ -145,7 +145,7 @@ async def test_a_server_without_metadata_history_and_groups_is_enough_and_a_repe
     """A crash between a post and its commit repeats the post, because the history can't be read. The count of such
     posts survives the next crash."""
     await world.sandbox.slack.post("lacks", dict.fromkeys(LACKS, True))
-    held = await world.hold("chat.postMessage", "after", match="Renting 1x")
+    held = await world.hold("chat.postMessage", "after", match="Renting from")
     await world.commands("Ana", "get H100 EU for 1h now")
     await held.met()
     await world.kill()

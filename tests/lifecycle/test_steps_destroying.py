@@ -190,7 +190,7 @@ async def test_a_deletion_that_fails_is_retried_and_people_are_notified_after_fi
     await here.be_down(MINUTE)
     assert (await here.event_kinds(rental)).count(E.NOT_CONFIRMED) == 2
     await carry_out(here.deps, CLEO, ending.TakeOnAlarm(rental.id))
-    with pytest.raises(TooLate, match="Someone is on"):
+    with pytest.raises(TooLate, match="Someone is already looking into"):
         await carry_out(here.deps, ANA, ending.TakeOnAlarm(rental.id))
     for times in (3, 4):
         await here.be_down(119 * MINUTE)

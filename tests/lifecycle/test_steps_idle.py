@@ -152,7 +152,7 @@ async def test_an_approver_leaves_it_until_its_end(here: World) -> None:
     questions = await count(here, rental, E.STILL_NEEDED)
     await carry_out(here.deps, BEN, leasing.LeaveAlone(rental.id))
     await here.settle()
-    with pytest.raises(TooLate, match="no longer waiting"):
+    with pytest.raises(TooLate, match="no longer needs a decision"):
         await carry_out(here.deps, CLEO, leasing.AskOwnerAgain(rental.id))
     assert await destroyed_at(here, rental) == end_of(rental)
     assert await count(here, rental, E.STILL_NEEDED) == questions

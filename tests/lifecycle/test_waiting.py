@@ -171,7 +171,7 @@ async def test_a_wait_that_ends_before_the_hours_begin_rents_once_its_owner_says
     waits = await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
     assert waits.wish.any_time
     await here.until(rental, State.READY)
-    with pytest.raises(TooLate, match="no longer waiting"):
+    with pytest.raises(TooLate, match="no longer on the waitlist"):
         await carry_out(here.deps, ANA, waiting.WaitAtAnyTime(quote.id))
 
 
@@ -210,7 +210,7 @@ async def test_two_clicks_make_one_rental_and_stopping_frees_what_it_held(here: 
     assert await here.direct(rental) == []
     async with here.deps.store.read() as tx:
         assert await tx.budgets.reservations(rental.id) == []
-    with pytest.raises(TooLate, match="no longer waiting"):
+    with pytest.raises(TooLate, match="no longer on the waitlist"):
         await carry_out(here.deps, ANA, waiting.StopWaiting(quote.id))
     await free(here)
     await here.pass_time(HOUR)

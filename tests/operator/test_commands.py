@@ -121,7 +121,7 @@ async def test_a_rental_is_destroyed_once_and_nothing_is_sent_to_the_operator(tm
     async with team(tmp_path) as ours:
         rental = await running(ours)
         answer = await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
-        assert answer == f"Ended: 1x H100 SXM 80 GB ({rental.id}) in EU."
+        assert answer == f"1x H100 SXM 80 GB ({rental.id}) in EU has ended."
         assert ending(await ours.rental(rental.id)).by == "operator"
         with pytest.raises(TooLate, match="has already ended"):
             await carry_out(ours.deps, Command(kind=Kind.DESTROY, id=rental.id, why=WHY))
