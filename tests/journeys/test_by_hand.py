@@ -134,7 +134,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
         f"The {WHO[4:]} extended this machine by 1 h. It now ends ",
         f"The {WHO[4:]} approved more time for this machine. It now ends ",
         f"The {WHO[4:]} is destroying this machine.",
-        "Ended ",
+        "This machine ended ",
     ):
         assert len([line for line in thread if line.startswith(said)]) == 1, (said, thread)
     messages = [message.reads for message in await world.sandbox.see(world.people["Cleo"])]

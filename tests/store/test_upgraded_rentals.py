@@ -249,7 +249,7 @@ async def test_what_an_earlier_release_saw_asked_and_replaced_goes_on(released_u
         await carry_out(here.deps, CLEO, account.Resume())
         with pytest.raises(TooLate, match="already has a machine"):
             await here.approve(await here.rental(new.bought_later))
-        with pytest.raises(TooLate, match=f"{new.replacement} takes the place"):
+        with pytest.raises(TooLate, match=f"{new.replacement} already replaces"):
             await carry_out(here.deps, ANA, replacing.Replace(new.replaced, reply_to=REPLY_TO))
         await carry_out(here.deps, ANA, replacing.Replace(new.lost, reply_to=REPLY_TO))
         purchase = await still_unknown(here, new.open_purchase)
