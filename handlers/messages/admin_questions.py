@@ -130,9 +130,9 @@ def _not_running(purchase: Purchase) -> str:
     if count == 0:
         return ""
     if len(alive) == 1:
-        return f"Its status is {escape(alive[0].status)}, so it can get an owner only when it's running."
+        return f"Its status is {escape(alive[0].status)}, and you can assign an owner as soon as it's running."
     if count == len(alive):
-        return "None of them is running, so they can get an owner only when one is running."
+        return "You can assign an owner as soon as one of them is running."
     return "One of them isn't running." if count == 1 else f"{count} of them aren't running."
 
 
@@ -227,7 +227,11 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
     waiting = [one.purchase for one in view.parts if one.open]
     count = sum(len(one.alive) for one in waiting)
     if not waiting:
-        rest = "Admins have decided about all of them." if view.parts else "Each has a message of its own now."
+        rest = (
+            "Admins have decided what to do with each of them."
+            if view.parts
+            else "Each has a message of its own now."
+        )
         return blocks.message(f"{_unrented(about.count)} were in the account. {rest}", closed=False)
     rates = [machine.rate for one in waiting for machine in one.alive if machine.rate is not None]
     price = f"{'more than ' if len(rates) < count else ''}{per_hour(sum(rates, Decimal(0)))}"

@@ -172,7 +172,7 @@ def _readopted(question: AdminQuestion, view: AdminQuestionView, times: Times) -
         return f"{join(name, 'ended', times.at_time(question.over_at) if question.over_at else '')}."
     if decided is None or rental is None:
         return f"Admins have decided about {name}."
-    new_id = "" if rental.id == name else f" as {rental.id}"
+    new_id = "" if rental.id == name else f" (with the new ID {rental.id})"
     until = f". It ends {times.at_time(rental.lease.ends_at)}" if rental.lease else ""
     who, owner = person(view.names, decided.by), person(view.names, rental.owner)
     return f"{who} restored {name}{new_id} for {owner} {times.at_time(decided.at)}{until}."

@@ -260,7 +260,7 @@ def _buying_blocked(context: EventContext[HeldUpFacts]) -> str:
     if facts.until:
         when = context.times.time(facts.until)
         goes_back = context.rental.wish is not None
-        then = "put it back on the waitlist" if goes_back else "ask before I rent anything"
+        then = "put it back on the waitlist" if goes_back else "ask the owner before I rent anything"
         until = f"I'll keep trying until {when}, then {then}."
     return join(sentence(f"{context.this_request} is on hold because {reason(facts.why, facts.vendor)}"), until)
 

@@ -154,7 +154,8 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
     """Return until when more time can be asked for. With two ends, more time is that after the later one."""
     lease = rental.running_lease
     longer = f"beyond {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else "longer"
-    return f"If you need it {longer}, ask before {times.time(before)}. Nobody can approve after that."
+    ask = f"If you need it {longer}, request more time before {times.time(before)}."
+    return f"{ask} Nobody can approve it after that."
 
 
 def _longer(context: EventContext) -> str:
@@ -210,7 +211,8 @@ def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
 def _extension_approved(context: EventContext[DecisionFacts | ExtensionFacts]) -> str:
     own = " (their own request)" if context.facts.self_approved else ""
     fewer = fewer_hours_text(context.facts)
-    approved = f"{context.actor} approved more time for {context.this_machine}{own}{over_budget(context)}"
+    what = "fewer hours than requested" if fewer else "more time"
+    approved = f"{context.actor} approved {what} for {context.this_machine}{own}{over_budget(context)}"
     return f"{approved}{f': {fewer}' if fewer else ''}. It now {_ends(context)}."
 
 

@@ -338,5 +338,5 @@ def _until_end(event: Event[QuestionFacts], times: Times) -> str:
 
 def _outcome(context: EventContext[QuestionFacts], outcome: Event[Any], whose: str) -> str:
     if outcome.kind is EventKind.NOBODY_ANSWERS:
-        return f"I asked about {whose} again {context.times.at_time(outcome.at)}, in a newer message."
+        return f"There is a newer question about {whose}, of {context.times.time(outcome.at)}."
     return context.of(outcome).named_text

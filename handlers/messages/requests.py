@@ -394,7 +394,7 @@ def _decide_again(context: EventContext[RequestFacts]) -> Rendered:
     if not undecided:
         answer = context.outcome
         request = context._replace(named=True).this_request
-        state = f"{sentence_case(request)} is decided. {current_state(details, context.times)}"
+        state = f"{sentence_case(request)} no longer needs a decision. {current_state(details, context.times)}"
         return blocks.message(context.of(answer).named_text if answer else state)
     needs = "approval"
     if rental.owner_decides:

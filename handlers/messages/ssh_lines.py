@@ -46,7 +46,7 @@ DISK = (
     "Shutting down from inside doesn't stop billing."
 )
 IF_SCRIPT_RUNS = "will work if the vendor runs the startup script"
-NO_ADDRESS = "I don't know this machine's address yet."
+NO_ADDRESS = "I don't know this machine's address yet, so I can't show its SSH command."
 NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one ssh should show."
 
 # --- the address

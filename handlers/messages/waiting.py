@@ -95,7 +95,7 @@ def _ends_before_hours(wish: Wish | None, reader: Reader) -> bool:
     return wish is not None and ends_before_hours(wish, reader.now, zone, reader.rules)
 
 
-_BEFORE_HOURS = "You stop waiting before those hours begin, so I won't look at all"
+_BEFORE_HOURS = "The waiting ends before those hours begin, so I won't look at all"
 
 
 def any_model(request: Request) -> str:

@@ -73,7 +73,7 @@ async def test_a_wait_that_ends_before_the_hours_begin_offers_to_look_at_any_tim
         ours.clock.jump(10 * H)  # 23:00 in Berlin
         await answered(ours, ANA, "wait H200 EU until 6:00 tomorrow")
         shown = await reads(
-            ours, "You stop waiting before those hours begin, so I won't look at all unless you add"
+            ours, "The waiting ends before those hours begin, so I won't look at all unless you add"
         )
         await ours.click(ANA, shown, "Tell me")
         waits = await reads(ours, "so I won't look at all unless you allow any time.")

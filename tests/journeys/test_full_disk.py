@@ -45,7 +45,7 @@ async def test_with_a_full_disk_people_are_notified_and_the_lease_ends_and_later
     assert owner.is_dm
     status, report = await health(world)
     assert status == 503
-    assert report["wrong"][0] == "the store takes no writes"
+    assert report["wrong"][0] == "the database can't be written"
     assert report["engine_lateness_seconds"] > 0
 
     world.clock.jump(timedelta(hours=1).total_seconds())

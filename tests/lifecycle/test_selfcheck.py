@@ -123,7 +123,12 @@ async def test_health_answers_503_with_the_whole_report_when_the_bot_is_not_well
     status: int, *, well: bool
 ) -> None:
     async def report() -> health.Report:
-        return {"well": well, "wrong": ["the store takes no writes"], "settled": True, "clock": {"revision": 1}}
+        return {
+            "well": well,
+            "wrong": ["the database can't be written"],
+            "settled": True,
+            "clock": {"revision": 1},
+        }
 
     async def figures() -> bytes:
         return b""
@@ -164,7 +169,7 @@ async def test_admins_and_owners_of_leases_that_end_soon_are_notified_once_of_a_
     store, check, slack = await outage(here)
     slack.takes = False
     assert not await check.check()
-    assert check.wrong == ["the store takes no writes"]
+    assert check.wrong == ["the database can't be written"]
     await check.notify()
     slack.takes = True
     for _ in range(3):
@@ -198,7 +203,7 @@ async def test_admins_are_notified_of_a_store_that_cannot_be_read(here: World) -
     await soon_and_later(here)
     _, check, slack = await outage(here, away=True)
     assert not await check.check()
-    assert "the store can't be read" in check.wrong
+    assert "the database can't be read" in check.wrong
     for _ in range(2):
         await check.notify()
     assert slack.posts == [(CLEO.id, EventKind.NO_READS, None)]

@@ -105,15 +105,16 @@ async def test_an_extension_that_waits_is_decided_by_the_operators(tmp_path: Pat
         assert (after.extension, after.envelope.version) == (None, 3)
         assert after.running_lease.ends_at == rental.running_lease.ends_at + int(by[:-1]) * H
         await ours.deliver_all()
-        decided = await ours.look(BEN, APPROVALS, "approved more time")
+        what = "fewer hours than requested" if fewer else "more time"
+        decided = await ours.look(BEN, APPROVALS, f"approved {what}")
         assert SHOWN[4:] in decided["reads"]
         assert decided["buttons"] == []
-        told = [m["reads"] for m in await ours.world.see(ANA, channel=direct(ANA)) if "more time" in m["reads"]]
+        told = [m["reads"] for m in await ours.world.see(ANA, channel=direct(ANA)) if what in m["reads"]]
         assert bool(told) is fewer
         if fewer:
             (text,) = told
             assert text.startswith(
-                f"The {SHOWN[4:]} approved more time for your 1x H100 SXM 80 GB ({rental.id}): 3 h instead of "
+                f"The {SHOWN[4:]} approved {what} for your 1x H100 SXM 80 GB ({rental.id}): 3 h instead of "
             )
 
 

@@ -102,7 +102,7 @@ Your request for 1x H100 (k7mq2) in EU needs approval, because a machine now cos
 
 Ben approved your 1x H100 (k7mq2) in EU at 12:45, at up to $2.90/h.
 
-Your request for 1x H100 (k7mq2) in EU is decided. It's starting.
+Your request for 1x H100 (k7mq2) in EU no longer needs a decision. It's starting.
 """)
 
 

@@ -499,8 +499,8 @@ Your 1x H100 (k7mq2) ended before 13:03, while I was away. The vendor took the m
       somebody destroyed it. Everything on it is lost.
 [Replace k7mq2, up to $2.47/h] [Tell me when there is one]
 
-Your 1x H100 (k7mq2) ended before 13:03, while I was away. It was probably destroyed after the
-      backup that my database was restored from. Everything on it is lost. Ask again: /gpu get
+Your 1x H100 (k7mq2) ended before 13:03, while I was away. Somebody probably destroyed it after the
+      backup of my database was made. Everything on it is lost. Ask again: /gpu get
 [Tell me when there is one]
 """)
 
@@ -514,12 +514,12 @@ def test_a_notice_that_comes_while_approvers_are_there_says_until_when_to_ask() 
     assert page(direct(notice, later), direct(notice, two_ends)) == snapshot("""\
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
-      If you need it longer, ask before 18:30. Nobody can approve after that.
+      If you need it longer, request more time before 18:30. Nobody can approve it after that.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
       23:40 at the latest. Copy your results off: the disk is deleted with it. If you need it beyond
-      23:40, ask before 18:30. Nobody can approve after that.
+      23:40, request more time before 18:30. Nobody can approve it after that.
 [Keep it 2 h more, already approved] [Destroy k7mq2]
 """)
 
@@ -536,11 +536,13 @@ def test_the_owner_reads_who_approved_fewer_hours() -> None:
 
 Ben approved your 8x H100 (p4wd9) in EU at 14:12, for 4 h instead of 6 h, at up to $21.16/h.
 
-Ben approved more time for your 1x H100 (k7mq2): 8 h instead of 24 h. It now ends tomorrow at 02:40.
+Ben approved fewer hours than requested for your 1x H100 (k7mq2): 8 h instead of 24 h. It now ends
+      tomorrow at 02:40.
 
 Ben approved this request at 14:12, for 4 h instead of 6 h, at up to $21.16/h.
 
-Ben approved more time for this machine: 8 h instead of 24 h. It now ends tomorrow at 02:40.
+Ben approved fewer hours than requested for this machine: 8 h instead of 24 h. It now ends tomorrow
+      at 02:40.
 """)
 
 

@@ -120,23 +120,23 @@ def test_every_admin_reads_what_became_of_them() -> None:
 
 My database seems to be an older backup: 1 machine that I rented is running but missing from it.
 1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
-Carl restored f6rat as k7mq2 for Ana at 14:30. It ends at 18:40.
+Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 A machine that you restore runs for 24 h, and its owner can extend it.
 [Restore it] [One by one]
 
 My database was an older backup: 2 machines that I rented were missing from it.
-Carl restored f6rat as k7mq2 for Ana at 14:30. It ends at 18:40.
+Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 Buying is still paused. To end the pause: /gpu resume
 
 My database was an older backup: 2 machines that I rented were missing from it.
-Carl restored f6rat as k7mq2 for Ana at 14:30. It ends at 18:40.
+Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 
 My database was an older backup: 3 machines that I rented were missing from it.
-Carl restored f6rat as k7mq2 for Ana at 14:30. It ends at 18:40.
+Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 2 more machines have messages of their own.
 Buying is still paused. To end the pause: /gpu resume
 
@@ -191,8 +191,8 @@ train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 [One by one]
   "One by one" sends a message about each machine. /gpu list all shows them too.
 
-14 machines that weren't rented through me were in the account. Admins have decided about all of
-      them.
+14 machines that weren't rented through me were in the account. Admins have decided what to do with
+      each of them.
 
 14 machines that weren't rented through me were in the account. Each has a message of its own now.
 """)

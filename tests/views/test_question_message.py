@@ -331,9 +331,9 @@ Ana extended 1x H100 (k7mq2) by 2 h. It now ends Nov 26 at 11:00.
 
 Ben is destroying Ana's 1x H100 (k7mq2).
 
-I asked about Ana's 1x H100 (k7mq2) again at 18:44, in a newer message.
+There is a newer question about Ana's 1x H100 (k7mq2), of 18:44.
 
-I asked about Ana's 1x H100 (k7mq2) again at 18:44, in a newer message.
+There is a newer question about Ana's 1x H100 (k7mq2), of 18:44.
 
 Ben made Ana the owner of 1x H100 (k7mq2), which was Carl's.
 

@@ -224,7 +224,7 @@ Jupyter, at localhost:8888: `ssh -L 8888:localhost:8888 gpu-k7mq2`
 
 (fallback) Your key "you@laptop" works.
 *Your 1x H100 (k7mq2) is ready.* It ends at 18:40.
-I don't know this machine's address yet.
+I don't know this machine's address yet, so I can't show its SSH command.
 | Keys: Your key "you@laptop" works
 
 (fallback) Log in with: `ssh root@203.0.113.7`

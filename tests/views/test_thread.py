@@ -197,7 +197,7 @@ Trying Nebius at $2.05/h, $0.10 less than the offer Ana clicked.
 The machine was rented at Hyperstack after all. It's starting.
 
 This request is on hold because Compute Clear isn't responding. I'll keep trying until 12:46, then
-      ask before I rent anything.
+      ask the owner before I rent anything.
 
 This machine is running and billing, but nothing answers on its SSH port yet. It may need another
       minute.

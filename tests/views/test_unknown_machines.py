@@ -81,7 +81,7 @@ A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 5 machines]
 
 A machine that wasn't rented through me is in the account: resource 3c90c3cc, at an unknown price
-      since 09:12. Its status is provisioning, so it can get an owner only when it's running.
+      since 09:12. Its status is provisioning, and you can assign an owner as soon as it's running.
 [Not ours] [Ask again tomorrow] [Destroy 3c90c3cc]
 
 3 machines that weren't rented through me are in the account: node-0, node-1 and node-2, 24x H100
@@ -89,8 +89,8 @@ A machine that wasn't rented through me is in the account: resource 3c90c3cc, at
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 3 machines]
 
 2 machines that weren't rented through me are in the account: node-0 and node-1, 16x H100 SXM 80 GB
-      at Hyperstack, $4.20/h since 09:12, $22.96 so far. None of them is running, so they can get an
-      owner only when one is running.
+      at Hyperstack, $4.20/h since 09:12, $22.96 so far. You can assign an owner as soon as one of
+      them is running.
 [Not ours] [Ask again tomorrow] [Destroy 2 machines]
 
 A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at

@@ -331,22 +331,22 @@ def test_a_wait_that_ends_before_the_hours_begin_says_so_and_offers_any_time() -
     ) == snapshot("""\
 
 (fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
-      model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. You stop
-      waiting before those hours begin, so I won't look at all unless you add "any time".
+      model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. The
+      waiting ends before those hours begin, so I won't look at all unless you add "any time".
 No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
 [Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Change]
-  Any H200 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. You
-      stop waiting before those hours begin, so I won't look at all unless you add "any time".
+  Any H200 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. The
+      waiting ends before those hours begin, so I won't look at all unless you add "any time".
 
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll
       message you once when one is available. I only look for offers during your hours, Mon to Fri,
-      08:00 to 20:00. You stop waiting before those hours begin, so I won't look at all unless you
+      08:00 to 20:00. The waiting ends before those hours begin, so I won't look at all unless you
       allow any time.
 [Any time] [Stop waiting]
 
 You're on the waitlist for 8x H200 (k7mq2) in EU until tomorrow at 06:00. I'll rent the first one at
       $24.00/h or less, up to $156.00 in all. Follow it in <#C0TRAIN>. I only look for offers during
-      your hours, Mon to Fri, 08:00 to 20:00. You stop waiting before those hours begin, so I won't
+      your hours, Mon to Fri, 08:00 to 20:00. The waiting ends before those hours begin, so I won't
       look at all unless you allow any time.
 [Any time] [Stop waiting]
 

@@ -25,7 +25,7 @@ ONE = machine(1, None)
 WELL = json.dumps(
     {"well": True, "wrong": [], "machines": [{**ONE.model_dump(mode="json"), "new": 1}], "also": "new"}
 )
-SICK = json.dumps({"well": False, "wrong": ["the store can't be read"], "machines": None})
+SICK = json.dumps({"well": False, "wrong": ["the database can't be read"], "machines": None})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

@@ -18,7 +18,7 @@ TWO = datetime(2026, 11, 24, 2, tzinfo=UTC)
 """02:00, when the bot of most tests is killed."""
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEAD = BotAnswer(trouble=Trouble.UNREACHABLE, why="nothing accepts connections at its address")
-SICK = BotAnswer(trouble=Trouble.NOT_WELL, why="the store takes no writes")
+SICK = BotAnswer(trouble=Trouble.NOT_WELL, why="the database can't be written")
 STRANGE = BotAnswer(trouble=Trouble.UNUSABLE, why="it rejects my GPUBOT_MACHINES_TOKEN")
 
 

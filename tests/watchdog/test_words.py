@@ -56,7 +56,7 @@ machines that are 2 h past their end. I'll announce each deletion an hour before
 def test_a_bot_that_is_not_well_says_why() -> None:
     assert shown(warning(SICK, living(1), destroy=False)) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot has had a problem since 02:00 UTC: `the
-store takes no writes`. I don't know whether anyone has extended a machine since then.
+database can't be written`. I don't know whether anyone has extended a machine since then.
 1 machine is running, at $2.10/h.
 Due to end later:
 • `1x H100 SXM 80 GB (k7mq1)`, `Ana`, $2.10/h, until 03:30 UTC at the latest
@@ -64,7 +64,7 @@ Shutting a machine down from inside doesn't stop billing. I won't delete anythin
 """)
     assert shown(warning(changed(SICK, machines=MACHINES), ())) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot has had a problem since 02:00 UTC: `the
-store takes no writes`.
+database can't be written`.
 No machine is running on the account.\
 """)
 

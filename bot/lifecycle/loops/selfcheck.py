@@ -87,9 +87,9 @@ class SelfCheck(Part):
     @property
     def wrong(self) -> list[str]:
         """Return what is wrong, in words; an empty list if all is well."""
-        found = [] if self.reads else ["the store can't be read"]
+        found = [] if self.reads else ["the database can't be read"]
         if not self.writes:
-            found.append("the store takes no writes")
+            found.append("the database can't be written")
         if self.late_for >= LATE:
             found.append(f"work is late by {int(self.late_for.total_seconds())} s")
         return found
