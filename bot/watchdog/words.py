@@ -51,7 +51,8 @@ def warning(state: State, outage: Outage, look: Look, options: Options) -> str:
     lead = f"{_mentions(options)} {_lead(state, outage, look)}"
     if _nothing_runs(look):
         return f"{lead}\nNo machine is running on the account."
-    may_delete = options.destroy and look.bot.trouble is not Trouble.UNUSABLE
+    knows_an_end = any(machine.ends_at is not None for machine in state.machines)
+    may_delete = options.destroy and knows_an_end and look.bot.trouble is not Trouble.UNUSABLE
     then = (
         "If gpubot doesn't recover, I'll delete machines that are 2 h past their end. "
         "I'll announce each deletion an hour before."

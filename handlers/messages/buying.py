@@ -106,7 +106,7 @@ def _waits_on(context: EventContext) -> Rendered:
     """Return why an offer that matched was not rented, with a button while the rental waits on."""
     rental, text = context.rental, context.named_text
     if rental.state is not State.QUEUED:
-        return blocks.message(f"{text} This has changed since. {_now(context)}", closed=rental.state.over)
+        return blocks.message(f"{text} This is no longer current. {_now(context)}", closed=rental.state.over)
     return blocks.with_buttons(text, stop_button(rental.quote_id or "", rental.id))
 
 
@@ -142,7 +142,7 @@ def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
     """Return what is offered before the start time, with a button that rents it."""
     rental, facts, text = context.rental, context.facts, context.named_text
     if rental.state is not State.QUEUED:
-        return blocks.message(f"{text} This has changed since. {_now(context)}", closed=rental.state.over)
+        return blocks.message(f"{text} This is no longer current. {_now(context)}", closed=rental.state.over)
     rent = None
     if facts.offer is not None and facts.rate is not None and is_owner(context.reader.id, rental.owner):
         with suppress(Mistake):  # the market's id may not fit into a button
@@ -269,9 +269,8 @@ def _waiting_for_lookups(facts: HeldUpFacts) -> str:
     failed = ""
     if facts.vendor is not None:
         failed = _failed(facts.vendor, Why.ANSWERED_FAILED if facts.detail else Why.SOLD_OUT, facts.detail)
-    where = (
-        "there" if facts.count == 1 and failed else f"with the {plural(facts.count or 1, 'vendor')} that I tried"
-    )
+    vendors = plural(facts.count, "vendor") if facts.count is not None and facts.count > 1 else "vendor"
+    where = "there" if facts.count == 1 and failed else f"with the {vendors} that I tried"
     if facts.end is None:
         return join(failed, _checking(where))
     checking = f"No other offer matches. I'm checking that nothing was rented {where} (about 2 min)"

@@ -124,7 +124,7 @@ def list_parts(
         and not (summary.rental.decision is not None and summary.rental.id in ids_to_decide)
     ]
     unknown = [admin_questions.line(one.question, one.spent, times) for one in live.unknown]
-    more = plural(live.more, "more isn't shown.", "more aren't shown.") if live.more else ""
+    more = plural(live.more, "more rental isn't shown.", "more rentals aren't shown.") if live.more else ""
     total = _totals_text(live, own=live.reader != OPERATOR.id)
     if total:
         total += f" /gpu spend shows {say_month(month_of(reader.now, reader.rules.billing_zone))}."

@@ -246,7 +246,9 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     if left:
         # An approval would rent for somebody who left, and the admins are already asked.
         decide = f"{owner(details)} left the workspace, so the admins decide about the request below."
-        return blocks.of_parts(blocks.paragraph(f"*{decide} Nobody has to approve it.*"), *question[1:])
+        return blocks.of_parts(
+            blocks.paragraph(f"*{decide} Approvers don't decide about it any more.*"), *question[1:]
+        )
     spending = blocks.short_label("{}'s spending", details.names.get(rental.owner, rental.owner))
     return blocks.of_parts(
         *question,

@@ -29,7 +29,7 @@ async def test_killed_after_two_failed_purchases_and_a_third_all_machines_that_t
     assert waits.startswith(
         'Scaleway answered: "The vendor did not confirm the order in time". I\'m checking that'
     )
-    assert "at 3 places that I've tried (about 2 min) before I try the next offer" in waits
+    assert "with the 3 vendors that I tried (about 2 min) before I try the next offer" in waits
     await world.until_card(rental, "Ready")
     thread = await world.thread(rental)
     assert sum("made a machine for this request although it reported a failure" in reply for reply in thread) == 3

@@ -340,7 +340,7 @@ def test_a_full_list_stays_within_the_limits_and_says_how_many_more_there_are() 
     rendered = lists.listing(live, everyone=True, reader=reading(clock(14, 6)))
     assert_valid(rendered)
     for text in (rendered.text, rendered.blocks[-1]["elements"][0]["text"]):
-        assert "385 more aren't shown." in text
+        assert "385 more rentals aren't shown." in text
 
 
 def test_a_date_far_away_is_rendered() -> None:

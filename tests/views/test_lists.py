@@ -152,16 +152,16 @@ def test_a_list_shows_the_money_of_others_only_to_a_reader_who_may_see_it() -> N
     ) == snapshot("""\
 
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
-      cost $9.02/h in all. /gpu spend shows November.
+  3 more rentals aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running
+      machines cost $9.02/h in all. /gpu spend shows November.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40.   [Details]
-  3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
-      cost $9.02/h in all. /gpu spend shows November.
+  3 more rentals aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running
+      machines cost $9.02/h in all. /gpu spend shows November.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  3 more aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running machines
-      cost $9.02/h in all. /gpu spend shows November.
+  3 more rentals aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running
+      machines cost $9.02/h in all. /gpu spend shows November.
 
 Waiting for approval: 8x H100 (p4wd9) in EU. The request expires at 22:05.   [Details]
 

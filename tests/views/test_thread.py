@@ -233,10 +233,10 @@ Nebius answered: "No credit. <!channel>". I'm checking that nothing was rented w
 Nebius seems to be sold out. No other offer matches. I'm checking that nothing was rented with the 3
       vendors that I tried (about 2 min), then I'll look again.
 
-I'm checking that nothing was rented with the 1 vendor that I tried (about 2 min) before I try the
+I'm checking that nothing was rented with the vendor that I tried (about 2 min) before I try the
       next offer. Don't rent again in the meantime.
 
-No other offer matches. I'm checking that nothing was rented with the 1 vendor that I tried (about 2
+No other offer matches. I'm checking that nothing was rented with the vendor that I tried (about 2
       min), then I'll look again.
 """)
 

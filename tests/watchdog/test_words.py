@@ -89,8 +89,7 @@ gpubot's machines end, because it has never listed them for me.
 1 machine is running, at about $3.46/h.
 Not listed by gpubot, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
-Shutting a machine down from inside doesn't stop billing. If gpubot doesn't recover, I'll delete
-machines that are 2 h past their end. I'll announce each deletion an hour before.\
+Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
 
 
