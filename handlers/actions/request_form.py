@@ -273,7 +273,7 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     later = "" if wanted.up_to is None else _length_or_end(wanted.up_to, wanted.last_end, wanted, zone)
     return blocks.text_input(
         Field.UP_TO,
-        "Longest time in all, if its GPUs are busy",
+        "Longest time, if the GPUs are busy then",
         value=later,
         hint="Such as 12h. If empty, the machine ends after the time above, busy or not.",
         longest=40,

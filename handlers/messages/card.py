@@ -151,7 +151,7 @@ def _waits(details: RentalDetails, times: Times) -> list[Part]:
             if starts is not None and request.until is not None
             else "",
             f"It costs at most {say_at_most(rental.envelope.total)}.",
-            f"I'll keep looking until {times.time(until, posted)}." if until is not None else "",
+            f"I'll look for an offer until {times.time(until, posted)}." if until is not None else "",
             _failures(details, times),
         ),
         blocks.small(note(request.note)),

@@ -256,10 +256,10 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
 
 
 def _allowed(details: RentalDetails) -> str:
-    """Return the limits of the envelope: `Accepted: ...`, or `Asked for: ...` if nobody accepted it."""
+    """Return `Accepted limits: $2.47/h and $16.06 in total.`, or `Requested limits: ..` if nobody accepted."""
     envelope = details.rental.envelope
-    word = "Asked for" if details.rental.state in _NEVER_ALLOWED else "Accepted"
-    return f"{word}: up to {highest(envelope)} and {say_at_most(envelope.total)} in all."
+    word = "Requested" if details.rental.state in _NEVER_ALLOWED else "Accepted"
+    return f"{word} limits: {highest(envelope)} and {say_at_most(envelope.total)} in total."
 
 
 def _buttons(details: RentalDetails, reader: Reader) -> list[Json | None]:

@@ -98,11 +98,10 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
         "their" if balance.scope.kind is ScopeKind.PERSON else "its",
     )
     reached = (
-        f"{who} has reached {balance.alerted}% of {its} {dollars(budget)} budget for {say_month(balance.month)}, "
-        "counting running machines"
+        f"{who} has reached {balance.alerted}% of {its} {dollars(budget)} budget for {say_month(balance.month)}"
     )
     share = percent(balance.spent + balance.reserved, budget)
-    parts = f"{dollars(spent)} is spent, and they can add up to {dollars(reserved)}"
+    parts = f"{dollars(spent)} is spent, and running machines can cost {dollars(reserved)} more"
     now = "" if share == f"{balance.alerted}%" else f" ({share} together)"
     refuse = context.reader.rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget

@@ -80,7 +80,7 @@ def _owner_asked_again(context: EventContext[AgainFacts]) -> str:
     when, lease, times = context.facts.until, context.rental.lease, context.times
     asks = f"I'll ask {times.at_time(when)}."
     if lease and when >= lease.ends_at:
-        asks = f"It ends {times.at_time(lease.ends_at)}, and I won't ask before that."
+        asks = f"But it ends {times.at_time(lease.ends_at)}, before I would ask again."
     owner = context.name(context.owner_id)
     name = machine(context.rental) if context.named else context.this_machine
     return f"{context.actor} wants me to ask {owner} again about {name}. {asks}"

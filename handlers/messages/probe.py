@@ -44,7 +44,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
     sees = f"I check {_SEES} every {span(VISIT_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
         return f"{sees}. The script that starts {SCRIPT} isn't installed. To install it: /gpu probe"
-    return f"{sees}. Scripts: /gpu probe"
+    return f"{sees}. To see the scripts for that: /gpu probe"
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:

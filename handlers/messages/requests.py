@@ -100,7 +100,7 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
     expires = f"expires {context.times.at_time(facts.until)}." if facts.until else ""
     if facts.why is Why.TOO_LITTLE_TIME:
         why = f"{who} is on hold, because too little time is left until its end."
-        later = join("The request needs a later end", expires, by=", and ")
+        later = join("The request needs a later end time", expires, by=", and ")
         return join(why, _cost_by_then(facts), sentence(later))
     now = f"a machine now costs {per_hour(facts.rate)}" if facts.rate is not None else None
     if now and facts.vendor:
@@ -128,7 +128,11 @@ def _cost_by_then(facts: BillFacts) -> str | None:
     cost = cost_of(facts)
     if cost is None:
         return None
-    return "Nothing is rented." if cost.amount == 0 and not cost.estimated else f"It has cost {so_far(cost)}."
+    return (
+        "Nothing is rented."
+        if cost.amount == 0 and not cost.estimated
+        else f"Its machines have cost {so_far(cost)}."
+    )
 
 
 @thread(EventKind.CHANGED)
@@ -182,7 +186,7 @@ def _request_over(context: EventContext[EndedFacts]) -> str:
     if cost is not None and cost.amount == 0 and not cost.estimated:
         costs = "It cost nothing." if context.details.attempts else "Nothing was rented."
     elif cost is not None:
-        costs = f"It has cost {so_far(cost)}."
+        costs = f"Its machines have cost {so_far(cost)}."
     return join(f"{over}{f': {why}' if why else ''}.", costs)
 
 

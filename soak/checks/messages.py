@@ -71,7 +71,7 @@ def cards_are_up_to_date(evidence: Evidence) -> list[str]:
         alive = [each for each in evidence.machines if each.rental == rental and each.end is None]
         if card.text.startswith("Ready") and not alive:
             found.append(f"{rental} is ready on its card and has no machine")
-        late = "extra machine" in card.text
+        late = "one more machine" in card.text.lower()
         if card.text.startswith(ENDS) and alive and not late:
             found.append(f"{rental} is over on its card, and {alive[0].name} bills")
         if evidence.over and not card.text.startswith(ENDS):

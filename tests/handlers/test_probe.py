@@ -92,7 +92,7 @@ async def test_the_ready_message_says_that_the_other_keys_get_in_once_the_probe_
         rental = await bought(ours, await running(ours), desk)
         waits = 'Your key "ana@laptop" works; your key "ana@desk" will work in about a minute'
         message = await ours.deliver_until(waits, channel=DM, edited=True)
-        assert "Scripts: /gpu probe" in message["reads"]
+        assert "To see the scripts for that: /gpu probe" in message["reads"]
         await reports(ours, rental, H100)
         await ours.deliver_until('Your keys "ana@laptop" and "ana@desk" work', channel=DM, edited=True)
 

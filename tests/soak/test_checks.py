@@ -104,7 +104,7 @@ def asked(text: str) -> SeenMessage:
 
 WAITS = (
     "On the waitlist: 1x H100 (x9y8z) in EU for Ben at up to $3.00/h.\n"
-    "It costs at most $4.50. I'll keep looking until 13:50."
+    "It costs at most $4.50. I'll look for an offer until 13:50."
 )
 
 

@@ -168,7 +168,7 @@ Vendor: Any vendor | (Nebius) | Hyperstack
 Highest price, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
-Longest time in all, if its GPUs are busy: ()
+Longest time, if the GPUs are busy then: ()
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used (no-probe)
@@ -188,7 +188,7 @@ Vendor: (Any vendor) | Hyperstack | Nebius
 Highest price, in dollars per GPU-hour: ()
 Starts at: ()
 For how long: (4h)
-Longest time in all, if its GPUs are busy: ()
+Longest time, if the GPUs are busy then: ()
 Choose a GPU to see its price.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used (no-probe)

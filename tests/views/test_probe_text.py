@@ -69,7 +69,7 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work in about a minute.
 Setup "torch" logs to /var/lib/gpubot/setup.log. If that file doesn't exist, it didn't run.
-I check GPU load and SSH connections every 2 min. Scripts: /gpu probe
+I check GPU load and SSH connections every 2 min. To see the scripts for that: /gpu probe
 
 Your keys "you@laptop" and "you@desk", and Ben's keys work.
 Setup "torch" is running. It logs to /var/lib/gpubot/setup.log.
@@ -101,7 +101,7 @@ def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
 
 Your key "ben@desk" will work in about a minute.
 Setup "torch" logs to /var/lib/gpubot/setup.log. If that file doesn't exist, it didn't run.
-I check GPU load and SSH connections every 2 min. Scripts: /gpu probe
+I check GPU load and SSH connections every 2 min. To see the scripts for that: /gpu probe
 
 Your key "ben@desk" works.
 Setup "torch" logs to /var/lib/gpubot/setup.log. If that file doesn't exist, it didn't run.

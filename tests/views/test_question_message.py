@@ -323,7 +323,7 @@ Ben is leaving Ana's 1x H100 (k7mq2) until it ends Nov 26 at 09:00. I won't ask 
 
 Ben wants me to ask Ana again about 1x H100 (k7mq2). I'll ask at 18:39.
 
-Ben wants me to ask Ana again about 1x H100 (k7mq2). It ends at 18:40, and I won't ask before that.
+Ben wants me to ask Ana again about 1x H100 (k7mq2). But it ends at 18:40, before I would ask again.
 
 Ana still needs 1x H100 (k7mq2). I'll ask again at 22:44. It still ends Nov 26 at 09:00.
 

@@ -76,15 +76,15 @@ Nobody decided about this request by 22:05. Nothing was rented.
 
 Nobody decided about this request by 22:05. It cost nothing.
 
-Nobody decided about this request by 22:05. It has cost $0.42 so far.
+Nobody decided about this request by 22:05. Its machines have cost $0.42 so far.
 
 This request was withdrawn by Ana at 14:09. Nothing was rented.
 
 This request needs a new decision, because buying was on hold for too long. Nothing is rented. A
       machine now costs $1.90/h.
 
-This request needs a new decision, because buying was on hold for too long. It has cost $0.42 so
-      far. A machine now costs $1.90/h.
+This request needs a new decision, because buying was on hold for too long. Its machines have cost
+      $0.42 so far. A machine now costs $1.90/h.
 
 This request needs a new decision, because buying was on hold for too long. A machine now costs
       $1.90/h.

@@ -193,7 +193,7 @@ Ready: 1x H100 (k7mq2) in EU. In use. It ends at 19:40. If its GPUs are busy the
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 19:40. If its GPUs are busy then, it keeps running,
       until tomorrow at 00:40 at the latest. $2.42/h, $4.96 so far.
 In use since 13:00.
-  Nebius eu-north1. Accepted: up to $2.47/h and $30.88 in all. "fine-tune run 7"
+  Nebius eu-north1. Accepted limits: $2.47/h and $30.88 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:40  This machine was in use at its end, so it keeps running until 19:40.
 """)
@@ -419,61 +419,61 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't
       keep it running.
-(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine of this rental is still being deleted
+| Deletion: one more machine of this rental is still being deleted
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine of this rental is still being deleted
+| Deletion: one more machine of this rental is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: an extra machine of this rental is still being deleted
+| Deletion: one more machine of this rental is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine of this rental is still being deleted
+| Deletion: one more machine of this rental is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine of this rental is still being deleted
+| Deletion: one more machine of this rental is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine of this rental is still being deleted
+| Deletion: one more machine of this rental is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine of this rental is still being deleted
+| Deletion: one more machine of this rental is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. An extra machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
 *Ended yesterday at 21:01: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: an extra machine of this rental is still being deleted
+| Deletion: one more machine of this rental is still being deleted
   Computed from price and time; the invoice may differ.
 """)
 

@@ -71,14 +71,14 @@ def test_the_card_says_what_it_waits_for_and_until_when() -> None:
 
 (fallback) On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h.
 *On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h*
-It costs at most $156.00. I'll keep looking until Nov 27 at 18:00.
+It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00.
   fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
 (fallback) Starting later: 8x H100 (k7mq2) in EU for Ana at up to $21.16/h.
 *Starting later: 8x H100 (k7mq2) in EU for Ana at up to $21.16/h*
-It starts tomorrow at 09:00 and ends tomorrow at 17:00. It costs at most $179.86. I'll keep looking
-      until tomorrow at 16:30.
+It starts tomorrow at 09:00 and ends tomorrow at 17:00. It costs at most $179.86. I'll look for an
+      offer until tomorrow at 16:30.
 [Details] [Add teammate] [Stop waiting]
 
 (fallback) Expired at 18:00: 8x H200 (k7mq2) in EU for Ana. No offer matched in time.
@@ -104,14 +104,14 @@ def test_the_card_says_how_often_a_purchase_failed() -> None:
 
 (fallback) On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h.
 *On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h*
-It costs at most $156.00. I'll keep looking until Nov 27 at 18:00. I've tried once, at 12:40:
+It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00. I've tried once, at 12:40:
       Hyperstack's price was no longer valid.
   fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
 (fallback) On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h.
 *On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h*
-It costs at most $156.00. I'll keep looking until Nov 27 at 18:00. I've tried 2 times, last
+It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00. I've tried 2 times, last
       yesterday at 12:45: Nebius seems to be sold out.
   fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
