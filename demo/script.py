@@ -225,7 +225,7 @@ async def _rent_with_approval(play: Play, tell: Tell) -> None:
     await play.confirms("Ben", "4 h, up to $95.22")
     ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
     await play.sandbox.use(await _machine_of(play, rental_of(ready)), *computing(10))
-    await play.until_sees("Ben", "sweeps has reached 80% of", SOON, dm=True)
+    await play.until_sees("Ben", "sweeps has spent or reserved 8", SOON, dm=True)
 
 
 async def _find_an_unknown_machine(play: Play, tell: Tell) -> None:

@@ -106,13 +106,13 @@ def _waits_on(context: EventContext) -> Rendered:
     """Return why an offer that matched was not rented, with a button while the rental waits on."""
     rental, text = context.rental, context.named_text
     if rental.state is not State.QUEUED:
-        return blocks.message(f"{text} This is no longer current. {_now(context)}", closed=rental.state.over)
+        return blocks.message(f"{text} {_now(context)}", closed=rental.state.over)
     return blocks.with_buttons(text, stop_button(rental.quote_id or "", rental.id))
 
 
 def _now(context: EventContext) -> str:
     name = "the request" if context.rental.state in UNBOUGHT else "the machine"
-    return current_state(context.details, context.times, name)
+    return f"By now, {current_state(context.details, context.times, name).replace('The', 'the', 1)}"
 
 
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
@@ -142,7 +142,7 @@ def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
     """Return what is offered before the start time, with a button that rents it."""
     rental, facts, text = context.rental, context.facts, context.named_text
     if rental.state is not State.QUEUED:
-        return blocks.message(f"{text} This is no longer current. {_now(context)}", closed=rental.state.over)
+        return blocks.message(f"{text} {_now(context)}", closed=rental.state.over)
     rent = None
     if facts.offer is not None and facts.rate is not None and is_owner(context.reader.id, rental.owner):
         with suppress(Mistake):  # the market's id may not fit into a button

@@ -97,17 +97,16 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
         scope_name(balance.scope, context.names),
         "their" if balance.scope.kind is ScopeKind.PERSON else "its",
     )
-    reached = (
-        f"{who} has reached {balance.alerted}% of {its} {dollars(budget)} budget for {say_month(balance.month)}"
-    )
     share = percent(balance.spent + balance.reserved, budget)
+    reached = (
+        f"{who} has spent or reserved {share} of {its} {dollars(budget)} budget for {say_month(balance.month)}"
+    )
     parts = f"{dollars(spent)} is spent, and running machines can cost {dollars(reserved)} more"
-    now = "" if share == f"{balance.alerted}%" else f" ({share} together)"
     refuse = context.reader.rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget
     then = "nothing more can be rented" if refuse else "every new rental needs approval"
     when = "From now on," if full else "At 100%,"
-    return blocks.message(f"{reached}: {parts}{now}. Nothing is stopped. {when} {then}.")
+    return blocks.message(f"{reached}: {parts}. Nothing is stopped. {when} {then}.")
 
 
 @alert(EventKind.UNUSUAL_DAY, names=lambda event: [one.owner for one in event.facts.dearest])

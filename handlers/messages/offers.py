@@ -265,7 +265,9 @@ def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool
     line = join(f"*{per_hour(offer.rate)}*{each} {where}", about, by=", ")
     says_ready = best and usual is not None and (everything or usual > SLOW)
     ready = f"Usually ready in {about_span(usual)}." if usual is not None and says_ready else ""
-    poor = f"Only {luck.ready} of its last {luck.of} machines got ready." if luck is not None and luck.poor else ""
+    poor = (
+        f"Only {luck.ready} of its last {luck.of} machines became ready." if luck is not None and luck.poor else ""
+    )
     return join(with_full_stop(line), ready, poor) if ready or poor else line
 
 

@@ -237,7 +237,7 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
         f"Until it ends {times.at_time(rental.running_lease.ends_at)}, it costs you at most "
         f"{say_at_most(left.total)}.",
         _budget(details),
-        f"If you take it by {times.time(event.at + TAKE_WITHIN, event.at)}, {IF_TAKEN}",
+        f"You can take it until {times.time(event.at + TAKE_WITHIN, event.at)}. If you do, {IF_TAKEN}",
     )
     value = EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at)
     shown = blocks.with_buttons(text, button(f"Take {rental.id}", Action.TAKE, value, style="primary"))

@@ -56,8 +56,10 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
         return ""
     instead = "no project" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}"
-    other = f"You aren't a member of {channel(quote.asked_in)}'s project {escape(of_channel, 40)}"
-    return f"{other}, so this request is charged to {instead}."
+    other = (
+        f"{channel(quote.asked_in)} belongs to the project {escape(of_channel, 40)}, of which you aren't a member"
+    )
+    return f"{other}. This request is charged to {instead}."
 
 
 BUDGETS_SHOWN = 3

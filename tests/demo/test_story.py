@@ -56,7 +56,7 @@ STORY = (
     ("Ben", r"^\[Approve fewer hours\]$"),
     (
         "gpubot",
-        r"^sweeps has reached 80% of its \$96\.00 budget for \w+: .* \(82% together\)\.",
+        r"^sweeps has spent or reserved 82% of its \$96\.00 budget for \w+: ",
     ),
     ("gpubot", r"^A machine that wasn't rented through me is running: train-cleo-3, .* It may belong to Cleo\."),
     ("Ben", r"^\[Assign an owner\]$"),

@@ -190,17 +190,17 @@ def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_change
         notice(K.BUDGET_ALERT, balance=changed(vision, scope=TEAM), total=3_000_000_000),
     ) == snapshot("""\
 
-vision has reached 80% of its $3,000.00 budget for November: $2,101.85 is spent, and running
-      machines can cost $510.22 more (87% together). Nothing is stopped. At 100%, every new rental
-      needs approval.
-
-Carl has reached 100% of their $10.00 budget for November: $9.50 is spent, and running machines can
-      cost $0.60 more (101% together). Nothing is stopped. From now on, every new rental needs
+vision has spent or reserved 87% of its $3,000.00 budget for November: $2,101.85 is spent, and
+      running machines can cost $510.22 more. Nothing is stopped. At 100%, every new rental needs
       approval.
 
-The team has reached 80% of its $3,000.00 budget for November: $2,101.85 is spent, and running
-      machines can cost $510.22 more (87% together). Nothing is stopped. At 100%, every new rental
-      needs approval.
+Carl has spent or reserved 101% of their $10.00 budget for November: $9.50 is spent, and running
+      machines can cost $0.60 more. Nothing is stopped. From now on, every new rental needs
+      approval.
+
+The team has spent or reserved 87% of its $3,000.00 budget for November: $2,101.85 is spent, and
+      running machines can cost $510.22 more. Nothing is stopped. At 100%, every new rental needs
+      approval.
 """)
 
 

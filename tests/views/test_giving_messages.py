@@ -95,13 +95,13 @@ def test_who_is_given_a_machine_reads_price_end_and_budget_for_an_hour_and_then_
 
 Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
       You have $120.00 left in November ($80.00 spent, $0.00 reserved for running machines). This
-      machine would use $9.48 of it. If you take it by 16:00, you pay for it and I'll ask you
-      whether it's still needed. The SSH keys on the machine stay as they are.
+      machine would use $9.48 of it. You can take it until 16:00. If you do, you pay for it and I'll
+      ask you whether it's still needed. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
-      If you take it by 16:00, you pay for it and I'll ask you whether it's still needed. The SSH
-      keys on the machine stay as they are.
+      You can take it until 16:00. If you do, you pay for it and I'll ask you whether it's still
+      needed. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ben offered you 1x H100 (k7mq2). You didn't take it within an hour, so it stays Ben's.
@@ -153,8 +153,8 @@ $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZD
 1x H100 (k7mq2) belongs to Carl now.
 
 Carl is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.08.
-      If you take it by 16:10, you pay for it and I'll ask you whether it's still needed. The SSH
-      keys on the machine stay as they are.
+      You can take it until 16:10. If you do, you pay for it and I'll ask you whether it's still
+      needed. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ana took over this machine, which was Ben's.

@@ -125,12 +125,12 @@ def test_an_offer_says_how_seldom_such_machines_got_ready_and_if_they_take_long(
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
-*$2.42/h* Nebius eu-north1. Only 4 of its last 10 machines got ready.   [Rent from $2.42/h]
+*$2.42/h* Nebius eu-north1. Only 4 of its last 10 machines became ready.   [Rent from $2.42/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *1x H100 in EU* · 6 h
-*$2.15/h* Hyperstack nor-1, SXM 80 GB. Only 4 of its last 10 machines got ready.   [Rent from
+*$2.15/h* Hyperstack nor-1, SXM 80 GB. Only 4 of its last 10 machines became ready.   [Rent from
       $2.15/h]
 About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
@@ -380,13 +380,15 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
         for quote in (QUOTE, own, named, changed(QUOTE, project="vision"))
     ]
     nothing = changed(QUOTE, state=QuoteState.NONE, offers=())
-    assert "so this request is charged to no project." in offers.answer(view_of(nothing, ()), reader).text
+    assert "This request is charged to no project." in offers.answer(view_of(nothing, ()), reader).text
     assert page(*shown) == snapshot("""\
 
-  You aren't a member of <#C0TRAIN>'s project vision, so this request is charged to no project.
+  <#C0TRAIN> belongs to the project vision, of which you aren't a member. This request is charged to
+      no project.
 [Details] [Refresh] [Change]
 
-  You aren't a member of <#C0TRAIN>'s project vision, so this request is charged to project speech.
+  <#C0TRAIN> belongs to the project vision, of which you aren't a member. This request is charged to
+      project speech.
 [Details] [Refresh] [Change]
 
 [Details] [Refresh] [Change]
