@@ -118,7 +118,7 @@ async def test_after_a_failover_to_an_older_copy_nothing_is_bought_twice_for_one
             decided = world.play.sees("Cleo", "My database was an older backup: 2 machines")
     assert await world.bought() == bought
     # Ana's request, of which the standby has no purchase, is closed; her machine is a new rental.
-    (of_ana,) = re.findall(r" as ([a-z0-9]{5}) for Ana", decided.text)
+    (of_ana,) = re.findall(r"with the new ID ([a-z0-9]{5})\) for Ana", decided.text)
     for rental in (of_ana, of_ben):
         while (await world.card(rental)).text.startswith("Ready"):
             await world.destroys("Cleo", rental)
