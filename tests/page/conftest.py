@@ -111,6 +111,7 @@ def accessible(page: Page) -> None:
     """Assert that axe finds nothing on what the page shows, light and dark, on a wide screen and on a phone."""
     before = page.viewport_size
     found: list[dict[str, Any]] = []
+    expect(page.locator("#place-title")).not_to_be_empty()  # the page has its place
     for size in (PHONE, SIZE):
         page.set_viewport_size(size)
         page.emulate_media(color_scheme="light")
