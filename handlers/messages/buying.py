@@ -112,7 +112,7 @@ def _waits_on(context: EventContext) -> Rendered:
 
 def _now(context: EventContext) -> str:
     name = "the request" if context.rental.state in UNBOUGHT else "the machine"
-    return f"By now, {current_state(context.details, context.times, name).replace('The', 'the', 1)}"
+    return current_state(context.details, context.times, f"by now, {name}")
 
 
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:

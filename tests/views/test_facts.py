@@ -21,7 +21,7 @@ from bot.model.message import MessageKind
 from bot.model.summary import OfferChoice, RentalDetails
 from handlers.messages import offers
 from handlers.phrases.blocks import Rendered
-from handlers.phrases.classic import NEW_TYPES, classic, new_types
+from handlers.phrases.classic import classic, new_types
 from tests.slack_limits import problems_of_message
 from tests.views.boot_script_stories import HOST_KEY
 from tests.views.screens import labels, lines_of, outbox, read
@@ -253,7 +253,7 @@ def test_each_fact_is_in_the_blocks_in_classic_blocks_and_in_the_fallback_text(c
         assert in_blocks in "\n".join(blocks), what
         assert in_blocks.replace("*", "") in classic_text, what
         assert in_text in text, what
-    assert not new_types(plain) & NEW_TYPES
+    assert not new_types(plain)
     # The mention of approvers, which pings, is what the check would call stray.
     assert {*problems_of_message(shown.text, plain)} <= {*problems_of_message(shown.text, shown.blocks)}
 
