@@ -66,7 +66,7 @@ async def _asker(file: Path) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     async def ask() -> None:
         found = await service.report(deps, ADMIN, TEAM, PeriodKind.MONTH)
         answer = report(found, Reader(id=ADMIN.id, rules=RULES, now=NOON))
-        if "Team $" not in answer.text or not found.rows or found.forecast is None:
+        if "The team has spent $" not in answer.text or not found.rows or found.forecast is None:
             raise AssertionError("the answer has no sums")
 
     try:
