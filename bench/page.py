@@ -26,7 +26,7 @@ WATCH = """() => {
     // by text, the browser's time in milliseconds since 1970 at which it was about to draw it
     window.shown = {};
     new MutationObserver(() => requestAnimationFrame(() => {
-        const text = document.querySelector("#list p")?.textContent;
+        const text = document.querySelector("#list .text p")?.textContent;
         window.shown[text] ??= performance.timeOrigin + performance.now();
     })).observe(document.querySelector("#list"), {childList: true, subtree: true, characterData: true});
 }"""
@@ -82,7 +82,7 @@ async def _edits(slack: SlackSandbox, tab: Tab, count: int) -> list[float]:
     """Edit a message again and again, and return after how many milliseconds the browser had drawn each edit."""
     workspace = slack.workspace
     message = workspace.post(workspace.channels[TRAINING], BOT_USER, "edit 0")
-    await tab.locator("#list p").wait_for()
+    await tab.locator("#list .text p").wait_for()
     await tab.evaluate(WATCH)
     took = []
     for n in range(1, count + 1):
