@@ -125,7 +125,10 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
         effect = f"I won't wait for its {SCRIPT}."
     none_known = "Nothing has been rented for it."
     if rental.bought_after_backup:
-        none_known = "A machine for it was found in the account. It keeps running until an admin decides."
+        none_known = (
+            "A machine that was rented for it was found in the Compute Clear account. "
+            "It keeps running until an admin decides what to do."
+        )
     cost = f"It has cost {so_far(details.spent)}." if details.attempts else none_known
     return blocks.modal(
         Callback.DESTROY_CONFIRM,

@@ -134,7 +134,7 @@ def no_price(request: Request, why: str) -> str:
 
 def not_sold(words: str) -> str:
     """Return what the form says if its choice can't be read or isn't allowed. `words` are mrkdwn."""
-    return f"No price yet. {words}"
+    return f"I can't look up the price yet. {words}"
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
@@ -273,7 +273,7 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     later = "" if wanted.up_to is None else _length_or_end(wanted.up_to, wanted.last_end, wanted, zone)
     return blocks.text_input(
         Field.UP_TO,
-        "Longest time, if the GPUs are busy then",
+        "At most, if the GPUs are still busy",
         value=later,
         hint="Such as 12h. If empty, the machine ends after the time above, busy or not.",
         longest=40,

@@ -246,7 +246,7 @@ def _name(row: SpendRow, shown: SpendReport) -> str:
 def _chart(shown: SpendReport) -> Json | None:
     by = "week" if any(point.first != point.last for point in shown.points) else "day"
     amounts = in_cents([point.amount for point in shown.points])
-    return bar_chart(f"USD by {by}", "Total", list(zip(map(_label, shown.points), amounts, strict=True)))
+    return bar_chart(f"Spend by {by}, in USD", "Total", list(zip(map(_label, shown.points), amounts, strict=True)))
 
 
 def _label(point: SpendPoint) -> str:

@@ -104,7 +104,7 @@ def _words(purchase: Purchase) -> _Words:
 
 
 def _lead(purchase: Purchase) -> str:
-    where = "running" if all(machine.runs for machine in purchase.alive) else "in the account"
+    where = "running" if all(machine.runs for machine in purchase.alive) else "in the Compute Clear account"
     return f"{_are(len(purchase.alive))} {where}"
 
 
@@ -166,7 +166,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 def asked_twice(what: str) -> str:
     """Return what a question says whose machines another one asks about too."""
-    return f"There are two messages about {what}. Answer in the other one."
+    return f"Another message asks about {what}, too. Answer that one."
 
 
 def _what(purchase: Purchase) -> str:
@@ -232,10 +232,12 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
             if view.parts
             else "Each has a message of its own now."
         )
-        return blocks.message(f"{_unrented(about.count)} were in the account. {rest}", closed=False)
+        return blocks.message(
+            f"{_unrented(about.count)} were found in the Compute Clear account. {rest}", closed=False
+        )
     rates = [machine.rate for one in waiting for machine in one.alive if machine.rate is not None]
     price = f"{'more than ' if len(rates) < count else ''}{per_hour(sum(rates, Decimal(0)))}"
-    lead = f"{_are(count)} in the account, at {price}{' in all' if count > 1 else ''}."
+    lead = f"{_are(count)} in the Compute Clear account, at {price}{' in all' if count > 1 else ''}."
     listed_ones = first_few([f"{_facts(one, times)}." for one in waiting], MOST_SHOWN, AND_MORE)
     lines = "\n".join([lead, *listed_ones])
     then = '"One by one" sends a message about each machine. /gpu list all shows them too.'

@@ -126,7 +126,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
         which = "was empty, but" if about.empty else "was an older backup:"
         return f"My database {which} {ours} {'was' if count == 1 else 'were'} missing from it."
     runs = all(machine.runs for one in waiting for machine in one.purchase.alive)
-    are = f"{'is' if count == 1 else 'are'} {'running' if runs else 'in the account'}"
+    are = f"{'is' if count == 1 else 'are'} {'running' if runs else 'in the Compute Clear account'}"
     if about.empty:
         return f"My database is empty, but {ours} {are}."
     return f"My database seems to be an older backup: {ours} {are} but missing from it."

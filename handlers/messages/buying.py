@@ -111,8 +111,9 @@ def _waits_on(context: EventContext) -> Rendered:
 
 
 def _now(context: EventContext) -> str:
-    name = "the request" if context.rental.state in UNBOUGHT else "the machine"
-    return current_state(context.details, context.times, f"by now, {name}")
+    bought = context.rental.state not in UNBOUGHT
+    name = "I tried again later: the machine" if bought else "by now, the request"
+    return current_state(context.details, context.times, name)
 
 
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
@@ -212,7 +213,7 @@ def _no_answer(context: EventContext[AttemptFacts]) -> str:
 
 def _checking(where: str) -> str:
     return (
-        f"I'm checking that nothing was rented {where} (about 2 min) before I try the next offer. "
+        f"Before I try the next offer, I'm making sure that nothing was rented {where}, which takes about 2 min. "
         "Don't rent again in the meantime."
     )
 
@@ -270,11 +271,11 @@ def _waiting_for_lookups(facts: HeldUpFacts) -> str:
     if facts.vendor is not None:
         failed = _failed(facts.vendor, Why.ANSWERED_FAILED if facts.detail else Why.SOLD_OUT, facts.detail)
     vendors = plural(facts.count, "vendor") if facts.count is not None and facts.count > 1 else "vendor"
-    where = "there" if facts.count == 1 and failed else f"with the {vendors} that I tried"
+    where = "there" if facts.count == 1 and failed else f"from the {vendors} that I tried"
     if facts.end is None:
         return join(failed, _checking(where))
-    checking = f"No other offer matches. I'm checking that nothing was rented {where} (about 2 min)"
-    return join(failed, f"{checking}, then I'll look again.")
+    checking = f"No other offer matches. I'm making sure that nothing was rented {where}, which takes about 2 min"
+    return join(failed, f"{checking}. Then I'll look again.")
 
 
 @thread(EventKind.SILENT)
@@ -312,7 +313,7 @@ def _lacks_script(context: EventContext, left_out: LeftOut) -> str:
 def _script_lacks(left_out: LeftOut) -> str:
     keys = plural(left_out.key_count, "key doesn't", "keys don't")
     return join(
-        f'Setup "{escape(left_out.setup)}" is no longer in the policy, so it doesn\'t run.'
+        f'No setup script will run: the team\'s policy no longer has the setup "{escape(left_out.setup)}".'
         if left_out.setup
         else "",
         f"{keys} fit into the startup script." if left_out.key_count else "",

@@ -122,7 +122,7 @@ def _title(context: EventContext[EndFacts]) -> str:
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     at = times.at_time(until, event.at)
-    soon = f"{at}, in {about_span(left)}" if left >= timedelta(minutes=1) else f"now, {at}"
+    soon = f"{at}, in {about_span(left)}" if left >= timedelta(minutes=1) else f"{at}, which is now"
     return sentence(f"{name} ends {soon}")
 
 

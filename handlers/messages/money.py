@@ -124,13 +124,13 @@ def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
 
 
 def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
-    """Return `4x H100 SXM 80 GB (c4hpz), Ana, $220.80`, with each owner that the rental had on that day.
+    """Return `4x H100 SXM 80 GB (c4hpz), $220.80 for Ana`, with each owner that the rental had on that day.
 
     Events of earlier versions have only the rental's id.
     """
     one, rental_id = parts[0], identifier(parts[0].rental_id, 20)
     name = f"{machines(one.count, one.gpu)} ({rental_id})" if one.gpu else rental_id
-    return f"{name}, {', and '.join(f'{person(names, each.owner)}, {dollars(each.amount)}' for each in parts)}"
+    return f"{name}, {' and '.join(f'{dollars(each.amount)} for {person(names, each.owner)}' for each in parts)}"
 
 
 # --- the file of a month

@@ -228,7 +228,7 @@ def _used_again(context: EventContext[QuestionFacts]) -> str | None:
 
 def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rendered:
     if answer.kind is EventKind.STILL_NEEDED:
-        again = f"I asked again about {context.machine} {context.times.at_time(answer.at)}."
+        again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
         # Use ends a spell without an answer.
         same_spell = spell_of(answer.facts.use) == spell_of(context.facts.use)
         no_answer = "You didn't answer. "
@@ -312,20 +312,20 @@ def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
 
 
 def _idle(context: EventContext[QuestionFacts]) -> str:
-    """Return `Ana hasn't responded about an idle 4x H100 (k7mq2): no work since 14:05 (4 h 35 min, $42.17).`
+    """Return `Ana hasn't said whether 4x H100 (k7mq2) is still needed. It has been idle since 14:05 (4 h 35 min,
+    $42.17).`
 
     Somebody may have connected since the event.
     """
     event, facts, now = context.event, context.facts, context.rental.use
     connected = Verdict.CONNECTED in {facts.verdict, now.verdict if now is not None else None}
     who = person(context.details.names, context.owner_id)
-    idle = (
-        f"{who} hasn't responded about {'a connected but' if connected else 'an'} idle {machine(context.rental)}"
-    )
-    since = f": no work since {context.times.time(facts.since, event.at)}" if facts.since else ""
+    asked = f"{who} hasn't said whether {machine(context.rental)} is still needed."
+    since = f"has been idle since {context.times.time(facts.since, event.at)}" if facts.since else "is idle"
+    idle = f"Somebody is connected, but it {since}" if connected else f"It {since}"
     cost = dollars(facts.amount) if facts.amount is not None else ""
     more = join(about_span(facts.span) if facts.span else "", cost, by=", ")
-    return f"{idle}{since} ({more})." if more else f"{idle}{since}."
+    return f"{asked} {idle} ({more})." if more else f"{asked} {idle}."
 
 
 def _until_end(event: Event[QuestionFacts], times: Times) -> str:

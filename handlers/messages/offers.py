@@ -201,7 +201,7 @@ def _left(view: QuoteView) -> str:
     if view.left is None:
         return ""
     left = remainder_text(view.quote.request.count, view.left)
-    return f"No offer is within what is left of its terms: {left} The offers below go beyond that:"
+    return f"Approved for the rest of its lease: {left} No offer fits that. The offers below exceed it:"
 
 
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
@@ -337,7 +337,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     # Only its owner reads this answer, so a button may have a clock time.
     until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
     more = say_at_most(cost_at_most(best.envelope.max_rate, night.more))
-    label = f"Keep it {until}: up to {more} more, within the {say_at_most(best.envelope.total)}"
+    label = f"Keep it {until}: up to {more} of the {say_at_most(best.envelope.total)}"
     value = QuoteUntilValue(quote_id=quote.id, first=night.morning)
     return text, button(label, Action.KEEP_UNTIL, value, about=describe(quote.request))
 
@@ -414,12 +414,11 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
         cap = f"under {limit(request.max_gpu_rate)} per GPU-hour"
     text = join(
         _not_replaced(view.to_replace),
-        f"No {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",
+        f"Right now, there's no {wanted(request) if request.count > 1 else gpu(request.gpu, request.features)}",
         "spot" if request.contract is Contract.SPOT else "",
         f"in {escape(request.region, 20)}" if request.region else "",
         f"from {vendor(request.vendor)}" if request.vendor else "",
         cap,
-        "right now",
     )
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):

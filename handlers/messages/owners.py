@@ -55,7 +55,7 @@ def _adopted(context: EventContext[AdoptedFacts]) -> str:
 
 def _ran(facts: AdoptedFacts) -> str:
     """Return where the bot found a machine that was adopted, and under which name."""
-    found = f"I found it in the account{f' as {escape(facts.name)}' if facts.name else ''}."
+    found = f"I found it in the Compute Clear account{f' as {escape(facts.name)}' if facts.name else ''}."
     return found if facts.why is Why.BOUGHT_AFTER_BACKUP else f"{found} It wasn't rented through me."
 
 
@@ -138,7 +138,7 @@ def _taken(context: EventContext) -> Rendered:
     """Return to the earlier owner of a machine that somebody took the line that lets them in."""
     details, who, it = context.details, owner(context.details), machine(context.rental)
     text = (
-        f"{who} took over {it} {context.times.at_time(context.event.at)} and pays for it from then on. "
+        f"{who} took over {it} {context.times.at_time(context.event.at)} and has been paying for it since. "
         f"Paste this on the machine so that {who} can log in:"
     )
     keys = [key.line for key in details.keys_now.get(details.rental.owner, ())]

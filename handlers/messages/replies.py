@@ -98,8 +98,8 @@ def rented(
     follow = f"Follow it in {channel(rental.card_channel)}."
     name, until = machine_in(rental), until_named(rental.request)
     if rental.state is State.AWAITING_APPROVAL:
-        asked_about = asked_for(asked, f"approval of {name}")
-        text = f"{asked_about}, at up to {highest(rental.envelope)}{until}. {follow}"
+        asked_about = asked_for(asked, "approval")
+        text = f"{asked_about}: {name}, at up to {highest(rental.envelope)}{until}. {follow}"
     else:
         text = f"Renting {name}, from {per_hour(rental.envelope.price)}{until}. {follow}"
     return reply(join(first_line, text, without_key_text(without_key)))

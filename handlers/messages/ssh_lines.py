@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from bot.model.attempt import OwnedKey
+from bot.model.attempt import Attempt, OwnedKey
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -110,11 +110,14 @@ def log_in_parts(
     the host key, the setup, what the bot monitors, and the texts of `also`.
 
     With `briefly`, leave out what only the message that a machine is ready has to say, of its disk and its setup.
-    Return nothing for a reader who may not log in.
+    Return nothing for a reader who may not log in, and no command for an owner whose keys nobody can add.
     """
     rental = details.rental
     if not rental.lets_in(reader.id):
         return []
+    attempt = details.current
+    if attempt is not None and reader.id == rental.owner and _locked_out(details, attempt):
+        return [blocks.facts(*facts), blocks.small(monitored(details, reader.rules), *also)]
     command = ssh_command(rental.host, rental.port)
     key = f"Host key: {identifier(rental.host_key or '')}. Don't connect if ssh shows another."
     setup = "" if briefly else _setup_log(details)
@@ -150,6 +153,29 @@ class _Named(NamedTuple):
         return f"{self.text} {more if self.several else one}" if self.text else ""
 
 
+def _own_keys(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
+    """Return the keys of the present owner that the startup script brought, unless the script failed."""
+    failed, owner = boot_script_failed(details.rental, attempt), details.rental.owner
+    return [key for key in attempt.script_keys if key.person == owner and not failed]
+
+
+def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
+    """Return the people apart from the owner whose keys work: who rented the machine, then others, each once."""
+    ran, owner = boot_script_ran(details.rental), details.rental.owner
+    return list(
+        dict.fromkeys(
+            [details.bought_by, *(key.person for key in attempt.script_keys if ran and key.person != owner)]
+        )
+    )
+
+
+def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
+    """Return whether no key of the owner works, and everyone whose keys work has left the workspace."""
+    if attempt.adopted is not None or details.bought_by == details.rental.owner:
+        return False
+    return not _own_keys(details, attempt) and details.left.issuperset(_others_inside(details, attempt))
+
+
 def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
     """Return which keys work, as clauses, and the keys that the owner has to paste, or may have to."""
     rental, attempt, owner = details.rental, details.current, details.rental.owner
@@ -166,12 +192,11 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
         if ran:
             return [_work(_names(brought, details, first)), missing], paste
         return [_work(_named(first)), _sent(_names(brought, details), details, reader), missing], paste
-    own = [key for key in brought if key.person == owner and not boot_script_failed(rental, attempt)]
+    own = _own_keys(details, attempt)
     if own and ran:
         return [_work(_named(_own_names(own, details, owner))), missing], paste
-    inside = [details.bought_by, *(key.person for key in brought if ran and key.person != owner)]
-    names = [person(details.names, one) for one in dict.fromkeys(inside)]
-    if not own and details.left.issuperset(inside):
+    names = [person(details.names, one) for one in _others_inside(details, attempt)]
+    if _locked_out(details, attempt):
         left = f"{names[0]} has" if len(names) == 1 else "they have"
         only = f"only {_work(_named((), names))}, and {left} left"
         return [f"you can't log in: {only}, so nobody here can add yours"], ()

@@ -50,8 +50,10 @@ from handlers.phrases.rental_text import describe, gpu, machine_in, place, vendo
 
 
 def wait_buttons(view: QuoteView) -> list[Json]:
-    """Return [Tell me when there is one] and [Rent it for me at $24.00/h or less: 6 h, up to $156.00]. Return none
-    if the quote changes or replaces a rental, or has a start time."""
+    """Return [Tell me when there's an offer] and [Rent it for me at $24.00/h or less: 6 h, up to $156.00].
+
+    Return none if the quote changes or replaces a rental, or has a start time.
+    """
     quote, wait = view.quote, view.wait
     if quote.changes is not None or quote.replaces_rental is not None or quote.request.starts_at is not None:
         return []
@@ -60,13 +62,13 @@ def wait_buttons(view: QuoteView) -> list[Json]:
 
 
 def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = None) -> tuple[Json, Json]:
-    """Return [Tell me when there is one], and the button that rents for who waits, with the price of `wait`."""
+    """Return [Tell me when there's an offer], and the button that rents on its own, with the price of `wait`."""
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
     rent = button(label, Action.RENT_FOR_ME, QuoteValue(quote_id=quote_id), about=describe(request))
     return tell_button(quote_id, request), rent
 
 
-def tell_button(quote_id: str, request: Request, label: str = "Tell me when there is one") -> Json:
+def tell_button(quote_id: str, request: Request, label: str = "Tell me when there's an offer") -> Json:
     return button(label, Action.TELL_ME, QuoteValue(quote_id=quote_id), about=describe(request))
 
 
@@ -99,8 +101,8 @@ _BEFORE_HOURS = "The waiting ends before those hours begin, so I won't look at a
 
 
 def any_model(request: Request) -> str:
-    """Return `Any A100 model will do.` Return an empty text if the request names a model."""
-    return "" if request.features or "-" in request.gpu else f"Any {gpu(request.gpu)} model will do."
+    """Return `Any A100 model counts as a match.` Return an empty text if the request names a model."""
+    return "" if request.features or "-" in request.gpu else f"Any {gpu(request.gpu)} model counts as a match."
 
 
 def when_it_looks(wish: Wish | None, rules: Rules) -> str:

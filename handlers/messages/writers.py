@@ -312,7 +312,7 @@ def cost_of(facts: BillFacts) -> AccruedCost | None:
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return `, although that exceeds vision's budget` if an approval passed a budget, else an empty text."""
+    """Return `, although that exceeds the budget of project vision`. Empty if none is exceeded."""
     passed = context.facts.passed
     return (
         f", although that exceeds {whose_budget(passed[0].balance.scope, context.details.names)}" if passed else ""

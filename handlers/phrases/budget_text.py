@@ -41,9 +41,14 @@ def scope_name(scope: Scope, names: Mapping[str, str]) -> str:
 
 
 def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
-    """Return `vision's budget`, `Ana's budget` or `the team's budget`."""
-    name = escape(scope.name, 40) if scope.kind is ScopeKind.PROJECT else person(names, scope.name)
-    return f"{'the team' if scope.kind is ScopeKind.TEAM else name}'s budget"
+    """Return `the budget of project vision`, `Ana's budget` or `the team's budget`."""
+    match scope.kind:
+        case ScopeKind.PROJECT:
+            return f"the budget of project {escape(scope.name, 40)}"
+        case ScopeKind.PERSON:
+            return f"{person(names, scope.name)}'s budget"
+        case ScopeKind.TEAM:
+            return "the team's budget"
 
 
 def not_of_channel(quote: Quote, rules: Rules) -> str:
@@ -57,7 +62,7 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
         return ""
     instead = "no project" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}"
     other = (
-        f"{channel(quote.asked_in)} belongs to the project {escape(of_channel, 40)}, of which you aren't a member"
+        f"{channel(quote.asked_in)} belongs to project {escape(of_channel, 40)}, and you aren't one of its members"
     )
     return f"{other}. This request is charged to {instead}."
 

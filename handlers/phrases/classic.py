@@ -97,7 +97,7 @@ def new_types(blocks: Iterable[Json]) -> set[str]:
 
 
 _SAMPLE_TABLE = table("Spend by person", ["Person", "Total"], [[text_cell("Ana"), number_cell(14.68, "$14.68")]])
-_SAMPLE_CHART = bar_chart("USD by day", "Total", [("27 Nov", 14_680_000), ("28 Nov", 2_150_000)])
+_SAMPLE_CHART = bar_chart("Spend by day, in USD", "Total", [("27 Nov", 14_680_000), ("28 Nov", 2_150_000)])
 _SAMPLE_STEPS = [Task(f"Step {n}", status) for n, status in enumerate(TaskStatus, start=1)]
 SAMPLES: Mapping[Surface, tuple[Json, ...]] = {
     Surface.MESSAGE: (

@@ -30,14 +30,14 @@ def how_long(request: Request, times: Times) -> str:
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return as `how_long`, for a dialog, which shows no clock times: `until its end in 5 h 50 min`, or `8 h,
+    """Return as `how_long`, for a dialog, which shows no clock times: `ending in 5 h 50 min`, or `8 h,
     starting in 14 h`."""
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
     if request.starts_at is not None and request.starts_at > now:
         return f"{span(request.lease)}{_if_busy(request)}, starting in {span(request.starts_at - now)}"
     later = f"in {span(request.last_end - now)}"
-    return f"until its end in {span(request.until - now)}{_if_busy(request, later)}"
+    return f"ending in {span(request.until - now)}{_if_busy(request, later)}"
 
 
 def hours_text(request: Request) -> str:

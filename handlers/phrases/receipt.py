@@ -67,7 +67,7 @@ def receipt_facts(details: RentalDetails) -> Part:
 
 def _deletion(details: RentalDetails) -> Fact | None:
     if not settled(details):
-        late = "one more machine of this rental is still being deleted"
+        late = "another machine that was rented for this request is still being deleted"
         return Fact("Deletion", late, f"{late.capitalize()}.")
     if details.rental.state is State.LOST:
         return None  # the vendor took the machine

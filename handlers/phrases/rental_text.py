@@ -162,7 +162,7 @@ STATES: dict[State, str] = {
 SILENT = "Running"
 """The word for a machine that is ready although nothing has answered on its SSH port."""
 
-FOUND_ON_ACCOUNT = "Its machine was found in the account."
+FOUND_ON_ACCOUNT = "Its machine was found in the Compute Clear account."
 """Stands in place of the cost of a rental whose machine was bought after the backup."""
 
 _REASONS: dict[Why, str] = {
@@ -195,7 +195,7 @@ _REASONS: dict[Why, str] = {
     Why.ENDED_SINCE_BACKUP: "somebody probably destroyed it after the backup of my database was made",
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another machine takes its place",
-    Why.BOUGHT_AFTER_BACKUP: "its machine was found in the account",
+    Why.BOUGHT_AFTER_BACKUP: "its machine was found in the Compute Clear account",
     Why.NOTHING_FITTED: "no offer matched in time",
     Why.UNPROVEN: "I'm first checking that nothing was rented",
 }

@@ -494,7 +494,7 @@ HELP = (
     ("/gpu destroy k7mq2", "ends it and deletes everything on its disk"),
     ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
-    ("/gpu probe", "what I check on a machine, and the scripts for that; no-probe in a request leaves it out"),
+    ("/gpu probe", "what I check on a machine, and the scripts for that; no-probe in a request switches it off"),
     ("/gpu policy", "the team's rules in words"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME"),
 )

@@ -147,11 +147,11 @@ get h100 in london | ! I can't look in "london" alone. Offers are by region: US,
 get h100 toronto | ! I can't look in "toronto" alone. Offers are by region: US, EU, APAC, Other.
 get h100 in narnia | ! I don't know the region "narnia".
 get h100 us east | ! I don't know "east". [H100 US]
-get now us 2 h100s | ! "us" can be the region or the people who ask. [2x H100 US] [2x H100]
-rent now us h100 | ! "us" can be the region or the people who ask. [H100 US] [H100]
-rent us an h100 now | ! "us" can be the region or the people who ask. [H100 US] [H100]
-get please us an h100 | ! "us" can be the region or the people who ask. [H100 US] [H100]
-get h100 for us | ! "us" can be the region or the people who ask. [H100 US] [H100]
+get now us 2 h100s | ! "us" can mean the region US, or you and your team. [2x H100 US] [2x H100]
+rent now us h100 | ! "us" can mean the region US, or you and your team. [H100 US] [H100]
+rent us an h100 now | ! "us" can mean the region US, or you and your team. [H100 US] [H100]
+get please us an h100 | ! "us" can mean the region US, or you and your team. [H100 US] [H100]
+get h100 for us | ! "us" can mean the region US, or you and your team. [H100 US] [H100]
 get h100 us | = H100 US
 get us-based h100 | ~ H100 US
 get h100 from aws | ! I can't rent from aws. [H100 from any vendor]

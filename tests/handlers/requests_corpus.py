@@ -175,9 +175,9 @@ get h100 USA | = H100 US
 get h100 in the united states | = H100 US
 get h100 america | = H100 US
 get h100 north america | = H100 US
-get us h100 | ! "us" can be the region or the people who ask
-get us 4 h100 | ! "us" can be the region or the people who ask
-get h100 for us | ! "us" can be the region or the people who ask
+get us h100 | ! "us" can mean the region US, or you and your team
+get us 4 h100 | ! "us" can mean the region US, or you and your team
+get h100 for us | ! "us" can mean the region US, or you and your team
 get h100 us 3 | ! I can't tell what "3" is
 get h100 us-east-1 | ! I can't look in "us-east-1" alone. Offers are by region, and this is US.
 get h100 eu-west | ! I can't look in "eu-west" alone. Offers are by region, and this is EU.
@@ -702,7 +702,7 @@ get 2x 4090s | = 2x RTX 4090
 get two 4090s 3h | = 2x RTX 4090 for 3h
 get 4090s | = RTX 4090
 get a pair of 4090s | ~ 2x RTX 4090
-rent us a h100 now | ! "us" can be the region or the people who ask
+rent us a h100 now | ! "us" can mean the region US, or you and your team
 get h100 us a day | = H100 US for 24h
 get h100 u.s.a | = H100 US
 rent the other h100 now | ~ H100

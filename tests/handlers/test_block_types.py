@@ -121,7 +121,7 @@ async def test_a_message_arrives_once_in_classic_blocks_and_the_next_one_is_not_
         shows_all(shown["reads"])
         assert ("complete: Step 3" in shown["reads"]) == ("plan" not in types)
         assert ("Done: Step 3" in shown["reads"]) == ("plan" in types)
-        assert ("USD by day" in shown["reads"]) == ("data_visualization" not in types)
+        assert ("Spend by day, in USD" in shown["reads"]) == ("data_visualization" not in types)
 
 
 @pytest.mark.parametrize("asked", [False, True])

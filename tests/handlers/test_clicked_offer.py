@@ -162,7 +162,7 @@ async def test_an_offer_over_a_limit_waits_for_an_approver_as_after_a_click(tmp_
     async with team(tmp_path, rules=changed(RULES, auto_approve=limits)) as ours:
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), with_key=False)
         await ours.click(ANA, shown, "Ask for $2.15/h")
-        assert "I've asked for approval of 1x H100 SXM 80 GB (" in await ours.command(ANA, f"key {KEY_LINE}")
+        assert "I've asked for approval: 1x H100 SXM 80 GB (" in await ours.command(ANA, f"key {KEY_LINE}")
         (rental,) = await ours.rentals()
         assert rental.state is State.AWAITING_APPROVAL
 

@@ -197,7 +197,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         await ours.click(BEN, await question(ours), "Approve")
         dialog = await ours.modal(BEN)
         assert dialog is not None
-        assert "in EU, until its end in 31 min." in dialog["reads"]
+        assert "in EU, ending in 31 min." in dialog["reads"]
         ours.clock.put(SIX_IN_BERLIN - 29 * MIN)
         await ours.submit(BEN)
         waits = await ours.rental(rental.id)

@@ -59,7 +59,7 @@ async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path
         assert (await ours.submit(ANA))["ok"]
         (rental,) = await ours.rentals()
         assert rental.state is State.AWAITING_APPROVAL
-        assert (await ours.replies())[-1].startswith("I've asked for approval of 8x H100 SXM 80 GB (")
+        assert (await ours.replies())[-1].startswith("I've asked for approval: 8x H100 SXM 80 GB (")
 
 
 async def test_an_offer_of_more_than_fifty_dollars_is_confirmed_in_a_dialog(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ Spend by project
 Project | Rentals | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 vision | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 speech | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
-USD by week
+Spend by week, in USD
 $5.00 was billed for machines after I had requested their deletion. $70.00 of the total is
       estimated. The invoice may differ by tax and by machines not rented through me.\
 """)
@@ -149,7 +149,7 @@ Spend by person
 Person | Rentals | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 Ana | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 Ben | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
-USD by week
+Spend by week, in USD
 $5.00 was billed for machines after I had requested their deletion. $70.00 of the total is
       estimated. The invoice may differ by tax and by machines not rented through me.\
 """)
@@ -166,7 +166,7 @@ October: you spent nothing. The team spent $50.00.
 Spend by project
 Project | Rentals | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 vision | 1 | 40.0 | $0.00 | $0.00 | $0.00 | $50.00 | $50.00
-USD by week
+Spend by week, in USD
 The invoice may differ by tax and by machines not rented through me.\
 """)
 
@@ -210,7 +210,7 @@ a13, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a14, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a15, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 today, 1x H100 SXM 80 GB in EU | 16.0 | $20.00 | $0.00 | $0.00 | $0.00 | $20.00
-USD by week
+Spend by week, in USD
 $5.00 was billed for machines after I had requested their deletion.\
 """)
 
@@ -336,7 +336,7 @@ async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Te
     assert page(told) == snapshot(
         """\
 Today is unusually expensive: $110.00 so far, against $10.00 on a usual day. Most of it: 1x H100 SXM
-      80 GB (dear1), Ana, $90.00; 1x H100 SXM 80 GB (today), Ana, $20.00.\
+      80 GB (dear1), $90.00 for Ana; 1x H100 SXM 80 GB (today), $20.00 for Ana.\
 """
     )
     assert labels(told) == ["Show dear1", "Show today"]

@@ -50,9 +50,9 @@ async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_wa
         quote = await answered(ours, ANA, "wait 8x H200 in EU under $3 per GPU until fri")
         assert quote.wish is not None
         assert (quote.wish.until, quote.wish.since) == (NOON + timedelta(days=3, hours=7), None)
-        shown = await reads(ours, "No 8x H200 in EU under $3.00 per GPU-hour right now, ")
+        shown = await reads(ours, "Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, ")
         assert [button["text"] for button in shown["buttons"]][:2] == [
-            "Tell me when there is one",
+            "Tell me when there's an offer",
             "Ask for it at $24.00/h or less: 4 h, up to $108.00",
         ]
         await ours.click(ANA, shown, "Tell me")
@@ -85,7 +85,7 @@ async def test_a_wait_that_ends_before_the_hours_begin_offers_to_look_at_any_tim
 async def test_an_automatic_rent_needs_a_key_waits_in_lists_and_can_be_stopped(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         quote = await answered(ours, ANA, f"get {CHEAP} any time")
-        shown = await reads(ours, "No H200 in EU under $2.00")
+        shown = await reads(ours, "Right now, there's no H200 in EU under $2.00")
         assert "I look for offers day and night." in shown["reads"]
         await ours.click(ANA, shown, "Rent it for me at $2.00/h or less: 1 h, up to $3.00")
         await reads(ours, "To log in, you'll need an SSH key")
@@ -108,8 +108,10 @@ async def test_without_a_price_in_the_words_a_dialog_asks_for_it_and_a_dear_one_
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         await answered(ours, ANA, "get 2x H200 in EU for 24h")
-        await ours.click(ANA, await reads(ours, "No 2x H200 in EU right now"), "Rent it for me, up to a price")
-        assert "Any H200 model will do." in str(await ours.modal(ANA))
+        await ours.click(
+            ANA, await reads(ours, "Right now, there's no 2x H200 in EU"), "Rent it for me, up to a price"
+        )
+        assert "Any H200 model counts as a match." in str(await ours.modal(ANA))
         refused = await ours.submit(ANA, cap="a lot")
         assert "Type a price in dollars" in refused["errors"]["cap"]
         await ours.submit(ANA, cap="2.50")
@@ -155,7 +157,7 @@ async def test_the_message_about_an_offer_says_that_it_was_rented_and_keeps_no_b
     async with team(tmp_path) as ours:
         await ours.has_key(ANA)
         quote = await answered(ours, ANA, "wait H100 EU for 1h")
-        await ours.click(ANA, await reads(ours, "No H100 in EU right now"), "Tell me")
+        await ours.click(ANA, await reads(ours, "Right now, there's no H100 in EU"), "Tell me")
         async with ours.deps.store.write() as tx:
             waits = await tx.quotes.get(quote.id)
             assert waits is not None
@@ -190,7 +192,7 @@ async def test_who_decides_whether_a_request_goes_on_can_be_told_instead_when_th
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("wait H100 for 2h", "Tell me when there is one"),
+        ("wait H100 for 2h", "Tell me when there's an offer"),
         ("get H100 EU at 9:00 tomorrow", "so I need your highest price"),
     ],
 )

@@ -216,7 +216,7 @@ def test_a_notice_of_an_unusual_day_names_the_dearest_rentals_once_each_as_butto
     ) == snapshot("""\
 
 Today is unusually expensive: $612.40 so far, against $84.10 on a usual day. Most of it: 8x H100 SXM
-      80 GB (k7mq2), Ben, $331.20, and Ana, $190.10; p4wd9, Carl, $31.20.
+      80 GB (k7mq2), $331.20 for Ben and $190.10 for Ana; p4wd9, $31.20 for Carl.
 [Show k7mq2] [Show p4wd9]
 
 Today is unusually expensive: $612.40 so far, against $0.00 on a usual day.

@@ -71,12 +71,12 @@ def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -
 
 *1x H100 in EU* · 6 h
   project vision
-*Needs approval.* This could cost $16.06, and vision has only $12.10 left in November ($2,900.00
-      spent, $87.90 reserved for running machines).
-*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Ask for $2.15/h: over vision's budget]
+*Needs approval.* This could cost $16.06, and project vision has only $12.10 left in November
+      ($2,900.00 spent, $87.90 reserved for running machines).
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Ask for $2.15/h: over the budget of project vision]
 About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
       to $2.47/h.
-*$2.42/h* Nebius eu-north1   [Ask for $2.42/h: over vision's budget]
+*$2.42/h* Nebius eu-north1   [Ask for $2.42/h: over the budget of project vision]
   Prices are valid until 13:05.
 [For 4 h instead] [Details] [Refresh] [Change]
 
@@ -119,8 +119,9 @@ def test_dialogs_say_which_budget_does_not_hold_it() -> None:
 1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
 About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
       sells out, I'll take the next one up to that price.
-*Needs approval.* This could cost $16.06, and vision has only $12.10 left in November ($2,900.00
-      spent, $87.90 reserved for running machines). Nothing is rented until someone approves.
+*Needs approval.* This could cost $16.06, and project vision has only $12.10 left in November
+      ($2,900.00 spent, $87.90 reserved for running machines). Nothing is rented until someone
+      approves.
 [Ask] [Go back]\
 """)
 
@@ -139,16 +140,16 @@ def test_the_history_says_whose_budget_an_approval_passed() -> None:
         ),
     ) == snapshot("""\
 
-Ben approved this request at 14:12, although that exceeds vision's budget, for 6 h at up to
-      $21.16/h.
+Ben approved this request at 14:12, although that exceeds the budget of project vision, for 6 h at
+      up to $21.16/h.
 
 Ben approved this request at 14:12, although that exceeds Ana's budget, for 6 h at up to $21.16/h.
 
 Ben approved this request at 14:12, although that exceeds the team's budget, for 6 h at up to
       $21.16/h.
 
-Ben approved more time for this machine, although that exceeds vision's budget. It now ends at
-      20:40.
+Ben approved more time for this machine, although that exceeds the budget of project vision. It now
+      ends at 20:40.
 """)
 
 

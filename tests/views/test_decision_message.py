@@ -143,11 +143,11 @@ Nobody decided about more time for your 1x H100 (k7mq2). It ends at 18:40.
 Your 1x H100 (k7mq2) is still needed.
 
 Nebius ended your 1x H100 (k7mq2) at 14:10. Everything on it is lost. Ask again: /gpu get
-[Tell me when there is one]
+[Tell me when there's an offer]
 
 Your request for 1x H100 (k7mq2) in EU failed at 12:40: no offer is left within what was accepted.
       It cost nothing. Ask again: /gpu get
-[Tell me when there is one] [Rent it for me, up to a price]
+[Tell me when there's an offer] [Rent it for me, up to a price]
 
 Your request for 1x H100 (k7mq2) in EU expired at 22:07. The vendor confirmed that nothing bills for
       it any more. It cost $0.42. Ask again: /gpu get

@@ -206,7 +206,7 @@ Carl extended your 1x H100 (k7mq2) by 2 h. It now ends at 20:40.
 You asked for 2 h more on your 1x H100 (k7mq2), until 20:40. That needs approval. Unless someone
       approves, it ends at 18:40.
 
-You didn't answer. I asked again about your 1x H100 (k7mq2) at 17:40.
+You didn't answer. I asked again at 17:40 whether you still need your 1x H100 (k7mq2).
 """)
 
 
@@ -474,7 +474,8 @@ def test_a_notice_that_an_outage_held_up_says_the_time_that_is_left_when_it_is_p
 *Your 1x H100 (k7mq2) ends at 18:40, in 10 min.* Copy your results off: the disk is deleted with it.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
-*Your 1x H100 (k7mq2) ends now, at 18:40.* Copy your results off: the disk is deleted with it.
+*Your 1x H100 (k7mq2) ends at 18:40, which is now.* Copy your results off: the disk is deleted with
+      it.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 """)
 
@@ -497,11 +498,11 @@ def test_a_machine_that_the_database_lost_sight_of_is_told_with_what_is_known() 
 
 Your 1x H100 (k7mq2) ended before 13:03, while I was away. The vendor took the machine back, or
       somebody destroyed it. Everything on it is lost.
-[Replace k7mq2, up to $2.47/h] [Tell me when there is one]
+[Replace k7mq2, up to $2.47/h] [Tell me when there's an offer]
 
 Your 1x H100 (k7mq2) ended before 13:03, while I was away. Somebody probably destroyed it after the
       backup of my database was made. Everything on it is lost. Ask again: /gpu get
-[Tell me when there is one]
+[Tell me when there's an offer]
 """)
 
 

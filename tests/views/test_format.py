@@ -207,7 +207,7 @@ def test_every_state_and_reason_has_words() -> None:
             "ended_since_copy": "somebody probably destroyed it after the backup of my database was made",
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another machine takes its place",
-            "bought_later": "its machine was found in the account",
+            "bought_later": "its machine was found in the Compute Clear account",
             "nothing_fitted": "no offer matched in time",
             "unproven": "I'm first checking that nothing was rented",
         }

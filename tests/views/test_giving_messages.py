@@ -143,8 +143,8 @@ def test_who_gave_it_reads_the_line_that_lets_the_new_owner_in_and_everyone_who_
 
 (fallback) `(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do
       grep -qsxF "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)`
-Ana took over 1x H100 (k7mq2) at 15:02 and pays for it from then on. Paste this on the machine so
-      that Ana can log in:
+Ana took over 1x H100 (k7mq2) at 15:02 and has been paying for it since. Paste this on the machine
+      so that Ana can log in:
 $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZDI1'; do grep -qsxF
       "$k" authorized_keys || printf '\\n%s\\n' "$k" >>authorized_keys; done)
 

@@ -82,17 +82,17 @@ def ended(rental_id: str, amount: int, **fields: Any) -> EndedSummary:
 
 
 def test_a_list_ends_with_what_ended_in_the_last_week_and_its_cost() -> None:
-    few = (ended("k7mq2", 14_684_000), ended("f6rat", 12_114_000))
+    few = (ended("w3npc", 14_684_000), ended("f6rat", 12_114_000))
     shown = [listing(changed(live, ended=few)) for live in (listed(ready()), listed())]
     assert page(*shown) == snapshot("""\
 
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
-  Ended in the last 7 days, for $26.80 in all: 1x H100 (k7mq2), $14.69; 1x H100 (f6rat), $12.11.
+  Ended in the last 7 days, for $26.80 in all: 1x H100 (w3npc), $14.69; 1x H100 (f6rat), $12.11.
 
 You have no machines right now. Try: /gpu get H100 EU
-Ended in the last 7 days, for $26.80 in all: 1x H100 (k7mq2), $14.69; 1x H100 (f6rat), $12.11.
+Ended in the last 7 days, for $26.80 in all: 1x H100 (w3npc), $14.69; 1x H100 (f6rat), $12.11.
 """)
 
 
@@ -293,7 +293,7 @@ A100: SXM 80 GB
 
 
 def test_several_rentals_have_a_button_each() -> None:
-    own = OwnRentals(rentals=(making().rental, ready().rental), names=NAMES)
+    own = OwnRentals(rentals=(changed(making().rental, id="f6rat"), ready().rental), names=NAMES)
     shown = short_forms.which_one(own, "Destroy which machine or request?", destroy_button, reading(NOW, BEN))
     many = OwnRentals(rentals=(ready().rental,) * 12, names=NAMES)
     long = short_forms.which_one(many, "Show which machine or request?", destroy_button, reading(NOW, ANA))
@@ -301,7 +301,7 @@ def test_several_rentals_have_a_button_each() -> None:
     assert page(message(shown, NOW)) == snapshot("""\
 
 Destroy which machine or request?
-Starting: 1x H100 (k7mq2) in EU for Ana.   [Destroy k7mq2]
+Starting: 1x H100 (f6rat) in EU for Ana.   [Destroy f6rat]
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40.   [Destroy k7mq2]
 """)
 
@@ -330,7 +330,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu destroy k7mq2: ends it and deletes everything on its disk
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
-/gpu probe: what I check on a machine, and the scripts for that; no-probe in a request leaves it out
+/gpu probe: what I check on a machine, and the scripts for that; no-probe in a request switches it
+      off
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME
 /gpu away until mon: you won't be asked about requests until then; /gpu away off ends that
@@ -358,7 +359,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu destroy k7mq2: ends it and deletes everything on its disk
 /gpu spend: what was spent this month; also: me, project vision, today, week, last month, 2026-10
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
-/gpu probe: what I check on a machine, and the scripts for that; no-probe in a request leaves it out
+/gpu probe: what I check on a machine, and the scripts for that; no-probe in a request switches it
+      off
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and setups: /gpu get H100 setup NAME
   The same words work after @gpubot in a channel or in a card's thread, and alone in a direct

@@ -66,8 +66,8 @@ Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Nothing has 
 [Withdraw p4wd9] [Go back]
 
 == Withdraw p4wd9? ==
-Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. A machine for it was found in
-      the account. It keeps running until an admin decides.
+Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. A machine that was rented for it
+      was found in the Compute Clear account. It keeps running until an admin decides what to do.
 [Withdraw p4wd9] [Go back]
 """)
 
@@ -121,7 +121,7 @@ def test_the_most_that_a_rent_can_cost_includes_what_was_spent_before() -> None:
 def test_an_end_that_was_named_is_a_span_in_dialogs_and_a_date_in_the_form() -> None:
     ends = request(until=clock(20, 0), lease=2 * H)
     choice = rent_dialog(changed(QUOTE, request=ends), WITHIN_LIMITS, reader=reading(NOW))
-    assert "$2.15/h, until its end in 1 h 50 min." in dialog(choice, NOW)
+    assert "$2.15/h, ending in 1 h 50 min." in dialog(choice, NOW)
     form = dialog(form_dialog(CATALOG, reader=reading(NOW, zone="Europe/Berlin"), request=ends), NOW)
     assert "For how long: (until 2026-11-24 21:00)" in form
     late = form_dialog(CATALOG, reader=reading(clock(19, 31), zone="Europe/Berlin"), request=ends)
@@ -168,7 +168,7 @@ Vendor: Any vendor | (Nebius) | Hyperstack
 Highest price, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
-Longest time, if the GPUs are busy then: ()
+At most, if the GPUs are still busy: ()
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used (no-probe)
@@ -188,7 +188,7 @@ Vendor: (Any vendor) | Hyperstack | Nebius
 Highest price, in dollars per GPU-hour: ()
 Starts at: ()
 For how long: (4h)
-Longest time, if the GPUs are busy then: ()
+At most, if the GPUs are still busy: ()
 Choose a GPU to see its price.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used (no-probe)

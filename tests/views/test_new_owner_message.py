@@ -53,8 +53,9 @@ def test_the_owner_of_an_adopted_machine_reads_that_its_keys_are_unknown_and_whe
 (fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) I don't know whose keys work, because I didn't rent this machine.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
-Carl made you the owner of 1x H100 (k7mq2). I found it in the account as train-3 <!here>. It wasn't
-      rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at 18:40.
+Carl made you the owner of 1x H100 (k7mq2). I found it in the Compute Clear account as train-3
+      <!here>. It wasn't rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at
+      18:40.
 $ ssh root@203.0.113.7
 | Keys: I don't know whose keys work, because I didn't rent this machine
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
@@ -69,8 +70,8 @@ $ ssh root@203.0.113.7
 | Deletion: confirmed
   Computed from price and time; the invoice may differ.
 
-Carl made Ana the owner of this machine. I found it in the account as train-3 <!here>. It wasn't
-      rented through me. It ends at 18:40.
+Carl made Ana the owner of this machine. I found it in the Compute Clear account as train-3 <!here>.
+      It wasn't rented through me. It ends at 18:40.
 """)
 
 
@@ -79,11 +80,11 @@ def test_the_thread_says_that_an_admin_took_a_machine_over_and_its_end_unless_it
     destroyed = happened(K.DESTROYING, ADOPTED.at, CARL, id=8)
     assert page(thread(own, ready(own)), thread(own, ready(own, destroyed))) == snapshot("""\
 
-Carl took over this machine. I found it in the account as train-3 <!here>. It wasn't rented through
-      me. It ends at 18:40.
+Carl took over this machine. I found it in the Compute Clear account as train-3 <!here>. It wasn't
+      rented through me. It ends at 18:40.
 
-Carl took over this machine. I found it in the account as train-3 <!here>. It wasn't rented through
-      me.
+Carl took over this machine. I found it in the Compute Clear account as train-3 <!here>. It wasn't
+      rented through me.
 """)
 
 
@@ -125,26 +126,18 @@ def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_w
     kept = changed(alone, events=(asks, happened(K.KEPT, clock(14, 50), ANA, id=9, until=clock(18, 50))))
     assert page(direct(asks, alone, clock(14, 40)), direct(asks, kept, clock(14, 50))) == snapshot("""\
 
-(fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
-$ ssh root@203.0.113.7
 | Keys: You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
-      inside doesn't stop billing.
 Still using your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $4.96 so far. All its
       GPUs have been at 0% since 14:05. Nobody is connected. It ends at 18:40.
 [Extend] [SSH config and keys] [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-(fallback) Log in with: `ssh root@203.0.113.7`
 (fallback) You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
-$ ssh root@203.0.113.7
 | Keys: You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours
-*The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
-      inside doesn't stop billing.
 [Extend] [SSH config and keys] [Destroy k7mq2]
 """)
 
@@ -173,6 +166,6 @@ Your key "ana@desk" works
 
 def whose_keys(text: str) -> str:
     """Return what a message says about keys."""
-    found = re.search(r"\| Keys: (.*?) \*", " ".join(text.split()))
+    found = re.search(r"\| Keys: (.*?) [*[]", " ".join(text.split()))
     assert found is not None
     return found[1]

@@ -46,7 +46,7 @@ NOW = clock(12, 35)
 ALL = (HYPERSTACK, NEBIUS, SCALEWAY)
 EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
 NO_ROOM = Refused(
-    "That would exceed your team's limit of $100.00/h, of which $3.00/h is left. "
+    "That would exceed your team's limit of $100.00/h, of which $1.00/h is left. "
     "Take a cheaper offer, or wait until a machine is destroyed."
 )
 EIGHT_ALLOWED = envelope("18.40", "21.16", 137_540_000, count=8)
@@ -230,7 +230,7 @@ def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_no
 About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
       up to $21.16/h.
 *$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2
-You can't rent this. That would exceed your team's limit of $100.00/h, of which $3.00/h is left.
+You can't rent this. That would exceed your team's limit of $100.00/h, of which $1.00/h is left.
       Take a cheaper offer, or wait until a machine is destroyed.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
@@ -306,7 +306,7 @@ About $12.90, *at most $16.06* including startup and shutdown. If it sells out, 
 [Details] [Refresh] [Change]
 
 *Change p4wd9 to 1x H100 in EU* · 6 h
-You can't rent these now. That would exceed your team's limit of $100.00/h, of which $3.00/h is
+You can't rent these now. That would exceed your team's limit of $100.00/h, of which $1.00/h is
       left. Take a cheaper offer, or wait until a machine is destroyed.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
@@ -383,12 +383,12 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
     assert "This request is charged to no project." in offers.answer(view_of(nothing, ()), reader).text
     assert page(*shown) == snapshot("""\
 
-  <#C0TRAIN> belongs to the project vision, of which you aren't a member. This request is charged to
-      no project.
+  <#C0TRAIN> belongs to project vision, and you aren't one of its members. This request is charged
+      to no project.
 [Details] [Refresh] [Change]
 
-  <#C0TRAIN> belongs to the project vision, of which you aren't a member. This request is charged to
-      project speech.
+  <#C0TRAIN> belongs to project vision, and you aren't one of its members. This request is charged
+      to project speech.
 [Details] [Refresh] [Change]
 
 [Details] [Refresh] [Change]
@@ -432,22 +432,22 @@ def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
     answers = (none_found(changed(none, nearby=near)), none_found(none))
     assert page(*(message(answer, NOW) for answer in answers)) == snapshot("""\
 
-(fallback) No H100 in EU under $2.00 per GPU-hour right now. Similar: Show from $2.15 in EU, Show US
-      from $1.90 and Show spot from $1.20. Any H100 model will do. I only look for offers during
-      your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
-No H100 in EU under $2.00 per GPU-hour right now.
-[Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US from
-      $1.90] [Show spot from $1.20] [Change]
-  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
-      "any time" for day and night.
+(fallback) Right now, there's no H100 in EU under $2.00 per GPU-hour. Similar: Show from $2.15 in
+      EU, Show US from $1.90 and Show spot from $1.20. Any H100 model counts as a match. I only look
+      for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
+Right now, there's no H100 in EU under $2.00 per GPU-hour.
+[Tell me when there's an offer] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US
+      from $1.90] [Show spot from $1.20] [Change]
+  Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
+      20:00. Add "any time" for day and night.
 
-(fallback) No H100 in EU under $2.00 per GPU-hour right now, and nothing similar either. Any H100
-      model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any
-      time" for day and night.
-No H100 in EU under $2.00 per GPU-hour right now, and nothing similar either.
-[Tell me when there is one] [Rent it for me, up to a price] [Change]
-  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
-      "any time" for day and night.
+(fallback) Right now, there's no H100 in EU under $2.00 per GPU-hour, and nothing similar either.
+      Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00
+      to 20:00. Add "any time" for day and night.
+Right now, there's no H100 in EU under $2.00 per GPU-hour, and nothing similar either.
+[Tell me when there's an offer] [Rent it for me, up to a price] [Change]
+  Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
+      20:00. Add "any time" for day and night.
 """)
 
 
@@ -460,14 +460,15 @@ def test_without_an_offer_for_a_total_the_buttons_say_that_they_go_over_it() -> 
     answer = none_found(changed(QUOTE, request=request(**limits), nearby=near))
     assert page(message(answer, NOW)) == snapshot("""\
 
-(fallback) No H100 in EU for 6 h at $8.00 or less in all right now. Similar: Show from $2.15 in EU
-      (over $8.00 in all) and Show US from $1.10. Any H100 model will do. I only look for offers
-      during your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
-No H100 in EU for 6 h at $8.00 or less in all right now.
-[Tell me when there is one] [Rent it for me, up to a price] [Show from $2.15 in EU (over $8.00 in
-      all)] [Show US from $1.10] [Change]
-  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
-      "any time" for day and night.
+(fallback) Right now, there's no H100 in EU for 6 h at $8.00 or less in all. Similar: Show from
+      $2.15 in EU (over $8.00 in all) and Show US from $1.10. Any H100 model counts as a match. I
+      only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and
+      night.
+Right now, there's no H100 in EU for 6 h at $8.00 or less in all.
+[Tell me when there's an offer] [Rent it for me, up to a price] [Show from $2.15 in EU (over $8.00
+      in all)] [Show US from $1.10] [Change]
+  Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
+      20:00. Add "any time" for day and night.
 """)
 
 
@@ -481,7 +482,7 @@ def test_similar_requests_with_equal_labels_are_one_button() -> None:
     answer = none_found(changed(QUOTE, request=request(max_gpu_rate=Decimal(2)), nearby=near))
     assert labels(answer.blocks) == snapshot(
         [
-            "Tell me when there is one",
+            "Tell me when there's an offer",
             "Rent it for me, up to a price",
             "Show from $2.15 in EU",
             "Show anywhere from $1.90",

@@ -79,7 +79,7 @@ Buying is paused, and pending requests can't be approved, until an admin types /
 A machine that you restore runs for 24 h, and its owner can extend it.
 [Restore all 2] [One by one]
 
-My database is empty, but 3 machines that I rented are in the account.
+My database is empty, but 3 machines that I rented are in the Compute Clear account.
 8x H100 SXM 80 GB (f6rat), Ana's, $16.80/h since 09:12, $91.84 so far.
 1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
 1x H100 SXM 80 GB (abcd2), without an owner in its name, at an unknown price since 09:12, not
@@ -94,8 +94,8 @@ My database seems to be an older backup: 1 machine that I rented is running but 
 A machine that you restore runs for 24 h, and its owner can extend it.
 [Restore it] [One by one]
 
-My database seems to be an older backup: 1 machine that I rented is in the account but missing from
-      it.
+My database seems to be an older backup: 1 machine that I rented is in the Compute Clear account but
+      missing from it.
 1x H100 SXM 80 GB (abcd2), without an owner in its name, at an unknown price since 09:12, not
       running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
@@ -169,7 +169,8 @@ def test_many_unknown_machines_are_one_message() -> None:
         shown(count=14, later=False),
     ) == snapshot("""\
 
-15 machines that weren't rented through me are in the account, at more than $29.40/h in all.
+15 machines that weren't rented through me are in the Compute Clear account, at more than $29.40/h
+      in all.
 train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 train-1 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 train-2 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
@@ -186,15 +187,16 @@ And 3 more.
 [One by one]
   "One by one" sends a message about each machine. /gpu list all shows them too.
 
-A machine that wasn't rented through me is in the account, at $2.10/h.
+A machine that wasn't rented through me is in the Compute Clear account, at $2.10/h.
 train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
 [One by one]
   "One by one" sends a message about each machine. /gpu list all shows them too.
 
-14 machines that weren't rented through me were in the account. Admins have decided what to do with
-      each of them.
+14 machines that weren't rented through me were found in the Compute Clear account. Admins have
+      decided what to do with each of them.
 
-14 machines that weren't rented through me were in the account. Each has a message of its own now.
+14 machines that weren't rented through me were found in the Compute Clear account. Each has a
+      message of its own now.
 """)
 
 
@@ -209,13 +211,13 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-There are two messages about 2 machines that I rented. Answer in the other one.
+Another message asks about 2 machines that I rented, too. Answer that one.
 
-There are two messages about 2 machines that weren't rented through me. Answer in the other one.
+Another message asks about 2 machines that weren't rented through me, too. Answer that one.
 
 My database seems to be an older backup: 1 machine that I rented is running but missing from it.
 1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
-There are two messages about f6rat. Answer in the other one.
+Another message asks about f6rat, too. Answer that one.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 A machine that you restore runs for 24 h, and its owner can extend it.
 [Restore it] [One by one]

@@ -244,7 +244,10 @@ def test_who_opens_a_machine_reads_of_its_script_and_that_it_can_have_one() -> N
     none = machine(OnEnding(state=S.NONE), clock(13, 0))
     refused = machine(OnEnding(state=S.REFUSED, why=OnEndingRefused.NOT_EXECUTABLE), clock(13, 0))
     ready_message = direct(READY_EVENT, none, clock(13, 0)).splitlines()
-    answers = [message(ssh_lines.ssh(details, reader), clock(13, 0)).splitlines() for details in (none, refused)]
+    answers = [
+        message(ssh_lines.ssh(details, reader), clock(13, 0)).replace("\n      ", " ").splitlines()
+        for details in (none, refused)
+    ]
     assert page(
         "\n".join(line for line in ready_message if "on-ending" in line),
         *("\n".join(line for line in answer if "script" in line or "on-ending" in line) for answer in answers),
@@ -254,7 +257,7 @@ def test_who_opens_a_machine_reads_of_its_script_and_that_it_can_have_one() -> N
 
   If you put a script at /root/on-ending.sh, it runs 15 min before the machine ends.
 
-The machine won't start its on-ending.sh: it isn't executable. Type chmod 700 /root/on-ending.sh on
+The machine won't start its on-ending.sh: it isn't executable. Type chmod 700 /root/on-ending.sh on the machine.
 """)
 
 

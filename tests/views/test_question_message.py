@@ -166,9 +166,9 @@ You said that you still need your 1x H100 (k7mq2). I'll ask again at 15:41. It s
 
 Ben is leaving your 1x H100 (k7mq2) until it ends at 18:40. I won't ask about it before that.
 
-You didn't answer. I asked again about your 1x H100 (k7mq2) at 16:40.
+You didn't answer. I asked again at 16:40 whether you still need your 1x H100 (k7mq2).
 
-I asked again about your 1x H100 (k7mq2) at 16:40.
+I asked again at 16:40 whether you still need your 1x H100 (k7mq2).
 
 Your 1x H100 (k7mq2) is being destroyed.
 """)
@@ -189,9 +189,9 @@ def test_evidence_beside_destroy_says_that_somebody_connected_after_the_question
   Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
-Ana hasn't responded about a connected but idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min,
-      $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more. Destroying it deletes its
-      disk.
+Ana hasn't said whether 1x H100 (k7mq2) is still needed. Somebody is connected, but it has been idle
+      since 14:05 (4 h 35 min, $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more.
+      Destroying it deletes its disk.
 [Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 """)
 
@@ -280,18 +280,19 @@ def test_the_approvers_read_what_is_idle_and_what_it_costs_until_its_end() -> No
         approval(unpriced, details, clock(18, 40)),
     ) == snapshot("""\
 
-Ana hasn't responded about an idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min, $11.09).
-      Running until Nov 26 at 09:00 would cost about $92.77 more. Destroying it deletes its disk.
+Ana hasn't said whether 1x H100 (k7mq2) is still needed. It has been idle since 14:05 (4 h 35 min,
+      $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more. Destroying it deletes its
+      disk.
   <!subteam^S0GPU>, <@U0BEN>
 [Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 
-Ana hasn't responded about a connected but idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min,
-      $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more. Destroying it deletes its
-      disk.
+Ana hasn't said whether 1x H100 (k7mq2) is still needed. Somebody is connected, but it has been idle
+      since 14:05 (4 h 35 min, $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more.
+      Destroying it deletes its disk.
 [Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 
-Ana hasn't responded about an idle 1x H100 (k7mq2): no work since 14:05 (4 h 35 min). Destroying it
-      deletes its disk.
+Ana hasn't said whether 1x H100 (k7mq2) is still needed. It has been idle since 14:05 (4 h 35 min).
+      Destroying it deletes its disk.
 [Ask Ana again] [Leave it until its end] [Destroy k7mq2]
 """)
 
@@ -353,8 +354,8 @@ Ana's 1x H100 (k7mq2) is being destroyed.
 def test_a_name_cannot_add_to_the_message_or_to_its_button() -> None:
     details = changed(asked_about(IDLE, TOLD), names={ANA: "<!here> *Ana*\n" + "a" * 200})
     assert told(details) == snapshot("""\
-<!here> *Ana* aaaaaaaaaaaaaaaaaaaaaaaaa… hasn't responded about an idle 1x H100 (k7mq2): no work
-      since 14:05 (4 h 35 min, $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more.
-      Destroying it deletes its disk.
+<!here> *Ana* aaaaaaaaaaaaaaaaaaaaaaaaa… hasn't said whether 1x H100 (k7mq2) is still needed. It has
+      been idle since 14:05 (4 h 35 min, $11.09). Running until Nov 26 at 09:00 would cost about
+      $92.77 more. Destroying it deletes its disk.
 [Ask <!here> *Ana* aaaaaaaaaaaaaaa… again] [Leave it until its end] [Destroy k7mq2]\
 """)

@@ -65,7 +65,7 @@ def test_a_receipt_says_that_nothing_was_paid_only_if_that_is_certain() -> None:
             "an estimated $0.00.",
             "$0.00.",
             "Nothing was rented.",
-            "Its machine was found in the account.",
+            "Its machine was found in the Compute Clear account.",
         ]
     )
 

@@ -68,7 +68,7 @@ def test_the_owner_of_a_lost_machine_can_replace_it_once_until_its_end() -> None
 
 Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
       $9.10.
-[Replace k7mq2, up to $2.47/h] [Tell me when there is one]
+[Replace k7mq2, up to $2.47/h] [Tell me when there's an offer]
 
 Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
       $9.10. Its replacement is f6rat.
@@ -76,7 +76,7 @@ Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it 
 
 Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
       $9.10. Ask again: /gpu get
-[Tell me when there is one]
+[Tell me when there's an offer]
 
 (fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana. Nebius took the machine back.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h.
@@ -311,8 +311,8 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
         message(offers.unanswered(away, now=clock(18, 0), to_replace=lost), clock(18, 0)),
     ) == snapshot("""\
 
-Nothing was rented in place of 1x H100 (k7mq2). No offer is within what is left of its terms: 1x
-      H100, up to $2.47/h for 1 h, at most $3.03 in all. The offers below go beyond that:
+Nothing was rented in place of 1x H100 (k7mq2). Approved for the rest of its lease: 1x H100, up to
+      $2.47/h for 1 h, at most $3.03 in all. No offer fits that. The offers below exceed it:
 *1x H100 in EU* · 1 h
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
 About $2.42, *at most $4.17* including startup and shutdown. If it sells out, I'll take another up
@@ -320,8 +320,8 @@ About $2.42, *at most $4.17* including startup and shutdown. If it sells out, I'
   Prices are valid until 18:30.
 [Details] [Refresh] [Change]
 
-Nothing was rented in place of 1x H100 (k7mq2), so it keeps running. No H100 in EU right now, and
-      nothing similar either.
+Nothing was rented in place of 1x H100 (k7mq2), so it keeps running. Right now, there's no H100 in
+      EU, and nothing similar either.
 [Change]
 
 Compute Clear hasn't responded for 2 min. Nothing was rented, and nothing will be unless you try

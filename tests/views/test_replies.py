@@ -47,7 +47,9 @@ def test_an_error_says_what_to_do_instead() -> None:
         RequestMistake(
             'I don\'t know a GPU called "H10". Similar names: H100, H200, A10.', Line("H100 EU", "H100 EU")
         ),
-        RequestMistake('"us" can be the region or the people who ask.', Line("H100 US", "H100 US"), LONG_LINE),
+        RequestMistake(
+            '"us" can mean the region US, or you and your team.', Line("H100 US", "H100 US"), LONG_LINE
+        ),
         RequestMistake('I don\'t know "training".', Line("H100", "H100"), without=True),
         RequestMistake('I can\'t exclude things, as in "not eu". Type what you want instead.'),
         Refused("Only approvers decide this, so nothing was changed."),
@@ -67,7 +69,7 @@ def test_an_error_says_what_to_do_instead() -> None:
 I don't know a GPU called "H10". Similar names: H100, H200, A10. Try: /gpu get H100 EU
 [Show H100 EU] [Choose from a list]
 
-"us" can be the region or the people who ask. Try: /gpu get H100 US, or /gpu get 8x H100 in EU
+"us" can mean the region US, or you and your team. Try: /gpu get H100 US, or /gpu get 8x H100 in EU
       (spot) -- long long long long long long long long long long long long long long long long long
       long long long
 [Show H100 US] [Show line 2] [Choose from a list]
@@ -193,7 +195,7 @@ Renting 1x H100 (k7mq2) in EU, from $2.15/h. Follow it in <#C0TRAIN>.
 
 Renting 1x H100 (k7mq2) in EU, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
 
-I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
+I've asked for approval: 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 

@@ -138,8 +138,8 @@ Hyperstack's price was no longer valid. The attempt cost nothing. Trying Hyperst
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Nebius at $2.42/h, $0.27
       more than the offer Ana clicked and within what Ana accepted.
 
-Renting from Hyperstack at $2.15/h. Setup "<!channel>*'torch'" is no longer in the policy, so it
-      doesn't run.
+Renting from Hyperstack at $2.15/h. No setup script will run: the team's policy no longer has the
+      setup "<!channel>*'torch'".
 
 Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the startup script. When the machine is
       ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
@@ -148,8 +148,8 @@ Renting from Hyperstack at $2.15/h. 3 keys don't fit into the startup script. Wh
       ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no SSH
       key and can't log in.
 
-Trying Nebius. Setup "torch" is no longer in the policy, so it doesn't run. Ben has no SSH key and
-      can't log in.
+Trying Nebius. No setup script will run: the team's policy no longer has the setup "torch". Ben has
+      no SSH key and can't log in.
 """)
 
 
@@ -221,23 +221,24 @@ def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
         waits(count=1, end=State.FAILED),
     ) == snapshot("""\
 
-Hyperstack seems to be sold out. I'm checking that nothing was rented there (about 2 min) before I
-      try the next offer. Don't rent again in the meantime.
+Hyperstack seems to be sold out. Before I try the next offer, I'm making sure that nothing was
+      rented there, which takes about 2 min. Don't rent again in the meantime.
 
-Nebius seems to be sold out. I'm checking that nothing was rented with the 3 vendors that I tried
-      (about 2 min) before I try the next offer. Don't rent again in the meantime.
+Nebius seems to be sold out. Before I try the next offer, I'm making sure that nothing was rented
+      from the 3 vendors that I tried, which takes about 2 min. Don't rent again in the meantime.
 
-Nebius answered: "No credit. <!channel>". I'm checking that nothing was rented with the 2 vendors
-      that I tried (about 2 min) before I try the next offer. Don't rent again in the meantime.
+Nebius answered: "No credit. <!channel>". Before I try the next offer, I'm making sure that nothing
+      was rented from the 2 vendors that I tried, which takes about 2 min. Don't rent again in the
+      meantime.
 
-Nebius seems to be sold out. No other offer matches. I'm checking that nothing was rented with the 3
-      vendors that I tried (about 2 min), then I'll look again.
+Nebius seems to be sold out. No other offer matches. I'm making sure that nothing was rented from
+      the 3 vendors that I tried, which takes about 2 min. Then I'll look again.
 
-I'm checking that nothing was rented with the vendor that I tried (about 2 min) before I try the
-      next offer. Don't rent again in the meantime.
+Before I try the next offer, I'm making sure that nothing was rented from the vendor that I tried,
+      which takes about 2 min. Don't rent again in the meantime.
 
-No other offer matches. I'm checking that nothing was rented with the vendor that I tried (about 2
-      min), then I'll look again.
+No other offer matches. I'm making sure that nothing was rented from the vendor that I tried, which
+      takes about 2 min. Then I'll look again.
 """)
 
 
@@ -247,22 +248,24 @@ def test_a_purchase_without_a_clear_answer_asks_not_to_rent_again() -> None:
         *(thread(happened(K.NO_ANSWER, clock(12, 36), vendor="hyperstack", why=why)) for why in whys)
     ) == snapshot("""\
 
-Hyperstack's answer was unclear. I'm checking that nothing was rented there (about 2 min) before I
-      try the next offer. Don't rent again in the meantime.
+Hyperstack's answer was unclear. Before I try the next offer, I'm making sure that nothing was
+      rented there, which takes about 2 min. Don't rent again in the meantime.
 
-I tried to buy from Hyperstack, but Compute Clear asked me to slow down. I'm checking that nothing
-      was rented there (about 2 min) before I try the next offer. Don't rent again in the meantime.
+I tried to buy from Hyperstack, but Compute Clear asked me to slow down. Before I try the next
+      offer, I'm making sure that nothing was rented there, which takes about 2 min. Don't rent
+      again in the meantime.
 
-I tried to buy from Hyperstack, but Compute Clear rejects my API token. I'm checking that nothing
-      was rented there (about 2 min) before I try the next offer. Don't rent again in the meantime.
+I tried to buy from Hyperstack, but Compute Clear rejects my API token. Before I try the next offer,
+      I'm making sure that nothing was rented there, which takes about 2 min. Don't rent again in
+      the meantime.
 
-Compute Clear says that Hyperstack's offer is already taken, perhaps by me. I'm checking that
-      nothing was rented there (about 2 min) before I try the next offer. Don't rent again in the
-      meantime.
+Compute Clear says that Hyperstack's offer is already taken, perhaps by me. Before I try the next
+      offer, I'm making sure that nothing was rented there, which takes about 2 min. Don't rent
+      again in the meantime.
 
-Hyperstack reported that the purchase failed, but its answer names a machine. I'm checking that
-      nothing was rented there (about 2 min) before I try the next offer. Don't rent again in the
-      meantime.
+Hyperstack reported that the purchase failed, but its answer names a machine. Before I try the next
+      offer, I'm making sure that nothing was rented there, which takes about 2 min. Don't rent
+      again in the meantime.
 """)
 
 

@@ -292,8 +292,8 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
 
 == Rent at $18.40/h? ==
 ! This can cost up to $476.10.
-8x H100 in EU from Nebius eu-north1, $18.40/h, until its end in 17 h 55 min, or in 19 h 55 min at
-      the latest if its GPUs are busy.
+8x H100 in EU from Nebius eu-north1, $18.40/h, ending in 17 h 55 min, or in 19 h 55 min at the
+      latest if its GPUs are busy.
 About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to start and shut down,
       at up to $21.16/h. If this offer sells out, I'll take the next one up to that price.
 [Rent from $18.40/h] [Go back]
@@ -304,13 +304,13 @@ Ana wants *8x H100 (p4wd9) in EU until tomorrow at 08:00 (20 h), or tomorrow at 
 
 == Approve p4wd9? ==
 ! This can cost up to $476.10.
-Ana wants 8x H100 (p4wd9) in EU, until its end in 17 h 55 min, or in 19 h 55 min at the latest if
-      its GPUs are busy: "fine-tune run 7".
+Ana wants 8x H100 (p4wd9) in EU, ending in 17 h 55 min, or in 19 h 55 min at the latest if its GPUs
+      are busy: "fine-tune run 7".
 It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
       limits of $10.00/h and $100.00 per rental.
 [Approve up to $476.10] [Go back]
 
-I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, or
+I've asked for approval: 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, or
       tomorrow at 10:00 at the latest if its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
@@ -366,23 +366,23 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
 $4.30 for 2 h or $30.10 for 14 h, *at most $35.82* including startup and shutdown. If it sells
       out, I'll take another up to $2.47/h.
 If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until
-      8:00: up to $25.94 more, within the $35.82]
+      8:00: up to $25.94 of the $35.82]
   Prices are valid until 19:00.
 [Details] [Refresh] [Change]
 
 the machine ends at night and its disk is deleted.   [Keep it for 13 h
-      30 min: up to $28.41 more, within the $35.82]
+      30 min: up to $28.41 of the $35.82]
 
 the machine ends at night and its disk is deleted.   [Keep it for 13 h
-      30 min: up to $28.41 more, within the $35.82]
+      30 min: up to $28.41 of the $35.82]
 
 the machine ends at night and its disk is deleted.   [Keep it until Thu
-      8:00: up to $58.05 more, within the $124.74]
+      8:00: up to $58.05 of the $124.74]
 
 the machine ends at night and its disk is deleted.
 
 the machine ends at night and its disk is deleted.   [Keep it until
-      8:00: up to $12.35 more, within the $38.29]
+      8:00: up to $12.35 of the $38.29]
 
 not at night
 """)
@@ -419,61 +419,69 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't
       keep it running.
-(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
+      deleted.
 *Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: one more machine of this rental is still being deleted
+| Deletion: another machine that was rented for this request is still being deleted
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
+      deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: one more machine of this rental is still being deleted
+| Deletion: another machine that was rented for this request is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
+      deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: one more machine of this rental is still being deleted
+| Deletion: another machine that was rented for this request is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
+      deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: one more machine of this rental is still being deleted
+| Deletion: another machine that was rented for this request is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
+      deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: one more machine of this rental is still being deleted
+| Deletion: another machine that was rented for this request is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
+      deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: one more machine of this rental is still being deleted
+| Deletion: another machine that was rented for this request is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
+      deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: one more machine of this rental is still being deleted
+| Deletion: another machine that was rented for this request is still being deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. One more machine of this rental is still being deleted.
+(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
+      deleted.
 *Ended yesterday at 21:01: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: one more machine of this rental is still being deleted
+| Deletion: another machine that was rented for this request is still being deleted
   Computed from price and time; the invoice may differ.
 """)
 

@@ -99,39 +99,42 @@ def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() ->
         answer(view_of(changed(QUOTE, wish=WISH), [OfferChoice(offer=NEBIUS, envelope=envelope())])),
     ) == snapshot("""\
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now. Similar: Show US from $2.90/GPU. Any
-      H200 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
-      "any time" for day and night.
-No 8x H200 in EU under $3.00 per GPU-hour right now.
-[Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US from
-      $2.90/GPU] [Change]
-  Any H200 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
-      "any time" for day and night.
+(fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour. Similar: Show US from
+      $2.90/GPU. Any H200 model counts as a match. I only look for offers during your hours, Mon to
+      Fri, 08:00 to 20:00. Add "any time" for day and night.
+Right now, there's no 8x H200 in EU under $3.00 per GPU-hour.
+[Tell me when there's an offer] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US
+      from $2.90/GPU] [Change]
+  Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
+      20:00. Add "any time" for day and night.
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
-      model will do. I look for offers day and night. *Needs approval*: it's over the limits of
-      $10.00/h and $100.00 per rental.
-No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
-[Tell me when there is one] [Ask for it at $24.00/h or less: 6 h, up to $156.00] [Change]
-  Any H200 model will do. I look for offers day and night. *Needs approval*: it's over the limits of
-      $10.00/h and $100.00 per rental.
+(fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
+      Any H200 model counts as a match. I look for offers day and night. *Needs approval*: it's over
+      the limits of $10.00/h and $100.00 per rental.
+Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
+[Tell me when there's an offer] [Ask for it at $24.00/h or less: 6 h, up to $156.00] [Change]
+  Any H200 model counts as a match. I look for offers day and night. *Needs approval*: it's over the
+      limits of $10.00/h and $100.00 per rental.
 
-(fallback) No A100 in EU right now, and nothing similar either. Any A100 model will do. I only look
-      for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
-No A100 in EU right now, and nothing similar either.
-[Tell me when there is one] [Rent it for me, up to a price] [Change]
-  Any A100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
-      "any time" for day and night.
+(fallback) Right now, there's no A100 in EU, and nothing similar either. Any A100 model counts as a
+      match. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any time"
+      for day and night.
+Right now, there's no A100 in EU, and nothing similar either.
+[Tell me when there's an offer] [Rent it for me, up to a price] [Change]
+  Any A100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
+      20:00. Add "any time" for day and night.
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
-      model will do. I can't rent one for you later. You're already waiting for 3 machines, and your
-      team's limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
-No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
-[Tell me when there is one] [Change]
-  Any H200 model will do. I can't rent one for you later. You're already waiting for 3 machines, and
-      your team's limit is 3 per person. Stop waiting for one of them first: /gpu list shows them.
+(fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
+      Any H200 model counts as a match. I can't rent one for you later. You're already waiting for 3
+      machines, and your team's limit is 3 per person. Stop waiting for one of them first: /gpu list
+      shows them.
+Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
+[Tell me when there's an offer] [Change]
+  Any H200 model counts as a match. I can't rent one for you later. You're already waiting for 3
+      machines, and your team's limit is 3 per person. Stop waiting for one of them first: /gpu list
+      shows them.
 
-No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
+Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
 [Change]
 
 *1x H100 in EU* · 6 h
@@ -140,9 +143,9 @@ About $14.52, *at most $16.06* including startup and shutdown. If it sells out, 
       to $2.47/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
-[Tell me when there is one] [Rent it for me, up to a price]
-  Any H100 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add
-      "any time" for day and night.
+[Tell me when there's an offer] [Rent it for me, up to a price]
+  Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
+      20:00. Add "any time" for day and night.
 """)
 
 
@@ -171,13 +174,13 @@ About $147.20, *at most $179.86*. I'll read the prices tomorrow at 08:50 and ren
 *8x H100 in EU* · under $2.50 per GPU-hour · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 Nobody offers it right now. I'll read the prices tomorrow at 08:50 and rent the cheapest, up to
       $21.16/h and *at most $179.86* in all.
-Any H100 model will do.
+Any H100 model counts as a match.
 [Rent at the start time] [Refresh] [Change]
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 Nobody offers it right now, so I need your highest price. Add it to your request, such as: under $3
       per GPU
-Any H100 model will do.
+Any H100 model counts as a match.
 [Refresh] [Change]
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
@@ -204,7 +207,7 @@ def test_what_can_cost_much_is_confirmed_and_a_missing_price_is_asked_for() -> N
 1x A100 in EU, 6 h from when it's ready.
 I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. I'll rent the first offer that
       fits.
-Any A100 model will do.
+Any A100 model counts as a match.
 Highest price, in dollars per GPU-hour: ()
 [Next] [Go back]
 
@@ -213,7 +216,7 @@ Highest price, in dollars per GPU-hour: ()
 8x H200 in EU, 6 h from when it's ready, at $24.00/h or less.
 If no offer matches, I'll keep trying for 3 days 5 h.
 I only look for offers during your hours, Mon to Fri, 08:00 to 20:00.
-Any H200 model will do.
+Any H200 model counts as a match.
 [Rent it for me] [Go back]
 
 == Ask for approval? ==
@@ -221,7 +224,7 @@ Any H200 model will do.
 8x H200 in EU, 6 h from when it's ready, at $24.00/h or less.
 If no offer matches, I'll keep trying for 3 days 5 h.
 I look for offers day and night.
-Any H200 model will do.
+Any H200 model counts as a match.
 *Needs approval*: it's over the limit of $100.00 per rental.
 [Ask] [Go back]
 
@@ -330,13 +333,15 @@ def test_a_wait_that_ends_before_the_hours_begin_says_so_and_offers_any_time() -
         *(message(waiting.waits(each, reader), NIGHT) for each in (tells, rents, always)),
     ) == snapshot("""\
 
-(fallback) No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either. Any H200
-      model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. The
-      waiting ends before those hours begin, so I won't look at all unless you add "any time".
-No 8x H200 in EU under $3.00 per GPU-hour right now, and nothing similar either.
-[Tell me when there is one] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Change]
-  Any H200 model will do. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. The
-      waiting ends before those hours begin, so I won't look at all unless you add "any time".
+(fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
+      Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00
+      to 20:00. The waiting ends before those hours begin, so I won't look at all unless you add
+      "any time".
+Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
+[Tell me when there's an offer] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Change]
+  Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
+      20:00. The waiting ends before those hours begin, so I won't look at all unless you add "any
+      time".
 
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll
       message you once when one is available. I only look for offers during your hours, Mon to Fri,

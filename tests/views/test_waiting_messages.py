@@ -177,7 +177,7 @@ An offer matched your request for 8x H200 (k7mq2) in EU, but I couldn't rent it.
 [Stop waiting]
 
 An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals,
-      and your team's limit is 3 per person. By now, the machine is starting.
+      and your team's limit is 3 per person. I tried again later: the machine is starting.
 """)
 
 
@@ -204,14 +204,14 @@ An offer matched this request, but I couldn't rent it. Compute Clear rejects my 
     assert page(*over) == snapshot("""\
 
 An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Cleo paused buying:
-      "bill check <b>". By now, the machine is ready, and ends at 18:40.
+      "bill check <b>". I tried again later: the machine is ready, and ends at 18:40.
 
 An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Buying was paused
-      because machines that I rented were missing from my database. By now, the machine is ready,
-      and ends at 18:40.
+      because machines that I rented were missing from my database. I tried again later: the machine
+      is ready, and ends at 18:40.
 
 An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Compute Clear
-      rejected my API token. By now, the machine is ready, and ends at 18:40.
+      rejected my API token. I tried again later: the machine is ready, and ends at 18:40.
 """)
 
 
@@ -240,8 +240,8 @@ No offer matched at 08:58: 8x H100 in EU costs at least $23.10/h, and you allowe
 No 8x H100 in EU was available at 08:58. I'll keep trying until 16:30.
 [Stop waiting]
 
-No offer matched at 08:58: 8x H100 in EU costs at least $23.10/h, and you allowed $21.16/h. By now,
-      the machine is starting.
+No offer matched at 08:58: 8x H100 in EU costs at least $23.10/h, and you allowed $21.16/h. I tried
+      again later: the machine is starting.
 """)
 
 
@@ -273,7 +273,7 @@ No offer for 1x H100 in EU matched by Nov 27 at 18:00. Nothing was rented.
 
 You rented 1x H100 (k7mq2) in EU. Follow it in <#C0TRAIN>.
 
-I've asked for approval of 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
+I've asked for approval: 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
 
 

@@ -57,7 +57,7 @@ _HIGHEST = Decimal(10_000)
 
 
 class TellMe(Direct[Quote, Quote], id="tell_me"):
-    """Tell the person once an offer fits what the quote asks for: [Tell me when there is one].
+    """Tell the person once an offer fits what the quote asks for: [Tell me when there's an offer].
 
     `Quote.wish` says until when, and whether also outside of their hours, as they typed it. None: for
     `waiting.longest`, within their hours. A second click changes nothing. If the quote made a rental that is over,

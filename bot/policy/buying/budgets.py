@@ -113,7 +113,7 @@ def say_passed(passed: Demand, owner: str | None = None) -> str:
     """
     scope = passed.balance.scope
     person = "you have" if owner is None else f"{owner} has"
-    who = {ScopeKind.PERSON: person, ScopeKind.TEAM: "your team has"}.get(scope.kind, f"{scope.name} has")
+    who = {ScopeKind.PERSON: person, ScopeKind.TEAM: "your team has"}.get(scope.kind, f"project {scope.name} has")
     left = say_left(passed, f" in {say_month(passed.balance.month)}")
     return f"This could cost {say_at_most(passed.more)}, and {who} only {left}."
 
