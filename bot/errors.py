@@ -139,7 +139,7 @@ class WrongPolicy(Mistake):
 
     def __init__(self, lines: tuple[str, ...]) -> None:
         more = len(lines) - self.MOST_LINES
-        rest = [f"{more} more mistakes: gpubot policy check lists them all"] if more > 0 else []
+        rest = [f"to see all {len(lines)} mistakes, run gpubot policy check"] if more > 0 else []
         shown = [*lines[: self.MOST_LINES], *rest]
         super().__init__("\n".join(f"GPUBOT_POLICY: {line}." for line in shown))
         self.lines = lines
@@ -223,7 +223,7 @@ class AlreadyDecided(TooLate):
     def __init__(
         self, rental_id: str | None, decision: Decision, *, name: str | None, own: bool, ago: timedelta
     ) -> None:
-        super().__init__("Nothing more was changed.", rental_id)
+        super().__init__("This time, nothing was changed.", rental_id)
         self.decision = decision
         self.name = name
         self.own = own

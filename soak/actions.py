@@ -123,7 +123,11 @@ _MEMBER = (
     (2, "click", ("Refresh", "All", "Try again", "Ask again", "Change", "Show", "Details", "Choose")),
     (3, "command", WISHES),
     (3, "command", STARTS),
-    (6, "click", ("Tell me when", "Rent it for me", "Rent at the start time", "Ask for it", "Rent at")),
+    (
+        6,
+        "click",
+        ("Tell me when", "Rent it for me", "Rent at the start time", "Ask for approval", "Rent at"),
+    ),
     (2, "click", ("Stop waiting", "Wait again", "Any time")),
     (3, "command", ("give {own} @ana", "give {own} @ben", "give {own} @cleo")),
     (4, "click", ("Take ", "Ask ", "Share with", "Give it to")),
@@ -165,9 +169,9 @@ def opening_actions(rng: random.Random) -> tuple[Action, ...]:
     ]
     waits = [
         Action(after=0, who="Ben", kind=ActionKind.COMMAND, text=rng.choice(WISHES)),
-        Action(after=0, who="Ben", kind=ActionKind.CLICK, labels=("Rent it for me", "Ask for it")),
+        Action(after=0, who="Ben", kind=ActionKind.CLICK, labels=("Rent it for me", "Ask for approval")),
         Action(after=0, who="Cleo", kind=ActionKind.COMMAND, text=rng.choice(STARTS)),
-        Action(after=0, who="Cleo", kind=ActionKind.CLICK, labels=("Rent at the start time", "Ask for it")),
+        Action(after=0, who="Cleo", kind=ActionKind.CLICK, labels=("Rent at the start time", "Ask for approval")),
     ]
     home = Action(after=0, who="Ana", kind=ActionKind.HOME)
     return (*keys, *rents, *asks, *waits, home)

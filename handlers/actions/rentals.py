@@ -114,7 +114,7 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
     rental = details.rental
     warning, effect = None, ""
     if rental.state is State.AWAITING_APPROVAL:
-        verb, effect = "Withdraw", "Nobody will be asked to approve it any more."
+        verb, effect = "Withdraw", "Nobody will be asked to approve the request any more."
     elif rental.state is State.QUEUED:
         verb, effect = "Withdraw", "I'll stop looking for an offer."
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
@@ -126,8 +126,8 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
     none_known = "Nothing has been rented for it."
     if rental.bought_after_backup:
         none_known = (
-            "A machine that was rented for it was found in the Compute Clear account. "
-            "It keeps running until an admin decides what to do."
+            "A machine that had been rented for this request was found in the Compute Clear account. "
+            "That machine keeps running until an admin decides what to do."
         )
     cost = f"It has cost {so_far(details.spent)}." if details.attempts else none_known
     return blocks.modal(
@@ -193,15 +193,15 @@ def extend_dialog(
     ]
     if details.sees_money:
         warning = f"This can cost up to {say_at_most(envelope.total)} in all."
-        lines[0] = f"{lines[0]} That costs about {dollars(cost(rate, longer.span))}."
+        lines[0] = f"{lines[0]} That adds about {dollars(cost(rate, longer.span))} to the cost."
         lines.append(
             join(f"It has cost {so_far(details.spent)}.", over_total_text(rental.request, envelope.total))
         )
     if over:
         passed, mine = longer.proposal.passed, reader.id == rental.owner
-        why = "This needs approval, because it's over the limits."
+        why = "The extension needs approval, because its cost is over the limits."
         if passed and details.sees_money:
-            why = f"This needs approval. {say_passed(passed[0], None if mine else owner(details))}"
+            why = f"The extension needs approval. {say_passed(passed[0], None if mine else owner(details), 'It')}"
         lines.append(why)
     return blocks.modal(
         Callback.EXTEND_CONFIRM,

@@ -118,7 +118,7 @@ def price_text(request: Request, offer: Offer | None) -> str:
     """Return `*From $2.15/h, about $12.90* for 6 h: 1x H100 in EU, on demand, at Hyperstack`. It names what the
     price is for, because people go on choosing while they read it."""
     if offer is None:
-        return f"Nobody offers this right now: {_wanted(request)}. Click Show offers for similar ones."
+        return f'Nobody offers this right now: {_wanted(request)}. To see similar offers, click "Show offers".'
     longest = ""
     if request.longest > request.lease:
         longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
@@ -129,12 +129,12 @@ def price_text(request: Request, offer: Offer | None) -> str:
 
 def no_price(request: Request, why: str) -> str:
     """Return what the form says if the market did not tell a price."""
-    return f"I have no price for {_wanted(request)}, because {why}. You can continue: Show offers asks again."
+    return f'I have no price for {_wanted(request)}, because {why}. You can continue: "Show offers" asks again.'
 
 
 def not_sold(words: str) -> str:
     """Return what the form says if its choice can't be read or isn't allowed. `words` are mrkdwn."""
-    return f"I can't look up the price yet. {words}"
+    return f"I can't look up offers yet. {words}"
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
@@ -273,7 +273,7 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     later = "" if wanted.up_to is None else _length_or_end(wanted.up_to, wanted.last_end, wanted, zone)
     return blocks.text_input(
         Field.UP_TO,
-        "At most, if the GPUs are still busy",
+        "Up to how long, if the GPUs are still busy",
         value=later,
         hint="Such as 12h. If empty, the machine ends after the time above, busy or not.",
         longest=40,
@@ -319,11 +319,7 @@ def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new:
     stands = wish if wish is not None and wish.until > now and wanted.until is None else None
     boxes = [
         option("Rent the first offer at once if nothing needs confirming (now)", NOW),
-        *(
-            []
-            if hours.always
-            else [option("If I wait, look for offers outside my hours too (any time)", ANY_TIME)]
-        ),
+        *([] if hours.always else [option("If I wait, look for offers day and night (any time)", ANY_TIME)]),
     ]
     return [
         blocks.text_input(

@@ -23,7 +23,7 @@ from handlers.messages.writers import EventContext
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, option
 from handlers.phrases.budget_text import limits_fact, over_total_text, price_fact
-from handlers.phrases.ends import how_long_in_dialog
+from handlers.phrases.ends import hours_text, how_long_in_dialog
 from handlers.phrases.format import Reader, escape, join, per_hour, person
 from handlers.phrases.rental_text import machine, machine_in, owner, so_far
 from handlers.typed.form import read_length
@@ -150,9 +150,9 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
 
 
 def _length_label(rental: Rental, fewer: FewerHours) -> str:
-    """Return `4 h`, or `up to 8 h if its GPUs are busy` if two ends remain."""
+    """Return `4 h`, or `6 h, or up to 8 h if its GPUs are busy` if two ends remain."""
     two_ends = rental.extension is None and fewer.request.up_to is not None
-    return f"up to {span(fewer.length)} if its GPUs are busy" if two_ends else span(fewer.length)
+    return hours_text(fewer.request) if two_ends else span(fewer.length)
 
 
 def deny_dialog(details: RentalDetails, reader: Reader) -> Modal:

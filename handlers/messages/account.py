@@ -56,16 +56,14 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
     paused, told = context.other_end, context.other_alert
     if paused is not None and told is not None and told.ts is None:
         return _pause_over(context, paused, context.event)
-    return blocks.message(
-        f"{sentence_case(context.actor)} ended the pause of buying, so machines can be rented again."
-    )
+    return blocks.message(f"{sentence_case(context.actor)} resumed buying, so machines can be rented again.")
 
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
     """Return one message about a pause of buying and its end, for a reader who wasn't told of the pause."""
     times, by = context.times, actor(context.names, resumed)
     began = f"{_who_paused(context, paused)} paused buying {times.at_time(paused.at)}{_why(paused)}."
-    ended = f"{sentence_case(by)} ended the pause {times.at_time(resumed.at)}, so machines can be rented again."
+    ended = f"{sentence_case(by)} resumed buying {times.at_time(resumed.at)}, so machines can be rented again."
     return blocks.message(f"{began} {ended}")
 
 
@@ -179,7 +177,7 @@ def _no_writes(context: AlertContext[AlertFacts]) -> Rendered:
     if not facts.name:
         late = f", {span(facts.span)} after their end" if facts.span else ""
         return blocks.message(
-            "My database can't save anything, so nothing can be rented, extended or decided. "
+            "My database can't save anything, so nothing can be rented, extended or approved. "
             f"Machines are still deleted{late}. Make room on the disk of the database, and I'll continue."
         )
     deleted = f", and I'll delete it {times.at_time(facts.until)}" if facts.until else ""
@@ -204,8 +202,9 @@ def _store_back(context: AlertContext[AlertFacts]) -> Rendered:
 @alert(EventKind.WRONG_CLOCK)
 def _wrong_clock(context: AlertContext[AlertFacts]) -> Rendered:
     facts = context.facts
+    computer = escape(facts.name or "", 60)
     wrong = ClockDifference(facts.span or timedelta(0), from_database=facts.detail == "database")
     return blocks.message(
-        f"The clock of {escape(facts.name or '', 60)}, a computer that I run on, is {wrong.text}. Until the clock "
-        "is set right, all I do there is delete machines that are long past their end."
+        f"The clock of {computer}, a computer that I run on, is {wrong.text}. Until that "
+        f"clock is set right, {computer} only deletes machines that are long past their end."
     )

@@ -112,7 +112,9 @@ def _waits_on(context: EventContext) -> Rendered:
 
 def _now(context: EventContext) -> str:
     bought = context.rental.state not in UNBOUGHT
-    name = "I tried again later: the machine" if bought else "by now, the request"
+    name = "a later attempt succeeded: the machine" if bought else "by now, the request"
+    if context.rental.state.over:
+        name = "the request" if context.rental.lease is None else "the machine"
     return current_state(context.details, context.times, name)
 
 
@@ -131,7 +133,9 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> str:
     wanted, until = describe(context.rental.request), _tries_until(context)
     if facts.offer is None:
         return join(f"No {wanted} was available{context.when_at}.", until)
-    least = f"costs at least {per_hour(facts.rate)}" if facts.rate is not None else "costs more than was accepted"
+    least = (
+        f"cost at least {per_hour(facts.rate)}" if facts.rate is not None else "cost more than the request allows"
+    )
     allowed = (
         f", and {context.owner} allowed {limit_per_hour(facts.max_rate)}" if facts.max_rate is not None else ""
     )
@@ -186,13 +190,13 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 
 
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
-    """Return the price compared with the clicked one: `, $0.27 more than the offer Ana clicked and within what Ana
-    accepted`. Return an empty text for the same price, or if the event doesn't have both prices."""
+    """Return the price compared with the clicked one: `, $0.27 more than the offer Ana clicked but within the
+    limit that Ana accepted`. Return an empty text for the same price, or if the event doesn't have both prices."""
     facts, who = context.facts, context.owner
     if facts.clicked is None or facts.rate is None or facts.rate == facts.clicked:
         return ""
     clicked = f"{who} allowed" if context.rental.wish is not None else f"the offer {who} clicked"
-    within = f" and within what {who} accepted" if facts.rate > facts.clicked else ""
+    within = f" but within the limit that {who} accepted" if facts.rate > facts.clicked else ""
     return f", {difference(facts.clicked, facts.rate, clicked)}{within}"
 
 
@@ -208,7 +212,7 @@ def _no_answer(context: EventContext[AttemptFacts]) -> str:
             lead = f"I tried to buy from {name}, but {reason(why)}"
         case _:
             lead = f"{name} reported that the purchase failed, but its answer names a machine"
-    return join(sentence(lead), _checking("there"))
+    return join(sentence(lead), _checking(f"from {name}"))
 
 
 def _checking(where: str) -> str:
@@ -225,7 +229,8 @@ def _given_up(context: EventContext[AttemptFacts]) -> str:
     took = f" in {about_span(context.event.at - began[-1])}" if began and facts.why is Why.TOO_SLOW else ""
     return join(
         sentence(f"{vendor(facts.vendor)} didn't get the machine ready{took}"),
-        "I'm destroying it, then I'll try the next offer. It may bill until the vendor confirms the deletion.",
+        "I'm destroying that machine, which may bill until the vendor confirms the deletion.",
+        "Then I'll try the next offer.",
         _answered(facts.vendor, facts.detail),
     )
 
@@ -234,7 +239,7 @@ def _given_up(context: EventContext[AttemptFacts]) -> str:
 def _accepted(context: EventContext[AttemptFacts]) -> str:
     name = vendor(context.facts.vendor)
     if context.facts.why is not None:
-        return f"The machine was rented at {name} after all. It's starting."
+        return sentence(f"{name} accepted the purchase after all, and the machine is starting")
     return sentence(f"{name} accepted the purchase, and the machine is starting")
 
 
@@ -271,7 +276,7 @@ def _waiting_for_lookups(facts: HeldUpFacts) -> str:
     if facts.vendor is not None:
         failed = _failed(facts.vendor, Why.ANSWERED_FAILED if facts.detail else Why.SOLD_OUT, facts.detail)
     vendors = plural(facts.count, "vendor") if facts.count is not None and facts.count > 1 else "vendor"
-    where = "there" if facts.count == 1 and failed else f"from the {vendors} that I tried"
+    where = f"from {vendor(facts.vendor)}" if facts.count == 1 and failed else f"from the {vendors} that I tried"
     if facts.end is None:
         return join(failed, _checking(where))
     checking = f"No other offer matches. I'm making sure that nothing was rented {where}, which takes about 2 min"
@@ -294,7 +299,10 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
         return ""
     lacks = _lacks_script(context, left_out) if left_out.refused else _script_lacks(left_out)
     rental_id, shown_to = context.details.rental.id, context.name(context.owner_id)
-    line = f"When the machine is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing keys."
+    keys = "key" if left_out.key_count == 1 else "keys"
+    line = (
+        f"When the machine is ready, /gpu ssh {rental_id} shows {shown_to} the line that adds the missing {keys}."
+    )
     next_step = line if left_out.key_count else ""
     names = [context.name(user) for user in left_out.people]
     have = "has" if len(names) == 1 else "have"

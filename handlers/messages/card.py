@@ -144,6 +144,7 @@ def _waits(details: RentalDetails, times: Times) -> list[Part]:
     request, posted = rental.request, rental.created_at
     until = rental.wish.until if rental.wish is not None else None
     starts = request.starts_at
+    tries = "I'll look for an offer" if starts is None else "If no offer matches at the start, I'll keep trying"
     return [
         _lead(
             f"{state_word(details)}: {_for_whom(details)} at up to {highest(rental.envelope)}",
@@ -151,7 +152,7 @@ def _waits(details: RentalDetails, times: Times) -> list[Part]:
             if starts is not None and request.until is not None
             else "",
             f"It costs at most {say_at_most(rental.envelope.total)}.",
-            f"I'll look for an offer until {times.time(until, posted)}." if until is not None else "",
+            f"{tries} until {times.time(until, posted)}." if until is not None else "",
             _failures(details, times),
         ),
         blocks.small(note(request.note)),
@@ -159,12 +160,12 @@ def _waits(details: RentalDetails, times: Times) -> list[Part]:
 
 
 def _failures(details: RentalDetails, times: Times) -> str:
-    """Return `I've tried 14 times, last at 03:10: Nebius seems to be sold out.`"""
+    """Return `I've tried 14 times, most recently at 03:10: Nebius seems to be sold out.`"""
     last = details.current
     if last is None or last.why is None:
         return ""
     count, at = len(details.attempts), times.at_time(last.intended_at)
-    often = f"once, {at}" if count == 1 else f"{count} times, last {at}"
+    often = f"once, {at}" if count == 1 else f"{count} times, most recently {at}"
     return sentence(f"I've tried {often}: {reason(last.why, last.vendor)}")
 
 
@@ -190,7 +191,7 @@ def _plan(details: RentalDetails, now: datetime) -> Part:
         [
             *done,
             Task(join(step, elapsed, hold, by=", "), TaskStatus.IN_PROGRESS),
-            Task("SSH answers", TaskStatus.PENDING),
+            Task("Waiting for SSH", TaskStatus.PENDING),
         ],
     )
     passed = f"{elapsed} have passed." if elapsed else ""

@@ -124,14 +124,16 @@ def _somebody_destroys_it(context: EventContext) -> Rendered:
 
 @thread(EventKind.NOT_CONFIRMED)
 def _not_confirmed(context: EventContext[DeletionFacts]) -> str:
-    facts, what = context.facts, context.this_machine
+    facts, failed, what = context.facts, "", f"The deletion of {context.this_machine}"
     if facts.why in REPORTED_FAILED:
-        made = "made" if facts.resource_id else "may have made"
-        what = f"the machine that {vendor(facts.vendor)} {made} for {context.this_request} in a failed purchase"
+        made, what = "made" if facts.resource_id else "may have made", "Its deletion"
+        name = sentence_case(vendor(facts.vendor))
+        failed = f"{name} {made} a machine for {context.this_request} in a failed purchase."
     billing = f"billing {per_hour(facts.rate)}" if facts.rate is not None else "billing"
     answer = escape(facts.detail or "", 200)
     return join(
-        f"The deletion of {what} isn't confirmed yet, so it may still be {billing}{_which(facts)}.",
+        failed,
+        f"{what} isn't confirmed yet, so it may still be {billing}{_which(facts)}.",
         "I'm still trying.",
         f"Last answer: {with_full_stop(answer)}" if answer else None,
     )
@@ -178,23 +180,24 @@ def _taken_on(context: EventContext) -> str:
 def _extra_resource(context: EventContext[DeletionFacts]) -> str:
     facts = context.facts
     made = f"{sentence_case(vendor(facts.vendor))} made a machine for {context.this_request}"
-    why = "although it reported a failure" if facts.why in REPORTED_FAILED else "that isn't needed"
+    why = "although it reported a failure" if facts.why in REPORTED_FAILED else "but the machine isn't needed"
     bills = (
         f" It may bill {per_hour(facts.rate)} until the vendor confirms the deletion."
         if facts.rate is not None
         else ""
     )
     which = f" (resource {short_resource_id(facts.resource_id)})" if facts.resource_id else ""
-    return f"{made} {why}{which}. I'm deleting it.{bills}"
+    return f"{made}{which}, {why}. I'm deleting it.{bills}"
 
 
 @thread(EventKind.EXTRA_GONE)
 def _extra_resource_gone(context: EventContext[DeletionFacts]) -> str:
     """Return the end of a machine, with its cost after a failed purchase, else with that of the whole rental."""
     spent, at = cost_of(context.facts), vendor(context.facts.vendor)
-    whose = "It" if context.facts.why in REPORTED_FAILED else "With it, this rental"
+    whose = "It" if context.facts.why in REPORTED_FAILED else f"With that machine, {context.this_request}"
+    unneeded = f"The machine at {at} that {context.this_request} didn't need"
     return join(
-        f"The extra machine at {at} ended{context.when_at}, confirmed by the vendor.",
+        f"{unneeded} ended{context.when_at}, confirmed by the vendor.",
         f"{whose} cost {in_all(spent)}." if spent else None,
     )
 
@@ -232,15 +235,13 @@ def _ended(context: EventContext[EndedFacts]) -> str:
         now_is = f"It's {escape(facts.name, 20)} now." if facts.name else "That machine has ended."
         return join(sentence(how), FOUND_ON_ACCOUNT, now_is)
     if facts.why is Why.NOTHING_FITTED:
-        tried = "no purchase worked for" if context.details.attempts else "no offer matched"
-        by = f"By {context.times.time(context.event.at)}, " if context.timed else ""
+        tried = "every purchase failed for" if context.details.attempts else "no offer matched"
+        by = f"Until {context.times.time(context.event.at)}, " if context.timed else ""
         return join(sentence(f"{by}{tried} {context.this_request}"), cost)
     if end in {State.FAILED, State.LOST} and facts.why:
         return join(sentence(f"{how}: {reason(facts.why, facts.vendor or context.rental.vendor)}"), cost)
     billed = end not in {State.FAILED, State.LOST} and (facts.amount or facts.estimated)
-    return join(
-        sentence(how), "The vendor confirmed that nothing bills for it any more." if billed else None, cost
-    )
+    return join(sentence(how), "The vendor confirmed that billing has stopped." if billed else None, cost)
 
 
 @direct(EventKind.ENDED)

@@ -212,14 +212,14 @@ def _extension_approved(context: EventContext[DecisionFacts | ExtensionFacts]) -
     own = " (their own request)" if context.facts.self_approved else ""
     fewer = fewer_hours_text(context.facts)
     what = "fewer hours than requested" if fewer else "more time"
-    approved = f"{context.actor} approved {what} for {context.this_machine}{own}{over_budget(context)}"
-    return f"{approved}{f': {fewer}' if fewer else ''}. It now {_ends(context)}."
+    approved = f"{context.actor} approved {what} for {context.this_machine}{own}"
+    return join(f"{approved}{f': {fewer}' if fewer else ''}. It now {_ends(context)}.", over_budget(context))
 
 
 @thread(EventKind.EXTENSION_DENIED, EventKind.EXTENSION_EXPIRED)
 def _extension_over(context: EventContext[DecisionFacts]) -> str:
     denied = context.event.kind is EventKind.EXTENSION_DENIED
-    decided = f"{context.actor} declined" if denied else "Nobody decided about"
+    decided = f"{context.actor} declined" if denied else "Nobody approved or declined"
     said = f": {context.said}" if context.said else ""
     return f"{decided} more time for {context.this_machine}{said}. It {_ends(context)}."
 

@@ -12,7 +12,7 @@ from bot.model.event import EventKind
 from bot.model.facts import BudgetAlertFacts, DearRental, DigestFacts, UnusualDayFacts
 from bot.model.money import in_cents
 from bot.model.spend import Digest, Spent
-from bot.model.text import plural
+from bot.model.text import listed, plural
 from bot.policy.buying.budgets import say_month, split_budget
 from bot.policy.buying.focus import MonthFile
 from bot.policy.team.rules import WhenOver
@@ -104,7 +104,8 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
     parts = f"{dollars(spent)} is spent, and running machines can cost {dollars(reserved)} more"
     refuse = context.reader.rules.budgets.over is WhenOver.REFUSE
     full = balance.spent + balance.reserved >= budget
-    then = "nothing more can be rented" if refuse else "every new rental needs approval"
+    for_whom = "" if balance.scope.kind is ScopeKind.TEAM else f" for {who}"
+    then = f"nothing more can be rented{for_whom}" if refuse else f"every new rental{for_whom} needs approval"
     when = "From now on," if full else "At 100%,"
     return blocks.message(f"{reached}: {parts}. Nothing is stopped. {when} {then}.")
 
@@ -130,7 +131,10 @@ def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
     """
     one, rental_id = parts[0], identifier(parts[0].rental_id, 20)
     name = f"{machines(one.count, one.gpu)} ({rental_id})" if one.gpu else rental_id
-    return f"{name}, {' and '.join(f'{dollars(each.amount)} for {person(names, each.owner)}' for each in parts)}"
+    if len(parts) == 1:
+        return f"{name}, {dollars(one.amount)} for {person(names, one.owner)}"
+    owners = listed([f"{dollars(each.amount)} while {person(names, each.owner)} owned it" for each in parts])
+    return f"{name}, {owners}"
 
 
 # --- the file of a month

@@ -36,10 +36,14 @@ NEVER_FOR_THAT = "Machines are never destroyed just because they're idle."
 
 @thread(EventKind.KEPT)
 def _kept(context: EventContext[KeptFacts]) -> str:
-    needs = f"says that {context.this_machine} is still needed"
+    return join(_needs_it(context), _asks_again(context))
+
+
+def _needs_it(context: EventContext[KeptFacts]) -> str:
+    """Return `Ben says that this machine is still needed.`, or `Ana still needs this machine.` of its owner."""
     if context.event.actor == context.owner_id:
-        needs = f"still needs {context.this_machine}"
-    return join(f"{context.actor} {needs}.", _asks_again(context))
+        return f"{context.actor} still needs {context.this_machine}."
+    return f"{context.actor} says that {context.this_machine} is still needed."
 
 
 def _asks_again(context: EventContext[KeptFacts]) -> str:
@@ -253,7 +257,7 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Render
     if answer.facts.since != rental.running_lease.ends_at:
         return blocks.message(
             join(
-                needed or f"{sentence(context.machine + ' is still needed')}",
+                needed or _needs_it(kept._replace(named=True)),
                 ends_fact(rental, reader.times).sentence,
             )
         )
@@ -264,9 +268,9 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Render
 
 
 @direct(EventKind.KEPT)
-def _is_still_needed(context: EventContext) -> Rendered:
+def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
     """Return to a person who asked for the machine that it is still needed."""
-    return blocks.message(sentence(f"{context.machine} is still needed"))
+    return blocks.message(_needs_it(context._replace(named=True)))
 
 
 # --- to the approvers, if the owner doesn't answer

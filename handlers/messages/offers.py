@@ -132,7 +132,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
             no_script = "" if choice.runs_script else _without_script(quote.request.setup)
             text = join_lines(line, cost, no_script)
         else:
-            text = join_lines(line, f"You can't rent this. {refusal_text(choice.refused)}")
+            text = join_lines(line, f"You can't rent this offer now. {refusal_text(choice.refused)}")
         offers.append(blocks.paragraph(text, _button(choice, quote, is_best)))
     first_expiry = min((choice.offer.expires_at for choice in shown), default=reader.now)
     hidden = len(quote.offers) - len(shown)
@@ -201,7 +201,9 @@ def _left(view: QuoteView) -> str:
     if view.left is None:
         return ""
     left = remainder_text(view.quote.request.count, view.left)
-    return f"Approved for the rest of its lease: {left} No offer fits that. The offers below exceed it:"
+    return (
+        f"Approved for the rest of its lease: {left} No offer fits these limits. The offers below can cost more:"
+    )
 
 
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
@@ -247,7 +249,7 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
             return f"{who}. You can look at prices, but nothing can be rented."
     reasons = {None if choice.refused is None else refusal_text(choice.refused) for choice in choices}
     only = reasons.pop() if len(reasons) == 1 else None
-    return f"You can't rent these now. {only}" if only is not None else ""
+    return f"You can't rent any of these offers now. {only}" if only is not None else ""
 
 
 def _without_script(setup: str | None) -> str:
@@ -304,7 +306,9 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     if everything:
         return f"{text}."
     highest_price = highest(choice.envelope)
-    sold_out = f"If it sells out, I'll take another up to {highest_price}." if _may_cost_more(choice) else ""
+    sold_out = (
+        f"If this offer sells out, I'll take another up to {highest_price}." if _may_cost_more(choice) else ""
+    )
     return join(f"{text} including startup and shutdown.", sold_out)
 
 
@@ -315,7 +319,11 @@ def _most(choice: OfferChoice, rules: Rules, subject: str = '"At most" is') -> s
     before = envelope.total - cost_at_most(envelope.max_rate, billed)
     spent = f", plus the {dollars(before)} spent before" if in_cents([before]) > [0] else ""
     start_and_end = f"{span(envelope.lease)} plus {span(billed - envelope.lease)} to start and shut down"
-    dearer = "If this offer sells out, I'll take the next one up to that price." if _may_cost_more(choice) else ""
+    dearer = (
+        "If the offer that you rent sells out, I'll take another up to that price."
+        if _may_cost_more(choice)
+        else ""
+    )
     return join(f"{subject} for {start_and_end}, at up to {highest(envelope)}{spent}.", dearer)
 
 
@@ -363,7 +371,7 @@ def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -
 
 
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
-    """Return `*Needs approval*: it's over the limit of $10.00/h.`, or an empty text if no offer needs it.
+    """Return `*Needs approval*: the price is over the limit of $10.00/h.`, or an empty text if no offer needs it.
 
     If only some of the offers need it, say which: `*$18.40/h needs approval*: it's over the limit of $10.00/h.`
     """
@@ -372,13 +380,13 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     if not needing:
         return ""
     overs = {choice.over for choice in needing}
-    limits = limit_names(frozenset().union(*overs), rules, " and " if len(overs) == 1 else " or ")
+    limits = limit_names(frozenset().union(*overs), rules, differ=len(overs) > 1)
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
     if len(needing) == len(rentable):
         return needs_approval(limits, passed)
     prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
     if len(prices) == 1:
-        return needs_approval(limits, passed, f"{prices[0]} needs approval")
+        return needs_approval(limits, passed, f"{prices[0]} needs approval", "it's")
     return needs_approval(limits, passed, f"{listed(prices)} need approval", "they're")
 
 

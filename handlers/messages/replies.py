@@ -63,10 +63,10 @@ def error(problem: GpubotError) -> Rendered:
 
 def _show_line(line: Line, n: int) -> Json | None:
     """Return the button `Show H100 EU under $2.50/GPU/h`, which asks for exactly that. Return None if the line is
-    too long for a button. A label that would be cut only says which of the lines the button shows."""
+    too long for a button. A label that would be cut only says which of the suggestions the button shows."""
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:
-        label = "Show this" if n == 1 else f"Show line {n}"
+        label = "Show this" if n == 1 else f"Show suggestion {n}"
     with suppress(Mistake):
         value = LineValue(text=f"wait {line.text}" if line.verb == "wait" else line.text)
         return button(label, Action.SHOW_LINE, value, about=line.shown)
@@ -136,9 +136,7 @@ def paused(changed: bool, home_channel: str) -> Rendered:
 
 
 def resumed(changed: bool) -> Rendered:
-    return reply(
-        "The pause of buying is over, so machines can be rented again." if changed else "Buying wasn't paused."
-    )
+    return reply("Buying has resumed, so machines can be rented again." if changed else "Buying wasn't paused.")
 
 
 # --- leases and ends
@@ -188,7 +186,7 @@ def ending(rental: Rental) -> Rendered:
         if rental.state in {State.WITHDRAWN, State.CANCELLED}:
             return blocks.message(f"The request for {machine_in(rental)} was {STATES[rental.state].lower()}.")
         return blocks.message(f"{machine_in(rental)} has ended.")
-    then = f"{channel(rental.card_channel)} will say when the vendor has confirmed the deletion."
+    then = f"I'll say in {channel(rental.card_channel)} when the vendor has confirmed the deletion."
     return blocks.message(f"I'm destroying {machine_in(rental)}. {then}")
 
 

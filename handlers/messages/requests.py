@@ -99,7 +99,7 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
     facts, who = context.facts, sentence_case(context.this_request)
     expires = f"expires {context.times.at_time(facts.until)}." if facts.until else ""
     if facts.why is Why.TOO_LITTLE_TIME:
-        why = f"{who} is on hold, because the end that it asks for is too near."
+        why = f"{who} is on hold, because too little time is left until the requested end."
         later = join("The request needs a later end", expires, by=", and ")
         return join(why, _cost_by_then(facts), sentence(later))
     now = f"a machine now costs {per_hour(facts.rate)}" if facts.rate is not None else None
@@ -149,9 +149,10 @@ def _approved(context: EventContext[DecisionFacts]) -> str:
     terms, what = terms_text(context.facts), context.request if context.named else "this request"
     if context.event.actor == context.owner_id and context.facts.self_approved is False:
         return f"{context.actor} accepted the new terms of {what}{f': {terms}' if terms else ''}."
-    own = " (their own)" if context.facts.self_approved else ""
-    approved = f"{context.actor} approved {what}{own}{context.when_at}{over_budget(context)}"
-    return f"{join(approved, terms, by=', ')}."
+    if context.facts.self_approved:
+        what = f"their own request for {machine_in(context.rental)}" if context.named else "their own request"
+    approved = f"{context.actor} approved {what}{context.when_at}"
+    return join(f"{join(approved, terms, by=', ')}.", over_budget(context))
 
 
 @thread(EventKind.APPROVED_NOT_READY)
@@ -176,8 +177,7 @@ def _request_over(context: EventContext[EndedFacts]) -> str:
         case EventKind.DENIED:
             over = f"{context.actor} declined {request}{context.when_at}"
         case EventKind.EXPIRED:
-            by = f" by {context.times.time(context.event.at)}" if context.timed else ""
-            over = f"Nobody decided about {request}{by}"
+            over = f"{sentence_case(request)} expired{context.when_at} without a decision"
         case _ if context.event.actor is None:
             over = f"{sentence_case(request)} was withdrawn{context.when_at}"
         case _:
@@ -194,7 +194,7 @@ def _request_over(context: EventContext[EndedFacts]) -> str:
 def _deciders_changed(context: EventContext[DecidersFacts]) -> str:
     names, about = names_of(context.details, context.facts.people), f" about {context.this_request}"
     if context.facts.admins_decide:
-        asked = f"admins were asked{about}: {people_text(names)}" if names else f"admins decide{about}"
+        asked = f"the admins ({people_text(names)}) were asked{about}" if names else f"admins decide{about}"
         return f"No approver is left, so {asked}."
     return join(f"Approvers decide again{about}.", f"{people_were(names)} asked." if names else "")
 
@@ -381,7 +381,7 @@ def _answer(context: EventContext) -> Rendered:
     details, times, decided = context.details, context.times, context.outcome
     name = person(details.names, context.owner_id)
     if decided is None:
-        words = f"Approval of {name}'s {machine_in(details.rental)} is no longer needed."
+        words = f"{name}'s {machine_in(details.rental)} no longer needs approval."
         return blocks.message(join(words, current_state(details, times)), closed=True)
     if decided.kind is EventKind.CHANGED:
         who = person(details.names, decided.actor)
@@ -406,7 +406,10 @@ def _decide_again(context: EventContext[RequestFacts]) -> Rendered:
     if rental.owner_decides:
         needs = "your decision" if context.by_owner else f"{owner(details)}'s decision"
     most = rental.envelope.total
-    total = over_total_text(rental.request, most) or f"It can cost up to {say_at_most(most)} in all."
+    total = (
+        over_total_text(rental.request, most)
+        or f"It can cost up to {highest(rental.envelope)} and {say_at_most(most)} in all."
+    )
     total = "" if rental.needs_later_end else total
     text = join(_undecided(context._replace(named=True), needs), total, first_runs_on(details))
     version = VersionValue(rental_id=rental.id, version=rental.envelope.version)

@@ -73,7 +73,7 @@ def tell_button(quote_id: str, request: Request, label: str = "Tell me when ther
 
 
 def _label(wait: WaitPreview) -> str:
-    verb = "Ask for it" if wait.over else "Rent it for me"
+    verb = "Ask for approval" if wait.over else "Rent it for me"
     length, total = span(wait.envelope.lease), say_at_most(wait.envelope.total)
     return f"{verb} at {limit_per_hour(wait.envelope.max_rate)} or less: {length}, up to {total}"
 
@@ -83,12 +83,12 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
     quote, wait = view.quote, view.wait
     if not wait_buttons(view):
         return ""
-    refused = f"I can't rent one for you later. {refusal_text(view.wait_refused)}" if view.wait_refused else ""
+    refused = f"I can't rent one automatically. {refusal_text(view.wait_refused)}" if view.wait_refused else ""
     hours = "" if view.wait_refused else when_it_looks(quote.wish, reader.rules)
     if hours and _ends_before_hours(quote.wish, reader):
-        hours += f' {_BEFORE_HOURS} unless you add "any time".'
+        hours += f' {_BEFORE_HOURS} unless you add "any time" to your request.'
     elif hours and not (quote.wish and quote.wish.any_time):
-        hours += ' Add "any time" for day and night.'
+        hours += ' To look day and night, add "any time" to your request.'
     return join(any_model(quote.request), hours, _who_decides(wait, reader.rules) if wait else "", refused)
 
 
@@ -97,7 +97,7 @@ def _ends_before_hours(wish: Wish | None, reader: Reader) -> bool:
     return wish is not None and ends_before_hours(wish, reader.now, zone, reader.rules)
 
 
-_BEFORE_HOURS = "The waiting ends before those hours begin, so I won't look at all"
+_BEFORE_HOURS = "Your wait ends before those hours begin, so I won't look for an offer"
 
 
 def any_model(request: Request) -> str:
@@ -115,7 +115,7 @@ def when_it_looks(wish: Wish | None, rules: Rules) -> str:
 
 
 def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
-    """Return `*Needs approval*: it's over the limit of $10.00/h.`, or an empty text."""
+    """Return `*Needs approval*: the price is over the limit of $10.00/h.`, or an empty text."""
     return needs_approval(limit_names(wait.over, rules), next(iter(wait.passed), None)) if wait.over else ""
 
 
@@ -129,12 +129,12 @@ def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rende
     """Return the answer to a request with a start time, below what was `understood`."""
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
-        lines = [f"I can't rent it at that time. {refusal_text(view.wait_refused)}"]
+        lines = [f"I can't plan this rental. {refusal_text(view.wait_refused)}"]
     elif wait is None:
-        lines = [f"{NOT_OFFERED}, so I need your highest price. Add it to your request, such as: under $3 per GPU"]
+        lines = [f"{NOT_OFFERED}, so add your highest price to the request, such as: under $3 per GPU"]
     else:
         label = (
-            f"Ask for it at {limit_per_hour(wait.envelope.max_rate)} or less"
+            f"Ask for approval at {limit_per_hour(wait.envelope.max_rate)} or less"
             if wait.over
             else "Rent at the start time"
         )
@@ -228,7 +228,7 @@ def dearer_confirm(dearer: DearerRent, reader: Reader) -> Modal:
         blocks.lines(
             f"{describe(dearer.rental)} from {place(offer.vendor, offer.vendor_region)}, {per_hour(offer.rate)}, "
             f"{how_long_in_dialog(dearer.rental.request, reader.now)}.",
-            f"If it sells out, I'll take another up to {highest(envelope)}. "
+            f"If this offer sells out, I'll take another up to {highest(envelope)}. "
             f"Until now, you allowed {limit_per_hour(dearer.rental.envelope.max_rate)}.",
             over_total_text(dearer.rental.request, envelope.total),
             _who_decides(dearer, reader.rules),
@@ -250,13 +250,13 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
     about, any_time = describe(waiting.request), None
     hours = "" if waiting.request.starts_at else when_it_looks(waiting.wish, reader.rules)
     if _ends_before_hours(waiting.wish, reader):
-        hours += f" {_BEFORE_HOURS} unless you allow any time."
+        hours += f' {_BEFORE_HOURS} unless you click "Any time".'
         any_time = button(
             "Any time", Action.ANY_TIME, QuoteValue(quote_id=waiting.quote.id), about=about, style="primary"
         )
     text = waiting_text(waiting, reader.times)
     if rental is None:
-        text = join(text, "I'll message you once when one is available.", hours)
+        text = join(text, "I'll send you one message as soon as there is an offer.", hours)
     else:
         text = join(text, f"Follow it in {channel(rental.card_channel)}.", hours)
     return blocks.with_buttons(text, any_time, stop_button(waiting.quote.id, about))
@@ -276,8 +276,8 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
     again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id), about=about)
     best = recommended(view.choices) or next(iter(view.choices), None)
     if best is None:
-        by = f" by {reader.times.time(quote.wish.until)}" if quote.wish is not None else ""
-        text = f"No offer for {_what(quote.request)} matched{by}. Nothing was rented."
+        until = f"Until {reader.times.time(quote.wish.until)}, no" if quote.wish is not None else "No"
+        text = f"{until} offer matched {_what(quote.request)}. Nothing was rented."
         return blocks.with_buttons(text, again)
     offer = best.offer
     where = place(offer.vendor, offer.vendor_region)
@@ -310,7 +310,8 @@ def waiting_text(waiting: WaitingView, times: Times) -> str:
     limits = f"at {limit_per_hour(envelope.max_rate)} or less, up to {say_at_most(envelope.total)} in all."
     first = "It needs approval first." if rental.state is State.AWAITING_APPROVAL else ""
     if rental.request.starts_at is not None:
-        return join(f"{machine_in(rental)} starts {times.at_time(rental.request.starts_at)}, {limits}", first)
+        start = times.at_time(rental.request.starts_at)
+        return join(f"You're waiting for {machine_in(rental)} to start {start}, {limits}", first)
     waits = f"You're on the waitlist for {machine_in(rental)} {until}."
     return join(waits, f"I'll rent the first one {limits}", first)
 

@@ -312,8 +312,8 @@ def cost_of(facts: BillFacts) -> AccruedCost | None:
 
 
 def over_budget(context: EventContext[DecisionFacts]) -> str:
-    """Return `, although that exceeds the budget of project vision`. Empty if none is exceeded."""
+    """Return `The request exceeds the budget of project vision.` Empty if none is exceeded."""
     passed = context.facts.passed
-    return (
-        f", although that exceeds {whose_budget(passed[0].balance.scope, context.details.names)}" if passed else ""
-    )
+    if not passed:
+        return ""
+    return f"The request exceeds {whose_budget(passed[0].balance.scope, context.details.names)}."

@@ -61,9 +61,7 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
         return ""
     instead = "no project" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}"
-    other = (
-        f"{channel(quote.asked_in)} belongs to project {escape(of_channel, 40)}, and you aren't one of its members"
-    )
+    other = f"{channel(quote.asked_in)} belongs to project {escape(of_channel, 40)}, which you aren't a member of"
     return f"{other}. This request is charged to {instead}."
 
 
@@ -139,11 +137,9 @@ def over_total_text(request: Request, total: Micros) -> str:
 
 
 def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
-    """Return the limits that are exceeded as a cell, which is empty if none is: `$10.00/h, $100.00 per rental`."""
+    """Return the limits that are exceeded as a cell, which is empty if none is: `the limit of $10.00/h`."""
     names = limit_names(over, rules)
-    amounts = _limit_amounts(over, rules)
-    label = "Over the limit" if len(amounts) == 1 else "Over the limits"
-    return Fact(label, ", ".join(amounts), f"This is over the {names}." if names else "")
+    return Fact("Exceeds", f"the {names}" if names else "", f"The request exceeds the {names}." if names else "")
 
 
 def price_fact(envelope: Envelope) -> Fact:
@@ -157,11 +153,13 @@ def price_fact(envelope: Envelope) -> Fact:
     return Fact("Price", f"{rate}, {sold_out}", f"It costs {rate}{each}, {sold_out}.")
 
 
-def limit_names(over: Collection[Over], rules: Rules, by: str = " and ") -> str:
-    """Return `limits of $10.00/h and $100.00 per rental`, or with `by` " or " `limit of $10.00/h or $100.00 per
-    rental`. Return an empty text if no limit is exceeded."""
+def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -> str:
+    """Return `limits of $10.00/h and $100.00 per rental`, or `limit of $10.00/h, the limit of $100.00 per rental,
+    or both` if the offers exceed different ones. Return an empty text if no limit is exceeded."""
     names = _limit_amounts(over, rules)
-    return f"limit{'s' if len(names) > 1 and by == ' and ' else ''} of {by.join(names)}" if names else ""
+    if differ and len(names) > 1:
+        return f"limit of {', the limit of '.join(names)}, or both"
+    return f"{'limits' if len(names) > 1 else 'limit'} of {' and '.join(names)}" if names else ""
 
 
 def _limit_amounts(over: Collection[Over], rules: Rules) -> list[str]:
@@ -171,8 +169,10 @@ def _limit_amounts(over: Collection[Over], rules: Rules) -> list[str]:
     return [amount for which, amount in amounts.items() if which in over]
 
 
-def needs_approval(limits: str, passed: Demand | None, which: str = "Needs approval", it_is: str = "it's") -> str:
-    """Return `*Needs approval*: it's over the limit of $10.00/h.`, and what a budget that it passes has left.
+def needs_approval(
+    limits: str, passed: Demand | None, which: str = "Needs approval", it_is: str = "the price is"
+) -> str:
+    """Return `*Needs approval*: the price is over the limit of $10.00/h.`, and what a passed budget has left.
 
     `limits` are those of `limit_names`. `which` and `it_is` say for which of several offers that holds.
     """

@@ -46,11 +46,11 @@ def hours_text(request: Request) -> str:
 
 
 def until_named(request: Request) -> str:
-    """Return `, until today at 18:00`, with the start and the later of two ends, to follow a request."""
+    """Return `, running until today at 18:00`, with the start and the later of two ends, to follow a request."""
     if request.until is None or request.last_end is None:
         return ""
     last = Times.date_and_time(request.last_end)
-    return f", {_from_start(request)}until {Times.date_and_time(request.until)}{_if_busy(request, last)}"
+    return f", running {_from_start(request)}until {Times.date_and_time(request.until)}{_if_busy(request, last)}"
 
 
 def _from_start(request: Request) -> str:
@@ -92,10 +92,12 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
 
 
 def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
-    """Return when a machine ends, in sentences: `It ends at 18:40.`, also after the words `unless`. With a later
-    end, `If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.` follows."""
-    ends = f"{unless}it ends {times.at_time(ends_at, *posted)}"
-    return join(sentence(ends), if_busy_then(rental, ends_at, times, *posted))
+    """Return when a machine ends, as a sentence: `It ends at 18:40.`, also after the words `unless`. With a later
+    end, `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`"""
+    ends, latest = f"{unless}it ends {times.at_time(ends_at, *posted)}", rental.running_lease.latest_end
+    if latest is not None and latest > ends_at:
+        ends += f", or {times.at_time(latest, *posted)} at the latest if its GPUs are busy"
+    return sentence(ends)
 
 
 def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datetime) -> str:
@@ -120,9 +122,7 @@ def at_its_end(rental: Rental, now: datetime) -> Fact | None:
         done = f"as soon as its {SCRIPT} is done"
         return Fact("Ends", done, f"{ended} I'll destroy it {done}.")
     if can_move(lease):
-        return Fact(
-            "Ends", "now, or later if its GPUs are busy", f"{ended} I'm checking whether its GPUs are busy."
-        )
+        return Fact("Ends", "now, unless its GPUs are busy", f"{ended} I'm checking whether its GPUs are busy.")
     return Fact("Ends", "now", f"{ended} I'll destroy it as soon as I can.")
 
 

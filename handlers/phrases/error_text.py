@@ -104,7 +104,7 @@ def _decision(problem: AlreadyDecided) -> str:
     ago = rough_span(problem.ago)
     if problem.own:
         return f"You already {did} {ago} ago."
-    return f"{escape(problem.name or 'Someone else')} {did} {ago} before you."
+    return f"{escape(problem.name or 'Someone else')} {did}, {ago} before you."
 
 
 def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep, str]) -> str:
@@ -120,6 +120,5 @@ def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep
 
 def mistakes_text(first: str, lines: Sequence[str], count: int) -> str:
     """Return the first line, and below it the lines about the first of `count` mistakes in the policy file."""
-    more = count - len(lines)
-    rest = [f"{more} more mistakes: gpubot policy check lists them all."] if more > 0 else []
+    rest = [f"To see all {count} mistakes: gpubot policy check"] if count > len(lines) else []
     return "\n".join([first, *(f"{escape(line, 300)}." for line in lines), *rest])

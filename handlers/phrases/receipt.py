@@ -67,7 +67,10 @@ def receipt_facts(details: RentalDetails) -> Part:
 
 def _deletion(details: RentalDetails) -> Fact | None:
     if not settled(details):
-        late = "another machine that was rented for this request is still being deleted"
+        late = "another machine, rented for the same request, is still being deleted"
+        if details.rental.state is State.DESTROYED:
+            late = f"confirmed for {details.rental.id}, but {late}"
+            return Fact("Deletion", late, f"The deletion is {late}.")
         return Fact("Deletion", late, f"{late.capitalize()}.")
     if details.rental.state is State.LOST:
         return None  # the vendor took the machine

@@ -176,11 +176,11 @@ _REASONS: dict[Why, str] = {
     Why.RATE_LIMITED: "Compute Clear asked me to slow down",
     Why.VENDOR_FAILED: "{vendor} couldn't create the machine",
     Why.TOO_SLOW: "{vendor} didn't get the machine ready in time",
-    Why.NOTHING_LEFT: "no offer is left within what was accepted",
-    Why.TOO_LITTLE_TIME: "too little time is left until its end",
+    Why.NOTHING_LEFT: "no offer is left that matches the request",
+    Why.TOO_LITTLE_TIME: "too little time is left until the requested end",
     Why.NO_KEY: "its owner no longer has an SSH key",
     Why.TOO_MANY_ATTEMPTS: "too many offers failed",
-    Why.DEARER: "the offers that are left cost more than was accepted",
+    Why.DEARER: "the offers that are left cost more than the price accepted before",
     Why.OTHER_GPU: "only a different GPU is left",
     Why.OVER_BUDGET: "a budget no longer has room for it",
     Why.SHOWN_LATER: "my database was restored from an older backup",
@@ -395,13 +395,19 @@ def extended_by_operator(details: RentalDetails, times: Times) -> str:
     return sentence(f"{actor(details.names, longer[-1])} extended the machine until {times.time(facts.until)}")
 
 
+_WITHOUT_WAS = frozenset({State.DESTROYED, State.FAILED, State.EXPIRED})
+"""The states of which one says `it ended`, not `it was cancelled`."""
+
+
 def current_state(details: RentalDetails, times: Times, name: str = "it") -> str:
     """Return a sentence about the state of the rental now, for a message about an earlier state. `name` is what
     the message calls the rental there."""
     rental = details.rental
     it_is = "it's" if name == "it" else f"{name} is"
     if rental.state.over:
-        return join(f"{over_text(details, times)}.", why_ended(details))
+        over = over_text(details, times)
+        was = "" if (rental.state in _WITHOUT_WAS and ended_by(details) is None) or " before " in over else "was "
+        return join(sentence(f"{name} {was}{over[:1].lower()}{over[1:]}"), why_ended(details))
     if rental.state is State.DESTROYING:
         return sentence(f"{it_is} being destroyed")
     if rental.state is State.READY:
@@ -487,7 +493,7 @@ def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
     if away:
         return f"{away_text(away)}, so {people_were(names)} asked."
     if facts.admins_decide:
-        return f"No approver is left, so admins were asked: {people_text(names)}."
+        return f"No approver is left, so the admins ({people_text(names)}) were asked."
     return f"{people_were(names)} asked."
 
 

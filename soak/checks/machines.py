@@ -23,8 +23,8 @@ SWEPT, OWNERS_LOOKED_UP = timedelta(minutes=12), timedelta(minutes=75)
 look-up of owners may fail, and the next is 30 minutes later."""
 ENDS = ("Ended", "Failed", "Cancelled", "Lost", "Declined", "Expired", "Withdrawn")
 _UNTIL = re.compile(
-    r"\bIt ends (?:[^.;,]*? )?(\d\d):(\d\d)(?:, its latest end)?\."
-    r"(?: If its GPUs are busy then, it keeps running, until (?:[^.;,]*? )?(\d\d):(\d\d) at the latest\.)?"
+    r"\bIt ends (?:[^.;,]*? )?(\d\d):(\d\d)(?:, its latest end)?"
+    r"(?:, or (?:[^.;,]*? )?(\d\d):(\d\d) at the latest if its GPUs are busy)?\."
 )
 """The end on a card, and the latest one if it can move."""
 _ASKS = re.compile(r"n't rented through me|^My database (?:is empty|seems to be an older backup: \d)")

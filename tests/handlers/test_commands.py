@@ -205,9 +205,7 @@ async def test_pause_by_an_admin_stops_buying_and_notifies_the_other_admins(tmp_
             -1
         ] == "Cleo paused buying. An admin can end the pause with /gpu resume. Nothing was rented."
         assert await ours.rentals() == []
-        assert (
-            await ours.command(CLEO, "resume") == "The pause of buying is over, so machines can be rented again."
-        )
+        assert await ours.command(CLEO, "resume") == "Buying has resumed, so machines can be rented again."
         notices = [message for message in await ours.queued() if message.kind is MessageKind.ALERT]
         assert [notice.to.value for notice in notices] == [BEN, GPUS, BEN, GPUS]
 
@@ -222,8 +220,8 @@ async def test_a_pause_is_told_in_the_home_channel_and_with_the_offers_with_who_
         says = 'Cleo paused buying at 13:00: "bill *check*". You can look at prices'
         await ours.offered(ANA, an_offer("o1", "2.15"), says=says)
         await ours.command(CLEO, "resume")
-        resumed = await ours.deliver_until("ended the pause", channel=RULES.home_channel)
-        assert "Cleo ended the pause" in resumed["reads"]
+        resumed = await ours.deliver_until("resumed buying", channel=RULES.home_channel)
+        assert "Cleo resumed buying" in resumed["reads"]
 
 
 async def test_guests_can_only_read_help(tmp_path: Path) -> None:

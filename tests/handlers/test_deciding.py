@@ -69,7 +69,7 @@ async def test_a_person_who_is_no_approver_decides_nothing(tmp_path: Path, user:
         rental = await asked(ours)
         for action_id in ("approve", "deny"):
             assert (await ours.forge(user, action_id, f"{rental.id}:1"))["ok"]
-            assert (await ours.replies())[-1] == "Only approvers can decide this. Nothing was changed."
+            assert (await ours.replies())[-1] == "Only approvers can decide about requests. Nothing was changed."
         assert "Only approvers" in await forge_submission(
             ours, user, Callback.DENY.id, f"{rental.id}:1", reason="no"
         )
@@ -132,14 +132,14 @@ async def test_the_second_of_two_decisions_changes_nothing(tmp_path: Path) -> No
         await ours.click(BEN, shown, "Deny")
         await ours.click(CLEO, shown, "Deny")
         assert (await ours.submit(BEN))["ok"]
-        assert f"Ben declined the request for {rental.id} a moment before you." in str(
+        assert f"Ben declined the request for {rental.id}, a moment before you." in str(
             (await ours.submit(CLEO, reason="too dear"))["errors"]
         )
         await ours.click(CLEO, shown, "Deny")
         assert (await ours.rental(rental.id)).state is State.DENIED
         assert (await ours.replies())[
             -1
-        ] == f"Ben declined the request for {rental.id} a moment before you. Nothing more was changed."
+        ] == f"Ben declined the request for {rental.id}, a moment before you. This time, nothing was changed."
 
 
 async def test_the_requester_reads_why_it_was_denied_and_asks_again_which_only_shows_offers(
@@ -190,10 +190,10 @@ async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and
             "Admins decide about requests until there is an approver again. 1 request is waiting: /gpu list all"
             in told[0]
         )
-        notified = await ours.look(ANA, direct(ANA), "so admins were asked about your request")
+        notified = await ours.look(ANA, direct(ANA), "so the admins (Cleo) were asked about your request")
         assert notified["text"].endswith("in EU: Cleo.")
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
-        assert "No approver is left, so admins were asked: Cleo." in card["text"]
+        assert "No approver is left, so the admins (Cleo) were asked." in card["text"]
         await ours.command(CLEO, "list all")
         await ours.click(CLEO, await question(ours), "Approve up to")
         assert (await ours.submit(CLEO))["ok"]

@@ -102,14 +102,14 @@ async def test_the_form_says_what_its_choice_costs_and_follows_it(tmp_path: Path
         )
         await choose(ours, ANA, "cap", "1,000")
         assert await price_line(ours, ANA) == snapshot(
-            "I can't look up the price yet. Type a price in dollars of at most $1000.00, such as 3 or 2.50."
+            "I can't look up offers yet. Type your highest price in dollars, at most $1000.00, such as 3 or 2.50."
         )
         await choose(ours, ANA, "cap", "2.50")
         await choose(ours, ANA, "region", "EU")
         await choose(ours, ANA, "gpu", "A100")
         assert await price_line(ours, ANA) == snapshot(
             "Nobody offers this right now: 1x A100 in EU, on demand, under $2.50 per GPU-hour. "
-            "Click Show offers for similar ones."
+            'To see similar offers, click "Show offers".'
         )
 
 

@@ -70,7 +70,7 @@ async def test_one_click_puts_back_what_has_an_owner_and_the_rest_is_decided_one
         assert sorted(asked) == [("u2", BEN), ("u2", CLEO), ("u3", BEN), ("u3", CLEO)]
         await ours.deliver()
         assert (await ours.look(CLEO, direct(CLEO), "Cleo restored"))["buttons"] == []
-        assert "The pause of buying is over" in await ours.command(CLEO, "resume")
+        assert "Buying has resumed" in await ours.command(CLEO, "resume")
         await ours.deliver()
         assert "/gpu resume" not in (await ours.look(CLEO, direct(CLEO), "Cleo restored"))["reads"]
 

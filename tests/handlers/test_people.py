@@ -161,7 +161,7 @@ async def test_a_person_who_left_the_approvers_group_decides_nothing(tmp_path: P
         await ours.world.act(f"groups/{APPROVERS}", "PATCH", members=[CLEO])
         await wait_for_events(ours)
         await ours.click(BEN, await ours.look(BEN, APPROVALS, "Approve up to"), "Deny")
-        assert (await ours.replies())[-1] == "Only approvers can decide this. Nothing was changed."
+        assert (await ours.replies())[-1] == "Only approvers can decide about requests. Nothing was changed."
 
 
 async def test_if_slack_has_no_groups_and_no_guest_flags_nobody_is_in_a_group_or_a_guest(tmp_path: Path) -> None:

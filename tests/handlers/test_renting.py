@@ -52,8 +52,8 @@ async def test_a_click_on_an_offer_over_a_limit_asks_for_approval(tmp_path: Path
         dialog = await ours.modal(ANA)
         assert dialog is not None
         assert (
-            "it's over the limits of $10.00/h and $100.00 per rental. Nothing is rented until someone approves."
-            in dialog["reads"]
+            "the price is over the limits of $10.00/h and $100.00 per rental. "
+            "Nothing is rented until someone approves." in dialog["reads"]
         )
         assert await ours.rentals() == []
         assert (await ours.submit(ANA))["ok"]

@@ -29,7 +29,7 @@ from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, question, running
 from tests.handlers.team import EVE, FINGERPRINT, NOON, Team, team
 
-ONLY_APPROVERS = "Only approvers can decide this. Nothing was changed."
+ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
 NO_RIGHTS = "Your team's rules don't let you rent here. An admin can change that."
 NOTE = "the merger with Initech"
 SECRETS = (
@@ -79,7 +79,8 @@ async def test_an_old_button_shows_nothing_of_a_request_to_people_who_may_not_de
                 await ours.forge(user, action, f"{rental.id}:{version}")
                 reply = (await ours.replies())[-1]
                 assert reply == (
-                    f"Ben declined the request for {rental.id} a moment before you. Nothing more was changed."
+                    f"Ben declined the request for {rental.id}, a moment before you. "
+                    "This time, nothing was changed."
                     if may_know
                     else ONLY_APPROVERS
                 )

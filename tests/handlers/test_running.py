@@ -107,7 +107,7 @@ async def test_a_typed_extension_that_can_add_more_than_50_dollars_is_confirmed_
         assert (await ours.rental(rental.id)).running_lease.ends_at == end
         dialog = await ours.modal(ANA)
         assert dialog is not None
-        assert "That costs about $" in dialog["reads"]
+        assert "That adds about $" in dialog["reads"]
         assert "This can cost up to $" in dialog["reads"]
         # The reply's button opens the dialog again, and adds nothing a second time.
         shown = await ours.look(ANA, TRAINING, "confirm it first")

@@ -120,7 +120,7 @@ async def test_the_last_word_about_buying_holds_with_an_outage_between_each_two(
             await ours.end_fault(failing)
         await deliver_for(ours, clock, 10 * MINUTE)
         texts = [text.removeprefix("The operator ") for text in await said(ours, "buying", GPUS)]
-        kinds = {"paused buying.": "is", "paused buying at": "was", "ended the pause": "over"}
+        kinds = {"paused buying.": "is", "paused buying at": "was", "resumed buying": "over"}
         told = " ".join(kind for text in texts for words, kind in kinds.items() if text.startswith(words))
         # A pause isn't followed by the next pause, but by the end of this one, except for the last.
         assert re.fullmatch("((is )?was |is over )*is", told), told
@@ -139,7 +139,7 @@ async def test_a_pause_that_was_over_before_it_could_be_posted_is_one_message_wi
         await deliver_for(ours, clock, MINUTE)
         (text,) = await said(ours, "uying", GPUS)
         assert text == (
-            'The operator paused buying at 13:02: "bill check". The operator ended the pause at 13:04, so '
+            'The operator paused buying at 13:02: "bill check". The operator resumed buying at 13:04, so '
             "machines can be rented again."
         )
         assert await ours.queued() == []

@@ -53,7 +53,7 @@ async def test_wait_rents_nothing_and_tell_me_is_listed_until_its_owner_stops_wa
         shown = await reads(ours, "Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, ")
         assert [button["text"] for button in shown["buttons"]][:2] == [
             "Tell me when there's an offer",
-            "Ask for it at $24.00/h or less: 4 h, up to $108.00",
+            "Ask for approval at $24.00/h or less: 4 h, up to $108.00",
         ]
         await ours.click(ANA, shown, "Tell me")
         waits = await reads(ours, "You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27")
@@ -73,10 +73,10 @@ async def test_a_wait_that_ends_before_the_hours_begin_offers_to_look_at_any_tim
         ours.clock.jump(10 * H)  # 23:00 in Berlin
         await answered(ours, ANA, "wait H200 EU until 6:00 tomorrow")
         shown = await reads(
-            ours, "The waiting ends before those hours begin, so I won't look at all unless you add"
+            ours, "Your wait ends before those hours begin, so I won't look for an offer unless you add"
         )
         await ours.click(ANA, shown, "Tell me")
-        waits = await reads(ours, "so I won't look at all unless you allow any time.")
+        waits = await reads(ours, 'so I won\'t look for an offer unless you click "Any time".')
         await ours.click(ANA, waits, "Any time")
         waits = await reads(ours, "I look for offers day and night.")
         assert [button["text"] for button in waits["buttons"]] == ["Stop waiting"]
@@ -193,7 +193,7 @@ async def test_who_decides_whether_a_request_goes_on_can_be_told_instead_when_th
     ("text", "words"),
     [
         ("wait H100 for 2h", "Tell me when there's an offer"),
-        ("get H100 EU at 9:00 tomorrow", "so I need your highest price"),
+        ("get H100 EU at 9:00 tomorrow", "so add your highest price"),
     ],
 )
 async def test_a_search_can_be_repeated_with_what_was_typed_about_waiting(

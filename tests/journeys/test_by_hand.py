@@ -111,7 +111,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
     assert (status, " by 2 days, about $103.20." in longest) == (0, True)
     assert (await at_the_socket(world, Command(kind=Kind.PAUSE, why=WHY))).startswith("Buying is paused.")
     resumed = await at_the_socket(world, Command(kind=Kind.RESUME, why=WHY))
-    assert resumed == "The pause of buying is over, so machines can be rented again."
+    assert resumed == "Buying has resumed, so machines can be rented again."
     assert (await at_the_socket(world, Command(kind=Kind.DESTROY, id=waiting, why=WHY))).startswith(
         "The request for 8x H100"
     )
@@ -139,7 +139,7 @@ async def test_a_rental_is_listed_extended_and_destroyed_while_slack_is_away_and
         assert len([line for line in thread if line.startswith(said)]) == 1, (said, thread)
     messages = [message.reads for message in await world.sandbox.see(world.people["Cleo"])]
     about_buying = [text for text in messages if text.startswith("The operator paused buying at ")]
-    about_buying += [text for text in messages if text.startswith(f"The {WHO[4:]} ended the pause of buying")]
+    about_buying += [text for text in messages if text.startswith(f"The {WHO[4:]} resumed buying")]
     assert len(about_buying) == 2, "in the home channel and to the admin"
     assert WHY not in world.log.read_text(encoding="utf-8"), "what people type is not logged"
     await check_consistency(world, bought=["hyperstack"])

@@ -40,7 +40,7 @@ async def test_rules_and_tokens_change_at_sighup_and_a_bad_file_never_replaces_g
     await world.start(GPUBOT_POLICY=str(path))
     await world.sets_key()
     assert "up to $2.00/h and" in str((await world.play.types("Ana", "#training", "policy")).payload)
-    assert "it's over the limit of $2.00/h." in (await world.offers()).text
+    assert "the price is over the limit of $2.00/h." in (await world.offers()).text
 
     policy(world, SECOND)
     await world.sandbox.slack.post("tokens", {"bot": "new", "app": "new"})

@@ -142,7 +142,7 @@ async def test_rules_that_refuse_say_what_is_left_and_nothing_is_rented(sqlite_u
         quote = await here.ask(lease=4 * HOUR)
         choice = (await offers.offers_of_quote(here.deps, ANA, quote.id, most=3)).choices[0]
         assert isinstance(choice.refused, OverBudget)
-        left = r"^This could cost \$11\.12, and you have only \$5\.00 left in November\.$"
+        left = r"^The request could cost \$11\.12, and you have only \$5\.00 left in November\.$"
         with pytest.raises(OverBudget, match=left) as refused:
             await here.rent(quote)
         assert refused.value.instead.startswith("Nothing was rented or changed. Ask for less time")
@@ -159,7 +159,7 @@ async def test_an_approver_cannot_pass_a_budget_that_the_rules_refuse(sqlite_url
         assert first.state is second.state is State.AWAITING_APPROVAL
         await here.approve(first)
         with pytest.raises(
-            OverBudget, match=r"^This could cost .*, and vision has only .* left in November \(.*"
+            OverBudget, match=r"^The request could cost .*, and vision has only .* left in November \(.*"
         ) as refused:
             await here.approve(second)
         assert refused.value.instead.startswith("Nothing was approved. Approve fewer hours, deny it")
@@ -397,7 +397,7 @@ async def test_a_teammate_whose_extension_a_budget_does_not_hold_reads_nothing_o
     async with world(sqlite_url, rules=rules(over=WhenOver.REFUSE, person=Decimal(9))) as here:
         rental = await here.ready(lease=2 * HOUR, teammates=(BEN.id,))
         with pytest.raises(
-            OverBudget, match=r"^This could cost \$\d+\.\d\d, and you have only \$\d\.\d\d left in November"
+            OverBudget, match=r"^The request could cost \$\d+\.\d\d, and you have only \$\d\.\d\d left in November"
         ):
             await here.extend(rental, 40 * HOUR)
         with pytest.raises(

@@ -76,7 +76,9 @@ async def test_with_over_refuse_nothing_is_bought_that_a_lowered_budget_does_not
     assert rental.state is State.QUEUED
     (refused,) = [event for event in await here.events(rental) if event.kind is E.NOT_ALLOWED_NOW]
     total = say_at_most(rental.envelope.total)
-    assert refused.facts.detail == f"This could cost {total}, and your team has only $5.00 left in November."
+    assert (
+        refused.facts.detail == f"The request could cost {total}, and your team has only $5.00 left in November."
+    )
     use(here, WhenOver.REFUSE, team="100")
     await here.until(rental, State.READY)
 

@@ -164,12 +164,11 @@ async def test_buying_is_paused_and_resumed_and_all_admins_and_the_home_channel_
         assert 'The operator paused buying at 13:00: "*Slack* is <!channel> away".' in shown["reads"]
         assert (
             await carry_out(ours.deps, Command(kind=Kind.RESUME, why="it is back"))
-            == "The pause of buying is over, so machines can be rented again."
+            == "Buying has resumed, so machines can be rented again."
         )
-        told = await ours.deliver_until("ended the pause", channel=GPUS)
+        told = await ours.deliver_until("resumed buying", channel=GPUS)
         assert (
-            told["reads"]
-            == 'The operator (reason: "it is back") ended the pause of buying, so machines can be rented again.'
+            told["reads"] == 'The operator (reason: "it is back") resumed buying, so machines can be rented again.'
         )
 
 

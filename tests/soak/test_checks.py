@@ -61,9 +61,7 @@ def posted_twice(evidence: Evidence) -> Evidence:
 BUSY = Use((Phase(percents=(95,)),), at(12, 5))
 IDLE_AT_ITS_END = Use((Phase(percents=(95,), lasts=timedelta(minutes=110)), Phase()), at(12, 5))
 UNSEEN = Use((Phase(fault=Fault.REFUSED),), at(13, 30))
-MOVES = (
-    f"Ready: {SUBJECT}. It ends at 14:05. If its GPUs are busy then, it keeps running, until 15:05 at the latest."
-)
+MOVES = f"Ready: {SUBJECT}. It ends at 14:05, or at 15:05 at the latest if its GPUs are busy."
 
 
 def with_two_ends(evidence: Evidence, use: Use, *more: MachineUse) -> Evidence:
@@ -152,7 +150,7 @@ CASES: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("busy_machines_go_on", lambda e: with_two_ends(e, BUSY)),
     (
         "no_end_is_later_than_the_latest",
-        lambda e: moves_on(e, "15:06. If its GPUs are busy then, it keeps running, until 16:06 at the latest"),
+        lambda e: moves_on(e, "15:06, or at 16:06 at the latest if its GPUs are busy"),
     ),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "$5.01"))),
     ("receipts_are_the_bill", lambda e: with_card(e, FINAL.replace("$5.00", "an estimated $4.99"))),

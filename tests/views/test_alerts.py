@@ -47,7 +47,7 @@ Carl paused buying: "The bill is too high". Machines can still be destroyed. An 
 
 Carl paused buying. Machines can still be destroyed. An admin can end the pause with /gpu resume.
 
-Carl ended the pause of buying, so machines can be rented again.
+Carl resumed buying, so machines can be rented again.
 """)
 
 
@@ -60,13 +60,13 @@ def test_a_pause_that_is_over_is_told_with_its_end() -> None:
     operators, carls = paused(OPERATOR.id, "bill check"), paused(CARL, "The bill is too high")
     assert page(operators, carls, paused(CARL)) == snapshot("""\
 
-The operator paused buying at 09:02: "bill check". Carl ended the pause at 11:04, so machines can be
+The operator paused buying at 09:02: "bill check". Carl resumed buying at 11:04, so machines can be
       rented again.
 
-Carl paused buying at 09:02: "The bill is too high". Carl ended the pause at 11:04, so machines can
+Carl paused buying at 09:02: "The bill is too high". Carl resumed buying at 11:04, so machines can
       be rented again.
 
-Carl paused buying at 09:02. Carl ended the pause at 11:04, so machines can be rented again.
+Carl paused buying at 09:02. Carl resumed buying at 11:04, so machines can be rented again.
 """)
 
 
@@ -91,7 +91,7 @@ Correct the file, then type /gpu policy reload
 The policy file has mistakes, so the previous rules stay in force.
 line 1, a: there is no such key.
 line 2, b: write a number.
-5 more mistakes: gpubot policy check lists them all.
+To see all 7 mistakes: gpubot policy check
 Correct the file, then type /gpu policy reload
 """)
 
@@ -139,7 +139,7 @@ def test_a_notice_of_a_broken_database_says_what_no_longer_works() -> None:
         notice(K.STORE_BACK, name="k7mq2"),
     ) == snapshot("""\
 
-My database can't save anything, so nothing can be rented, extended or decided. Machines are still
+My database can't save anything, so nothing can be rented, extended or approved. Machines are still
       deleted, 30 min after their end. Make room on the disk of the database, and I'll continue.
 
 The machine k7mq2 can't be extended right now, because my database can't save anything. Its time is
@@ -161,11 +161,11 @@ def test_a_notice_of_a_wrong_clock_says_how_wrong_it_is_and_what_still_works() -
         notice(K.WRONG_CLOCK, name="gpubot-2", span=-600 * M, detail="witnesses"),
     ) == snapshot("""\
 
-The clock of gpubot-2, a computer that I run on, is 2 h ahead of the database's. Until the clock is
-      set right, all I do there is delete machines that are long past their end.
+The clock of gpubot-2, a computer that I run on, is 2 h ahead of the database's. Until that clock is
+      set right, gpubot-2 only deletes machines that are long past their end.
 
 The clock of gpubot-2, a computer that I run on, is 10 h behind Compute Clear's and Slack's. Until
-      the clock is set right, all I do there is delete machines that are long past their end.
+      that clock is set right, gpubot-2 only deletes machines that are long past their end.
 """)
 
 
@@ -191,11 +191,11 @@ def test_an_alert_of_a_budget_says_what_is_spent_what_can_follow_and_what_change
     ) == snapshot("""\
 
 vision has spent or reserved 87% of its $3,000.00 budget for November: $2,101.85 is spent, and
-      running machines can cost $510.22 more. Nothing is stopped. At 100%, every new rental needs
-      approval.
+      running machines can cost $510.22 more. Nothing is stopped. At 100%, every new rental for
+      vision needs approval.
 
 Carl has spent or reserved 101% of their $10.00 budget for November: $9.50 is spent, and running
-      machines can cost $0.60 more. Nothing is stopped. From now on, every new rental needs
+      machines can cost $0.60 more. Nothing is stopped. From now on, every new rental for Carl needs
       approval.
 
 The team has spent or reserved 87% of its $3,000.00 budget for November: $2,101.85 is spent, and
@@ -216,7 +216,8 @@ def test_a_notice_of_an_unusual_day_names_the_dearest_rentals_once_each_as_butto
     ) == snapshot("""\
 
 Today is unusually expensive: $612.40 so far, against $84.10 on a usual day. Most of it: 8x H100 SXM
-      80 GB (k7mq2), $331.20 for Ben and $190.10 for Ana; p4wd9, $31.20 for Carl.
+      80 GB (k7mq2), $331.20 while Ben owned it and $190.10 while Ana owned it; p4wd9, $31.20 for
+      Carl.
 [Show k7mq2] [Show p4wd9]
 
 Today is unusually expensive: $612.40 so far, against $0.00 on a usual day.

@@ -35,22 +35,22 @@ def test_a_request_mentions_the_approvers_once() -> None:
     first = approval(ASKED, waiting(), clock(14, 5), shown=0)
     assert page(first, approval(ASKED, waiting(), clock(14, 5))) == snapshot("""\
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
-      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
+      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7". <!subteam^S0GPU>, <@U0BEN>
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
-| Over the limits: $10.00/h, $100.00 per rental
+| Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
-      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
+      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
-| Over the limits: $10.00/h, $100.00 per rental
+| Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
@@ -69,23 +69,23 @@ def test_a_request_says_both_prices_when_they_were_read_and_how_the_other_machin
         approval(only, waiting(only), clock(14, 5)),
     ) == snapshot("""\
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
-      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3), idle for
-      50 min.
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
+      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3),
+      idle for 50 min.
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
-| Over the limits: $10.00/h, $100.00 per rental
+| Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3), idle for 50 min
   Next cheapest at 14:03: $19.36/h, Nebius eu-north1. The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
-      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
+      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
-| Over the limits: $10.00/h, $100.00 per rental
+| Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   No other offer matched at 14:03. The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
@@ -107,12 +107,12 @@ def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
         ),
     ) == snapshot("""\
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
-      is over the limit of $10.00/h. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
+      request exceeds the limit of $10.00/h. Ana also has 1x A100 (a2bc3).
 # Approve up to $95.22?
 Ana wants *8x H100 (p4wd9) in EU for 4 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
-| Over the limit: $10.00/h
+| Exceeds: the limit of $10.00/h
 | Also running: 1x A100 (a2bc3)
   Ana changed the request at 14:10. No other offer matched at 14:09. The request expires at 22:05.
 [Approve up to $95.22] [Approve fewer hours] [Deny] [Ana's spending]
@@ -126,7 +126,7 @@ def test_a_card_says_who_is_asked_and_whether_they_are_the_admins() -> None:
     now_admins = happened(K.DECIDERS_CHANGED, clock(14, 30), people=(CARL,), admins_decide=True)
     assert "Ben was asked. The request expires" in card(waiting(by_ben), clock(14, 5))
     shown = card(waiting(by_ben, now_admins), clock(14, 40))
-    assert "No approver is left, so admins were asked: Carl. The request expires" in " ".join(shown.split())
+    assert "No approver is left, so the admins (Carl) were asked. The request expires" in " ".join(shown.split())
 
 
 def test_an_approver_who_asks_or_is_notified_in_another_way_is_named_without_a_mention() -> None:
@@ -158,11 +158,11 @@ Ben approved Ana's 8x H100 (p4wd9) in EU at 14:12, for 6 h at up to $21.16/h.
 
 Ben declined Ana's request for 8x H100 (p4wd9) in EU at 14:12. Nothing was rented.
 
-Nobody decided about Ana's request for 8x H100 (p4wd9) in EU by 14:12. Nothing was rented.
+Ana's request for 8x H100 (p4wd9) in EU expired at 14:12 without a decision. Nothing was rented.
 
 Ana changed the request for 8x H100 (p4wd9) in EU at 14:10. Nothing is left to decide here.
 
-Approval of Ana's 8x H100 (p4wd9) in EU is no longer needed. Withdrawn.
+Ana's 8x H100 (p4wd9) in EU no longer needs approval. It was withdrawn.
 
 Ben approved Ana's 1x H100 (p4wd9) in EU yesterday at 14:12, for 6 h at up to $21.16/h.
 """)
@@ -182,21 +182,21 @@ def test_a_request_for_more_time_says_what_the_extension_adds_and_the_new_total(
     ) == snapshot("""\
 
 (fallback) It costs $2.42/h, $13.43 so far, and then up to $101.00 in all. It would then end
-      tomorrow at 18:40. This is over the limit of $100.00 per rental.
+      tomorrow at 18:40. The request exceeds the limit of $100.00 per rental.
 # Approve 24 h more, about $58.08?
 Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
       18:40.
 | Cost: $2.42/h, $13.43 so far, up to $101.00 in all
-| Over the limit: $100.00 per rental
+| Exceeds: the limit of $100.00 per rental
 [Approve up to $101.00] [Approve fewer hours] [Deny] [Ana's spending]
 
 (fallback) It costs $18.40/h, $13.43 so far, and then up to $79.05 in all. It would then end today
-      at 20:40. This is over the limit of $10.00/h.
+      at 20:40. The request exceeds the limit of $10.00/h.
 # Approve 2 h more, about $36.80?
 Ana wants more time for *8x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
       18:40.
 | Cost: $18.40/h, $13.43 so far, up to $79.05 in all
-| Over the limit: $10.00/h
+| Exceeds: the limit of $10.00/h
 [Approve up to $79.05] [Approve fewer hours] [Deny] [Ana's spending]
 
 Ben approved more time for Ana's 1x H100 (k7mq2). It now ends tomorrow at 18:40.

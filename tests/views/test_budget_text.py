@@ -71,29 +71,30 @@ def test_offers_that_a_budget_does_not_hold_say_so_and_offer_a_shorter_lease() -
 
 *1x H100 in EU* · 6 h
   project vision
-*Needs approval.* This could cost $16.06, and project vision has only $12.10 left in November
+*Needs approval.* The request could cost $16.06, and project vision has only $12.10 left in November
       ($2,900.00 spent, $87.90 reserved for running machines).
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Ask for $2.15/h: over the budget of project vision]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
 *$2.42/h* Nebius eu-north1   [Ask for $2.42/h: over the budget of project vision]
   Prices are valid until 13:05.
 [For 4 h instead] [Details] [Refresh] [Change]
 
 *8x H100 in EU* · 6 h
   project vision
-*Needs approval*: it's over the limit of $100.00 per rental. This could cost $137.54, and you have
-      only $12.10 left in November ($2,900.00 spent, $87.90 reserved for running machines).
+*Needs approval*: the price is over the limit of $100.00 per rental. The request could cost $137.54,
+      and you have only $12.10 left in November ($2,900.00 spent, $87.90 reserved for running
+      machines).
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
-About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
-      up to $21.16/h.
+About $110.40, *at most $137.54* including startup and shutdown. If this offer sells out, I'll take
+      another up to $21.16/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *1x H100 in EU* · 6 h
   project vision
-You can't rent these now. This could cost $16.06, and your team has only $12.10 left in November
-      ($2,900.00 spent, $87.90 reserved for running machines).
+You can't rent any of these offers now. The request could cost $16.06, and your team has only $12.10
+      left in November ($2,900.00 spent, $87.90 reserved for running machines).
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 [For 1 h instead] [Details] [Refresh] [Change]
@@ -104,9 +105,9 @@ def test_a_click_that_a_budget_refuses_reads_what_did_not_happen_and_what_to_do(
     refused = OverBudget(say_passed(demand(MINE)), instead=NOT_RENTED)
     assert textwrap.wrap(error_text(refused), 100) == snapshot(
         [
-            "This could cost $16.06, and you have only $12.10 left in November ($2,900.00 spent, $87.90 reserved",
-            "for running machines). Nothing was rented or changed. Ask for less time or a cheaper machine, or ask",
-            "an admin to raise the budget.",
+            "The request could cost $16.06, and you have only $12.10 left in November ($2,900.00 spent, $87.90",
+            "reserved for running machines). Nothing was rented or changed. Ask for less time or a cheaper",
+            "machine, or ask an admin to raise the budget.",
         ]
     )
 
@@ -117,9 +118,9 @@ def test_dialogs_say_which_budget_does_not_hold_it() -> None:
 == Ask for approval? ==
 ! This can cost up to $16.06.
 1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
-About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
-      sells out, I'll take the next one up to that price.
-*Needs approval.* This could cost $16.06, and project vision has only $12.10 left in November
+About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the offer
+      that you rent sells out, I'll take another up to that price.
+*Needs approval.* The request could cost $16.06, and project vision has only $12.10 left in November
       ($2,900.00 spent, $87.90 reserved for running machines). Nothing is rented until someone
       approves.
 [Ask] [Go back]\
@@ -140,16 +141,16 @@ def test_the_history_says_whose_budget_an_approval_passed() -> None:
         ),
     ) == snapshot("""\
 
-Ben approved this request at 14:12, although that exceeds the budget of project vision, for 6 h at
-      up to $21.16/h.
+Ben approved this request at 14:12, for 6 h at up to $21.16/h. The request exceeds the budget of
+      project vision.
 
-Ben approved this request at 14:12, although that exceeds Ana's budget, for 6 h at up to $21.16/h.
+Ben approved this request at 14:12, for 6 h at up to $21.16/h. The request exceeds Ana's budget.
 
-Ben approved this request at 14:12, although that exceeds the team's budget, for 6 h at up to
-      $21.16/h.
+Ben approved this request at 14:12, for 6 h at up to $21.16/h. The request exceeds the team's
+      budget.
 
-Ben approved more time for this machine, although that exceeds the budget of project vision. It now
-      ends at 20:40.
+Ben approved more time for this machine. It now ends at 20:40. The request exceeds the budget of
+      project vision.
 """)
 
 
@@ -164,8 +165,7 @@ def test_the_approvers_read_what_is_left_of_each_budget_now_and_after_this() -> 
     details = changed(waiting(ASKED), demands=(demand(TEAM), fits))
     assert [line for line in approval(ASKED, details, clock(14, 6)).splitlines() if "left" in line] == snapshot(
         [
-            "      is over the limits of $10.00/h and $100.00 per rental. The team has $12.10 of $3,000.00 left",
-            "      in November, $3.96 too little for this. vision has $100.00 of $3,000.00 left in November,",
+            "      $3,000.00 left in November, $3.96 too little for this. vision has $100.00 of $3,000.00 left in",
             "| Budget: The team: $12.10 left in November, $3.96 too little for this",
             "vision: $100.00 left in",
         ]

@@ -55,7 +55,7 @@ The request expires at 22:05.
 
 (fallback) Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h.
 *Waiting for Ana: 8x H100 (p4wd9) in EU for Ana at up to $21.16/h*
-The offers that are left cost more than was accepted. The request expires at 22:05.
+The offers that are left cost more than the price accepted before. The request expires at 22:05.
 [Accept up to $21.16/h] [Change] [Add teammate] [Withdraw]
 """)
 
@@ -86,14 +86,14 @@ def test_the_plan_of_a_machine_that_starts_shows_the_vendor_and_the_time_since_t
 (fallback) Starting: 1x H100 (k7mq2) in EU for Ana. Hyperstack is starting the machine at $2.15/h.
 # Starting: 1x H100 (k7mq2) in EU for Ana
 - in_progress: Hyperstack at $2.15/h
-- pending: SSH answers
+- pending: Waiting for SSH
 [Details] [Cancel]
 
 (fallback) Starting: 1x H100 (k7mq2) in EU for Ana. Hyperstack is starting the machine at $2.15/h. 1
       min 40 s of about 3 min have passed.
 # Starting: 1x H100 (k7mq2) in EU for Ana
 - in_progress: Hyperstack at $2.15/h, 1 min 40 s of about 3 min
-- pending: SSH answers
+- pending: Waiting for SSH
 [Details] [Cancel]
 
 (fallback) Starting: 1x H100 (k7mq2) in EU for Ana. Hyperstack is starting the machine at $2.15/h. 1
@@ -101,7 +101,7 @@ def test_the_plan_of_a_machine_that_starts_shows_the_vendor_and_the_time_since_t
 # Starting: 1x H100 (k7mq2) in EU for Ana
 - in_progress: Hyperstack at $2.15/h, 1 min 40 s of about 3 min, on hold because Compute Clear isn't
       responding
-- pending: SSH answers
+- pending: Waiting for SSH
 [Details] [Cancel]
 
 (fallback) Starting: 1x H100 (k7mq2) in EU for Ana. I'm checking Hyperstack's answer. 1 min 40 s of
@@ -109,7 +109,7 @@ def test_the_plan_of_a_machine_that_starts_shows_the_vendor_and_the_time_since_t
 # Starting: 1x H100 (k7mq2) in EU for Ana
 - in_progress: Checking Hyperstack's answer, 1 min 40 s of about 3 min, on hold because Compute
       Clear isn't responding
-- pending: SSH answers
+- pending: Waiting for SSH
 [Details] [Cancel]
 """)
 
@@ -143,7 +143,7 @@ def test_the_plan_says_who_approved_it_and_which_attempts_failed_of_many_only_th
 - complete: Ben approved it
 - error: Hyperstack seems to be sold out
 - in_progress: Nebius at $2.42/h, 1 min 40 s of about 3 min
-- pending: SSH answers
+- pending: Waiting for SSH
 [Details] [Cancel]
 
 (fallback) Starting: 1x H100 (k7mq2) in EU for Ana. Hyperstack seems to be sold out. I'm trying the
@@ -151,7 +151,7 @@ def test_the_plan_says_who_approved_it_and_which_attempts_failed_of_many_only_th
 # Starting: 1x H100 (k7mq2) in EU for Ana
 - error: Hyperstack seems to be sold out
 - in_progress: Trying the next offer, 1 min 40 s of about 3 min
-- pending: SSH answers
+- pending: Waiting for SSH
 [Details] [Cancel]
 
 (fallback) Starting: 1x H100 (k7mq2) in EU for Ana. 2 earlier attempts failed. Hyperstack seems to
@@ -164,7 +164,7 @@ def test_the_plan_says_who_approved_it_and_which_attempts_failed_of_many_only_th
 - error: Hyperstack: Compute Clear asked me to slow down
 - error: Nebius didn't get the machine ready in time
 - in_progress: Nebius at $2.42/h, 1 min 40 s of about 3 min
-- pending: SSH answers
+- pending: Waiting for SSH
 [Details] [Cancel]
 """)
 
@@ -255,7 +255,7 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
       since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: now, or later if its GPUs are busy
+| Ends: now, unless its GPUs are busy
 | Price: $2.42/h since 12:37
   fine-tune run 7
 [Extend] [Details] [Destroy k7mq2]

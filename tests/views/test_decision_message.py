@@ -46,17 +46,17 @@ def test_a_request_with_too_little_time_left_can_be_changed_or_withdrawn_and_not
     shown = page(direct(again, details), card(details, clock(17, 31)), thread(again, details))
     assert shown == snapshot("""\
 
-Your request for 1x H100 (k7mq2) in EU is on hold, because the end that it asks for is too near.
-      Nothing is rented. The request needs a later end, and expires at 23:00.
+Your request for 1x H100 (k7mq2) in EU is on hold, because too little time is left until the
+      requested end. Nothing is rented. The request needs a later end, and expires at 23:00.
 [Change] [Withdraw]
 
 (fallback) Waiting for Ana: 1x H100 (k7mq2) in EU for Ana.
 *Waiting for Ana: 1x H100 (k7mq2) in EU for Ana*
-Too little time is left until its end. The request expires at 23:00.
+Too little time is left until the requested end. The request expires at 23:00.
 [Change] [Add teammate] [Withdraw]
 
-This request is on hold, because the end that it asks for is too near. Nothing is rented. The
-      request needs a later end, and expires at 23:00.
+This request is on hold, because too little time is left until the requested end. Nothing is rented.
+      The request needs a later end, and expires at 23:00.
 """)
 
 
@@ -92,12 +92,12 @@ def test_a_dearer_offer_is_for_the_owner_or_an_approver_to_decide() -> None:
 
 Your request for 1x H100 (k7mq2) in EU needs your decision, because a machine now costs $2.90/h at
       Scaleway fr-par-2, $0.43 more than the $2.47/h that you allowed. The request expires at 20:39.
-      It can cost up to $18.85 in all.
+      It can cost up to $2.90/h and $18.85 in all.
 [Accept up to $2.90/h] [Tell me about the next offer] [Withdraw]
 
 Your request for 1x H100 (k7mq2) in EU needs approval, because a machine now costs $2.90/h at
       Scaleway fr-par-2, $0.43 more than the $2.47/h that you allowed. The request expires at 20:39.
-      It can cost up to $18.85 in all.
+      It can cost up to $2.90/h and $18.85 in all.
 [Withdraw]
 
 Ben approved your 1x H100 (k7mq2) in EU at 12:45, at up to $2.90/h.
@@ -134,23 +134,23 @@ Ben declined your request for 1x H100 (k7mq2) in EU at 14:09. It cost nothing.
 Ben declined your request for 1x H100 (k7mq2) in EU at 14:09: "use 4 <!here>". It cost nothing.
 [Ask again]
 
-No approver is left, so admins were asked about your request for 1x H100 (k7mq2) in EU: Ben.
+No approver is left, so the admins (Ben) were asked about your request for 1x H100 (k7mq2) in EU.
 
 Ben declined more time for your 1x H100 (k7mq2). It ends at 18:40.
 
-Nobody decided about more time for your 1x H100 (k7mq2). It ends at 18:40.
+Nobody approved or declined more time for your 1x H100 (k7mq2). It ends at 18:40.
 
-Your 1x H100 (k7mq2) is still needed.
+Carl says that your 1x H100 (k7mq2) is still needed.
 
 Nebius ended your 1x H100 (k7mq2) at 14:10. Everything on it is lost. Ask again: /gpu get
 [Tell me when there's an offer]
 
-Your request for 1x H100 (k7mq2) in EU failed at 12:40: no offer is left within what was accepted.
+Your request for 1x H100 (k7mq2) in EU failed at 12:40: no offer is left that matches the request.
       It cost nothing. Ask again: /gpu get
 [Tell me when there's an offer] [Rent it for me, up to a price]
 
-Your request for 1x H100 (k7mq2) in EU expired at 22:07. The vendor confirmed that nothing bills for
-      it any more. It cost $0.42. Ask again: /gpu get
+Your request for 1x H100 (k7mq2) in EU expired at 22:07. The vendor confirmed that billing has
+      stopped. It cost $0.42. Ask again: /gpu get
 """)
 
 
@@ -161,9 +161,10 @@ def test_a_request_that_nobody_decided_is_asked_for_again_with_one_click() -> No
         direct(expired, ready(expired, state=State.EXPIRED), clock(9, 0, day=25)),
     ) == snapshot("""\
 
-Nobody decided about your request for 8x H100 (p4wd9) in EU by 22:05. Nothing was rented.
+Your request for 8x H100 (p4wd9) in EU expired at 22:05 without a decision. Nothing was rented.
 [Ask again]
 
-Nobody decided about your request for 1x H100 (k7mq2) in EU by yesterday at 22:05. It cost nothing.
+Your request for 1x H100 (k7mq2) in EU expired yesterday at 22:05 without a decision. It cost
+      nothing.
 [Ask again]
 """)

@@ -75,7 +75,7 @@ Ana asked for your 1x H100 (k7mq2). It has been in use again since 15:01.
 | Deletion: confirmed
   Computed from price and time; the invoice may differ.
 
-Ben's 1x H100 (k7mq2) is still needed.
+Ben still needs 1x H100 (k7mq2).
 """)
 
 

@@ -53,16 +53,16 @@ def test_each_offer_says_form_and_memory_if_the_list_has_several_models() -> Non
 
 *1x A100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 40 GB   [Rent from $2.15/h]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
 *$2.42/h* Nebius eu-north1, PCIe 80 GB   [Rent from $2.42/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
@@ -85,16 +85,16 @@ def test_the_dialog_and_the_approval_name_the_model_that_was_clicked() -> None:
 == Rent at $9.00/h? ==
 ! This can cost up to $65.00.
 1x A100 PCIe 80 GB in EU from Scaleway fr-par-2, $9.00/h, 6 h from when it's ready.
-About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10.00/h. If this offer
-      sells out, I'll take the next one up to that price.
+About $54.00. $65.00 is for 6 h plus 30 min to start and shut down, at up to $10.00/h. If the offer
+      that you rent sells out, I'll take another up to that price.
 [Rent from $9.00/h] [Go back]
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
-      is over the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
+      request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 Ana wants *8x A100 PCIe 80 GB (p4wd9) in EU for 6 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
-| Over the limits: $10.00/h, $100.00 per rental
+| Exceeds: the limits of $10.00/h and $100.00 per rental
 | Also running: 1x A100 (a2bc3)
   The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
@@ -167,7 +167,7 @@ def test_a_failover_names_what_it_buys() -> None:
 Renting from Hyperstack at $1.39/h.
 
 Hyperstack seems to be sold out. The attempt cost nothing. Trying RunPod at $1.50/h, $0.11 more than
-      the offer Ana clicked and within what Ana accepted.
+      the offer Ana clicked but within the limit that Ana accepted.
 """)
 
 
@@ -209,7 +209,7 @@ def test_if_only_another_model_is_left_the_difference_is_in_the_question() -> No
 
 Your request for 1x A100 SXM 40 GB (k7mq2) in EU needs your decision, because only A100 SXM 40 GB is
       left, not A100 PCIe 80 GB. Nothing is rented. A machine now costs $1.31/h at DataCrunch
-      FIN-03. The request expires at 20:39. It can cost up to $9.00 in all.
+      FIN-03. The request expires at 20:39. It can cost up to $1.50/h and $9.00 in all.
 [Accept up to $1.50/h] [Tell me about the next offer] [Withdraw]
 
 (fallback) Waiting for Ana: 1x A100 SXM 40 GB (k7mq2) in EU for Ana at up to $1.50/h.

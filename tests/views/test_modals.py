@@ -62,12 +62,14 @@ Ana's 1x H100 (k7mq2). It's still starting. Whatever was rented for it will be d
 [Cancel k7mq2] [Go back]
 
 == Withdraw p4wd9? ==
-Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. Nothing has been rented for it.
+Ana's 8x H100 (p4wd9). Nobody will be asked to approve the request any more. Nothing has been rented
+      for it.
 [Withdraw p4wd9] [Go back]
 
 == Withdraw p4wd9? ==
-Ana's 8x H100 (p4wd9). Nobody will be asked to approve it any more. A machine that was rented for it
-      was found in the Compute Clear account. It keeps running until an admin decides what to do.
+Ana's 8x H100 (p4wd9). Nobody will be asked to approve the request any more. A machine that had been
+      rented for this request was found in the Compute Clear account. That machine keeps running
+      until an admin decides what to do.
 [Withdraw p4wd9] [Go back]
 """)
 
@@ -83,24 +85,24 @@ def test_a_rent_or_an_approval_of_much_money_is_confirmed_with_its_total() -> No
 == Rent at $2.15/h? ==
 ! This can cost up to $16.06.
 1x H100 in EU from Hyperstack nor-1, $2.15/h, 6 h from when it's ready.
-About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer
-      sells out, I'll take the next one up to that price.
+About $12.90. $16.06 is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the offer
+      that you rent sells out, I'll take another up to that price.
 [Rent from $2.15/h] [Go back]
 
 == Ask for approval? ==
 ! This can cost up to $137.54.
 8x H100 in EU from Nebius eu-north1, $18.40/h, 6 h from when it's ready.
-About $110.40. $137.54 is for 6 h plus 30 min to start and shut down, at up to $21.16/h. If this
-      offer sells out, I'll take the next one up to that price.
-*Needs approval*: it's over the limits of $10.00/h and $100.00 per rental. Nothing is rented until
-      someone approves.
+About $110.40. $137.54 is for 6 h plus 30 min to start and shut down, at up to $21.16/h. If the
+      offer that you rent sells out, I'll take another up to that price.
+*Needs approval*: the price is over the limits of $10.00/h and $100.00 per rental. Nothing is rented
+      until someone approves.
 [Ask] [Go back]
 
 == Approve p4wd9? ==
 ! This can cost up to $137.54.
 Ana wants 8x H100 (p4wd9) in EU for 6 h: "fine-tune run 7".
-It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
-      limits of $10.00/h and $100.00 per rental.
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The request
+      exceeds the limits of $10.00/h and $100.00 per rental.
 [Approve up to $137.54] [Go back]
 
 == Approve k7mq2? ==
@@ -168,13 +170,13 @@ Vendor: Any vendor | (Nebius) | Hyperstack
 Highest price, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
-At most, if the GPUs are still busy: ()
+Up to how long, if the GPUs are still busy: ()
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used (no-probe)
 If nothing fits, wait until: ()
 Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
-      offers outside my hours too (any time)
+      offers day and night (any time)
 Note: (fine-tune run 7)
 [Show offers] [Go back]
 
@@ -188,13 +190,13 @@ Vendor: (Any vendor) | Hyperstack | Nebius
 Highest price, in dollars per GPU-hour: ()
 Starts at: ()
 For how long: (4h)
-At most, if the GPUs are still busy: ()
+Up to how long, if the GPUs are still busy: ()
 Choose a GPU to see its price.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used (no-probe)
 If nothing fits, wait until: ()
 Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
-      offers outside my hours too (any time)
+      offers day and night (any time)
 Note: ()
 [Show offers] [Go back]
 """)
@@ -264,7 +266,7 @@ Approve for: 4 h, up to $95.22 | 2 h, up to $52.90 | 1 h, up to $31.74
 == Fewer hours: p4wd9 ==
 Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or up to 12 h if its GPUs are busy:
       "fine-tune run 7".
-Approve for: up to 8 h if its GPUs are busy, up to $179.86 | 6 h, up to $137.54
+Approve for: 6 h, or up to 8 h if its GPUs are busy, up to $179.86 | 6 h, up to $137.54
   Ana will read that you approved fewer hours. The hourly price stays the same.
 [Approve fewer hours] [Go back]
 

@@ -20,7 +20,7 @@ from bot.model.quote import Nearby, Quote, QuoteState
 from bot.model.request import Contract
 from bot.model.state import State
 from bot.model.summary import IdleMachine, OfferChoice, Over
-from bot.policy.team.rules import Project
+from bot.policy.team.rules import Project, Rules
 from handlers.messages import offers
 from handlers.phrases.blocks import Rendered
 from tests.views.screens import labels, message, page
@@ -29,6 +29,7 @@ from tests.views.stories import (
     HYPERSTACK,
     NEBIUS,
     QUOTE,
+    RULES,
     SCALEWAY,
     H,
     M,
@@ -46,8 +47,8 @@ NOW = clock(12, 35)
 ALL = (HYPERSTACK, NEBIUS, SCALEWAY)
 EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
 NO_ROOM = Refused(
-    "That would exceed your team's limit of $100.00/h, of which $1.00/h is left. "
-    "Take a cheaper offer, or wait until a machine is destroyed."
+    "Your team's limit is $100.00/h, of which only $1.00/h is left. "
+    "Wait until a machine is destroyed, or look for an offer within that."
 )
 EIGHT_ALLOWED = envelope("18.40", "21.16", 137_540_000, count=8)
 
@@ -57,10 +58,15 @@ def rows(offers: Sequence[Offer] = ALL, **fields: Any) -> list[OfferChoice]:
 
 
 def found(
-    found_rows: Sequence[OfferChoice] = (), *, everything: bool = False, zone: str = "", **options: Any
+    found_rows: Sequence[OfferChoice] = (),
+    *,
+    everything: bool = False,
+    zone: str = "",
+    rules: Rules = RULES,
+    **options: Any,
 ) -> str:
     view = view_of(options.pop("quote", QUOTE), found_rows or rows(), **options)
-    return message(offers.found(view, reading(NOW, zone=zone), everything=everything), NOW)
+    return message(offers.found(view, reading(NOW, zone=zone, rules=rules), everything=everything), NOW)
 
 
 def test_the_heading_of_the_offers_names_the_set_up() -> None:
@@ -76,8 +82,8 @@ def test_offers_are_listed_in_order_with_one_recommended_button() -> None:
 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
 *$3.11/h* Scaleway fr-par-2   [Rent from $3.11/h]
   Prices are valid until 13:05.
@@ -94,8 +100,8 @@ About $12.90, *at most $16.06*.
 *$4.20/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.20/h]
 *$4.30/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.30/h]
 *$4.40/h* Lambda de-1, SXM 80 GB, 28 vCPUs, 180 GB memory   [Rent from $4.40/h]
-  "At most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If this offer sells
-      out, I'll take the next one up to that price.
+  "At most" is for 6 h plus 30 min to start and shut down, at up to $2.47/h. If the offer that you
+      rent sells out, I'll take another up to that price.
   Prices are valid until 13:05. Nothing is reserved, so an offer can still sell out.
 [Refresh] [Change]
 """)
@@ -123,8 +129,8 @@ def test_an_offer_says_how_seldom_such_machines_got_ready_and_if_they_take_long(
 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
 *$2.42/h* Nebius eu-north1. Only 4 of its last 10 machines became ready.   [Rent from $2.42/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
@@ -132,8 +138,8 @@ About $12.90, *at most $16.06* including startup and shutdown. If it sells out, 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB. Only 4 of its last 10 machines became ready.   [Rent from
       $2.15/h]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 """)
@@ -156,8 +162,8 @@ ben <b>'s 1x H100 (k7mq2) in EU has been idle for 3 h 5 min and ends at 18:40. b
       asked for it at 12:05.
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 """)
@@ -170,8 +176,8 @@ def test_offers_of_vendors_whose_machines_run_no_script_say_so_and_are_not_recom
 
 *1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
 No startup script at this vendor: only your default key works, and I can't monitor usage.
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
   Prices are valid until 13:05.
@@ -181,15 +187,15 @@ No startup script at this vendor: only your default key works, and I can't monit
 *$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
 No startup script at this vendor: only your default key works, and I can't monitor usage.
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
-About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $14.52, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *1x H100 in EU* · 6 h
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
-About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $14.52, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
 *$2.15/h* Hyperstack nor-1   [Rent from $2.15/h]
 No startup script at this vendor: only your default key works, and I can't monitor usage.
   Prices are valid until 13:05.
@@ -209,7 +215,7 @@ def test_an_offer_whose_id_does_not_fit_into_a_button_has_none() -> None:
     assert found(rows((too_long,))).splitlines()[1:3] == snapshot(
         [
             "*$2.15/h* Hyperstack nor-1, SXM 80 GB",
-            "About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up",
+            "About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take",
         ]
     )
 
@@ -225,29 +231,29 @@ def test_an_offer_over_a_limit_has_a_button_that_asks_and_a_refused_offer_has_no
     assert page(*shown) == snapshot("""\
 
 *8x H100 in EU* · 6 h
-*Needs approval*: it's over the limits of $10.00/h and $100.00 per rental.
+*Needs approval*: the price is over the limits of $10.00/h and $100.00 per rental.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
-About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
-      up to $21.16/h.
+About $110.40, *at most $137.54* including startup and shutdown. If this offer sells out, I'll take
+      another up to $21.16/h.
 *$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2
-You can't rent this. That would exceed your team's limit of $100.00/h, of which $1.00/h is left.
-      Take a cheaper offer, or wait until a machine is destroyed.
+You can't rent this offer now. Your team's limit is $100.00/h, of which only $1.00/h is left. Wait
+      until a machine is destroyed, or look for an offer within that.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *8x H100 in EU* · 6 h
-*Needs approval*: it's over the limit of $10.00/h.
+*Needs approval*: the price is over the limit of $10.00/h.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
-About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
-      up to $21.16/h.
+About $110.40, *at most $137.54* including startup and shutdown. If this offer sells out, I'll take
+      another up to $21.16/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
 *8x H100 in EU* · 6 h
-*Needs approval*: it's over the limit of $10.00/h or $100.00 per rental.
+*Needs approval*: the price is over the limit of $10.00/h, the limit of $100.00 per rental, or both.
 *$18.40/h* ($2.30 per GPU-hour) Nebius eu-north1, SXM 80 GB   [Ask for $18.40/h]
-About $110.40, *at most $137.54* including startup and shutdown. If it sells out, I'll take another
-      up to $21.16/h.
+About $110.40, *at most $137.54* including startup and shutdown. If this offer sells out, I'll take
+      another up to $21.16/h.
 *$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2   [Ask for $19.36/h]
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
@@ -259,8 +265,8 @@ def test_a_refusal_of_all_offers_is_said_once() -> None:
     assert page(found(rows(refused=why))) == snapshot("""\
 
 *1x H100 in EU* · 6 h
-You can't rent these now. You have 4 rentals, and your team's limit is 4 per person. Destroy one of
-      them first: /gpu list shows them.
+You can't rent any of these offers now. You have 4 rentals, and your team's limit is 4 per person.
+      Destroy one of them first: /gpu list shows them.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2
@@ -297,8 +303,8 @@ def test_a_change_of_a_waiting_request_says_what_it_will_be_and_that_the_request
 
 *Change p4wd9 to 1x H100 in EU* · 6 h
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
-About $12.90, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $12.90, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
 *$3.11/h* Scaleway fr-par-2   [Rent from $3.11/h]
   Prices are valid until 13:05.
@@ -306,8 +312,8 @@ About $12.90, *at most $16.06* including startup and shutdown. If it sells out, 
 [Details] [Refresh] [Change]
 
 *Change p4wd9 to 1x H100 in EU* · 6 h
-You can't rent these now. That would exceed your team's limit of $100.00/h, of which $1.00/h is
-      left. Take a cheaper offer, or wait until a machine is destroyed.
+You can't rent any of these offers now. Your team's limit is $100.00/h, of which only $1.00/h is
+      left. Wait until a machine is destroyed, or look for an offer within that.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2
@@ -337,34 +343,35 @@ def test_if_only_some_offers_need_an_approver_the_answer_says_which() -> None:
     asks = changed(asks, over=(Over.PER_HOUR,))
     dearer = changed(asks, offer=changed(asks.offer, offer_id="o-4", rate=Decimal("3.50")))
     balance = Balance(scope=Scope(kind=ScopeKind.PERSON, name="U0ANA"), month="2026-11", spent=9_000_000)
-    passed = Demand(balance=balance, budget=20_000_000, more=16_060_000)
+    passed = Demand(balance=balance, budget=20_000_000, more=22_750_000)
     over_budget = changed(dearer, over=(Over.BUDGET,), passed=(passed,))
     refused = changed(rents, refused=NO_ROOM)
+    rules = changed(RULES, auto_approve=changed(RULES.auto_approve, per_hour=Decimal("3.00")))
     answers = [
-        found([rents, asks]),
-        found([rents, asks, dearer]),
-        found([rents, over_budget]),
-        found([refused, asks]),
+        found([rents, asks], rules=rules),
+        found([rents, asks, dearer], rules=rules),
+        found([rents, over_budget], rules=rules),
+        found([refused, asks], rules=rules),
     ]
     # The first lines say which offers need approval.
     assert [answer.split("\n*$2.15/h* Hyper")[0] for answer in answers] == snapshot(
         [
             """\
 *1x H100 in EU* · 6 h
-*$3.11/h needs approval*: it's over the limit of $10.00/h.\
+*$3.11/h needs approval*: it's over the limit of $3.00/h.\
 """,
             """\
 *1x H100 in EU* · 6 h
-*$3.11/h and $3.50/h need approval*: they're over the limit of $10.00/h.\
+*$3.11/h and $3.50/h need approval*: they're over the limit of $3.00/h.\
 """,
             """\
 *1x H100 in EU* · 6 h
-*$3.50/h needs approval.* This could cost $16.06, and you have only $11.00 left in November ($9.00
-      spent, $0.00 reserved for running machines).\
+*$3.50/h needs approval.* The request could cost $22.75, and you have only $11.00 left in November
+      ($9.00 spent, $0.00 reserved for running machines).\
 """,
             """\
 *1x H100 in EU* · 6 h
-*Needs approval*: it's over the limit of $10.00/h.\
+*Needs approval*: the price is over the limit of $3.00/h.\
 """,
         ]
     )
@@ -383,12 +390,12 @@ def test_the_answer_says_what_is_charged_if_the_channels_project_is_for_other_pe
     assert "This request is charged to no project." in offers.answer(view_of(nothing, ()), reader).text
     assert page(*shown) == snapshot("""\
 
-  <#C0TRAIN> belongs to project vision, and you aren't one of its members. This request is charged
-      to no project.
+  <#C0TRAIN> belongs to project vision, which you aren't a member of. This request is charged to no
+      project.
 [Details] [Refresh] [Change]
 
-  <#C0TRAIN> belongs to project vision, and you aren't one of its members. This request is charged
-      to project speech.
+  <#C0TRAIN> belongs to project vision, which you aren't a member of. This request is charged to
+      project speech.
 [Details] [Refresh] [Change]
 
 [Details] [Refresh] [Change]
@@ -434,20 +441,21 @@ def test_if_nothing_is_found_buttons_show_similar_requests() -> None:
 
 (fallback) Right now, there's no H100 in EU under $2.00 per GPU-hour. Similar: Show from $2.15 in
       EU, Show US from $1.90 and Show spot from $1.20. Any H100 model counts as a match. I only look
-      for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and night.
+      for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and night, add "any
+      time" to your request.
 Right now, there's no H100 in EU under $2.00 per GPU-hour.
 [Tell me when there's an offer] [Rent it for me, up to a price] [Show from $2.15 in EU] [Show US
       from $1.90] [Show spot from $1.20] [Change]
   Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
-      20:00. Add "any time" for day and night.
+      20:00. To look day and night, add "any time" to your request.
 
 (fallback) Right now, there's no H100 in EU under $2.00 per GPU-hour, and nothing similar either.
       Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00
-      to 20:00. Add "any time" for day and night.
+      to 20:00. To look day and night, add "any time" to your request.
 Right now, there's no H100 in EU under $2.00 per GPU-hour, and nothing similar either.
 [Tell me when there's an offer] [Rent it for me, up to a price] [Change]
   Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
-      20:00. Add "any time" for day and night.
+      20:00. To look day and night, add "any time" to your request.
 """)
 
 
@@ -462,13 +470,13 @@ def test_without_an_offer_for_a_total_the_buttons_say_that_they_go_over_it() -> 
 
 (fallback) Right now, there's no H100 in EU for 6 h at $8.00 or less in all. Similar: Show from
       $2.15 in EU (over $8.00 in all) and Show US from $1.10. Any H100 model counts as a match. I
-      only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any time" for day and
-      night.
+      only look for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and night, add
+      "any time" to your request.
 Right now, there's no H100 in EU for 6 h at $8.00 or less in all.
 [Tell me when there's an offer] [Rent it for me, up to a price] [Show from $2.15 in EU (over $8.00
       in all)] [Show US from $1.10] [Change]
   Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
-      20:00. Add "any time" for day and night.
+      20:00. To look day and night, add "any time" to your request.
 """)
 
 

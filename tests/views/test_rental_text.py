@@ -37,9 +37,9 @@ def test_the_current_state_of_a_rental_is_one_sentence() -> None:
             "It's starting.",
             "It's ready, and ends at 18:40.",
             "It's being destroyed.",
-            "Ended at 18:41.",
-            "Lost at 18:41. Nebius took the machine back.",
-            "Withdrawn.",
+            "It ended at 18:41.",
+            "It was lost at 18:41. Nebius took the machine back.",
+            "It was withdrawn.",
         ]
     )
 

@@ -43,7 +43,7 @@ LOST = happened(
     clock(15, 12),
     vendor="nebius",
     why=Why.VENDOR_TOOK_IT,
-    amount=9_100_000,
+    amount=6_250_000,
     estimated=False,
     end=State.LOST,
 )
@@ -67,15 +67,15 @@ def test_the_owner_of_a_lost_machine_can_replace_it_once_until_its_end() -> None
     ) == snapshot("""\
 
 Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
-      $9.10.
+      $6.25.
 [Replace k7mq2, up to $2.47/h] [Tell me when there's an offer]
 
 Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
-      $9.10. Its replacement is f6rat.
+      $6.25. Its replacement is f6rat.
 [Show f6rat]
 
 Nebius took back your spot machine, 1x H100 (k7mq2), at 15:12. Everything on it is lost. It cost
-      $9.10. Ask again: /gpu get
+      $6.25. Ask again: /gpu get
 [Tell me when there's an offer]
 
 (fallback) Lost at 18:41: 1x H100 (k7mq2) in EU (spot) for Ana. Nebius took the machine back.
@@ -93,7 +93,7 @@ Nebius took the machine back. Its replacement is f6rat.
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 
-Nebius took back Ana's spot machine at 15:12. Everything on it is lost. It cost $9.10.
+Nebius took back Ana's spot machine at 15:12. Everything on it is lost. It cost $6.25.
 
 The replacement for this machine is f6rat.
 """)
@@ -182,16 +182,16 @@ def test_if_the_second_one_is_not_bought_its_owner_reads_that_the_first_runs_on(
     over = changed(waiting(expired, state=State.EXPIRED, **for_first), replaced=ready().rental)
     assert page(direct(failed, second), direct(dearer, waits), direct(expired, over)) == snapshot("""\
 
-Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left within what was accepted.
+Your request for 1x H100 (f6rat) in EU failed at 12:58: no offer is left that matches the request.
       It cost nothing. The old machine, k7mq2, keeps running.
 
 Your request for 1x H100 (f6rat) in EU needs your decision, because the offers that are left cost
-      more than was accepted. A machine now costs $3.11/h at Scaleway. It can cost up to $23.21 in
-      all. The old machine, k7mq2, keeps running.
+      more than the price accepted before. A machine now costs $3.11/h at Scaleway. It can cost up
+      to $3.57/h and $23.21 in all. The old machine, k7mq2, keeps running.
 [Accept up to $3.57/h] [Withdraw]
 
-Nobody decided about your request for 1x H100 (f6rat) in EU by 20:55. Nothing was rented. The old
-      machine, k7mq2, keeps running.
+Your request for 1x H100 (f6rat) in EU expired at 20:55 without a decision. Nothing was rented. The
+      old machine, k7mq2, keeps running.
 [Ask again]
 """)
 
@@ -245,15 +245,17 @@ def test_both_rentals_name_the_other_in_their_details() -> None:
         K.STARTED, clock(15, 14), ANA, name="k7mq2", max_rate=Decimal("2.47"), hours=3 * H, total=8_000_000
     )
     old = gone(LOST, TAKEN, state=State.LOST, why=Why.VENDOR_TOOK_IT, replaced_by="f6rat")
+    row = changed(old.ledger[0], ended_at=clock(15, 12), amount=6_250_000)
+    old = changed(old, ledger=(row,), spent=changed(old.spent, amount=row.amount))
     new = changed(making(), rental=changed(making().rental, id="f6rat", replaces="k7mq2"), events=(started,))
     shown = [lists.show(each, reader=reading(clock(15, 15), ANA)) for each in (old, new)]
     assert page(*(message(each, clock(15, 15)) for each in shown)) == snapshot("""\
 
 Lost: 1x H100 (k7mq2) in EU for Ana.
-  Nebius took the machine back. $14.68 for 6 h 4 min. Nebius eu-north1. Accepted limits: $2.47/h and
+  Nebius took the machine back. $6.25 for 2 h 35 min. Nebius eu-north1. Accepted limits: $2.47/h and
       $16.06 in total. Its replacement is f6rat. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  15:12  Nebius ended Ana's 1x H100 (k7mq2). Everything on it is lost. It cost $9.10.
+  15:12  Nebius ended Ana's 1x H100 (k7mq2). Everything on it is lost. It cost $6.25.
   15:14  The replacement for this machine is f6rat.
 
 Starting: 1x H100 (f6rat) in EU for Ana. $2.15/h, $0.06 so far.
@@ -312,11 +314,12 @@ def test_if_nothing_fits_the_list_says_so_and_without_an_answer_the_button_is_th
     ) == snapshot("""\
 
 Nothing was rented in place of 1x H100 (k7mq2). Approved for the rest of its lease: 1x H100, up to
-      $2.47/h for 1 h, at most $3.03 in all. No offer fits that. The offers below exceed it:
+      $2.47/h for 1 h, at most $3.03 in all. No offer fits these limits. The offers below can cost
+      more:
 *1x H100 in EU* · 1 h
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
-About $2.42, *at most $4.17* including startup and shutdown. If it sells out, I'll take another up
-      to $2.78/h.
+About $2.42, *at most $4.17* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.78/h.
   Prices are valid until 18:30.
 [Details] [Refresh] [Change]
 

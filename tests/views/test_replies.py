@@ -52,10 +52,10 @@ def test_an_error_says_what_to_do_instead() -> None:
         ),
         RequestMistake('I don\'t know "training".', Line("H100", "H100"), without=True),
         RequestMistake('I can\'t exclude things, as in "not eu". Type what you want instead.'),
-        Refused("Only approvers decide this, so nothing was changed."),
+        Refused("Only approvers can decide about requests. Nothing was changed."),
         AlreadyDecided("p4wd9", Decision.APPROVED, name="Ben", own=False, ago=timedelta(seconds=2)),
         RequestChanged(
-            "The request p4wd9 has changed, so your click decided nothing. Here is the new version.", "p4wd9"
+            "The request p4wd9 has changed, so your click decided nothing. Check the new version.", "p4wd9"
         ),
         PrivateKey(),
         NeedsKey(github=True),
@@ -72,7 +72,7 @@ I don't know a GPU called "H10". Similar names: H100, H200, A10. Try: /gpu get H
 "us" can mean the region US, or you and your team. Try: /gpu get H100 US, or /gpu get 8x H100 in EU
       (spot) -- long long long long long long long long long long long long long long long long long
       long long long
-[Show H100 US] [Show line 2] [Choose from a list]
+[Show H100 US] [Show suggestion 2] [Choose from a list]
 
 I don't know "training". Without it: /gpu get H100
 [Show H100] [Choose from a list]
@@ -80,12 +80,12 @@ I don't know "training". Without it: /gpu get H100
 I can't exclude things, as in "not eu". Type what you want instead.
 [Choose from a list]
 
-Only approvers decide this, so nothing was changed.
+Only approvers can decide about requests. Nothing was changed.
 
-Ben approved the request for p4wd9 2 s before you. Nothing more was changed.
+Ben approved the request for p4wd9, 2 s before you. This time, nothing was changed.
 [Show p4wd9]
 
-The request p4wd9 has changed, so your click decided nothing. Here is the new version.
+The request p4wd9 has changed, so your click decided nothing. Check the new version.
 [Show p4wd9]
 
 That was a private key. I didn't keep it and no channel shows it, but it went through Slack. Create
@@ -118,21 +118,21 @@ def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
             "Ben",
             False,
             timedelta(seconds=0.9),
-            "Ben declined the request for p4wd9 a moment before you.",
+            "Ben declined the request for p4wd9, a moment before you.",
         ),
         (
             Decision.APPROVED,
             "Ben",
             False,
             timedelta(minutes=3, seconds=59),
-            "Ben approved the request for p4wd9 3 min before you.",
+            "Ben approved the request for p4wd9, 3 min before you.",
         ),
         (
             Decision.WITHDREW,
             None,
             False,
             timedelta(hours=26),
-            "Someone else withdrew the request for p4wd9 26 h before you.",
+            "Someone else withdrew the request for p4wd9, 26 h before you.",
         ),
         (
             Decision.APPROVED,
@@ -141,14 +141,14 @@ def test_every_fact_of_an_error_has_words(words: Mapping[Enum, str]) -> None:
             timedelta(seconds=59),
             "You already approved the request for p4wd9 59 s ago.",
         ),
-        (Decision.GAVE_OWNER, "Cleo", False, timedelta(0), 'Cleo chose "Assign an owner" a moment before you.'),
+        (Decision.GAVE_OWNER, "Cleo", False, timedelta(0), 'Cleo chose "Assign an owner", a moment before you.'),
         (Decision.NOT_OURS, "Cleo", True, timedelta(hours=1), 'You already chose "Not ours" 1 h ago.'),
         (
             Decision.DENIED,
             "<!here>",
             False,
             timedelta(0),
-            "&lt;!here&gt; declined the request for p4wd9 a moment before you.",
+            "&lt;!here&gt; declined the request for p4wd9, a moment before you.",
         ),
     ],
 )
@@ -156,7 +156,7 @@ def test_a_late_click_is_answered_with_who_decided_and_when(
     decision: Decision, name: str | None, *, own: bool, ago: timedelta, text: str
 ) -> None:
     shown = replies.error(AlreadyDecided("p4wd9", decision, name=name, own=own, ago=ago))
-    assert shown.text == f"{text} Nothing more was changed."
+    assert shown.text == f"{text} This time, nothing was changed."
 
 
 @pytest.mark.parametrize(("owner", "text"), [("Ana", "Only Ana"), (None, "Only the owner")])
@@ -193,7 +193,7 @@ def test_the_reply_to_a_click_on_an_offer_says_what_it_made_and_where_to_follow_
 
 Renting 1x H100 (k7mq2) in EU, from $2.15/h. Follow it in <#C0TRAIN>.
 
-Renting 1x H100 (k7mq2) in EU, from $2.15/h, until today at 18:00. Follow it in <#C0TRAIN>.
+Renting 1x H100 (k7mq2) in EU, from $2.15/h, running until today at 18:00. Follow it in <#C0TRAIN>.
 
 I've asked for approval: 8x H100 (p4wd9) in EU, at up to $21.16/h. Follow it in <#C0TRAIN>.
 """)
@@ -250,7 +250,7 @@ def test_the_reply_to_destroy_says_whether_the_vendor_has_yet_to_confirm() -> No
     destroying, withdrawn = ready(state=State.DESTROYING).rental, waiting(state=State.WITHDRAWN).rental
     assert texts(replies.ending(destroying), replies.ending(withdrawn)) == snapshot("""\
 
-I'm destroying 1x H100 (k7mq2) in EU. <#C0TRAIN> will say when the vendor has confirmed the
+I'm destroying 1x H100 (k7mq2) in EU. I'll say in <#C0TRAIN> when the vendor has confirmed the
       deletion.
 
 The request for 8x H100 (p4wd9) in EU was withdrawn.
@@ -275,7 +275,7 @@ Buying is paused. <#C0GPUS> will be told. Machines can still be destroyed. To en
 
 Buying was already paused. Machines can still be destroyed. To end the pause: /gpu resume
 
-The pause of buying is over, so machines can be rented again.
+Buying has resumed, so machines can be rented again.
 
 Buying wasn't paused.
 

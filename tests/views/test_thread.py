@@ -60,7 +60,7 @@ Ana changed this request to 8x H100 in EU for 6 h at up to $21.16/h, at most $13
 
 Ben approved this request at 14:12, for 6 h at up to $21.16/h.
 
-Ben approved this request (their own) at 14:12, for 6 h at up to $21.16/h.
+Ben approved their own request at 14:12, for 6 h at up to $21.16/h.
 
 Ana accepted the new terms of this request: for 6 h at up to $21.16/h.
 
@@ -72,11 +72,11 @@ Ben declined this request at 14:12.
 
 Ana withdrew this request at 14:12. Nothing was rented.
 
-Nobody decided about this request by 22:05. Nothing was rented.
+This request expired at 22:05 without a decision. Nothing was rented.
 
-Nobody decided about this request by 22:05. It cost nothing.
+This request expired at 22:05 without a decision. It cost nothing.
 
-Nobody decided about this request by 22:05. Its machines have cost $0.42 so far.
+This request expired at 22:05 without a decision. Its machines have cost $0.42 so far.
 
 This request was withdrawn by Ana at 14:09. Nothing was rented.
 
@@ -122,7 +122,7 @@ Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hype
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
       at $2.15/h. Only Ana's default key works. When the machine is ready, /gpu ssh k7mq2 shows Ana
-      the line that adds the missing keys.
+      the line that adds the missing key.
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hyperstack without one
       at $2.15/h. Setup "torch" doesn't run.
@@ -131,18 +131,18 @@ Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Hype
       at $2.15/h. I can't monitor usage.
 
 Hyperstack's price was no longer valid. The attempt cost nothing. Trying Hyperstack without a
-      startup script at $2.20/h, $0.05 more than the offer Ana clicked and within what Ana accepted.
-      Only Ana's default key works. When the machine is ready, /gpu ssh k7mq2 shows Ana the line
-      that adds the missing keys.
+      startup script at $2.20/h, $0.05 more than the offer Ana clicked but within the limit that Ana
+      accepted. Only Ana's default key works. When the machine is ready, /gpu ssh k7mq2 shows Ana
+      the line that adds the missing key.
 
 Hyperstack doesn't accept startup scripts. The attempt cost nothing. Trying Nebius at $2.42/h, $0.27
-      more than the offer Ana clicked and within what Ana accepted.
+      more than the offer Ana clicked but within the limit that Ana accepted.
 
 Renting from Hyperstack at $2.15/h. No setup script will run: the team's policy no longer has the
       setup "<!channel>*'torch'".
 
 Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the startup script. When the machine is
-      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys.
+      ready, /gpu ssh k7mq2 shows Ana the line that adds the missing key.
 
 Renting from Hyperstack at $2.15/h. 3 keys don't fit into the startup script. When the machine is
       ready, /gpu ssh k7mq2 shows Ana the line that adds the missing keys. Ben and Carl have no SSH
@@ -176,25 +176,25 @@ def test_the_thread_follows_a_purchase_until_the_machine_is_ready() -> None:
 
 Renting from Hyperstack at $2.15/h.
 
-Hyperstack seems to be sold out. Trying Nebius at $2.42/h, $0.27 more than the offer Ana clicked and
-      within what Ana accepted.
+Hyperstack seems to be sold out. Trying Nebius at $2.42/h, $0.27 more than the offer Ana clicked but
+      within the limit that Ana accepted.
 
 Hyperstack seems to be sold out. The attempt cost nothing. Trying Nebius at $2.42/h, $0.27 more than
-      the offer Ana clicked and within what Ana accepted.
+      the offer Ana clicked but within the limit that Ana accepted.
 
 Hyperstack answered: "No credit. <!channel>". Trying Nebius at $2.42/h, $0.27 more than the offer
-      Ana clicked and within what Ana accepted.
+      Ana clicked but within the limit that Ana accepted.
 
 Hyperstack seems to be sold out. Trying Nebius at $2.15/h.
 
-Hyperstack didn't get the machine ready in 14 min. I'm destroying it, then I'll try the next offer.
-      It may bill until the vendor confirms the deletion.
+Hyperstack didn't get the machine ready in 14 min. I'm destroying that machine, which may bill until
+      the vendor confirms the deletion. Then I'll try the next offer.
 
 Trying Nebius at $2.05/h, $0.10 less than the offer Ana clicked.
 
 (nothing)
 
-The machine was rented at Hyperstack after all. It's starting.
+Hyperstack accepted the purchase after all, and the machine is starting.
 
 This request is on hold because Compute Clear isn't responding. I'll keep trying until 12:46, then
       ask the owner before I rent anything.
@@ -222,7 +222,7 @@ def test_the_thread_says_that_the_next_purchase_waits_for_the_lookups() -> None:
     ) == snapshot("""\
 
 Hyperstack seems to be sold out. Before I try the next offer, I'm making sure that nothing was
-      rented there, which takes about 2 min. Don't rent again in the meantime.
+      rented from Hyperstack, which takes about 2 min. Don't rent again in the meantime.
 
 Nebius seems to be sold out. Before I try the next offer, I'm making sure that nothing was rented
       from the 3 vendors that I tried, which takes about 2 min. Don't rent again in the meantime.
@@ -249,23 +249,23 @@ def test_a_purchase_without_a_clear_answer_asks_not_to_rent_again() -> None:
     ) == snapshot("""\
 
 Hyperstack's answer was unclear. Before I try the next offer, I'm making sure that nothing was
-      rented there, which takes about 2 min. Don't rent again in the meantime.
+      rented from Hyperstack, which takes about 2 min. Don't rent again in the meantime.
 
 I tried to buy from Hyperstack, but Compute Clear asked me to slow down. Before I try the next
-      offer, I'm making sure that nothing was rented there, which takes about 2 min. Don't rent
-      again in the meantime.
+      offer, I'm making sure that nothing was rented from Hyperstack, which takes about 2 min. Don't
+      rent again in the meantime.
 
 I tried to buy from Hyperstack, but Compute Clear rejects my API token. Before I try the next offer,
-      I'm making sure that nothing was rented there, which takes about 2 min. Don't rent again in
-      the meantime.
+      I'm making sure that nothing was rented from Hyperstack, which takes about 2 min. Don't rent
+      again in the meantime.
 
 Compute Clear says that Hyperstack's offer is already taken, perhaps by me. Before I try the next
-      offer, I'm making sure that nothing was rented there, which takes about 2 min. Don't rent
-      again in the meantime.
+      offer, I'm making sure that nothing was rented from Hyperstack, which takes about 2 min. Don't
+      rent again in the meantime.
 
 Hyperstack reported that the purchase failed, but its answer names a machine. Before I try the next
-      offer, I'm making sure that nothing was rented there, which takes about 2 min. Don't rent
-      again in the meantime.
+      offer, I'm making sure that nothing was rented from Hyperstack, which takes about 2 min. Don't
+      rent again in the meantime.
 """)
 
 
@@ -311,7 +311,7 @@ Ben declined more time for this machine. It ends at 18:40.
 
 Ana withdrew the request for more time on this machine. It ends at 18:40.
 
-Nobody decided about more time for this machine. It ends at 18:40.
+Nobody approved or declined more time for this machine. It ends at 18:40.
 
 Nebius ended Ana's 1x H100 (k7mq2) at 14:10. Everything on it is lost.
 """)
@@ -349,13 +349,12 @@ This machine ended at 18:41, confirmed by the vendor. It cost $14.68.
 
 This machine ended at 18:41, confirmed by the vendor. It cost $14.68. The estimate was $12.10.
 
-This request failed at 12:40: no offer is left within what was accepted. It cost nothing.
+This request failed at 12:40: no offer is left that matches the request. It cost nothing.
 
-This request was cancelled by Ana at 12:40. The vendor confirmed that nothing bills for it any more.
-      It cost $14.68.
-
-This request expired at 22:07. The vendor confirmed that nothing bills for it any more. It cost
+This request was cancelled by Ana at 12:40. The vendor confirmed that billing has stopped. It cost
       $14.68.
+
+This request expired at 22:07. The vendor confirmed that billing has stopped. It cost $14.68.
 
 The deletion of this machine isn't confirmed yet, so it may still be billing $2.42/h (resource
       3c90c3cc). I'm still trying. Last answer: vendor timeout.
@@ -365,17 +364,18 @@ The deletion of this machine isn't confirmed yet, so it may still be billing $2.
 
 Carl is looking into the deletion that isn't confirmed. I'm still trying to delete the machine.
 
-The deletion of the machine that Nebius made for this request in a failed purchase isn't confirmed
-      yet, so it may still be billing $2.42/h (resource 3c90c3cc). I'm still trying.
+Nebius made a machine for this request in a failed purchase. Its deletion isn't confirmed yet, so it
+      may still be billing $2.42/h (resource 3c90c3cc). I'm still trying.
 
-Nebius made a machine for this request that isn't needed (resource r-1). I'm deleting it. It may
-      bill $2.42/h until the vendor confirms the deletion.
-
-Nebius made a machine for this request although it reported a failure (resource r-1). I'm deleting
+Nebius made a machine for this request (resource r-1), but the machine isn't needed. I'm deleting
       it. It may bill $2.42/h until the vendor confirms the deletion.
 
-The extra machine at Nebius ended at 18:55, confirmed by the vendor. With it, this rental cost
-      $14.68.
+Nebius made a machine for this request (resource r-1), although it reported a failure. I'm deleting
+      it. It may bill $2.42/h until the vendor confirms the deletion.
 
-The extra machine at Nebius ended at 18:55, confirmed by the vendor. It cost $14.68.
+The machine at Nebius that this request didn't need ended at 18:55, confirmed by the vendor. With
+      that machine, this request cost $14.68.
+
+The machine at Nebius that this request didn't need ended at 18:55, confirmed by the vendor. It cost
+      $14.68.
 """)

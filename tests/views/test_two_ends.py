@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -77,14 +78,15 @@ def test_offers_and_approvers_read_both_ends_and_what_each_costs() -> None:
         envelope=envelope("18.40", "21.16", 264_500_000, count=8, lease=12 * H),
     )
     assert page(
-        "\n".join(found.splitlines()[:3]),
+        "\n".join(found.splitlines()[:4]),
         "\n".join(approval(ASKED, details, clock(14, 5)).splitlines()[2:5]),
         dialog(approve_dialog(details, reader=reading(clock(14, 5))), clock(14, 5)),
     ) == snapshot("""\
 
 *1x H100 in EU* · 6 h, or up to 12 h if its GPUs are busy
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
-About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If it
+About $12.90 for 6 h or $25.80 for 12 h, *at most $30.88* including startup and shutdown. If this
+      offer sells out, I'll take another up to $2.47/h.
 
 # Approve up to $264.50?
 Ana wants *8x H100 (p4wd9) in EU for 6 h, or up to 12 h if its GPUs are busy*: "fine-tune run 7".
@@ -94,8 +96,8 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h, or up to 12 h if its GPUs are busy*: "
 ! This can cost up to $264.50.
 Ana wants 8x H100 (p4wd9) in EU, 6 h from when it's ready, or up to 12 h if its GPUs are busy:
       "fine-tune run 7".
-It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
-      limits of $10.00/h and $100.00 per rental.
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The request
+      exceeds the limits of $10.00/h and $100.00 per rental.
 [Approve up to $264.50] [Go back]
 """)
 
@@ -110,9 +112,8 @@ def test_the_ready_message_says_when_it_ends_and_that_the_disk_goes_then() -> No
 
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
-      the latest. It costs $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at
-      Nebius eu-north1.
+(fallback) It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy. It costs
+      $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
@@ -124,9 +125,9 @@ $ ssh root@203.0.113.7
       inside doesn't stop billing.
 [Extend] [SSH config and keys] [It doesn't work] [Destroy k7mq2]
 
-(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
+(fallback) It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy. Your key
 
-(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until 23:10 at the latest.
+(fallback) It ends at 18:40, or at 23:10 at the latest if its GPUs are busy. That's sooner than you
 """)
 
 
@@ -139,8 +140,8 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
     ) == snapshot("""\
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
-      the latest. It has cost $2.42/h since 12:37.
+(fallback) It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy. It has cost
+      $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Ends: 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy
@@ -149,8 +150,8 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) In use: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 19:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
-      the latest. It has cost $2.42/h since 12:37.
+(fallback) It ends at 19:40, or tomorrow at 00:40 at the latest if its GPUs are busy. It has cost
+      $2.42/h since 12:37.
 *In use: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Ends: 19:40, or tomorrow at 00:40 at the latest if its GPUs are busy
@@ -159,8 +160,8 @@ def test_the_card_says_both_ends_and_that_it_goes_on_while_it_is_in_use() -> Non
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It ends at 19:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
-      the latest. It has cost $2.42/h since 12:37.
+(fallback) It ends at 19:40, or tomorrow at 00:40 at the latest if its GPUs are busy. It has cost
+      $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Ends: 19:40, or tomorrow at 00:40 at the latest if its GPUs are busy
@@ -184,14 +185,17 @@ def test_a_list_and_a_history_say_both_ends() -> None:
     details = two_ends(MOVED, end=clock(19, 40), use=IN_USE)
     now = clock(18, 41)
     assert page(
-        message(lists.listing(listed(details), everyone=False, reader=reading(now)), now).splitlines()[0],
+        "\n".join(
+            message(lists.listing(listed(details), everyone=False, reader=reading(now)), now).splitlines()[:2]
+        ),
         message(lists.show(details, reader=reading(now, ANA)), now),
     ) == snapshot("""\
 
-Ready: 1x H100 (k7mq2) in EU. In use. It ends at 19:40. If its GPUs are busy then, it keeps running,
+Ready: 1x H100 (k7mq2) in EU. In use. It ends at 19:40, or tomorrow at 00:40 at the latest if its
+      GPUs are busy. $2.42/h, $4.96 so far.   [Details]
 
-Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 19:40. If its GPUs are busy then, it keeps running,
-      until tomorrow at 00:40 at the latest. $2.42/h, $4.96 so far.
+Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 19:40, or tomorrow at 00:40 at the latest if its
+      GPUs are busy. $2.42/h, $4.96 so far.
 In use since 13:00.
   Nebius eu-north1. Accepted limits: $2.47/h and $30.88 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
@@ -233,8 +237,8 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
       even if it's busy. Copy your results off: the disk is deleted with it.
 [Keep it 2 h more, already approved]
 
-*In use: 1x H100 (k7mq2)*. It ends at 19:40. If its GPUs are busy then, it keeps running, until
-      tomorrow at 00:40 at the latest.
+*In use: 1x H100 (k7mq2)*. It ends at 19:40, or tomorrow at 00:40 at the latest if its GPUs are
+      busy.
 """)
 
 
@@ -251,8 +255,8 @@ def test_the_answer_to_an_extension_says_that_it_was_allowed_already() -> None:
         dialog(extend_form(two_ends(), reader=reading(clock(18, 0))), clock(18, 0)),
     ) == snapshot("""\
 
-You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40. If
-      its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
+You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends at 20:40, or
+      tomorrow at 00:40 at the latest if its GPUs are busy.
 
 You extended 1x H100 (k7mq2) by 2 h, about $4.84, which was already approved. It ends tomorrow at
       00:40.
@@ -272,9 +276,9 @@ Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approv
 
 
 def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_questions() -> None:
-    named = request(count=8, until=clock(8, 0, day=25), lease=H * 20, up_to=H * 22)
+    named = request(count=8, until=clock(8, 0, day=25), lease=17 * H + 55 * M, up_to=19 * H + 55 * M)
     quote = changed(QUOTE, request=named)
-    allowed = envelope("18.40", "21.16", 476_100_000, count=8, lease=22 * H)
+    allowed = envelope("18.40", "21.16", 432_020_000, count=8, lease=19 * H + 55 * M)
     choice = OfferChoice(offer=offer("o-big", "18.40", "nebius", "eu-north1", count=8), envelope=allowed)
     now = clock(14, 5)
     details = waiting(request=named, envelope=allowed)
@@ -286,32 +290,33 @@ def test_a_named_first_end_is_read_with_the_later_one_in_offers_dialogs_and_ques
         message(replies.rented(details.rental), now),
     ) == snapshot("""\
 
-*8x H100 in EU* · until tomorrow at 08:00 (20 h), or tomorrow at 10:00 at the latest if its GPUs are
-      busy
+*8x H100 in EU* · until tomorrow at 08:00 (17 h 55 min), or tomorrow at 10:00 at the latest if its
+      GPUs are busy
   I read the time that you typed as UTC, because Slack doesn't tell me your time zone.
 
 == Rent at $18.40/h? ==
-! This can cost up to $476.10.
+! This can cost up to $432.02.
 8x H100 in EU from Nebius eu-north1, $18.40/h, ending in 17 h 55 min, or in 19 h 55 min at the
       latest if its GPUs are busy.
-About $368.00 for 20 h or $404.80 for 22 h. $476.10 is for 22 h plus 30 min to start and shut down,
-      at up to $21.16/h. If this offer sells out, I'll take the next one up to that price.
+About $329.67 for 17 h 55 min or $366.47 for 19 h 55 min. $432.02 is for 19 h 55 min plus 30 min to
+      start and shut down, at up to $21.16/h. If the offer that you rent sells out, I'll take
+      another up to that price.
 [Rent from $18.40/h] [Go back]
 
-# Approve up to $476.10?
-Ana wants *8x H100 (p4wd9) in EU until tomorrow at 08:00 (20 h), or tomorrow at 10:00 at the latest
-      if its GPUs are busy*: "fine-tune run 7".
+# Approve up to $432.02?
+Ana wants *8x H100 (p4wd9) in EU until tomorrow at 08:00 (17 h 55 min), or tomorrow at 10:00 at the
+      latest if its GPUs are busy*: "fine-tune run 7".
 
 == Approve p4wd9? ==
-! This can cost up to $476.10.
+! This can cost up to $432.02.
 Ana wants 8x H100 (p4wd9) in EU, ending in 17 h 55 min, or in 19 h 55 min at the latest if its GPUs
       are busy: "fine-tune run 7".
-It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This is over the
-      limits of $10.00/h and $100.00 per rental.
-[Approve up to $476.10] [Go back]
+It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The request
+      exceeds the limits of $10.00/h and $100.00 per rental.
+[Approve up to $432.02] [Go back]
 
-I've asked for approval: 8x H100 (p4wd9) in EU, at up to $21.16/h, until tomorrow at 08:00, or
-      tomorrow at 10:00 at the latest if its GPUs are busy. Follow it in <#C0TRAIN>.
+I've asked for approval: 8x H100 (p4wd9) in EU, at up to $21.16/h, running until tomorrow at 08:00,
+      or tomorrow at 10:00 at the latest if its GPUs are busy. Follow it in <#C0TRAIN>.
 """)
 
 
@@ -337,12 +342,12 @@ def test_the_card_of_a_named_first_end_says_that_it_goes_on_only_once_that_has_m
 
 
 def offered_at_night(now: datetime, zone: str, **asked: Any) -> str:
-    """Return what the offers say of a request with two ends, from its cost on."""
+    """Return the offers for a request with two ends."""
     wanted = request(**{"lease": 2 * H, "up_to": 14 * H, **asked})
     quote = changed(QUOTE, created_at=now, request=wanted)
     allowed = envelope(total=(wanted.longest + 30 * M) // M * 2_470_000 // 60, lease=wanted.longest)
     choice = OfferChoice(offer=changed(HYPERSTACK, expires_at=now + 30 * M), envelope=allowed)
-    return message(offers.found(view_of(quote, [choice]), reading(now, zone=zone)), now).partition("About ")[2]
+    return message(offers.found(view_of(quote, [choice]), reading(now, zone=zone)), now)
 
 
 def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out_and_its_price() -> None:
@@ -351,7 +356,7 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
     assert page(
         offered_at_night(clock(18, 30), berlin),
         *(
-            shown.partition("If the work stops at night, ")[2].partition("\n  Prices")[0] or "not at night"
+            (re.search(r"If the work.*?(?=\n  Prices)", shown, re.S) or ["not at night"])[0]
             for shown in (
                 offered_at_night(clock(18, 30), ""),
                 offered_at_night(clock(18, 30), ""),
@@ -363,25 +368,27 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
         ),
     ) == snapshot("""\
 
-$4.30 for 2 h or $30.10 for 14 h, *at most $35.82* including startup and shutdown. If it sells
-      out, I'll take another up to $2.47/h.
+*1x H100 in EU* · 2 h, or up to 14 h if its GPUs are busy
+*$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
+About $4.30 for 2 h or $30.10 for 14 h, *at most $35.82* including startup and shutdown. If this
+      offer sells out, I'll take another up to $2.47/h.
 If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until
       8:00: up to $25.94 of the $35.82]
   Prices are valid until 19:00.
 [Details] [Refresh] [Change]
 
-the machine ends at night and its disk is deleted.   [Keep it for 13 h
+If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it for 13 h
       30 min: up to $28.41 of the $35.82]
 
-the machine ends at night and its disk is deleted.   [Keep it for 13 h
+If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it for 13 h
       30 min: up to $28.41 of the $35.82]
 
-the machine ends at night and its disk is deleted.   [Keep it until Thu
+If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until Thu
       8:00: up to $58.05 of the $124.74]
 
-the machine ends at night and its disk is deleted.
+If the work stops at night, the machine ends at night and its disk is deleted.
 
-the machine ends at night and its disk is deleted.   [Keep it until
+If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until
       8:00: up to $12.35 of the $38.29]
 
 not at night
@@ -419,69 +426,77 @@ def test_the_receipt_of_an_end_at_night_begins_with_when_the_work_stopped() -> N
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2) in EU for Ana. Its work stopped at 01:13, so I didn't
       keep it running.
-(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
-      deleted.
+(fallback) It cost $4.96 so far. The deletion is confirmed for k7mq2, but another machine, rented
+      for the same request, is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2) in EU for Ana*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: another machine that was rented for this request is still being deleted
+| Deletion: confirmed for k7mq2, but another machine, rented for the same request, is still being
+      deleted
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
-      deleted.
+(fallback) It cost $4.96 so far. The deletion is confirmed for k7mq2, but another machine, rented
+      for the same request, is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: another machine that was rented for this request is still being deleted
+| Deletion: confirmed for k7mq2, but another machine, rented for the same request, is still being
+      deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2). Its work stopped at 01:13, so I didn't keep it running.
-(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
-      deleted.
+(fallback) It cost $4.96 so far. The deletion is confirmed for k7mq2, but another machine, rented
+      for the same request, is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 Its work stopped at 01:13, so I didn't keep it running.
 | Total so far: $4.96
-| Deletion: another machine that was rented for this request is still being deleted
+| Deletion: confirmed for k7mq2, but another machine, rented for the same request, is still being
+      deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
-      deleted.
+(fallback) It cost $4.96 so far. The deletion is confirmed for k7mq2, but another machine, rented
+      for the same request, is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: another machine that was rented for this request is still being deleted
+| Deletion: confirmed for k7mq2, but another machine, rented for the same request, is still being
+      deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
-      deleted.
+(fallback) It cost $4.96 so far. The deletion is confirmed for k7mq2, but another machine, rented
+      for the same request, is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: another machine that was rented for this request is still being deleted
+| Deletion: confirmed for k7mq2, but another machine, rented for the same request, is still being
+      deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
-      deleted.
+(fallback) It cost $4.96 so far. The deletion is confirmed for k7mq2, but another machine, rented
+      for the same request, is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: another machine that was rented for this request is still being deleted
+| Deletion: confirmed for k7mq2, but another machine, rented for the same request, is still being
+      deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended at 02:45: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
-      deleted.
+(fallback) It cost $4.96 so far. The deletion is confirmed for k7mq2, but another machine, rented
+      for the same request, is still being deleted.
 *Ended at 02:45: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: another machine that was rented for this request is still being deleted
+| Deletion: confirmed for k7mq2, but another machine, rented for the same request, is still being
+      deleted
   Computed from price and time; the invoice may differ.
 
 (fallback) Ended yesterday at 21:01: 1x H100 (k7mq2).
-(fallback) It cost $4.96 so far. Another machine that was rented for this request is still being
-      deleted.
+(fallback) It cost $4.96 so far. The deletion is confirmed for k7mq2, but another machine, rented
+      for the same request, is still being deleted.
 *Ended yesterday at 21:01: 1x H100 (k7mq2)*
 | Total so far: $4.96
-| Deletion: another machine that was rented for this request is still being deleted
+| Deletion: confirmed for k7mq2, but another machine, rented for the same request, is still being
+      deleted
   Computed from price and time; the invoice may differ.
 """)
 
@@ -505,32 +520,31 @@ def test_while_more_time_is_undecided_the_asker_and_the_approver_read_the_true_e
     ) == snapshot("""\
 
 I've asked Ben for 12 h more for 1x H100 (k7mq2), about $29.04. Unless someone approves, it ends at
-      18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
+      18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.
 
 Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
-      18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
+      18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.
 | Cost: $2.42/h, $4.96 so far, up to $101.00 in all
-| Over the limit: $100.00 per rental
+| Exceeds: the limit of $100.00 per rental
 
 Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends at
-      19:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at the latest.
+      19:40, or tomorrow at 00:40 at the latest if its GPUs are busy.
 | Cost: $2.42/h, $4.96 so far, up to $101.00 in all
-| Over the limit: $100.00 per rental
+| Exceeds: the limit of $100.00 per rental
 
 Ana wants more time for *1x H100 (k7mq2)*: "fine-tune run 7". Unless someone approves, it ends
       tomorrow at 00:40.
 | Cost: $2.42/h, $4.96 so far, up to $101.00 in all
-| Over the limit: $100.00 per rental
+| Exceeds: the limit of $100.00 per rental
 
 Ana asked for 24 h more on this machine, until tomorrow at 18:40. That needs approval. Unless
-      someone approves, it ends at 18:40. If its GPUs are busy then, it keeps running, until
-      tomorrow at 00:40 at the latest.
+      someone approves, it ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.
 
 (fallback) Your 1x H100 (k7mq2) is ready.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40. If its GPUs are busy then, it keeps running, until tomorrow at 00:40 at
-      the latest. If the request for more time is approved, it ends tomorrow at 18:40. It costs
-      $2.42/h, at most $30.88 in all. Your key "you@laptop" works. It runs at Nebius eu-north1.
+(fallback) It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy. If the request
+      for more time is approved, it ends tomorrow at 18:40. It costs $2.42/h, at most $30.88 in all.
+      Your key "you@laptop" works. It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
 $ ssh root@203.0.113.7
@@ -551,7 +565,7 @@ Longer by: 1 h, already approved | (2 h, already approved) | 4 h, already approv
 
 
 def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> None:
-    details = two_ends()
+    details = two_ends(spent=13_030_000)
     rental = details.rental
 
     def asked(by: timedelta, *, over: bool = False, sees_money: bool = True) -> str:
@@ -568,15 +582,15 @@ def test_an_extension_that_can_add_much_is_confirmed_with_what_it_costs() -> Non
 
 == Extend k7mq2? ==
 ! This can cost up to $112.53 in all.
-With 40 h more, Ana's 1x H100 (k7mq2) ends in 40 h 40 min. That costs about $96.80.
-It has cost $4.96 so far.
+With 40 h more, Ana's 1x H100 (k7mq2) ends in 40 h 40 min. That adds about $96.80 to the cost.
+It has cost $13.03 so far.
 [Extend 40 h] [Go back]
 
 == Extend k7mq2? ==
 ! This can cost up to $129.47 in all.
-With 47 h more, Ana's 1x H100 (k7mq2) ends in 47 h 40 min. That costs about $113.74.
-It has cost $4.96 so far.
-This needs approval, because it's over the limits.
+With 47 h more, Ana's 1x H100 (k7mq2) ends in 47 h 40 min. That adds about $113.74 to the cost.
+It has cost $13.03 so far.
+The extension needs approval, because its cost is over the limits.
 [Ask for 47 h] [Go back]
 
 == Extend k7mq2? ==

@@ -101,36 +101,36 @@ def test_if_nothing_fits_two_buttons_wait_beside_those_for_similar_requests() ->
 
 (fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour. Similar: Show US from
       $2.90/GPU. Any H200 model counts as a match. I only look for offers during your hours, Mon to
-      Fri, 08:00 to 20:00. Add "any time" for day and night.
+      Fri, 08:00 to 20:00. To look day and night, add "any time" to your request.
 Right now, there's no 8x H200 in EU under $3.00 per GPU-hour.
 [Tell me when there's an offer] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Show US
       from $2.90/GPU] [Change]
   Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
-      20:00. Add "any time" for day and night.
+      20:00. To look day and night, add "any time" to your request.
 
 (fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
-      Any H200 model counts as a match. I look for offers day and night. *Needs approval*: it's over
-      the limits of $10.00/h and $100.00 per rental.
+      Any H200 model counts as a match. I look for offers day and night. *Needs approval*: the price
+      is over the limits of $10.00/h and $100.00 per rental.
 Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
-[Tell me when there's an offer] [Ask for it at $24.00/h or less: 6 h, up to $156.00] [Change]
-  Any H200 model counts as a match. I look for offers day and night. *Needs approval*: it's over the
-      limits of $10.00/h and $100.00 per rental.
+[Tell me when there's an offer] [Ask for approval at $24.00/h or less: 6 h, up to $156.00] [Change]
+  Any H200 model counts as a match. I look for offers day and night. *Needs approval*: the price is
+      over the limits of $10.00/h and $100.00 per rental.
 
 (fallback) Right now, there's no A100 in EU, and nothing similar either. Any A100 model counts as a
-      match. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. Add "any time"
-      for day and night.
+      match. I only look for offers during your hours, Mon to Fri, 08:00 to 20:00. To look day and
+      night, add "any time" to your request.
 Right now, there's no A100 in EU, and nothing similar either.
 [Tell me when there's an offer] [Rent it for me, up to a price] [Change]
   Any A100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
-      20:00. Add "any time" for day and night.
+      20:00. To look day and night, add "any time" to your request.
 
 (fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
-      Any H200 model counts as a match. I can't rent one for you later. You're already waiting for 3
+      Any H200 model counts as a match. I can't rent one automatically. You're already waiting for 3
       machines, and your team's limit is 3 per person. Stop waiting for one of them first: /gpu list
       shows them.
 Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
 [Tell me when there's an offer] [Change]
-  Any H200 model counts as a match. I can't rent one for you later. You're already waiting for 3
+  Any H200 model counts as a match. I can't rent one automatically. You're already waiting for 3
       machines, and your team's limit is 3 per person. Stop waiting for one of them first: /gpu list
       shows them.
 
@@ -139,23 +139,24 @@ Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing simila
 
 *1x H100 in EU* · 6 h
 *$2.42/h* Nebius eu-north1, SXM 80 GB   [Rent from $2.42/h]
-About $14.52, *at most $16.06* including startup and shutdown. If it sells out, I'll take another up
-      to $2.47/h.
+About $14.52, *at most $16.06* including startup and shutdown. If this offer sells out, I'll take
+      another up to $2.47/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 [Tell me when there's an offer] [Rent it for me, up to a price]
   Any H100 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
-      20:00. Add "any time" for day and night.
+      20:00. To look day and night, add "any time" to your request.
 """)
 
 
 def test_a_start_says_both_ends_with_their_dates_and_what_it_costs() -> None:
     capped = changed(LATER, max_gpu_rate=Decimal("2.5"))
     none = changed(START_QUOTE, state=QuoteState.NONE, offers=(), request=capped)
+    within = changed(START.envelope, max_rate=Decimal("20.00"), total=170_000_000)
     assert page(
         answer(QuoteView(quote=START_QUOTE, wait=START)),
         answer(QuoteView(quote=START_QUOTE, wait=changed(START, over=(Over.PER_HOUR,)))),
-        answer(QuoteView(quote=none, wait=changed(START, quote=none))),
+        answer(QuoteView(quote=none, wait=changed(START, quote=none, envelope=within))),
         answer(QuoteView(quote=changed(none, request=LATER))),
         answer(QuoteView(quote=START_QUOTE, wait_refused=REFUSED)),
     ) == snapshot("""\
@@ -168,23 +169,22 @@ About $147.20, *at most $179.86*. I'll read the prices tomorrow at 08:50 and ren
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 About $147.20, *at most $179.86*. I'll read the prices tomorrow at 08:50 and rent the cheapest H100
       SXM 80 GB, up to $21.16/h. Now it costs $18.40/h at Nebius eu-north1.
-*Needs approval*: it's over the limit of $10.00/h.
-[Ask for it at $21.16/h or less] [Refresh] [Change]
+*Needs approval*: the price is over the limit of $10.00/h.
+[Ask for approval at $21.16/h or less] [Refresh] [Change]
 
 *8x H100 in EU* · under $2.50 per GPU-hour · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
 Nobody offers it right now. I'll read the prices tomorrow at 08:50 and rent the cheapest, up to
-      $21.16/h and *at most $179.86* in all.
+      $20.00/h and *at most $170.00* in all.
 Any H100 model counts as a match.
 [Rent at the start time] [Refresh] [Change]
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
-Nobody offers it right now, so I need your highest price. Add it to your request, such as: under $3
-      per GPU
+Nobody offers it right now, so add your highest price to the request, such as: under $3 per GPU
 Any H100 model counts as a match.
 [Refresh] [Change]
 
 *8x H100 in EU* · from tomorrow at 09:00 until tomorrow at 17:00 (8 h)
-I can't rent it at that time. You're already waiting for 3 machines, and your team's limit is 3 per
+I can't plan this rental. You're already waiting for 3 machines, and your team's limit is 3 per
       person. Stop waiting for one of them first: /gpu list shows them.
 [Refresh] [Change]
 """)
@@ -225,7 +225,7 @@ Any H200 model counts as a match.
 If no offer matches, I'll keep trying for 3 days 5 h.
 I look for offers day and night.
 Any H200 model counts as a match.
-*Needs approval*: it's over the limit of $100.00 per rental.
+*Needs approval*: the price is over the limit of $100.00 per rental.
 [Ask] [Go back]
 
 == Up to $21.16/h? ==
@@ -237,14 +237,14 @@ If no offer matches then, I'll keep trying for 7 h 30 min.
 == Rent at $23.10/h? ==
 ! This can cost up to $225.76.
 8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h, starting in 20 h 25 min.
-If it sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
+If this offer sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
 [Rent at $23.10/h] [Go back]
 
 == Ask for approval? ==
 ! This can cost up to $225.76.
 8x H100 in EU from Nebius eu-north1, $23.10/h, 8 h, starting in 20 h 25 min.
-If it sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
-*Needs approval*: it's over the limit of $10.00/h.
+If this offer sells out, I'll take another up to $26.56/h. Until now, you allowed $21.16/h.
+*Needs approval*: the price is over the limit of $10.00/h.
 [Ask] [Go back]
 """)
 
@@ -264,9 +264,9 @@ def test_a_click_that_waits_is_answered_with_what_it_waits_for_and_a_button_that
         *(message(each, NOW) for each in [*(waiting.waits(one, reader) for one in views), stopped])
     ) == snapshot("""\
 
-You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00. I'll
-      message you once when one is available. I only look for offers during your hours, Mon to Fri,
-      08:00 to 20:00.
+You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00. I'll send
+      you one message as soon as there is an offer. I only look for offers during your hours, Mon to
+      Fri, 08:00 to 20:00.
 [Stop waiting]
 
 You're on the waitlist for 8x H200 (k7mq2) in EU until Nov 27 at 18:00. I'll rent the first one at
@@ -274,8 +274,8 @@ You're on the waitlist for 8x H200 (k7mq2) in EU until Nov 27 at 18:00. I'll ren
       your hours, Mon to Fri, 08:00 to 20:00.
 [Stop waiting]
 
-8x H100 (k7mq2) in EU starts tomorrow at 09:00, at $21.16/h or less, up to $179.86 in all. Follow it
-      in <#C0TRAIN>.
+You're waiting for 8x H100 (k7mq2) in EU to start tomorrow at 09:00, at $21.16/h or less, up to
+      $179.86 in all. Follow it in <#C0TRAIN>.
 [Stop waiting]
 
 You're no longer on the waitlist for 8x H200 in EU under $3.00 per GPU-hour. Nothing was rented.
@@ -302,8 +302,8 @@ Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Detail
       /gpu spend shows November.
 You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 at 18:00.   [Stop
       waiting]
-8x H100 (p4wd9) in EU starts tomorrow at 09:00, at $21.16/h or less, up to $179.86 in all.   [Stop
-      waiting]
+You're waiting for 8x H100 (p4wd9) in EU to start tomorrow at 09:00, at $21.16/h or less, up to
+      $179.86 in all.   [Stop waiting]
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
@@ -335,27 +335,27 @@ def test_a_wait_that_ends_before_the_hours_begin_says_so_and_offers_any_time() -
 
 (fallback) Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
       Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00
-      to 20:00. The waiting ends before those hours begin, so I won't look at all unless you add
-      "any time".
+      to 20:00. Your wait ends before those hours begin, so I won't look for an offer unless you add
+      "any time" to your request.
 Right now, there's no 8x H200 in EU under $3.00 per GPU-hour, and nothing similar either.
 [Tell me when there's an offer] [Rent it for me at $24.00/h or less: 6 h, up to $156.00] [Change]
   Any H200 model counts as a match. I only look for offers during your hours, Mon to Fri, 08:00 to
-      20:00. The waiting ends before those hours begin, so I won't look at all unless you add "any
-      time".
+      20:00. Your wait ends before those hours begin, so I won't look for an offer unless you add
+      "any time" to your request.
 
-You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll
-      message you once when one is available. I only look for offers during your hours, Mon to Fri,
-      08:00 to 20:00. The waiting ends before those hours begin, so I won't look at all unless you
-      allow any time.
+You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll send
+      you one message as soon as there is an offer. I only look for offers during your hours, Mon to
+      Fri, 08:00 to 20:00. Your wait ends before those hours begin, so I won't look for an offer
+      unless you click "Any time".
 [Any time] [Stop waiting]
 
 You're on the waitlist for 8x H200 (k7mq2) in EU until tomorrow at 06:00. I'll rent the first one at
       $24.00/h or less, up to $156.00 in all. Follow it in <#C0TRAIN>. I only look for offers during
-      your hours, Mon to Fri, 08:00 to 20:00. The waiting ends before those hours begin, so I won't
-      look at all unless you allow any time.
+      your hours, Mon to Fri, 08:00 to 20:00. Your wait ends before those hours begin, so I won't
+      look for an offer unless you click "Any time".
 [Any time] [Stop waiting]
 
-You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll
-      message you once when one is available. I look for offers day and night.
+You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until tomorrow at 06:00. I'll send
+      you one message as soon as there is an offer. I look for offers day and night.
 [Stop waiting]
 """)

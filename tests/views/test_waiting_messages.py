@@ -77,8 +77,8 @@ It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00.
 
 (fallback) Starting later: 8x H100 (k7mq2) in EU for Ana at up to $21.16/h.
 *Starting later: 8x H100 (k7mq2) in EU for Ana at up to $21.16/h*
-It starts tomorrow at 09:00 and ends tomorrow at 17:00. It costs at most $179.86. I'll look for an
-      offer until tomorrow at 16:30.
+It starts tomorrow at 09:00 and ends tomorrow at 17:00. It costs at most $179.86. If no offer
+      matches at the start, I'll keep trying until tomorrow at 16:30.
 [Details] [Add teammate] [Stop waiting]
 
 (fallback) Expired at 18:00: 8x H200 (k7mq2) in EU for Ana. No offer matched in time.
@@ -111,8 +111,8 @@ It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00. I've tri
 
 (fallback) On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h.
 *On the waitlist: 8x H200 (k7mq2) in EU for Ana at up to $24.00/h*
-It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00. I've tried 2 times, last
-      yesterday at 12:45: Nebius seems to be sold out.
+It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00. I've tried 2 times, most
+      recently yesterday at 12:45: Nebius seems to be sold out.
   fine-tune run 7
 [Details] [Add teammate] [Stop waiting]
 
@@ -121,8 +121,8 @@ It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00. I've tri
 No purchase succeeded in time.
 It cost nothing.
 
-By 18:00, no purchase worked for your request for 8x H200 (k7mq2) in EU. It cost nothing. Ask again:
-      /gpu get
+Until 18:00, every purchase failed for your request for 8x H200 (k7mq2) in EU. It cost nothing. Ask
+      again: /gpu get
 """)
 
 
@@ -177,7 +177,7 @@ An offer matched your request for 8x H200 (k7mq2) in EU, but I couldn't rent it.
 [Stop waiting]
 
 An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. You have 3 rentals,
-      and your team's limit is 3 per person. I tried again later: the machine is starting.
+      and your team's limit is 3 per person. A later attempt succeeded: the machine is starting.
 """)
 
 
@@ -204,14 +204,14 @@ An offer matched this request, but I couldn't rent it. Compute Clear rejects my 
     assert page(*over) == snapshot("""\
 
 An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Cleo paused buying:
-      "bill check <b>". I tried again later: the machine is ready, and ends at 18:40.
+      "bill check <b>". A later attempt succeeded: the machine is ready, and ends at 18:40.
 
 An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Buying was paused
-      because machines that I rented were missing from my database. I tried again later: the machine
-      is ready, and ends at 18:40.
+      because machines that I rented were missing from my database. A later attempt succeeded: the
+      machine is ready, and ends at 18:40.
 
 An offer matched your request for 1x H100 (k7mq2) in EU, but I couldn't rent it. Compute Clear
-      rejected my API token. I tried again later: the machine is ready, and ends at 18:40.
+      rejected my API token. A later attempt succeeded: the machine is ready, and ends at 18:40.
 """)
 
 
@@ -233,15 +233,15 @@ def test_shortly_before_the_start_its_owner_reads_what_is_free() -> None:
         direct(dearer, changed(making(), rental=changed(making().rental, request=START), events=(dearer,)), now),
     ) == snapshot("""\
 
-No offer matched at 08:58: 8x H100 in EU costs at least $23.10/h, and you allowed $21.16/h. I'll
-      keep trying until 16:30.
+No offer matched at 08:58: 8x H100 in EU cost at least $23.10/h, and you allowed $21.16/h. I'll keep
+      trying until 16:30.
 [Rent at $23.10/h now] [Stop waiting]
 
 No 8x H100 in EU was available at 08:58. I'll keep trying until 16:30.
 [Stop waiting]
 
-No offer matched at 08:58: 8x H100 in EU costs at least $23.10/h, and you allowed $21.16/h. I tried
-      again later: the machine is starting.
+No offer matched at 08:58: 8x H100 in EU cost at least $23.10/h, and you allowed $21.16/h. A later
+      attempt succeeded: the machine is starting.
 """)
 
 
@@ -251,7 +251,7 @@ def test_its_owner_reads_once_that_nothing_fitted() -> None:
     over = waits(event, state=State.EXPIRED, over_at=WISH.until, ending=ending)
     assert page(direct(event, over, WISH.until)) == snapshot("""\
 
-By 18:00, no offer matched your request for 8x H200 (k7mq2) in EU. Nothing was rented. Ask again:
+Until 18:00, no offer matched your request for 8x H200 (k7mq2) in EU. Nothing was rented. Ask again:
       /gpu get
 """)
 
@@ -268,7 +268,7 @@ def test_who_waited_to_be_told_reads_what_there_is_until_they_rented_it_or_that_
 1x H100 in EU is available from $2.42 per GPU-hour, at Nebius eu-north1. It may not last.
 [Rent from $2.42/h] [Wait again]
 
-No offer for 1x H100 in EU matched by Nov 27 at 18:00. Nothing was rented.
+Until Nov 27 at 18:00, no offer matched 1x H100 in EU. Nothing was rented.
 [Wait again]
 
 You rented 1x H100 (k7mq2) in EU. Follow it in <#C0TRAIN>.
@@ -285,21 +285,21 @@ def test_the_approvers_read_that_it_waits_first() -> None:
     )
     assert page(approval(asked, details, NOW), approval(asked, first, NOW)) == snapshot("""\
 
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. This
-      is over the limits of $10.00/h and $100.00 per rental.
+(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if that offer sells out. The
+      request exceeds the limits of $10.00/h and $100.00 per rental.
 # Approve up to $179.86?
 Ana wants *8x H100 (k7mq2) in EU from tomorrow at 09:00 until tomorrow at 17:00 (8 h)*.
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
-| Over the limits: $10.00/h, $100.00 per rental
+| Exceeds: the limits of $10.00/h and $100.00 per rental
   The request expires at 22:05.
 [Approve up to $179.86] [Approve fewer hours] [Deny] [Ana's spending]
 
-(fallback) It will be rented once an offer costs $24.00/h or less. This is over the limits of
+(fallback) It will be rented once an offer costs $24.00/h or less. The request exceeds the limits of
       $10.00/h and $100.00 per rental.
 # Approve up to $156.00?
 Ana wants *8x H200 (k7mq2) in EU for 6 h*: "fine-tune run 7".
 | Price: $24.00/h or less
-| Over the limits: $10.00/h, $100.00 per rental
+| Exceeds: the limits of $10.00/h and $100.00 per rental
   The request expires at 22:05.
 [Approve up to $156.00] [Approve fewer hours] [Deny] [Ana's spending]
 """)

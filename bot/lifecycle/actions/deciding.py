@@ -330,7 +330,7 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
     _check_not_expired(deps, rental)
     if rental.newest_envelope.version != version:
         raise RequestChanged(
-            f"The request {rental.id} has changed, so your click decided nothing. Here is the new version.",
+            f"The request {rental.id} has changed, so your click decided nothing. Check the new version.",
             rental.id,
         )
 

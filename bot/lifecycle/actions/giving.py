@@ -229,7 +229,7 @@ class Take(Action[Offered, Offered, Rental], id="take"):
         passed = next((demand for demand in loaded.demands if demand.passes), None)
         if passed is not None:
             instead = f"Nothing was changed. Instead, ask {loaded.owner} to share it with you."
-            raise OverBudget(say_passed(passed), instead=instead)
+            raise OverBudget(say_passed(passed, what="The machine"), instead=instead)
         return loaded
 
     def confirms(self, plan: Offered) -> bool:

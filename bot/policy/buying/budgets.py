@@ -105,17 +105,17 @@ def say_month(month: Month) -> str:
     return month_name[int(month.split("-")[1])]
 
 
-def say_passed(passed: Demand, owner: str | None = None) -> str:
+def say_passed(passed: Demand, owner: str | None = None, what: str = "The request") -> str:
     """Return what was asked for could cost, and what the budget that it passes has left.
 
     The text is for the owner of the request, or for somebody else if there is the name of its `owner`. Such as
-    `This could cost $16.06, and you have only $11.00 left in November ($9.00 spent, $0.00 reserved ..).`
+    `The request could cost $16.06, and you have only $11.00 left in November ($9.00 spent, $0.00 reserved ..).`
     """
     scope = passed.balance.scope
     person = "you have" if owner is None else f"{owner} has"
     who = {ScopeKind.PERSON: person, ScopeKind.TEAM: "your team has"}.get(scope.kind, f"project {scope.name} has")
     left = say_left(passed, f" in {say_month(passed.balance.month)}")
-    return f"This could cost {say_at_most(passed.more)}, and {who} only {left}."
+    return f"{what} could cost {say_at_most(passed.more)}, and {who} only {left}."
 
 
 def say_left(demand: Demand, month: str = "", *, of_budget: bool = False) -> str:

@@ -41,7 +41,7 @@ UNPROVEN_COUNTS_FOR = timedelta(minutes=5)
 """An unproven attempt is counted as if it billed for this long: a lookup finds its machine within about a minute,
 and its deletion takes the rest."""
 
-ONLY_APPROVERS = "Only approvers can decide this. Nothing was changed."
+ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
 """The whole answer to people who may not decide a request, so that they learn nothing about it."""
 
 NOT_RENTED = (
@@ -267,7 +267,7 @@ def check_total(request: Request, envelope: Envelope) -> None:
     """
     if request.max_total is not None and over_total(request, envelope.total):
         raise Refused(
-            f"This could cost up to {say_at_most(envelope.total)}, which is more than the "
+            f"The request could cost up to {say_at_most(envelope.total)}, which is more than the "
             f"{say_at_most(request.max_total)} in all that you asked for."
         )
 
@@ -289,8 +289,8 @@ def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
     left = rules.limits.team_per_hour - usage.team_rate
     if price > left:
         raise Refused(
-            f"That would exceed your team's limit of {say_limit(rules.limits.team_per_hour)}/h, of which "
-            f"{say_limit(left)}/h is left. Take a cheaper offer, or wait until a machine is destroyed."
+            f"Your team's limit is {say_limit(rules.limits.team_per_hour)}/h, of which only {say_limit(left)}/h "
+            "is left. Wait until a machine is destroyed, or look for an offer within that."
         )
     return left
 
