@@ -191,7 +191,7 @@ async def test_slack_empties_the_approvers_group_and_the_admin_reads_it_once_and
             in told[0]
         )
         notified = await ours.look(ANA, direct(ANA), "so the admins (Cleo) were asked about your request")
-        assert notified["text"].endswith("in EU: Cleo.")
+        assert notified["text"].endswith(" in EU.")
         card = await ours.look(ANA, TRAINING, "Waiting for approval")
         assert "No approver is left, so the admins (Cleo) were asked." in card["text"]
         await ours.command(CLEO, "list all")

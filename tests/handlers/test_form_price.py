@@ -18,7 +18,7 @@ from handlers.listeners.context import FORMS_REMEMBERED, OpenForms
 from sandbox.slack.default import ANA, BEN
 from tests.handlers.team import NOON, Json, Team, an_offer, team
 
-HANGS = "because Compute Clear hasn't responded. You can continue: Show offers asks again."
+HANGS = 'because Compute Clear hasn\'t responded. You can continue: "Show offers" asks again.'
 FRIDAY_EVENING = NOON + timedelta(days=3, hours=7)
 """When the hours of the rules end, in Ana's zone."""
 

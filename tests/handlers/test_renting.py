@@ -191,9 +191,9 @@ async def test_the_form_shows_an_error_below_the_input_that_it_is_about(tmp_path
     async with team(tmp_path) as ours:
         message = await ours.offered(ANA, an_offer("o1", "2.15"))
         for field, typed, words in (
-            ("cap", "three", "Type a price in dollars"),
-            ("cap", "2.500", "Type a price in dollars"),
-            ("cap", "1,000", "Type a price in dollars"),
+            ("cap", "three", "Type your highest price in dollars"),
+            ("cap", "2.500", "Type your highest price in dollars"),
+            ("cap", "1,000", "Type your highest price in dollars"),
             ("lease", "soon", "such as 90m"),
             ("lease", "9999h", "at most 72h"),
         ):

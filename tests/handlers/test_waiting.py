@@ -113,7 +113,7 @@ async def test_without_a_price_in_the_words_a_dialog_asks_for_it_and_a_dear_one_
         )
         assert "Any H200 model counts as a match." in str(await ours.modal(ANA))
         refused = await ours.submit(ANA, cap="a lot")
-        assert "Type a price in dollars" in refused["errors"]["cap"]
+        assert "Type your highest price in dollars" in refused["errors"]["cap"]
         await ours.submit(ANA, cap="2.50")
         assert "at $5.00/h or less" in str(await ours.modal(ANA))
         assert await ours.rentals() == []

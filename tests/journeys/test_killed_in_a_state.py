@@ -84,8 +84,8 @@ async def test_what_ended_while_the_bot_was_down_ends_at_the_next_start_and_a_re
     world.clock.jump(timedelta(hours=24).total_seconds())  # only 8 of these are in the approvers' hours
     await world.restart()
     await world.until_card(rental, "Expired")
-    expired = await world.reads("Ana", " without a decision")
-    assert "your request for 8x H100" in expired.text
+    expired = await world.reads("Ana", "Your request for 8x H100")
+    assert expired.text.endswith(" without a decision. Nothing was rented.")
     await world.clicks("Ana", expired, "Ask again")
     await world.reads("Ana", "8x H100 in EU · 1 h")
     await check_consistency(world, bought=["hyperstack"])

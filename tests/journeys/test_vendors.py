@@ -27,12 +27,13 @@ async def test_killed_after_two_failed_purchases_and_a_third_all_machines_that_t
     await world.play.clicks("Ana", card, "Accept up to")
     waits = (await world.thread(rental))[-1]
     assert waits.startswith(
-        'Scaleway answered: "The vendor did not confirm the order in time". I\'m checking that'
+        'Scaleway answered: "The vendor did not confirm the order in time". Before I try the next offer, '
     )
-    assert "with the 3 vendors that I tried (about 2 min) before I try the next offer" in waits
+    assert "that nothing was rented from the 3 vendors that I tried, which takes about 2 min" in waits
     await world.until_card(rental, "Ready")
     thread = await world.thread(rental)
-    assert sum("made a machine for this request although it reported a failure" in reply for reply in thread) == 3
+    made = [reply for reply in thread if " made a machine for this request (resource " in reply]
+    assert sum("), although it reported a failure." in reply for reply in made) == 3
     assert sum(" that this request didn't need ended" in reply for reply in thread) == 3
     (machine,) = await world.alive()
     await world.destroys("Ana", rental)
