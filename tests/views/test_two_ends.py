@@ -373,23 +373,23 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
 About $4.30 for 2 h or $30.10 for 14 h, *at most $35.82* including startup and shutdown. If this
       offer sells out, I'll take another up to $2.47/h.
 If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until
-      8:00: up to $25.94 of the $35.82]
+      8:00: up to $25.94, included in the $35.82]
   Prices are valid until 19:00.
 [Details] [Refresh] [Change]
 
 If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it for 13 h
-      30 min: up to $28.41 of the $35.82]
+      30 min: up to $28.41, included in the $35.82]
 
 If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it for 13 h
-      30 min: up to $28.41 of the $35.82]
+      30 min: up to $28.41, included in the $35.82]
 
 If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until Thu
-      8:00: up to $58.05 of the $124.74]
+      8:00: up to $58.05, included in the $124.74]
 
 If the work stops at night, the machine ends at night and its disk is deleted.
 
 If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until
-      8:00: up to $12.35 of the $38.29]
+      8:00: up to $12.35, included in the $38.29]
 
 not at night
 """)
