@@ -159,7 +159,7 @@ async def test_an_approver_cannot_pass_a_budget_that_the_rules_refuse(sqlite_url
         assert first.state is second.state is State.AWAITING_APPROVAL
         await here.approve(first)
         with pytest.raises(
-            OverBudget, match=r"^This could cost .*, and vision has only .* left in November \(.*"
+            OverBudget, match=r"^This could cost .*, and project vision has only .* left in November \(.*"
         ) as refused:
             await here.approve(second)
         assert refused.value.instead.startswith("Nothing was approved. Approve fewer hours, deny it")
