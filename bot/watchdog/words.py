@@ -167,13 +167,13 @@ def _lead(state: State, outage: Outage, look: Look) -> str:
     since, why = _time(outage.since, look.at), _plain(look.bot.why, 300)
     known = "I don't know whether anyone has extended a machine since then."
     if state.answered_at is None:
-        known = "I don't know when gpubot's machines end, because it has never listed them for me."
+        known = "I don't know when gpubot's machines end, because it has never sent me a list of them."
     elif state.answered_at != outage.since:
         known = f"I don't know whether anyone has extended a machine since {_time(state.answered_at, look.at)}."
     if look.bot.trouble is Trouble.NOT_WELL:
         lead, fresh = f"gpubot has had a problem since {since}: `{why}`.", look.bot.machines is not None
     elif look.bot.trouble is Trouble.UNUSABLE:
-        lead, fresh = f"gpubot hasn't listed its machines for me since {since}: {why}.", False
+        lead, fresh = f"gpubot hasn't sent me a list of its machines since {since}: {why}.", False
         lead += " Something answers at its address, so gpubot is probably running."
     else:
         lead, fresh = f"I haven't been able to reach gpubot since {since} ({why}). It may still be running.", False
@@ -201,7 +201,7 @@ def _listing(state: State, look: Look) -> list[str]:
         "Due to end later:": [],
         "Past their end:": [],
         "With an unknown end:": [],
-        "Not listed by gpubot, so I'll never delete them:": [],
+        "Not on gpubot's list of machines, so I'll never delete them:": [],
     }
     before, past, endless, strangers = groups.values()
     for living in sorted(look.account.living, key=lambda one: one.resource_id):

@@ -28,7 +28,7 @@ from handlers.messages.replacing import replace_confirm
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, option
 from handlers.phrases.budget_text import over_total_text
-from handlers.phrases.ends import PATH, SCRIPT, read_as_utc
+from handlers.phrases.ends import PATH, read_as_utc
 from handlers.phrases.format import Reader, dollars, join
 from handlers.phrases.lease_buttons import extend_by_button, extend_until_button, longer_cost
 from handlers.phrases.rental_text import machine, owner, so_far
@@ -122,7 +122,7 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
     else:
         verb, warning = "Destroy", blocks.alert("Everything on the disk will be deleted.")
     if rental.lease is not None and rental.lease.script_first is not None:
-        effect = f"I won't wait for its {SCRIPT}."
+        effect = f"I won't wait for its script {PATH}."
     none_known = "Nothing has been rented for it."
     if rental.bought_after_backup:
         none_known = (

@@ -110,8 +110,8 @@ def of_owner(shown: OwnerMonth) -> Rendered:
 
 
 def _words(shown: SpendReport, reader: Reader) -> str:
-    """Return `November so far: you've spent $212.40, of which $31.20 was idle. The team has spent $4,310.11 of
-    $9,000.00.`"""
+    """Return `November so far: you've spent $212.40, $31.20 of it on idle machines. The team has spent
+    $4,310.11 of $9,000.00.`"""
     when, running = _when(shown, reader), shown.period.running
     has, you = ("has spent", "you've spent") if running else ("spent", "you spent")
     whole = dollars(shown.whole.amount) + _of(shown.budget)
@@ -125,7 +125,7 @@ def _words(shown: SpendReport, reader: Reader) -> str:
             own = f" {you[:1].upper()}{you[1:]} {_spent(shown.own)}." if shown.own.amount else ""
             idle = f" ({_idle_of_whole(shown)})" if shown.whole.use.idle else ""
             whole = dollars(shown.whole.amount) + idle + _of(shown.budget)
-            return f"{when}: project {escape(shown.scope.name, 40)} {has} {whole}.{own}"
+            return f'{when}: project "{escape(shown.scope.name, 40)}" {has} {whole}.{own}'
         case ScopeKind.PERSON if shown.scope.name == reader.id:
             whole = join(
                 f"{dollars(shown.whole.amount)}{rentals}" if rentals else "nothing", _idle_of_whole(shown), by=", "
@@ -149,7 +149,7 @@ def _when(shown: SpendReport, reader: Reader) -> str:
 def _spent(spent: Spent) -> str:
     if not spent.amount:
         return "nothing"
-    idle = f", of which {dollars(spent.use.idle)} was idle" if spent.use.idle else ""
+    idle = f", {dollars(spent.use.idle)} of it on idle machines" if spent.use.idle else ""
     return f"{dollars(spent.amount)}{idle}"
 
 

@@ -21,7 +21,7 @@ from handlers.phrases.blocks import Modal, Rendered, button, option
 from handlers.phrases.ends import ends_fact
 from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, withdraw_button
-from handlers.phrases.rental_text import current_state, in_all, machine, machines, owner, so_far, vendor
+from handlers.phrases.rental_text import how_it_ended, in_all, machine, machines, owner, so_far, vendor
 from handlers.phrases.use_text import current_use, verdict_text
 
 ASSIGN = "Assign an owner"
@@ -132,7 +132,7 @@ def _not_running(purchase: Purchase) -> str:
     if len(alive) == 1:
         return f"Its status is {escape(alive[0].status)}, and you can assign an owner as soon as it's running."
     if count == len(alive):
-        return "You can assign an owner as soon as one of them is running."
+        return "None of them is running. As soon as one is, you can assign an owner to all of them."
     return "One of them isn't running." if count == 1 else f"{count} of them aren't running."
 
 
@@ -166,7 +166,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 def asked_twice(what: str) -> str:
     """Return what a question says whose machines another one asks about too."""
-    return f"Another message asks about {what}, too. Answer that one."
+    return f"Another message also asks about {what}. Answer that one."
 
 
 def _what(purchase: Purchase) -> str:
@@ -176,6 +176,7 @@ def _what(purchase: Purchase) -> str:
     named = list(dict.fromkeys(_name(machine) for machine in shown if machine.name))
     names = listed(first_few(named, NAMES_SHOWN))
     gpus = machines(sum(machine.count for machine in shown), first.gpu) if first.gpu else ""
+    gpus = f"{gpus} in all" if gpus and len(shown) > 1 else gpus
     where = f"at {vendor(first.vendor)}" if first.vendor else ""
     return join(names or f"resource {_name(first)}", join(gpus, where), by=", ")
 
@@ -262,8 +263,8 @@ def _owner_left(
     question, rental = view.question, details.rental
     name, left = machine(rental), f"{person(view.names, about.owner)} left the workspace"
     if rental.state.over or rental.state is State.DESTROYING:
-        now = current_state(details, times)
-        return blocks.message(f"{left} and was the owner of {name}. {now}", closed=rental.state.over)
+        now = how_it_ended(details, f"{owner(details)}'s {name}", times)
+        return blocks.message(f"{left}. {now}", closed=rental.state.over)
     if question.decided is not None:
         who, new_owner = person(view.names, question.decided.by), person(view.names, rental.owner)
         return blocks.message(f"{left}. {who} made {new_owner} the owner of {name}.")

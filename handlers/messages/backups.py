@@ -55,7 +55,7 @@ def unknown_question() -> Rendered:
 @alert(EventKind.UNKNOWN_RENTAL)
 def _unknown_rental(context: AlertContext[AlertFacts]) -> Rendered:
     lost = escape(context.facts.name or "a rental", 20)
-    text = f"My database seems to be an older backup: {lost}, whose button somebody clicked, is missing from it."
+    text = f"My database seems to be an older backup: it lacks {lost}, whose button somebody clicked."
     then = f"If {lost} is running, I'll ask you about it. Compute Clear shows all machines."
     return blocks.message(f"{text} {then}")
 
@@ -123,13 +123,12 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
     count = sum(len(one.purchase.alive) for one in waiting) or about.count
     ours = f"{plural(count, 'machine')} that I rented"
     if not waiting and view.parts:
-        which = "was empty, but" if about.empty else "was an older backup:"
-        return f"My database {which} {ours} {'was' if count == 1 else 'were'} missing from it."
+        return f"My database was {'empty' if about.empty else 'an older backup'}: it lacked {ours}."
     runs = all(machine.runs for one in waiting for machine in one.purchase.alive)
     are = f"{'is' if count == 1 else 'are'} {'running' if runs else 'in the Compute Clear account'}"
     if about.empty:
         return f"My database is empty, but {ours} {are}."
-    return f"My database seems to be an older backup: {ours} {are} but missing from it."
+    return f"My database seems to be an older backup: it lacks {ours} and that {are}."
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
@@ -181,9 +180,11 @@ def _readopted(question: AdminQuestion, view: AdminQuestionView, times: Times) -
 def _what_follows(view: AdminQuestionView, waiting: Sequence[AdminQuestion]) -> str:
     if not view.readoptable:
         one = sum(len(one.purchase.alive) for one in waiting) == 1
-        why = "It can't be restored, because it isn't" if one else "None can be restored, because they aren't"
-        return f"{why} running, or no owner who may use me is known. Decide one by one."
+        why = "I can't restore it: it isn't running" if one else "I can't restore any of them: they aren't running"
+        return f"{why}, or I don't know an owner who may use me. Decide one by one."
     rest = "Decide about the others one by one." if len(waiting) > len(view.readoptable) else ""
     return join(
-        f"A machine that you restore runs for {span(view.readopted_for)}, and its owner can extend it.", rest
+        f"Restoring a machine adds it to my database. It then ends in {span(view.readopted_for)}, "
+        "and its owner can extend it.",
+        rest,
     )

@@ -26,7 +26,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered
 from handlers.phrases.ends import (
-    SCRIPT,
+    PATH,
     UNLESS_APPROVED,
     after_script,
     ends_fact,
@@ -61,7 +61,7 @@ def _script_first(context: EventContext[EndFacts]) -> str:
 
 @thread(EventKind.SCRIPT_FAILED)
 def _script_failed(context: EventContext[EndFacts]) -> str:
-    return f"{SCRIPT} failed on {context.this_machine}{exit_text(context.facts.exit_status)}."
+    return f"The script {PATH} failed on {context.this_machine}{exit_text(context.facts.exit_status)}."
 
 
 @thread(EventKind.END_MOVED)
@@ -116,7 +116,7 @@ def _title(context: EventContext[EndFacts]) -> str:
     if event.kind is EventKind.ENDS_AGAIN:
         return ends_again(context, name)
     if event.kind is EventKind.SCRIPT_FAILED:
-        failed = f"{SCRIPT} failed on {machine(context.rental)} {times.at_time(event.at)}"
+        failed = f"The script {PATH} failed on {machine(context.rental)} {times.at_time(event.at)}"
         return f"{failed}{exit_text(event.facts.exit_status)}."
     # An outage may have delayed the message.
     posted_at = context.posted_at or times.now
@@ -140,8 +140,7 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
     else:
         said.append(if_busy_then(rental, event.facts.until, times, event.at))
     if ask_before is None and needs_approval:
-        said.append("More time needs approval.")
-        disk = "Unless someone approves, it ends then and its disk is deleted." if not failed else disk
+        said.append("If you need more time, request it now: it needs approval.")
     said.append(disk)
     if ask_before is not None:
         said.append(_ask_in_time(ask_before, rental, times))
@@ -154,8 +153,9 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
     """Return until when more time can be asked for. With two ends, more time is that after the later one."""
     lease = rental.running_lease
     longer = f"beyond {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else "longer"
-    ask = f"If you need it {longer}, request more time before {times.time(before)}."
-    return f"{ask} Nobody can approve it after that."
+    return (
+        f"To keep it {longer}, request more time before {times.time(before)}: no approver is available after that."
+    )
 
 
 def _longer(context: EventContext) -> str:

@@ -76,7 +76,7 @@ def take_confirm(details: RentalDetails, left: Left, reader: Reader) -> Modal:
         blocks.lines(
             f"{owner(details)}'s {rental_text.machine(rental)}, {per_hour(left.rate)}. "
             f"It ends in {span(left.ends_at - reader.now)}.",
-            f"From now on, {IF_TAKEN}",
+            f"If you take it, {IF_TAKEN}",
         ),
         submit=f"Take {rental.id}",
         value=EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at),

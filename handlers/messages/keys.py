@@ -56,9 +56,11 @@ def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rende
     )
     more = f"{plural(len(keys) - LISTED, 'more key')} not shown." if len(keys) > LISTED else ""
     others = (
-        "On a new machine, your other keys work if the vendor runs its startup script." if len(keys) > 1 else ""
+        "On a new machine, your other keys work if the vendor runs the machine's startup script."
+        if len(keys) > 1
+        else ""
     )
-    running = "Machines that are running keep their keys; /gpu ssh shows the line that adds one." if keys else ""
+    running = "Machines that are running keep their keys. To add a key to one of them: /gpu ssh" if keys else ""
     shown = (
         part
         for n, key in enumerate(keys[:LISTED])

@@ -86,8 +86,9 @@ def _totals_text(live: RentalList, *, own: bool = True) -> str:
     if priced:
         team += f", {per_hour(unknown.rate)} of it for {_unrented(priced)}"
     if unknown.unpriced:
-        more = plural(unknown.unpriced, "more machine") if priced else f"{_unrented(unknown.unpriced)} and"
-        without = f"That's without {more} whose price I don't know."
+        more = plural(unknown.unpriced, "more machine") if priced else _unrented(unknown.unpriced)
+        isnt, price = ("isn't", "its price") if unknown.unpriced == 1 else ("aren't", "their prices")
+        without = f"{more} {isnt} included, because I don't know {price}."
     return join(mine if own and live.own.count else "", f"{team}.", without)
 
 
@@ -137,7 +138,11 @@ def list_parts(
         small(f"{more_wait} for you." if more_to_decide else ""),
         *(
             paragraph(
-                line(summary, owned=not everyone and summary.rental.owner == live.reader, times=times),
+                line(
+                    _to_reader(summary, live.reader),
+                    owned=not everyone and summary.rental.owner == live.reader,
+                    times=times,
+                ),
                 button("Details", Action.DETAILS, RentalValue(rental_id=summary.rental.id)),
             )
             for summary in shown
@@ -153,6 +158,11 @@ def list_parts(
             for one in waits
         ),
     ]
+
+
+def _to_reader(details: RentalSummary, reader: str) -> RentalSummary:
+    """Return a rental whose reader is called `you`, if they are in it."""
+    return changed(details, names={**details.names, reader: "you"}) if reader in details.names else details
 
 
 def _waits(details: RentalSummary, times: Times) -> str:
@@ -312,7 +322,8 @@ def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) ->
 def home(live: RentalList, reader: Reader) -> Rendered:
     """Return the answer to `/gpu` alone: the reader's rentals, and what to type next."""
     lines = [
-        line(summary, owned=summary.rental.owner == live.reader, times=reader.times) for summary in live.shown
+        line(_to_reader(summary, live.reader), owned=summary.rental.owner == live.reader, times=reader.times)
+        for summary in live.shown
     ]
     lines = lines or ["You have no machines right now."]
     more = f"{live.more} more: /gpu list" if live.more else ""

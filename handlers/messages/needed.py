@@ -74,9 +74,8 @@ def _nobody_answers(context: EventContext[QuestionFacts]) -> str:
 @thread(EventKind.LEFT_ALONE)
 def _left_alone(context: EventContext[AgainFacts]) -> str:
     end = context.times.at_time(context.facts.until)
-    return (
-        f"{context.actor} is leaving {context.this_machine} until it ends {end}. I won't ask about it before that."
-    )
+    let = f"{context.actor} decided to let {context.this_machine} run until it ends {end}."
+    return f"{let} I won't ask about it before that."
 
 
 @thread(EventKind.OWNER_ASKED_AGAIN)
@@ -87,7 +86,7 @@ def _owner_asked_again(context: EventContext[AgainFacts]) -> str:
         asks = f"But it ends {times.at_time(lease.ends_at)}, before I would ask again."
     owner = context.name(context.owner_id)
     name = machine(context.rental) if context.named else context.this_machine
-    return f"{context.actor} wants me to ask {owner} again about {name}. {asks}"
+    return f"{context.actor} wants me to ask {owner} again whether {name} is still needed. {asks}"
 
 
 @thread(EventKind.USE_CHANGED)
@@ -98,7 +97,7 @@ def _use_changed(context: EventContext[VerdictFacts]) -> str:
 
 @thread(EventKind.PROBE_INSTALLED)
 def _probe_installed(context: EventContext) -> str:
-    return f"{context.actor} says that the probe is installed on {context.this_machine}."
+    return f"{context.actor} says that monitoring is set up on {context.this_machine}."
 
 
 def _lower(words: str) -> str:
@@ -133,14 +132,15 @@ def is_open(context: EventContext[QuestionFacts]) -> bool:
     return context.facts.verdict is not None and context.outcome is None and _used_again(context) is None
 
 
-def question_parts(context: EventContext[QuestionFacts]) -> tuple[Part, Part]:
-    """Return the question of an event, without its buttons: the reason, evidence, cost and end."""
+def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tuple[Part, Part]:
+    """Return the question of an event, without its buttons: the reason, evidence, cost and end. `asked` replaces
+    the words of the question."""
     facts, rental = context.facts, context.rental
     rate = facts.rate if facts.rate is not None else rental.rate
     cost = so_far(cost_of(facts) or context.details.spent)
     cost = join(per_hour(rate) if rate is not None else "", cost, by=", ")
     return (
-        blocks.lead(f"Still using {context.machine}?", _why_asked(context)),
+        blocks.lead(asked or f"Still using {context.machine}?", _why_asked(context)),
         blocks.facts(
             Fact("Cost", cost, f"{'It cost' if rate is None else 'It costs'} {cost}."),
             *_evidence(context),
@@ -149,9 +149,9 @@ def question_parts(context: EventContext[QuestionFacts]) -> tuple[Part, Part]:
     )
 
 
-def question_text(context: EventContext[QuestionFacts]) -> str:
-    """Return the question of an event in sentences, for a message about something else."""
-    return join(*(part.text for part in question_parts(context)))
+def question_text(context: EventContext[QuestionFacts], asked: str) -> str:
+    """Return the question of an event in sentences, with these words, for a message about something else."""
+    return join(*(part.text for part in question_parts(context, asked)))
 
 
 def keep_buttons(rental: Rental) -> list[Json]:
@@ -172,7 +172,7 @@ def _why_asked(context: EventContext[QuestionFacts]) -> str:
         return f"It's been {_lower(without_work(facts.verdict, facts.span))}."
     if use is None:
         return join("I can't monitor it, so it may be busy or idle.", _quiet(facts))
-    install = f"To install the probe: /gpu ssh {context.rental.id}" if use.why is Missed.REFUSED else ""
+    install = f"To set up monitoring: /gpu ssh {context.rental.id}" if use.why is Missed.REFUSED else ""
     return join(f"{unseen_text(use, times)}.", install)
 
 
@@ -290,8 +290,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     if asked is None or asked.about != spell_of(event.facts.use):
         # If the machine worked only for a moment, the same spell goes on, and so does this message. A later spell
         # has its own message.
-        used = f"{verdict_then(rental.use, times)}." if rental.use is not None else ""
-        return blocks.message(join(f"{whose} no longer needs a decision from approvers.", used), closed=False)
+        return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""
     if context.asks is not None and _is_first(event, details):
@@ -301,10 +300,21 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         blocks.small(mentioned),
         blocks.actions(
             button(blocks.short_label("Ask {} again", owner), Action.ASK_OWNER_AGAIN, this),
-            button("Leave it until its end", Action.LEAVE_ALONE, this),
+            button("Let it run until its end", Action.LEAVE_ALONE, this),
             destroy_button(rental),
         ),
     )
+
+
+def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
+    """Return that the approvers have nothing to decide, because the idle time that they were told of is over."""
+    decided = f"Approvers no longer have to decide whether {whose} keeps running"
+    if use is None:
+        return f"{decided}."
+    if use.verdict is Verdict.UNKNOWN:
+        return f"{decided}, because I can't tell whether it's idle. {unseen_text(use, times)}."
+    been = "in use" if use.verdict is Verdict.IN_USE else f"{_lower(without_work(use.verdict, None))} only"
+    return f"{decided}, because it has been {been} since {times.time(use.since)}."
 
 
 def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
@@ -342,5 +352,5 @@ def _until_end(event: Event[QuestionFacts], times: Times) -> str:
 
 def _outcome(context: EventContext[QuestionFacts], outcome: Event[Any], whose: str) -> str:
     if outcome.kind is EventKind.NOBODY_ANSWERS:
-        return f"There is a newer question about {whose}, of {context.times.time(outcome.at)}."
+        return f"I asked about {whose} again {context.times.at_time(outcome.at)}, in a newer message."
     return context.of(outcome).named_text

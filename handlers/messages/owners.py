@@ -109,7 +109,7 @@ def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rende
         ssh_button(rental, "SSH config and keys"),
         destroy_button(rental),
         *(keep_buttons(rental) if asks else ()),
-        last=question_text(context) if asks else "",
+        last=question_text(context, f"Do you need {context.machine}?") if asks else "",
     )
 
 
@@ -164,7 +164,7 @@ def _let_in_or_give(context: EventContext) -> Rendered:
     rental, event, who = context.rental, context.event, context.actor
     answer = context.outcome
     if answer is not None:
-        return blocks.message(join(f"{who} asked for {context.machine}.", _what_became_of_it(context, answer)))
+        return blocks.message(join(f"{who} asked to use {context.machine}.", _what_became_of_it(context, answer)))
     if rental.state is not State.READY:
         text = how_it_ended(context.details, f"your {machine(context.rental)}", context.times)
         return blocks.message(text, closed=rental.state.over)
@@ -191,12 +191,13 @@ def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
     details, times, who = context.details, context.times, context.actor
     match answer.kind:
         case EventKind.KEPT:
-            return "It's still needed."
+            said = "You" if answer.actor == context.reader.id else person(details.names, answer.actor)
+            return f"{said} said that it's still needed."
         case EventKind.TEAMMATE_ADDED:
             return f"You shared it with {who}."
         case EventKind.GIVEN:
             to = person(details.names, answer.facts.people[0])
-            return f"You offered it to {to}, who can take it until {times.time(answer.at + TAKE_WITHIN)}."
+            return f"You offered it to {to}. The offer is valid until {times.time(answer.at + TAKE_WITHIN)}."
         case EventKind.USE_CHANGED:
             return f"It has been in use again since {times.time(answer.at)}."
     return how_it_ended(details, f"your {machine(details.rental)}", times)
@@ -206,7 +207,7 @@ def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
 def _given(context: EventContext[PersonFacts]) -> str:
     to = context.name(context.facts.people[0])
     until = context.times.time(context.event.at + TAKE_WITHIN)
-    return f"{context.actor} is offering {context.this_machine} to {to}, who can take it until {until}."
+    return f"{context.actor} is offering {context.this_machine} to {to}. The offer is valid until {until}."
 
 
 @direct(EventKind.GIVEN, needs=Needs.BUDGET_IF_TAKEN)
@@ -228,7 +229,8 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
         then = "My newer message has the button to take it." if again else "It's now offered to someone else."
         return blocks.message(f"{gave} {then}")
     if answer is not None:
-        return blocks.message(f"{gave} It's still needed, so it stays {owner(details)}'s.")
+        said = f"{person(details.names, answer.actor)} said that the machine is still needed"
+        return blocks.message(f"{gave} {said}, so it stays {owner(details)}'s.")
     if given_to(reader.id, details.events, reader.now) != event:
         return blocks.message(f"{gave} You didn't take it within an hour, so it stays {owner(details)}'s.")
     left = left_of(rental, reader.now, reader.rules)
@@ -237,7 +239,7 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
         f"Until it ends {times.at_time(rental.running_lease.ends_at)}, it costs you at most "
         f"{say_at_most(left.total)}.",
         _budget(details),
-        f"You can take it until {times.time(event.at + TAKE_WITHIN, event.at)}. If you do, {IF_TAKEN}",
+        f"The offer is valid until {times.time(event.at + TAKE_WITHIN, event.at)}. If you take it, {IF_TAKEN}",
     )
     value = EndValue(rental_id=rental.id, shown_end=rental.running_lease.ends_at)
     shown = blocks.with_buttons(text, button(f"Take {rental.id}", Action.TAKE, value, style="primary"))

@@ -11,7 +11,7 @@ from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_mu
 from bot.policy.use.visit_times import VISIT_EVERY
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
-from handlers.phrases.ends import PATH, SCRIPT
+from handlers.phrases.ends import PATH
 from handlers.phrases.format import Reader, literal
 
 _SEES = "GPU load and SSH connections"
@@ -43,7 +43,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
         return ""
     sees = f"I check {_SEES} every {span(VISIT_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
-        return f"{sees}. The script that starts {SCRIPT} isn't installed. To install it: /gpu probe"
+        return f"{sees}. The machine can't run a script at {PATH} before it ends. To change that: /gpu probe"
     return f"{sees}. To see the scripts for that: /gpu probe"
 
 
@@ -68,7 +68,7 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
         return []
     removed = details.rental.probe_answered_at is not None
     why = "The machine refuses my key now" if removed else "The startup script didn't run"
-    without = "" if removed else f" It still won't run an {SCRIPT}."
+    without = "" if removed else f" The machine still won't run a script at {PATH} before it ends."
     lead = f"{why}, so I can't monitor it. To let me check {_SEES}, paste this on the machine.{without}"
     return [f"{lead}\n{code_block(install_lines(probe_line))}"]
 

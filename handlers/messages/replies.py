@@ -19,7 +19,7 @@ from handlers.ids import NO_VALUE, Action, Callback, EndValue, LineValue, Rental
 from handlers.messages import keys
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, button
-from handlers.phrases.ends import SCRIPT, ask_again_text, end_moves, ends_fact, until_named, without_approval
+from handlers.phrases.ends import PATH, ask_again_text, end_moves, ends_fact, until_named, without_approval
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import (
     Reader,
@@ -193,7 +193,7 @@ def ending(rental: Rental) -> Rendered:
 def script_first(rental: Rental, times: Times) -> Rendered:
     """Return the reply to a destroy after `/root/on-ending.sh`: when the machine ends at the latest."""
     latest = times.at_time(rental.running_lease.ends_at)
-    text = f"I'll destroy {machine(rental)} when its {SCRIPT} is done, {latest} at the latest."
+    text = f"I'll destroy {machine(rental)} when its script {PATH} is done, {latest} at the latest."
     return reply(text, keep_button(rental), destroy_button(rental))
 
 

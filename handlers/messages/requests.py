@@ -216,8 +216,10 @@ def _others_asked(context: EventContext[DecidersFacts]) -> str:
 @thread(EventKind.STARTED)
 def _started(context: EventContext[RequestFacts]) -> str:
     replaced, terms = context.facts.name, terms_text(context.facts)
-    how = "within the limits" if replaced is None else f"a replacement for {escape(replaced, 20)}"
-    return f"{join(f'{context.actor} rented {how}', terms, by=', ')}."
+    what = (
+        "a machine without needing approval" if replaced is None else f"a replacement for {escape(replaced, 20)}"
+    )
+    return f"{join(f'{context.actor} rented {what}', terms, by=', ')}."
 
 
 # --- to the approvers

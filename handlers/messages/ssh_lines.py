@@ -46,6 +46,7 @@ DISK = (
     "Shutting down from inside doesn't stop billing."
 )
 IF_SCRIPT_RUNS = "will work if the vendor runs the startup script"
+ONCE_IT_ANSWERS = "once the SSH port answers"
 NO_ADDRESS = "I don't know this machine's address yet, so I can't show its SSH command."
 NO_HOST_KEY = "I couldn't read this machine's host key, so I can't say which one ssh should show."
 
@@ -191,7 +192,8 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
         first = [_key_name(attempt.key_comment, "")]
         if ran:
             return [_work(_names(brought, details, first)), missing], paste
-        return [_work(_named(first)), _sent(_names(brought, details), details, reader), missing], paste
+        works = _named(first).do(f"works {ONCE_IT_ANSWERS}", "") if rental.silent else _work(_named(first))
+        return [works, _sent(_names(brought, details), details, reader), missing], paste
     own = _own_keys(details, attempt)
     if own and ran:
         return [_work(_named(_own_names(own, details, owner))), missing], paste
@@ -212,7 +214,7 @@ def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
     if not own:
         return f"you have no SSH key yet; once you've saved one, {add_your_key(details)}"
     if attempt is not None and any(key.line == attempt.public_key for key in own):
-        return "your key works"
+        return f"your key works {ONCE_IT_ANSWERS}" if details.rental.silent else "your key works"
     brought = {key.line for key in attempt.script_keys} if attempt is not None else set()
     sent, unsent = (
         _named(_own_names([key for key in own if (key.line in brought) is there], details, reader.id))
@@ -280,7 +282,7 @@ def _setup_log(details: RentalDetails) -> str:
     progress = setup_text(details.rental)
     if progress:
         return f"{progress} It logs to {SETUP_LOG}."
-    return f"{name} logs to {SETUP_LOG}. If that file doesn't exist, it didn't run."
+    return f'The log of setup "{escape(wanted)}" is {SETUP_LOG}. Without that file, the setup didn\'t run.'
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:

@@ -119,7 +119,7 @@ def at_its_end(rental: Rental, now: datetime) -> Fact | None:
         return None
     ended = "It has reached its end, and"
     if script is not None and script.state is OnEndingState.RUNNING and script.is_for(lease.ends_at):
-        done = f"as soon as its {SCRIPT} is done"
+        done = f"as soon as its script {PATH} is done"
         return Fact("Ends", done, f"{ended} I'll destroy it {done}.")
     if can_move(lease):
         return Fact("Ends", "now, unless its GPUs are busy", f"{ended} I'm checking whether its GPUs are busy.")
@@ -183,21 +183,24 @@ def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, 
 # --- `/root/on-ending.sh`: when it runs before the end of a machine, and how that went
 
 
-SCRIPT = "on-ending.sh"
 PATH = "/root/on-ending.sh"
 
 _REFUSED: dict[OnEndingRefused, str] = {
-    OnEndingRefused.NO_FILE: f"it isn't a regular file. Put the script itself at {PATH}, not a link",
-    OnEndingRefused.NOT_EXECUTABLE: f"it isn't executable. Type chmod 700 {PATH} on the machine",
-    OnEndingRefused.OWNER: f"it or /root doesn't belong to root. Type chown root /root {PATH} on the machine",
-    OnEndingRefused.WRITABLE: f"others can write to it or to /root. Type chmod go-w /root {PATH} on the machine",
+    OnEndingRefused.NO_FILE: f"that isn't a regular file. Put the script itself at {PATH}, not a link",
+    OnEndingRefused.NOT_EXECUTABLE: f"the script isn't executable. Type chmod 700 {PATH} on the machine",
+    OnEndingRefused.OWNER: (
+        f"the script or /root doesn't belong to root. Type chown root /root {PATH} on the machine"
+    ),
+    OnEndingRefused.WRITABLE: (
+        f"others can write to the script or to /root. Type chmod go-w /root {PATH} on the machine"
+    ),
 }
 """Why a machine doesn't start the script, and what to do."""
 
 
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the script of a machine that is ready or was, for a message of the times `posted`:
-    `on-ending.sh starts at 18:25.`, `on-ending.sh finished at 18:26.` Return an empty text if it has none."""
+    `The script /root/on-ending.sh starts at 18:25.` Return an empty text if it has none."""
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:
         return ""
@@ -205,17 +208,18 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     seen_at = rental.on_ending_at
     if script.state is OnEndingState.REFUSED:
         why = _REFUSED[script.why] if script.why is not None else f"see {PATH}"
-        return f"The machine won't start its {SCRIPT}: {why}." if ready else ""
+        return f"The machine won't run its script {PATH}: {why}." if ready else ""
     if not script.is_for(lease.ends_at):
         return _to_come(rental, times, *posted) if ready else ""
     if script.state is OnEndingState.RUNNING:
         since = f" has been running since {times.time(seen_at, *posted)}" if seen_at is not None else " is running"
-        return f"{SCRIPT}{since}." if ready else f"{SCRIPT} was still running at the end."
+        return f"The script {PATH}{since}." if ready else f"The script {PATH} was still running at the end."
     at = f" {times.at_time(seen_at, *posted)}" if seen_at is not None else ""
     if script.state is OnEndingState.DONE:
-        return f"{SCRIPT} finished{at}."
+        return f"The script {PATH} finished{at}."
     look = f", so check the machine before {times.time(lease.ends_at, *posted)}"
-    return f"{SCRIPT} failed{at}{exit_text(script.status)}{look if ready and lease.ends_at > times.now else ''}."
+    failed = f"The script {PATH} failed{at}{exit_text(script.status)}"
+    return f"{failed}{look if ready and lease.ends_at > times.now else ''}."
 
 
 def can_have_one(rental: Rental) -> str:
@@ -235,16 +239,16 @@ def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
     if lease.script_first is not None:
         return ""  # `script_first_text` says that it runs
     if can_move(lease):
-        return f"{SCRIPT} starts {span(STARTS_BEFORE)} before the end."
+        return f"The script {PATH} starts {span(STARTS_BEFORE)} before the end."
     if starts_at > times.now:
-        return f"{SCRIPT} starts {times.at_time(starts_at, *posted)}."
-    return f"{SCRIPT} hasn't started yet."
+        return f"The script {PATH} starts {times.at_time(starts_at, *posted)}."
+    return f"The script {PATH} hasn't started yet."
 
 
 def script_first_text(details: RentalDetails, times: Times, *posted: datetime, name: str = "it") -> str:
     """Return when a machine ends that somebody destroys after its script: `As Ben asked, I'll destroy it when its
-    on-ending.sh is done, at 18:35 at the latest.` `name` stands for the machine. Return an empty text for any
-    other machine."""
+    script /root/on-ending.sh is done, at 18:35 at the latest.` `name` stands for the machine. Return an empty text
+    for any other machine."""
     lease = details.rental.lease
     first = lease.script_first if lease is not None else None
     if lease is None or first is None:
@@ -253,4 +257,4 @@ def script_first_text(details: RentalDetails, times: Times, *posted: datetime, n
 
 
 def after_script(who: str, name: str, latest: str) -> str:
-    return f"As {who} asked, I'll destroy {name} when its {SCRIPT} is done, {latest} at the latest."
+    return f"As {who} asked, I'll destroy {name} when its script {PATH} is done, {latest} at the latest."

@@ -192,7 +192,9 @@ _REASONS: dict[Why, str] = {
     Why.LEASE_ENDED: "its lease ended",
     Why.VENDOR_TOOK_IT: "{vendor} took the machine back",
     Why.ENDED_WHILE_AWAY: "the vendor took the machine back, or somebody destroyed it",
-    Why.ENDED_SINCE_BACKUP: "somebody probably destroyed it after the backup of my database was made",
+    Why.ENDED_SINCE_BACKUP: (
+        "somebody probably destroyed it; I don't know who, because my database was restored from a backup"
+    ),
     Why.SSH_SILENT: "nothing answers on its SSH port",
     Why.REPLACED: "another machine takes its place",
     Why.BOUGHT_AFTER_BACKUP: "its machine was found in the Compute Clear account",

@@ -21,13 +21,13 @@ NOT_SEEN = "·"
 
 _WHY: dict[Missed, str] = {
     Missed.NO_ANSWER: "no answer over SSH",
-    Missed.REFUSED: "it rejects my key, so the probe isn't installed",
+    Missed.REFUSED: "it rejects my key",
     Missed.HOST_KEY_CHANGED: "its host key changed",
     Missed.UNREADABLE: "its answer is unreadable",
     Missed.NO_NVIDIA_SMI: "it has no nvidia-smi",
     Missed.NVIDIA_SMI_HANGS: "nvidia-smi hangs",
     Missed.NO_GPU: "nvidia-smi shows no GPU",
-    Missed.NO_UTILIZATION: "a GPU reports no usage, as in MIG mode",
+    Missed.NO_UTILIZATION: "a GPU doesn't report its usage, as in MIG mode",
 }
 
 
@@ -68,14 +68,14 @@ def verdict_then(use: Use, times: Times) -> str:
 
 
 def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
-    """Return the verdict with the values of the GPUs and the connections: `In use: GPUs 0-7 at up to 98% in the
-    last 30 min, 1 SSH connection.` Return the verdict alone if the reader may know no more or nothing was read."""
+    """Return the verdict with the values of the GPUs and the connections: `In use. In the last 30 min: GPUs 0-7 at
+    up to 98%, 1 SSH connection.` Return the verdict alone if the reader may know no more or nothing was read."""
     if recent is None or not recent.gpus:
         return f"{verdict_text(use, times, since=True)}."
     verdict = verdict_text(use, times)
     connected = connections_text(recent, "SSH connection")
     most = _most(recent.gpus)
-    return f"{verdict}: {_values(recent.gpus, idle)} in the last {span(idle.after)}, {connected}.{most}"
+    return f"{verdict}. In the last {span(idle.after)}: {_values(recent.gpus, idle)}, {connected}.{most}"
 
 
 def connections_text(seen: Use | RecentUse, what: str) -> str:
@@ -157,4 +157,5 @@ def _most(gpus: Iterable[GpuUse]) -> str:
     watts = max((gpu.watts for gpu in known if gpu.watts is not None), default=None)
     parts = [f"{memory / 1024:.0f} GiB" if memory is not None else "", f"{watts} W" if watts is not None else ""]
     shown = " and ".join(filter(None, parts))
-    return f" One GPU uses up to {shown}." if shown else ""
+    each = "Each GPU uses up to" if len(known) > 1 else "The GPU uses"
+    return f" {each} {shown}." if shown else ""

@@ -477,9 +477,10 @@ HELP = (
     ),
     (
         "/gpu get H100 for 6h up to 12h",
-        "ends after 6 h, or 12 h at the latest if its GPUs are busy; also: while busy up to 60h",
+        'ends after 6 h, or 12 h at the latest if its GPUs are busy; "while busy up to 60h" is short for '
+        '"for 2h up to 60h"',
     ),
-    ("/gpu get H100 EU now", "rents the cheapest at once if it's within the limits and nothing is unclear"),
+    ("/gpu get H100 EU now", "rents the cheapest at once if it needs no approval and I understood every word"),
     (
         "/gpu get H100 at 9:00 tomorrow for 8h",
         "offers to rent it at that time; /gpu wait 8x H200 under $3/GPU/h until fri waits for an offer",

@@ -205,7 +205,7 @@ def _lines(block: Json, reader: Reader) -> Iterator[str]:
             for row in table_texts(block):
                 yield " | ".join(row)
         case "data_visualization":
-            yield str(block.get("title", ""))
+            yield f"[chart: {block.get('title', '')}]"
         case "input":
             yield text_object(block.get("label"), reader)
             yield text_object(block.get("hint"), reader)

@@ -27,7 +27,7 @@ _UNTIL = re.compile(
     r"(?:, or (?:[^.;,]*? )?(\d\d):(\d\d) at the latest if its GPUs are busy)?\."
 )
 """The end on a card, and the latest one if it can move."""
-_ASKS = re.compile(r"n't rented through me|^My database (?:is empty|seems to be an older backup: \d)")
+_ASKS = re.compile(r"n't rented through me|^My database (?:is empty|seems to be an older backup: it lacks \d)")
 """Found in the questions to an admin about machines that no rental has."""
 _DESTROYING = re.compile(r"(?:\S+ is|I'm) destroying this machine|The replacement for this machine is \w+, so ")
 """How the replies begin that say what destroys a machine before its end."""

@@ -72,7 +72,7 @@ async def test_a_colleague_asks_before_the_offers_takes_the_machine_and_each_see
         ]
         await ours.click(ANA, question, "Give it to Eve")
         await ours.deliver_all()
-        assert "You offered it to Eve" in (await ours.look(ANA, direct(ANA), "Eve asked for"))["reads"]
+        assert "You offered it to Eve" in (await ours.look(ANA, direct(ANA), "Eve asked to use"))["reads"]
         given = await ours.look(EVE, direct(EVE), "is offering you")
         for user in (BEN, GUS, ANA):
             await ours.forge(user, "take", f"{rental.id}:{end_of(rental)}")
@@ -105,7 +105,10 @@ async def test_its_owner_types_whom_to_give_it_to(tmp_path: Path) -> None:
         assert (await ours.replies())[-1].startswith("To log in, you'll need an SSH key")
         await ours.command(ANA, f"keep {rental.id}")
         await ours.deliver_all()
-        assert "It's still needed" in (await ours.look(BEN, direct(BEN), "offered you"))["reads"]
+        assert (
+            "Ana said that the machine is still needed, so it stays Ana's."
+            in (await ours.look(BEN, direct(BEN), "offered you"))["reads"]
+        )
         await ours.forge(BEN, "take", f"{rental.id}:{end_of(rental)}")
         assert "no longer offered to you" in (await ours.replies())[-1]
 

@@ -59,11 +59,11 @@ async def test_the_checked_box_runs_the_script_first_keep_takes_it_back_and_dest
         first = await ours.rental(rental.id)
         assert (first.state, first.running_lease.ends_at) == (State.READY, NOON + 10 * MIN)
         assert (await ours.replies())[-1].startswith(
-            f"I'll destroy 1x H100 SXM 80 GB ({rental.id}) when its on-ending.sh is done, "
+            f"I'll destroy 1x H100 SXM 80 GB ({rental.id}) when its script /root/on-ending.sh is done, "
         )
 
         shown = await card(ours, BEN)
-        assert "As Ana asked, I'll destroy it when its on-ending.sh is done" in shown["reads"]
+        assert "As Ana asked, I'll destroy it when its script /root/on-ending.sh is done" in shown["reads"]
         await ours.click(BEN, shown, f"Keep {rental.id}")  # Ben approves, and may not extend
         assert (await ours.rental(rental.id)) == first
         for _ in range(2):
@@ -88,7 +88,7 @@ async def test_a_second_dialog_with_the_box_changes_nothing_and_without_it_destr
             await ours.click(user, shown, "Destroy")
         await ours.submit(ANA)
         first = await ours.rental(rental.id)
-        assert f"{rental.id} is already waiting for its on-ending.sh." in str(await ours.submit(BEN))
+        assert f"{rental.id} is already waiting for its script /root/on-ending.sh." in str(await ours.submit(BEN))
         assert (await ours.rental(rental.id)) == first
         assert (await ours.submit(BEN, script_first=[]))["ok"]
         assert ending(await ours.rental(rental.id)).by == BEN

@@ -88,10 +88,10 @@ async def test_a_teammate_reads_how_to_open_it_and_finds_it_in_their_list(tmp_pa
         rental = await shared(ours, "eve")
         assert "ssh root@203.0.113.7" in await ours.command(EVE, f"ssh {rental.id}")
         listed = await ours.command(EVE, "list")
-        assert f"Ready: 1x H100 SXM 80 GB ({rental.id}) in EU for Ana with Eve." in listed
+        assert f"Ready: 1x H100 SXM 80 GB ({rental.id}) in EU for Ana with \u2060you." in listed
         assert "$2.15" not in listed.splitlines()[0]
         assert "Your running" not in listed
-        assert "Ana with Eve" in await ours.command(EVE, "")
+        assert "Ana with \u2060you" in await ours.command(EVE, "")
         shown = await ours.command(EVE, f"show {rental.id}")
         assert "Ana shared this machine with Eve" in shown
         assert "$" not in shown

@@ -96,7 +96,7 @@ async def some_days(ours: Team) -> None:
     for day in range(10, 16):
         await billed(ours, f"a{day}", ANA, datetime(2026, 11, day, 8, tzinfo=UTC), 2, idle=DOLLAR)
     await billed(ours, "bens1", BEN, NOON - 3 * DAY, 7, idle=30 * DOLLAR, project="speech", estimated=True)
-    await billed(ours, "today", ANA, NOON - 3 * H, 2, used=20 * DOLLAR, unknown=0, late=5 * DOLLAR)
+    await billed(ours, "a25", ANA, NOON - 3 * H, 2, used=20 * DOLLAR, unknown=0, late=5 * DOLLAR)
 
 
 async def asks(ours: Team, user: str, text: str = "spend") -> Json:
@@ -132,7 +132,7 @@ Spend by project
 Project | Rentals | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 vision | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 speech | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
-Spend by week, in USD
+[chart: Spend by week, in USD]
 $5.00 was billed for machines after I had requested their deletion. $70.00 of the total is
       estimated. The invoice may differ by tax and by machines not rented through me.\
 """)
@@ -143,13 +143,14 @@ async def test_approvers_read_people_or_projects_and_the_month_before(ours: Team
     await some_days(ours)
     answer = await asks(ours, BEN)
     assert page(answer) == snapshot("""\
-November so far: you've spent $70.00, of which $30.00 was idle (your budget is $500.00). The team
-      has spent $210.00 of $9,000.00. At this rate, the team will have spent about $270 by the 30th.
+November so far: you've spent $70.00, $30.00 of it on idle machines (your budget is $500.00). The
+      team has spent $210.00 of $9,000.00. At this rate, the team will have spent about $270 by the
+      30th.
 Spend by person
 Person | Rentals | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 Ana | 7 | 112.0 | $20.00 | $0.00 | $6.00 | $114.00 | $140.00
 Ben | 1 | 56.0 | $0.00 | $0.00 | $30.00 | $40.00 | $70.00
-Spend by week, in USD
+[chart: Spend by week, in USD]
 $5.00 was billed for machines after I had requested their deletion. $70.00 of the total is
       estimated. The invoice may differ by tax and by machines not rented through me.\
 """)
@@ -166,7 +167,7 @@ October: you spent nothing. The team spent $50.00.
 Spend by project
 Project | Rentals | GPU hours | In use | Connected but idle | Idle | Not monitored | Total
 vision | 1 | 40.0 | $0.00 | $0.00 | $0.00 | $50.00 | $50.00
-Spend by week, in USD
+[chart: Spend by week, in USD]
 The invoice may differ by tax and by machines not rented through me.\
 """)
 
@@ -209,8 +210,8 @@ a12, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a13, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a14, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
 a15, 1x H100 SXM 80 GB in EU | 16.0 | $0.00 | $0.00 | $1.00 | $19.00 | $20.00
-today, 1x H100 SXM 80 GB in EU | 16.0 | $20.00 | $0.00 | $0.00 | $0.00 | $20.00
-Spend by week, in USD
+a25, 1x H100 SXM 80 GB in EU | 16.0 | $20.00 | $0.00 | $0.00 | $0.00 | $20.00
+[chart: Spend by week, in USD]
 $5.00 was billed for machines after I had requested their deletion.\
 """)
 
@@ -223,8 +224,8 @@ async def test_other_periods_and_projects(ours: Team) -> None:
         ("spend last month", "October: you spent $50.00. The team spent $50.00."),
         ("budget me october", "October: you spent $50.00 on 1 rental."),
         ("spend 2025-10", "October 2025: you spent nothing. The team spent $0.00."),
-        ("spend project Vision today", "Today so far: project vision has spent $20.00. You've spent $20.00."),
-        ("spend for project unassigned", "November so far: project unassigned has spent $0.00."),
+        ("spend project Vision today", 'Today so far: project "vision" has spent $20.00. You\'ve spent $20.00.'),
+        ("spend for project unassigned", 'November so far: project "unassigned" has spent $0.00.'),
     ):
         assert (await asks(ours, ANA, text))["text"] == words, text
 
@@ -336,10 +337,10 @@ async def test_an_unusual_day_is_told_to_the_approvers_once_on_that_day(ours: Te
     assert page(told) == snapshot(
         """\
 Today is unusually expensive: $110.00 so far, against $10.00 on a usual day. Most of it: 1x H100 SXM
-      80 GB (dear1), $90.00 for Ana; 1x H100 SXM 80 GB (today), $20.00 for Ana.\
+      80 GB (dear1), $90.00 for Ana; 1x H100 SXM 80 GB (a25), $20.00 for Ana.\
 """
     )
-    assert labels(told) == ["Show dear1", "Show today"]
+    assert labels(told) == ["Show dear1", "Show a25"]
     await ours.click(BEN, told, "Show dear1")
     await ours.deliver()
     assert "dear1" in (await ours.look(BEN, APPROVALS, "Ended"))["reads"]
@@ -359,7 +360,7 @@ U0BEN0000        1       16.0   $0.00               $0.00  $0.00         $20.00 
 The invoice may differ by tax and by machines not rented through me.\
 """)
     assert await carry_out(ours.deps, Command(kind=Kind.SPEND, words="project vision")) == snapshot("""\
-November so far: project vision has spent $60.00 of $3,000.00.
+November so far: project "vision" has spent $60.00 of $3,000.00.
 Person     Rentals  GPU hours  In use  Connected but idle   Idle  Not monitored   Total
 U0ANA0000        1       48.0   $0.00               $0.00  $0.00         $60.00  $60.00\
 """)

@@ -45,7 +45,7 @@ async def test_a_killed_bot_still_waits_for_the_script_at_the_end_and_no_longer_
     latest = await world.now() + 10 * MINUTE
     await world.passes(2 * MINUTE)
     card = await world.card(rental)
-    assert "As Ana asked, I'll destroy it when its on-ending.sh is done" in card.text
+    assert "As Ana asked, I'll destroy it when its script /root/on-ending.sh is done" in card.text
     assert "on-ending.sh has been running since " in card.text
     await world.kill()
     await world.restart()

@@ -44,7 +44,7 @@ async def test_the_operator_lists_and_shows_what_everybody_rents(tmp_path: Path)
         assert "The team's running machines cost $2.15/h in all." in listed
         shown = await carry_out(ours.deps, Command(kind=Kind.SHOW, id=rental.id.upper()))
         assert shown.startswith(f"Ready: 1x H100 SXM 80 GB ({rental.id}) in EU for Ana.")
-        assert "12:00 UTC  Ana rented within the limits, for 6 h at up to $2.47/h." in shown
+        assert "12:00 UTC  Ana rented a machine without needing approval, for 6 h at up to $2.47/h." in shown
         with pytest.raises(Mistake, match="I don't know zzzz2"):
             await carry_out(ours.deps, Command(kind=Kind.SHOW, id="zzzz2"))
         for typed in ("", "the", "k7mq2 w8xyz", "*" * 200):

@@ -379,7 +379,7 @@ def test_a_machine_whose_owner_left_or_that_is_no_rental_may_run_while_the_admin
 def test_after_the_database_was_put_back_a_machine_whose_card_was_not_edited_since_is_one_to_ask_about() -> None:
     bills = with_card(machines(good(), STILL_BILLS), f"Ready: {SUBJECT}.", buttons=[button("Details", RENTAL)])
     put_back, kept = (replace(bills, put_back_at=at(14, minute)) for minute in (40, 0))
-    backup = "My database seems to be an older backup: 1 machine that I rented is running but missing from it."
+    backup = "My database seems to be an older backup: it lacks 1 machine that I rented and that is running."
     told = with_seen(put_back, "Cleo", asked(f"{backup}\n1x H100 (k7mq2), Ana's."))
     assert "somebody_is_asked_about_every_machine" in names(put_back)
     assert "somebody_is_asked_about_every_machine" not in names(kept) | names(told)

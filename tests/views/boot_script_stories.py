@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from typing import Any
 
 from bot.model.attempt import OwnedKey, SentScript
@@ -21,7 +22,8 @@ def line(n: int) -> str:
 
 
 def key(person: str, comment: str, written: str = line(1)) -> OwnedKey:
-    return OwnedKey(person=person, line=written, comment=comment, fingerprint="SHA256:9fA")
+    digest = base64.b64encode(hashlib.sha256(written.encode()).digest()).decode()
+    return OwnedKey(person=person, line=written, comment=comment, fingerprint=f"SHA256:{digest[:6]}")
 
 
 FIRST = key(ANA, "you@laptop", "ssh-ed25519 AAAA")

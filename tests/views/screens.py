@@ -90,6 +90,8 @@ def labels(blocks: tuple[Json, ...]) -> list[str]:
 
 
 def _wrapped(lines: list[str]) -> str:
+    """Return lines that fit here. Those of a text to copy stay lines of their own."""
+    lines = [each for line in lines for each in (line.splitlines() if line.startswith("$ ") else [line])]
     return "\n".join(
         textwrap.fill(
             line.strip(),

@@ -240,14 +240,14 @@ def test_the_card_of_a_machine_that_runs_past_its_end_shows_no_end() -> None:
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
-(fallback) It has reached its end, and I'll destroy it as soon as its on-ending.sh is done. It has
-      cost $2.42/h since 12:37.
+(fallback) It has reached its end, and I'll destroy it as soon as its script /root/on-ending.sh is
+      done. It has cost $2.42/h since 12:37.
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
-| Ends: as soon as its on-ending.sh is done
+| Ends: as soon as its script /root/on-ending.sh is done
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh has been running since 18:26.
+  The script /root/on-ending.sh has been running since 18:26.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.

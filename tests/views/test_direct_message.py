@@ -62,15 +62,15 @@ $ ssh root@203.0.113.7
 
 (fallback) Your 1x H100 (k7mq2) is running and billing.
 (fallback) Log in with: `ssh -p 2222 root@2001:db8::7`
-(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
-      It runs at Nebius eu-north1.
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works
+      once the SSH port answers. It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is running and billing
 Nothing answers on its SSH port yet. It may need another minute.
 $ ssh -p 2222 root@2001:db8::7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: Your key "you@laptop" works
+| Keys: Your key "you@laptop" works once the SSH port answers
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.
@@ -265,8 +265,8 @@ def test_an_end_that_is_near_can_be_extended() -> None:
 
 Your 1x H100 (k7mq2) ends at 18:40. I sent a newer notice at 18:30.
 
-*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* More time needs approval. Unless someone approves,
-      it ends then and its disk is deleted.
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If you need more time, request it now: it needs
+      approval. Copy your results off: the disk is deleted with it.
 [Ask for 2 h more, about $36.80] [Destroy k7mq2]
 
 *Extended by Carl: 1x H100 (k7mq2)*. It ends at 20:40.
@@ -500,8 +500,9 @@ Your 1x H100 (k7mq2) ended before 13:03, while I was away. The vendor took the m
       somebody destroyed it. Everything on it is lost.
 [Replace k7mq2, up to $2.47/h] [Tell me when there's an offer]
 
-Your 1x H100 (k7mq2) ended before 13:03, while I was away. Somebody probably destroyed it after the
-      backup of my database was made. Everything on it is lost. Ask again: /gpu get
+Your 1x H100 (k7mq2) ended before 13:03, while I was away. Somebody probably destroyed it; I don't
+      know who, because my database was restored from a backup. Everything on it is lost. Ask again:
+      /gpu get
 [Tell me when there's an offer]
 """)
 
@@ -515,12 +516,12 @@ def test_a_notice_that_comes_while_approvers_are_there_says_until_when_to_ask() 
     assert page(direct(notice, later), direct(notice, two_ends)) == snapshot("""\
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
-      If you need it longer, request more time before 18:30. Nobody can approve it after that.
+      To keep it longer, request more time before 18:30: no approver is available after that.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
-      23:40 at the latest. Copy your results off: the disk is deleted with it. If you need it beyond
-      23:40, request more time before 18:30. Nobody can approve it after that.
+      23:40 at the latest. Copy your results off: the disk is deleted with it. To keep it beyond
+      23:40, request more time before 18:30: no approver is available after that.
 [Keep it 2 h more, already approved] [Destroy k7mq2]
 """)
 

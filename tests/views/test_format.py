@@ -204,7 +204,9 @@ def test_every_state_and_reason_has_words() -> None:
             "vendor_took_it": "Nebius took the machine back",
             "put_back": "my database was restored from an older backup",
             "ended_while_away": "the vendor took the machine back, or somebody destroyed it",
-            "ended_since_copy": "somebody probably destroyed it after the backup of my database was made",
+            "ended_since_copy": (
+                "somebody probably destroyed it; I don't know who, because my database was restored from a backup"
+            ),
             "ssh_silent": "nothing answers on its SSH port",
             "replaced": "another machine takes its place",
             "bought_later": "its machine was found in the Compute Clear account",

@@ -59,13 +59,13 @@ Ana is asking for your 1x H100 (k7mq2), which has been idle for 2 h 10 min at $2
       it, it stays yours. If you give it away, Ana pays from then on.
 [Share with Ana] [Give it to Ana] [I need it]
 
-Ana asked for your 1x H100 (k7mq2). It's still needed.
+Ana asked to use your 1x H100 (k7mq2). You said that it's still needed.
 
-Ana asked for your 1x H100 (k7mq2). You shared it with Ana.
+Ana asked to use your 1x H100 (k7mq2). You shared it with Ana.
 
-Ana asked for your 1x H100 (k7mq2). You offered it to Ana, who can take it until 16:00.
+Ana asked to use your 1x H100 (k7mq2). You offered it to Ana. The offer is valid until 16:00.
 
-Ana asked for your 1x H100 (k7mq2). It has been in use again since 15:01.
+Ana asked to use your 1x H100 (k7mq2). It has been in use again since 15:01.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -95,20 +95,20 @@ def test_who_is_given_a_machine_reads_price_end_and_budget_for_an_hour_and_then_
 
 Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
       You have $120.00 left in November ($80.00 spent, $0.00 reserved for running machines). This
-      machine would use $9.48 of it. You can take it until 16:00. If you do, you pay for it and I'll
-      ask you whether it's still needed. The SSH keys on the machine stay as they are.
+      machine would use $9.48 of it. The offer is valid until 16:00. If you take it, you pay for it
+      and I'll ask you whether it's still needed. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ben is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.48.
-      You can take it until 16:00. If you do, you pay for it and I'll ask you whether it's still
-      needed. The SSH keys on the machine stay as they are.
+      The offer is valid until 16:00. If you take it, you pay for it and I'll ask you whether it's
+      still needed. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ben offered you 1x H100 (k7mq2). You didn't take it within an hour, so it stays Ben's.
 
 Ben offered you 1x H100 (k7mq2). It's now offered to someone else.
 
-Ben offered you 1x H100 (k7mq2). It's still needed, so it stays Ben's.
+Ben offered you 1x H100 (k7mq2). Ben said that the machine is still needed, so it stays Ben's.
 
 Ben's 1x H100 (k7mq2) is being destroyed.
 
@@ -153,8 +153,8 @@ $ (umask 077; mkdir -p ~/.ssh; cd ~/.ssh && for k in 'ssh-ed25519 AAAAC3NzaC1lZD
 1x H100 (k7mq2) belongs to Carl now.
 
 Carl is offering you 1x H100 (k7mq2) at $2.42/h. Until it ends at 18:40, it costs you at most $9.08.
-      You can take it until 16:10. If you do, you pay for it and I'll ask you whether it's still
-      needed. The SSH keys on the machine stay as they are.
+      The offer is valid until 16:10. If you take it, you pay for it and I'll ask you whether it's
+      still needed. The SSH keys on the machine stay as they are.
 [Take k7mq2]
 
 Ana took over this machine, which was Ben's.
@@ -168,7 +168,7 @@ def test_an_expensive_machine_is_confirmed_in_a_dialog() -> None:
 == Take k7mq2? ==
 ! This can cost you up to $94.00.
 Ben's 1x H100 (k7mq2), $24.00/h. It ends in 3 h 40 min.
-From now on, you pay for it and I'll ask you whether it's still needed. The SSH keys on the machine
-      stay as they are.
+If you take it, you pay for it and I'll ask you whether it's still needed. The SSH keys on the
+      machine stay as they are.
 [Take k7mq2] [Go back]\
 """)

@@ -48,7 +48,7 @@ You have 1 SSH key.
 "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519): the default key, which
       always works
 [Remove]
-  Machines that are running keep their keys; /gpu ssh shows the line that adds one.
+  Machines that are running keep their keys. To add a key to one of them: /gpu ssh
 [Add SSH key]
   Or type: /gpu key ssh-ed25519 AAAA... you@laptop
 
@@ -58,8 +58,8 @@ SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU (rsa 4096): the default key, 
 [Remove]
 "you@laptop", SHA256:OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8 (ed25519)
 [Make default] [Remove]
-  On a new machine, your other keys work if the vendor runs its startup script. Machines that are
-      running keep their keys; /gpu ssh shows the line that adds one.
+  On a new machine, your other keys work if the vendor runs the machine's startup script. Machines
+      that are running keep their keys. To add a key to one of them: /gpu ssh
 [Add SSH key] [Use my GitHub keys]
   Or type: /gpu key ssh-ed25519 AAAA... you@laptop  or  /gpu key github ana-dev
 

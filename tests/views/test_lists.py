@@ -113,8 +113,8 @@ def test_the_rate_of_the_team_has_unknown_machines_too() -> None:
         """\
 Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $4.52/h in all,
-      $2.10/h of it for 1 machine that wasn't rented through me. That's without 1 more machine whose
-      price I don't know. /gpu spend shows November.\
+      $2.10/h of it for 1 machine that wasn't rented through me. 1 more machine isn't included,
+      because I don't know its price. /gpu spend shows November.\
 """
     )
     nothing = changed(listed(), unknown_total=UnknownTotal(count=1, rate=Decimal("2.10")))
@@ -123,7 +123,7 @@ Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Detail
 
 def test_a_list_begins_with_what_waits_for_its_reader_who_can_decide_it_there() -> None:
     asks_more = ready(extension=LONGER)
-    live = listed(waiting(), ready())
+    live = listed(waiting(), ready(), reader=BEN)
     waits = changed(live, to_decide=(listed(waiting()).shown[0], listed(asks_more).shown[0]), more_to_decide=2)
     assert page(listing(waits, everyone=True)) == snapshot("""\
 
@@ -134,8 +134,7 @@ Waiting for you: more time for 1x H100 (k7mq2) in EU for Ana, until tomorrow at 
 [Approve up to $101.00] [Approve fewer hours] [Deny]
   2 more requests are waiting for you.
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
-  Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
-      /gpu spend shows November.
+  The team's running machines cost $2.42/h in all. /gpu spend shows November.
 """)
 
 
@@ -155,11 +154,11 @@ Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.   [Detail
   3 more rentals aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running
       machines cost $9.02/h in all. /gpu spend shows November.
 
-Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40.   [Details]
+Ready: 1x H100 (k7mq2) in EU for you. It ends at 18:40.   [Details]
   3 more rentals aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running
       machines cost $9.02/h in all. /gpu spend shows November.
 
-Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU for you. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   3 more rentals aren't shown. Your running machine costs $2.42/h, $4.96 so far. The team's running
       machines cost $9.02/h in all. /gpu spend shows November.
 
@@ -172,7 +171,7 @@ Nobody has a machine right now. Try: /gpu get H100 EU
 
 
 HISTORY = (
-    happened(K.RENTING, clock(12, 36), vendor="hyperstack", rate=Decimal("2.15")),
+    happened(K.RENTING, clock(12, 36), vendor="nebius", rate=Decimal("2.42")),
     happened(K.STILL_NEEDED, clock(14, 40), span=2 * H),
     happened(K.KEPT, clock(14, 40), ANA, until=clock(15, 40), since=clock(18, 40)),
     happened(K.ENDING, clock(18, 10), until=clock(18, 40)),
@@ -190,14 +189,16 @@ HISTORY = (
 
 def test_a_history_has_one_time_for_each_line_and_keeps_the_end_as_it_was_then() -> None:
     over = changed(gone(*HISTORY), events=HISTORY)
-    later = changed(ready(*HISTORY[:3], lease=lease(clock(9, 0, day=26))), events=HISTORY[:3], keys_now={ANA: ()})
+    until: dict[str, Any] = {"until": clock(9, 0, day=26), "since": clock(18, 40), "span": 14 * H + 20 * M}
+    longer = (*HISTORY[:3], happened(K.EXTENDED, clock(15, 0), ANA, **until))
+    later = changed(ready(*longer, lease=lease(clock(9, 0, day=26))), events=longer, keys_now={ANA: ()})
     denied = waiting(happened(K.DENIED, clock(14, 12), BEN, amount=0, estimated=False), state=State.DENIED)
     assert page(show(over), show(over, BEN), show(later), show(denied)) == snapshot("""\
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   $14.68 for 6 h 4 min. Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. "fine-tune
       run 7"
-  12:36  Renting from Hyperstack at $2.15/h.
+  12:36  Renting from Nebius at $2.42/h.
   14:40  I asked Ana whether this machine is still needed. Nobody has clicked or typed anything
       about it in Slack for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
@@ -206,7 +207,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
 
 Ended: 1x H100 (k7mq2) in EU for Ana.
   Nebius eu-north1. "fine-tune run 7"
-  12:36  Renting from Hyperstack.
+  12:36  Renting from Nebius.
   14:40  I asked Ana whether this machine is still needed. Nobody has clicked or typed anything
       about it in Slack for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
@@ -215,10 +216,11 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends Nov 26 at 09:00. $2.42/h, $4.96 so far.
   Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. "fine-tune run 7"
-  12:36  Renting from Hyperstack at $2.15/h.
+  12:36  Renting from Nebius at $2.42/h.
   14:40  I asked Ana whether this machine is still needed. Nobody has clicked or typed anything
       about it in Slack for 2 h.
   14:40  Ana still needs this machine. I'll ask again at 15:40. It still ends at 18:40.
+  15:00  Ana extended this machine by 14 h 20 min. It now ends Nov 26 at 09:00.
 [Ask for 2 h more, about $4.84] [Destroy k7mq2]
 
 Declined: 8x H100 (p4wd9) in EU for Ana.
@@ -233,7 +235,7 @@ def test_a_history_also_has_the_events_that_make_no_reply() -> None:
     assert show(changed(making(), events=(start,))) == snapshot("""\
 Starting: 1x H100 (k7mq2) in EU for Ana. $2.15/h, $0.06 so far.
   Hyperstack nor-1. Accepted limits: $2.47/h and $16.06 in total. "fine-tune run 7"
-  12:36  Ana rented within the limits, for 6 h at up to $2.47/h.\
+  12:36  Ana rented a machine without needing approval, for 6 h at up to $2.47/h.\
 """)
 
 
@@ -315,9 +317,9 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; also:
-      while busy up to 60h
-/gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
+/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; "while
+      busy up to 60h" is short for "for 2h up to 60h"
+/gpu get H100 EU now: rents the cheapest at once if it needs no approval and I understood every word
 /gpu get H100 at 9:00 tomorrow for 8h: offers to rent it at that time; /gpu wait 8x H200 under
       $3/GPU/h until fri waits for an offer
 /gpu again: shows offers for your last request again
@@ -344,9 +346,9 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; also:
-      while busy up to 60h
-/gpu get H100 EU now: rents the cheapest at once if it's within the limits and nothing is unclear
+/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; "while
+      busy up to 60h" is short for "for 2h up to 60h"
+/gpu get H100 EU now: rents the cheapest at once if it needs no approval and I understood every word
 /gpu get H100 at 9:00 tomorrow for 8h: offers to rent it at that time; /gpu wait 8x H200 under
       $3/GPU/h until fri waits for an offer
 /gpu again: shows offers for your last request again

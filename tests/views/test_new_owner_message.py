@@ -130,7 +130,7 @@ def test_a_new_owner_of_an_idle_machine_is_asked_in_the_same_message_and_reads_w
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2), at $2.42/h. It was Ben's. It ends at 18:40.
 | Keys: You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours
-Still using your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $4.96 so far. All its
+Do you need your 1x H100 (k7mq2)? It's been idle for 35 min. It costs $2.42/h, $4.96 so far. All its
       GPUs have been at 0% since 14:05. Nobody is connected. It ends at 18:40.
 [Extend] [SSH config and keys] [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 

@@ -72,11 +72,11 @@ def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:
         shown(NAMELESS),
     ) == snapshot("""\
 
-My database seems to be an older backup: 2 machines that I rented are running but missing from it.
+My database seems to be an older backup: it lacks 2 machines that I rented and that are running.
 8x H100 SXM 80 GB (f6rat), Ana's, $16.80/h since 09:12, $91.84 so far.
 1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-A machine that you restore runs for 24 h, and its owner can extend it.
+Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore all 2] [One by one]
 
 My database is empty, but 3 machines that I rented are in the Compute Clear account.
@@ -85,22 +85,21 @@ My database is empty, but 3 machines that I rented are in the Compute Clear acco
 1x H100 SXM 80 GB (abcd2), without an owner in its name, at an unknown price since 09:12, not
       running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-A machine that you restore runs for 24 h, and its owner can extend it. Decide about the others one
-      by one.
+Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
+      Decide about the others one by one.
 [Restore 2] [One by one]
 
-My database seems to be an older backup: 1 machine that I rented is running but missing from it.
+My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
-A machine that you restore runs for 24 h, and its owner can extend it.
+Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [One by one]
 
-My database seems to be an older backup: 1 machine that I rented is in the Compute Clear account but
-      missing from it.
+My database seems to be an older backup: it lacks 1 machine that I rented and that is in the Compute
+      Clear account.
 1x H100 SXM 80 GB (abcd2), without an owner in its name, at an unknown price since 09:12, not
       running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-It can't be restored, because it isn't running, or no owner who may use me is known. Decide one by
-      one.
+I can't restore it: it isn't running, or I don't know an owner who may use me. Decide one by one.
 [One by one]
 """)
 
@@ -118,29 +117,29 @@ def test_every_admin_reads_what_became_of_them() -> None:
         shown(count=3),
     ) == snapshot("""\
 
-My database seems to be an older backup: 1 machine that I rented is running but missing from it.
+My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
 Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-A machine that you restore runs for 24 h, and its owner can extend it.
+Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [One by one]
 
-My database was an older backup: 2 machines that I rented were missing from it.
+My database was an older backup: it lacked 2 machines that I rented.
 Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 Buying is still paused. To end the pause: /gpu resume
 
-My database was an older backup: 2 machines that I rented were missing from it.
+My database was an older backup: it lacked 2 machines that I rented.
 Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 
-My database was an older backup: 3 machines that I rented were missing from it.
+My database was an older backup: it lacked 3 machines that I rented.
 Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 2 more machines have messages of their own.
 Buying is still paused. To end the pause: /gpu resume
 
-My database seems to be an older backup: 3 machines that I rented are running but missing from it.
+My database seems to be an older backup: it lacks 3 machines that I rented and that are running.
       Each has a message of its own now.
 Buying is still paused. To end the pause: /gpu resume
 """)
@@ -211,14 +210,14 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-Another message asks about 2 machines that I rented, too. Answer that one.
+Another message also asks about 2 machines that I rented. Answer that one.
 
-Another message asks about 2 machines that weren't rented through me, too. Answer that one.
+Another message also asks about 2 machines that weren't rented through me. Answer that one.
 
-My database seems to be an older backup: 1 machine that I rented is running but missing from it.
+My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
-Another message asks about f6rat, too. Answer that one.
+Another message also asks about f6rat. Answer that one.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
-A machine that you restore runs for 24 h, and its owner can extend it.
+Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [One by one]
 """)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from textwrap import fill
 from typing import Any
 
 from inline_snapshot import snapshot
@@ -64,7 +65,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh starts at 18:25.
+  The script /root/on-ending.sh starts at 18:25.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -74,7 +75,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh hasn't started yet.
+  The script /root/on-ending.sh hasn't started yet.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -84,7 +85,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh has been running since 18:26.
+  The script /root/on-ending.sh has been running since 18:26.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -94,7 +95,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh finished at 18:26.
+  The script /root/on-ending.sh finished at 18:26.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -104,7 +105,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh failed at 18:26 (exit 1), so check the machine before 18:40.
+  The script /root/on-ending.sh failed at 18:26 (exit 1), so check the machine before 18:40.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -115,7 +116,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: now
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh failed at 18:26 (exit 1).
+  The script /root/on-ending.sh failed at 18:26 (exit 1).
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -125,7 +126,7 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh starts at 18:25.
+  The script /root/on-ending.sh starts at 18:25.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -144,8 +145,8 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  The machine won't start its on-ending.sh: it isn't a regular file. Put the script itself at
-      /root/on-ending.sh, not a link.
+  The machine won't run its script /root/on-ending.sh: that isn't a regular file. Put the script
+      itself at /root/on-ending.sh, not a link.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -155,8 +156,8 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  The machine won't start its on-ending.sh: it isn't executable. Type chmod 700 /root/on-ending.sh
-      on the machine.
+  The machine won't run its script /root/on-ending.sh: the script isn't executable. Type chmod 700
+      /root/on-ending.sh on the machine.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -166,8 +167,8 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  The machine won't start its on-ending.sh: it or /root doesn't belong to root. Type chown root
-      /root /root/on-ending.sh on the machine.
+  The machine won't run its script /root/on-ending.sh: the script or /root doesn't belong to root.
+      Type chown root /root /root/on-ending.sh on the machine.
 [Extend] [Details] [Destroy k7mq2]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -177,8 +178,8 @@ def test_the_card_says_when_the_script_runs_and_how_it_went() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  The machine won't start its on-ending.sh: others can write to it or to /root. Type chmod go-w
-      /root /root/on-ending.sh on the machine.
+  The machine won't run its script /root/on-ending.sh: others can write to the script or to /root.
+      Type chmod go-w /root /root/on-ending.sh on the machine.
 [Extend] [Details] [Destroy k7mq2]
 """)
 
@@ -198,14 +199,14 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
     ) == snapshot("""\
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
-  on-ending.sh starts at 18:25.
+  The script /root/on-ending.sh starts at 18:25.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 14 min.* Copy your results off: the disk is deleted with it.
-  on-ending.sh finished at 18:26.
+  The script /root/on-ending.sh finished at 18:26.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
-*on-ending.sh failed on 1x H100 (k7mq2) at 18:26 (exit 1).* To see why, read
+*The script /root/on-ending.sh failed on 1x H100 (k7mq2) at 18:26 (exit 1).* To see why, read
       /var/lib/gpubot/on-ending.log before the disk is deleted at 18:40.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
@@ -218,7 +219,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
   Computed from price and time; the invoice may differ.
-  on-ending.sh failed at 18:26 (exit 1).
+  The script /root/on-ending.sh failed at 18:26 (exit 1).
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2).
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -227,7 +228,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
   Computed from price and time; the invoice may differ.
-  on-ending.sh was still running at the end.
+  The script /root/on-ending.sh was still running at the end.
 
 (fallback) Ended at 18:41: 1x H100 (k7mq2) in EU for Ana.
 (fallback) It cost $14.68. It ran for 6 h 4 min at $2.42/h. The vendor confirmed the deletion.
@@ -235,7 +236,7 @@ def test_the_notice_and_the_receipt_say_it_too_and_a_failure_is_a_message_of_its
 | Total: $14.68
 | Runtime: 6 h 4 min at $2.42/h
 | Deletion: confirmed
-  on-ending.sh failed at 18:26 (exit 1).
+  The script /root/on-ending.sh failed at 18:26 (exit 1).
 """)
 
 
@@ -244,20 +245,18 @@ def test_who_opens_a_machine_reads_of_its_script_and_that_it_can_have_one() -> N
     none = machine(OnEnding(state=S.NONE), clock(13, 0))
     refused = machine(OnEnding(state=S.REFUSED, why=OnEndingRefused.NOT_EXECUTABLE), clock(13, 0))
     ready_message = direct(READY_EVENT, none, clock(13, 0)).splitlines()
-    answers = [
-        message(ssh_lines.ssh(details, reader), clock(13, 0)).replace("\n      ", " ").splitlines()
-        for details in (none, refused)
-    ]
+    answers = [ssh_lines.ssh(details, reader).text.splitlines() for details in (none, refused)]
     assert page(
         "\n".join(line for line in ready_message if "on-ending" in line),
-        *("\n".join(line for line in answer if "script" in line or "on-ending" in line) for answer in answers),
+        *("\n".join(fill(line, 100) for line in answer if "on-ending" in line) for answer in answers),
     ) == snapshot("""\
 
 
 
-  If you put a script at /root/on-ending.sh, it runs 15 min before the machine ends.
+If you put a script at /root/on-ending.sh, it runs 15 min before the machine ends.
 
-The machine won't start its on-ending.sh: it isn't executable. Type chmod 700 /root/on-ending.sh on the machine.
+The machine won't run its script /root/on-ending.sh: the script isn't executable. Type chmod 700
+/root/on-ending.sh on the machine.
 """)
 
 
@@ -275,7 +274,7 @@ Before the machine is destroyed: [x] Run /root/on-ending.sh first, for up to 10 
 
 == Destroy k7mq2? ==
 ! Everything on the disk will be deleted.
-Ana's 1x H100 (k7mq2). I won't wait for its on-ending.sh. It has cost $4.96 so far.
+Ana's 1x H100 (k7mq2). I won't wait for its script /root/on-ending.sh. It has cost $4.96 so far.
 [Destroy k7mq2] [Go back]
 """)
 
@@ -300,7 +299,7 @@ def test_a_machine_that_is_destroyed_after_its_script_can_be_kept_or_destroyed_n
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Price: $2.42/h since 12:37
-As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the latest.
+As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 14:10 at the latest.
   fine-tune run 7
 [Keep k7mq2] [Details] [Destroy k7mq2 now]
 
@@ -309,9 +308,9 @@ As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the lat
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Price: $2.42/h since 12:37
-As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the latest.
+As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 14:10 at the latest.
   fine-tune run 7
-  on-ending.sh has been running since 14:01.
+  The script /root/on-ending.sh has been running since 14:01.
 [Keep k7mq2] [Details] [Destroy k7mq2 now]
 
 (fallback) Ready: 1x H100 (k7mq2) in EU for Ana.
@@ -319,13 +318,13 @@ As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the lat
 *Ready: 1x H100 (k7mq2) in EU*
 | Owner: Ana
 | Price: $2.42/h since 12:37
-As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the latest.
+As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 14:10 at the latest.
   fine-tune run 7
-  on-ending.sh has been running since 14:01.
+  The script /root/on-ending.sh has been running since 14:01.
 [Extend] [Details] [Destroy k7mq2 now]
 
-As Ben asked, I'll destroy your 1x H100 (k7mq2) when its on-ending.sh is done, at 14:10 at the
-      latest. on-ending.sh has been running since 14:01.
+As Ben asked, I'll destroy your 1x H100 (k7mq2) when its script /root/on-ending.sh is done, at 14:10
+      at the latest. The script /root/on-ending.sh has been running since 14:01.
 [Keep k7mq2] [Destroy k7mq2 now]
 
 (fallback) Your 1x H100 (k7mq2) is ready.
@@ -334,8 +333,8 @@ As Ben asked, I'll destroy your 1x H100 (k7mq2) when its on-ending.sh is done, a
       It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is ready
-As Ben asked, I'll destroy it when its on-ending.sh is done, at 14:10 at the latest. on-ending.sh
-      has been running since 14:01.
+As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 14:10 at the latest.
+      The script /root/on-ending.sh has been running since 14:01.
 $ ssh root@203.0.113.7
 | Ends: 14:10
 | Price: $2.42/h, at most $16.06
@@ -345,17 +344,18 @@ $ ssh root@203.0.113.7
       inside doesn't stop billing.
 [Keep k7mq2] [SSH config and keys] [Destroy k7mq2 now]
 
-As Ben asked, I'll destroy this machine when its on-ending.sh is done, at 14:10 at the latest.
+As Ben asked, I'll destroy this machine when its script /root/on-ending.sh is done, at 14:10 at the
+      latest.
 
-I'll destroy 1x H100 (k7mq2) when its on-ending.sh is done, at 14:10 at the latest.
+I'll destroy 1x H100 (k7mq2) when its script /root/on-ending.sh is done, at 14:10 at the latest.
 [Keep k7mq2] [Destroy k7mq2 now]
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 14:10. $2.42/h, $4.96 so far.
-  Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. on-ending.sh has been running
-      since 14:01. "fine-tune run 7"
+  Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. The script /root/on-ending.sh has
+      been running since 14:01. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
-  14:00  As Ben asked, I'll destroy this machine when its on-ending.sh is done, at 14:10 at the
-      latest.
+  14:00  As Ben asked, I'll destroy this machine when its script /root/on-ending.sh is done, at
+      14:10 at the latest.
 """)
 
 
@@ -374,6 +374,6 @@ def test_a_machine_that_is_kept_says_its_end_of_before() -> None:
 | Ends: 18:40
 | Price: $2.42/h since 12:37
   fine-tune run 7
-  on-ending.sh starts at 18:25.
+  The script /root/on-ending.sh starts at 18:25.
 [Extend] [Details] [Destroy k7mq2]
 """)

@@ -64,9 +64,9 @@ Ana left the workspace. I asked again at 14:30, in a newer message, who should o
 
 Ana left the workspace. Carl made Ben the owner of 1x H100 (k7mq2).
 
-Ana left the workspace and was the owner of 1x H100 (k7mq2). It's being destroyed.
+Ana left the workspace. Ana's 1x H100 (k7mq2) is being destroyed.
 
-Ana left the workspace and was the owner of 1x H100 (k7mq2). It ended at 18:41.
+Ana left the workspace. Ended at 18:41: Ana's 1x H100 (k7mq2).
 
 Ana left the workspace. Ana's 8x H100 (p4wd9) is waiting for approval, and can't be approved without
       an owner. Who should be its new owner?

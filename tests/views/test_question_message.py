@@ -109,7 +109,7 @@ def test_the_question_has_the_evidence_the_cost_and_the_answers() -> None:
 
 (fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
 *Still using your 1x H100 (k7mq2)?* I haven't been able to monitor it since 13:10 (it rejects my
-      key, so the probe isn't installed). To install the probe: /gpu ssh k7mq2
+      key). To set up monitoring: /gpu ssh k7mq2
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
@@ -164,7 +164,8 @@ I couldn't monitor your 1x H100 (k7mq2) until 15:30, so I don't know whether it 
 You said that you still need your 1x H100 (k7mq2). I'll ask again at 15:41. It still ends at 18:40.
 [Extend 2 h, about $4.84]
 
-Ben is leaving your 1x H100 (k7mq2) until it ends at 18:40. I won't ask about it before that.
+Ben decided to let your 1x H100 (k7mq2) run until it ends at 18:40. I won't ask about it before
+      that.
 
 You didn't answer. I asked again at 16:40 whether you still need your 1x H100 (k7mq2).
 
@@ -192,7 +193,7 @@ def test_evidence_beside_destroy_says_that_somebody_connected_after_the_question
 Ana hasn't said whether 1x H100 (k7mq2) is still needed. Somebody is connected, but it has been idle
       since 14:05 (4 h 35 min, $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more.
       Destroying it deletes its disk.
-[Ask Ana again] [Leave it until its end] [Destroy k7mq2]
+[Ask Ana again] [Let it run until its end] [Destroy k7mq2]
 """)
 
 
@@ -284,16 +285,16 @@ Ana hasn't said whether 1x H100 (k7mq2) is still needed. It has been idle since 
       $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more. Destroying it deletes its
       disk.
   <!subteam^S0GPU>, <@U0BEN>
-[Ask Ana again] [Leave it until its end] [Destroy k7mq2]
+[Ask Ana again] [Let it run until its end] [Destroy k7mq2]
 
 Ana hasn't said whether 1x H100 (k7mq2) is still needed. Somebody is connected, but it has been idle
       since 14:05 (4 h 35 min, $11.09). Running until Nov 26 at 09:00 would cost about $92.77 more.
       Destroying it deletes its disk.
-[Ask Ana again] [Leave it until its end] [Destroy k7mq2]
+[Ask Ana again] [Let it run until its end] [Destroy k7mq2]
 
 Ana hasn't said whether 1x H100 (k7mq2) is still needed. It has been idle since 14:05 (4 h 35 min).
       Destroying it deletes its disk.
-[Ask Ana again] [Leave it until its end] [Destroy k7mq2]
+[Ask Ana again] [Let it run until its end] [Destroy k7mq2]
 """)
 
 
@@ -319,12 +320,13 @@ def test_the_approvers_read_what_became_of_it() -> None:
         told(ready(TOLD, state=State.DESTROYING)),
     ) == snapshot("""\
 
-Ben is leaving Ana's 1x H100 (k7mq2) until it ends Nov 26 at 09:00. I won't ask about it before
-      that.
+Ben decided to let Ana's 1x H100 (k7mq2) run until it ends Nov 26 at 09:00. I won't ask about it
+      before that.
 
-Ben wants me to ask Ana again about 1x H100 (k7mq2). I'll ask at 18:39.
+Ben wants me to ask Ana again whether 1x H100 (k7mq2) is still needed. I'll ask at 18:39.
 
-Ben wants me to ask Ana again about 1x H100 (k7mq2). But it ends at 18:40, before I would ask again.
+Ben wants me to ask Ana again whether 1x H100 (k7mq2) is still needed. But it ends at 18:40, before
+      I would ask again.
 
 Ana still needs 1x H100 (k7mq2). I'll ask again at 22:44. It still ends Nov 26 at 09:00.
 
@@ -332,20 +334,23 @@ Ana extended 1x H100 (k7mq2) by 2 h. It now ends Nov 26 at 11:00.
 
 Ben is destroying Ana's 1x H100 (k7mq2).
 
-There is a newer question about Ana's 1x H100 (k7mq2), of 18:44.
+I asked about Ana's 1x H100 (k7mq2) again at 18:44, in a newer message.
 
-There is a newer question about Ana's 1x H100 (k7mq2), of 18:44.
+I asked about Ana's 1x H100 (k7mq2) again at 18:44, in a newer message.
 
 Ben made Ana the owner of 1x H100 (k7mq2), which was Carl's.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. In use since 16:20.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
+      in use since 16:20.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. Idle since 18:41.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
+      idle only since 18:41.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. Idle since 18:41.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
+      idle only since 18:41.
 
-Ana's 1x H100 (k7mq2) no longer needs a decision from approvers. I haven't been able to monitor it
-      since 18:42.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because I can't tell
+      whether it's idle. I haven't been able to monitor it since 18:42.
 
 Ana's 1x H100 (k7mq2) is being destroyed.
 """)
@@ -357,5 +362,5 @@ def test_a_name_cannot_add_to_the_message_or_to_its_button() -> None:
 <!here> *Ana* aaaaaaaaaaaaaaaaaaaaaaaaa… hasn't said whether 1x H100 (k7mq2) is still needed. It has
       been idle since 14:05 (4 h 35 min, $11.09). Running until Nov 26 at 09:00 would cost about
       $92.77 more. Destroying it deletes its disk.
-[Ask <!here> *Ana* aaaaaaaaaaaaaaa… again] [Leave it until its end] [Destroy k7mq2]\
+[Ask <!here> *Ana* aaaaaaaaaaaaaaa… again] [Let it run until its end] [Destroy k7mq2]\
 """)

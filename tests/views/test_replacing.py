@@ -207,15 +207,15 @@ def test_a_machine_that_does_not_answer_on_its_ssh_port_runs_and_is_not_called_r
 
 (fallback) Your 1x H100 (k7mq2) is running and billing.
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works.
-      It runs at Nebius eu-north1.
+(fallback) It ends at 18:40. It costs $2.42/h, at most $16.06 in all. Your key "you@laptop" works
+      once the SSH port answers. It runs at Nebius eu-north1.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 # Your 1x H100 (k7mq2) is running and billing
 Nothing answers on its SSH port yet. It may need another minute.
 $ ssh root@203.0.113.7
 | Ends: 18:40
 | Price: $2.42/h, at most $16.06
-| Keys: Your key "you@laptop" works
+| Keys: Your key "you@laptop" works once the SSH port answers
 | Place: Nebius eu-north1
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
       inside doesn't stop billing.

@@ -31,14 +31,14 @@ def answer(**fields: Any) -> list[str]:
 def test_keys_that_the_purchase_sends_need_no_line() -> None:
     rental = making().rental
     assert answer(rental=rental) == snapshot(
-        ["Ben can log in once 1x H100 (k7mq2) is ready, if the vendor runs its startup script."]
+        ["Ben can log in once 1x H100 (k7mq2) is ready, unless the vendor doesn't run startup scripts."]
     )
     assert answer(rental=rental, names=("Ben", "Cleo")) == snapshot(
-        ["Ben and Cleo can log in once 1x H100 (k7mq2) is ready, if the vendor runs its startup script."]
+        ["Ben and Cleo can log in once 1x H100 (k7mq2) is ready, unless the vendor doesn't run startup scripts."]
     )
     assert answer(rental=rental, names=("Ben", "Cleo"), without_key=("Cleo",)) == snapshot(
         [
-            "Ben can log in once 1x H100 (k7mq2) is ready, if the vendor runs its startup script.",
+            "Ben can log in once 1x H100 (k7mq2) is ready, unless the vendor doesn't run startup scripts.",
             "Cleo has no SSH key yet, so I asked for one. Without it, Cleo can't log in.",
         ]
     )

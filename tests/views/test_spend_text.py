@@ -147,7 +147,7 @@ def test_any_report_is_within_slacks_limits_also_with_a_plain_table(
 def test_words_of_the_storyboard() -> None:
     words = spend.report(report(), READER).text
     assert words == (
-        "November so far: you've spent $212.40, of which $31.20 was idle. "
+        "November so far: you've spent $212.40, $31.20 of it on idle machines. "
         "The team has spent $4,310.11 of $9,000.00."
     )
 

@@ -88,14 +88,14 @@ def test_keys_with_the_same_comment_are_named_by_their_fingerprints() -> None:
     ]
     assert page(*shown) == snapshot("""\
 
-Your key "you@laptop" works; your keys SHA256:9fA and "you@desk" will work if the vendor runs the
+Your key "you@laptop" works; your keys SHA256:jbBYuj and "you@desk" will work if the vendor runs the
       startup script
 
 Your key "you@laptop" works; your key "you@desk" will work if the vendor runs the startup script;
-      your key SHA256:9fA isn't on the machine yet
+      your key SHA256:jbBYuj isn't on the machine yet
 
-Your keys SHA256:9fA, SHA256:9fA and "you@laptop" will work if the vendor runs the startup script.
-      Otherwise, Ana can add them with /gpu share k7mq2
+Your keys SHA256:jbBYuj, SHA256:b5j0c8 and "you@laptop" will work if the vendor runs the startup
+      script. Otherwise, Ana can add them with /gpu share k7mq2
 """)
 
 
@@ -138,7 +138,7 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
     small = [ssh_lines.log_in_parts(each, reading(NOW, ANA))[-1].text for each in (runs, never)]
     assert [text.splitlines()[1] for text in small] == snapshot(
         [
-            "Setup \"torch\" logs to /var/lib/gpubot/setup.log. If that file doesn't exist, it didn't run.",
+            'The log of setup "torch" is /var/lib/gpubot/setup.log. Without that file, the setup didn\'t run.',
             'Setup "torch" wasn\'t started on this machine.',
         ]
     )
@@ -154,7 +154,7 @@ def test_keys_have_the_name_of_their_comment_and_those_of_other_people_the_name_
 Your key "you@laptop" works; your keys "pc", "'<b>", "a" and 2 more will work if the vendor runs the
       startup script
 
-Your key "you@laptop" works; your key SHA256:9fA and the keys of Ben and Carl will work if the
+Your key "you@laptop" works; your key SHA256:FxW/VK and the keys of Ben and Carl will work if the
       vendor runs the startup script
 
 Your key "you@laptop" works; the keys of A, B, C, D, E and 2 more people will work if the vendor
@@ -188,7 +188,7 @@ $ Host gpu-k7mq2
     Port 2222
     User root
     HostKeyAlias gpu-k7mq2
-      CheckHostIP no
+    CheckHostIP no
     StrictHostKeyChecking accept-new
     ForwardAgent no
 Then `ssh gpu-k7mq2` logs you in.
@@ -215,7 +215,7 @@ $ Host gpu-k7mq2
     Port 22
     User root
     HostKeyAlias gpu-k7mq2
-      CheckHostIP no
+    CheckHostIP no
     StrictHostKeyChecking accept-new
     ForwardAgent no
 Then `ssh gpu-k7mq2` logs you in.
@@ -228,13 +228,13 @@ I don't know this machine's address yet, so I can't show its SSH command.
 | Keys: Your key "you@laptop" works
 
 (fallback) Log in with: `ssh root@203.0.113.7`
-(fallback) Your key "you@laptop" works.
+(fallback) Your key "you@laptop" works once the SSH port answers.
 (fallback) ```Host gpu-k7mq2
 (fallback)     ForwardAgent no```
 *Your 1x H100 (k7mq2) is running.* It ends at 18:40.
 Nothing answers on its SSH port yet.
 $ ssh root@203.0.113.7
-| Keys: Your key "you@laptop" works
+| Keys: Your key "you@laptop" works once the SSH port answers
   I couldn't read this machine's host key, so I can't say which one ssh should show.
 For `~/.ssh/config`, above any "Host *":
 $ Host gpu-k7mq2
@@ -242,7 +242,7 @@ $ Host gpu-k7mq2
     Port 22
     User root
     HostKeyAlias gpu-k7mq2
-      CheckHostIP no
+    CheckHostIP no
     StrictHostKeyChecking accept-new
     ForwardAgent no
 Then `ssh gpu-k7mq2` logs you in.

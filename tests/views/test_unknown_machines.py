@@ -77,7 +77,7 @@ A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy train-3 <!here>]
 
 5 machines that weren't rented through me are running: node-0, node-1, node-2 and 2 more, 40x H100
-      SXM 80 GB at Hyperstack, $10.50/h since 09:12, $57.40 so far.
+      SXM 80 GB in all at Hyperstack, $10.50/h since 09:12, $57.40 so far.
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 5 machines]
 
 A machine that wasn't rented through me is in the Compute Clear account: resource 3c90c3cc, at an
@@ -86,13 +86,13 @@ A machine that wasn't rented through me is in the Compute Clear account: resourc
 [Not ours] [Ask again tomorrow] [Destroy 3c90c3cc]
 
 3 machines that weren't rented through me are in the Compute Clear account: node-0, node-1 and
-      node-2, 24x H100 SXM 80 GB at Hyperstack, $6.30/h since 09:12, $34.44 so far. One of them
-      isn't running.
+      node-2, 24x H100 SXM 80 GB in all at Hyperstack, $6.30/h since 09:12, $34.44 so far. One of
+      them isn't running.
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 3 machines]
 
 2 machines that weren't rented through me are in the Compute Clear account: node-0 and node-1, 16x
-      H100 SXM 80 GB at Hyperstack, $4.20/h since 09:12, $22.96 so far. You can assign an owner as
-      soon as one of them is running.
+      H100 SXM 80 GB in all at Hyperstack, $4.20/h since 09:12, $22.96 so far. None of them is
+      running. As soon as one is, you can assign an owner to all of them.
 [Not ours] [Ask again tomorrow] [Destroy 2 machines]
 
 A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
@@ -149,7 +149,7 @@ def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> N
     repeated = changed(repeated, about=changed(repeated.purchase, same_as="u1"), over_at=clock(14, 30))
     times = reading(NOW, zone="UTC").times
     assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
-        "Another message asks about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, too. Answer that one."
+        "Another message also asks about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. Answer that one."
     )
 
 

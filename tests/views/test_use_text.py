@@ -95,33 +95,33 @@ def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_e
     ) == snapshot("""\
 
 Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-In use: GPUs 0-7 at up to 98% in the last 30 min, 1 SSH connection. One GPU uses up to 71 GiB and
+In use. In the last 30 min: GPUs 0-7 at up to 98%, 1 SSH connection. Each GPU uses up to 71 GiB and
       640 W.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
 
 Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-In use: GPUs 0-2 at up to 4%, GPU 3 at up to 97%, GPU 4 at up to 3%, GPUs 5-6 without a reading, GPU
-      7 at 0% in the last 30 min, nobody connected.
+In use. In the last 30 min: GPUs 0-2 at up to 4%, GPU 3 at up to 97%, GPU 4 at up to 3%, GPUs 5-6
+      without a reading, GPU 7 at 0%, nobody connected.
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, nobody connected.
+Idle for 1 h 55 min. In the last 30 min: GPU 0 at 0%, nobody connected.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-Idle for 1 h 55 min: GPU 0 at 0% in the last 30 min, 1 new SSH connection.
+Idle for 1 h 55 min. In the last 30 min: GPU 0 at 0%, 1 new SSH connection.
   Last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-I haven't been able to monitor it since 12:42 (a GPU reports no usage, as in MIG mode).
+I haven't been able to monitor it since 12:42 (a GPU doesn't report its usage, as in MIG mode).
   Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
@@ -132,7 +132,7 @@ Idle for 1 h 55 min.
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-I haven't been able to monitor it since 12:42 (it rejects my key, so the probe isn't installed).
+I haven't been able to monitor it since 12:42 (it rejects my key).
   Nebius eu-north1. Accepted limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)
@@ -193,7 +193,7 @@ def test_the_receipt_says_what_was_idle_if_it_is_a_cent_or_more() -> None:
     over = changed(gone(asked, GONE), use_costs=COSTS)
     all_used = changed(over, use_costs=UseCosts(used=14_677_333, idle=4_000))
     before = changed(gone(GONE), use_costs=UseCosts(unknown=14_681_333))
-    lives = changed(ready(), use_costs=changed(COSTS, connected=0))
+    lives = changed(ready(), use_costs=UseCosts(used=3_160_000, idle=1_300_000, unknown=500_000))
     cards = [card(details, NOW) for details in (over, all_used, before)]
     said = [thread(GONE, over), thread(GONE, all_used), direct(asked, over, clock(18, 41))]
     assert page(*cards, *said, *map(show, (over, all_used, before, lives))) == snapshot("""\
@@ -257,7 +257,7 @@ Ended: 1x H100 (k7mq2) in EU for Ana.
   18:41  This machine ended, confirmed by the vendor. It cost $14.68.
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
-  Cost by usage: $7.38 in use, $3.10 idle and $1.20 not monitored. Nebius eu-north1. Accepted
+  Cost by usage: $3.16 in use, $1.30 idle and $0.50 not monitored. Nebius eu-north1. Accepted
       limits: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)

@@ -305,7 +305,7 @@ You're on the waitlist for 8x H200 in EU under $3.00 per GPU-hour until Nov 27 a
 You're waiting for 8x H100 (p4wd9) in EU to start tomorrow at 09:00, at $21.16/h or less, up to
       $179.86 in all.   [Stop waiting]
 
-Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
+Ready: 1x H100 (k7mq2) in EU for you. It ends at 18:40. $2.42/h, $4.96 so far.   [Details]
   Your running machine costs $2.42/h, $4.96 so far. The team's running machines cost $2.42/h in all.
       /gpu spend shows November.
 8x H100 (p4wd9) in EU for Ana <b> starts tomorrow at 09:00 and ends tomorrow at 17:00.   [Stop

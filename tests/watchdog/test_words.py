@@ -46,7 +46,7 @@ Past their end:
 • `1x H100 SXM 80 GB (k7mq2)`, `Ana`, $2.10/h, past its end since 23:00 UTC
 With an unknown end:
 • `1x H100 SXM 80 GB (k7mq3)`, `U0ANA0000`, $2.10/h, end unknown
-Not listed by gpubot, so I'll never delete them:
+Not on gpubot's list of machines, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
 Shutting a machine down from inside doesn't stop billing. If gpubot doesn't recover, I'll delete
 machines that are 2 h past their end. I'll announce each deletion an hour before.\
@@ -71,8 +71,8 @@ No machine is running on the account.\
 
 def test_an_address_where_something_else_answers() -> None:
     assert shown(warning(STRANGE, None, answered_at=TWO - 9 * MINUTE, machines=MACHINES[:1])) == snapshot("""\
-<@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot hasn't listed its machines for me since
-02:00 UTC: it rejects my GPUBOT_MACHINES_TOKEN. Something answers at its address, so gpubot is
+<@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot hasn't sent me a list of its machines
+since 02:00 UTC: it rejects my GPUBOT_MACHINES_TOKEN. Something answers at its address, so gpubot is
 probably running. I don't know whether anyone has extended a machine since 01:51 UTC.
 I can't see which machines are running: `Compute Clear can't be reached.`
 gpubot's list of 01:51 UTC has 1 machine, at $2.10/h:
@@ -85,9 +85,9 @@ def test_a_watchdog_that_never_had_an_answer_knows_no_end() -> None:
     assert shown(warning(DEAD, (STRANGER,), answered_at=None, machines=())) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. I haven't been able to reach gpubot since 02:00
 UTC (nothing accepts connections at its address). It may still be running. I don't know when
-gpubot's machines end, because it has never listed them for me.
+gpubot's machines end, because it has never sent me a list of them.
 1 machine is running, at about $3.46/h.
-Not listed by gpubot, so I'll never delete them:
+Not on gpubot's list of machines, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)

@@ -76,12 +76,12 @@ class Destroy(Direct[ToDestroy, Rental], id="destroy"):
 async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDestroy) -> Rental:
     rental, ends_at, now = plan.rental, plan.end_after_script, deps.clock.now()
     if rental.lease is not None and rental.lease.script_first is not None:
-        words = f"{rental.id} is already waiting for its on-ending.sh. To destroy it now, uncheck the box."
+        wait = f"{rental.id} is already waiting for its script /root/on-ending.sh."
+        words = f"{wait} To destroy it now, uncheck the box."
         raise TooLate(words, rental.id)
     if ends_at is None:
-        words = (
-            f"on-ending.sh can't run on {rental.id} now. Nothing was changed. To destroy it now, uncheck the box."
-        )
+        cannot = f"The script /root/on-ending.sh can't run on {rental.id} now. Nothing was changed."
+        words = f"{cannot} To destroy {rental.id} now, uncheck the box."
         raise TooLate(words, rental.id)
     after = lease_changes.destroy_after_script(rental, ends_at, by=person.id, now=now)
     facts = EndFacts(until=ends_at, since=rental.running_lease.ends_at)
