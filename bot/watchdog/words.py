@@ -197,11 +197,16 @@ def _listing(state: State, look: Look) -> list[str]:
         listed = [line for line, _ in rest[:MOST_LISTED]]
         named = f"gpubot's {which} has {plural(len(rest), 'machine')}, at {_total(rest)}:"
         return [*lines, named, *listed, *_more(rest)]
+    unlisted = (
+        "gpubot has never listed these machines to me, so I'll never delete them:"
+        if state.answered_at is None
+        else "Not on gpubot's list of machines, so I'll never delete them:"
+    )
     groups: dict[str, list[tuple[str, Decimal | None]]] = {
         "Due to end later:": [],
         "Past their end:": [],
         "With an unknown end:": [],
-        "Not on gpubot's list of machines, so I'll never delete them:": [],
+        unlisted: [],
     }
     before, past, endless, strangers = groups.values()
     for living in sorted(look.account.living, key=lambda one: one.resource_id):

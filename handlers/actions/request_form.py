@@ -318,8 +318,8 @@ def _waits(wish: Wish | None, wanted: Request, now: datetime, zone: str, *, new:
         return []
     stands = wish if wish is not None and wish.until > now and wanted.until is None else None
     boxes = [
-        option("Rent the first offer at once if nothing needs confirming (now)", NOW),
-        *([] if hours.always else [option("If I wait, look for offers day and night (any time)", ANY_TIME)]),
+        option("Rent the cheapest offer at once if it needs no approval (now)", NOW),
+        *([] if hours.always else [option("While waiting, look for offers day and night (any time)", ANY_TIME)]),
     ]
     return [
         blocks.text_input(

@@ -166,7 +166,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 def asked_twice(what: str) -> str:
     """Return what a question says whose machines another one asks about too."""
-    return f"Another message also asks about {what}. Answer that one."
+    return f"I asked about {what} in another message, too. Answer that one instead."
 
 
 def _what(purchase: Purchase) -> str:
@@ -187,13 +187,13 @@ def _name(machine: UnknownMachine) -> str:
 
 def _facts(purchase: Purchase, times: Times) -> str:
     since = times.time(min(machine.since for machine in purchase.alive))
-    return f"{_what(purchase)}, {rate_text(purchase)} since {since}"
+    return f"{_what(purchase)}, since {since} {rate_text(purchase)}"
 
 
 def rate_text(purchase: Purchase) -> str:
     """Return what the machines of a purchase bill together."""
     rates = [machine.rate for machine in purchase.alive if machine.rate is not None]
-    return "at an unknown price" if is_unpriced(purchase) else per_hour(sum(rates, start=Decimal(0)))
+    return "at an unknown price" if is_unpriced(purchase) else f"at {per_hour(sum(rates, start=Decimal(0)))}"
 
 
 def is_unpriced(purchase: Purchase) -> bool:

@@ -149,7 +149,7 @@ def _undecided(question: AdminQuestion, view: AdminQuestionView, times: Times) -
     facts = join(
         f"{gpus} ({name})" if gpus else name,
         f"{person(view.names, owner)}'s" if owner else "without an owner in its name",
-        f"{rate_text(purchase)} since {times.time(min(machine.since for machine in shown))}",
+        f"since {times.time(min(machine.since for machine in shown))} {rate_text(purchase)}",
         "" if is_unpriced(purchase) else so_far(view.spent[question.id]),
         "" if purchase.runs else f"not running (status {escape(shown[0].status)})",
         by=", ",

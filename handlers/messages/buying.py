@@ -207,7 +207,7 @@ def _no_answer(context: EventContext[AttemptFacts]) -> str:
         case None | Why.NO_ANSWER:
             lead = f"{name}'s answer was unclear"
         case Why.BOUGHT_BEFORE:
-            lead = f"Compute Clear says that {name}'s offer is already taken, perhaps by me"
+            lead = f"Compute Clear says that {name}'s offer is already taken. My own request may have taken it"
         case Why.RATE_LIMITED | Why.UNAUTHORIZED as why:
             lead = f"I tried to buy from {name}, but {reason(why)}"
         case _:

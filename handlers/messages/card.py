@@ -177,7 +177,7 @@ def _plan(details: RentalDetails, now: datetime) -> Part:
     failed = [_why_failed(attempt) for attempt in details.attempts if _failed(attempt)]
     if len(failed) > FAILED_SHOWN:
         earlier = plural(len(failed) - FAILED_SHOWN, "earlier attempt")
-        failed = [f"{earlier} failed", *failed[-FAILED_SHOWN:]]
+        failed = [f"{earlier}, not shown here", *failed[-FAILED_SHOWN:]]
     done += [Task(why, TaskStatus.ERROR) for why in failed]
     on_hold = rental.blocked.why if rental.blocked is not None else None
     hold = f"on hold because {reason(on_hold)}" if on_hold is not None else ""

@@ -236,8 +236,8 @@ def _ended(context: EventContext[EndedFacts]) -> str:
         return join(sentence(how), FOUND_ON_ACCOUNT, now_is)
     if facts.why is Why.NOTHING_FITTED:
         tried = "every purchase failed for" if context.details.attempts else "no offer matched"
-        by = f"Until {context.times.time(context.event.at)}, " if context.timed else ""
-        return join(sentence(f"{by}{tried} {context.this_request}"), cost)
+        by = f" before {context.times.time(context.event.at)}" if context.timed else ""
+        return join(sentence(f"{tried} {context.this_request}{by}"), cost)
     if end in {State.FAILED, State.LOST} and facts.why:
         return join(sentence(f"{how}: {reason(facts.why, facts.vendor or context.rental.vendor)}"), cost)
     billed = end not in {State.FAILED, State.LOST} and (facts.amount or facts.estimated)

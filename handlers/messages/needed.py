@@ -194,7 +194,7 @@ def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
     at = f"{percents(_highest(use))} since {since}"
     value, said = "none", "Nobody is connected."
     if now is not None and now.verdict is Verdict.CONNECTED:
-        value, said = "somebody connected after I asked", "Somebody connected after I asked."
+        value, said = "somebody connected after this question", "Somebody connected after this question."
     elif use.connections or use.new_connections:
         value = str(use.connections) if use.connections else f"{use.new_connections} new"
         said = f"Open: {connections_text(use, 'SSH connection')}."

@@ -339,13 +339,13 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
     if night is None:
         return "", None
-    text = "If the work stops at night, the machine ends at night and its disk is deleted."
+    text = "If its GPUs stop being busy at night, the machine ends then and its disk is deleted."
     if best is None or not night.is_asked_for:
         return text, None
     # Only its owner reads this answer, so a button may have a clock time.
     until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
     more = say_at_most(cost_at_most(best.envelope.max_rate, night.more))
-    label = f"Keep it {until}: up to {more}, included in the {say_at_most(best.envelope.total)}"
+    label = f"Keep it {until}: costs up to {more}"
     value = QuoteUntilValue(quote_id=quote.id, first=night.morning)
     return text, button(label, Action.KEEP_UNTIL, value, about=describe(quote.request))
 
@@ -392,7 +392,7 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
 
 def _actions(quote: Quote, hidden: int, everything: bool) -> list[Json]:
     value, about, count = QuoteValue(quote_id=quote.id), describe(quote.request), len(quote.offers)
-    label = f"All {count}" if hidden else "Details"
+    label = f"All {count} offers" if hidden else "Details"
     more = [] if everything else [button(label, Action.ALL_OFFERS, value, about=about)]
     return [*more, *waiting.search_again(quote)]
 

@@ -202,7 +202,7 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
         left = f"{names[0]} has" if len(names) == 1 else "they have"
         only = f"only {_work(_named((), names))}, and {left} left"
         return [f"you can't log in: {only}, so nobody here can add yours"], ()
-    left = " and has left" if details.bought_by in details.left else ""
+    left = " and has left the workspace" if details.bought_by in details.left else ""
     sent = [] if ran else [key for key in brought if key.person != details.bought_by]
     works = f"{_work(_named((), names))} ({names[0]} rented the machine{left})"
     return [works, _sent(_names(sent, details), details, reader), missing], paste
@@ -282,7 +282,9 @@ def _setup_log(details: RentalDetails) -> str:
     progress = setup_text(details.rental)
     if progress:
         return f"{progress} It logs to {SETUP_LOG}."
-    return f'The log of setup "{escape(wanted)}" is {SETUP_LOG}. Without that file, the setup didn\'t run.'
+    return (
+        f"The log of setup \"{escape(wanted)}\" is {SETUP_LOG}. If that file doesn't exist, the setup didn't run."
+    )
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:

@@ -97,7 +97,7 @@ def _ends_before_hours(wish: Wish | None, reader: Reader) -> bool:
     return wish is not None and ends_before_hours(wish, reader.now, zone, reader.rules)
 
 
-_BEFORE_HOURS = "Your wait ends before those hours begin, so I won't look for an offer"
+_BEFORE_HOURS = "The wait would be over before those hours begin, so I won't look for an offer"
 
 
 def any_model(request: Request) -> str:
@@ -276,8 +276,8 @@ def told(view: QuoteView, reader: Reader) -> Rendered:
     again = button("Wait again", Action.WAIT_AGAIN, QuoteValue(quote_id=quote.id), about=about)
     best = recommended(view.choices) or next(iter(view.choices), None)
     if best is None:
-        until = f"Until {reader.times.time(quote.wish.until)}, no" if quote.wish is not None else "No"
-        text = f"{until} offer matched {_what(quote.request)}. Nothing was rented."
+        until = f" before {reader.times.time(quote.wish.until)}" if quote.wish is not None else ""
+        text = f"No offer matched {_what(quote.request)}{until}. Nothing was rented."
         return blocks.with_buttons(text, again)
     offer = best.offer
     where = place(offer.vendor, offer.vendor_region)

@@ -102,7 +102,7 @@ async def test_the_form_says_what_its_choice_costs_and_follows_it(tmp_path: Path
         )
         await choose(ours, ANA, "cap", "1,000")
         assert await price_line(ours, ANA) == snapshot(
-            "I can't look up offers yet. Type your highest price in dollars, at most $1000.00, such as 3 or 2.50."
+            "I can't look up offers yet. Type your highest price in dollars per GPU-hour, such as 3 or 2.50. It can be $1000.00 at most."
         )
         await choose(ours, ANA, "cap", "2.50")
         await choose(ours, ANA, "region", "EU")

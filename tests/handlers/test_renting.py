@@ -120,7 +120,7 @@ async def test_all_offers_replaces_the_short_list(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         offers = [an_offer(f"o{n}", f"2.{n}0") for n in range(1, 6)]
         message = await ours.offered(ANA, *offers)
-        await ours.click(ANA, message, "All 5")
+        await ours.click(ANA, message, "All 5 offers")
         await ours.deliver()
         shown = await ours.look(ANA, TRAINING, "$2.50/h")
         assert shown["ts"] == message["ts"]

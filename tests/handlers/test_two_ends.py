@@ -118,7 +118,10 @@ async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_
     async with team(tmp_path) as ours:
         ours.clock.put(NOON + 6 * H)
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=2 * H, up_to=14 * H)
-        assert "If the work stops at night, the machine ends at night and its disk is deleted." in shown["reads"]
+        assert (
+            "If its GPUs stop being busy at night, the machine ends then and its disk is deleted."
+            in shown["reads"]
+        )
         ours.clock.put(NOON + 7 * H)
         await ours.click(ANA, shown, "Keep it until 8:00: up to $")
         request = [quote.request for quote in await ours.quotes(ANA)][-1]

@@ -154,12 +154,12 @@ def test_the_plan_says_who_approved_it_and_which_attempts_failed_of_many_only_th
 - pending: Waiting for SSH
 [Details] [Cancel]
 
-(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. 2 earlier attempts failed. Hyperstack seems to
-      be sold out. Hyperstack: Compute Clear asked me to slow down. Nebius didn't get the machine
-      ready in time. Nebius is starting the machine at $2.42/h. 1 min 40 s of about 3 min have
-      passed.
+(fallback) Starting: 1x H100 (k7mq2) in EU for Ana. 2 earlier attempts, not shown here. Hyperstack
+      seems to be sold out. Hyperstack: Compute Clear asked me to slow down. Nebius didn't get the
+      machine ready in time. Nebius is starting the machine at $2.42/h. 1 min 40 s of about 3 min
+      have passed.
 # Starting: 1x H100 (k7mq2) in EU for Ana
-- error: 2 earlier attempts failed
+- error: 2 earlier attempts, not shown here
 - error: Hyperstack seems to be sold out
 - error: Hyperstack: Compute Clear asked me to slow down
 - error: Nebius didn't get the machine ready in time

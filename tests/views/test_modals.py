@@ -175,8 +175,8 @@ Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under 
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used (no-probe)
 If nothing fits, wait until: ()
-Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
-      offers day and night (any time)
+Also: [ ] Rent the cheapest offer at once if it needs no approval (now) | [ ] While waiting, look
+      for offers day and night (any time)
 Note: (fine-tune run 7)
 [Show offers] [Go back]
 
@@ -195,8 +195,8 @@ Choose a GPU to see its price.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used (no-probe)
 If nothing fits, wait until: ()
-Also: [ ] Rent the first offer at once if nothing needs confirming (now) | [ ] If I wait, look for
-      offers day and night (any time)
+Also: [ ] Rent the cheapest offer at once if it needs no approval (now) | [ ] While waiting, look
+      for offers day and night (any time)
 Note: ()
 [Show offers] [Go back]
 """)

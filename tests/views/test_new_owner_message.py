@@ -156,7 +156,7 @@ def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> N
 
 You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours
 
-The keys of Ben and Carl work (Ben rented the machine and has left); your key "ana@desk" isn't on the machine yet
+The keys of Ben and Carl work (Ben rented the machine and has left the workspace); your key "ana@desk" isn't on the machine yet
 
 You can't log in: only the keys of Ben and Carl work, and they have left, so nobody here can add yours
 

@@ -48,7 +48,7 @@ ALL = (HYPERSTACK, NEBIUS, SCALEWAY)
 EIGHT = offer("o-big", "18.40", "nebius", "eu-north1", count=8)
 NO_ROOM = Refused(
     "Your team's limit is $100.00/h, of which only $1.00/h is left. "
-    "Wait until a machine is destroyed, or look for an offer within that."
+    "Wait until a machine is destroyed, or look for an offer of at most $1.00/h."
 )
 EIGHT_ALLOWED = envelope("18.40", "21.16", 137_540_000, count=8)
 
@@ -87,7 +87,7 @@ About $12.90, *at most $16.06* including startup and shutdown. If this offer sel
 *$2.42/h* Nebius eu-north1   [Rent from $2.42/h]
 *$3.11/h* Scaleway fr-par-2   [Rent from $3.11/h]
   Prices are valid until 13:05.
-[All 8] [Refresh] [Change]
+[All 8 offers] [Refresh] [Change]
 
 *1x H100 in EU* · on demand · 6 h from when it's ready
 *$2.15/h* Hyperstack nor-1, SXM 80 GB, 28 vCPUs, 180 GB memory. Usually ready in 3 min.   [Rent from
@@ -117,7 +117,7 @@ def test_an_offer_says_in_how_many_other_regions_there_is_the_same_and_a_button_
     view = changed(view_of(quote, (choice,)), quote=quote)
     shown = message(offers.found(view, reading(NOW)), NOW)
     assert "*$2.15/h* Hyperstack nor-1 (also in 2 other regions), SXM 80 GB" in shown
-    assert "[All 3] [Refresh] [Change]" in shown
+    assert "[All 3 offers] [Refresh] [Change]" in shown
 
 
 def test_an_offer_says_how_seldom_such_machines_got_ready_and_if_they_take_long() -> None:
@@ -237,7 +237,7 @@ About $110.40, *at most $137.54* including startup and shutdown. If this offer s
       another up to $21.16/h.
 *$19.36/h* ($2.42 per GPU-hour) Scaleway fr-par-2
 You can't rent this offer now. Your team's limit is $100.00/h, of which only $1.00/h is left. Wait
-      until a machine is destroyed, or look for an offer within that.
+      until a machine is destroyed, or look for an offer of at most $1.00/h.
   Prices are valid until 13:05.
 [Details] [Refresh] [Change]
 
@@ -313,7 +313,7 @@ About $12.90, *at most $16.06* including startup and shutdown. If this offer sel
 
 *Change p4wd9 to 1x H100 in EU* · 6 h
 You can't rent any of these offers now. Your team's limit is $100.00/h, of which only $1.00/h is
-      left. Wait until a machine is destroyed, or look for an offer within that.
+      left. Wait until a machine is destroyed, or look for an offer of at most $1.00/h.
 *$2.15/h* Hyperstack nor-1
 *$2.42/h* Nebius eu-north1
 *$3.11/h* Scaleway fr-par-2

@@ -73,16 +73,16 @@ def test_an_admin_reads_which_machines_run_and_what_to_do() -> None:
     ) == snapshot("""\
 
 My database seems to be an older backup: it lacks 2 machines that I rented and that are running.
-8x H100 SXM 80 GB (f6rat), Ana's, $16.80/h since 09:12, $91.84 so far.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
+8x H100 SXM 80 GB (f6rat), Ana's, since 09:12 at $16.80/h, $91.84 so far.
+1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore all 2] [One by one]
 
 My database is empty, but 3 machines that I rented are in the Compute Clear account.
-8x H100 SXM 80 GB (f6rat), Ana's, $16.80/h since 09:12, $91.84 so far.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
-1x H100 SXM 80 GB (abcd2), without an owner in its name, at an unknown price since 09:12, not
+8x H100 SXM 80 GB (f6rat), Ana's, since 09:12 at $16.80/h, $91.84 so far.
+1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
+1x H100 SXM 80 GB (abcd2), without an owner in its name, since 09:12 at an unknown price, not
       running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
@@ -90,13 +90,13 @@ Restoring a machine adds it to my database. It then ends in 24 h, and its owner 
 [Restore 2] [One by one]
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
+1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [One by one]
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is in the Compute
       Clear account.
-1x H100 SXM 80 GB (abcd2), without an owner in its name, at an unknown price since 09:12, not
+1x H100 SXM 80 GB (abcd2), without an owner in its name, since 09:12 at an unknown price, not
       running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 I can't restore it: it isn't running, or I don't know an owner who may use me. Decide one by one.
@@ -118,7 +118,7 @@ def test_every_admin_reads_what_became_of_them() -> None:
     ) == snapshot("""\
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
+1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
 Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
@@ -170,24 +170,24 @@ def test_many_unknown_machines_are_one_message() -> None:
 
 15 machines that weren't rented through me are in the Compute Clear account, at more than $29.40/h
       in all.
-train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-1 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-2 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-4 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-5 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-6 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-7 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-8 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-9 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-10 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
-train-11 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-1 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-2 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-4 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-5 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-6 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-7 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-8 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-9 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-10 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
+train-11 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
 And 3 more.
 [One by one]
   "One by one" sends a message about each machine. /gpu list all shows them too.
 
 A machine that wasn't rented through me is in the Compute Clear account, at $2.10/h.
-train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12.
+train-0 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h.
 [One by one]
   "One by one" sends a message about each machine. /gpu list all shows them too.
 
@@ -210,13 +210,14 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-Another message also asks about 2 machines that I rented. Answer that one.
+I asked about 2 machines that I rented in another message, too. Answer that one instead.
 
-Another message also asks about 2 machines that weren't rented through me. Answer that one.
+I asked about 2 machines that weren't rented through me in another message, too. Answer that one
+      instead.
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
-1x H100 SXM 80 GB (p2wqx), Ben's, $2.10/h since 09:12, $11.48 so far.
-Another message also asks about f6rat. Answer that one.
+1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
+I asked about f6rat in another message, too. Answer that one instead.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
 [Restore it] [One by one]

@@ -68,30 +68,34 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
     assert page(*(words(details, ANA) for details in stories)) == snapshot("""\
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work in about a minute.
-The log of setup "torch" is /var/lib/gpubot/setup.log. Without that file, the setup didn't run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
+      run.
 I check GPU load and SSH connections every 2 min. To see the scripts for that: /gpu probe
 
 Your keys "you@laptop" and "you@desk", and Ben's keys work.
 Setup "torch" is running. It logs to /var/lib/gpubot/setup.log.
 I check GPU load and SSH connections every 2 min. The machine can't run a script at
-      /root/on-ending.sh before it ends. To change that: /gpu probe
+      /root/on-ending.sh before it ends. To set that up: /gpu probe
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys don't work, because the startup
       script didn't run.
 Setup "torch" wasn't started on this machine.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys might not work.
-The log of setup "torch" is /var/lib/gpubot/setup.log. Without that file, the setup didn't run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
+      run.
 I check GPU load and SSH connections every 2 min. The machine can't run a script at
-      /root/on-ending.sh before it ends. To change that: /gpu probe
+      /root/on-ending.sh before it ends. To set that up: /gpu probe
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the vendor runs the
       startup script.
-The log of setup "torch" is /var/lib/gpubot/setup.log. Without that file, the setup didn't run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
+      run.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the vendor runs the
       startup script.
-The log of setup "torch" is /var/lib/gpubot/setup.log. Without that file, the setup didn't run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
+      run.
 """)
 
 
@@ -100,13 +104,15 @@ def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
     assert page(*(words(details, BEN) for details in stories)) == snapshot("""\
 
 Your key "ben@desk" will work in about a minute.
-The log of setup "torch" is /var/lib/gpubot/setup.log. Without that file, the setup didn't run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
+      run.
 I check GPU load and SSH connections every 2 min. To see the scripts for that: /gpu probe
 
 Your key "ben@desk" works.
-The log of setup "torch" is /var/lib/gpubot/setup.log. Without that file, the setup didn't run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
+      run.
 I check GPU load and SSH connections every 2 min. The machine can't run a script at
-      /root/on-ending.sh before it ends. To change that: /gpu probe
+      /root/on-ending.sh before it ends. To set that up: /gpu probe
 
 Your key "ben@desk" doesn't work, because the startup script didn't run. Ana can add it with /gpu
       share k7mq2.

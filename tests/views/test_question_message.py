@@ -181,11 +181,11 @@ def test_evidence_beside_destroy_says_that_somebody_connected_after_the_question
     assert page(direct(question(IDLE), later, clock(14, 50)), told(later)) == snapshot("""\
 
 (fallback) It costs $2.42/h, $4.96 so far. All its GPUs have been at 0% since 14:05. Somebody
-      connected after I asked. It ends at 18:40.
+      connected after this question. It ends at 18:40.
 *Still using your 1x H100 (k7mq2)?* It's been idle for 35 min.
 | Cost: $2.42/h, $4.96 so far
 | GPUs: all at 0% since 14:05
-| Connections: somebody connected after I asked
+| Connections: somebody connected after this question
 | Ends: 18:40
   Machines are never destroyed just because they're idle.
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]

@@ -259,9 +259,9 @@ I tried to buy from Hyperstack, but Compute Clear rejects my API token. Before I
       I'm making sure that nothing was rented from Hyperstack, which takes about 2 min. Don't rent
       again in the meantime.
 
-Compute Clear says that Hyperstack's offer is already taken, perhaps by me. Before I try the next
-      offer, I'm making sure that nothing was rented from Hyperstack, which takes about 2 min. Don't
-      rent again in the meantime.
+Compute Clear says that Hyperstack's offer is already taken. My own request may have taken it.
+      Before I try the next offer, I'm making sure that nothing was rented from Hyperstack, which
+      takes about 2 min. Don't rent again in the meantime.
 
 Hyperstack reported that the purchase failed, but its answer names a machine. Before I try the next
       offer, I'm making sure that nothing was rented from Hyperstack, which takes about 2 min. Don't

@@ -197,7 +197,7 @@ Ready: 1x H100 (k7mq2) in EU. In use. It ends at 19:40, or tomorrow at 00:40 at 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 19:40, or tomorrow at 00:40 at the latest if its
       GPUs are busy. $2.42/h, $4.96 so far.
 In use since 13:00.
-  Nebius eu-north1. Accepted limits: $2.47/h and $30.88 in total. "fine-tune run 7"
+  Nebius eu-north1. Highest accepted cost: $2.47/h and $30.88 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   18:40  This machine was in use at its end, so it keeps running until 19:40.
 """)
@@ -356,7 +356,7 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
     assert page(
         offered_at_night(clock(18, 30), berlin),
         *(
-            (re.search(r"If the work.*?(?=\n  Prices)", shown, re.S) or ["not at night"])[0]
+            (re.search(r"If its GPUs stop.*?(?=\n  Prices)", shown, re.S) or ["not at night"])[0]
             for shown in (
                 offered_at_night(clock(18, 30), ""),
                 offered_at_night(clock(18, 30), ""),
@@ -372,24 +372,24 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $4.30 for 2 h or $30.10 for 14 h, *at most $35.82* including startup and shutdown. If this
       offer sells out, I'll take another up to $2.47/h.
-If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until
-      8:00: up to $25.94, included in the $35.82]
+If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it
+      until 8:00: costs up to $25.94]
   Prices are valid until 19:00.
 [Details] [Refresh] [Change]
 
-If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it for 13 h
-      30 min: up to $28.41, included in the $35.82]
+If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it for
+      13 h 30 min: costs up to $28.41]
 
-If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it for 13 h
-      30 min: up to $28.41, included in the $35.82]
+If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it for
+      13 h 30 min: costs up to $28.41]
 
-If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until Thu
-      8:00: up to $58.05, included in the $124.74]
+If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it
+      until Thu 8:00: costs up to $58.05]
 
-If the work stops at night, the machine ends at night and its disk is deleted.
+If its GPUs stop being busy at night, the machine ends then and its disk is deleted.
 
-If the work stops at night, the machine ends at night and its disk is deleted.   [Keep it until
-      8:00: up to $12.35, included in the $38.29]
+If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it
+      until 8:00: costs up to $12.35]
 
 not at night
 """)

@@ -73,35 +73,35 @@ def test_an_admin_reads_what_runs_what_it_costs_and_whose_it_may_be() -> None:
     ) == snapshot("""\
 
 A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
-      Hyperstack, $2.10/h since 09:12, $11.48 so far. It may belong to Ana.
+      Hyperstack, since 09:12 at $2.10/h, $11.48 so far. It may belong to Ana.
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy train-3 <!here>]
 
 5 machines that weren't rented through me are running: node-0, node-1, node-2 and 2 more, 40x H100
-      SXM 80 GB in all at Hyperstack, $10.50/h since 09:12, $57.40 so far.
+      SXM 80 GB in all at Hyperstack, since 09:12 at $10.50/h, $57.40 so far.
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 5 machines]
 
-A machine that wasn't rented through me is in the Compute Clear account: resource 3c90c3cc, at an
-      unknown price since 09:12. Its status is provisioning, and you can assign an owner as soon as
+A machine that wasn't rented through me is in the Compute Clear account: resource 3c90c3cc, since
+      09:12 at an unknown price. Its status is provisioning, and you can assign an owner as soon as
       it's running.
 [Not ours] [Ask again tomorrow] [Destroy 3c90c3cc]
 
 3 machines that weren't rented through me are in the Compute Clear account: node-0, node-1 and
-      node-2, 24x H100 SXM 80 GB in all at Hyperstack, $6.30/h since 09:12, $34.44 so far. One of
+      node-2, 24x H100 SXM 80 GB in all at Hyperstack, since 09:12 at $6.30/h, $34.44 so far. One of
       them isn't running.
 [Assign an owner] [Not ours] [Ask again tomorrow] [Destroy 3 machines]
 
 2 machines that weren't rented through me are in the Compute Clear account: node-0 and node-1, 16x
-      H100 SXM 80 GB in all at Hyperstack, $4.20/h since 09:12, $22.96 so far. None of them is
+      H100 SXM 80 GB in all at Hyperstack, since 09:12 at $4.20/h, $22.96 so far. None of them is
       running. As soon as one is, you can assign an owner to all of them.
 [Not ours] [Ask again tomorrow] [Destroy 2 machines]
 
 A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
-      Hyperstack, $2.10/h since 09:12, $11.48 so far. Carl wants to decide later, so I'll ask again
-      tomorrow at 14:35.
+      Hyperstack, since 09:12 at $2.10/h, $11.48 so far. Carl wants to decide later, so I'll ask
+      again tomorrow at 14:35.
 [Assign an owner] [Not ours] [Destroy train-3 <!here>]
 
 A machine that wasn't rented through me is running: train-3 <!here>, 1x H100 SXM 80 GB at
-      Hyperstack, $2.10/h since 09:12. I asked again at 14:35, in a newer message.
+      Hyperstack, since 09:12 at $2.10/h. I asked again at 14:35, in a newer message.
 """)
 
 
@@ -140,7 +140,7 @@ This machine is part of the rental k7mq2: train-3 <!here>, 1x H100 SXM 80 GB at 
 
 This machine is part of the rental k7mq2: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
 
-Not rented through me: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h since 09:12, $11.48 so far.
+Not rented through me: train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, since 09:12 at $2.10/h, $11.48 so far.
 """)
 
 
@@ -149,7 +149,10 @@ def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> N
     repeated = changed(repeated, about=changed(repeated.purchase, same_as="u1"), over_at=clock(14, 30))
     times = reading(NOW, zone="UTC").times
     assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
-        "Another message also asks about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack. Answer that one."
+        """\
+I asked about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack in another message, too. Answer that
+      one instead.\
+"""
     )
 
 
@@ -163,28 +166,28 @@ def test_the_dialogs_have_the_facts_and_say_what_follows() -> None:
     ) == snapshot("""\
 
 == Assign an owner ==
-gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $11.48 so far.
+gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, at $2.10/h, $11.48 so far.
 New owner: (U0ANA)
 For how long from now: 1 h | 2 h | 4 h | 8 h | 12 h | (24 h) | 2 days | 3 days
   I'll destroy this machine when that time is over. I don't know whose SSH keys work there.
 [Assign] [Go back]
 
 == Not ours ==
-train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $11.48 so far. I won't ask again, and I
-      won't destroy anything.
+train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, at $2.10/h, $11.48 so far. I won't ask again, and
+      I won't destroy anything.
 Why: ()
 [Not ours] [Go back]
 
 == Destroy train-3 <!here>? ==
 ! Everything on the disk will be deleted.
-train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $11.48 so far. You'll become the owner,
-      so that I can follow the deletion and count the cost.
+train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack, at $2.10/h, $11.48 so far. You'll become the
+      owner, so that I can follow the deletion and count the cost.
 To confirm, type the name: train-3 <!here>: ()
 [Destroy train-3 <!here>] [Go back]
 
 == Destroy gpubot-k7mq2-1-… ==
 ! Everything on the disk will be deleted.
-gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, $2.10/h, $11.48 so far. You'll become the
+gpubot-k7mq2-1-u0ana, 1x H100 SXM 80 GB at Hyperstack, at $2.10/h, $11.48 so far. You'll become the
       owner, so that I can follow the deletion and count the cost.
 [Destroy] [Go back]
 """)

@@ -121,7 +121,7 @@ It costs at most $156.00. I'll look for an offer until Nov 27 at 18:00. I've tri
 No purchase succeeded in time.
 It cost nothing.
 
-Until 18:00, every purchase failed for your request for 8x H200 (k7mq2) in EU. It cost nothing. Ask
+Every purchase failed for your request for 8x H200 (k7mq2) in EU before 18:00. It cost nothing. Ask
       again: /gpu get
 """)
 
@@ -251,7 +251,7 @@ def test_its_owner_reads_once_that_nothing_fitted() -> None:
     over = waits(event, state=State.EXPIRED, over_at=WISH.until, ending=ending)
     assert page(direct(event, over, WISH.until)) == snapshot("""\
 
-Until 18:00, no offer matched your request for 8x H200 (k7mq2) in EU. Nothing was rented. Ask again:
+No offer matched your request for 8x H200 (k7mq2) in EU before 18:00. Nothing was rented. Ask again:
       /gpu get
 """)
 
@@ -268,7 +268,7 @@ def test_who_waited_to_be_told_reads_what_there_is_until_they_rented_it_or_that_
 1x H100 in EU is available from $2.42 per GPU-hour, at Nebius eu-north1. It may not last.
 [Rent from $2.42/h] [Wait again]
 
-Until Nov 27 at 18:00, no offer matched 1x H100 in EU. Nothing was rented.
+No offer matched 1x H100 in EU before Nov 27 at 18:00. Nothing was rented.
 [Wait again]
 
 You rented 1x H100 (k7mq2) in EU. Follow it in <#C0TRAIN>.

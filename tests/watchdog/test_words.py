@@ -87,7 +87,7 @@ def test_a_watchdog_that_never_had_an_answer_knows_no_end() -> None:
 UTC (nothing accepts connections at its address). It may still be running. I don't know when
 gpubot's machines end, because it has never sent me a list of them.
 1 machine is running, at about $3.46/h.
-Not on gpubot's list of machines, so I'll never delete them:
+gpubot has never listed these machines to me, so I'll never delete them:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)

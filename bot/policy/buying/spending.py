@@ -290,7 +290,7 @@ def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
     if price > left:
         raise Refused(
             f"Your team's limit is {say_limit(rules.limits.team_per_hour)}/h, of which only {say_limit(left)}/h "
-            "is left. Wait until a machine is destroyed, or look for an offer within that."
+            f"is left. Wait until a machine is destroyed, or look for an offer of at most {say_limit(left)}/h."
         )
     return left
 
