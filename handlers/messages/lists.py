@@ -266,7 +266,7 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
 
 
 def _allowed(details: RentalDetails) -> str:
-    """Return `Highest accepted cost: $2.47/h and $16.06 in total.`, or `Highest requested cost: ..` if nobody accepted."""
+    """Return `Highest accepted cost: $2.47/h and $16.06 in total.`, or `requested` if nobody accepted it."""
     envelope = details.rental.envelope
     word = "requested" if details.rental.state in _NEVER_ALLOWED else "accepted"
     return f"Highest {word} cost: {highest(envelope)} and {say_at_most(envelope.total)} in total."

@@ -282,9 +282,7 @@ def _setup_log(details: RentalDetails) -> str:
     progress = setup_text(details.rental)
     if progress:
         return f"{progress} It logs to {SETUP_LOG}."
-    return (
-        f"The log of setup \"{escape(wanted)}\" is {SETUP_LOG}. If that file doesn't exist, the setup didn't run."
-    )
+    return f'The log of setup "{escape(wanted)}" is {SETUP_LOG}. If it is missing, the setup didn\'t run.'
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from textwrap import fill
 
 from inline_snapshot import snapshot
 
@@ -151,14 +152,16 @@ def test_a_new_owner_reads_who_else_can_let_them_in_if_who_rented_it_left() -> N
     both_left = changed(ran, left=frozenset({BEN, CARL}))
     own = changed(script, keys=(KEY,))
     mine = changed(ran, attempts=(ran.attempts[0], changed(ran.attempts[1], script=own)))
-    lines = [whose_keys(direct(CHANGED, one)) for one in (sent, ran, both_left, mine)]
+    lines = [fill(whose_keys(direct(CHANGED, one)), 100) for one in (sent, ran, both_left, mine)]
     assert page(*lines) == snapshot("""\
 
 You can't log in: only Ben's keys work, and Ben has left, so nobody here can add yours
 
-The keys of Ben and Carl work (Ben rented the machine and has left the workspace); your key "ana@desk" isn't on the machine yet
+The keys of Ben and Carl work (Ben rented the machine and has left the workspace); your key
+"ana@desk" isn't on the machine yet
 
-You can't log in: only the keys of Ben and Carl work, and they have left, so nobody here can add yours
+You can't log in: only the keys of Ben and Carl work, and they have left, so nobody here can add
+yours
 
 Your key "ana@desk" works
 """)

@@ -68,8 +68,7 @@ def test_the_ready_message_says_what_is_seen_and_which_keys_get_in_once_the_prob
     assert page(*(words(details, ANA) for details in stories)) == snapshot("""\
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work in about a minute.
-The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
-      run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
 I check GPU load and SSH connections every 2 min. To see the scripts for that: /gpu probe
 
 Your keys "you@laptop" and "you@desk", and Ben's keys work.
@@ -82,20 +81,17 @@ Your key "you@laptop" works; your key "you@desk" and Ben's keys don't work, beca
 Setup "torch" wasn't started on this machine.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys might not work.
-The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
-      run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
 I check GPU load and SSH connections every 2 min. The machine can't run a script at
       /root/on-ending.sh before it ends. To set that up: /gpu probe
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the vendor runs the
       startup script.
-The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
-      run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the vendor runs the
       startup script.
-The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
-      run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
 """)
 
 
@@ -104,13 +100,11 @@ def test_a_teammate_reads_when_their_key_gets_in_and_what_is_seen() -> None:
     assert page(*(words(details, BEN) for details in stories)) == snapshot("""\
 
 Your key "ben@desk" will work in about a minute.
-The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
-      run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
 I check GPU load and SSH connections every 2 min. To see the scripts for that: /gpu probe
 
 Your key "ben@desk" works.
-The log of setup "torch" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't
-      run.
+The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
 I check GPU load and SSH connections every 2 min. The machine can't run a script at
       /root/on-ending.sh before it ends. To set that up: /gpu probe
 

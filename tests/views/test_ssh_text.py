@@ -138,7 +138,7 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
     small = [ssh_lines.log_in_parts(each, reading(NOW, ANA))[-1].text for each in (runs, never)]
     assert [text.splitlines()[1] for text in small] == snapshot(
         [
-            "The log of setup \"torch\" is /var/lib/gpubot/setup.log. If that file doesn't exist, the setup didn't run.",
+            'The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn\'t run.',
             'Setup "torch" wasn\'t started on this machine.',
         ]
     )
