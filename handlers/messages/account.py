@@ -89,7 +89,7 @@ def _policy_changed(context: AlertContext[AccountFacts]) -> Rendered:
         if event.actor
         else "The team's rules changed"
     )
-    return blocks.message(f"{who}: {escape(event.facts.detail, 500)}. /gpu policy shows all rules.")
+    return blocks.message(f"{who}. Changed: {escape(event.facts.detail, 500)}. /gpu policy shows all rules.")
 
 
 @alert(EventKind.POLICY_REFUSED)

@@ -166,7 +166,7 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 def asked_twice(what: str) -> str:
     """Return what a question says whose machines another one asks about too."""
-    return f"I asked about {what} in another message, too. Answer that one instead."
+    return f"Another message asks the same question about {what}. Answer that one instead."
 
 
 def _what(purchase: Purchase) -> str:

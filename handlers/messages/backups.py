@@ -114,7 +114,7 @@ def machines_bought_after_backup(context: QuestionContext) -> Rendered:
         blocks.paragraph(join_lines(paused if view.paused else "", _what_follows(view, waiting))),
         blocks.actions(
             button(label, Action.PUT_ALL_BACK, value, style="primary") if count else None,
-            button("One by one", Action.ONE_BY_ONE, value),
+            button("One by one" if len(waiting) > 1 else "More choices", Action.ONE_BY_ONE, value),
         ),
     )
 

@@ -247,7 +247,7 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
     marks = day_marks(details.recent_use) if used and details.recent_use else ""
     return [
         paragraph(join_lines(head, used)),
-        blocks.context(f"Last day  {marks}" if marks else ""),
+        blocks.context(f"GPU load over the last day  {marks}" if marks else ""),
         small(join(*facts)),
         *(small("\n".join(history[n : n + 10])) for n in range(0, len(history), 10)),
     ]

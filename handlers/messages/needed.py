@@ -313,8 +313,9 @@ def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
         return f"{decided}."
     if use.verdict is Verdict.UNKNOWN:
         return f"{decided}, because I can't tell whether it's idle. {unseen_text(use, times)}."
-    been = "in use" if use.verdict is Verdict.IN_USE else f"{_lower(without_work(use.verdict, None))} only"
-    return f"{decided}, because it has been {been} since {times.time(use.since)}."
+    if use.verdict is Verdict.IN_USE:
+        return f"{decided}, because it has been in use since {times.time(use.since)}."
+    return f"{decided}, because its present idle time began only {times.at_time(use.since)}."
 
 
 def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:

@@ -339,7 +339,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
     if night is None:
         return "", None
-    text = "If its GPUs stop being busy at night, the machine ends then and its disk is deleted."
+    text = "If the machine's GPUs stop being busy during the night, it ends and its disk is deleted."
     if best is None or not night.is_asked_for:
         return text, None
     # Only its owner reads this answer, so a button may have a clock time.

@@ -99,7 +99,7 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
     facts, who = context.facts, sentence_case(context.this_request)
     expires = f"expires {context.times.at_time(facts.until)}." if facts.until else ""
     if facts.why is Why.TOO_LITTLE_TIME:
-        why = f"{who} is on hold, because too little time is left until the requested end."
+        why = f"{who} is on hold, because the requested end is too soon for a machine to start."
         later = join("The request needs a later end", expires, by=", and ")
         return join(why, _cost_by_then(facts), sentence(later))
     now = f"a machine now costs {per_hour(facts.rate)}" if facts.rate is not None else None

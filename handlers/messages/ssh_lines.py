@@ -276,7 +276,7 @@ def _setup_log(details: RentalDetails) -> str:
     wanted, attempt = details.rental.request.setup, details.current
     if not wanted or attempt is None:
         return ""
-    name = f'Setup "{escape(wanted)}"'
+    name = f'The setup script "{escape(wanted)}"'
     if attempt.script is None or attempt.script.setup is None or boot_script_failed(details.rental, attempt):
         return f"{name} wasn't started on this machine."
     progress = setup_text(details.rental)

@@ -177,7 +177,7 @@ _REASONS: dict[Why, str] = {
     Why.VENDOR_FAILED: "{vendor} couldn't create the machine",
     Why.TOO_SLOW: "{vendor} didn't get the machine ready in time",
     Why.NOTHING_LEFT: "no offer is left that matches the request",
-    Why.TOO_LITTLE_TIME: "too little time is left until the requested end",
+    Why.TOO_LITTLE_TIME: "the requested end is too soon for a machine to start",
     Why.NO_KEY: "its owner no longer has an SSH key",
     Why.TOO_MANY_ATTEMPTS: "too many offers failed",
     Why.DEARER: "the offers that are left cost more than the price accepted before",

@@ -477,8 +477,7 @@ HELP = (
     ),
     (
         "/gpu get H100 for 6h up to 12h",
-        'ends after 6 h, or 12 h at the latest if its GPUs are busy; "while busy up to 60h" is short for '
-        '"for 2h up to 60h"',
+        "ends after 6 h, or 12 h at the latest if its GPUs are busy",
     ),
     ("/gpu get H100 EU now", "rents the cheapest at once if it needs no approval and I understood every word"),
     (

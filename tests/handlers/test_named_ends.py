@@ -210,7 +210,7 @@ async def test_an_approval_that_comes_too_late_for_its_end_asks_the_owner_instea
         )
         await ours.deliver()
         card = await ours.look(ANA, TRAINING, "Waiting for Ana: 1x H100 SXM 80 GB (")
-        assert "Too little time is left until the requested end." in card["reads"]
+        assert "The requested end is too soon for a machine to start." in card["reads"]
         assert [button["text"] for button in card["buttons"]] == ["Change", "Add teammate", "Withdraw"]
         answered = await ours.look(BEN, APPROVALS, "for Ana")
         assert answered["buttons"] == []

@@ -119,7 +119,7 @@ async def test_a_click_keeps_it_until_the_morning_within_what_was_asked_for(tmp_
         ours.clock.put(NOON + 6 * H)
         shown = await ours.offered(ANA, an_offer("o1", "2.15"), lease=2 * H, up_to=14 * H)
         assert (
-            "If its GPUs stop being busy at night, the machine ends then and its disk is deleted."
+            "If the machine's GPUs stop being busy during the night, it ends and its disk is deleted."
             in shown["reads"]
         )
         ours.clock.put(NOON + 7 * H)
@@ -165,7 +165,7 @@ async def test_go_on_moves_the_end_at_once_and_a_second_click_adds_nothing(tmp_p
         end = rental.running_lease.ends_at
         told = await ours.look(ANA, DM, "I can't monitor RunPod's machines")
         for _ in range(2):
-            await ours.click(ANA, told, "Keep it 2 h more, already approved")
+            await ours.click(ANA, told, "Keep it 2 h more even if idle")
         lease = (await ours.rental(rental.id)).running_lease
         assert (lease.ends_at, lease.latest_end) == (end + 2 * H, end + 6 * H)
         assert "already has a later end, so nothing more was added." in (await ours.replies())[-1]

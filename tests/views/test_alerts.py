@@ -80,9 +80,10 @@ def test_a_notice_of_the_policy_says_what_changed_or_what_is_wrong() -> None:
         notice(K.POLICY_REFUSED, count=7, detail="line 1, a: there is no such key\nline 2, b: write a number"),
     ) == snapshot("""\
 
-Carl changed the team's rules: auto_approve.per_hour, projects.vision. /gpu policy shows all rules.
+Carl changed the team's rules. Changed: auto_approve.per_hour, projects.vision. /gpu policy shows
+      all rules.
 
-The team's rules changed: lease.max. /gpu policy shows all rules.
+The team's rules changed. Changed: lease.max. /gpu policy shows all rules.
 
 The policy file has mistakes, so the previous rules stay in force.
 line 2, lease.max: '<!here>' is no duration; write it such as 4h.

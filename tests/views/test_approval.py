@@ -95,7 +95,7 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
 def test_a_change_is_shown_in_the_same_message_until_it_is_decided() -> None:
     newer = envelope("18.40", "21.16", 95_220_000, count=8, version=2, lease=4 * H)
     change = happened(
-        K.CHANGED, clock(14, 10), ANA, id=2, envelope=2, people=(BEN,), admins_decide=False, read_at=clock(14, 9)
+        K.CHANGED, clock(14, 10), ANA, id=2, envelope=2, people=(BEN,), admins_decide=False, read_at=clock(14, 10)
     )
     approved = happened(K.APPROVED, clock(14, 12), BEN, id=3, envelope=2, hours=4 * H)
     assert page(
@@ -114,7 +114,7 @@ Ana wants *8x H100 (p4wd9) in EU for 4 h*: "fine-tune run 7".
 | Price: $18.40/h, or up to $21.16/h if that offer sells out
 | Exceeds: the limit of $10.00/h
 | Also running: 1x A100 (a2bc3)
-  Ana changed the request at 14:10. No other offer matched at 14:09. The request expires at 22:05.
+  Ana changed the request at 14:10. No other offer matched at 14:10. The request expires at 22:05.
 [Approve up to $95.22] [Approve fewer hours] [Deny] [Ana's spending]
 
 Ben approved Ana's 8x H100 (p4wd9) in EU at 14:12, for 4 h.

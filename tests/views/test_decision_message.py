@@ -46,17 +46,17 @@ def test_a_request_with_too_little_time_left_can_be_changed_or_withdrawn_and_not
     shown = page(direct(again, details), card(details, clock(17, 31)), thread(again, details))
     assert shown == snapshot("""\
 
-Your request for 1x H100 (k7mq2) in EU is on hold, because too little time is left until the
-      requested end. Nothing is rented. The request needs a later end, and expires at 23:00.
+Your request for 1x H100 (k7mq2) in EU is on hold, because the requested end is too soon for a
+      machine to start. Nothing is rented. The request needs a later end, and expires at 23:00.
 [Change] [Withdraw]
 
 (fallback) Waiting for Ana: 1x H100 (k7mq2) in EU for Ana.
 *Waiting for Ana: 1x H100 (k7mq2) in EU for Ana*
-Too little time is left until the requested end. The request expires at 23:00.
+The requested end is too soon for a machine to start. The request expires at 23:00.
 [Change] [Add teammate] [Withdraw]
 
-This request is on hold, because too little time is left until the requested end. Nothing is rented.
-      The request needs a later end, and expires at 23:00.
+This request is on hold, because the requested end is too soon for a machine to start. Nothing is
+      rented. The request needs a later end, and expires at 23:00.
 """)
 
 

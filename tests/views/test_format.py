@@ -189,7 +189,7 @@ def test_every_state_and_reason_has_words() -> None:
             "vendor_failed": "Nebius couldn't create the machine",
             "too_slow": "Nebius didn't get the machine ready in time",
             "nothing_left": "no offer is left that matches the request",
-            "too_little_time": "too little time is left until the requested end",
+            "too_little_time": "the requested end is too soon for a machine to start",
             "no_key": "its owner no longer has an SSH key",
             "too_many_attempts": "too many offers failed",
             "dearer": "the offers that are left cost more than the price accepted before",

@@ -317,8 +317,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; "while
-      busy up to 60h" is short for "for 2h up to 60h"
+/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy
 /gpu get H100 EU now: rents the cheapest at once if it needs no approval and I understood every word
 /gpu get H100 at 9:00 tomorrow for 8h: offers to rent it at that time; /gpu wait 8x H200 under
       $3/GPU/h until fri waits for an offer
@@ -346,8 +345,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
-/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy; "while
-      busy up to 60h" is short for "for 2h up to 60h"
+/gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy
 /gpu get H100 EU now: rents the cheapest at once if it needs no approval and I understood every word
 /gpu get H100 at 9:00 tomorrow for 8h: offers to rent it at that time; /gpu wait 8x H200 under
       $3/GPU/h until fri waits for an offer

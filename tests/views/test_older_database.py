@@ -92,7 +92,7 @@ Restoring a machine adds it to my database. It then ends in 24 h, and its owner 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
-[Restore it] [One by one]
+[Restore it] [More choices]
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is in the Compute
       Clear account.
@@ -100,7 +100,7 @@ My database seems to be an older backup: it lacks 1 machine that I rented and th
       running (status provisioning).
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 I can't restore it: it isn't running, or I don't know an owner who may use me. Decide one by one.
-[One by one]
+[More choices]
 """)
 
 
@@ -123,7 +123,7 @@ Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
 abcd2 ended at 14:35.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
-[Restore it] [One by one]
+[Restore it] [More choices]
 
 My database was an older backup: it lacked 2 machines that I rented.
 Carl restored f6rat (with the new ID k7mq2) for Ana at 14:30. It ends at 18:40.
@@ -210,15 +210,15 @@ def test_a_message_that_was_sent_twice_points_to_the_one_that_stays() -> None:
         shown(over[0], ONE, can=(ONE,)),
     ) == snapshot("""\
 
-I asked about 2 machines that I rented in another message, too. Answer that one instead.
+Another message asks the same question about 2 machines that I rented. Answer that one instead.
 
-I asked about 2 machines that weren't rented through me in another message, too. Answer that one
-      instead.
+Another message asks the same question about 2 machines that weren't rented through me. Answer that
+      one instead.
 
 My database seems to be an older backup: it lacks 1 machine that I rented and that is running.
 1x H100 SXM 80 GB (p2wqx), Ben's, since 09:12 at $2.10/h, $11.48 so far.
-I asked about f6rat in another message, too. Answer that one instead.
+Another message asks the same question about f6rat. Answer that one instead.
 Buying is paused, and pending requests can't be approved, until an admin types /gpu resume.
 Restoring a machine adds it to my database. It then ends in 24 h, and its owner can extend it.
-[Restore it] [One by one]
+[Restore it] [More choices]
 """)

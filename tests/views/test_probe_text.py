@@ -78,7 +78,7 @@ I check GPU load and SSH connections every 2 min. The machine can't run a script
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys don't work, because the startup
       script didn't run.
-Setup "torch" wasn't started on this machine.
+The setup script "torch" wasn't started on this machine.
 
 Your key "you@laptop" works; your key "you@desk" and Ben's keys might not work.
 The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
@@ -110,7 +110,7 @@ I check GPU load and SSH connections every 2 min. The machine can't run a script
 
 Your key "ben@desk" doesn't work, because the startup script didn't run. Ana can add it with /gpu
       share k7mq2.
-Setup "torch" wasn't started on this machine.
+The setup script "torch" wasn't started on this machine.
 """)
 
 

@@ -343,11 +343,11 @@ Ben made Ana the owner of 1x H100 (k7mq2), which was Carl's.
 Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
       in use since 16:20.
 
-Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
-      idle only since 18:41.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because its present
+      idle time began only at 18:41.
 
-Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because it has been
-      idle only since 18:41.
+Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because its present
+      idle time began only at 18:41.
 
 Approvers no longer have to decide whether Ana's 1x H100 (k7mq2) keeps running, because I can't tell
       whether it's idle. I haven't been able to monitor it since 18:42.

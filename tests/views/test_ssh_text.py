@@ -139,7 +139,7 @@ def test_a_set_up_is_named_with_the_file_of_its_output_or_as_one_that_does_not_r
     assert [text.splitlines()[1] for text in small] == snapshot(
         [
             'The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn\'t run.',
-            'Setup "torch" wasn\'t started on this machine.',
+            'The setup script "torch" wasn\'t started on this machine.',
         ]
     )
 

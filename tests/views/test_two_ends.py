@@ -219,23 +219,23 @@ def test_the_notice_of_an_end_that_can_move_says_what_decides_it_and_offers_what
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
       tomorrow at 00:40 at the latest. Copy your results off: the disk is deleted with it.
-[Keep it 2 h more, already approved] [Destroy k7mq2]
+[Keep it 2 h more even if idle] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor it, so it ends then even if it's busy.
       Copy your results off: the disk is deleted with it.
-[Keep it 2 h more, already approved] [Destroy k7mq2]
+[Keep it 2 h more even if idle] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
       even if it's busy. Copy your results off: the disk is deleted with it.
-[Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
+[Keep it 1 h 15 min more even if idle] [Destroy k7mq2]
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* If its GPUs are busy then, it keeps running, until
       19:55 at the latest. Copy your results off: the disk is deleted with it.
-[Keep it 1 h 15 min more, already approved] [Destroy k7mq2]
+[Keep it 1 h 15 min more even if idle] [Destroy k7mq2]
 
 *Ana's 1x H100 (k7mq2) ends at 18:40, in 1 h.* I can't monitor RunPod's machines, so it ends then
       even if it's busy. Copy your results off: the disk is deleted with it.
-[Keep it 2 h more, already approved]
+[Keep it 2 h more even if idle]
 
 *In use: 1x H100 (k7mq2)*. It ends at 19:40, or tomorrow at 00:40 at the latest if its GPUs are
       busy.
@@ -265,7 +265,7 @@ You extended 1x H100 (k7mq2) by 2 h, about $4.84. It ends tomorrow at 02:40.
 
 You said that you still need 1x H100 (k7mq2). I'll ask again at 17:30. It still ends at 18:40 unless
       its GPUs are busy then.
-[Keep it 2 h more, already approved]
+[Keep it 2 h more even if idle]
 
 == Extend k7mq2? ==
 Ana's 1x H100 (k7mq2). It ends in 40 min, or in 6 h 40 min at the latest if its GPUs are busy.
@@ -356,7 +356,7 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
     assert page(
         offered_at_night(clock(18, 30), berlin),
         *(
-            (re.search(r"If its GPUs stop.*?(?=\n  Prices)", shown, re.S) or ["not at night"])[0]
+            (re.search(r"If the machine's GPUs stop.*?(?=\n  Prices)", shown, re.S) or ["not at night"])[0]
             for shown in (
                 offered_at_night(clock(18, 30), ""),
                 offered_at_night(clock(18, 30), ""),
@@ -372,23 +372,23 @@ def test_an_end_that_may_come_at_night_is_said_before_the_click_with_the_way_out
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 About $4.30 for 2 h or $30.10 for 14 h, *at most $35.82* including startup and shutdown. If this
       offer sells out, I'll take another up to $2.47/h.
-If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it
+If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
       until 8:00: costs up to $25.94]
   Prices are valid until 19:00.
 [Details] [Refresh] [Change]
 
-If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it for
-      13 h 30 min: costs up to $28.41]
+If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
+      for 13 h 30 min: costs up to $28.41]
 
-If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it for
-      13 h 30 min: costs up to $28.41]
+If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
+      for 13 h 30 min: costs up to $28.41]
 
-If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it
+If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
       until Thu 8:00: costs up to $58.05]
 
-If its GPUs stop being busy at night, the machine ends then and its disk is deleted.
+If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.
 
-If its GPUs stop being busy at night, the machine ends then and its disk is deleted.   [Keep it
+If the machine's GPUs stop being busy during the night, it ends and its disk is deleted.   [Keep it
       until 8:00: costs up to $12.35]
 
 not at night

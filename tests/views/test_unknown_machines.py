@@ -150,8 +150,8 @@ def test_a_question_that_was_asked_twice_points_to_the_message_that_stays() -> N
     times = reading(NOW, zone="UTC").times
     assert message(views.admin_question(QuestionContext(EVENT, view(repeated), times)), NOW) == snapshot(
         """\
-I asked about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack in another message, too. Answer that
-      one instead.\
+Another message asks the same question about train-3 <!here>, 1x H100 SXM 80 GB at Hyperstack.
+      Answer that one instead.\
 """
     )
 

@@ -97,32 +97,32 @@ def test_show_has_the_values_of_each_gpu_and_the_marks_of_the_last_day_for_the_e
 Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 In use. In the last 30 min: GPUs 0-7 at up to 98%, 1 SSH connection. Each GPU uses up to 71 GiB and
       640 W.
-  Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
+  GPU load over the last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
 
 Ready: 8x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 In use. In the last 30 min: GPUs 0-2 at up to 4%, GPU 3 at up to 97%, GPU 4 at up to 3%, GPUs 5-6
       without a reading, GPU 7 at 0%, nobody connected.
-  Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
+  GPU load over the last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 8x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min. In the last 30 min: GPU 0 at 0%, nobody connected.
-  Last day  ·······················▁ (not in the fallback)
+  GPU load over the last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 Idle for 1 h 55 min. In the last 30 min: GPU 0 at 0%, 1 new SSH connection.
-  Last day  ·······················▁ (not in the fallback)
+  GPU load over the last day  ·······················▁ (not in the fallback)
   Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 
 Ready: 1x H100 (k7mq2) in EU for Ana. It ends at 18:40. $2.42/h, $4.96 so far.
 I haven't been able to monitor it since 12:42 (a GPU doesn't report its usage, as in MIG mode).
-  Last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
+  GPU load over the last day  ·········▁▁▂▇▇▇▅▁▁▄▂▃▆▂▁ (not in the fallback)
   Nebius eu-north1. Highest accepted cost: $2.47/h and $16.06 in total. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 

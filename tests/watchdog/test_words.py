@@ -70,12 +70,12 @@ No machine is running on the account.\
 
 
 def test_an_address_where_something_else_answers() -> None:
-    assert shown(warning(STRANGE, None, answered_at=TWO - 9 * MINUTE, machines=MACHINES[:1])) == snapshot("""\
+    assert shown(warning(STRANGE, None, answered_at=TWO - MINUTE, machines=MACHINES[:1])) == snapshot("""\
 <@U0CLEO000> <@U0BEN0000> This is gpubot's watchdog. gpubot hasn't sent me a list of its machines
 since 02:00 UTC: it rejects my GPUBOT_MACHINES_TOKEN. Something answers at its address, so gpubot is
-probably running. I don't know whether anyone has extended a machine since 01:51 UTC.
+probably running. I don't know whether anyone has extended a machine since 01:59 UTC.
 I can't see which machines are running: `Compute Clear can't be reached.`
-gpubot's list of 01:51 UTC has 1 machine, at $2.10/h:
+gpubot's list of 01:59 UTC has 1 machine, at $2.10/h:
 • `k7mq1`, `Ana`, $2.10/h, until 03:30 UTC at the latest
 Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
 """)
